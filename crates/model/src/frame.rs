@@ -1,0 +1,247 @@
+//! The result of a query as it travels and is drawn: series of columns.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// Label names and values of one series, sorted by name. The metric name is the label `__name__`.
+pub type Labels = BTreeMap<String, String>;
+
+/// One series: two columns of equal length, timestamps rising strictly.
+///
+/// In JSON the columns are arrays, in which a value that JSON has no number for is one of the strings `"NaN"`, `"+Inf"`,
+/// `"-Inf"`. In a binary format they are byte strings of little-endian 64-bit integers and floats.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// What tells this series from the others of its frame.
+    pub labels: Labels,
+    /// Milliseconds since the Unix epoch.
+    #[serde(with = "column")]
+    pub timestamps: Vec<i64>,
+    /// One value a timestamp.
+    #[serde(with = "column")]
+    pub values: Vec<f64>,
+}
+
+impl Series {
+    /// The newest point, if there is one.
+    #[must_use]
+    pub fn last(&self) -> Option<(i64, f64)> {
+        Some((*self.timestamps.last()?, *self.values.last()?))
+    }
+
+    /// Points in order of time.
+    pub fn points(&self) -> impl DoubleEndedIterator<Item = (i64, f64)> + '_ {
+        self.timestamps.iter().copied().zip(self.values.iter().copied())
+    }
+
+    /// Appends the points of `newer` that are younger than what is here, and drops those before `start_ms`.
+    pub fn extend(&mut self, newer: &Series, start_ms: i64) {
+        let youngest = self.timestamps.last().copied().unwrap_or(i64::MIN);
+        for (timestamp, value) in newer.points().filter(|(timestamp, _)| *timestamp > youngest) {
+            self.timestamps.push(timestamp);
+            self.values.push(value);
+        }
+        let stale = self.timestamps.partition_point(|timestamp| *timestamp < start_ms);
+        self.timestamps.drain(..stale);
+        self.values.drain(..stale);
+    }
+}
+
+/// All series of one query over one window: the data of a `snapshot` or `delta` of the live topic `query`, and what a panel draws.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Series in the order in which the engine gives them.
+    pub series: Vec<Series>,
+    /// In a delta: series that are gone for good from the window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removed: Vec<Labels>,
+    /// The time up to which the query was evaluated, in milliseconds since the Unix epoch.
+    pub end_ms: i64,
+    /// Warnings and notes of the engine, in its words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<String>,
+}
+
+impl Frame {
+    /// Merges a delta into a whole frame whose window is `window_ms` long.
+    pub fn apply(&mut self, delta: &Frame, window_ms: i64) {
+        self.end_ms = self.end_ms.max(delta.end_ms);
+        self.notices.clone_from(&delta.notices);
+        let start_ms = self.end_ms.saturating_sub(window_ms);
+        self.series.retain(|series| !delta.removed.contains(&series.labels));
+        for newer in &delta.series {
+            match self.series.iter_mut().find(|series| series.labels == newer.labels) {
+                Some(series) => series.extend(newer, start_ms),
+                None => self.series.push(newer.clone()),
+            }
+        }
+        let none_newer = Series::default();
+        for series in &mut self.series {
+            series.extend(&none_newer, start_ms);
+        }
+        self.series.retain(|series| !series.timestamps.is_empty());
+    }
+
+    /// True when no series has a point.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.series.iter().all(|series| series.timestamps.is_empty())
+    }
+}
+
+/// A column as an array in text formats and as packed little-endian bytes in binary ones.
+mod column {
+    use std::{fmt, marker::PhantomData};
+
+    use serde::{
+        Deserializer, Serializer,
+        de::{Error, SeqAccess, Visitor},
+        ser::SerializeSeq,
+    };
+
+    /// An 8-byte number of a column.
+    pub(super) trait Cell: Copy {
+        fn to_bytes(self) -> [u8; 8];
+        fn from_bytes(bytes: [u8; 8]) -> Self;
+        fn serialize<S: SerializeSeq>(self, seq: &mut S) -> Result<(), S::Error>;
+        fn from_text(text: &TextCell) -> Option<Self>;
+    }
+
+    /// A cell of a column in a text format.
+    #[derive(serde::Deserialize)]
+    #[serde(untagged)]
+    pub(super) enum TextCell {
+        Integer(i64),
+        Float(f64),
+        Word(String),
+    }
+
+    impl Cell for i64 {
+        fn to_bytes(self) -> [u8; 8] {
+            self.to_le_bytes()
+        }
+        fn from_bytes(bytes: [u8; 8]) -> Self {
+            i64::from_le_bytes(bytes)
+        }
+        fn serialize<S: SerializeSeq>(self, seq: &mut S) -> Result<(), S::Error> {
+            seq.serialize_element(&self)
+        }
+        fn from_text(text: &TextCell) -> Option<Self> {
+            match text {
+                TextCell::Integer(integer) => Some(*integer),
+                TextCell::Float(_) | TextCell::Word(_) => None,
+            }
+        }
+    }
+
+    impl Cell for f64 {
+        fn to_bytes(self) -> [u8; 8] {
+            self.to_le_bytes()
+        }
+        fn from_bytes(bytes: [u8; 8]) -> Self {
+            f64::from_le_bytes(bytes)
+        }
+        fn serialize<S: SerializeSeq>(self, seq: &mut S) -> Result<(), S::Error> {
+            if self.is_finite() {
+                seq.serialize_element(&self)
+            } else if self.is_nan() {
+                seq.serialize_element("NaN")
+            } else if self > 0.0 {
+                seq.serialize_element("+Inf")
+            } else {
+                seq.serialize_element("-Inf")
+            }
+        }
+        #[allow(clippy::cast_precision_loss)] // a JSON number without a fraction is still a float here
+        fn from_text(text: &TextCell) -> Option<Self> {
+            match text {
+                TextCell::Integer(integer) => Some(*integer as f64),
+                TextCell::Float(float) => Some(*float),
+                TextCell::Word(word) => match word.as_str() {
+                    "NaN" => Some(f64::NAN),
+                    "+Inf" => Some(f64::INFINITY),
+                    "-Inf" => Some(f64::NEG_INFINITY),
+                    _ => None,
+                },
+            }
+        }
+    }
+
+    pub(super) fn serialize<T: Cell, S: Serializer>(cells: &[T], serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            let mut seq = serializer.serialize_seq(Some(cells.len()))?;
+            for cell in cells {
+                cell.serialize(&mut seq)?;
+            }
+            seq.end()
+        } else {
+            let bytes: Vec<u8> = cells.iter().flat_map(|cell| cell.to_bytes()).collect();
+            serializer.serialize_bytes(&bytes)
+        }
+    }
+
+    pub(super) fn deserialize<'de, T: Cell, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+        struct ColumnVisitor<T>(PhantomData<T>);
+
+        impl<'de, T: Cell> Visitor<'de> for ColumnVisitor<T> {
+            type Value = Vec<T>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an array of numbers or a byte string of 8-byte cells")
+            }
+
+            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<T>, E> {
+                let (cells, rest) = bytes.as_chunks::<8>();
+                if rest.is_empty() {
+                    Ok(cells.iter().map(|cell| T::from_bytes(*cell)).collect())
+                } else {
+                    Err(E::invalid_length(bytes.len(), &self))
+                }
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
+                let mut cells = Vec::new();
+                while let Some(text) = seq.next_element::<TextCell>()? {
+                    cells
+                        .push(T::from_text(&text).ok_or_else(|| {
+                            A::Error::custom("a column holds numbers, \"NaN\", \"+Inf\" or \"-Inf\"")
+                        })?);
+                }
+                Ok(cells)
+            }
+        }
+
+        // `deserialize_any`: an internally tagged message is buffered by serde, which forgets whether the format is a text one.
+        deserializer.deserialize_any(ColumnVisitor(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(points: &[(i64, f64)]) -> Series {
+        Series {
+            labels: Labels::from([("a".into(), "b".into())]),
+            timestamps: points.iter().map(|point| point.0).collect(),
+            values: points.iter().map(|point| point.1).collect(),
+        }
+    }
+
+    #[test]
+    fn json_spells_what_it_has_no_number_for() {
+        let written = serde_json::to_string(&series(&[(1, 1.5), (2, f64::INFINITY), (3, f64::NAN)])).unwrap();
+        assert_eq!(written, r#"{"labels":{"a":"b"},"timestamps":[1,2,3],"values":[1.5,"+Inf","NaN"]}"#);
+        let read: Series = serde_json::from_str(&written).unwrap();
+        assert_eq!(read.timestamps, [1, 2, 3]);
+        assert!(read.values[2].is_nan());
+    }
+
+    #[test]
+    fn a_delta_moves_the_window() {
+        let mut frame = Frame { series: vec![series(&[(0, 1.0), (10, 2.0)])], end_ms: 10, ..Frame::default() };
+        frame.apply(&Frame { series: vec![series(&[(10, 9.0), (20, 3.0)])], end_ms: 20, ..Frame::default() }, 10);
+        assert_eq!(frame.series, [series(&[(10, 2.0), (20, 3.0)])]);
+    }
+}

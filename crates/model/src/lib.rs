@@ -1,0 +1,15 @@
+//! Types that cross a boundary: between daemon link, server and browser, or between a file and the program.
+//!
+//! No I/O and nothing that does not build for WebAssembly: the server and the browser bundle share these types, so that
+//! what one writes the other reads. Behaviour lives elsewhere; here are shapes, their invariants and their parsing.
+
+pub mod dashboard;
+pub mod frame;
+pub mod job;
+pub mod live;
+pub mod page;
+pub mod range;
+pub mod role;
+pub mod system;
+pub mod unit;
+pub mod upstream;

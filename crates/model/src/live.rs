@@ -1,0 +1,287 @@
+//! The live protocol: messages on `/ws`, the same in JSON (`hyperscope.v1.json`) and CBOR (`hyperscope.v1.bin`).
+//!
+//! `docs/protocol.md` is the description for other clients. Add fields and variants; never change their meaning.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    frame::{Frame, Labels},
+    job::{Job, JobStatus},
+    role::Role,
+    system::SystemMetrics,
+    upstream::UpstreamStatus,
+};
+
+/// Subprotocol of the text form.
+pub const JSON_PROTOCOL: &str = "hyperscope.v1.json";
+/// Subprotocol of the binary form.
+pub const BINARY_PROTOCOL: &str = "hyperscope.v1.bin";
+/// Close code for a session that ended: expired or revoked.
+pub const CLOSE_SESSION_ENDED: u16 = 4401;
+
+/// What a client asks for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "topic", rename_all = "lowercase")]
+pub enum Topic {
+    /// Jobs of all daemons.
+    Jobs,
+    /// Process metrics of all daemons.
+    System,
+    /// Alerts that are pending or firing.
+    Alerts,
+    /// State of the sources.
+    Upstreams,
+    /// A PromQL query that goes on.
+    Query(LiveQuery),
+}
+
+/// A query that is evaluated again at each multiple of its step.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LiveQuery {
+    /// PromQL.
+    pub expr: String,
+    /// Length of the window that ends now; ignored for an instant query.
+    #[serde(default)]
+    pub window_ms: i64,
+    /// Time between points, and between evaluations.
+    pub step_ms: i64,
+    /// Only the newest value.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub instant: bool,
+}
+
+/// A message from the browser.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum ClientMessage {
+    /// Starts a subscription. `id` is the client's, any number that it does not use already.
+    Subscribe {
+        /// Names the subscription in all that follows.
+        id: u64,
+        /// What to send.
+        #[serde(flatten)]
+        topic: Topic,
+    },
+    /// Ends a subscription.
+    Unsubscribe {
+        /// The subscription.
+        id: u64,
+    },
+    /// Sent first after a reconnect: subscriptions that follow get what was missed instead of a snapshot, where it is still known.
+    Resume {
+        /// From the `hello` of the connection that was lost.
+        boot_id: String,
+        /// The highest `seq` that arrived on it.
+        seq: u64,
+    },
+}
+
+/// A message to the browser. `D` is the data of a snapshot or delta, `E` an event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum ServerMessage {
+    /// The first message.
+    Hello {
+        /// Version of the protocol, 1.
+        protocol: u32,
+        /// Names this run of the server; a different one after a reconnect means that `seq` starts anew.
+        boot_id: String,
+        /// Version of the server.
+        version: String,
+        /// What the session may do.
+        role: Role,
+    },
+    /// The whole state of a subscription.
+    Snapshot {
+        /// The subscription.
+        id: u64,
+        /// Rises over all messages of this run of the server.
+        seq: u64,
+        /// By topic.
+        data: SnapshotData,
+    },
+    /// New points of a query.
+    Delta {
+        /// The subscription.
+        id: u64,
+        /// See [`ServerMessage::Snapshot`].
+        seq: u64,
+        /// Only what is new.
+        data: Frame,
+    },
+    /// Something happened.
+    Event {
+        /// The subscription.
+        id: u64,
+        /// See [`ServerMessage::Snapshot`].
+        seq: u64,
+        /// When, in milliseconds since the Unix epoch.
+        ts: i64,
+        /// What.
+        #[serde(flatten)]
+        event: Event,
+    },
+    /// The source of a subscription stopped (`fresh: false`) or came back.
+    Status {
+        /// The subscription.
+        id: u64,
+        /// Whether what was sent is current.
+        fresh: bool,
+        /// Since when, in milliseconds since the Unix epoch.
+        since: i64,
+        /// Why, in words for a person.
+        reason: String,
+    },
+    /// A message could not be carried out; the connection goes on.
+    Error {
+        /// The subscription it was about, if any.
+        id: Option<u64>,
+        /// One of `bad_request`, `bad_query`, `limit`, `forbidden`, `unavailable`.
+        code: String,
+        /// What was wrong and how to mend it.
+        message: String,
+    },
+}
+
+/// The whole state of a subscription, by topic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum SnapshotData {
+    /// Topic `query`.
+    Query(Frame),
+    /// Topic `jobs`.
+    Jobs {
+        /// Youngest first.
+        jobs: Vec<Job>,
+    },
+    /// Topic `system`.
+    System {
+        /// One a daemon.
+        system: Vec<SystemMetrics>,
+    },
+    /// Topic `upstreams`.
+    Upstreams {
+        /// In the order of the configuration.
+        upstreams: Vec<UpstreamStatus>,
+    },
+    /// Topic `alerts`.
+    Alerts(AlertList),
+}
+
+/// Events by name. The names are the documents'.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", content = "data")]
+pub enum Event {
+    /// A job moved on; at most once a second for each.
+    #[serde(rename = "job.progress")]
+    JobProgress(JobProgress),
+    /// A job is new or changed its status.
+    #[serde(rename = "job.status")]
+    JobStatus(JobTransition),
+    /// Jobs left the server's memory.
+    #[serde(rename = "job.removed")]
+    JobRemoved(JobKey),
+    /// Process metrics of a daemon.
+    #[serde(rename = "system.metrics")]
+    SystemMetrics(SystemMetrics),
+    /// A source changed.
+    #[serde(rename = "upstream.status")]
+    UpstreamStatus(UpstreamStatus),
+    /// An alert began to fire.
+    #[serde(rename = "alert.fired")]
+    AlertFired(Alert),
+    /// An alert is over.
+    #[serde(rename = "alert.resolved")]
+    AlertResolved(Alert),
+}
+
+/// Names a job.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JobKey {
+    /// The daemon's id.
+    pub job_id: String,
+    /// Configured name of the daemon.
+    pub daemon: String,
+}
+
+/// Data of `job.progress`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobProgress {
+    /// The daemon's id.
+    pub job_id: String,
+    /// Configured name of the daemon.
+    pub daemon: String,
+    /// What its submitter called it.
+    pub name: String,
+    /// 0 to 100; `None` if unknown.
+    pub percent: Option<f64>,
+    /// Bytes moved so far.
+    pub bytes_transferred: Option<u64>,
+    /// Bytes to move.
+    pub bytes_total: Option<u64>,
+    /// Smoothed rate.
+    pub rate_bytes_per_second: Option<f64>,
+    /// Smoothed time to the end.
+    pub eta_seconds: Option<f64>,
+}
+
+/// Data of `job.status`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobTransition {
+    /// The daemon's id.
+    pub job_id: String,
+    /// Configured name of the daemon.
+    pub daemon: String,
+    /// What its submitter called it.
+    pub name: String,
+    /// The status before; `None` for a job not seen before.
+    pub from: Option<JobStatus>,
+    /// The status now.
+    pub status: JobStatus,
+    /// When it changed, in milliseconds since the Unix epoch.
+    pub timestamp: i64,
+    /// The job as it is now.
+    pub job: Job,
+}
+
+/// State of an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertState {
+    /// True, but not for long enough.
+    Pending,
+    /// True for long enough.
+    Firing,
+    /// No longer true.
+    Inactive,
+}
+
+/// One alert, and data of `alert.fired` and `alert.resolved`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Name of its rule.
+    pub name: String,
+    /// Where it is.
+    pub state: AlertState,
+    /// Label `severity`, or empty.
+    pub severity: String,
+    /// All labels.
+    pub labels: Labels,
+    /// Annotation `summary`, or empty.
+    pub summary: String,
+    /// Annotation `description`, or empty.
+    pub description: String,
+    /// Value of its expression.
+    pub value: Option<f64>,
+    /// Since when, in milliseconds since the Unix epoch.
+    pub active_at: Option<i64>,
+}
+
+/// Alerts of the sources, or why there are none to show.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct AlertList {
+    /// Firing first, then by severity and name.
+    pub alerts: Vec<Alert>,
+    /// Set when no source has alert rules, or it cannot be asked: what a person should know.
+    pub unavailable: Option<String>,
+}

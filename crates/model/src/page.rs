@@ -1,0 +1,53 @@
+//! What the server tells the browser with the page itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{dashboard::Dashboard, range::TimeRange, role::Role};
+
+/// Who is looking.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// Name of the token.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it ends, in milliseconds since the Unix epoch; `None` for never.
+    pub expires_at: Option<i64>,
+    /// Dashboards it is limited to, by uid; empty for no limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dashboards: Vec<String>,
+}
+
+/// A dashboard as an entry of the navigation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DashboardLink {
+    /// Its uid.
+    pub uid: String,
+    /// Its title.
+    pub title: String,
+    /// Where it is: `/`, `/jobs`, `/system` or `/d/{uid}`.
+    pub path: String,
+}
+
+/// What the browser needs to take over a page: the layout, not the data. The data is in the pictures already, and then comes live.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Boot {
+    /// Version of the server.
+    pub version: String,
+    /// Names this run of the server.
+    pub boot_id: String,
+    /// When the page was rendered, in milliseconds since the Unix epoch.
+    pub now_ms: i64,
+    /// Who is looking.
+    pub session: Session,
+    /// All dashboards this session may see.
+    pub dashboards: Vec<DashboardLink>,
+    /// The dashboard of this page, if it is one.
+    pub dashboard: Option<Dashboard>,
+    /// The range of this page.
+    pub range: TimeRange,
+    /// Without chrome, sized to the screen.
+    pub kiosk: bool,
+    /// The theme chosen by the viewer, `light` or `dark`; `None` follows the system.
+    pub theme: Option<String>,
+}

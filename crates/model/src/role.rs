@@ -1,0 +1,75 @@
+//! Who a token or session acts as, and what that allows.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// What the holder of a token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Only writes samples (`/api/v1/write`).
+    Ingest,
+    /// Reads the dashboards named by its token; its session never expires.
+    Kiosk,
+    /// Reads everything.
+    Viewer,
+    /// A viewer that also cancels jobs and silences alerts.
+    Operator,
+    /// An operator that also manages tokens and dashboards.
+    Admin,
+}
+
+impl Role {
+    /// All roles, from the smallest.
+    pub const ALL: [Role; 5] = [Role::Ingest, Role::Kiosk, Role::Viewer, Role::Operator, Role::Admin];
+
+    /// The name used in commands, files and messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Role::Ingest => "ingest",
+            Role::Kiosk => "kiosk",
+            Role::Viewer => "viewer",
+            Role::Operator => "operator",
+            Role::Admin => "admin",
+        }
+    }
+
+    /// May read pages, queries and live topics. A kiosk is limited further, to its dashboards.
+    #[must_use]
+    pub fn reads(self) -> bool {
+        self != Role::Ingest
+    }
+
+    /// May cancel jobs and silence alerts.
+    #[must_use]
+    pub fn operates(self) -> bool {
+        matches!(self, Role::Operator | Role::Admin)
+    }
+
+    /// May manage tokens and dashboards.
+    #[must_use]
+    pub fn administers(self) -> bool {
+        self == Role::Admin
+    }
+
+    /// May write samples.
+    #[must_use]
+    pub fn ingests(self) -> bool {
+        matches!(self, Role::Ingest | Role::Admin)
+    }
+}
+
+impl FromStr for Role {
+    type Err = UnknownRole;
+
+    fn from_str(name: &str) -> Result<Self, UnknownRole> {
+        Role::ALL.into_iter().find(|role| role.name() == name).ok_or_else(|| UnknownRole(name.to_owned()))
+    }
+}
+
+/// A role name that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("unknown role {0:?}: use viewer, kiosk, operator, admin or ingest")]
+pub struct UnknownRole(String);

@@ -1,0 +1,18 @@
+//! State of a daemon's process.
+
+use serde::{Deserialize, Serialize};
+
+/// Data of the event `system.metrics`. What the daemon does not know is `None`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct SystemMetrics {
+    /// Configured name of the daemon.
+    pub daemon: String,
+    /// Processor use, 0 to 100.
+    pub cpu_percent: Option<f64>,
+    /// Memory in use.
+    pub memory_bytes: Option<f64>,
+    /// Goroutines.
+    pub goroutines: Option<f64>,
+    /// Open connections.
+    pub connections: Option<f64>,
+}

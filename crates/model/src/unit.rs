@@ -1,0 +1,1 @@
+//! Values in words: Grafana's unit ids, at a sensible precision.

@@ -1,0 +1,43 @@
+//! Label matchers of a selector.
+
+use regex::Regex;
+
+/// One condition on a label. An absent label counts as empty.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    /// Name of the label.
+    pub name: String,
+    /// The condition.
+    pub op: MatchOp,
+}
+
+/// A condition on a label's value.
+#[derive(Debug, Clone)]
+pub enum MatchOp {
+    /// `=`
+    Equal(String),
+    /// `!=`
+    NotEqual(String),
+    /// `=~`; anchored at both ends.
+    Regex(Regex),
+    /// `!~`; anchored at both ends.
+    NotRegex(Regex),
+}
+
+impl Matcher {
+    /// A matcher `name="value"`.
+    pub fn equal(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Matcher { name: name.into(), op: MatchOp::Equal(value.into()) }
+    }
+
+    /// Whether a label with this value fulfils the condition.
+    #[must_use]
+    pub fn matches(&self, value: &str) -> bool {
+        match &self.op {
+            MatchOp::Equal(wanted) => value == wanted,
+            MatchOp::NotEqual(unwanted) => value != unwanted,
+            MatchOp::Regex(regex) => regex.is_match(value),
+            MatchOp::NotRegex(regex) => !regex.is_match(value),
+        }
+    }
+}
