@@ -177,7 +177,7 @@ pub enum Event {
     JobProgress(JobProgress),
     /// A job is new or changed its status.
     #[serde(rename = "job.status")]
-    JobStatus(JobTransition),
+    JobStatus(Box<JobTransition>),
     /// Jobs left the server's memory.
     #[serde(rename = "job.removed")]
     JobRemoved(JobKey),
