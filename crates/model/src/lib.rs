@@ -8,6 +8,7 @@ pub mod frame;
 pub mod job;
 pub mod live;
 pub mod page;
+pub mod panel;
 pub mod range;
 pub mod role;
 pub mod system;

@@ -1,0 +1,1 @@
+//! Tokens, sessions, roles: who may do what.

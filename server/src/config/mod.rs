@@ -1,0 +1,1 @@
+//! Settings: flag, then variable, then file.
