@@ -110,6 +110,27 @@ pub struct Query {
     /// Shown as a number beside the chart of a time series as well.
     #[serde(default)]
     pub stat: bool,
+    /// How it is drawn on a time series.
+    #[serde(default)]
+    pub draw: Draw,
+    /// In the legend, but not drawn until the viewer picks it.
+    #[serde(default)]
+    pub hidden: bool,
+}
+
+/// How a query is drawn on a time series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Draw {
+    /// As the panel says: a line, or an area of the stack.
+    #[default]
+    Panel,
+    /// A line, also over a stack.
+    Line,
+    /// A dashed line, also over a stack: a limit.
+    Dashed,
+    /// No line: the times at which the query has a value are tinted.
+    Mark,
 }
 
 /// From `value` up, the colour is `color`.
