@@ -42,6 +42,11 @@ impl Series {
             self.timestamps.push(timestamp);
             self.values.push(value);
         }
+        self.drop_before(start_ms);
+    }
+
+    /// Drops the points before `start_ms`.
+    pub fn drop_before(&mut self, start_ms: i64) {
         let stale = self.timestamps.partition_point(|timestamp| *timestamp < start_ms);
         self.timestamps.drain(..stale);
         self.values.drain(..stale);
@@ -64,23 +69,38 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// Merges a delta into a whole frame whose window is `window_ms` long.
-    pub fn apply(&mut self, delta: &Frame, window_ms: i64) {
+    /// Merges a delta into a whole frame whose window is `window_ms` long, and returns what left the window for good.
+    pub fn apply(&mut self, delta: &Frame, window_ms: i64) -> Vec<Labels> {
         self.end_ms = self.end_ms.max(delta.end_ms);
         self.notices.clone_from(&delta.notices);
         let start_ms = self.end_ms.saturating_sub(window_ms);
-        self.series.retain(|series| !delta.removed.contains(&series.labels));
+        if !delta.removed.is_empty() {
+            self.series.retain(|series| !delta.removed.contains(&series.labels));
+        }
+        // Engines give series in the same order each time, so the next one is nearly always found at once.
+        let mut next = 0;
         for newer in &delta.series {
-            match self.series.iter_mut().find(|series| series.labels == newer.labels) {
-                Some(series) => series.extend(newer, start_ms),
+            let found = (next..self.series.len())
+                .chain(0..next.min(self.series.len()))
+                .find(|index| self.series.get(*index).is_some_and(|series| series.labels == newer.labels));
+            match found.and_then(|index| Some((index, self.series.get_mut(index)?))) {
+                Some((index, series)) => {
+                    series.extend(newer, start_ms);
+                    next = index + 1;
+                }
                 None => self.series.push(newer.clone()),
             }
         }
-        let none_newer = Series::default();
-        for series in &mut self.series {
-            series.extend(&none_newer, start_ms);
-        }
-        self.series.retain(|series| !series.timestamps.is_empty());
+        let mut gone = Vec::new();
+        self.series.retain_mut(|series| {
+            series.drop_before(start_ms);
+            let stays = !series.timestamps.is_empty();
+            if !stays {
+                gone.push(std::mem::take(&mut series.labels));
+            }
+            stays
+        });
+        gone
     }
 
     /// True when no series has a point.
@@ -241,7 +261,9 @@ mod tests {
     #[test]
     fn a_delta_moves_the_window() {
         let mut frame = Frame { series: vec![series(&[(0, 1.0), (10, 2.0)])], end_ms: 10, ..Frame::default() };
-        frame.apply(&Frame { series: vec![series(&[(10, 9.0), (20, 3.0)])], end_ms: 20, ..Frame::default() }, 10);
+        let gone =
+            frame.apply(&Frame { series: vec![series(&[(10, 9.0), (20, 3.0)])], end_ms: 20, ..Frame::default() }, 10);
+        assert!(gone.is_empty());
         assert_eq!(frame.series, [series(&[(10, 2.0), (20, 3.0)])]);
     }
 }
