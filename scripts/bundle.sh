@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Builds the browser bundle, unless nothing it is made of has changed:
+#   bundle.sh         the one to ship, smallest, into dist/
+#   bundle.sh quick   the one for tests and development, built faster, into target/quick-dist/
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+PATH="$tools/bin:$PATH"
+
+case "${1:-ship}" in
+ship) profile=bundle dist=$root/dist release=true long="about 2 minutes from nothing" ;;
+quick) profile=bundle-quick dist=$root/target/quick-dist release=false long="about 1 minute from nothing" ;;
+*) die "usage: bundle.sh [quick]" ;;
+esac
+
+cd "$root"
+stamp=target/stamps/$profile
+inputs=(app crates/model crates/chart style public index.html Trunk.toml Cargo.toml Cargo.lock
+    scripts/bundle.sh scripts/join-styles.sh scripts/with-wasm.sh)
+
+# Directories count too: theirs is the change when a file goes.
+if [ -e "$stamp" ] && [ -e "$dist/index.html" ] && [ -z "$(find "${inputs[@]}" -newer "$stamp" -print -quit)" ]; then
+    exit 0
+fi
+
+scripts/tools.sh bundle
+scripts/with-wasm.sh
+say "Building the browser bundle into ${dist#"$root"/}, $long"
+mkdir -p target/stamps
+touch "$stamp.new"
+# Trunk runs offline, so the crates must be here before.
+cargo fetch --quiet --locked
+CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh \
+    env -u NO_COLOR trunk --log warn build --cargo-profile "$profile" --release "$release" --dist "$dist" >&2
+mv "$stamp.new" "$stamp"

@@ -1,0 +1,40 @@
+# Shared by the scripts beside it: say what happens, install what is missing, stop with a sentence.
+# Sourced, not run. Everything here writes to stderr, so that a script's stdout stays its answer.
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+# Where tools go that PATH does not have in the right version.
+tools=$root/target/tools
+
+# A step that takes a while: what it does, and how long that usually is.
+say() { printf '\033[1m==>\033[0m %s\n' "$*" >&2; }
+
+# Stop with a sentence that says what to do.
+die() { printf '\033[31merror:\033[0m %s\n' "$*" >&2; exit 1; }
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Runs a command as root: directly, or through sudo.
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif have sudo; then sudo "$@"
+    else die "'$*' needs root and sudo is not installed. Run it as root, then try again."
+    fi
+}
+
+# apt_install WHAT PACKAGE...: installs the packages of Debian or Ubuntu that are not there yet.
+apt_install() {
+    local what=$1 package missing=()
+    shift
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
+    done
+    [ ${#missing[@]} = 0 ] && return 0
+    have apt-get || die "$what is missing and this is not a Debian or Ubuntu system. Install what provides it (there: ${missing[*]})."
+    say "Installing $what (apt: ${missing[*]}), about half a minute"
+    local quiet=(-o Dpkg::Use-Pty=0 -qq)
+    if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get "${quiet[@]}" install -y --no-install-recommends "${missing[@]}" >&2; then
+        as_root apt-get "${quiet[@]}" update >&2 || die "apt-get update failed. Check the machine's package sources, then try again."
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get "${quiet[@]}" install -y --no-install-recommends "${missing[@]}" >&2 ||
+            die "$what could not be installed. Try 'apt-get install ${missing[*]}' by hand and see what it says."
+    fi
+}

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Installs what a verb of the Makefile needs and is not there yet:
+#   tools.sh server   a Rust compiler new enough, and a C compiler
+#   tools.sh bundle   trunk, wasm-bindgen and wasm-opt
+#   tools.sh node     Node with npm, for the browser tests
+#   tools.sh browser  Chromium
+#   tools.sh services Prometheus and Alertmanager, for the tests against the real ones
+#   tools.sh deny     cargo-deny
+# Tools of the right version on PATH are used; others are built once into target/tools.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+PATH="$tools/bin:$PATH"
+
+trunk_version=0.21.14
+deny_version=0.20.2
+# The command and the crate that the bundle links must be equal.
+wasm_bindgen_version=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"$/\1/p}' "$root/Cargo.lock")
+rust_version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
+
+# is_version COMMAND VERSION: whether the command on PATH is that version.
+is_version() { have "$1" && [[ " $("$1" --version 2>/dev/null) " == *" $2 "* ]]; }
+
+# cargo_tool COMMAND VERSION HOW-LONG PACKAGE [OPTION...]: built without optimisation, which halves the wait.
+cargo_tool() {
+    local command=$1 version=$2 long=$3 package=$4
+    shift 4
+    is_version "$command" "$version" && return 0
+    say "Building $package $version into target/tools once, $long on two cores"
+    # Its own settings: neither this workspace's toolchain choice nor its flags.
+    (cd / && env -u RUSTFLAGS -u RUSTUP_TOOLCHAIN -u CARGO_BUILD_TARGET CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR="$root/target/tools-build" \
+        cargo install --quiet --force --debug --root "$tools" --version "=$version" "$package" "$@" >&2) ||
+        die "$package $version could not be built. Try 'cargo install $package --version $version' by hand and see what it says."
+    rm -rf "$root/target/tools-build"
+    is_version "$command" "$version" || die "$command was installed but does not answer '$version' to --version."
+}
+
+# at_least HAVE WANT: whether version HAVE is WANT or newer.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+server() {
+    have cc || apt_install "a C compiler" gcc libc6-dev
+    have cargo || die "Rust is not installed. Install it from https://rustup.rs (stable, $rust_version or newer), then try again."
+    local found
+    found=$(cd "$root" && rustc --version | cut -d' ' -f2)
+    at_least "$found" "$rust_version" || die "Rust $found is too old: $rust_version or newer is needed. Run 'rustup update stable', then try again."
+}
+
+bundle() {
+    server
+    cargo_tool trunk "$trunk_version" "about 2 minutes" trunk --locked
+    # Without its lock file, which names a version that has been withdrawn.
+    cargo_tool wasm-bindgen "$wasm_bindgen_version" "about 1 minute" wasm-bindgen-cli
+    have wasm-opt || apt_install "wasm-opt" binaryen
+}
+
+node() {
+    if ! have node; then
+        apt_install "Node" nodejs npm
+    elif ! have npm; then
+        apt_install "npm" npm
+    fi
+    at_least "$(node --version | tr -d v)" 18 || die "Node $(node --version) is too old: 18 or newer is needed for the browser tests. Install a newer one (https://nodejs.org), then try again."
+}
+
+browser() { have chromium || apt_install "Chromium" chromium; }
+
+# Unpacked, not installed: installing them would start system services.
+services() {
+    have prometheus && have promtool && have prometheus-alertmanager && return 0
+    have apt-get || die "prometheus, promtool and prometheus-alertmanager are missing and this is not a Debian or Ubuntu system. Put them on PATH."
+    say "Fetching Prometheus and Alertmanager for the tests, about half a minute"
+    local work
+    work=$(mktemp -d)
+    chmod 755 "$work"
+    (cd "$work" && { apt-get -qq download prometheus prometheus-alertmanager >&2 ||
+        { as_root apt-get -qq update >&2 && apt-get -qq download prometheus prometheus-alertmanager >&2; }; }) ||
+        die "Prometheus could not be fetched. Check the machine's package sources, then try again."
+    local package
+    for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/unpacked"; done
+    mkdir -p "$tools/bin"
+    cp "$work"/unpacked/usr/bin/{prometheus,promtool,prometheus-alertmanager} "$tools/bin/"
+    rm -rf "$work"
+}
+
+deny() {
+    server
+    cargo_tool cargo-deny "$deny_version" "about 3 minutes" cargo-deny --locked --no-default-features
+}
+
+for part in "$@"; do "$part"; done
