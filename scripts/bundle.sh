@@ -29,6 +29,7 @@ mkdir -p target/stamps
 touch "$stamp.new"
 # Trunk runs offline, so the crates must be here before.
 cargo fetch --quiet --locked
+# Its one usual warning is of no use: its minifier does not know the glue code and leaves it as it is.
 CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh \
-    env -u NO_COLOR trunk --log warn build --cargo-profile "$profile" --release "$release" --dist "$dist" >&2
+    env -u NO_COLOR trunk --log error build --cargo-profile "$profile" --release "$release" --dist "$dist" >&2
 mv "$stamp.new" "$stamp"
