@@ -3,6 +3,7 @@
 //! No I/O and nothing that does not build for WebAssembly: the server and the browser bundle share these types, so that
 //! what one writes the other reads. Behaviour lives elsewhere; here are shapes, their invariants and their parsing.
 
+pub mod civil;
 pub mod dashboard;
 pub mod frame;
 pub mod job;

@@ -1,0 +1,86 @@
+use super::*;
+
+const SPAN: TimeSpan = TimeSpan { start_ms: 0, end_ms: 100_000, step_ms: 25_000 };
+
+fn options(thresholds: &[Threshold]) -> PlotOptions<'_> {
+    PlotOptions {
+        span: SPAN,
+        stacked: false,
+        fixed: (None, None),
+        roundness: Roundness::Decimal,
+        thresholds,
+        threshold_style: ThresholdStyle::Band,
+        tz_offset_min: 0,
+        value_ticks: 4,
+        time_ticks: 4,
+    }
+}
+
+fn trace<'a>(timestamps: &'a [i64], values: &'a [f64]) -> Trace<'a> {
+    Trace { ink: Ink::Series(0), timestamps, values }
+}
+
+#[test]
+fn the_svg_of_a_small_plot() {
+    let thresholds = [Threshold { value: 3.0, color: Color::Red, label: String::new() }];
+    let plot = TimePlot::new(&[trace(&[0, 25_000, 100_000], &[1.0, 4.0, 2.0])], &options(&thresholds), None);
+    let svg = plot.svg();
+    assert!(svg.starts_with("<svg class=\"plot\" viewBox=\"0 0 2000 600\" preserveAspectRatio=\"none\""), "{svg}");
+    assert!(svg.contains("<g class=\"plot-limits\"><path class=\"fill ink-red\" opacity=\"0.08\""), "{svg}");
+    // The line breaks where two points are missing.
+    assert!(svg.contains("<path class=\"ink-series-1\" d=\"M0 450l500-450M2000 300\"/>"), "{svg}");
+}
+
+#[test]
+fn a_canvas_path_continues_where_it_was() {
+    let plot = TimePlot::new(&[trace(&[0, 25_000, 50_000], &[0.0, 4.0, 2.0])], &options(&[]), None);
+    let pixels = Pixels { width: 100.0, height: 40.0, offset: 0.0 };
+    let layer = plot.layers.first().unwrap();
+    let mut path = String::new();
+    plot.line_path(layer, pixels, None, &mut path);
+    assert_eq!(path, "M0 40L25 0L50 20");
+    path.clear();
+    plot.line_path(layer, pixels, Some(50_000), &mut path);
+    assert_eq!(path, "M25 0L50 20");
+    path.clear();
+    plot.area_path(layer, Pixels { offset: -0.25, ..pixels }, &mut path);
+    assert_eq!(path, "M-0.3 40L24.8 0L49.8 20L49.8 40L-0.3 40Z");
+}
+
+#[test]
+fn stacked_series_lie_on_each_other() {
+    let traces = [trace(&[0, 25_000], &[1.0, 2.0]), trace(&[25_000, 50_000], &[3.0, 4.0])];
+    let plot = TimePlot::new(&traces, &PlotOptions { stacked: true, ..options(&[]) }, None);
+    let second = plot.layers.get(1).unwrap();
+    assert_eq!(second.upper.as_ref(), [1.0, 5.0, 4.0]);
+    assert_eq!(second.lower.as_deref(), Some([1.0, 2.0, 0.0].as_slice()));
+    assert_eq!(plot.scale.high, 6.0);
+}
+
+#[test]
+fn only_thresholds_that_values_come_near_to_widen_the_axis() {
+    let limit = |value| Threshold { value, color: Color::Red, label: String::new() };
+    let high = |thresholds: &[Threshold]| {
+        TimePlot::new(&[trace(&[0, 25_000], &[1.0, 40.0])], &options(thresholds), None).scale.high
+    };
+    assert_eq!(high(&[]), 40.0);
+    assert_eq!(high(&[limit(50.0), limit(1_000.0)]), 60.0);
+    assert_eq!(high(&[limit(1_000.0)]), 40.0);
+}
+
+#[test]
+fn no_series_still_has_axes() {
+    let plot = TimePlot::new(&[], &options(&[]), None);
+    assert!(plot.svg().contains("plot-grid"));
+    assert_eq!(plot.newest_ms(), None);
+}
+
+#[test]
+fn tenths_are_written_short() {
+    let mut out = String::new();
+    for value in [0.0, -0.04, 12.34, -7.06, 100.0] {
+        push_tenths(&mut out, value);
+        out.push(' ');
+    }
+    assert_eq!(out, "0 0 12.3 -7.1 100 ");
+}

@@ -1,0 +1,280 @@
+//! Ranges and ticks of the axes.
+
+use model::{civil::Civil, unit::Roundness};
+
+/// The y axis: a range whose ends are ticks.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ValueScale {
+    /// Value at the bottom.
+    pub low: f64,
+    /// Value at the top.
+    pub high: f64,
+    /// Distance between ticks.
+    pub step: f64,
+}
+
+/// What a y axis has to hold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ValueExtent {
+    /// Least and greatest value that is drawn; `None` when there is none.
+    pub values: Option<(f64, f64)>,
+    /// Bounds fixed by the panel.
+    pub fixed: (Option<f64>, Option<f64>),
+    /// Where ticks are round.
+    pub roundness: Roundness,
+    /// Ticks aimed at.
+    pub ticks: usize,
+}
+
+impl ValueScale {
+    /// A scale that holds `extent` with round ticks. Zero is included unless the values lie far from it.
+    #[must_use]
+    pub fn fit(extent: &ValueExtent) -> Self {
+        let (mut low, mut high) =
+            extent.values.filter(|(low, high)| low.is_finite() && high.is_finite()).unwrap_or((0.0, 1.0));
+        // Honest by default: values of one sign are seen against zero.
+        if low > 0.0 {
+            low = 0.0;
+        }
+        if high < 0.0 {
+            high = 0.0;
+        }
+        low = extent.fixed.0.unwrap_or(low);
+        high = extent.fixed.1.unwrap_or(high);
+        if high - low <= f64::EPSILON * high.abs().max(1.0) {
+            high = low + if low == 0.0 { 1.0 } else { low.abs() };
+        }
+        #[allow(clippy::cast_precision_loss)] // a handful of ticks
+        let step = nice_step((high - low) / extent.ticks.max(1) as f64, extent.roundness);
+        if extent.fixed.0.is_none() {
+            low = (low / step + 1e-9).floor() * step;
+        }
+        if extent.fixed.1.is_none() {
+            high = (high / step - 1e-9).ceil() * step;
+        }
+        ValueScale { low, high, step }
+    }
+
+    /// The scale to draw `extent` with after `self`: unchanged as long as the values fit and still fill more than a third of it,
+    /// so that the axis does not jump with every point.
+    #[must_use]
+    pub fn follow(self, extent: &ValueExtent) -> Self {
+        let fitted = ValueScale::fit(extent);
+        let fits = fitted.low >= self.low && fitted.high <= self.high;
+        let fills = (fitted.high - fitted.low) * 3.0 > self.high - self.low;
+        let same_bounds =
+            extent.fixed.0.is_none_or(|low| low == self.low) && extent.fixed.1.is_none_or(|high| high == self.high);
+        if fits && fills && same_bounds { self } else { fitted }
+    }
+
+    /// Values at which the axis has a tick, from the bottom.
+    #[must_use]
+    pub fn ticks(&self) -> Vec<f64> {
+        let mut ticks = Vec::new();
+        let first = (self.low / self.step - 1e-9).ceil();
+        for index in 0..64_u32 {
+            let tick = (first + f64::from(index)) * self.step;
+            if tick > self.high + self.step * 1e-9 {
+                break;
+            }
+            ticks.push(tick);
+        }
+        ticks
+    }
+
+    /// Height of a value: 0 at the bottom, 1 at the top, beyond outside.
+    #[must_use]
+    pub fn position(&self, value: f64) -> f64 {
+        (value - self.low) / (self.high - self.low)
+    }
+
+    /// The greatest absolute value of the axis.
+    #[must_use]
+    pub fn greatest(&self) -> f64 {
+        self.low.abs().max(self.high.abs())
+    }
+}
+
+/// The smallest round step of at least `least`.
+fn nice_step(least: f64, roundness: Roundness) -> f64 {
+    if !(least.is_finite() && least > 0.0) {
+        return 1.0;
+    }
+    match roundness {
+        Roundness::Binary if least > 1.0 => least.log2().ceil().exp2(),
+        Roundness::Decimal | Roundness::Binary => nice_decimal(least),
+        Roundness::Time(seconds) => {
+            const ROUND_SECONDS: [f64; 15] = [
+                30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0, 7_200.0, 10_800.0, 21_600.0, 43_200.0,
+                86_400.0, 172_800.0, 604_800.0,
+            ];
+            let wanted = least * seconds;
+            if wanted <= 20.0 {
+                return nice_decimal(wanted) / seconds;
+            }
+            ROUND_SECONDS
+                .into_iter()
+                .find(|round| *round >= wanted)
+                .unwrap_or_else(|| nice_decimal(wanted / 86_400.0) * 86_400.0)
+                / seconds
+        }
+    }
+}
+
+fn nice_decimal(least: f64) -> f64 {
+    let power = 10_f64.powf(least.log10().floor());
+    let factor = least / power;
+    let round = [1.0, 2.0, 5.0].into_iter().find(|round| *round >= factor - 1e-9).unwrap_or(10.0);
+    round * power
+}
+
+/// One tick of the time axis.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimeTick {
+    /// Where: 0 at the start of the range, 1 at its end.
+    pub position: f64,
+    /// Milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// `10:15`, `10:15:30`, `Mar 7`.
+    pub label: String,
+}
+
+const SECOND_MS: i64 = 1_000;
+const MINUTE_MS: i64 = 60 * SECOND_MS;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// Distances between ticks of a time axis, rising.
+const TIME_STEPS_MS: [i64; 25] = [
+    SECOND_MS,
+    2 * SECOND_MS,
+    5 * SECOND_MS,
+    10 * SECOND_MS,
+    15 * SECOND_MS,
+    30 * SECOND_MS,
+    MINUTE_MS,
+    2 * MINUTE_MS,
+    5 * MINUTE_MS,
+    10 * MINUTE_MS,
+    15 * MINUTE_MS,
+    30 * MINUTE_MS,
+    HOUR_MS,
+    2 * HOUR_MS,
+    3 * HOUR_MS,
+    6 * HOUR_MS,
+    12 * HOUR_MS,
+    DAY_MS,
+    2 * DAY_MS,
+    3 * DAY_MS,
+    7 * DAY_MS,
+    14 * DAY_MS,
+    30 * DAY_MS,
+    90 * DAY_MS,
+    365 * DAY_MS,
+];
+
+/// At most `most` ticks at round times of the viewer's clock, which is `tz_offset_min` minutes ahead of UTC.
+#[must_use]
+pub fn time_ticks(start_ms: i64, end_ms: i64, tz_offset_min: i32, most: i64) -> Vec<TimeTick> {
+    let length_ms = end_ms.saturating_sub(start_ms);
+    if length_ms <= 0 || most <= 0 {
+        return Vec::new();
+    }
+    let least_ms = length_ms / most;
+    let step_ms = TIME_STEPS_MS.into_iter().find(|step_ms| *step_ms > least_ms).unwrap_or(365 * DAY_MS);
+    let offset_ms = i64::from(tz_offset_min) * MINUTE_MS;
+    let local_start_ms = start_ms.saturating_add(offset_ms);
+    let mut at_ms = start_ms.saturating_add((step_ms - local_start_ms.rem_euclid(step_ms)) % step_ms);
+    let mut ticks = Vec::new();
+    while at_ms <= end_ms {
+        let civil = Civil::new(at_ms, tz_offset_min);
+        let midnight = civil.hour == 0 && civil.minute == 0 && civil.second == 0;
+        let label = if step_ms >= DAY_MS || (midnight && length_ms > HOUR_MS) {
+            civil.short_date()
+        } else if step_ms < MINUTE_MS {
+            civil.clock_seconds()
+        } else {
+            civil.clock()
+        };
+        ticks.push(TimeTick { position: fraction(at_ms - start_ms, length_ms), at_ms, label });
+        at_ms = at_ms.saturating_add(step_ms);
+    }
+    ticks
+}
+
+/// `part / whole` for lengths of time.
+#[allow(clippy::cast_precision_loss)] // milliseconds of a range are far below 2^53
+#[must_use]
+pub fn fraction(part_ms: i64, whole_ms: i64) -> f64 {
+    if whole_ms == 0 { 0.0 } else { part_ms as f64 / whole_ms as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extent(low: f64, high: f64, roundness: Roundness) -> ValueExtent {
+        ValueExtent { values: Some((low, high)), fixed: (None, None), roundness, ticks: 5 }
+    }
+
+    fn fit(low: f64, high: f64, roundness: Roundness) -> (f64, f64, f64) {
+        let scale = ValueScale::fit(&extent(low, high, roundness));
+        (scale.low, scale.high, scale.step)
+    }
+
+    #[test]
+    fn ticks_are_round_in_the_unit() {
+        assert_eq!(fit(0.0, 97.0, Roundness::Decimal), (0.0, 100.0, 20.0));
+        assert_eq!(fit(3.0, 7.0, Roundness::Decimal), (0.0, 8.0, 2.0));
+        assert_eq!(fit(-3.0, 7.0, Roundness::Decimal), (-4.0, 8.0, 2.0));
+        assert_eq!(fit(0.0, 3.0e9, Roundness::Binary), (0.0, 3_221_225_472.0, 1_073_741_824.0));
+        assert_eq!(fit(0.0, 1_700.0, Roundness::Time(1.0)), (0.0, 1_800.0, 600.0));
+        assert_eq!(fit(0.0, 0.43, Roundness::Time(1.0)), (0.0, 0.5, 0.1));
+    }
+
+    #[test]
+    fn nothing_and_one_value_have_a_scale() {
+        let scale = ValueScale::fit(&ValueExtent {
+            values: None,
+            fixed: (None, None),
+            roundness: Roundness::Decimal,
+            ticks: 5,
+        });
+        assert_eq!(scale.ticks().len(), 6);
+        assert_eq!(fit(0.0, 0.0, Roundness::Decimal), (0.0, 1.0, 0.2));
+        assert_eq!(fit(5.0, 5.0, Roundness::Decimal), (0.0, 5.0, 1.0));
+    }
+
+    #[test]
+    fn fixed_bounds_stay() {
+        let scale = ValueScale::fit(&ValueExtent {
+            values: Some((40.0, 60.0)),
+            fixed: (Some(0.0), Some(100.0)),
+            roundness: Roundness::Decimal,
+            ticks: 4,
+        });
+        assert_eq!((scale.low, scale.high), (0.0, 100.0));
+    }
+
+    #[test]
+    fn the_axis_does_not_jitter() {
+        let first = ValueScale::fit(&extent(0.0, 97.0, Roundness::Decimal));
+        assert_eq!(first.follow(&extent(0.0, 60.0, Roundness::Decimal)), first);
+        assert_ne!(first.follow(&extent(0.0, 101.0, Roundness::Decimal)), first);
+        assert_ne!(first.follow(&extent(0.0, 10.0, Roundness::Decimal)), first);
+    }
+
+    #[test]
+    fn time_ticks_are_round_on_the_viewers_clock() {
+        let start = 1_700_000_000_000; // 22:13:20 UTC
+        let labels = |offset, length| {
+            time_ticks(start, start + length, offset, 6).into_iter().map(|tick| tick.label).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(0, HOUR_MS), ["22:15", "22:30", "22:45", "23:00"]);
+        assert_eq!(labels(30, HOUR_MS), ["22:45", "23:00", "23:15", "23:30"]);
+        assert_eq!(labels(0, 3 * HOUR_MS), ["23:00", "Nov 15", "01:00"]);
+        assert_eq!(labels(0, MINUTE_MS), ["22:13:30", "22:13:45", "22:14:00", "22:14:15"]);
+        assert!(time_ticks(start, start, 0, 6).is_empty());
+        assert_eq!(labels(0, 15 * DAY_MS).len(), 5);
+    }
+}

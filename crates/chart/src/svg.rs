@@ -1,0 +1,209 @@
+//! The plotters backend that writes SVG for a page: colours are classes, so that one drawing suits both themes, and
+//! coordinates are relative integers, so that a line of 500 points takes 3 KB. It writes no text: see the crate's description.
+
+use std::{convert::Infallible, fmt::Write};
+
+use plotters::{
+    coord::Shift,
+    drawing::{DrawingArea, IntoDrawingArea},
+};
+use plotters_backend::{BackendColor, BackendCoord, BackendStyle, DrawingBackend, DrawingErrorKind};
+
+use crate::palette::Ink;
+
+type Outcome = Result<(), DrawingErrorKind<Infallible>>;
+
+/// Appends elements to a string. Neighbours that look alike become one element.
+pub struct SvgBackend<'a> {
+    out: &'a mut String,
+    size: (u32, u32),
+    look: Option<Look>,
+    /// Where the pen is after the path written so far.
+    pen: BackendCoord,
+}
+
+/// What tells one `path` element from the next.
+#[derive(PartialEq, Clone, Copy)]
+struct Look {
+    ink: Ink,
+    alpha: f64,
+    filled: bool,
+}
+
+impl<'a> SvgBackend<'a> {
+    /// A backend whose x coordinates run from 0 to `size.0` and y from 0 to `size.1`, both included.
+    pub fn new(out: &'a mut String, size: (u32, u32)) -> Self {
+        SvgBackend { out, size: (size.0 + 1, size.1 + 1), look: None, pen: (0, 0) }
+    }
+
+    fn begin(&mut self, color: BackendColor, filled: bool) {
+        let look = Look { ink: Ink::unpacked(color.rgb), alpha: color.alpha, filled };
+        if self.look == Some(look) {
+            return;
+        }
+        self.finish();
+        let kind = if filled { "fill " } else { "" };
+        let _ = write!(self.out, "<path class=\"{kind}{}\"", look.ink.class());
+        if look.alpha < 1.0 {
+            let _ = write!(self.out, " opacity=\"{}\"", (look.alpha * 100.0).round() / 100.0);
+        }
+        self.out.push_str(" d=\"");
+        self.look = Some(look);
+        self.pen = (0, 0);
+    }
+
+    fn finish(&mut self) {
+        if self.look.take().is_some() {
+            self.out.push_str("\"/>");
+        }
+    }
+
+    fn trace(&mut self, points: impl IntoIterator<Item = BackendCoord>) -> BackendCoord {
+        let mut start = None;
+        for point in points {
+            match start {
+                None => {
+                    start = Some(point);
+                    let _ = write!(self.out, "M{} {}", point.0, point.1);
+                    self.pen = point;
+                }
+                Some(_) if point == self.pen => {}
+                Some(_) => {
+                    let step = (point.0 - self.pen.0, point.1 - self.pen.1);
+                    let _ = match step {
+                        (dx, 0) => write!(self.out, "h{dx}"),
+                        (0, dy) => write!(self.out, "v{dy}"),
+                        (dx, dy) if dy < 0 => write!(self.out, "l{dx}{dy}"),
+                        (dx, dy) => write!(self.out, "l{dx} {dy}"),
+                    };
+                    self.pen = point;
+                }
+            }
+        }
+        start.unwrap_or(self.pen)
+    }
+
+    fn polygon(&mut self, points: impl IntoIterator<Item = BackendCoord>) {
+        let start = self.trace(points);
+        self.out.push('z');
+        self.pen = start;
+    }
+}
+
+impl Drop for SvgBackend<'_> {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl DrawingBackend for SvgBackend<'_> {
+    type ErrorType = Infallible;
+
+    fn get_size(&self) -> (u32, u32) {
+        self.size
+    }
+
+    fn ensure_prepared(&mut self) -> Outcome {
+        Ok(())
+    }
+
+    fn present(&mut self) -> Outcome {
+        self.finish();
+        Ok(())
+    }
+
+    fn draw_pixel(&mut self, point: BackendCoord, color: BackendColor) -> Outcome {
+        self.begin(color, true);
+        self.polygon([point, (point.0 + 1, point.1), (point.0 + 1, point.1 + 1), (point.0, point.1 + 1)]);
+        Ok(())
+    }
+
+    fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Outcome {
+        self.draw_path([from, to], style)
+    }
+
+    fn draw_rect<S: BackendStyle>(
+        &mut self,
+        upper_left: BackendCoord,
+        bottom_right: BackendCoord,
+        style: &S,
+        fill: bool,
+    ) -> Outcome {
+        let ((left, top), (right, bottom)) = (upper_left, bottom_right);
+        self.begin(style.color(), fill);
+        self.polygon([(left, top), (right, top), (right, bottom), (left, bottom)]);
+        Ok(())
+    }
+
+    fn draw_path<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, path: I, style: &S) -> Outcome {
+        self.begin(style.color(), false);
+        self.trace(path);
+        Ok(())
+    }
+
+    fn fill_polygon<S: BackendStyle, I: IntoIterator<Item = BackendCoord>>(&mut self, vert: I, style: &S) -> Outcome {
+        self.begin(style.color(), true);
+        self.polygon(vert);
+        Ok(())
+    }
+}
+
+/// Writes one group of elements: what `draw` draws on an area of `size`. Drawing on a string cannot fail.
+pub(crate) fn group(
+    out: &mut String,
+    class: &str,
+    size: (u32, u32),
+    draw: impl FnOnce(&DrawingArea<SvgBackend<'_>, Shift>) -> Option<()>,
+) {
+    let _ = write!(out, "<g class=\"{class}\">");
+    let before = out.len();
+    let _ = draw(&SvgBackend::new(out, size).into_drawing_area());
+    if out.len() == before {
+        out.truncate(before - class.len() - "<g class=\"\">".len());
+    } else {
+        out.push_str("</g>");
+    }
+}
+
+/// The element around a drawing of `size`. Stretched to its box unless it `keeps_shape`.
+pub(crate) fn document(class: &str, size: (u32, u32), keeps_shape: bool, body: impl FnOnce(&mut String)) -> String {
+    let mut out = String::with_capacity(4_096);
+    let stretch = if keeps_shape { "" } else { " preserveAspectRatio=\"none\"" };
+    let _ = write!(out, "<svg class=\"{class}\" viewBox=\"0 0 {} {}\"{stretch} aria-hidden=\"true\">", size.0, size.1);
+    body(&mut out);
+    out.push_str("</svg>");
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use model::dashboard::Color;
+    use plotters::{
+        element::{PathElement, Rectangle},
+        style::Color as _,
+    };
+
+    use super::*;
+
+    #[test]
+    fn shapes_that_look_alike_become_one_path() {
+        let mut out = String::new();
+        group(&mut out, "grid", (100, 50), |area| {
+            area.draw(&PathElement::new([(0, 10), (100, 10)], Ink::Grid.packed())).ok()?;
+            area.draw(&PathElement::new([(0, 20), (80, 20), (90, 15), (100, 18)], Ink::Grid.packed())).ok()?;
+            area.draw(&Rectangle::new([(0, 0), (10, 5)], Ink::Meaning(Color::Red).packed().mix(0.1).filled())).ok()
+        });
+        assert_eq!(
+            out,
+            "<g class=\"grid\"><path class=\"ink-grid\" d=\"M0 10h100M0 20h80l10-5l10 3\"/>\
+             <path class=\"fill ink-red\" opacity=\"0.1\" d=\"M0 0h10v5h-10z\"/></g>"
+        );
+    }
+
+    #[test]
+    fn an_empty_group_is_nothing() {
+        let mut out = String::from("x");
+        group(&mut out, "grid", (100, 50), |_| Some(()));
+        assert_eq!(out, "x");
+    }
+}

@@ -1,0 +1,119 @@
+//! Calendar dates and times of day from milliseconds, at a fixed distance from UTC.
+//!
+//! The server and the browser must write the same time for the same instant without a time-zone database in either: the
+//! viewer's distance from UTC is a parameter.
+
+use std::fmt;
+
+const SECOND_MS: i64 = 1_000;
+const MINUTE_MS: i64 = 60 * SECOND_MS;
+const DAY_MS: i64 = 86_400 * SECOND_MS;
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// A date and time of day, proleptic Gregorian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Civil {
+    /// Year of the era.
+    pub year: i64,
+    /// 1 to 12.
+    pub month: i64,
+    /// 1 to 31.
+    pub day: i64,
+    /// 0 to 23.
+    pub hour: i64,
+    /// 0 to 59.
+    pub minute: i64,
+    /// 0 to 59.
+    pub second: i64,
+    /// 0 to 999.
+    pub millisecond: i64,
+}
+
+impl Civil {
+    /// The date and time that clocks show at `at_ms` (milliseconds since the Unix epoch) where they are
+    /// `tz_offset_min` minutes ahead of UTC.
+    #[must_use]
+    pub fn new(at_ms: i64, tz_offset_min: i32) -> Self {
+        let local_ms = at_ms.saturating_add(i64::from(tz_offset_min) * MINUTE_MS);
+        let (days, of_day_ms) = (local_ms.div_euclid(DAY_MS), local_ms.rem_euclid(DAY_MS));
+        // Days are counted from 1 March of year 0 in eras of 400 years, so that the leap day is a year's last.
+        let shifted = days + 719_468;
+        let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+        Civil {
+            year: era * 400 + year_of_era + i64::from(month <= 2),
+            month,
+            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
+            hour: of_day_ms / (60 * MINUTE_MS),
+            minute: of_day_ms / MINUTE_MS % 60,
+            second: of_day_ms / SECOND_MS % 60,
+            millisecond: of_day_ms % SECOND_MS,
+        }
+    }
+
+    /// `Mar 7`.
+    #[must_use]
+    pub fn short_date(&self) -> String {
+        format!("{} {}", self.month_name(), self.day)
+    }
+
+    /// `09:05`.
+    #[must_use]
+    pub fn clock(&self) -> String {
+        format!("{:02}:{:02}", self.hour, self.minute)
+    }
+
+    /// `09:05:31`.
+    #[must_use]
+    pub fn clock_seconds(&self) -> String {
+        format!("{:02}:{:02}:{:02}", self.hour, self.minute, self.second)
+    }
+
+    fn month_name(&self) -> &'static str {
+        usize::try_from(self.month - 1).ok().and_then(|index| MONTHS.get(index)).copied().unwrap_or("?")
+    }
+}
+
+impl fmt::Display for Civil {
+    /// `2026-03-07 09:05:31`.
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "{:04}-{:02}-{:02} {}", self.year, self.month, self.day, self.clock_seconds())
+    }
+}
+
+/// Names a distance from UTC: `UTC`, `UTC+2`, `UTC-3:30`.
+#[must_use]
+pub fn zone_name(tz_offset_min: i32) -> String {
+    let (hours, minutes) = (tz_offset_min.unsigned_abs() / 60, tz_offset_min.unsigned_abs() % 60);
+    match (tz_offset_min, minutes) {
+        (0, _) => "UTC".to_owned(),
+        (offset, 0) => format!("UTC{}{hours}", if offset < 0 { '-' } else { '+' }),
+        (offset, _) => format!("UTC{}{hours}:{minutes:02}", if offset < 0 { '-' } else { '+' }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_instants() {
+        assert_eq!(Civil::new(0, 0).to_string(), "1970-01-01 00:00:00");
+        assert_eq!(Civil::new(951_782_400_000, 0).to_string(), "2000-02-29 00:00:00");
+        assert_eq!(Civil::new(1_700_000_000_000, 0).to_string(), "2023-11-14 22:13:20");
+        assert_eq!(Civil::new(1_700_000_000_000, 120).to_string(), "2023-11-15 00:13:20");
+        assert_eq!(Civil::new(1_700_000_000_000, -210).clock(), "18:43");
+        assert_eq!(Civil::new(-1, 0).to_string(), "1969-12-31 23:59:59");
+    }
+
+    #[test]
+    fn zones_have_names() {
+        assert_eq!(zone_name(0), "UTC");
+        assert_eq!(zone_name(120), "UTC+2");
+        assert_eq!(zone_name(-210), "UTC-3:30");
+    }
+}
