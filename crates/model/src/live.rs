@@ -5,6 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    dashboard::Query,
     frame::{Frame, Labels},
     job::{Job, JobStatus},
     role::Role,
@@ -48,6 +49,23 @@ pub struct LiveQuery {
     /// Only the newest value.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub instant: bool,
+}
+
+/// How often the newest value of an instant query is taken.
+const INSTANT_STEP_MS: i64 = 5_000;
+
+impl LiveQuery {
+    /// The live query of a panel's query in a range that ends now. The server's page and the browser ask for the same one,
+    /// so that it is evaluated once.
+    #[must_use]
+    pub fn of_panel(query: &Query, window_ms: i64, step_ms: i64) -> Self {
+        let expr = query.expr.clone();
+        if query.instant {
+            LiveQuery { expr, window_ms: 0, step_ms: INSTANT_STEP_MS, instant: true }
+        } else {
+            LiveQuery { expr, window_ms, step_ms, instant: false }
+        }
+    }
 }
 
 /// A message from the browser.
