@@ -4,4 +4,6 @@ pub mod assets;
 pub mod auth;
 pub mod cli;
 pub mod config;
+pub mod database;
+pub mod security;
 pub mod upstream;

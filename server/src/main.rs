@@ -1,2 +1,50 @@
-//! .
-fn main() {}
+//! The program `hyperscope`.
+
+use std::{io::Write, process::ExitCode};
+
+use clap::Parser;
+use hyperscope::cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match start(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // If stderr is gone, there is nobody left to tell.
+            let _ = writeln!(std::io::stderr(), "error: {}", sentence(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<()> {
+    // Another provider can only have been installed by ourselves, and then it is this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(cli.run())
+}
+
+/// An error and its causes as one sentence. A cause that the error tells already is not told again.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !sentence.contains(&cause) {
+            sentence.push_str(": ");
+            sentence.push_str(&cause);
+        }
+    }
+    sentence
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let cause = || Err::<(), _>(anyhow::anyhow!("no such file"));
+        assert_eq!(sentence(&cause().context("cannot read x").unwrap_err()), "cannot read x: no such file");
+        assert_eq!(sentence(&cause().context("x: no such file").unwrap_err()), "x: no such file");
+    }
+}

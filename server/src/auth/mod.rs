@@ -1,1 +1,167 @@
 //! Tokens, sessions, roles: who may do what.
+//!
+//! [`Auth`] is the handle that the rest of the server holds. [`require`] puts routes behind a role, [`admit_sockets`] the
+//! live socket, [`routes`] brings the login and the routes about tokens.
+//! A handler behind them takes a [`Principal`] as an argument.
+
+mod api;
+mod attempts;
+mod cache;
+mod carrier;
+mod client;
+mod denied;
+mod guard;
+mod html;
+mod login;
+mod origin;
+mod principal;
+mod secret;
+mod sockets;
+mod store;
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{Router, routing};
+use reqwest::Url;
+use sqlx::SqlitePool;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::{attempts::Attempts, cache::Cache, sockets::SocketCounts};
+pub use self::{
+    client::ClientAddress,
+    denied::Denied,
+    guard::{admit_sockets, require},
+    principal::Principal,
+    sockets::SocketAdmission,
+    store::{NewToken, StoreError, TokenInfo, TokenStore, now_ms},
+};
+pub(crate) use self::{origin::host, secret::random_text};
+use crate::config::{Config, Network, Secret};
+
+/// Settings of this module.
+#[derive(Debug, Clone)]
+pub struct AuthOptions {
+    /// Nobody is asked for a token: everyone who reaches the server is an admin.
+    pub no_auth: bool,
+    /// Browsers reach the server by HTTPS, so that the cookie is for HTTPS alone.
+    pub https: bool,
+    /// Where browsers reach the server, if not at the host they name.
+    pub public_url: Option<Url>,
+    /// How long a login lasts, except a kiosk's.
+    pub session_lifetime: Duration,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Most wrong logins a minute from one address.
+    pub wrong_logins: u32,
+    /// Most live sockets in all.
+    pub sockets: usize,
+    /// Most live sockets of one token, except those of kiosks and admins.
+    pub token_sockets: usize,
+}
+
+impl From<&Config> for AuthOptions {
+    fn from(config: &Config) -> Self {
+        AuthOptions {
+            no_auth: config.insecure_no_auth,
+            https: config.is_https(),
+            public_url: config.public_url.clone(),
+            session_lifetime: config.session_lifetime,
+            trusted_proxies: config.trusted_proxies.clone(),
+            wrong_logins: config.limits.wrong_logins,
+            sockets: config.limits.sockets,
+            token_sockets: config.limits.token_sockets,
+        }
+    }
+}
+
+/// Whether a start prints a login link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginLink {
+    /// Only the first start, which makes the first token.
+    Once,
+    /// Every start: the printed token gets a new secret, sessions begun with an older one stay.
+    Always,
+}
+
+/// Knows who is asking and what they may do. Cheap to clone; the last clone to go ends the task that follows the database.
+#[derive(Debug, Clone)]
+pub struct Auth {
+    shared: Arc<Shared>,
+    _following: Arc<DropGuard>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: TokenStore,
+    cache: Arc<Cache>,
+    options: AuthOptions,
+    wrong_logins: Mutex<Attempts>,
+    sockets: Arc<SocketCounts>,
+}
+
+impl Auth {
+    /// Reads the tokens of `pool` and follows their changes from now on.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn open(pool: SqlitePool, options: AuthOptions) -> Result<Self, StoreError> {
+        let store = TokenStore::new(pool);
+        let cache = Arc::new(Cache::load(store.clone()).await?);
+        let stop = CancellationToken::new();
+        tokio::spawn(Arc::clone(&cache).follow(stop.clone()));
+        let wrong_logins = Mutex::new(Attempts::new(options.wrong_logins));
+        let sockets = Arc::new(SocketCounts::new(options.sockets, options.token_sockets));
+        Ok(Auth {
+            shared: Arc::new(Shared { store, cache, options, wrong_logins, sockets }),
+            _following: Arc::new(stop.drop_guard()),
+        })
+    }
+
+    /// Sees to it that somebody can log in: takes over the token that the operator chose, or makes the first one.
+    /// A secret that is returned is to be printed, once, as a login link.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn ensure_first_token(
+        &self,
+        chosen: Option<&Secret>,
+        link: LoginLink,
+    ) -> Result<Option<Secret>, StoreError> {
+        let store = &self.shared.store;
+        let made = match chosen {
+            _ if self.shared.options.no_auth => return Ok(None),
+            Some(chosen) => {
+                store.set_chosen(chosen).await?;
+                None
+            }
+            None if link == LoginLink::Always || store.is_empty().await? => Some(store.set_printed().await?),
+            None => None,
+        };
+        self.shared.cache.reload().await?;
+        Ok(made)
+    }
+
+    /// Whether requests are answered without a token.
+    #[must_use]
+    pub fn is_open_to_all(&self) -> bool {
+        self.shared.options.no_auth
+    }
+}
+
+/// The login, and the routes about sessions and tokens.
+pub fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Router<S> {
+    let own = require(Router::new().route("/api/session", routing::get(api::session)), auth, |_| true);
+    let tokens = Router::new()
+        .route("/api/tokens", routing::get(api::list).post(api::create))
+        .route("/api/tokens/{id}", routing::delete(api::revoke))
+        .layer(axum::extract::DefaultBodyLimit::max(api::BODY_BYTES));
+    let tokens = require(tokens, auth, model::role::Role::administers);
+    let login = Router::new()
+        .route("/login", routing::get(login::page_or_link).post(login::form))
+        .route("/logout", routing::get(login::logout).post(login::logout))
+        .layer(axum::extract::DefaultBodyLimit::max(login::BODY_BYTES));
+    own.merge(tokens).merge(login).with_state(auth.clone())
+}

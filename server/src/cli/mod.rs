@@ -1,1 +1,87 @@
-//! The command line.
+//! The command line: what was asked for, handed to the module that does it.
+
+mod bundle;
+mod check;
+mod healthcheck;
+pub mod logging;
+mod token;
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{ConfigError, Options};
+
+/// Live dashboards for HyperSDK's daemon and anything that speaks Prometheus.
+#[derive(Debug, Parser)]
+#[command(name = "hyperscope", version, propagate_version = true, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "Every option of `serve` and `demo` has a flag, a HYPERSCOPE_* variable and a key of the configuration file; a flag \
+lies over the variable, the variable over the file. RUST_LOG chooses what is logged, for example RUST_LOG=debug or RUST_LOG=info,audit=off.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make, list and revoke tokens; a running server follows within a second
+    Token(token::TokenCommand),
+    /// Look a file over and say what is wrong with it, and where
+    Check(check::CheckCommand),
+    /// Write the browser bundle, for a daemon that serves it by itself
+    Bundle(bundle::BundleCommand),
+    /// Ask a server on this machine whether it is alive
+    Healthcheck(healthcheck::HealthcheckCommand),
+}
+
+/// Where settings are that no flag and no variable gives.
+#[derive(Debug, Clone, clap::Args)]
+struct ConfigFile {
+    /// Configuration file, YAML
+    #[arg(long = "config", env = "HYPERSCOPE_CONFIG", value_name = "FILE")]
+    path: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// `given` over what the file holds, if there is one.
+    fn under(&self, given: Options) -> Result<Options, ConfigError> {
+        let given = given.with_secrets()?;
+        match &self.path {
+            Some(path) => Ok(given.or(Options::from_file(path)?)),
+            None => Ok(given),
+        }
+    }
+}
+
+impl Cli {
+    /// Does what was asked for.
+    ///
+    /// # Errors
+    /// What went wrong, as one sentence with its cause.
+    pub async fn run(self) -> anyhow::Result<()> {
+        match self.command {
+            Command::Token(token) => token.run().await,
+            Command::Check(check) => check.run(),
+            Command::Bundle(bundle) => bundle.run(),
+            Command::Healthcheck(healthcheck) => healthcheck.run().await,
+        }
+    }
+}
+
+/// Writes one line to stdout, where a pipe that is closed is an error like any other.
+fn say(line: impl std::fmt::Display) -> std::io::Result<()> {
+    use std::io::Write;
+    writeln!(std::io::stdout().lock(), "{line}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,1 +1,151 @@
-//! Settings: flag, then variable, then file.
+//! Settings: flag, then `HYPERSCOPE_*` variable, then key of the configuration file, then default.
+//!
+//! [`Options`] is what was given, [`Config`] what holds: complete, checked, and with the secrets read from their files.
+
+mod options;
+mod resolve;
+pub mod value;
+pub mod yaml;
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use reqwest::Url;
+
+pub use self::{
+    options::{DaemonEntry, DaemonSim, Demo, Dialect, Limits as LimitOptions, Metrics, Options, Redact, Scrape, Tls},
+    resolve::{ConfigError, default_data_dir},
+    value::{ByteSize, Listen, LogFormat, Network, Period, Secret},
+};
+
+/// The settings of a server that runs.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where it listens; port 0 means any free one.
+    pub listen: SocketAddr,
+    /// Directory of everything it keeps.
+    pub data_dir: PathBuf,
+    /// Shape of the log.
+    pub log_format: LogFormat,
+    /// Where browsers reach it, if said.
+    pub public_url: Option<Url>,
+    /// Nobody is asked for a token; only ever true on loopback.
+    pub insecure_no_auth: bool,
+    /// The first token, if it was chosen by the operator.
+    pub admin_token: Option<Secret>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// How long a login lasts.
+    pub session_lifetime: Duration,
+    /// Sources of the CSP directive `frame-ancestors`.
+    pub frame_ancestors: Vec<String>,
+    /// Daemons that are watched; their names are distinct.
+    pub daemons: Vec<DaemonConfig>,
+    /// Engine that answers queries instead of the embedded store.
+    pub prometheus_url: Option<Url>,
+    /// Alertmanager that is shown.
+    pub alertmanager_url: Option<Url>,
+    /// Files of rules.
+    pub rules: Vec<PathBuf>,
+    /// How long samples are kept.
+    pub retention: Duration,
+    /// HTTPS, if set up.
+    pub tls: Option<TlsConfig>,
+    /// Reading of the daemons' metrics.
+    pub scrape: ScrapeConfig,
+    /// Whether `/metrics` asks for no token.
+    pub metrics_public: bool,
+    /// Whether the user names that daemons report are hidden.
+    pub redact_user_names: bool,
+    /// What one request, socket or address may take.
+    pub limits: Limits,
+    /// The simulated world of `demo`.
+    pub demo: DemoConfig,
+}
+
+/// A daemon that is watched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DaemonConfig {
+    /// Labels its series.
+    pub name: String,
+    /// Where it answers.
+    pub url: Url,
+    /// Sent as `X-API-Key`.
+    pub key: Option<Secret>,
+}
+
+/// Files of HTTPS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// Certificate chain, PEM.
+    pub cert: PathBuf,
+    /// Private key, PEM.
+    pub key: PathBuf,
+}
+
+/// How daemons' metrics are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScrapeConfig {
+    /// From one reading to the next.
+    pub interval: Duration,
+    /// Longest reading; at most the interval.
+    pub timeout: Duration,
+}
+
+/// What one request, socket or address may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest run of one query.
+    pub query_time: Duration,
+    /// Most points of a series in one answer.
+    pub points: usize,
+    /// Most series one query may touch.
+    pub series: usize,
+    /// Longest answer to a query, in bytes.
+    pub response_bytes: usize,
+    /// Longest body of a request, in bytes.
+    pub body_bytes: usize,
+    /// Longest body of a remote write, in bytes.
+    pub write_body_bytes: usize,
+    /// Most live sockets in all.
+    pub sockets: usize,
+    /// Most live sockets of one token.
+    pub token_sockets: usize,
+    /// Most subscriptions of one socket.
+    pub subscriptions: usize,
+    /// Most wrong logins a minute from one address.
+    pub wrong_logins: u32,
+    /// Longest head of a request, in bytes.
+    pub header_bytes: usize,
+    /// Longest time until a request's head is there or a socket is upgraded.
+    pub upgrade_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            query_time: Duration::from_secs(30),
+            points: 11_000,
+            series: 50_000,
+            response_bytes: 64 << 20,
+            body_bytes: 1 << 20,
+            write_body_bytes: 16 << 20,
+            sockets: 20_000,
+            token_sockets: 50,
+            subscriptions: 256,
+            wrong_logins: 10,
+            header_bytes: 8 << 10,
+            upgrade_time: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The simulated world of `demo`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DemoConfig {
+    /// Equal seeds make equal worlds.
+    pub seed: u64,
+    /// How much history there is at the start.
+    pub history: Duration,
+    /// How many jobs are submitted a minute.
+    pub jobs_per_minute: f64,
+}

@@ -1,0 +1,133 @@
+//! Sessions and tokens over HTTP, as JSON.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use model::{page::Session, role::Role};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Auth,
+    client::ClientAddress,
+    denied::Denied,
+    principal::Principal,
+    store::{NewToken, StoreError, TokenInfo, now_ms},
+};
+use crate::config::Period;
+
+/// Longest body that is read.
+pub(super) const BODY_BYTES: usize = 16 << 10;
+
+/// What is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    name: String,
+    role: Role,
+    /// How long it holds; for ever if absent.
+    #[serde(default)]
+    expires: Option<Period>,
+    /// Dashboards a kiosk is limited to.
+    #[serde(default)]
+    dashboards: Vec<String>,
+}
+
+/// A token that was made: the only time that its secret is told.
+#[derive(Serialize)]
+struct Made<'a> {
+    #[serde(flatten)]
+    token: TokenInfo,
+    secret: &'a str,
+}
+
+/// `GET /api/session`
+pub(super) async fn session(principal: Principal) -> Json<Session> {
+    Json(principal.session.clone())
+}
+
+/// `GET /api/tokens`
+pub(super) async fn list(State(auth): State<Auth>, uri: Uri) -> Response {
+    match auth.shared.store.list().await {
+        Ok(tokens) => Json(tokens).into_response(),
+        Err(error) => refusal(&error).for_path(&uri),
+    }
+}
+
+/// `POST /api/tokens`
+pub(super) async fn create(
+    State(auth): State<Auth>,
+    principal: Principal,
+    from: ClientAddress,
+    uri: Uri,
+    body: Bytes,
+) -> Response {
+    let asked: Asked = match serde_json::from_slice(&body) {
+        Ok(asked) => asked,
+        Err(error) => return Denied::new(StatusCode::BAD_REQUEST, "bad_request", error.to_string()).for_path(&uri),
+    };
+    let lasts = |Period(period)| now_ms().saturating_add(i64::try_from(period.as_millis()).unwrap_or(i64::MAX));
+    let new = NewToken {
+        name: asked.name,
+        role: asked.role,
+        expires_at: asked.expires.map(lasts),
+        dashboards: asked.dashboards,
+    };
+    let made = match auth.shared.store.create(new).await {
+        Ok(made) => auth.shared.cache.reload().await.map(|()| made),
+        failed => failed,
+    };
+    match made {
+        Ok((token, secret)) => {
+            tracing::info!(
+                target: "audit", action = "token.create", token = %principal.token_id(), name = principal.session.name, %from,
+                made = token.id, made_name = token.name, made_role = token.role.name(), "token made"
+            );
+            let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+            (StatusCode::CREATED, headers, Json(Made { token, secret: secret.expose() })).into_response()
+        }
+        Err(error) => refusal(&error).for_path(&uri),
+    }
+}
+
+/// `DELETE /api/tokens/{id}`
+pub(super) async fn revoke(
+    State(auth): State<Auth>,
+    principal: Principal,
+    from: ClientAddress,
+    uri: Uri,
+    Path(id): Path<String>,
+) -> Response {
+    let revoked = match auth.shared.store.revoke(&id).await {
+        Ok(()) => auth.shared.cache.reload().await,
+        failed => failed,
+    };
+    match revoked {
+        Ok(()) => {
+            tracing::info!(
+                target: "audit", action = "token.revoke", token = %principal.token_id(), name = principal.session.name, %from,
+                revoked = id, "token revoked"
+            );
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => refusal(&error).for_path(&uri),
+    }
+}
+
+fn refusal(error: &StoreError) -> Denied {
+    match error {
+        StoreError::Invalid(message) => Denied::new(StatusCode::BAD_REQUEST, "bad_request", message),
+        StoreError::Unknown(_) => Denied::new(StatusCode::NOT_FOUND, "not_found", error.to_string()),
+        StoreError::Open(_) | StoreError::Database(_) | StoreError::Random(_) => {
+            tracing::error!(%error, "tokens cannot be read or written");
+            Denied::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "the database of tokens does not answer: try again",
+            )
+        }
+    }
+}

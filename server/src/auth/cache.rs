@@ -1,0 +1,209 @@
+//! Tokens and sessions in memory, so that a request costs no query, kept in step with the database.
+//!
+//! Every token and session has a [`CancellationToken`] that is cancelled when it expires or is revoked, by whichever
+//! process: a socket waits for that alone, however many there are.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use model::page::Session;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    secret::{Hash, HashKey},
+    store::{StoreError, StoredSession, StoredToken, TokenStore, now_ms},
+};
+
+/// How often the database is asked whether it changed, and expiry is looked at. What other processes do is seen within this.
+const POLL_EVERY: Duration = Duration::from_millis(250);
+
+/// A token that may be used.
+#[derive(Debug)]
+pub(super) struct LiveToken {
+    pub(super) id: Arc<str>,
+    pub(super) session: Arc<Session>,
+    pub(super) ended: CancellationToken,
+    hash: Hash,
+}
+
+/// A session that may be used.
+#[derive(Debug)]
+pub(super) struct LiveSession {
+    pub(super) token: Arc<LiveToken>,
+    /// The token's, with the earlier end of the two.
+    pub(super) session: Arc<Session>,
+    pub(super) ended: CancellationToken,
+    hash: Hash,
+}
+
+/// All that may be used at one time.
+#[derive(Debug, Default)]
+struct Usable {
+    tokens: HashMap<HashKey, Arc<LiveToken>>,
+    sessions: HashMap<HashKey, Arc<LiveSession>>,
+    /// When the next of them expires, in milliseconds since the Unix epoch.
+    next_expiry: Option<i64>,
+}
+
+/// The tokens and sessions that may be used now.
+#[derive(Debug)]
+pub(super) struct Cache {
+    store: TokenStore,
+    usable: RwLock<Arc<Usable>>,
+    /// Held while the database is read anew, so that an older reading never replaces a newer one.
+    reloading: tokio::sync::Mutex<()>,
+}
+
+impl Cache {
+    /// Reads everything from `store`.
+    pub(super) async fn load(store: TokenStore) -> Result<Self, StoreError> {
+        let cache = Cache { store, usable: RwLock::new(Arc::default()), reloading: tokio::sync::Mutex::new(()) };
+        cache.reload().await?;
+        Ok(cache)
+    }
+
+    /// The token of this secret.
+    pub(super) fn token(&self, secret: &str) -> Option<Arc<LiveToken>> {
+        let hash = Hash::of(secret);
+        let usable = self.usable();
+        let token = usable.tokens.get(&hash.key())?;
+        (token.hash == hash && is_running(token.session.expires_at)).then(|| Arc::clone(token))
+    }
+
+    /// The session of this secret.
+    pub(super) fn session(&self, secret: &str) -> Option<Arc<LiveSession>> {
+        let hash = Hash::of(secret);
+        let usable = self.usable();
+        let session = usable.sessions.get(&hash.key())?;
+        (session.hash == hash && is_running(session.session.expires_at)).then(|| Arc::clone(session))
+    }
+
+    /// Reads the database anew and ends what it no longer holds. To be called after every change of ours.
+    pub(super) async fn reload(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let (tokens, sessions) = self.store.usable(now_ms()).await?;
+        let before = self.usable();
+        let after = Arc::new(Usable::next(&before, tokens, sessions));
+        *self.usable.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
+        after.end_what_is_missing(&before);
+        Ok(())
+    }
+
+    /// Follows the database until `stop`. A database that fails is asked again; what was read last holds meanwhile.
+    pub(super) async fn follow(self: Arc<Self>, stop: CancellationToken) {
+        let mut watch = None;
+        let mut tick = tokio::time::interval(POLL_EVERY);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut failing = false;
+        while stop.run_until_cancelled(tick.tick()).await.is_some() {
+            match self.poll(&mut watch).await {
+                Ok(()) => failing = false,
+                Err(error) => {
+                    if !failing {
+                        tracing::error!(%error, "tokens cannot be followed; trying again");
+                    }
+                    (failing, watch) = (true, None);
+                }
+            }
+        }
+    }
+
+    async fn poll(&self, watch: &mut Option<super::store::ChangeWatch>) -> Result<(), StoreError> {
+        let watch = match watch {
+            Some(watch) => watch,
+            None => watch.insert(self.store.watch().await?),
+        };
+        let has_expired = self.usable().next_expiry.is_some_and(|next| next <= now_ms());
+        if watch.has_changed().await? || has_expired {
+            self.reload().await?;
+        }
+        Ok(())
+    }
+
+    fn usable(&self) -> Arc<Usable> {
+        Arc::clone(&self.usable.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Usable {
+    /// What was read, with what has not changed taken over from `before`, so that its sockets stay.
+    fn next(before: &Usable, tokens: Vec<StoredToken>, sessions: Vec<StoredSession>) -> Self {
+        let mut next = Usable::default();
+        let mut by_id = HashMap::with_capacity(tokens.len());
+        for stored in tokens {
+            let session = Session {
+                name: stored.info.name,
+                role: stored.info.role,
+                expires_at: stored.info.expires_at,
+                dashboards: stored.info.dashboards,
+            };
+            let same = before
+                .tokens
+                .get(&stored.hash.key())
+                .filter(|token| token.hash == stored.hash && *token.session == session && *token.id == *stored.info.id);
+            let token = same.cloned().unwrap_or_else(|| {
+                Arc::new(LiveToken {
+                    id: stored.info.id.into(),
+                    session: Arc::new(session),
+                    ended: CancellationToken::new(),
+                    hash: stored.hash,
+                })
+            });
+            next.expires(token.session.expires_at);
+            by_id.insert(Arc::clone(&token.id), Arc::clone(&token));
+            next.tokens.insert(stored.hash.key(), token);
+        }
+        for stored in sessions {
+            let Some(token) = by_id.get(stored.token_id.as_str()) else { continue };
+            let expires_at = earlier(token.session.expires_at, stored.expires_at);
+            let same = before.sessions.get(&stored.hash.key()).filter(|session| {
+                session.hash == stored.hash
+                    && Arc::ptr_eq(&session.token, token)
+                    && session.session.expires_at == expires_at
+            });
+            let session = same.cloned().unwrap_or_else(|| {
+                Arc::new(LiveSession {
+                    token: Arc::clone(token),
+                    session: Arc::new(Session { expires_at, ..Session::clone(&token.session) }),
+                    ended: token.ended.child_token(),
+                    hash: stored.hash,
+                })
+            });
+            next.expires(expires_at);
+            next.sessions.insert(stored.hash.key(), session);
+        }
+        next
+    }
+
+    fn expires(&mut self, at: Option<i64>) {
+        self.next_expiry = earlier(self.next_expiry, at);
+    }
+
+    fn end_what_is_missing(&self, before: &Usable) {
+        for (key, token) in &before.tokens {
+            if !self.tokens.get(key).is_some_and(|now| Arc::ptr_eq(now, token)) {
+                token.ended.cancel();
+            }
+        }
+        for (key, session) in &before.sessions {
+            if !self.sessions.get(key).is_some_and(|now| Arc::ptr_eq(now, session)) {
+                session.ended.cancel();
+            }
+        }
+    }
+}
+
+/// The earlier of two ends, where `None` is never.
+pub(super) fn earlier(one: Option<i64>, other: Option<i64>) -> Option<i64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+fn is_running(expires_at: Option<i64>) -> bool {
+    expires_at.is_none_or(|expires_at| expires_at > now_ms())
+}

@@ -1,0 +1,126 @@
+//! Puts routes behind a role.
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state},
+    response::{IntoResponse, Redirect, Response},
+};
+use model::role::Role;
+
+use super::{
+    Auth,
+    carrier::Look,
+    client::ClientAddress,
+    denied::Denied,
+    login, origin,
+    principal::{Carrier, Principal},
+    sockets::SocketAdmission,
+};
+
+/// What a route asks of whoever asks for it.
+#[derive(Clone)]
+struct Guard {
+    auth: Auth,
+    allows: fn(Role) -> bool,
+}
+
+/// Lets only those roles that `allows` names reach the routes of `router`, for example [`Role::reads`]. Handlers find the
+/// [`Principal`]. Who is nobody gets 401, or on a page the login; who may not gets 403.
+pub fn require<S: Clone + Send + Sync + 'static>(
+    router: Router<S>,
+    auth: &Auth,
+    allows: fn(Role) -> bool,
+) -> Router<S> {
+    router.route_layer(from_fn_with_state(Guard { auth: auth.clone(), allows }, guard))
+}
+
+/// Lets only requests that may open a live socket reach the routes of `router`, whose handlers take a
+/// [`SocketAdmission`] before the upgrade and keep it as long as the socket is open.
+pub fn admit_sockets<S: Clone + Send + Sync + 'static>(router: Router<S>, auth: &Auth) -> Router<S> {
+    router.route_layer(from_fn_with_state(auth.clone(), admit))
+}
+
+async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let auth = &guard.auth;
+    if let Some((token, rest)) = login::token_of_kiosk_link(&parts.uri) {
+        let from = ClientAddress::of(&parts, &auth.shared.options.trusted_proxies);
+        return match auth.log_in(token.expose(), from).await {
+            Ok(login) => ([(header::SET_COOKIE, login.cookie)], Redirect::to(&rest)).into_response(),
+            Err(denied) => denied.page(),
+        };
+    }
+    let principal = match auth.permit(&parts, Look::Request, guard.allows) {
+        Ok(principal) => principal,
+        Err(denied) => return denied.for_path(&parts.uri),
+    };
+    if !origin::may_change(&parts, &principal, auth.shared.options.public_url.as_ref()) {
+        let message = "a change must come from one of our own pages, or carry its token in a header";
+        return Denied::new(StatusCode::FORBIDDEN, "cross_site", message).for_path(&parts.uri);
+    }
+    let renewed = auth.renewed_cookie(&parts, &principal);
+    parts.extensions.insert(principal);
+    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let headers = response.headers_mut();
+    // What was only for the holder of a token must not stay in a cache that others share.
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
+    if let Some(cookie) = renewed {
+        headers.append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+async fn admit(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let admission = auth.admit(&parts);
+    request = Request::from_parts(parts, body);
+    match admission {
+        Ok(admission) => {
+            request.extensions_mut().insert(admission);
+            next.run(request).await
+        }
+        Err(denied) => denied.for_path(request.uri()),
+    }
+}
+
+impl Auth {
+    /// Who a request is from, if the role may do what is asked for.
+    fn permit(
+        &self,
+        parts: &axum::http::request::Parts,
+        look: Look,
+        allows: fn(Role) -> bool,
+    ) -> Result<Principal, Denied> {
+        let principal = self.identify(parts, look)?;
+        if allows(principal.role()) {
+            return Ok(principal);
+        }
+        let able: Vec<_> = Role::ALL.into_iter().filter(|role| allows(*role)).map(Role::name).collect();
+        let message =
+            format!("a token of role {} may not do this: it takes {}", principal.role().name(), able.join(" or "));
+        Err(Denied::new(StatusCode::FORBIDDEN, "forbidden", message))
+    }
+
+    /// Whether a request may open a live socket, decided before it is upgraded.
+    fn admit(&self, parts: &axum::http::request::Parts) -> Result<SocketAdmission, Denied> {
+        let principal = self.permit(parts, Look::Upgrade, Role::reads)?;
+        let sender = origin::sender(parts, self.shared.options.public_url.as_ref());
+        let has_origin = parts.headers.contains_key(header::ORIGIN);
+        // A page of elsewhere could open a socket with the visitor's cookie: browsers do not ask us first.
+        let is_ours = match (has_origin, principal.carrier()) {
+            (true, _) => sender == origin::Sender::Ours,
+            (false, carrier) => carrier != Carrier::Cookie,
+        };
+        if !is_ours {
+            return Err(Denied::new(
+                StatusCode::FORBIDDEN,
+                "forbidden_origin",
+                "a page of another origin may not open a socket",
+            ));
+        }
+        let permit = self.shared.sockets.take(&principal)?;
+        Ok(SocketAdmission::new(principal, permit))
+    }
+}

@@ -1,0 +1,291 @@
+//! Logging in and out: a token is exchanged for a session, whose secret the cookie holds.
+
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::{Form, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use model::role::Role;
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::{
+    Auth,
+    attempts::Verdict,
+    cache,
+    carrier::{self, COOKIE, Look},
+    client::ClientAddress,
+    denied::Denied,
+    html,
+    origin::{self, Sender},
+    principal::{Carrier, Principal},
+    secret::{self, Hash},
+    store::now_ms,
+};
+use crate::config::Secret;
+
+/// Longest form that is read.
+pub(super) const BODY_BYTES: usize = 8 << 10;
+
+/// The longest that browsers keep a cookie, 400 days, in seconds. A kiosk's is set anew with every page.
+const LONGEST_COOKIE_SECS: i64 = 400 * 86_400;
+
+/// What a login link or form says.
+#[derive(Deserialize)]
+pub(super) struct Credentials {
+    token: Option<Secret>,
+    next: Option<String>,
+}
+
+/// A login that succeeded.
+pub(super) struct Login {
+    /// For `Set-Cookie`.
+    pub(super) cookie: HeaderValue,
+    /// Where to go when nowhere was said.
+    home: String,
+}
+
+/// `GET /login`: follows a login link, or shows the form.
+pub(super) async fn page_or_link(
+    State(auth): State<Auth>,
+    from: ClientAddress,
+    Query(asked): Query<Credentials>,
+    parts: Parts,
+) -> Response {
+    if let Some(token) = &asked.token {
+        return auth.answer_login(token.expose(), asked.next.as_deref(), from).await;
+    }
+    let next = local_path(asked.next.as_deref());
+    if auth.identify(&parts, Look::Request).is_ok_and(|principal| principal.role().reads()) {
+        return Redirect::to(next.as_deref().unwrap_or("/")).into_response();
+    }
+    let is_navigation = parts.headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
+    if is_navigation && origin::sender(&parts, None) == Sender::Foreign {
+        return page(StatusCode::OK, html::come_again(&login_path(next.as_deref().unwrap_or("/"))));
+    }
+    page(StatusCode::OK, html::login(next.as_deref().unwrap_or(""), None))
+}
+
+/// `POST /login`: the form.
+pub(super) async fn form(
+    State(auth): State<Auth>,
+    from: ClientAddress,
+    parts: Parts,
+    Form(given): Form<Credentials>,
+) -> Response {
+    // A page of elsewhere could log a visitor in as someone else and watch what they do.
+    if origin::sender(&parts, auth.shared.options.public_url.as_ref()) == Sender::Foreign {
+        let message = "this login form is not one of ours: open the login page itself";
+        return Denied::new(StatusCode::FORBIDDEN, "cross_site", message).page();
+    }
+    let token = given.token.as_ref().map_or("", |token| token.expose().trim());
+    auth.answer_login(token, given.next.as_deref(), from).await
+}
+
+/// `/logout`: ends the session, if the cookie came with the request.
+pub(super) async fn logout(State(auth): State<Auth>, from: ClientAddress, parts: Parts) -> Response {
+    let to_login = Redirect::to("/login");
+    let is_foreign = origin::sender(&parts, auth.shared.options.public_url.as_ref()) == Sender::Foreign;
+    let Some(cookie) = carrier::by_cookie(&parts.headers).filter(|_| !is_foreign) else {
+        return to_login.into_response();
+    };
+    if let Some(session) = auth.shared.cache.session(cookie) {
+        let ended = auth.shared.store.end_session(&Hash::of(cookie)).await;
+        if let Err(error) = match ended {
+            Ok(()) => auth.shared.cache.reload().await,
+            failed => failed,
+        } {
+            tracing::error!(%error, "a session could not be ended");
+            return Denied::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "the session could not be ended: try again",
+            )
+            .page();
+        }
+        tracing::info!(target: "audit", action = "logout", token = %session.token.id, name = session.session.name, %from, "logged out");
+    }
+    ([(header::SET_COOKIE, auth.cookie("", Some(0)))], to_login).into_response()
+}
+
+impl Auth {
+    /// Exchanges a token for a session.
+    pub(super) async fn log_in(&self, secret: &str, from: ClientAddress) -> Result<Login, Denied> {
+        let verdict = self.attempts().check(from.0, Instant::now());
+        if let Verdict::Limited { retry_after, is_news } = verdict {
+            if is_news {
+                tracing::warn!(target: "audit", action = "login", %from, "too many wrong tokens; refusing for a while");
+            }
+            let message = format!("too many wrong tokens: try again in {} s", retry_after.as_secs().max(1));
+            return Err(Denied::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", message).retry_after(retry_after));
+        }
+        let Some(token) = self.shared.cache.token(secret) else {
+            self.attempts().note_wrong(from.0, Instant::now());
+            tracing::warn!(target: "audit", action = "login", %from, "refused: wrong token");
+            let message = match secret::is_mistyped(secret) {
+                true => "This token is mistyped: a character is wrong or missing.",
+                false => "This token is wrong, expired or revoked.",
+            };
+            return Err(Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", message));
+        };
+        if !token.session.role.reads() {
+            tracing::warn!(target: "audit", action = "login", token = %token.id, name = token.session.name, %from, "refused: the role reads nothing");
+            let message = "This token only writes samples: log in with another.";
+            return Err(Denied::new(StatusCode::FORBIDDEN, "forbidden", message));
+        }
+        let expires_at = match token.session.role {
+            Role::Kiosk => token.session.expires_at,
+            _ => cache::earlier(
+                token.session.expires_at,
+                Some(now_ms().saturating_add(millis(self.shared.options.session_lifetime))),
+            ),
+        };
+        let started = match self.shared.store.start_session(&token.id, expires_at).await {
+            Ok(started) => self.shared.cache.reload().await.map(|()| started),
+            failed => failed,
+        };
+        let session = started.map_err(|error| {
+            tracing::error!(%error, "a session could not be started");
+            Denied::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The login could not be stored: try again.")
+        })?;
+        tracing::info!(target: "audit", action = "login", token = %token.id, name = token.session.name, role = token.session.role.name(), %from, "logged in");
+        let home = match token.session.dashboards.first() {
+            Some(uid) => format!("/kiosk/{uid}"),
+            None => "/".to_owned(),
+        };
+        Ok(Login {
+            cookie: self.cookie(session.expose(), expires_at.map(|at| at.saturating_sub(now_ms()) / 1_000)),
+            home,
+        })
+    }
+
+    /// Logs in and goes on, or shows the form with what went wrong.
+    async fn answer_login(&self, secret: &str, next: Option<&str>, from: ClientAddress) -> Response {
+        let next = local_path(next);
+        match self.log_in(secret, from).await {
+            Ok(login) => {
+                let to = next.unwrap_or(login.home);
+                let headers =
+                    [(header::SET_COOKIE, login.cookie), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+                (headers, Redirect::to(&to)).into_response()
+            }
+            Err(denied) => {
+                let form = html::login(next.as_deref().unwrap_or(""), Some(denied.message()));
+                let mut response = page(denied.status(), form);
+                denied.set_headers(response.headers_mut());
+                response
+            }
+        }
+    }
+
+    /// The cookie of a kiosk anew, so that a screen that is visited stays logged in for as long as its token holds.
+    pub(super) fn renewed_cookie(&self, parts: &Parts, principal: &Principal) -> Option<HeaderValue> {
+        let is_due = principal.role() == Role::Kiosk
+            && principal.carrier() == Carrier::Cookie
+            && principal.session.expires_at.is_none()
+            && parts.uri.path().starts_with("/kiosk/");
+        is_due.then(|| carrier::by_cookie(&parts.headers)).flatten().map(|secret| self.cookie(secret, None))
+    }
+
+    /// The session cookie, kept for so many seconds, or as long as browsers keep any.
+    fn cookie(&self, secret: &str, max_age_secs: Option<i64>) -> HeaderValue {
+        let secure = if self.shared.options.https { "; Secure" } else { "" };
+        let max_age = max_age_secs.unwrap_or(LONGEST_COOKIE_SECS).clamp(0, LONGEST_COOKIE_SECS);
+        let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age}{secure}");
+        // Secrets that come from a request came in a header, and ours are base64url: this never fails.
+        HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static("hyperscope_session=; Path=/; Max-Age=0"))
+    }
+
+    fn attempts(&self) -> std::sync::MutexGuard<'_, super::Attempts> {
+        self.shared.wrong_logins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The token in the URL of a kiosk, and the same URL without it.
+pub(super) fn token_of_kiosk_link(uri: &Uri) -> Option<(Secret, String)> {
+    let path = uri.path().strip_prefix("/kiosk/").map(|_| uri.path())?;
+    let with_token = here(uri.path_and_query()?.as_str())?;
+    let token = with_token.query_pairs().find(|(name, _)| name == "token").map(|(_, token)| Secret::new(token))?;
+    let mut bare = here(path)?;
+    bare.query_pairs_mut().extend_pairs(with_token.query_pairs().filter(|(name, _)| name != "token"));
+    Some((token, local_path(Some(path_and_query(&bare).trim_end_matches('?')))?))
+}
+
+/// The path of the login, from where it goes on to `next`.
+pub(super) fn login_path(next: &str) -> String {
+    let Some(mut login) = here("/login") else { return "/login".to_owned() };
+    login.query_pairs_mut().append_pair("next", next);
+    path_and_query(&login)
+}
+
+/// `path` as a URL on this server, joined as a browser would, so that what it would take for another host is seen as one.
+fn here(path: &str) -> Option<Url> {
+    let here = Url::parse("http://here.invalid/").ok()?;
+    here.join(path).ok().filter(|joined| joined.origin() == here.origin())
+}
+
+fn path_and_query(url: &Url) -> String {
+    url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
+}
+
+/// `next` as path and query on this server, or `None` if it leads elsewhere or back to the login.
+fn local_path(next: Option<&str>) -> Option<String> {
+    let next = next.filter(|next| {
+        next.starts_with('/') && !next.chars().any(|character| character == '\\' || character.is_control())
+    })?;
+    let url = here(next)?;
+    let leads_back = url.path().starts_with("//") || url.path() == "/login" || url.path() == "/logout";
+    (!leads_back).then(|| path_and_query(&url))
+}
+
+fn page(status: StatusCode, html: String) -> Response {
+    let headers: HeaderMap = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))].into_iter().collect();
+    (status, headers, Html(html)).into_response()
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_this_server_are_gone_on_to() {
+        for (next, expected) in [
+            ("/jobs?from=now-6h", Some("/jobs?from=now-6h")),
+            ("/", Some("/")),
+            ("/d/a/../b", Some("/d/b")),
+            ("//evil.example", None),
+            ("/..//evil.example", None),
+            ("/.//evil.example", None),
+            ("/\\evil.example", None),
+            ("/\t/evil.example", None),
+            ("https://evil.example/", None),
+            ("javascript:alert(1)", None),
+            ("jobs", None),
+            ("", None),
+            ("/login?next=/login", None),
+            ("/logout", None),
+        ] {
+            assert_eq!(local_path(Some(next)).as_deref(), expected, "{next:?}");
+        }
+    }
+
+    #[test]
+    fn a_kiosk_link_loses_its_token_alone() {
+        let link = |uri: &str| {
+            token_of_kiosk_link(&uri.parse().unwrap()).map(|(token, rest)| (token.expose().to_owned(), rest))
+        };
+        assert_eq!(link("/kiosk/a?token=t"), Some(("t".into(), "/kiosk/a".into())));
+        assert_eq!(link("/kiosk/a?from=now-1h&token=t%2B&x=1"), Some(("t+".into(), "/kiosk/a?from=now-1h&x=1".into())));
+        assert_eq!(link("/kiosk/a?from=now-1h"), None);
+        assert_eq!(link("/d/a?token=t"), None);
+    }
+}

@@ -1,0 +1,112 @@
+//! Who a request is from, once that is known.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::FromRequestParts,
+    http::{StatusCode, request::Parts},
+};
+use model::{page::Session, role::Role};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    cache::{LiveSession, LiveToken},
+    denied::Denied,
+};
+
+/// How a request says who it is from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Carrier {
+    /// A header that only a program or our own script sets.
+    Header,
+    /// The session cookie, which a browser sends by itself.
+    Cookie,
+    /// Nothing at all, where nobody is asked.
+    None,
+}
+
+/// The holder of a token that is valid now. Behind [`super::require`], handlers take it as an argument.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    /// What the browser may know of it.
+    pub session: Session,
+    token_id: Arc<str>,
+    carrier: Carrier,
+    ended: CancellationToken,
+}
+
+impl Principal {
+    pub(super) fn by_token(token: &LiveToken) -> Self {
+        Principal {
+            token_id: Arc::clone(&token.id),
+            session: Session::clone(&token.session),
+            carrier: Carrier::Header,
+            ended: token.ended.clone(),
+        }
+    }
+
+    pub(super) fn by_session(session: &LiveSession) -> Self {
+        Principal {
+            token_id: Arc::clone(&session.token.id),
+            session: Session::clone(&session.session),
+            carrier: Carrier::Cookie,
+            ended: session.ended.clone(),
+        }
+    }
+
+    /// Whoever it is, where nobody is asked.
+    pub(super) fn anyone() -> Self {
+        let session = Session { name: "anyone".into(), role: Role::Admin, expires_at: None, dashboards: Vec::new() };
+        Principal { token_id: "none".into(), session, carrier: Carrier::None, ended: CancellationToken::new() }
+    }
+
+    /// Names the token in audit lines and in `hyperscope token revoke`.
+    #[must_use]
+    pub fn token_id(&self) -> &str {
+        &self.token_id
+    }
+
+    /// What it may do.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.session.role
+    }
+
+    pub(super) fn carrier(&self) -> Carrier {
+        self.carrier
+    }
+
+    /// Whether it may see the dashboard `uid`.
+    #[must_use]
+    pub fn may_see(&self, uid: &str) -> bool {
+        self.role().reads()
+            && (self.session.dashboards.is_empty() || self.session.dashboards.iter().any(|seen| seen == uid))
+    }
+
+    /// Whether it is limited to some dashboards, so that what is not part of one is not for it.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        !self.session.dashboards.is_empty()
+    }
+
+    /// Completes when it expires, is revoked or logs out, within half a second.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
+    /// Whether it has expired, was revoked or has logged out.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.ended.is_cancelled()
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Principal {
+    type Rejection = axum::response::Response;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Self::Rejection> {
+        let missing =
+            || Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", "a token is needed").for_path(&parts.uri);
+        parts.extensions.get::<Principal>().cloned().ok_or_else(missing)
+    }
+}

@@ -1,0 +1,36 @@
+//! `hyperscope bundle`: the files that a browser needs, for who serves them without us.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::say;
+use crate::assets::Assets;
+
+/// `hyperscope bundle`
+#[derive(Debug, Args)]
+pub(super) struct BundleCommand {
+    /// Directory to write to; files of the same names are replaced
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+impl BundleCommand {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let assets = Assets::load();
+        let paths = assets.paths();
+        if paths.is_empty() {
+            bail!("this build has no bundle inside: build with `make build`");
+        }
+        for path in &paths {
+            let file = self.out.join(path);
+            let asset = assets.get(path, "").with_context(|| format!("{path} is gone from the bundle"))?;
+            if let Some(directory) = file.parent() {
+                fs::create_dir_all(directory).with_context(|| directory.display().to_string())?;
+            }
+            fs::write(&file, &asset.bytes).with_context(|| file.display().to_string())?;
+        }
+        say(format_args!("{} files in {}", paths.len(), self.out.display())).context("stdout")
+    }
+}

@@ -1,0 +1,39 @@
+//! `hyperscope check`: looks a file over.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+
+use super::say;
+use crate::config::{Config, Options, default_data_dir};
+
+/// `hyperscope check`
+#[derive(Debug, Args)]
+pub(super) struct CheckCommand {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// A configuration file
+    Config {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+impl CheckCommand {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let file = match self.what {
+            What::Config { file } => {
+                let named = || file.display().to_string();
+                let config = Options::from_file(&file)?;
+                Config::resolve(config, default_data_dir()).with_context(named)?;
+                file
+            }
+        };
+        say(format_args!("{}: ok", file.display())).context("stdout")
+    }
+}

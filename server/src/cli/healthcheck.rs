@@ -1,0 +1,70 @@
+//! `hyperscope healthcheck`: for containers and service managers that ask a command.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::{ConfigFile, say};
+use crate::config::{Config, Listen, Options, Tls, default_data_dir};
+
+/// A server that takes longer is as good as dead.
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `hyperscope healthcheck`
+#[derive(Debug, Args)]
+pub(super) struct HealthcheckCommand {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Address the server listens on [default: 127.0.0.1:3030]
+    #[arg(long, env = "HYPERSCOPE_LISTEN", value_name = "ADDRESS:PORT")]
+    listen: Option<Listen>,
+    /// Certificate of the server: if it has one, it is asked by HTTPS
+    #[arg(long, env = "HYPERSCOPE_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
+}
+
+impl HealthcheckCommand {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let mut given = self.file.under(Options { listen: self.listen, ..Options::default() })?;
+        let is_tls = self.tls_cert.is_some() || given.tls.cert.is_some();
+        given.tls = Tls::default();
+        let url = health_url(Config::resolve(given, default_data_dir())?.listen, is_tls);
+        // It is asked on this machine, by address: no certificate names that.
+        let client = reqwest::Client::builder()
+            .timeout(TIMEOUT)
+            .no_proxy()
+            .tls_danger_accept_invalid_certs(true)
+            .build()
+            .context("cannot make a request")?;
+        let answer = client.get(&url).send().await.with_context(|| format!("{url} does not answer"))?;
+        if !answer.status().is_success() {
+            bail!("{url} answers {}", answer.status());
+        }
+        say(format_args!("{url} is alive")).context("stdout")
+    }
+}
+
+/// Where a server that listens on `listen` says how it is, asked from the same machine.
+fn health_url(listen: SocketAddr, is_tls: bool) -> String {
+    let mut address = listen;
+    if address.ip().is_unspecified() {
+        address.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("{}://{address}/health", if is_tls { "https" } else { "http" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unspecified_address_is_asked_on_loopback() {
+        assert_eq!(health_url("0.0.0.0:3030".parse().unwrap(), false), "http://127.0.0.1:3030/health");
+        assert_eq!(health_url("[::]:1".parse().unwrap(), true), "https://[::1]:1/health");
+        assert_eq!(health_url("10.0.0.1:1".parse().unwrap(), false), "http://10.0.0.1:1/health");
+    }
+}

@@ -1,0 +1,262 @@
+//! Every setting as it may be given: by flag, by variable, or by key of the configuration file.
+//!
+//! One field is all three: clap reads the flag and the variable, serde the key, and [`Options::or`] lays the first over
+//! the second. A field that is `None` was not given; defaults and checks are [`super::Config`]'s.
+
+use std::path::PathBuf;
+
+use clap::builder::BoolishValueParser;
+use serde::Deserialize;
+
+use super::value::{ByteSize, Listen, LogFormat, Network, Period, Secret};
+
+/// Declares a set of settings, each an `Option` or another such set, with `or` to lay one over another.
+macro_rules! options {
+    ($(#[$outer:meta])* pub struct $name:ident { $($(#[$meta:meta])* pub $field:ident: $kind:ty,)* }) => {
+        #[derive(Debug, Clone, Default, clap::Args, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        $(#[$outer])*
+        pub struct $name { $($(#[$meta])* pub $field: $kind,)* }
+
+        impl $name {
+            /// What is given here, and for the rest what is given in `under`.
+            #[must_use]
+            pub fn or(self, under: Self) -> Self {
+                Self { $($field: self.$field.or(under.$field),)* }
+            }
+        }
+    };
+}
+
+options! {
+    /// Settings of `serve` and `demo`.
+    pub struct Options {
+        /// Address to listen on; port 0 takes any free one [default: 127.0.0.1:3030]
+        #[arg(long, env = "HYPERSCOPE_LISTEN", value_name = "ADDRESS:PORT")]
+        pub listen: Option<Listen>,
+        /// Directory of tokens, series and dashboards [default: hyperscope in the user's data directory]
+        #[arg(long, env = "HYPERSCOPE_DATA_DIR", value_name = "DIR")]
+        pub data_dir: Option<PathBuf>,
+        /// Shape of the log on stderr [default: text]
+        #[arg(long, env = "HYPERSCOPE_LOG_FORMAT")]
+        pub log_format: Option<LogFormat>,
+        /// Where browsers reach this server, if not where it listens; decides the cookie and the origins that are ours
+        #[arg(long, env = "HYPERSCOPE_PUBLIC_URL", value_name = "URL")]
+        pub public_url: Option<String>,
+        /// Ask for no token at all; refused unless listening on loopback
+        #[arg(long, env = "HYPERSCOPE_INSECURE_NO_AUTH", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+        pub insecure_no_auth: Option<bool>,
+        /// The first token, 32 to 128 URL-safe characters; better given by the variable or a file than by this flag
+        #[arg(long, env = "HYPERSCOPE_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+        pub admin_token: Option<Secret>,
+        /// File that holds the first token
+        #[arg(long, env = "HYPERSCOPE_ADMIN_TOKEN_FILE", value_name = "FILE")]
+        pub admin_token_file: Option<PathBuf>,
+        /// Proxies, by address or network, whose X-Forwarded-For is believed
+        #[arg(long, env = "HYPERSCOPE_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
+        pub trusted_proxies: Option<Vec<Network>>,
+        /// How long a login lasts [default: 30d]
+        #[arg(long, env = "HYPERSCOPE_SESSION_LIFETIME", value_name = "DURATION")]
+        pub session_lifetime: Option<Period>,
+        /// Who may show our pages in a frame, as in the CSP directive [default: 'self']
+        #[arg(long, env = "HYPERSCOPE_FRAME_ANCESTORS", value_name = "SOURCE", value_delimiter = ',')]
+        pub frame_ancestors: Option<Vec<String>>,
+        /// A daemon to watch, repeatable; the name defaults to the URL's host and port
+        #[arg(long, env = "HYPERSCOPE_DAEMON_URL", value_name = "[NAME=]URL", value_delimiter = ',')]
+        #[serde(skip)]
+        pub daemon_url: Option<Vec<String>>,
+        /// API key of the daemons that have none of their own
+        #[arg(long, env = "HYPERSCOPE_DAEMON_KEY", value_name = "KEY", hide_env_values = true)]
+        pub daemon_key: Option<Secret>,
+        /// File that holds the API key of the daemons that have none of their own
+        #[arg(long, env = "HYPERSCOPE_DAEMON_KEY_FILE", value_name = "FILE")]
+        pub daemon_key_file: Option<PathBuf>,
+        /// The file's way to name daemons, each with a key of its own if need be.
+        #[arg(skip)]
+        pub daemons: Option<Vec<DaemonEntry>>,
+        /// Prometheus, Thanos, Mimir or VictoriaMetrics to query instead of the embedded store
+        #[arg(long, env = "HYPERSCOPE_PROMETHEUS_URL", value_name = "URL")]
+        pub prometheus_url: Option<String>,
+        /// Alertmanager to show and to silence alerts
+        #[arg(long, env = "HYPERSCOPE_ALERTMANAGER_URL", value_name = "URL")]
+        pub alertmanager_url: Option<String>,
+        /// File of alert and recording rules, repeatable
+        #[arg(long, env = "HYPERSCOPE_RULES", value_name = "FILE", value_delimiter = ',')]
+        pub rules: Option<Vec<PathBuf>>,
+        /// Database for tokens and dashboards [default: SQLite in the data directory]
+        #[arg(long, env = "HYPERSCOPE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
+        pub database_url: Option<Secret>,
+        /// How long samples are kept [default: 15d]
+        #[arg(long, env = "HYPERSCOPE_RETENTION", value_name = "DURATION")]
+        pub retention: Option<Period>,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
+        pub tls: Tls,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
+        pub scrape: Scrape,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
+        pub metrics: Metrics,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
+        pub redact: Redact,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
+        pub limits: Limits,
+        /// Settings of `demo`; its command line reads the flags.
+        #[arg(skip)]
+        pub demo: Demo,
+        /// Settings of `daemon-sim`; its command line reads the flags.
+        #[arg(skip)]
+        pub daemon_sim: DaemonSim,
+    }
+}
+
+/// A daemon in the configuration file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DaemonEntry {
+    /// Labels its series; by default the URL's host and port.
+    pub name: Option<String>,
+    /// Where it answers.
+    pub url: String,
+    /// Its API key.
+    pub key: Option<Secret>,
+    /// File that holds its API key.
+    pub key_file: Option<PathBuf>,
+}
+
+options! {
+    /// Settings under `tls`.
+    pub struct Tls {
+        /// Certificate chain, PEM; with --tls-key the server speaks HTTPS
+        #[arg(long = "tls-cert", env = "HYPERSCOPE_TLS_CERT", value_name = "FILE")]
+        pub cert: Option<PathBuf>,
+        /// Private key, PEM
+        #[arg(long = "tls-key", env = "HYPERSCOPE_TLS_KEY", value_name = "FILE")]
+        pub key: Option<PathBuf>,
+    }
+}
+
+options! {
+    /// Settings under `scrape`.
+    pub struct Scrape {
+        /// How often the daemons' metrics are read [default: 15s]
+        #[arg(id = "scrape_interval", long = "scrape-interval", env = "HYPERSCOPE_SCRAPE_INTERVAL", value_name = "DURATION")]
+        pub interval: Option<Period>,
+        /// How long one reading may take [default: 10s]
+        #[arg(id = "scrape_timeout", long = "scrape-timeout", env = "HYPERSCOPE_SCRAPE_TIMEOUT", value_name = "DURATION")]
+        pub timeout: Option<Period>,
+    }
+}
+
+options! {
+    /// Settings under `metrics`.
+    pub struct Metrics {
+        /// Answer /metrics without a token
+        #[arg(long = "metrics-public", env = "HYPERSCOPE_METRICS_PUBLIC", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+        pub public: Option<bool>,
+    }
+}
+
+options! {
+    /// Settings under `redact`.
+    pub struct Redact {
+        /// Hide the user names that daemons report, beside the secrets that are always hidden
+        #[arg(long = "redact-user-names", env = "HYPERSCOPE_REDACT_USER_NAMES", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+        pub user_names: Option<bool>,
+    }
+}
+
+options! {
+    /// Settings under `limits`.
+    #[command(next_help_heading = "Limits")]
+    pub struct Limits {
+        /// Longest run of one query [default: 30s]
+        #[arg(long = "limit-query-time", env = "HYPERSCOPE_LIMIT_QUERY_TIME", value_name = "DURATION")]
+        pub query_time: Option<Period>,
+        /// Most points of a series in one answer [default: 11000]
+        #[arg(long = "limit-points", env = "HYPERSCOPE_LIMIT_POINTS", value_name = "N")]
+        pub points: Option<usize>,
+        /// Most series one query may touch [default: 50000]
+        #[arg(long = "limit-series", env = "HYPERSCOPE_LIMIT_SERIES", value_name = "N")]
+        pub series: Option<usize>,
+        /// Longest answer to a query [default: 64MiB]
+        #[arg(long = "limit-response", env = "HYPERSCOPE_LIMIT_RESPONSE", value_name = "SIZE")]
+        pub response: Option<ByteSize>,
+        /// Longest body of a request [default: 1MiB]
+        #[arg(long = "limit-body", env = "HYPERSCOPE_LIMIT_BODY", value_name = "SIZE")]
+        pub body: Option<ByteSize>,
+        /// Longest body of a remote write [default: 16MiB]
+        #[arg(long = "limit-write-body", env = "HYPERSCOPE_LIMIT_WRITE_BODY", value_name = "SIZE")]
+        pub write_body: Option<ByteSize>,
+        /// Most live sockets in all [default: 20000]
+        #[arg(long = "limit-sockets", env = "HYPERSCOPE_LIMIT_SOCKETS", value_name = "N")]
+        pub sockets: Option<usize>,
+        /// Most live sockets of one token; kiosks and admins have no such limit [default: 50]
+        #[arg(long = "limit-token-sockets", env = "HYPERSCOPE_LIMIT_TOKEN_SOCKETS", value_name = "N")]
+        pub token_sockets: Option<usize>,
+        /// Most subscriptions of one socket [default: 256]
+        #[arg(long = "limit-subscriptions", env = "HYPERSCOPE_LIMIT_SUBSCRIPTIONS", value_name = "N")]
+        pub subscriptions: Option<usize>,
+        /// Most wrong logins a minute from one address [default: 10]
+        #[arg(long = "limit-wrong-logins", env = "HYPERSCOPE_LIMIT_WRONG_LOGINS", value_name = "N")]
+        pub wrong_logins: Option<u32>,
+        /// Longest head of a request [default: 8KiB]
+        #[arg(long = "limit-header", env = "HYPERSCOPE_LIMIT_HEADER", value_name = "SIZE")]
+        pub header: Option<ByteSize>,
+        /// Longest time until a request's head is there or a socket is upgraded [default: 10s]
+        #[arg(long = "limit-upgrade-time", env = "HYPERSCOPE_LIMIT_UPGRADE_TIME", value_name = "DURATION")]
+        pub upgrade_time: Option<Period>,
+    }
+}
+
+options! {
+    /// Settings under `demo`.
+    pub struct Demo {
+        /// Seed of the simulated world: equal seeds make equal worlds [default: 1]
+        #[arg(long, env = "HYPERSCOPE_SEED", value_name = "N")]
+        pub seed: Option<u64>,
+        /// How much history there is at the start [default: 6h]
+        #[arg(long, env = "HYPERSCOPE_HISTORY", value_name = "DURATION")]
+        pub history: Option<Period>,
+        /// How many jobs are submitted a minute [default: 6]
+        #[arg(long, env = "HYPERSCOPE_JOBS_PER_MINUTE", value_name = "N")]
+        pub jobs_per_minute: Option<f64>,
+    }
+}
+
+options! {
+    /// Settings under `daemon_sim`.
+    pub struct DaemonSim {
+        /// Address to listen on; port 0 takes any free one [default: 127.0.0.1:8080]
+        #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_LISTEN", value_name = "ADDRESS:PORT")]
+        pub listen: Option<Listen>,
+        /// Which daemon it behaves like [default: stock]
+        #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_DIALECT")]
+        pub dialect: Option<Dialect>,
+        /// Seed of the simulated world: equal seeds make equal worlds [default: 1]
+        #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_SEED", value_name = "N")]
+        pub seed: Option<u64>,
+        /// How many jobs are submitted a minute [default: 6]
+        #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_JOBS_PER_MINUTE", value_name = "N")]
+        pub jobs_per_minute: Option<f64>,
+        /// Key that clients must send; the dialects `custom` and `documented` ask for it
+        #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_API_KEY", value_name = "KEY", hide_env_values = true)]
+        pub api_key: Option<Secret>,
+    }
+}
+
+/// What a simulated daemon speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Dialect {
+    /// The daemon as released: no key, no metrics, everything over its socket.
+    #[default]
+    Stock,
+    /// The daemon as its code can be set up: API key, origin check, `/metrics`.
+    Custom,
+    /// The daemon as the HyperSDK documents describe it.
+    Documented,
+}

@@ -1,0 +1,311 @@
+//! From what was given to what holds: files of secrets read, defaults filled in, contradictions refused.
+
+use std::{
+    collections::HashSet,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use reqwest::Url;
+
+use super::{
+    Config, DaemonConfig, DaemonEntry, DemoConfig, Limits, Options, Period, ScrapeConfig, Secret, TlsConfig, options,
+    value::WrongValue,
+    yaml::{self, YamlError},
+};
+
+const DEFAULT_PORT: u16 = 3030;
+const DEFAULT_SESSION_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+const DEFAULT_RETENTION: Duration = Duration::from_secs(15 * 86_400);
+const DEFAULT_SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
+const DEFAULT_SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_HISTORY: Duration = Duration::from_secs(6 * 3_600);
+const DEFAULT_JOBS_PER_MINUTE: f64 = 6.0;
+const DEFAULT_SEED: u64 = 1;
+
+/// Lengths that a chosen first token may have, in characters.
+const ADMIN_TOKEN_LENGTHS: std::ops::RangeInclusive<usize> = 32..=128;
+
+/// Why the settings do not hold.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The configuration file cannot be read.
+    #[error(transparent)]
+    File(#[from] YamlError),
+    /// A setting is wrong, by itself or beside another.
+    #[error("{setting}: {message}")]
+    Setting {
+        /// Its key in the configuration file.
+        setting: &'static str,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
+}
+
+/// A setting that is wrong.
+fn wrong(setting: &'static str, message: impl ToString) -> ConfigError {
+    ConfigError::Setting { setting, message: message.to_string() }
+}
+
+/// Where a server keeps its files unless told: `hyperscope` in the user's data directory, or `/var/lib/hyperscope` for a user without one.
+#[must_use]
+pub fn default_data_dir() -> PathBuf {
+    let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_DATA_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
+        .unwrap_or_else(|| PathBuf::from("/var/lib"))
+        .join("hyperscope")
+}
+
+impl Options {
+    /// Reads a configuration file. Paths in it are relative to where it lies.
+    ///
+    /// # Errors
+    /// The file cannot be read or holds what it should not, or a file of a secret that it names cannot be read.
+    pub fn from_file(file: &Path) -> Result<Self, ConfigError> {
+        let mut options: Options = yaml::read(file)?;
+        let directory = file.parent().unwrap_or(Path::new(""));
+        let paths = [
+            &mut options.data_dir,
+            &mut options.admin_token_file,
+            &mut options.daemon_key_file,
+            &mut options.tls.cert,
+            &mut options.tls.key,
+        ];
+        let rules = options.rules.iter_mut().flatten();
+        let key_files = options.daemons.iter_mut().flatten().map(|daemon| &mut daemon.key_file);
+        for path in paths.into_iter().chain(key_files).flatten().chain(rules) {
+            *path = directory.join(&path);
+        }
+        options.with_secrets()
+    }
+
+    /// Reads the secrets that are given as files, so that a secret given by flag lies over a file of it given elsewhere.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or a secret given both ways at once.
+    pub fn with_secrets(mut self) -> Result<Self, ConfigError> {
+        self.admin_token = secret("admin_token", self.admin_token.take(), self.admin_token_file.take())?;
+        self.daemon_key = secret("daemon_key", self.daemon_key.take(), self.daemon_key_file.take())?;
+        for daemon in self.daemons.iter_mut().flatten() {
+            daemon.key = secret("daemons.key", daemon.key.take(), daemon.key_file.take())?;
+        }
+        Ok(self)
+    }
+}
+
+/// A secret given as it is or as a file.
+fn secret(setting: &'static str, given: Option<Secret>, file: Option<PathBuf>) -> Result<Option<Secret>, ConfigError> {
+    let Some(file) = file else { return Ok(given) };
+    if given.is_some() {
+        return Err(wrong(setting, "given both as it is and as a file: leave one out"));
+    }
+    let text =
+        std::fs::read_to_string(&file).map_err(|error| wrong(setting, format!("{}: {error}", file.display())))?;
+    match text.trim() {
+        "" => Err(wrong(setting, format!("{} is empty", file.display()))),
+        text => Ok(Some(Secret::new(text))),
+    }
+}
+
+impl Config {
+    /// Fills in the defaults and checks what was given; `data_dir` is where files are kept if nothing was said.
+    ///
+    /// # Errors
+    /// The first setting that is wrong, by its key.
+    pub fn resolve(given: Options, data_dir: PathBuf) -> Result<Self, ConfigError> {
+        let given = given.with_secrets()?;
+        let listen =
+            given.listen.map_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)), |listen| listen.0);
+        let insecure_no_auth = given.insecure_no_auth.unwrap_or(false);
+        if insecure_no_auth && !listen.ip().is_loopback() {
+            let message = format!("refused while listening on {listen}, which others can reach: listen on 127.0.0.1");
+            return Err(wrong("insecure_no_auth", message));
+        }
+        if given.database_url.is_some() {
+            let message = "only the SQLite file in the data directory is supported: leave this setting out";
+            return Err(wrong("database_url", message));
+        }
+        Ok(Config {
+            listen,
+            data_dir: given.data_dir.unwrap_or(data_dir),
+            log_format: given.log_format.unwrap_or_default(),
+            public_url: url("public_url", given.public_url.as_deref())?,
+            insecure_no_auth,
+            admin_token: given.admin_token.map(admin_token).transpose()?,
+            trusted_proxies: given.trusted_proxies.unwrap_or_default(),
+            session_lifetime: positive("session_lifetime", given.session_lifetime, DEFAULT_SESSION_LIFETIME)?,
+            frame_ancestors: frame_ancestors(given.frame_ancestors)?,
+            daemons: daemons(given.daemon_url, given.daemons, given.daemon_key.as_ref())?,
+            prometheus_url: url("prometheus_url", given.prometheus_url.as_deref())?,
+            alertmanager_url: url("alertmanager_url", given.alertmanager_url.as_deref())?,
+            rules: given.rules.unwrap_or_default(),
+            retention: positive("retention", given.retention, DEFAULT_RETENTION)?,
+            tls: tls(given.tls)?,
+            scrape: scrape(&given.scrape)?,
+            metrics_public: given.metrics.public.unwrap_or(false),
+            redact_user_names: given.redact.user_names.unwrap_or(false),
+            limits: limits(&given.limits)?,
+            demo: demo(&given.demo)?,
+        })
+    }
+
+    /// Whether browsers reach this server by HTTPS, so that cookies are for HTTPS alone.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.public_url.as_ref().map_or(self.tls.is_some(), |url| url.scheme() == "https")
+    }
+}
+
+/// Reads a URL of HTTP. One with a password is refused unquoted, since URLs are logged and shown.
+fn url(setting: &'static str, text: Option<&str>) -> Result<Option<Url>, ConfigError> {
+    let Some(text) = text else { return Ok(None) };
+    let unreadable = || wrong(setting, WrongValue::Url(text.to_owned()));
+    let url = match Url::parse(text) {
+        Ok(url) => url,
+        Err(_) if text.contains('@') => return Err(wrong(setting, WrongValue::UrlWithPassword(setting.to_owned()))),
+        Err(_) => return Err(unreadable()),
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(wrong(setting, WrongValue::UrlWithPassword(url.host_str().unwrap_or(setting).to_owned())));
+    }
+    if matches!(url.scheme(), "http" | "https") && url.has_host() { Ok(Some(url)) } else { Err(unreadable()) }
+}
+
+/// The period given, which must not be nothing, or the default.
+fn positive(setting: &'static str, given: Option<Period>, default: Duration) -> Result<Duration, ConfigError> {
+    match given {
+        Some(Period(Duration::ZERO)) => Err(wrong(setting, "must be longer than nothing")),
+        Some(Period(period)) => Ok(period),
+        None => Ok(default),
+    }
+}
+
+/// A first token chosen by the operator: long enough not to be guessed, and safe to carry in a URL.
+fn admin_token(token: Secret) -> Result<Secret, ConfigError> {
+    let text = token.expose();
+    let safe = text.chars().all(|character| character.is_ascii_alphanumeric() || "-_.~".contains(character));
+    if safe && ADMIN_TOKEN_LENGTHS.contains(&text.len()) {
+        Ok(token)
+    } else {
+        let length = text.chars().count();
+        let message = format!("needs 32 to 128 letters, digits, `-`, `_`, `.` or `~`; {length} characters were given");
+        Err(wrong("admin_token", message))
+    }
+}
+
+/// Sources of `frame-ancestors`, none of which may break out of the directive.
+fn frame_ancestors(given: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
+    let sources = given.unwrap_or_else(|| vec!["'self'".to_owned()]);
+    let broken = |source: &&String| {
+        source.is_empty() || source.chars().any(|character| !character.is_ascii_graphic() || ";,\"".contains(character))
+    };
+    match sources.iter().find(broken) {
+        Some(source) => Err(wrong(
+            "frame_ancestors",
+            format!("{source:?} is not a source: write for example 'self' or https://wiki.example.org"),
+        )),
+        None => Ok(sources),
+    }
+}
+
+/// The daemons given by flag, or else those of the file.
+fn daemons(
+    flags: Option<Vec<String>>,
+    file: Option<Vec<DaemonEntry>>,
+    shared_key: Option<&Secret>,
+) -> Result<Vec<DaemonConfig>, ConfigError> {
+    let entries = match flags {
+        Some(flags) => flags.iter().map(|flag| daemon_flag(flag)).collect(),
+        None => file.unwrap_or_default(),
+    };
+    let mut names = HashSet::new();
+    let mut daemons = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let url =
+            url("daemons", Some(&entry.url))?.ok_or_else(|| wrong("daemons", WrongValue::Url(entry.url.clone())))?;
+        let name = entry.name.unwrap_or_else(|| match (url.host_str(), url.port()) {
+            (Some(host), Some(port)) => format!("{host}:{port}"),
+            (host, _) => host.unwrap_or_default().to_owned(),
+        });
+        if name.is_empty() || name.chars().any(|character| character.is_control() || character == '/') {
+            return Err(wrong(
+                "daemons",
+                format!("{name:?} cannot name a daemon: it must not be empty or contain `/`"),
+            ));
+        }
+        if !names.insert(name.clone()) {
+            return Err(wrong(
+                "daemons",
+                format!("two daemons are named {name:?}: name one of them otherwise, as in NAME=URL"),
+            ));
+        }
+        daemons.push(DaemonConfig { name, url, key: entry.key.or_else(|| shared_key.cloned()) });
+    }
+    Ok(daemons)
+}
+
+/// Reads `NAME=URL` or `URL`.
+fn daemon_flag(flag: &str) -> DaemonEntry {
+    match flag.split_once('=').filter(|(name, _)| !name.contains("://")) {
+        Some((name, url)) => {
+            DaemonEntry { name: Some(name.to_owned()), url: url.to_owned(), key: None, key_file: None }
+        }
+        None => DaemonEntry { name: None, url: flag.to_owned(), key: None, key_file: None },
+    }
+}
+
+fn tls(given: options::Tls) -> Result<Option<TlsConfig>, ConfigError> {
+    match (given.cert, given.key) {
+        (Some(cert), Some(key)) => Ok(Some(TlsConfig { cert, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(wrong("tls.key", "a certificate is given without its private key")),
+        (None, Some(_)) => Err(wrong("tls.cert", "a private key is given without its certificate")),
+    }
+}
+
+fn scrape(given: &options::Scrape) -> Result<ScrapeConfig, ConfigError> {
+    let interval = positive("scrape.interval", given.interval, DEFAULT_SCRAPE_INTERVAL)?;
+    let timeout = positive("scrape.timeout", given.timeout, DEFAULT_SCRAPE_TIMEOUT.min(interval))?;
+    if timeout > interval {
+        return Err(wrong("scrape.timeout", "longer than the interval: let a reading end before the next one starts"));
+    }
+    Ok(ScrapeConfig { interval, timeout })
+}
+
+fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {
+    let default = Limits::default();
+    if given.wrong_logins == Some(0) {
+        return Err(wrong("limits.wrong_logins", "0 would let nobody log in: use at least 1"));
+    }
+    if given.header.is_some_and(|header| header.0 < default.header_bytes) {
+        return Err(wrong("limits.header", "a browser's own headers need 8KiB: use at least that"));
+    }
+    Ok(Limits {
+        query_time: positive("limits.query_time", given.query_time, default.query_time)?,
+        points: given.points.unwrap_or(default.points),
+        series: given.series.unwrap_or(default.series),
+        response_bytes: given.response.map_or(default.response_bytes, |size| size.0),
+        body_bytes: given.body.map_or(default.body_bytes, |size| size.0),
+        write_body_bytes: given.write_body.map_or(default.write_body_bytes, |size| size.0),
+        sockets: given.sockets.unwrap_or(default.sockets),
+        token_sockets: given.token_sockets.unwrap_or(default.token_sockets),
+        subscriptions: given.subscriptions.unwrap_or(default.subscriptions),
+        wrong_logins: given.wrong_logins.unwrap_or(default.wrong_logins),
+        header_bytes: given.header.map_or(default.header_bytes, |size| size.0),
+        upgrade_time: positive("limits.upgrade_time", given.upgrade_time, default.upgrade_time)?,
+    })
+}
+
+fn demo(given: &options::Demo) -> Result<DemoConfig, ConfigError> {
+    let jobs_per_minute = given.jobs_per_minute.unwrap_or(DEFAULT_JOBS_PER_MINUTE);
+    if !jobs_per_minute.is_finite() || jobs_per_minute < 0.0 {
+        return Err(wrong("demo.jobs_per_minute", "must be a number from 0"));
+    }
+    Ok(DemoConfig {
+        seed: given.seed.unwrap_or(DEFAULT_SEED),
+        history: given.history.map_or(DEFAULT_HISTORY, |period| period.0),
+        jobs_per_minute,
+    })
+}

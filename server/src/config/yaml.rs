@@ -1,0 +1,87 @@
+//! Reads a YAML file into a type, with errors that say where, what, and what was probably meant.
+
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+
+/// Names closer than this are offered as what was meant: 1 is equal, 0 has nothing in common.
+const NEAR_ENOUGH: f64 = 0.7;
+
+/// Why a file could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum YamlError {
+    /// It could not be opened.
+    #[error("{}: {source}", file.display())]
+    File {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// It is not what it should be.
+    #[error("{}:{line}:{column}: {message}", file.display())]
+    Content {
+        /// The file.
+        file: PathBuf,
+        /// From 1.
+        line: u64,
+        /// From 1.
+        column: u64,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
+}
+
+/// Reads `file` as one `T`.
+///
+/// # Errors
+/// The file cannot be read, is not YAML, or does not hold a `T`.
+pub fn read<T: DeserializeOwned>(file: &Path) -> Result<T, YamlError> {
+    let text = std::fs::read_to_string(file).map_err(|source| YamlError::File { file: file.to_owned(), source })?;
+    parse(file, &text)
+}
+
+/// Reads `text`, which is what `file` holds, as one `T`. An empty text is an empty map.
+///
+/// # Errors
+/// The text is not YAML, or does not hold a `T`.
+pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, YamlError> {
+    let empty = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
+    let text = if empty { "{}" } else { text };
+    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let (line, column) = error.location().map_or((1, 1), |location| (location.line(), location.column()));
+        let message = match error.without_snippet() {
+            serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => unknown_key(field, expected),
+            _ => plain(&error),
+        };
+        YamlError::Content { file: file.to_owned(), line, column, message }
+    })
+}
+
+/// The library's message without the position, which we say ourselves.
+fn plain(error: &serde_saphyr::Error) -> String {
+    let message = error.to_string();
+    match message.find(" at line ") {
+        Some(at) => message.get(..at).unwrap_or(&message).to_owned(),
+        None => message,
+    }
+}
+
+/// Says that `key` is none, and which of `known` was probably meant.
+fn unknown_key(key: &str, known: &[&str]) -> String {
+    match nearest(key, known.iter().copied()) {
+        Some(near) => format!("unknown key `{key}`: did you mean `{near}`?"),
+        None => format!("unknown key `{key}`: use one of {}", known.join(", ")),
+    }
+}
+
+/// The name of `known` that is nearest to `name`, if one is near.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let name = name.to_lowercase().replace('-', "_");
+    known
+        .map(|candidate| (strsim::jaro_winkler(&name, candidate), candidate))
+        .filter(|(likeness, _)| *likeness >= NEAR_ENOUGH)
+        .max_by(|(one, _), (other, _)| one.total_cmp(other))
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,105 @@
+//! The SQLite database of the data directory: what the server remembers apart from series.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    AssertSqlSafe, SqlSafeStr, SqlitePool,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+/// Name of the file in the data directory.
+pub const FILE: &str = "hyperscope.db";
+
+/// How long a write waits for another process that writes.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Connections kept: reads are answered from memory, so that few are needed.
+const CONNECTIONS: u32 = 4;
+
+/// All steps from an empty database to today's, in order. A step that was released is never changed.
+const STEPS: [(i64, &str, &str); 1] = [(1, "tokens", include_str!("../migrations/0001_tokens.sql"))];
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// The data directory cannot be made.
+    #[error("cannot make the data directory {}: {source}", directory.display())]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A newer program wrote it.
+    #[error(
+        "{} was written by a newer hyperscope (its format is {found}, this one knows up to {known}): use that version, or another data directory",
+        file.display()
+    )]
+    Newer {
+        /// The database.
+        file: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The newest format known here.
+        known: i64,
+    },
+    /// It cannot be opened or brought up to date.
+    #[error("cannot open {}: {source}", file.display())]
+    Open {
+        /// The database.
+        file: PathBuf,
+        /// What SQLite says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Opens the database of `data_dir`, made and brought up to date as needed.
+///
+/// # Errors
+/// The directory or file cannot be made or read, is no database, or is of a newer version.
+pub async fn open(data_dir: &Path) -> Result<SqlitePool, DatabaseError> {
+    make_private_directory(data_dir)
+        .map_err(|source| DatabaseError::Directory { directory: data_dir.to_owned(), source })?;
+    let file = data_dir.join(FILE);
+    let options = SqliteConnectOptions::new()
+        .filename(&file)
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT);
+    let failed = |source: Box<dyn std::error::Error + Send + Sync>| DatabaseError::Open { file: file.clone(), source };
+    let pool = SqlitePoolOptions::new()
+        .max_connections(CONNECTIONS)
+        .connect_with(options)
+        .await
+        .map_err(|error| failed(error.into()))?;
+    match migrator().run(&pool).await {
+        Ok(()) => Ok(pool),
+        Err(MigrateError::VersionMissing(found)) => {
+            let known = STEPS.iter().map(|(version, ..)| *version).max().unwrap_or(0);
+            Err(DatabaseError::Newer { file, found, known })
+        }
+        Err(error) => Err(failed(error.into())),
+    }
+}
+
+fn migrator() -> Migrator {
+    let step = |(version, name, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, name.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
+    };
+    Migrator::with_migrations(STEPS.into_iter().map(step).collect())
+}
+
+/// Makes a directory that only its owner may enter. One that exists keeps its permissions.
+fn make_private_directory(directory: &Path) -> io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(directory)
+}

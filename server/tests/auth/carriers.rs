@@ -1,0 +1,204 @@
+//! Where a token may be, and where it is not looked for.
+
+use axum::http::StatusCode;
+use model::role::Role;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::server::{Server, client};
+
+#[tokio::test]
+async fn without_a_token_nothing_is_answered() {
+    let server = Server::start().await;
+    let thing = client().get(server.url("/api/thing")).send().await.unwrap();
+    assert_eq!(thing.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(thing.headers()["www-authenticate"], "Bearer");
+    let body: serde_json::Value = thing.json().await.unwrap();
+    assert_eq!(body["error"]["code"], "unauthorized");
+
+    let query = client().get(server.url("/api/v1/query?query=up")).send().await.unwrap();
+    assert_eq!(query.status(), StatusCode::UNAUTHORIZED);
+    let body: serde_json::Value = query.json().await.unwrap();
+    assert_eq!((&body["status"], &body["errorType"]), (&"error".into(), &"unauthorized".into()));
+
+    let page = client().get(server.url("/d/a?from=now-6h")).send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::SEE_OTHER);
+    assert_eq!(page.headers()["location"], "/login?next=%2Fd%2Fa%3Ffrom%3Dnow-6h");
+
+    assert_eq!(client().get(server.url("/health")).send().await.unwrap().status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_token_is_carried_by_headers_and_cookie() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    let cookie = server.log_in(&secret).await;
+    let get = || client().get(server.url("/api/thing"));
+    for request in [
+        get().bearer_auth(&secret),
+        get().header("authorization", format!("bearer  {secret}")),
+        get().header("x-api-key", &secret),
+        get().header("cookie", &cookie),
+        get().header("cookie", format!("theme=dark; {cookie}; x=y")),
+    ] {
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    }
+    for request in [
+        get().bearer_auth(""),
+        get().bearer_auth("wrong"),
+        get().basic_auth("token", Some(&secret)),
+        get().header("authorization", secret.as_str()),
+        get().header("cookie", format!("hyperscope_session={secret}")),
+        get().header("cookie", "hyperscope_session="),
+        // A wrong header is not made good by a cookie.
+        get().bearer_auth("wrong").header("cookie", &cookie),
+        // A session is no token.
+        get().bearer_auth(cookie.split_once('=').unwrap().1),
+    ] {
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn a_token_in_the_query_of_other_paths_is_ignored() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Admin).await;
+    for path in ["/api/thing", "/api/v1/query", "/ws", "/api/session"] {
+        for name in ["token", "access_token", "api_key", "bearer"] {
+            let response = client().get(server.url(&format!("{path}?{name}={secret}"))).send().await.unwrap();
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path} {name}");
+            assert!(!response.text().await.unwrap().contains(&secret));
+        }
+    }
+    let page = client().get(server.url(&format!("/d/a?token={secret}"))).send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::SEE_OTHER);
+    assert!(page.headers()["location"].to_str().unwrap().starts_with("/login?next="));
+    assert!(page.headers().get("set-cookie").is_none());
+}
+
+#[tokio::test]
+async fn a_forged_token_is_wrong_whatever_its_checksum() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Admin).await;
+    let (body, sum) = secret.split_at(46);
+    let other_sum = if sum == "AAAAAA" { "BBBBBB" } else { "AAAAAA" };
+    let flipped = if body.ends_with('A') { "B" } else { "A" };
+    for forged in [
+        format!("{body}{other_sum}"),
+        body.to_owned(),
+        format!("{}{flipped}{sum}", &body[..45]),
+        format!("{secret}A"),
+        secret.to_uppercase(),
+    ] {
+        let response = client().get(server.url("/api/thing")).bearer_auth(&forged).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
+async fn roles_do_what_they_may_and_no_more() {
+    let server = Server::start().await;
+    for (role, allowed) in [
+        (Role::Viewer, [true, false, false, false]),
+        (Role::Kiosk, [true, false, false, false]),
+        (Role::Operator, [true, true, false, false]),
+        (Role::Admin, [true, true, true, true]),
+        (Role::Ingest, [false, false, false, true]),
+    ] {
+        let (_, secret) = server.token(role).await;
+        let client = client();
+        let requests = [
+            client.get(server.url("/api/thing")),
+            client.delete(server.url("/api/jobs/1")),
+            client.get(server.url("/api/tokens")),
+            client.post(server.url("/api/v1/write")),
+        ];
+        for (request, allowed) in requests.into_iter().zip(allowed) {
+            let response = request.bearer_auth(&secret).send().await.unwrap();
+            let expected = if allowed { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            assert_eq!(response.status(), expected, "{role:?} {}", response.url().path());
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_site_changes_nothing_by_cookie() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Admin).await;
+    let cookie = server.log_in(&secret).await;
+    let delete = || client().delete(server.url("/api/jobs/1"));
+    let by_cookie = || delete().header("cookie", &cookie);
+    let own = format!("http://{}", server.address);
+    for request in [
+        by_cookie(),
+        by_cookie().header("origin", "http://evil.example"),
+        by_cookie().header("origin", "null"),
+        by_cookie().header("origin", "http://127.0.0.1:1"),
+        by_cookie().header("sec-fetch-site", "cross-site"),
+        by_cookie().header("sec-fetch-site", "same-site"),
+        by_cookie().header("origin", "http://evil.example").header("sec-fetch-site", "same-origin"),
+    ] {
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        let body: serde_json::Value = response.json().await.unwrap();
+        assert_eq!(body["error"]["code"], "cross_site");
+    }
+    for request in [
+        by_cookie().header("origin", &own),
+        by_cookie().header("sec-fetch-site", "same-origin"),
+        // A header is set by whoever sends it, never by a browser on its own.
+        delete().bearer_auth(&secret).header("origin", "http://evil.example"),
+    ] {
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn without_tokens_only_this_machine_is_served_by_its_own_name() {
+    let options = hyperscope::config::Options { insecure_no_auth: Some(true), ..Default::default() };
+    let server = Server::start_with(options).await;
+    let get = || client().get(server.url("/api/thing"));
+    assert_eq!(get().send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(get().header("host", "rebound.example").send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    let delete = || client().delete(server.url("/api/jobs/1"));
+    assert_eq!(delete().send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(delete().header("origin", "http://evil.example").send().await.unwrap().status(), StatusCode::FORBIDDEN);
+}
+
+/// Sends bytes as they are and returns the first line of the answer.
+async fn raw(server: &Server, request: &[u8]) -> String {
+    let mut stream = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    // The server may have had enough before all is sent.
+    let _ = stream.write_all(request).await;
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+}
+
+#[tokio::test]
+async fn a_path_with_dots_gets_around_no_guard() {
+    let server = Server::start().await;
+    for path in [
+        "/health/../api/thing",
+        "/login/../api/thing",
+        "/api/../api/thing",
+        "//api/thing",
+        "/%2e%2e/api/thing",
+        "/api/thing/",
+        "/API/thing",
+    ] {
+        let line =
+            raw(&server, format!("GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").as_bytes()).await;
+        assert!(!line.contains("200"), "{path}: {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_header_of_a_megabyte_is_refused_and_the_server_goes_on() {
+    let server = Server::start().await;
+    let long = "a".repeat(1 << 20);
+    let request =
+        format!("GET /api/thing HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {long}\r\nconnection: close\r\n\r\n");
+    let line = raw(&server, request.as_bytes()).await;
+    assert!(line.is_empty() || line.contains("431"), "{line}");
+    assert_eq!(client().get(server.url("/health")).send().await.unwrap().status(), StatusCode::OK);
+}

@@ -1,0 +1,263 @@
+//! The login page, login links, cookies, and how logins go wrong.
+
+use axum::http::StatusCode;
+use hyperscope::{
+    auth::{LoginLink, NewToken},
+    config::{Options, Period, Secret},
+};
+use model::role::Role;
+
+use crate::server::{Server, client, cookie, location};
+
+#[tokio::test]
+async fn a_login_link_sets_the_cookie_and_loses_the_token() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    let response =
+        client().get(server.url(&format!("/login?token={secret}&next=/d/a?from=now-6h"))).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::SEE_OTHER);
+    assert_eq!(location(&response), "/d/a?from=now-6h");
+    assert_eq!(response.headers()["referrer-policy"], "no-referrer");
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    let set = response.headers()["set-cookie"].to_str().unwrap();
+    for attribute in ["hyperscope_session=", "; HttpOnly", "; SameSite=Strict", "; Path=/", "; Max-Age=2592000"] {
+        assert!(set.contains(attribute) || set.contains("; Max-Age=2591999"), "{set}");
+    }
+    assert!(!set.contains("Secure") && !set.contains(&secret), "{set}");
+    let page = client().get(server.url("/")).header("cookie", cookie(&response).unwrap()).send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_cookie_is_for_https_alone_where_browsers_come_by_https() {
+    let options = Options { public_url: Some("https://scope.example.org".into()), ..Options::default() };
+    let server = Server::start_with(options).await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    let response = client().get(server.url(&format!("/login?token={secret}"))).send().await.unwrap();
+    assert!(response.headers()["set-cookie"].to_str().unwrap().ends_with("; Secure"));
+}
+
+#[tokio::test]
+async fn the_form_logs_in_and_tells_what_went_wrong() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    let page = client().get(server.url("/login?next=%2Fjobs")).send().await.unwrap();
+    assert_eq!(page.status(), StatusCode::OK);
+    let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
+    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'self'"), "{policy}");
+    let html = page.text().await.unwrap();
+    assert!(html.contains("<label for=\"token\">") && html.contains("value=\"/jobs\"") && !html.contains("<script"));
+
+    let post = |token: &str| client().post(server.url("/login")).form(&[("token", token), ("next", "/jobs")]);
+    let wrong = post("hs_wrong").send().await.unwrap();
+    assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
+    assert!(cookie(&wrong).is_none());
+    let html = wrong.text().await.unwrap();
+    assert!(html.contains("role=\"alert\"") && html.contains("mistyped") && !html.contains("hs_wrong"), "{html}");
+
+    let right = post(&format!(" {secret}\n")).send().await.unwrap();
+    assert_eq!((right.status(), location(&right)), (StatusCode::SEE_OTHER, "/jobs"));
+    let foreign = post(&secret).header("origin", "http://evil.example").send().await.unwrap();
+    assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
+    assert!(cookie(&foreign).is_none());
+    let own = post(&secret).header("origin", format!("http://{}", server.address)).send().await.unwrap();
+    assert_eq!(own.status(), StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn nobody_is_sent_elsewhere_after_the_login() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    for next in [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example/",
+        "/..//evil.example",
+        "/%09/evil.example\t",
+        "javascript:alert(1)",
+        "\\\\evil.example",
+        "/login?next=//evil.example",
+    ] {
+        let request = client().get(server.url("/login")).query(&[("token", secret.as_str()), ("next", next)]);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::SEE_OTHER, "{next}");
+        let to = location(&response);
+        assert!(to.starts_with('/') && !to.starts_with("//") && !to.contains('\\'), "{next}: {to}");
+        let page =
+            client().get(server.url("/login")).query(&[("next", next)]).send().await.unwrap().text().await.unwrap();
+        assert!(!page.contains("value=\"//") && !page.contains("javascript:"), "{next}");
+    }
+}
+
+#[tokio::test]
+async fn after_ten_wrong_logins_an_address_waits() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    let mut statuses = Vec::new();
+    for number in 0..100 {
+        let request = client().get(server.url(&format!("/login?token=wrong{number}")));
+        statuses.push(request.send().await.unwrap().status());
+    }
+    let refused = statuses.iter().filter(|status| **status == StatusCode::UNAUTHORIZED).count();
+    assert_eq!(refused, 10);
+    assert_eq!(statuses.iter().filter(|status| **status == StatusCode::TOO_MANY_REQUESTS).count(), 90);
+    // Neither the right token nor a forged address helps, by no way in.
+    let right = client().get(server.url(&format!("/login?token={secret}"))).header("x-forwarded-for", "1.2.3.4");
+    let right = right.send().await.unwrap();
+    assert_eq!(right.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(right.headers().contains_key("retry-after"));
+    let kiosk = client().get(server.url(&format!("/kiosk/a?token={secret}"))).send().await.unwrap();
+    assert_eq!(kiosk.status(), StatusCode::TOO_MANY_REQUESTS);
+    // Programs with a right token are not concerned.
+    let program = client().get(server.url("/api/thing")).bearer_auth(&secret).send().await.unwrap();
+    assert_eq!(program.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn behind_a_trusted_proxy_addresses_wait_apart() {
+    let options = Options { trusted_proxies: Some(vec!["127.0.0.0/8".parse().unwrap()]), ..Options::default() };
+    let server = Server::start_with(options).await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    let log_in = async |token: &str, from: &str| {
+        let request = client().get(server.url(&format!("/login?token={token}"))).header("x-forwarded-for", from);
+        request.send().await.unwrap().status()
+    };
+    for _ in 0..11 {
+        log_in("wrong", "10.0.0.1").await;
+    }
+    assert_eq!(log_in(&secret, "10.0.0.1").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(log_in(&secret, "10.0.0.2").await, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_logout_ends_the_session_for_good() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    let (one, other) = (server.log_in(&secret).await, server.log_in(&secret).await);
+    // Another site cannot log anybody out.
+    let foreign = client().get(server.url("/logout")).header("cookie", &one).header("sec-fetch-site", "cross-site");
+    assert!(cookie(&foreign.send().await.unwrap()).is_none());
+    let out = client().post(server.url("/logout")).header("cookie", &one).send().await.unwrap();
+    assert_eq!((out.status(), location(&out)), (StatusCode::SEE_OTHER, "/login"));
+    assert!(out.headers()["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
+    let status = async |cookie: &str| {
+        client().get(server.url("/api/thing")).header("cookie", cookie).send().await.unwrap().status()
+    };
+    assert_eq!(status(&one).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(&other).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn sessions_outlive_a_restart_and_end_in_time() {
+    let options =
+        || Options { session_lifetime: Some(Period(std::time::Duration::from_secs(2))), ..Options::default() };
+    let server = Server::start_with(options()).await;
+    let (_, viewer) = server.token(Role::Viewer).await;
+    let (_, kiosk) = server.token(Role::Kiosk).await;
+    let (viewer, kiosk) = (server.log_in(&viewer).await, server.log_in(&kiosk).await);
+    let server = Server::start_in(server.stop().await, options()).await;
+    let status = async |cookie: &str| {
+        client().get(server.url("/api/thing")).header("cookie", cookie).send().await.unwrap().status()
+    };
+    assert_eq!(status(&kiosk).await, StatusCode::OK);
+    for _ in 0..100 {
+        if status(&viewer).await == StatusCode::UNAUTHORIZED {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert_eq!(status(&viewer).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(&kiosk).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_kiosk_logs_in_by_its_url_and_sees_its_dashboards_alone() {
+    let server = Server::start().await;
+    let new =
+        NewToken { name: "hall".into(), role: Role::Kiosk, expires_at: None, dashboards: vec!["a".into(), "b".into()] };
+    let (_, secret) = server.token_with(new).await;
+    let link = client().get(server.url(&format!("/kiosk/a?from=now-6h&token={secret}"))).send().await.unwrap();
+    assert_eq!((link.status(), location(&link)), (StatusCode::SEE_OTHER, "/kiosk/a?from=now-6h"));
+    let session = cookie(&link).unwrap();
+    for (path, expected) in [
+        ("/kiosk/a", StatusCode::OK),
+        ("/kiosk/b", StatusCode::OK),
+        ("/kiosk/c", StatusCode::FORBIDDEN),
+        ("/d/c", StatusCode::FORBIDDEN),
+        ("/d/A", StatusCode::FORBIDDEN),
+    ] {
+        let response = client().get(server.url(path)).header("cookie", &session).send().await.unwrap();
+        assert_eq!(response.status(), expected, "{path}");
+        // A screen that is visited stays logged in.
+        assert_eq!(response.headers().contains_key("set-cookie"), path.starts_with("/kiosk/"), "{path}");
+    }
+    let home = client().get(server.url(&format!("/login?token={secret}"))).send().await.unwrap();
+    assert_eq!(location(&home), "/kiosk/a");
+    let wrong = client().get(server.url("/kiosk/a?token=wrong")).send().await.unwrap();
+    assert_eq!(wrong.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_token_that_only_writes_cannot_log_in() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Ingest).await;
+    let response = client().get(server.url(&format!("/login?token={secret}"))).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    assert!(cookie(&response).is_none());
+}
+
+#[tokio::test]
+async fn a_visitor_from_another_site_comes_again_with_the_cookie() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    let session = server.log_in(&secret).await;
+    // Strict cookies do not come along from elsewhere: the page asks again by itself.
+    let first = client()
+        .get(server.url("/login?next=%2Fjobs"))
+        .header("sec-fetch-site", "cross-site")
+        .header("sec-fetch-mode", "navigate");
+    let html = first.send().await.unwrap().text().await.unwrap();
+    assert!(html.contains("http-equiv=\"refresh\" content=\"0;url=/login?next=%2Fjobs\""), "{html}");
+    let again = client()
+        .get(server.url("/login?next=%2Fjobs"))
+        .header("sec-fetch-site", "same-origin")
+        .header("cookie", session);
+    let again = again.send().await.unwrap();
+    assert_eq!((again.status(), location(&again)), (StatusCode::SEE_OTHER, "/jobs"));
+}
+
+#[tokio::test]
+async fn the_first_token_is_made_once_or_chosen() {
+    let server = Server::start().await;
+    let made = server.auth.ensure_first_token(None, LoginLink::Once).await.unwrap().unwrap();
+    server.log_in(made.expose()).await;
+    assert!(server.auth.ensure_first_token(None, LoginLink::Once).await.unwrap().is_none());
+
+    let chosen = Secret::new("a-first-token-chosen-by-the-operator");
+    assert!(server.auth.ensure_first_token(Some(&chosen), LoginLink::Once).await.unwrap().is_none());
+    let session = server.log_in(chosen.expose()).await;
+    // The same at the next start; another one replaces it, and ends its sessions.
+    server.auth.ensure_first_token(Some(&chosen), LoginLink::Once).await.unwrap();
+    let status = async |cookie: &str| {
+        client().get(server.url("/api/thing")).header("cookie", cookie).send().await.unwrap().status()
+    };
+    assert_eq!(status(&session).await, StatusCode::OK);
+    let another = Secret::new("another-first-token-of-the-operator-");
+    server.auth.ensure_first_token(Some(&another), LoginLink::Once).await.unwrap();
+    assert_eq!(status(&session).await, StatusCode::UNAUTHORIZED);
+    server.log_in(another.expose()).await;
+}
+
+#[tokio::test]
+async fn a_demo_gives_a_new_link_and_keeps_its_sessions() {
+    let server = Server::start().await;
+    let one = server.auth.ensure_first_token(None, LoginLink::Always).await.unwrap().unwrap();
+    let session = server.log_in(one.expose()).await;
+    let other = server.auth.ensure_first_token(None, LoginLink::Always).await.unwrap().unwrap();
+    assert_ne!(one, other);
+    server.log_in(other.expose()).await;
+    let kept = client().get(server.url("/api/thing")).header("cookie", session).send().await.unwrap();
+    assert_eq!(kept.status(), StatusCode::OK);
+    let old = client().get(server.url(&format!("/login?token={}", one.expose()))).send().await.unwrap();
+    assert_eq!(old.status(), StatusCode::UNAUTHORIZED);
+}

@@ -1,0 +1,10 @@
+//! Tokens, sessions and roles over real sockets: what gets in, and above all what does not.
+
+#![cfg(test)]
+
+mod api;
+mod carriers;
+mod login;
+mod server;
+mod sockets;
+mod tokens;

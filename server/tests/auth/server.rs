@@ -1,0 +1,160 @@
+//! A server with routes behind every kind of guard, and a data directory of its own.
+
+use std::net::SocketAddr;
+
+use axum::{
+    Router,
+    extract::{
+        Path, WebSocketUpgrade,
+        ws::{CloseFrame, Message, WebSocket},
+    },
+    http::StatusCode,
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
+};
+use hyperscope::{
+    auth::{self, Auth, AuthOptions, NewToken, Principal, SocketAdmission, TokenInfo, TokenStore},
+    config::{Config, Options},
+    database,
+    security::{self, Nonce},
+};
+use model::role::Role;
+use reqwest::{Client, redirect::Policy};
+use tempfile::TempDir;
+
+/// A server that runs until it is dropped.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) auth: Auth,
+    /// Another handle to the same database, as the command line has.
+    pub(crate) tokens: TokenStore,
+    pub(crate) data_dir: TempDir,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        Self::start_with(Options::default()).await
+    }
+
+    pub(crate) async fn start_with(options: Options) -> Self {
+        Self::start_in(TempDir::new().unwrap(), options).await
+    }
+
+    pub(crate) async fn start_in(data_dir: TempDir, options: Options) -> Self {
+        let config = Config::resolve(options, data_dir.path().to_owned()).unwrap();
+        let pool = database::open(data_dir.path()).await.unwrap();
+        let auth = Auth::open(pool, AuthOptions::from(&config)).await.unwrap();
+        let router = security::secure_headers(routes(&auth), config.frame_ancestors);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let task = tokio::spawn(async move { axum::serve(listener, service).await.unwrap() });
+        let tokens = TokenStore::open(data_dir.path()).await.unwrap();
+        Server { address, auth, tokens, data_dir, task }
+    }
+
+    /// Stops, and gives the data directory back.
+    pub(crate) async fn stop(mut self) -> TempDir {
+        self.task.abort();
+        std::mem::replace(&mut self.data_dir, TempDir::new().unwrap())
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Makes a token as the command line does, and waits until the server knows it.
+    pub(crate) async fn token(&self, role: Role) -> (TokenInfo, String) {
+        self.token_with(NewToken { name: "test".into(), role, expires_at: None, dashboards: Vec::new() }).await
+    }
+
+    pub(crate) async fn token_with(&self, new: NewToken) -> (TokenInfo, String) {
+        let (info, secret) = self.tokens.create(new).await.unwrap();
+        let secret = secret.expose().to_owned();
+        let path = if info.role.reads() { "/api/session" } else { "/api/v1/write" };
+        for _ in 0..200 {
+            let request = client().get(self.url(path)).bearer_auth(&secret);
+            if request.send().await.unwrap().status() != StatusCode::UNAUTHORIZED {
+                return (info, secret);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("the server does not learn of a new token");
+    }
+
+    /// The cookie of a new session, as `name=value`.
+    pub(crate) async fn log_in(&self, secret: &str) -> String {
+        let response = client().get(self.url(&format!("/login?token={secret}"))).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::SEE_OTHER);
+        cookie(&response).unwrap()
+    }
+}
+
+/// A client that follows no redirect and keeps no cookie.
+pub(crate) fn client() -> Client {
+    // Only the first call installs it; the others find it there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Client::builder().redirect(Policy::none()).no_proxy().build().unwrap()
+}
+
+/// What an answer sets the cookie to, as `name=value`.
+pub(crate) fn cookie(response: &reqwest::Response) -> Option<String> {
+    let cookie = response.headers().get("set-cookie")?.to_str().unwrap();
+    cookie.split(';').next().map(str::to_owned)
+}
+
+pub(crate) fn location(response: &reqwest::Response) -> &str {
+    response.headers()["location"].to_str().unwrap()
+}
+
+fn routes(auth: &Auth) -> Router {
+    let reading = Router::new()
+        .route("/", get(async |nonce: Nonce| Html(format!("<p>overview {}</p>", nonce.as_str()))))
+        .route("/d/{uid}", get(dashboard))
+        .route("/kiosk/{uid}", get(dashboard))
+        .route("/api/thing", get(async || "thing"))
+        .route("/api/v1/query", get(async || "value").post(async || "value"));
+    let operating = Router::new().route("/api/jobs/{id}", axum::routing::delete(async || "cancelled"));
+    let ingesting = Router::new().route("/api/v1/write", post(async || "written"));
+    let live = Router::new().route("/ws", get(open_socket));
+    Router::new()
+        .merge(auth::require(reading, auth, Role::reads))
+        .merge(auth::require(operating, auth, Role::operates))
+        .merge(auth::require(ingesting, auth, Role::ingests))
+        .merge(auth::admit_sockets(live, auth))
+        .merge(auth::routes(auth))
+        .route("/health", get(async || "ok"))
+}
+
+async fn dashboard(principal: Principal, Path(uid): Path<String>) -> Response {
+    if principal.may_see(&uid) { "seen".into_response() } else { StatusCode::FORBIDDEN.into_response() }
+}
+
+async fn open_socket(admission: SocketAdmission, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.protocols(["hyperscope.v1.json"]).on_upgrade(async move |socket| serve_socket(admission, socket).await)
+}
+
+/// Echoes until the principal ends.
+async fn serve_socket(admission: SocketAdmission, mut socket: WebSocket) {
+    loop {
+        tokio::select! {
+            () = admission.principal().ended() => {
+                let frame = CloseFrame { code: 4401, reason: "ended".into() };
+                let _ = socket.send(Message::Close(Some(frame))).await;
+                return;
+            }
+            message = socket.recv() => match message {
+                Some(Ok(Message::Text(text))) => { let _ = socket.send(Message::Text(text)).await; }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            },
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Tokens made and revoked beside a running server.
+
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use hyperscope::auth::{NewToken, now_ms};
+use model::role::Role;
+
+use crate::server::{Server, client};
+
+/// Waits until the server no longer takes the token, for a bounded time.
+async fn until_refused(server: &Server, secret: &str) {
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(10) {
+        let response = client().get(server.url("/api/thing")).bearer_auth(secret).send().await.unwrap();
+        if response.status() == StatusCode::UNAUTHORIZED {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the token is still good");
+}
+
+#[tokio::test]
+async fn a_token_revoked_elsewhere_ends_here_too() {
+    let server = Server::start().await;
+    let (token, secret) = server.token(Role::Viewer).await;
+    let (_, kept) = server.token(Role::Viewer).await;
+    let session = server.log_in(&secret).await;
+    server.tokens.revoke(&token.id).await.unwrap();
+    until_refused(&server, &secret).await;
+    let by_session = client().get(server.url("/api/thing")).header("cookie", session).send().await.unwrap();
+    assert_eq!(by_session.status(), StatusCode::UNAUTHORIZED);
+    let other = client().get(server.url("/api/thing")).bearer_auth(kept).send().await.unwrap();
+    assert_eq!(other.status(), StatusCode::OK);
+    assert!(server.tokens.revoke(&token.id).await.is_err());
+}
+
+#[tokio::test]
+async fn a_token_expires_by_itself() {
+    let server = Server::start().await;
+    let end_ms = now_ms() + 1_500;
+    let new = NewToken { name: "short".into(), role: Role::Viewer, expires_at: Some(end_ms), dashboards: Vec::new() };
+    let (_, secret) = server.token_with(new).await;
+    until_refused(&server, &secret).await;
+    assert!(now_ms() >= end_ms);
+}
+
+#[tokio::test]
+async fn a_token_that_makes_no_sense_is_not_made() {
+    let server = Server::start().await;
+    let new = |name: &str, role, dashboards: &[&str]| NewToken {
+        name: name.into(),
+        role,
+        expires_at: None,
+        dashboards: dashboards.iter().map(|uid| (*uid).to_owned()).collect(),
+    };
+    for wrong in [
+        new("", Role::Viewer, &[]),
+        new("a\nb", Role::Viewer, &[]),
+        new(&"a".repeat(101), Role::Viewer, &[]),
+        new("a", Role::Viewer, &["a"]),
+        new("a", Role::Kiosk, &["a/b"]),
+        new("a", Role::Kiosk, &[""]),
+        NewToken { expires_at: Some(1), ..new("a", Role::Viewer, &[]) },
+    ] {
+        assert!(server.tokens.create(wrong.clone()).await.is_err(), "{wrong:?}");
+    }
+    assert!(server.tokens.list().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_version_is_refused_with_advice() {
+    let server = Server::start().await;
+    let data_dir = server.stop().await;
+    let pool = hyperscope::database::open(data_dir.path()).await.unwrap();
+    sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (999, 'future', 1, x'00', 0)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let error = hyperscope::database::open(data_dir.path()).await.unwrap_err().to_string();
+    assert!(
+        error.contains("newer hyperscope") && error.contains("999") && error.contains("another data directory"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_is_refused_and_left_alone() {
+    let data_dir = tempfile::tempdir().unwrap();
+    let file = data_dir.path().join("hyperscope.db");
+    std::fs::write(&file, "these are my notes, not a database, and they are longer than a header".repeat(20)).unwrap();
+    let before = std::fs::read(&file).unwrap();
+    let error = hyperscope::database::open(data_dir.path()).await.unwrap_err().to_string();
+    assert!(error.contains("hyperscope.db") && error.contains("not a database"), "{error}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}
