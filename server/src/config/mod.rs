@@ -46,6 +46,8 @@ pub struct Config {
     pub alertmanager_url: Option<Url>,
     /// Files of rules.
     pub rules: Vec<PathBuf>,
+    /// Directory of the operator's own dashboards.
+    pub dashboards_dir: Option<PathBuf>,
     /// How long samples are kept.
     pub retention: Duration,
     /// HTTPS, if set up.

@@ -83,6 +83,9 @@ options! {
         /// File of alert and recording rules, repeatable
         #[arg(long, env = "HYPERSCOPE_RULES", value_name = "FILE", value_delimiter = ',')]
         pub rules: Option<Vec<PathBuf>>,
+        /// Directory of dashboards of your own, YAML; they replace built-in ones of the same uid
+        #[arg(long, env = "HYPERSCOPE_DASHBOARDS_DIR", value_name = "DIR")]
+        pub dashboards_dir: Option<PathBuf>,
         /// Database for tokens and dashboards [default: SQLite in the data directory]
         #[arg(long, env = "HYPERSCOPE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
         pub database_url: Option<Secret>,

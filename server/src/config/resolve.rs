@@ -70,6 +70,7 @@ impl Options {
             &mut options.data_dir,
             &mut options.admin_token_file,
             &mut options.daemon_key_file,
+            &mut options.dashboards_dir,
             &mut options.tls.cert,
             &mut options.tls.key,
         ];
@@ -141,6 +142,7 @@ impl Config {
             prometheus_url: url("prometheus_url", given.prometheus_url.as_deref())?,
             alertmanager_url: url("alertmanager_url", given.alertmanager_url.as_deref())?,
             rules: given.rules.unwrap_or_default(),
+            dashboards_dir: given.dashboards_dir,
             retention: positive("retention", given.retention, DEFAULT_RETENTION)?,
             tls: tls(given.tls)?,
             scrape: scrape(&given.scrape)?,
