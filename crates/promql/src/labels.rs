@@ -48,6 +48,35 @@ impl Labels {
         &self.0
     }
 
+    /// The set without its metric name.
+    #[must_use]
+    pub fn without_name(&self) -> Self {
+        if self.metric_name().is_empty() { self.clone() } else { self.filtered(|name| name != METRIC_NAME) }
+    }
+
+    /// The labels whose names satisfy the condition.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Labels(self.0.iter().filter(|(name, _)| keep(name)).cloned().collect())
+    }
+
+    /// The set with one label set to another value; an empty value removes it.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let mut pairs: Vec<_> = self.0.to_vec();
+        match pairs.binary_search_by(|(candidate, _)| (**candidate).cmp(name)) {
+            Ok(index) if value.is_empty() => drop(pairs.remove(index)),
+            Ok(index) => {
+                if let Some(pair) = pairs.get_mut(index) {
+                    pair.1 = value.into();
+                }
+            }
+            Err(_) if value.is_empty() => return self.clone(),
+            Err(index) => pairs.insert(index, (name.into(), value.into())),
+        }
+        Labels(pairs.into())
+    }
+
     /// True for the empty set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -64,5 +93,37 @@ impl Default for Labels {
 impl fmt::Debug for Labels {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         formatter.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl fmt::Display for Labels {
+    /// Prometheus' notation: `{__name__="up", job="node"}`.
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("{")?;
+        for (index, (name, value)) in self.iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(formatter, "{separator}{name}={value:?}")?;
+        }
+        formatter.write_str("}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pairs_are_sorted_and_the_last_of_a_name_wins() {
+        let labels = Labels::new([("b", "2"), ("a", "1"), ("b", "3"), ("c", "")]);
+        assert_eq!(labels.to_string(), r#"{a="1", b="3"}"#);
+    }
+
+    #[test]
+    fn with_replaces_adds_and_removes() {
+        let labels = Labels::new([("a", "1"), ("c", "3")]);
+        assert_eq!(labels.with("b", "2").to_string(), r#"{a="1", b="2", c="3"}"#);
+        assert_eq!(labels.with("a", "9").get("a"), "9");
+        assert!(labels.with("a", "").with("c", "").is_empty());
+        assert_eq!(labels.with("x", ""), labels);
     }
 }

@@ -30,6 +30,12 @@ impl Matcher {
         Matcher { name: name.into(), op: MatchOp::Equal(value.into()) }
     }
 
+    /// True for `=`.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        matches!(self.op, MatchOp::Equal(_))
+    }
+
     /// Whether a label with this value fulfils the condition.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{labels::Labels, matcher::Matcher};
+use crate::{histogram::Histogram, labels::Labels, matcher::Matcher};
 
 /// The NaN by which a series says that it ended (Prometheus `value.StaleNaN`). Compare bits, not values.
 pub const STALE_NAN: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
@@ -33,6 +33,8 @@ pub struct SeriesSamples {
     pub timestamps: Vec<i64>,
     /// One value a timestamp.
     pub values: Vec<f64>,
+    /// Native histograms with their times, which rise strictly and differ from all `timestamps`. Empty in most series.
+    pub histograms: Vec<(i64, Arc<Histogram>)>,
 }
 
 /// Where the engine gets its samples.

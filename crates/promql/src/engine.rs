@@ -1,0 +1,296 @@
+//! The engine's face: parse a query, evaluate it at one time or over a range of times.
+
+use std::fmt;
+
+use crate::{
+    annotation::Notes,
+    eval::Context,
+    labels::Labels,
+    matcher::Matcher,
+    output,
+    plan::{Node, Selector, Shift},
+    source::{SeriesSamples, SeriesSource, SourceError},
+    syntax::{self, ParseError, ValueType, lower::Lowered, value_type},
+    value::{Sample, Steps},
+};
+
+/// A parsed query. Cheap to evaluate again and again; knows no source and no time.
+#[derive(Debug, Clone)]
+pub struct Query {
+    text: String,
+    plan: Lowered,
+}
+
+/// Parses a query.
+///
+/// # Errors
+/// The text is not PromQL; the error says where and why.
+pub fn parse(query: &str) -> Result<Query, ParseError> {
+    Ok(Query { text: query.to_owned(), plan: syntax::parse(query)? })
+}
+
+/// Limits and settings of an evaluation.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// How far before an evaluation time a sample may lie and still count.
+    pub look_back_ms: i64,
+    /// Series that one selector may find, and that the result may have.
+    pub max_series: usize,
+    /// Steps of a range query.
+    pub max_points_per_series: usize,
+    /// Samples and points that an evaluation may read and compute in all.
+    pub max_samples: usize,
+    /// Asked regularly; `true` ends the evaluation with [`EvalError::Cancelled`]. A deadline is a closure that looks at the clock.
+    pub cancelled: &'a (dyn Fn() -> bool + Sync),
+    /// Resolution of a subquery that gives none.
+    pub default_subquery_step_ms: i64,
+    /// Whether functions and syntax that Prometheus calls experimental may be used.
+    pub experimental: bool,
+}
+
+fn never() -> bool {
+    false
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options {
+            look_back_ms: 5 * 60 * 1000,
+            max_series: 50_000,
+            max_points_per_series: 11_000,
+            max_samples: 50_000_000,
+            cancelled: &never,
+            default_subquery_step_ms: 60 * 1000,
+            experimental: false,
+        }
+    }
+}
+
+impl fmt::Debug for Options<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter
+            .debug_struct("Options")
+            .field("look_back_ms", &self.look_back_ms)
+            .field("max_series", &self.max_series)
+            .field("max_points_per_series", &self.max_points_per_series)
+            .field("max_samples", &self.max_samples)
+            .field("default_subquery_step_ms", &self.default_subquery_step_ms)
+            .field("experimental", &self.experimental)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A result with what there is to remark on it.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The result.
+    pub value: Value,
+    /// Probable mistakes in the query or its data, in Prometheus' words.
+    pub warnings: Vec<String>,
+    /// Things worth knowing, in Prometheus' words.
+    pub infos: Vec<String>,
+}
+
+/// What a query yields. A range query always yields a matrix.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// A number.
+    Scalar {
+        /// The evaluation time.
+        timestamp_ms: i64,
+        /// The number.
+        value: f64,
+    },
+    /// A string.
+    String {
+        /// The evaluation time.
+        timestamp_ms: i64,
+        /// The string.
+        value: String,
+    },
+    /// One value a series, in the order the query asks for.
+    Vector(Vec<InstantSample>),
+    /// Samples over time, sorted by labels. No series is empty.
+    Matrix(Vec<SeriesSamples>),
+}
+
+/// A series' value at one time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InstantSample {
+    /// The series.
+    pub labels: Labels,
+    /// The evaluation time.
+    pub timestamp_ms: i64,
+    /// The value.
+    pub sample: Sample,
+}
+
+/// Why an evaluation gave no result.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum EvalError {
+    /// The query is well formed, but cannot be answered with this data.
+    #[error("{0}")]
+    Query(String),
+    /// The query uses something experimental.
+    #[error("{0} is experimental and not enabled")]
+    NotEnabled(String),
+    /// The query asks for more than a limit allows.
+    #[error("{0}")]
+    Limit(String),
+    /// The caller ended the evaluation.
+    #[error("query was cancelled")]
+    Cancelled,
+    /// The source failed.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+}
+
+/// What a selector needs: for listing series, or for checking what a query touches.
+#[derive(Debug, Clone)]
+pub struct SelectorBounds {
+    /// The selector's conditions.
+    pub matchers: Vec<Matcher>,
+    /// Milliseconds since the Unix epoch; included.
+    pub start_ms: i64,
+    /// Milliseconds since the Unix epoch; included.
+    pub end_ms: i64,
+}
+
+impl Query {
+    /// The query as written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The type of an instant query's result.
+    #[must_use]
+    pub fn value_type(&self) -> ValueType {
+        value_type(&self.plan.root)
+    }
+
+    /// Evaluates the query at one time.
+    ///
+    /// # Errors
+    /// The query cannot be answered, exceeds a limit, was cancelled, or the source failed.
+    pub fn instant(&self, source: &dyn SeriesSource, time_ms: i64, options: &Options) -> Result<Outcome, EvalError> {
+        self.check_experimental(options)?;
+        let context = Context::new(source, options, (time_ms, time_ms), 0);
+        let value = match &self.plan.root {
+            node @ (Node::Range(..) | Node::Subquery(_)) => output::tracks(&context, node, time_ms)?,
+            node => output::instant(context.eval(node, Steps::instant(time_ms))?, time_ms)?,
+        };
+        Ok(self.outcome(value, context.into_notes()))
+    }
+
+    /// Evaluates the query at `start_ms`, `start_ms + step_ms`, …, up to `end_ms`.
+    ///
+    /// # Errors
+    /// As [`Query::instant`]; also if the query yields a string or a range vector, the step is not positive, or the end lies before the start.
+    pub fn range(
+        &self,
+        source: &dyn SeriesSource,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+        options: &Options,
+    ) -> Result<Outcome, EvalError> {
+        self.check_experimental(options)?;
+        if step_ms <= 0 {
+            return Err(EvalError::Query("zero or negative query resolution step widths are not accepted".to_owned()));
+        }
+        if end_ms < start_ms {
+            return Err(EvalError::Query("end timestamp must not be before start time".to_owned()));
+        }
+        if let kind @ (ValueType::String | ValueType::Matrix) = self.value_type() {
+            let kind = if kind == ValueType::String { "string" } else { "range vector" };
+            let text = format!("invalid expression type {kind:?} for range query, must be Scalar or instant Vector");
+            return Err(EvalError::Query(text));
+        }
+        let steps = Steps::range(start_ms, end_ms, step_ms);
+        if steps.count > options.max_points_per_series {
+            let most = options.max_points_per_series;
+            let text = format!(
+                "exceeded maximum resolution of {most} points per timeseries: use a longer step or a shorter range"
+            );
+            return Err(EvalError::Limit(text));
+        }
+        let context = Context::new(source, options, (start_ms, end_ms), step_ms);
+        let computed = context.eval(&self.plan.root, steps)?;
+        let value = Value::Matrix(output::matrix(computed, steps)?);
+        Ok(self.outcome(value, context.into_notes()))
+    }
+
+    /// Each selector of the query with the time it needs, for a query from `start_ms` to `end_ms`.
+    #[must_use]
+    pub fn selectors(&self, start_ms: i64, end_ms: i64, step_ms: i64, options: &Options) -> Vec<SelectorBounds> {
+        let mut found = Vec::new();
+        let bounds = Bounds { query: (start_ms, end_ms), step_ms, options };
+        bounds.collect(&self.plan.root, (start_ms, end_ms), &mut found);
+        found
+    }
+
+    fn check_experimental(&self, options: &Options) -> Result<(), EvalError> {
+        match self.plan.experimental.first() {
+            Some(name) if !options.experimental => Err(EvalError::NotEnabled(name.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    fn outcome(&self, value: Value, notes: Notes) -> Outcome {
+        let (warnings, infos) = notes.into_texts(&self.text);
+        Outcome { value, warnings, infos }
+    }
+}
+
+/// Collects selectors with the times they are read at.
+struct Bounds<'a> {
+    query: (i64, i64),
+    step_ms: i64,
+    options: &'a Options<'a>,
+}
+
+impl Bounds<'_> {
+    fn collect(&self, node: &Node, window: (i64, i64), found: &mut Vec<SelectorBounds>) {
+        match node {
+            Node::Number(_) | Node::Text(_) => {}
+            Node::Instant(selector) => self.push(selector, window, self.options.look_back_ms, found),
+            Node::Range(selector, range) => self.push(selector, window, self.milliseconds(range), found),
+            Node::Subquery(subquery) => {
+                let (start, end) = self.shifted(&subquery.shift, window);
+                let start = start.saturating_sub(self.milliseconds(&subquery.range));
+                self.collect(&subquery.inner, (start, end), found);
+            }
+            Node::Negate(inner) | Node::Invariant(inner) => self.collect(inner, window, found),
+            Node::Binary(binary) => {
+                self.collect(&binary.left, window, found);
+                self.collect(&binary.right, window, found);
+            }
+            Node::Aggregate(aggregate) => {
+                for node in aggregate.parameter.iter().chain([&aggregate.inner]) {
+                    self.collect(node, window, found);
+                }
+            }
+            Node::Call(call) => call.arguments.iter().for_each(|node| self.collect(node, window, found)),
+        }
+    }
+
+    fn push(&self, selector: &Selector, window: (i64, i64), length: i64, found: &mut Vec<SelectorBounds>) {
+        let (start, end) = self.shifted(&selector.shift, window);
+        let start_ms = start.saturating_sub(length).saturating_add(1);
+        found.push(SelectorBounds { matchers: selector.matchers.clone(), start_ms, end_ms: end });
+    }
+
+    fn shifted(&self, shift: &Shift, window: (i64, i64)) -> (i64, i64) {
+        let offset = shift.offset.as_ref().map_or(0, |length| self.milliseconds(length));
+        let (start, end) = shift.at.map_or(window, |at| {
+            let time = at.time(self.query);
+            (time, time)
+        });
+        (start.saturating_sub(offset), end.saturating_sub(offset))
+    }
+
+    fn milliseconds(&self, length: &crate::syntax::length::Length) -> i64 {
+        length.milliseconds(self.step_ms, self.query).unwrap_or(0)
+    }
+}

@@ -1,0 +1,285 @@
+//! Aggregations over series: many become one a group.
+
+use std::{collections::HashMap, sync::Arc};
+
+use super::Context;
+use crate::{
+    annotation::Position,
+    engine::EvalError,
+    format,
+    functions::{
+        Inputs, label,
+        numeric::{Mean, Spread, Sum, count, quantile},
+        over_time::invalid_quantile,
+    },
+    histogram::{Histogram, total},
+    labels::{Labels, METRIC_NAME},
+    plan::{Aggregate, Aggregator},
+    source::is_stale_marker,
+    value::{Column, Sample, Series, Steps},
+};
+
+/// Series that become one.
+pub(super) struct Group<'a> {
+    pub(super) labels: Labels,
+    pub(super) drop_name: bool,
+    pub(super) members: Vec<&'a Series>,
+}
+
+/// Groups series, in the order of the first of each.
+pub(super) fn groups<'a>(aggregate: &Aggregate, series: &'a [Series]) -> Vec<Group<'a>> {
+    let mut places: HashMap<Labels, usize> = HashMap::new();
+    let mut groups: Vec<Group> = Vec::new();
+    for series in series {
+        let listed = |name: &str| aggregate.labels.iter().any(|label| label == name);
+        let labels = if aggregate.without {
+            series.labels.filtered(|name| name != METRIC_NAME && !listed(name))
+        } else if aggregate.labels.is_empty() {
+            Labels::default()
+        } else {
+            series.labels.filtered(listed)
+        };
+        let place = *places.entry(labels.clone()).or_insert_with(|| {
+            groups.push(Group { labels, drop_name: false, members: Vec::new() });
+            groups.len() - 1
+        });
+        if let Some(group) = groups.get_mut(place) {
+            group.members.push(series);
+            group.drop_name |= series.drop_name;
+        }
+    }
+    groups
+}
+
+impl Context<'_> {
+    pub(super) fn aggregate(&self, aggregate: &Aggregate, steps: Steps) -> Result<Vec<Series>, EvalError> {
+        let parameter = |aggregate: &Aggregate| match &aggregate.parameter {
+            Some(node) => self.scalar(node, steps),
+            None => Ok(Vec::new()),
+        };
+        match aggregate.operator {
+            Aggregator::CountValues => return self.count_values(aggregate, steps),
+            Aggregator::TopK | Aggregator::BottomK | Aggregator::LimitK | Aggregator::LimitRatio => {
+                let parameter = parameter(aggregate)?;
+                let series = self.vector(&aggregate.inner, steps)?;
+                return self.ranked(aggregate, &series, &parameter, steps);
+            }
+            _ => {}
+        }
+        let parameter = parameter(aggregate)?;
+        let series = self.vector(&aggregate.inner, steps)?;
+        if aggregate.operator == Aggregator::Quantile {
+            for phi in parameter.iter().filter(|phi| !(0.0..=1.0).contains(*phi)) {
+                self.warn(aggregate.parameter_position, invalid_quantile(*phi));
+            }
+        }
+        let mut results = Vec::new();
+        for group in groups(aggregate, &series) {
+            self.check()?;
+            let plain = !group.members.iter().any(|series| series.column.has_histograms());
+            let fast = if plain { fold(aggregate.operator, &group.members, steps) } else { None };
+            let column = match fast {
+                Some(values) => Column::from_values(values),
+                None => self.reduce(aggregate, &group.members, &parameter, steps),
+            };
+            if !column.is_absent() {
+                results.push(Series { labels: group.labels, drop_name: group.drop_name, column });
+            }
+        }
+        Ok(results)
+    }
+
+    /// Any aggregation of any values, step by step.
+    fn reduce(&self, aggregate: &Aggregate, members: &[&Series], parameter: &[f64], steps: Steps) -> Column {
+        let mut column = Column::absent(steps.count);
+        let mut floats = Vec::with_capacity(members.len());
+        let mut histograms: Vec<(i64, Arc<Histogram>)> = Vec::new();
+        for step in 0..steps.count {
+            floats.clear();
+            histograms.clear();
+            for series in members {
+                match series.column.histogram(step) {
+                    Some(histogram) => histograms.push((0, Arc::clone(histogram))),
+                    None => floats.extend(series.column.float(step)),
+                }
+            }
+            let phi = parameter.get(step).copied().unwrap_or(f64::NAN);
+            column.set(step, self.reduce_step(aggregate, &mut floats, &histograms, phi));
+        }
+        column
+    }
+
+    fn reduce_step(
+        &self,
+        aggregate: &Aggregate,
+        floats: &mut [f64],
+        histograms: &[(i64, Arc<Histogram>)],
+        phi: f64,
+    ) -> Option<Sample> {
+        let operator = aggregate.operator;
+        match operator {
+            Aggregator::Count if floats.len() + histograms.len() > 0 => {
+                return Some(Sample::Float(count(floats.len() + histograms.len())));
+            }
+            Aggregator::Group if floats.len() + histograms.len() > 0 => return Some(Sample::Float(1.0)),
+            Aggregator::Sum | Aggregator::Avg if !histograms.is_empty() => {
+                return self.reduce_histograms(operator, !floats.is_empty(), histograms, aggregate.position);
+            }
+            _ => {}
+        }
+        if !histograms.is_empty() {
+            self.note_ignored(operator, aggregate.position);
+        }
+        if floats.is_empty() {
+            return None;
+        }
+        let numbers = floats.iter().copied();
+        Some(Sample::Float(match operator {
+            Aggregator::Sum => {
+                let mut sum = Sum::default();
+                numbers.for_each(|value| sum.add(value));
+                sum.total()
+            }
+            Aggregator::Avg => {
+                let mut mean = Mean::default();
+                numbers.for_each(|value| mean.add(value));
+                mean.mean()
+            }
+            Aggregator::Min => numbers.reduce(f64::min)?,
+            Aggregator::Max => numbers.reduce(f64::max)?,
+            Aggregator::Stddev | Aggregator::Stdvar => {
+                let mut spread = Spread::default();
+                numbers.for_each(|value| spread.add(value));
+                deviation(operator, &spread)
+            }
+            Aggregator::Quantile => quantile(phi, floats),
+            _ => return None,
+        }))
+    }
+
+    fn reduce_histograms(
+        &self,
+        operator: Aggregator,
+        with_floats: bool,
+        histograms: &[(i64, Arc<Histogram>)],
+        position: Position,
+    ) -> Option<Sample> {
+        if with_floats {
+            self.warn(position, "encountered a mix of histograms and floats for aggregation");
+            return None;
+        }
+        let mut notes = self.notes.borrow_mut();
+        let mut inputs = Inputs {
+            scalars: [0.0; 2],
+            metric: "",
+            position,
+            scalar_position: position,
+            notes: &mut notes,
+            error: None,
+        };
+        let reduced = match operator {
+            Aggregator::Avg => total::mean(histograms, &mut inputs),
+            _ => total::sum(histograms, &mut inputs),
+        };
+        reduced.map(|histogram| Sample::Histogram(Arc::new(histogram)))
+    }
+
+    pub(super) fn note_ignored(&self, operator: Aggregator, position: Position) {
+        self.info(position, format!("ignored histogram in {} aggregation", operator.text()));
+    }
+
+    fn count_values(&self, aggregate: &Aggregate, steps: Steps) -> Result<Vec<Series>, EvalError> {
+        let target = aggregate.parameter.as_ref().map_or(Ok(String::new()), |node| self.text(node))?;
+        label::check_name(&target, "invalid label name")?;
+        let series = self.vector(&aggregate.inner, steps)?;
+        let mut results: Vec<Series> = Vec::new();
+        let mut places: HashMap<Labels, usize> = HashMap::new();
+        for group in groups(aggregate, &series) {
+            self.check()?;
+            let kept = group.labels;
+            for member in group.members {
+                for step in 0..steps.count {
+                    let text = match member.column.get(step) {
+                        None => continue,
+                        Some(Sample::Float(value)) => format::float(value),
+                        Some(Sample::Histogram(histogram)) => histogram.to_string(),
+                    };
+                    let labels = kept.with(&target, &text);
+                    let place = *places.entry(labels.clone()).or_insert_with(|| {
+                        results.push(Series {
+                            labels,
+                            drop_name: group.drop_name,
+                            column: Column::absent(steps.count),
+                        });
+                        results.len() - 1
+                    });
+                    if let Some(result) = results.get_mut(place) {
+                        let before = result.column.float(step).unwrap_or(0.0);
+                        result.column.set(step, Some(Sample::Float(before + 1.0)));
+                    }
+                }
+            }
+        }
+        Ok(results)
+    }
+}
+
+fn deviation(operator: Aggregator, spread: &Spread) -> f64 {
+    if operator == Aggregator::Stddev { spread.variance().sqrt() } else { spread.variance() }
+}
+
+/// The common aggregations of numbers alone, one pass over each series.
+fn fold(operator: Aggregator, members: &[&Series], steps: Steps) -> Option<Vec<f64>> {
+    match operator {
+        Aggregator::Sum => Some(fold_with(members, steps, Sum::add, |sum: &Sum| sum.total())),
+        Aggregator::Avg => Some(fold_with(members, steps, Mean::add, Mean::mean)),
+        Aggregator::Min => {
+            Some(fold_with(members, steps, |least: &mut Extreme, value| least.take(value, f64::min), |least| least.0))
+        }
+        Aggregator::Max => {
+            Some(fold_with(members, steps, |most: &mut Extreme, value| most.take(value, f64::max), |most| most.0))
+        }
+        Aggregator::Count => Some(fold_with(members, steps, |count: &mut f64, _| *count += 1.0, |count| *count)),
+        Aggregator::Group => Some(fold_with(members, steps, |(): &mut (), _| (), |()| 1.0)),
+        Aggregator::Stddev | Aggregator::Stdvar => {
+            Some(fold_with(members, steps, Spread::add, |spread: &Spread| deviation(operator, spread)))
+        }
+        _ => None,
+    }
+}
+
+/// The least or most so far; NaN gives way to any number.
+#[derive(Clone, Copy)]
+struct Extreme(f64);
+
+impl Default for Extreme {
+    fn default() -> Self {
+        Extreme(f64::NAN)
+    }
+}
+
+impl Extreme {
+    fn take(&mut self, value: f64, pick: fn(f64, f64) -> f64) {
+        self.0 = pick(self.0, value);
+    }
+}
+
+fn fold_with<A: Clone + Default>(
+    members: &[&Series],
+    steps: Steps,
+    add: impl Fn(&mut A, f64),
+    finish: impl Fn(&A) -> f64,
+) -> Vec<f64> {
+    let mut states = vec![A::default(); steps.count];
+    let mut seen = vec![false; steps.count];
+    for series in members {
+        for ((state, seen), value) in states.iter_mut().zip(&mut seen).zip(series.column.values()) {
+            if !is_stale_marker(*value) {
+                *seen = true;
+                add(state, *value);
+            }
+        }
+    }
+    let finish = |(state, seen): (&A, &bool)| if *seen { finish(state) } else { crate::source::STALE_NAN };
+    states.iter().zip(&seen).map(finish).collect()
+}

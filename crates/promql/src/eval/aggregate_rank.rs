@@ -1,0 +1,134 @@
+//! Aggregations that keep some series of each group: `topk`, `bottomk`, `limitk`, `limit_ratio`.
+
+use std::cmp::Ordering;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::{
+    Context,
+    aggregate::{Group, groups},
+};
+use crate::{
+    engine::EvalError,
+    format,
+    functions::numeric::position,
+    labels::Labels,
+    plan::{Aggregate, Aggregator},
+    value::{Column, Series, Steps},
+};
+
+impl Context<'_> {
+    pub(super) fn ranked(
+        &self,
+        aggregate: &Aggregate,
+        series: &[Series],
+        parameter: &[f64],
+        steps: Steps,
+    ) -> Result<Vec<Series>, EvalError> {
+        let is_ratio = aggregate.operator == Aggregator::LimitRatio;
+        if parameter.iter().any(|value| value.is_nan()) {
+            let what = if is_ratio { "Ratio" } else { "Parameter" };
+            return Err(EvalError::Query(format!("{what} value is NaN")));
+        }
+        if let Some(value) = parameter.iter().find(|value| !is_ratio && value.abs() >= 9.3e18) {
+            return Err(EvalError::Query(format!("Scalar value {} overflows int64", format::general(*value))));
+        }
+        if is_ratio {
+            for ratio in parameter.iter().filter(|ratio| !(-1.0..=1.0).contains(*ratio)) {
+                let (given, capped) = (format::general(*ratio), format::general(ratio.clamp(-1.0, 1.0)));
+                let text = format!("ratio value should be between -1 and 1, got {given}, capping to {capped}");
+                self.warn(aggregate.parameter_position, text);
+            }
+        }
+        let mut results = Vec::new();
+        for group in groups(aggregate, series) {
+            self.check()?;
+            if is_ratio {
+                results.extend(by_ratio(&group, parameter));
+            } else {
+                self.by_rank(aggregate, &group, parameter, steps, &mut results);
+            }
+        }
+        Ok(results)
+    }
+
+    /// At each step the first of the group, by value or as they come.
+    fn by_rank(
+        &self,
+        aggregate: &Aggregate,
+        group: &Group,
+        parameter: &[f64],
+        steps: Steps,
+        results: &mut Vec<Series>,
+    ) {
+        let operator = aggregate.operator;
+        let mut kept: Vec<Option<Column>> = vec![None; group.members.len()];
+        let mut order: Vec<usize> = Vec::new();
+        let mut present: Vec<(usize, f64)> = Vec::with_capacity(group.members.len());
+        for step in 0..steps.count {
+            let most = parameter.get(step).copied().unwrap_or(0.0);
+            if most < 1.0 {
+                continue;
+            }
+            present.clear();
+            for (index, series) in group.members.iter().enumerate() {
+                match (series.column.float(step), series.column.histogram(step)) {
+                    (Some(value), _) => present.push((index, value)),
+                    (None, Some(_)) if operator == Aggregator::LimitK => present.push((index, 0.0)),
+                    (None, Some(_)) => self.note_ignored(operator, aggregate.position),
+                    (None, None) => {}
+                }
+            }
+            match operator {
+                Aggregator::TopK => present.sort_by(|left, right| nan_last(right.1, left.1, left.1, right.1)),
+                Aggregator::BottomK => present.sort_by(|left, right| nan_last(left.1, right.1, left.1, right.1)),
+                _ => {}
+            }
+            for (index, _) in present.iter().take(position(most)) {
+                let (Some(slot), Some(series)) = (kept.get_mut(*index), group.members.get(*index)) else { continue };
+                let column = slot.get_or_insert_with(|| {
+                    order.push(*index);
+                    Column::absent(steps.count)
+                });
+                column.set(step, series.column.get(step));
+            }
+        }
+        for index in order {
+            let column = kept.get_mut(index).and_then(Option::take);
+            if let (Some(column), Some(series)) = (column, group.members.get(index)) {
+                results.push(Series { labels: series.labels.clone(), drop_name: series.drop_name, column });
+            }
+        }
+    }
+}
+
+/// Orders two numbers, given in the order that is wanted, with NaN last in any case.
+fn nan_last(first: f64, second: f64, left: f64, right: f64) -> Ordering {
+    match (left.is_nan(), right.is_nan()) {
+        (false, false) => first.partial_cmp(&second).unwrap_or(Ordering::Equal),
+        (left, right) => left.cmp(&right),
+    }
+}
+
+/// Series whose place between 0 and 1, fixed by their labels, lies below the ratio, or above it if that is negative.
+fn by_ratio<'a>(group: &'a Group<'a>, parameter: &'a [f64]) -> impl Iterator<Item = Series> + 'a {
+    group.members.iter().filter_map(move |series| {
+        let place = place(&series.labels);
+        let mut series = (*series).clone();
+        for (step, ratio) in parameter.iter().enumerate() {
+            let ratio = ratio.clamp(-1.0, 1.0);
+            let keeps = if ratio >= 0.0 { place < ratio } else { place >= 1.0 + ratio };
+            if !keeps {
+                series.column.set(step, None);
+            }
+        }
+        (!series.column.is_absent()).then_some(series)
+    })
+}
+
+/// A number between 0 and 1 that depends on the labels alone.
+fn place(labels: &Labels) -> f64 {
+    let mut hasher = DefaultHasher::new();
+    labels.hash(&mut hasher);
+    let high = u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX);
+    f64::from(high) / (f64::from(u32::MAX) + 1.0)
+}

@@ -1,0 +1,193 @@
+//! Evaluation of a plan, for all steps at once.
+
+mod aggregate;
+mod aggregate_rank;
+mod binary;
+mod binary_match;
+mod binary_sets;
+mod call;
+mod call_histogram;
+mod operate;
+mod selector;
+mod subquery;
+pub(crate) mod window;
+
+use std::cell::{Cell, RefCell};
+
+use crate::{
+    annotation::{Notes, Position},
+    engine::{EvalError, Options},
+    plan::{Node, Shift},
+    source::SeriesSource,
+    syntax::length::Length,
+    value::{Column, Computed, Sample, Series, Steps},
+};
+
+/// What one evaluation carries through the tree.
+pub(crate) struct Context<'a> {
+    source: &'a dyn SeriesSource,
+    options: &'a Options<'a>,
+    /// Start and end as asked for.
+    query: (i64, i64),
+    /// As asked for; 0 for an instant query.
+    step_ms: i64,
+    notes: RefCell<Notes>,
+    /// Samples and points so far.
+    samples: Cell<usize>,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(source: &'a dyn SeriesSource, options: &'a Options<'a>, query: (i64, i64), step_ms: i64) -> Self {
+        Context { source, options, query, step_ms, notes: RefCell::default(), samples: Cell::new(0) }
+    }
+
+    pub(crate) fn into_notes(self) -> Notes {
+        self.notes.into_inner()
+    }
+
+    fn warn(&self, position: Position, text: impl Into<String>) {
+        self.notes.borrow_mut().warn(position, text);
+    }
+
+    fn info(&self, position: Position, text: impl Into<String>) {
+        self.notes.borrow_mut().info(position, text);
+    }
+
+    /// Asks the caller whether to go on.
+    fn check(&self) -> Result<(), EvalError> {
+        if (self.options.cancelled)() { Err(EvalError::Cancelled) } else { Ok(()) }
+    }
+
+    /// Counts samples that are about to be held.
+    fn charge(&self, samples: usize) -> Result<(), EvalError> {
+        let total = self.samples.get().saturating_add(samples);
+        self.samples.set(total);
+        if total > self.options.max_samples {
+            let text = "query processing would load too many samples into memory in query execution";
+            return Err(EvalError::Limit(text.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn milliseconds(&self, length: &Length) -> Result<i64, EvalError> {
+        length
+            .milliseconds(self.step_ms, self.query)
+            .ok_or_else(|| EvalError::Query("duration out of range".to_owned()))
+    }
+
+    fn range_milliseconds(&self, length: &Length) -> Result<i64, EvalError> {
+        match self.milliseconds(length)? {
+            range if range > 0 => Ok(range),
+            _ => Err(EvalError::Query("duration must be greater than 0".to_owned())),
+        }
+    }
+
+    /// Offset in milliseconds, and the fixed time if there is one.
+    fn resolve(&self, shift: &Shift) -> Result<(i64, Option<i64>), EvalError> {
+        let offset = shift.offset.as_ref().map_or(Ok(0), |length| self.milliseconds(length))?;
+        Ok((offset, shift.at.map(|at| at.time(self.query))))
+    }
+
+    /// Evaluates a node that is not a range vector.
+    pub(crate) fn eval(&self, node: &Node, steps: Steps) -> Result<Computed, EvalError> {
+        self.check()?;
+        let computed = match node {
+            Node::Number(value) => Computed::Scalar(vec![*value; steps.count]),
+            Node::Text(text) => Computed::Text(text.clone()),
+            Node::Instant(selector) => Computed::Vector(self.instant(selector, steps)?),
+            Node::Range(..) | Node::Subquery(_) => {
+                return Err(EvalError::Query("a range vector is only allowed as an argument of a function".to_owned()));
+            }
+            Node::Negate(inner) => negate(self.eval(inner, steps)?),
+            Node::Binary(binary) => self.binary(binary, steps)?,
+            Node::Aggregate(aggregate) => Computed::Vector(self.aggregate(aggregate, steps)?),
+            Node::Call(call) => self.call(call, steps)?,
+            Node::Invariant(inner) => {
+                let once = Steps { count: steps.count.min(1), ..steps };
+                repeat(self.eval(inner, once)?, steps.count)
+            }
+        };
+        if let Computed::Vector(series) = &computed {
+            self.charge(series.len().saturating_mul(steps.count))?;
+        }
+        Ok(computed)
+    }
+
+    /// Evaluates a node that yields a vector.
+    fn vector(&self, node: &Node, steps: Steps) -> Result<Vec<Series>, EvalError> {
+        match self.eval(node, steps)? {
+            Computed::Vector(series) => Ok(series),
+            Computed::Scalar(_) | Computed::Text(_) => Err(EvalError::Query("expected type instant vector".to_owned())),
+        }
+    }
+
+    /// Evaluates a node that yields a number a step.
+    fn scalar(&self, node: &Node, steps: Steps) -> Result<Vec<f64>, EvalError> {
+        match self.eval(node, steps)? {
+            Computed::Scalar(values) => Ok(values),
+            Computed::Vector(_) | Computed::Text(_) => Err(EvalError::Query("expected type scalar".to_owned())),
+        }
+    }
+
+    /// Evaluates a node that yields a string.
+    fn text(&self, node: &Node) -> Result<String, EvalError> {
+        match node {
+            Node::Text(text) => Ok(text.clone()),
+            _ => Err(EvalError::Query("expected type string".to_owned())),
+        }
+    }
+}
+
+/// The same value at each step.
+fn repeat(computed: Computed, steps: usize) -> Computed {
+    match computed {
+        Computed::Scalar(values) => Computed::Scalar(vec![values.first().copied().unwrap_or(f64::NAN); steps]),
+        Computed::Text(text) => Computed::Text(text),
+        Computed::Vector(series) => Computed::Vector(
+            series
+                .into_iter()
+                .filter_map(|series| {
+                    let column = Column::constant(series.column.get(0)?, steps);
+                    Some(Series { column, ..series })
+                })
+                .collect(),
+        ),
+    }
+}
+
+fn negate(computed: Computed) -> Computed {
+    match computed {
+        Computed::Scalar(values) => Computed::Scalar(values.into_iter().map(|value| -value).collect()),
+        Computed::Text(text) => Computed::Text(text),
+        Computed::Vector(mut series) => {
+            for series in &mut series {
+                series.drop_name = true;
+                map_column(&mut series.column, |sample| match sample {
+                    Sample::Float(value) => Some(Sample::Float(-value)),
+                    Sample::Histogram(histogram) => {
+                        Some(Sample::Histogram(std::sync::Arc::new(histogram.scaled(-1.0))))
+                    }
+                });
+            }
+            Computed::Vector(series)
+        }
+    }
+}
+
+/// Replaces each value of a column.
+fn map_column(column: &mut Column, mut replace: impl FnMut(Sample) -> Option<Sample>) {
+    for step in 0..column.len() {
+        if let Some(sample) = column.get(step) {
+            column.set(step, replace(sample));
+        }
+    }
+}
+
+/// Replaces each number of a column and removes its histograms.
+fn map_floats(column: &mut Column, replace: impl Fn(f64) -> f64) {
+    for value in column.values_mut() {
+        if !crate::source::is_stale_marker(*value) {
+            *value = replace(*value);
+        }
+    }
+}

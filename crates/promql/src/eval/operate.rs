@@ -1,0 +1,144 @@
+//! Binary operators on two values.
+
+use std::sync::Arc;
+
+use super::Context;
+use crate::{
+    annotation::Position,
+    histogram::{Histogram, Reconciled},
+    plan::Operator,
+    value::Sample,
+};
+
+/// A number by a number. Comparisons yield the left one, or nothing if it does not hold.
+#[inline]
+pub(super) fn floats(operator: Operator, left: f64, right: f64) -> Option<f64> {
+    let holds = match operator {
+        Operator::Add => return Some(left + right),
+        Operator::Sub => return Some(left - right),
+        Operator::Mul => return Some(left * right),
+        Operator::Div => return Some(left / right),
+        Operator::Mod => return Some(left % right),
+        Operator::Pow => return Some(left.powf(right)),
+        Operator::Atan2 => return Some(left.atan2(right)),
+        Operator::Equal => left == right,
+        Operator::NotEqual => left != right,
+        Operator::Greater => left > right,
+        Operator::Less => left < right,
+        Operator::GreaterOrEqual => left >= right,
+        Operator::LessOrEqual => left <= right,
+        Operator::And | Operator::Or | Operator::Unless | Operator::TrimUpper | Operator::TrimLower => return None,
+    };
+    holds.then_some(left)
+}
+
+impl Context<'_> {
+    /// Any value by any value. Comparisons yield the left one, or nothing if it does not hold; [`Verdict::Never`] tells apart
+    /// values that cannot be compared or combined at all.
+    pub(super) fn operate(&self, operator: Operator, left: &Sample, right: &Sample, position: Position) -> Verdict {
+        match (left, right) {
+            (Sample::Float(left), Sample::Float(right)) => {
+                if matches!(operator, Operator::TrimUpper | Operator::TrimLower) {
+                    return self.incompatible(operator, ("float", "float"), position);
+                }
+                floats(operator, *left, *right).map_or(Verdict::Fails, |value| Verdict::Is(Sample::Float(value)))
+            }
+            (Sample::Histogram(left), Sample::Float(right)) => match operator {
+                Operator::Mul => histogram(left.scaled(*right)),
+                Operator::Div => histogram(left.divided(*right)),
+                Operator::TrimUpper => histogram(left.trimmed(*right, true)),
+                Operator::TrimLower => histogram(left.trimmed(*right, false)),
+                _ => self.incompatible(operator, ("histogram", "float"), position),
+            },
+            (Sample::Float(left), Sample::Histogram(right)) => match operator {
+                Operator::Mul => histogram(right.scaled(*left)),
+                _ => self.incompatible(operator, ("float", "histogram"), position),
+            },
+            (Sample::Histogram(left), Sample::Histogram(right)) => self.histograms(operator, left, right, position),
+        }
+    }
+
+    fn histograms(
+        &self,
+        operator: Operator,
+        left: &Arc<Histogram>,
+        right: &Arc<Histogram>,
+        position: Position,
+    ) -> Verdict {
+        let combined = match operator {
+            Operator::Add => left.plus(right),
+            Operator::Sub => left.minus(right),
+            Operator::Equal | Operator::NotEqual => {
+                let holds = left.is_same(right) == (operator == Operator::Equal);
+                return if holds { Verdict::Is(Sample::Histogram(Arc::clone(left))) } else { Verdict::Fails };
+            }
+            _ => return self.incompatible(operator, ("histogram", "histogram"), position),
+        };
+        let name = if operator == Operator::Add { "addition" } else { "subtraction" };
+        match combined {
+            None => {
+                let text = format!("incompatible bucket layout encountered for binary operator {}", operator.text());
+                self.warn(position, text);
+                Verdict::Never
+            }
+            Some(Reconciled { histogram, resets_conflict, bounds_differ }) => {
+                if resets_conflict {
+                    self.warn(position, format!("conflicting counter resets during histogram {name}"));
+                }
+                if bounds_differ {
+                    self.info(position, format!("mismatched custom buckets were reconciled during {name}"));
+                }
+                Verdict::Is(Sample::Histogram(Arc::new(histogram)))
+            }
+        }
+    }
+
+    fn incompatible(&self, operator: Operator, kinds: (&str, &str), position: Position) -> Verdict {
+        let sign = operator.text();
+        let (left, right) = kinds;
+        let text = format!("incompatible sample types encountered for binary operator {sign:?}: {left} {sign} {right}");
+        self.info(position, text);
+        Verdict::Never
+    }
+}
+
+/// What an operator makes of two values.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Verdict {
+    /// A value: of a comparison the left one, as it holds.
+    Is(Sample),
+    /// The comparison does not hold.
+    Fails,
+    /// The operator makes no sense of them.
+    Never,
+}
+
+impl Verdict {
+    /// The value that goes into the result: 0 or 1 with `bool`, otherwise what there is.
+    pub(super) fn sample(self, returns_bool: bool) -> Option<Sample> {
+        match (self, returns_bool) {
+            (Verdict::Is(_), true) => Some(Sample::Float(1.0)),
+            (Verdict::Fails, true) => Some(Sample::Float(0.0)),
+            (Verdict::Is(sample), false) => Some(sample),
+            (Verdict::Fails | Verdict::Never, _) => None,
+        }
+    }
+}
+
+fn histogram(histogram: Histogram) -> Verdict {
+    Verdict::Is(Sample::Histogram(Arc::new(histogram)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_compute_as_in_go() {
+        assert_eq!(floats(Operator::Mod, -7.0, 3.0), Some(-1.0));
+        assert_eq!(floats(Operator::Div, 1.0, 0.0), Some(f64::INFINITY));
+        assert_eq!(floats(Operator::Pow, 2.0, 0.5), Some(2f64.sqrt()));
+        assert_eq!(floats(Operator::Greater, 1.0, 2.0), None);
+        assert_eq!(floats(Operator::NotEqual, f64::NAN, f64::NAN).map(f64::is_nan), Some(true));
+    }
+}

@@ -1,0 +1,167 @@
+//! Selectors: what the source knows, brought to the steps.
+
+use super::{Context, window::Frame};
+use crate::{
+    engine::EvalError,
+    matcher::Matcher,
+    plan::{Edges, Node, Selector},
+    source::{SeriesSamples, is_stale_marker},
+    syntax::length::Length,
+    value::{Column, Sample, Series, Steps, Track},
+};
+
+impl Context<'_> {
+    /// Series with their samples after `start_ms` up to `end_ms`.
+    fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<SeriesSamples>, EvalError> {
+        let found = self.source.select(matchers, start_ms.saturating_add(1), end_ms)?;
+        if found.len() > self.options.max_series {
+            let (count, most) = (found.len(), self.options.max_series);
+            return Err(EvalError::Limit(format!(
+                "the selector matches {count} series, more than the limit of {most}"
+            )));
+        }
+        self.charge(found.iter().map(|series| series.timestamps.len() + series.histograms.len()).sum())?;
+        Ok(found)
+    }
+
+    /// An instant vector selector: at each step the latest sample, unless it is too old or the series ended.
+    pub(super) fn instant(&self, selector: &Selector, steps: Steps) -> Result<Vec<Series>, EvalError> {
+        let look_back = self.options.look_back_ms;
+        self.pick(selector, steps, |samples, times| latest(&samples, times, look_back).0)
+    }
+
+    /// For each step the time, in seconds, of the sample that a selector finds.
+    pub(super) fn sample_times(&self, selector: &Selector, steps: Steps) -> Result<Vec<Series>, EvalError> {
+        let look_back = self.options.look_back_ms;
+        self.pick(selector, steps, |samples, times| latest(&samples, times, look_back).1)
+    }
+
+    fn pick(
+        &self,
+        selector: &Selector,
+        steps: Steps,
+        column: impl Fn(SeriesSamples, Steps) -> Column,
+    ) -> Result<Vec<Series>, EvalError> {
+        check_edges(selector)?;
+        let (offset, at) = self.resolve(&selector.shift)?;
+        let times = match at {
+            Some(time) => Steps::instant(time.saturating_sub(offset)),
+            None => Steps { start_ms: steps.start_ms.saturating_sub(offset), ..steps },
+        };
+        let look_back = self.options.look_back_ms;
+        let from = times.start_ms.saturating_sub(look_back);
+        let found = self.select(&selector.matchers, from, times.end_ms())?;
+        self.charge(found.len().saturating_mul(steps.count))?;
+        let mut picked = Vec::with_capacity(found.len());
+        for mut samples in found {
+            self.check()?;
+            let labels = std::mem::take(&mut samples.labels);
+            let mut column = column(samples, times);
+            if column.is_absent() {
+                continue;
+            }
+            if at.is_some()
+                && let Some(sample) = column.get(0)
+            {
+                column = Column::constant(sample, steps.count);
+            }
+            picked.push(Series { labels, drop_name: false, column });
+        }
+        Ok(picked)
+    }
+
+    /// A range vector: series with all samples that any step's window may hold.
+    pub(crate) fn tracks(&self, node: &Node, steps: Steps) -> Result<(Vec<Track>, Frame), EvalError> {
+        match node {
+            Node::Range(selector, range) => self.range(selector, range, steps),
+            Node::Subquery(subquery) => self.subquery(subquery, steps),
+            _ => Err(EvalError::Query("expected type range vector".to_owned())),
+        }
+    }
+
+    fn range(&self, selector: &Selector, range: &Length, steps: Steps) -> Result<(Vec<Track>, Frame), EvalError> {
+        check_edges(selector)?;
+        let (offset_ms, at) = self.resolve(&selector.shift)?;
+        let frame = Frame { range_ms: self.range_milliseconds(range)?, offset_ms, at };
+        let (start, _) = frame.window(steps.start_ms);
+        let (_, end) = frame.window(steps.end_ms());
+        let found = self.select(&selector.matchers, start, end)?;
+        Ok((found.into_iter().map(track).collect(), frame))
+    }
+}
+
+fn check_edges(selector: &Selector) -> Result<(), EvalError> {
+    match selector.edges {
+        Edges::Plain => Ok(()),
+        Edges::Anchored | Edges::Smoothed => {
+            Err(EvalError::Query("the modifiers anchored and smoothed are not supported".to_owned()))
+        }
+    }
+}
+
+/// Samples as a series of a range vector: without staleness markers.
+fn track(samples: SeriesSamples) -> Track {
+    let SeriesSamples { labels, mut timestamps, mut values, mut histograms } = samples;
+    if values.iter().any(|value| is_stale_marker(*value)) {
+        (timestamps, values) = timestamps.into_iter().zip(values).filter(|(_, value)| !is_stale_marker(*value)).unzip();
+    }
+    histograms.retain(|(_, histogram)| !histogram.is_stale_marker());
+    Track { labels, drop_name: false, times: timestamps, values, histograms }
+}
+
+/// At each time the latest sample that is at most `look_back` old, and when it was, in seconds.
+fn latest(samples: &SeriesSamples, times: Steps, look_back: i64) -> (Column, Column) {
+    let mut column = Column::absent(times.count);
+    let mut ages = Column::absent(times.count);
+    let (mut next, mut next_histogram) = (0_usize, 0_usize);
+    for (step, time) in times.times().enumerate() {
+        while samples.timestamps.get(next).is_some_and(|timestamp| *timestamp <= time) {
+            next += 1;
+        }
+        while samples.histograms.get(next_histogram).is_some_and(|(timestamp, _)| *timestamp <= time) {
+            next_histogram += 1;
+        }
+        let float = next.checked_sub(1).and_then(|i| Some((*samples.timestamps.get(i)?, *samples.values.get(i)?)));
+        let histogram = next_histogram.checked_sub(1).and_then(|i| samples.histograms.get(i));
+        let oldest = time.saturating_sub(look_back);
+        let found = match (float, histogram) {
+            (float, Some((timestamp, histogram))) if float.is_none_or(|(other, _)| other < *timestamp) => {
+                let ended = histogram.is_stale_marker();
+                (!ended).then(|| (*timestamp, Sample::Histogram(histogram.clone())))
+            }
+            (Some((timestamp, value)), _) if !is_stale_marker(value) => Some((timestamp, Sample::Float(value))),
+            _ => None,
+        };
+        if let Some((timestamp, sample)) = found.filter(|(timestamp, _)| *timestamp > oldest) {
+            column.set(step, Some(sample));
+            ages.set(step, Some(Sample::Float(crate::syntax::length::to_seconds(timestamp))));
+        }
+    }
+    (column, ages)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::STALE_NAN;
+
+    fn at(samples: &[(i64, f64)], time: i64) -> Option<f64> {
+        let (timestamps, values) = samples.iter().copied().unzip();
+        let samples = SeriesSamples { timestamps, values, ..SeriesSamples::default() };
+        latest(&samples, Steps::instant(time), 300).0.float(0)
+    }
+
+    #[test]
+    fn a_sample_counts_until_it_is_as_old_as_the_look_back() {
+        assert_eq!(at(&[(0, 1.0)], 299), Some(1.0));
+        assert_eq!(at(&[(0, 1.0)], 300), None);
+        assert_eq!(at(&[(0, 1.0)], -1), None);
+    }
+
+    #[test]
+    fn a_staleness_marker_ends_the_series_at_once() {
+        assert_eq!(at(&[(0, 1.0), (10, STALE_NAN)], 9), Some(1.0));
+        assert_eq!(at(&[(0, 1.0), (10, STALE_NAN)], 10), None);
+        assert_eq!(at(&[(0, 1.0), (10, STALE_NAN), (20, 2.0)], 20), Some(2.0));
+    }
+}

@@ -1,0 +1,69 @@
+//! Functions of one number.
+
+/// The function of a name.
+pub(crate) fn find(name: &str) -> Option<fn(f64) -> f64> {
+    Some(match name {
+        "abs" => f64::abs,
+        "ceil" => f64::ceil,
+        "floor" => f64::floor,
+        "exp" => f64::exp,
+        "ln" => f64::ln,
+        "log2" => f64::log2,
+        "log10" => f64::log10,
+        "sqrt" => f64::sqrt,
+        "sgn" => sign,
+        "sin" => f64::sin,
+        "cos" => f64::cos,
+        "tan" => f64::tan,
+        "asin" => f64::asin,
+        "acos" => f64::acos,
+        "atan" => f64::atan,
+        "sinh" => f64::sinh,
+        "cosh" => f64::cosh,
+        "tanh" => f64::tanh,
+        "asinh" => f64::asinh,
+        "acosh" => f64::acosh,
+        "atanh" => f64::atanh,
+        "deg" => |value| value * 180.0 / std::f64::consts::PI,
+        "rad" => |value| value * std::f64::consts::PI / 180.0,
+        _ => return None,
+    })
+}
+
+/// -1, 0, 1 or NaN.
+fn sign(value: f64) -> f64 {
+    if value < 0.0 {
+        -1.0
+    } else if value > 0.0 {
+        1.0
+    } else {
+        value
+    }
+}
+
+/// The nearest multiple of `to`; halves go up.
+pub(crate) fn round(value: f64, to: f64) -> f64 {
+    // Dividing by the inverse keeps the result exact for 0.1 and its like.
+    let inverse = 1.0 / to;
+    (value * inverse + 0.5).floor() / inverse
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_rounded_up() {
+        assert_eq!(round(2.5, 1.0), 3.0);
+        assert_eq!(round(-2.5, 1.0), -2.0);
+        assert_eq!(round(5.25, 0.1), 5.3);
+        assert_eq!(round(7.0, 5.0), 5.0);
+    }
+
+    #[test]
+    fn the_sign_of_nothing_is_nothing() {
+        assert_eq!(sign(-3.0), -1.0);
+        assert_eq!(sign(0.0), 0.0);
+        assert!(sign(f64::NAN).is_nan());
+    }
+}

@@ -1,0 +1,211 @@
+//! PromQL's functions, by what they look at.
+
+pub(crate) mod classic;
+pub(crate) mod clock;
+pub(crate) mod label;
+pub(crate) mod math;
+pub(crate) mod numeric;
+pub(crate) mod over_time;
+pub(crate) mod rate;
+pub(crate) mod regression;
+
+use crate::{
+    annotation::{Notes, Position},
+    eval::window::Window,
+    value::Sample,
+};
+
+/// How a function is computed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Function {
+    /// Each number of a vector by itself.
+    Math(fn(f64) -> f64),
+    /// A part of a date: of each number of a vector, or of the evaluation time.
+    Clock(fn(clock::Moment) -> f64),
+    /// Each window of a range vector by itself.
+    Window(WindowFunction),
+    /// In its own way.
+    Special(Special),
+}
+
+/// A function over the samples of a window.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WindowFunction {
+    pub(crate) compute: fn(&Window, &mut Inputs) -> Option<Sample>,
+    /// Which argument is the range vector; the others are scalars.
+    pub(crate) range_argument: usize,
+    /// The result is still the metric.
+    pub(crate) keeps_name: bool,
+}
+
+/// What a window function gets beside the window.
+pub(crate) struct Inputs<'a> {
+    /// The scalar arguments at the step.
+    pub(crate) scalars: [f64; 2],
+    /// The series' metric name.
+    pub(crate) metric: &'a str,
+    /// Where the range vector stands in the query.
+    pub(crate) position: Position,
+    /// Where the first scalar argument stands in the query.
+    pub(crate) scalar_position: Position,
+    pub(crate) notes: &'a mut Notes,
+    /// Set by the function if the query cannot be answered.
+    pub(crate) error: Option<String>,
+}
+
+impl Inputs<'_> {
+    /// Numbers were used, histograms beside them were not.
+    pub(crate) fn note_ignored_histograms(&mut self) {
+        let text = format!(
+            "ignored histograms in a range containing both floats and histograms{}",
+            crate::annotation::for_metric(self.metric)
+        );
+        self.notes.info(self.position, text);
+    }
+
+    /// There is no result, as the window holds both kinds.
+    pub(crate) fn warn_of_mix(&mut self) {
+        let text = format!("encountered a mix of histograms and floats{}", crate::annotation::for_metric(self.metric));
+        self.notes.warn(self.position, text);
+    }
+}
+
+/// Functions that are computed in their own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Special {
+    Absent,
+    AbsentOverTime,
+    Clamp,
+    ClampMax,
+    ClampMin,
+    Round,
+    LabelReplace,
+    LabelJoin,
+    Sort { descending: bool },
+    SortByLabel { descending: bool },
+    Scalar,
+    Vector,
+    Time,
+    Timestamp,
+    Pi,
+    Start,
+    End,
+    Step,
+    Range,
+    MinOf,
+    MaxOf,
+    HistogramQuantile,
+    HistogramQuantiles,
+    HistogramFraction,
+    HistogramCount,
+    HistogramSum,
+    HistogramAvg,
+    HistogramStddev,
+    HistogramStdvar,
+}
+
+impl Function {
+    /// True if it yields a number a step.
+    pub(crate) fn returns_scalar(self) -> bool {
+        use Special::{End, MaxOf, MinOf, Pi, Range, Scalar, Start, Step, Time};
+        matches!(self, Function::Special(Scalar | Time | Pi | Start | End | Step | Range | MinOf | MaxOf))
+    }
+
+    /// True if its result may change from step to step although its arguments do not.
+    pub(crate) fn uses_step_time(self) -> bool {
+        match self {
+            Function::Clock(_) | Function::Special(Special::Time | Special::Timestamp) => true,
+            Function::Window(window) => {
+                std::ptr::fn_addr_eq(window.compute, regression::predict_linear as WindowCompute)
+            }
+            Function::Math(_) | Function::Special(_) => false,
+        }
+    }
+}
+
+type WindowCompute = fn(&Window, &mut Inputs) -> Option<Sample>;
+
+/// The function of a name.
+pub(crate) fn find(name: &str) -> Option<Function> {
+    let window = |compute: WindowCompute| {
+        Some(Function::Window(WindowFunction { compute, range_argument: 0, keeps_name: false }))
+    };
+    if let Some(compute) = math::find(name) {
+        return Some(Function::Math(compute));
+    }
+    if let Some(part) = clock::find(name) {
+        return Some(Function::Clock(part));
+    }
+    let compute: WindowCompute = match name {
+        "rate" => rate::rate,
+        "increase" => rate::increase,
+        "delta" => rate::delta,
+        "irate" => rate::irate,
+        "idelta" => rate::idelta,
+        "resets" => rate::resets,
+        "changes" => rate::changes,
+        "sum_over_time" => over_time::sum,
+        "avg_over_time" => over_time::avg,
+        "min_over_time" => over_time::min,
+        "max_over_time" => over_time::max,
+        "count_over_time" => over_time::count,
+        "present_over_time" => over_time::present,
+        "stddev_over_time" => over_time::stddev,
+        "stdvar_over_time" => over_time::stdvar,
+        "mad_over_time" => over_time::mad,
+        "ts_of_first_over_time" => over_time::time_of_first,
+        "ts_of_last_over_time" => over_time::time_of_last,
+        "ts_of_min_over_time" => over_time::time_of_min,
+        "ts_of_max_over_time" => over_time::time_of_max,
+        "deriv" => regression::deriv,
+        "predict_linear" => regression::predict_linear,
+        "double_exponential_smoothing" => regression::double_exponential_smoothing,
+        "first_over_time" | "last_over_time" => {
+            let compute = if name == "first_over_time" { over_time::first } else { over_time::last };
+            return Some(Function::Window(WindowFunction { compute, range_argument: 0, keeps_name: true }));
+        }
+        "quantile_over_time" => {
+            let compute = over_time::quantile;
+            return Some(Function::Window(WindowFunction { compute, range_argument: 1, keeps_name: false }));
+        }
+        _ => return special(name).map(Function::Special),
+    };
+    window(compute)
+}
+
+fn special(name: &str) -> Option<Special> {
+    Some(match name {
+        "absent" => Special::Absent,
+        "absent_over_time" => Special::AbsentOverTime,
+        "clamp" => Special::Clamp,
+        "clamp_max" => Special::ClampMax,
+        "clamp_min" => Special::ClampMin,
+        "round" => Special::Round,
+        "label_replace" => Special::LabelReplace,
+        "label_join" => Special::LabelJoin,
+        "sort" => Special::Sort { descending: false },
+        "sort_desc" => Special::Sort { descending: true },
+        "sort_by_label" => Special::SortByLabel { descending: false },
+        "sort_by_label_desc" => Special::SortByLabel { descending: true },
+        "scalar" => Special::Scalar,
+        "vector" => Special::Vector,
+        "time" => Special::Time,
+        "timestamp" => Special::Timestamp,
+        "pi" => Special::Pi,
+        "start" => Special::Start,
+        "end" => Special::End,
+        "step" => Special::Step,
+        "range" => Special::Range,
+        "min_of" => Special::MinOf,
+        "max_of" => Special::MaxOf,
+        "histogram_quantile" => Special::HistogramQuantile,
+        "histogram_quantiles" => Special::HistogramQuantiles,
+        "histogram_fraction" => Special::HistogramFraction,
+        "histogram_count" => Special::HistogramCount,
+        "histogram_sum" => Special::HistogramSum,
+        "histogram_avg" => Special::HistogramAvg,
+        "histogram_stddev" => Special::HistogramStddev,
+        "histogram_stdvar" => Special::HistogramStdvar,
+        _ => return None,
+    })
+}

@@ -1,0 +1,189 @@
+//! Sums that do not lose small numbers beside large ones, and quantiles.
+
+/// A sum with the rounding errors kept apart (Kahan's method in Neumaier's form).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sum {
+    sum: f64,
+    lost: f64,
+}
+
+impl Sum {
+    /// Adds a number.
+    #[inline]
+    pub(crate) fn add(&mut self, value: f64) {
+        let total = self.sum + value;
+        if total.is_infinite() {
+            // The errors mean nothing any more, and would make a NaN of it.
+            self.lost = 0.0;
+        } else if self.sum.abs() >= value.abs() {
+            self.lost += (self.sum - total) + value;
+        } else {
+            self.lost += (value - total) + self.sum;
+        }
+        self.sum = total;
+    }
+
+    /// The sum.
+    #[inline]
+    pub(crate) fn total(self) -> f64 {
+        self.sum + self.lost
+    }
+}
+
+/// A mean that neither overflows nor loses small numbers. It is the plain sum divided by the count as long as that is finite.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Mean {
+    sum: Sum,
+    count: f64,
+    /// Once the sum overflows: the mean so far.
+    running: Option<Sum>,
+}
+
+impl Mean {
+    /// Takes in a number.
+    #[inline]
+    pub(crate) fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        if let Some(mean) = &mut self.running {
+            step_mean(mean, value, self.count);
+            return;
+        }
+        let mut sum = self.sum;
+        sum.add(value);
+        if self.count > 1.0 && sum.sum.is_infinite() {
+            let before = self.count - 1.0;
+            let mut mean = Sum { sum: self.sum.sum / before, lost: self.sum.lost / before };
+            step_mean(&mut mean, value, self.count);
+            self.running = Some(mean);
+            return;
+        }
+        self.sum = sum;
+    }
+
+    /// The mean; NaN of nothing.
+    pub(crate) fn mean(&self) -> f64 {
+        match self.running {
+            Some(mean) => mean.total(),
+            None => self.sum.sum / self.count + self.sum.lost / self.count,
+        }
+    }
+}
+
+fn step_mean(mean: &mut Sum, value: f64, count: f64) {
+    let so_far = mean.total();
+    if so_far.is_infinite() {
+        // Adding something of the same sign, or finite, to an infinite mean leaves it as it is.
+        if value.is_infinite() && (so_far > 0.0) == (value > 0.0) {
+            return;
+        }
+        if value.is_finite() {
+            return;
+        }
+    }
+    let share = (count - 1.0) / count;
+    *mean = Sum { sum: mean.sum * share, lost: mean.lost * share };
+    mean.add(value / count);
+}
+
+/// Mean and sum of squared differences from it, computed in one pass (Welford's method) with compensated sums.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spread {
+    count: f64,
+    mean: Sum,
+    squares: Sum,
+}
+
+impl Spread {
+    /// Takes in a number.
+    #[inline]
+    pub(crate) fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        let before = value - self.mean.total();
+        self.mean.add(before / self.count);
+        self.squares.add(before * (value - self.mean.total()));
+    }
+
+    /// The variance of the whole population.
+    pub(crate) fn variance(&self) -> f64 {
+        self.squares.total() / self.count
+    }
+}
+
+/// The φ-quantile of numbers, which are sorted for it; NaN counts as the smallest. Interpolates between neighbours.
+pub(crate) fn quantile(phi: f64, values: &mut [f64]) -> f64 {
+    if values.is_empty() || phi.is_nan() {
+        return f64::NAN;
+    }
+    if phi < 0.0 {
+        return f64::NEG_INFINITY;
+    }
+    if phi > 1.0 {
+        return f64::INFINITY;
+    }
+    values.sort_by(|left, right| nan_first(*left, *right));
+    let rank = phi * count(values.len() - 1);
+    let lower = rank.floor();
+    let weight = rank - lower;
+    let at = |index: usize| values.get(index.min(values.len() - 1)).copied().unwrap_or(f64::NAN);
+    let index = position(lower);
+    at(index) * (1.0 - weight) + at(index + 1) * weight
+}
+
+/// Orders numbers with NaN before all others.
+pub(crate) fn nan_first(left: f64, right: f64) -> std::cmp::Ordering {
+    left.partial_cmp(&right).unwrap_or_else(|| right.is_nan().cmp(&left.is_nan()))
+}
+
+/// A count as a number.
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
+pub(crate) fn count(count: usize) -> f64 {
+    count as f64
+}
+
+/// A number that is known to be whole and not negative, as an index.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturating, as intended")]
+pub(crate) fn position(value: f64) -> usize {
+    value as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mean(values: &[f64]) -> f64 {
+        let mut mean = Mean::default();
+        values.iter().for_each(|value| mean.add(*value));
+        mean.mean()
+    }
+
+    #[test]
+    fn small_numbers_survive_large_ones() {
+        let mut sum = Sum::default();
+        [1.0, 1e100, 1.0, -1e100].into_iter().for_each(|value| sum.add(value));
+        assert_eq!(sum.total(), 2.0);
+    }
+
+    #[test]
+    fn a_mean_does_not_overflow() {
+        assert_eq!(mean(&[1e308, 1e308, 1e308]), 1e308);
+        assert_eq!(mean(&[f64::INFINITY, 1.0, f64::INFINITY]), f64::INFINITY);
+        assert!(mean(&[f64::INFINITY, f64::NEG_INFINITY]).is_nan());
+        assert_eq!(mean(&[52.0; 12]), 52.0);
+    }
+
+    #[test]
+    fn equal_numbers_do_not_vary() {
+        let mut spread = Spread::default();
+        [1.33; 7].into_iter().for_each(|value| spread.add(value));
+        assert_eq!(spread.variance(), 0.0);
+    }
+
+    #[test]
+    fn quantiles_interpolate() {
+        assert_eq!(quantile(0.5, &mut [4.0, 0.0, 1.0]), 1.0);
+        assert_eq!(quantile(0.75, &mut [4.0, 0.0, 1.0]), 2.5);
+        assert_eq!(quantile(1.0, &mut [3.0]), 3.0);
+        assert!(quantile(0.2, &mut [0.0, f64::NAN, 1.0]).is_nan());
+        assert_eq!(quantile(-1.0, &mut [1.0]), f64::NEG_INFINITY);
+    }
+}

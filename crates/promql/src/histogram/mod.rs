@@ -1,0 +1,126 @@
+//! Native histograms: a distribution in one sample.
+//!
+//! All counts are floating point, as after any computation. Buckets are sparse: only those with observations are kept.
+
+mod arithmetic;
+mod bounds;
+mod estimate;
+pub(crate) mod rate;
+mod text;
+pub(crate) mod total;
+mod trim;
+
+use std::sync::Arc;
+
+pub(crate) use arithmetic::Reconciled;
+pub use bounds::Bucket;
+
+use crate::source::is_stale_marker;
+
+/// A native histogram.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Histogram {
+    /// Resolution of the exponential buckets: each power of two is cut into 2^schema buckets, -4 to 8. [`CUSTOM`] for custom ones.
+    pub schema: i32,
+    /// Observations closer to zero than this are in the zero bucket.
+    pub zero_threshold: f64,
+    /// Observations in the zero bucket.
+    pub zero_count: f64,
+    /// All observations.
+    pub count: f64,
+    /// Sum of all observations.
+    pub sum: f64,
+    /// Buckets of positive observations, or all custom buckets: index and count, rising by index. No count is zero.
+    pub positive: Buckets,
+    /// Buckets of negative observations.
+    pub negative: Buckets,
+    /// Upper bounds of the custom buckets, rising, without the last, infinite one.
+    pub custom_bounds: Arc<[f64]>,
+    /// What is known about resets.
+    pub reset_hint: ResetHint,
+}
+
+/// Index and count of the buckets that are not empty, rising by index.
+pub type Buckets = Vec<(i32, f64)>;
+
+/// The schema of histograms with custom buckets.
+pub const CUSTOM: i32 = -53;
+
+/// What is known about whether a histogram's counts started anew since the sample before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ResetHint {
+    /// Nothing: the counts must be compared.
+    #[default]
+    Unknown,
+    /// They did.
+    Reset,
+    /// They did not.
+    NotReset,
+    /// It is no counter at all.
+    Gauge,
+}
+
+impl Histogram {
+    /// True if the buckets have custom bounds.
+    #[must_use]
+    pub fn has_custom_buckets(&self) -> bool {
+        self.schema == CUSTOM
+    }
+
+    /// True for the sample that ends a series.
+    #[must_use]
+    pub fn is_stale_marker(&self) -> bool {
+        is_stale_marker(self.sum)
+    }
+
+    /// All counts and the sum, multiplied.
+    #[must_use]
+    pub fn scaled(&self, factor: f64) -> Self {
+        let mut scaled = self.clone();
+        scaled.map_counts(|count| count * factor);
+        if factor < 0.0 {
+            scaled.reset_hint = ResetHint::Gauge;
+        }
+        scaled
+    }
+
+    /// All counts and the sum, divided. Division by zero leaves no buckets, as none has a meaning then.
+    pub(crate) fn divided(&self, divisor: f64) -> Self {
+        let mut divided = self.clone();
+        if divisor == 0.0 {
+            divided.positive.clear();
+            divided.negative.clear();
+        }
+        divided.map_counts(|count| count / divisor);
+        if divisor < 0.0 {
+            divided.reset_hint = ResetHint::Gauge;
+        }
+        divided
+    }
+
+    /// True if both say the same; what they say about resets does not matter.
+    pub(crate) fn is_same(&self, other: &Histogram) -> bool {
+        let same = |left: f64, right: f64| left.to_bits() == right.to_bits() || left == right;
+        self.schema == other.schema
+            && same(self.count, other.count)
+            && same(self.sum, other.sum)
+            && same(self.zero_threshold, other.zero_threshold)
+            && same(self.zero_count, other.zero_count)
+            && self.custom_bounds == other.custom_bounds
+            && self.positive == other.positive
+            && self.negative == other.negative
+    }
+
+    /// Replaces all counts and the sum.
+    pub(crate) fn map_counts(&mut self, replace: impl Fn(f64) -> f64) {
+        self.zero_count = replace(self.zero_count);
+        self.count = replace(self.count);
+        self.sum = replace(self.sum);
+        for buckets in [&mut self.positive, &mut self.negative] {
+            for (_, count) in buckets.iter_mut() {
+                *count = replace(*count);
+            }
+            buckets.retain(|(_, count)| *count != 0.0);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Differences between histograms in time.
+
+use std::sync::Arc;
+
+use super::{Histogram, Reconciled, ResetHint};
+use crate::functions::{
+    Inputs,
+    rate::{is_gauge, warn_not_counter, warn_not_gauge, warn_of_mixed_layouts},
+};
+
+/// What happened between the first and the last of at least two histograms.
+pub(crate) fn difference(
+    samples: &[(i64, Arc<Histogram>)],
+    is_counter: bool,
+    inputs: &mut Inputs,
+) -> Option<Histogram> {
+    let ((_, first), (_, second), (_, last)) = (samples.first()?, samples.get(1)?, samples.last()?);
+    let all = || samples.iter().map(|(_, histogram)| histogram);
+    if is_counter && all().any(|histogram| is_gauge(histogram)) {
+        warn_not_counter(inputs);
+    }
+    if !is_counter && !all().all(|histogram| is_gauge(histogram)) {
+        warn_not_gauge(inputs);
+    }
+    let mut start = Histogram::clone(first);
+    if is_counter && second.detects_reset(first) {
+        // The first one counts nothing then, so its buckets need not fit.
+        start = Histogram {
+            schema: second.schema,
+            custom_bounds: Arc::clone(&second.custom_bounds),
+            zero_threshold: second.zero_threshold,
+            ..Histogram::default()
+        };
+    }
+    let custom = start.has_custom_buckets();
+    if samples.iter().skip(1).any(|(_, histogram)| histogram.has_custom_buckets() != custom) {
+        warn_of_mixed_layouts(inputs);
+        return None;
+    }
+    let mut total = take(last.minus(&start), "subtraction", inputs)?;
+    if is_counter {
+        let mut previous = start;
+        for (_, histogram) in samples.iter().skip(1) {
+            if histogram.detects_reset(&previous) {
+                total = take(total.plus(&previous), "addition", inputs)?;
+            }
+            previous = Histogram::clone(histogram);
+        }
+        let coarsest = samples.iter().skip(1).map(|(_, histogram)| histogram.schema).min()?;
+        total.reduce(coarsest);
+    }
+    total.reset_hint = ResetHint::Gauge;
+    Some(total)
+}
+
+/// What happened between two histograms that follow each other.
+pub(crate) fn step(before: &Histogram, last: &Histogram, is_rate: bool, inputs: &mut Inputs) -> Option<Histogram> {
+    if is_rate && (is_gauge(before) || is_gauge(last)) {
+        warn_not_counter(inputs);
+    }
+    let gauges = is_gauge(before) && is_gauge(last);
+    if !is_rate && !gauges {
+        warn_not_gauge(inputs);
+    }
+    let mut difference = if is_rate && last.detects_reset(before) {
+        last.clone()
+    } else {
+        take(last.minus(before), "subtraction", inputs)?
+    };
+    difference.reset_hint = ResetHint::Gauge;
+    Some(difference)
+}
+
+fn take(combined: Option<Reconciled>, operation: &str, inputs: &mut Inputs) -> Option<Histogram> {
+    let Some(Reconciled { histogram, bounds_differ, .. }) = combined else {
+        warn_of_mixed_layouts(inputs);
+        return None;
+    };
+    if bounds_differ {
+        inputs.notes.info(inputs.position, format!("mismatched custom buckets were reconciled during {operation}"));
+    }
+    Some(histogram)
+}

@@ -1,0 +1,301 @@
+//! The query as the engine evaluates it: the parser's tree with names resolved, positions added and constants found.
+
+use crate::{annotation::Position, functions::Function, matcher::Matcher, syntax::length::Length};
+
+/// An expression.
+#[derive(Debug, Clone)]
+pub(crate) enum Node {
+    Number(f64),
+    Text(String),
+    /// An instant vector selector.
+    Instant(Selector),
+    /// A range vector selector: only as an argument of a function.
+    Range(Selector, Length),
+    Subquery(Box<Subquery>),
+    Negate(Box<Node>),
+    Binary(Box<Binary>),
+    Aggregate(Box<Aggregate>),
+    Call(Call),
+    /// An expression that has the same value at each step, so that one evaluation is enough.
+    Invariant(Box<Node>),
+}
+
+/// Which series, as of when.
+#[derive(Debug, Clone)]
+pub(crate) struct Selector {
+    pub(crate) matchers: Vec<Matcher>,
+    pub(crate) shift: Shift,
+    pub(crate) edges: Edges,
+}
+
+/// `offset` and `@`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shift {
+    pub(crate) offset: Option<Length>,
+    pub(crate) at: Option<At>,
+}
+
+/// A fixed evaluation time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum At {
+    /// Milliseconds since the Unix epoch.
+    Time(i64),
+    /// `@ start()`
+    Start,
+    /// `@ end()`
+    End,
+}
+
+impl At {
+    /// The time, for a query from `.0` to `.1`.
+    pub(crate) fn time(self, query: (i64, i64)) -> i64 {
+        match self {
+            At::Time(time) => time,
+            At::Start => query.0,
+            At::End => query.1,
+        }
+    }
+}
+
+/// How a range selector treats its two ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Edges {
+    /// The samples inside, nothing else.
+    #[default]
+    Plain,
+    /// The value at each end is the last one known there.
+    Anchored,
+    /// The value at each end is interpolated between its neighbours.
+    Smoothed,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Subquery {
+    pub(crate) inner: Node,
+    pub(crate) range: Length,
+    /// The default resolution if there is none.
+    pub(crate) step: Option<Length>,
+    pub(crate) shift: Shift,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Binary {
+    pub(crate) operator: Operator,
+    pub(crate) left: Node,
+    pub(crate) right: Node,
+    /// A comparison yields 0 or 1 instead of filtering.
+    pub(crate) returns_bool: bool,
+    pub(crate) matching: Matching,
+    /// Of the whole expression.
+    pub(crate) position: Position,
+}
+
+/// How series of two vectors find each other.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Matching {
+    /// Match on `labels` if true, on all but them otherwise.
+    pub(crate) on: bool,
+    pub(crate) labels: Vec<String>,
+    pub(crate) many: Many,
+    /// Labels that the "one" side adds to the result.
+    pub(crate) include: Vec<String>,
+    /// Stands in for a missing series on the left.
+    pub(crate) fill_left: Option<f64>,
+    /// Stands in for a missing series on the right.
+    pub(crate) fill_right: Option<f64>,
+}
+
+/// Which side may have several series in a match group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Many {
+    #[default]
+    Neither,
+    /// `group_left`
+    Left,
+    /// `group_right`
+    Right,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operator {
+    Add,
+    Sub,
+    Mul,
+    Div,
+    Mod,
+    Pow,
+    Atan2,
+    Equal,
+    NotEqual,
+    Greater,
+    Less,
+    GreaterOrEqual,
+    LessOrEqual,
+    And,
+    Or,
+    Unless,
+    /// `</`: keeps a histogram's observations below.
+    TrimUpper,
+    /// `>/`: keeps a histogram's observations above.
+    TrimLower,
+}
+
+impl Operator {
+    /// From the spelling in a query, in lower case.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        Some(match text {
+            "+" => Operator::Add,
+            "-" => Operator::Sub,
+            "*" => Operator::Mul,
+            "/" => Operator::Div,
+            "%" => Operator::Mod,
+            "^" => Operator::Pow,
+            "atan2" => Operator::Atan2,
+            "==" => Operator::Equal,
+            "!=" => Operator::NotEqual,
+            ">" => Operator::Greater,
+            "<" => Operator::Less,
+            ">=" => Operator::GreaterOrEqual,
+            "<=" => Operator::LessOrEqual,
+            "and" => Operator::And,
+            "or" => Operator::Or,
+            "unless" => Operator::Unless,
+            "</" => Operator::TrimUpper,
+            ">/" => Operator::TrimLower,
+            _ => return None,
+        })
+    }
+
+    /// The spelling in a query.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Operator::Add => "+",
+            Operator::Sub => "-",
+            Operator::Mul => "*",
+            Operator::Div => "/",
+            Operator::Mod => "%",
+            Operator::Pow => "^",
+            Operator::Atan2 => "atan2",
+            Operator::Equal => "==",
+            Operator::NotEqual => "!=",
+            Operator::Greater => ">",
+            Operator::Less => "<",
+            Operator::GreaterOrEqual => ">=",
+            Operator::LessOrEqual => "<=",
+            Operator::And => "and",
+            Operator::Or => "or",
+            Operator::Unless => "unless",
+            Operator::TrimUpper => "</",
+            Operator::TrimLower => ">/",
+        }
+    }
+
+    pub(crate) fn is_comparison(self) -> bool {
+        matches!(
+            self,
+            Operator::Equal
+                | Operator::NotEqual
+                | Operator::Greater
+                | Operator::Less
+                | Operator::GreaterOrEqual
+                | Operator::LessOrEqual
+        )
+    }
+
+    pub(crate) fn is_set(self) -> bool {
+        matches!(self, Operator::And | Operator::Or | Operator::Unless)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Aggregate {
+    pub(crate) operator: Aggregator,
+    pub(crate) inner: Node,
+    pub(crate) parameter: Option<Node>,
+    /// Keep `labels` if false, drop them (and the metric name) if true.
+    pub(crate) without: bool,
+    pub(crate) labels: Vec<String>,
+    /// Of the aggregated expression.
+    pub(crate) position: Position,
+    /// Of the parameter.
+    pub(crate) parameter_position: Position,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aggregator {
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Count,
+    Group,
+    Stddev,
+    Stdvar,
+    TopK,
+    BottomK,
+    Quantile,
+    CountValues,
+    LimitK,
+    LimitRatio,
+}
+
+impl Aggregator {
+    /// From the spelling in a query, in lower case.
+    pub(crate) fn from_text(text: &str) -> Option<Self> {
+        Some(match text {
+            "sum" => Aggregator::Sum,
+            "avg" => Aggregator::Avg,
+            "min" => Aggregator::Min,
+            "max" => Aggregator::Max,
+            "count" => Aggregator::Count,
+            "group" => Aggregator::Group,
+            "stddev" => Aggregator::Stddev,
+            "stdvar" => Aggregator::Stdvar,
+            "topk" => Aggregator::TopK,
+            "bottomk" => Aggregator::BottomK,
+            "quantile" => Aggregator::Quantile,
+            "count_values" => Aggregator::CountValues,
+            "limitk" => Aggregator::LimitK,
+            "limit_ratio" => Aggregator::LimitRatio,
+            _ => return None,
+        })
+    }
+
+    /// The spelling in a query.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Aggregator::Sum => "sum",
+            Aggregator::Avg => "avg",
+            Aggregator::Min => "min",
+            Aggregator::Max => "max",
+            Aggregator::Count => "count",
+            Aggregator::Group => "group",
+            Aggregator::Stddev => "stddev",
+            Aggregator::Stdvar => "stdvar",
+            Aggregator::TopK => "topk",
+            Aggregator::BottomK => "bottomk",
+            Aggregator::Quantile => "quantile",
+            Aggregator::CountValues => "count_values",
+            Aggregator::LimitK => "limitk",
+            Aggregator::LimitRatio => "limit_ratio",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) function: Function,
+    pub(crate) name: &'static str,
+    pub(crate) arguments: Vec<Node>,
+    /// Where each argument starts.
+    pub(crate) positions: Vec<Position>,
+    /// Where the call itself starts.
+    pub(crate) position: Position,
+}
+
+impl Call {
+    /// Where an argument starts; the call's own position if it has no such argument.
+    pub(crate) fn argument_position(&self, index: usize) -> Position {
+        self.positions.get(index).copied().unwrap_or(self.position)
+    }
+}

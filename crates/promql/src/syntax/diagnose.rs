@@ -1,0 +1,102 @@
+//! Finds where a query went wrong. The parser says that it did, but not where.
+
+use super::token::{Kind, Token};
+
+/// What may stand at a place in an expression.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Operand,
+    Operator,
+}
+
+/// The first token that cannot stand where it stands, with a message; the end of the text if the expression is unfinished.
+pub(crate) fn first_misfit(query: &str, tokens: &[Token]) -> (usize, String) {
+    let mut expected = Expected::Operand;
+    let mut index = 0;
+    while let Some(token) = tokens.get(index) {
+        let next_is = |mark: &str| tokens.get(index + 1).is_some_and(|next| next.is(mark));
+        let misfit = || (token.start, format!("unexpected {}", describe(token)));
+        match expected {
+            Expected::Operand => match token.kind {
+                Kind::Number | Kind::Text => expected = Expected::Operator,
+                Kind::Word if takes_labels(token) && next_is("(") => index = skip_group(tokens, index + 1),
+                Kind::Word if token.is("bool") => {}
+                Kind::Word if next_is("(") || next_is("by") || next_is("without") => {}
+                Kind::Word => expected = Expected::Operator,
+                Kind::Mark => match token.text {
+                    "(" | "+" | "-" => {}
+                    ")" if index.checked_sub(1).and_then(|i| tokens.get(i)).is_some_and(|t| t.is("(")) => {
+                        expected = Expected::Operator;
+                    }
+                    "{" => {
+                        index = skip_group(tokens, index);
+                        expected = Expected::Operator;
+                    }
+                    _ => return misfit(),
+                },
+            },
+            Expected::Operator => match token.text {
+                ")" | "]" => {}
+                "{" | "[" => index = skip_group(tokens, index),
+                "," | "+" | "-" | "*" | "/" | "%" | "^" | "==" | "!=" | "<" | ">" | "<=" | ">=" | "@" => {
+                    expected = Expected::Operand;
+                }
+                _ if ["and", "or", "unless", "atan2", "offset"].iter().any(|word| token.is(word)) => {
+                    expected = Expected::Operand;
+                }
+                _ if (token.is("by") || token.is("without")) && next_is("(") => index = skip_group(tokens, index + 1),
+                _ => return misfit(),
+            },
+        }
+        index += 1;
+    }
+    (query.len(), "unexpected end of input".to_owned())
+}
+
+fn takes_labels(token: &Token) -> bool {
+    let words = ["by", "without", "on", "ignoring", "group_left", "group_right", "fill", "fill_left", "fill_right"];
+    words.iter().any(|word| token.is(word))
+}
+
+/// Index of the token that closes the group opened at `open`; the last one if none does.
+fn skip_group(tokens: &[Token], open: usize) -> usize {
+    let mut depth = 0_usize;
+    for (index, token) in tokens.iter().enumerate().skip(open) {
+        match token.text {
+            "(" | "{" | "[" => depth += 1,
+            ")" | "}" | "]" => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return index;
+        }
+    }
+    tokens.len()
+}
+
+fn describe(token: &Token) -> String {
+    match token.kind {
+        Kind::Word => format!("identifier {:?}", token.text),
+        Kind::Number => format!("number {:?}", token.text),
+        Kind::Text => format!("string {}", token.text),
+        Kind::Mark => format!("{:?}", token.text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::token::tokens, *};
+
+    #[test]
+    fn the_first_token_out_of_place_is_named() {
+        for (query, position, message) in [
+            ("up up", 3, "unexpected identifier \"up\""),
+            ("sum(rate(up[5m]) * )", 19, "unexpected \")\""),
+            ("1 + * 2", 4, "unexpected \"*\""),
+            ("1 +", 3, "unexpected end of input"),
+            ("sum by (a) (up) 3", 16, "unexpected number \"3\""),
+        ] {
+            assert_eq!(first_misfit(query, &tokens(query)), (position, message.to_owned()), "{query}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! From a query's text to a plan.
+
+pub(crate) mod diagnose;
+pub(crate) mod length;
+pub(crate) mod lower;
+pub(crate) mod prepare;
+pub(crate) mod token;
+
+use crate::{
+    annotation::{Position, line_and_column},
+    plan::Node,
+};
+use lower::Lowered;
+
+/// A query that is not PromQL: what is wrong, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{line}:{column}: parse error: {message}")]
+pub struct ParseError {
+    /// Byte offset in the query.
+    pub position: usize,
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// What is wrong, in words for a person.
+    pub message: String,
+}
+
+impl ParseError {
+    pub(crate) fn new(query: &str, position: Position, message: impl Into<String>) -> Self {
+        let (line, column) = line_and_column(query, position);
+        ParseError { position, line, column, message: message.into() }
+    }
+}
+
+/// Parses a query.
+///
+/// # Errors
+/// The text is not PromQL, or too complex.
+pub(crate) fn parse(query: &str) -> Result<Lowered, ParseError> {
+    let tokens = token::tokens(query);
+    if tokens.is_empty() {
+        return Err(ParseError::new(query, 0, "no expression found in input"));
+    }
+    let prepared = prepare::prepare(query, &tokens)?;
+    match promql_parser::parser::parse(&prepared.text) {
+        Ok(tree) => lower::lower(query, &tree, &tokens, &prepared),
+        Err(message) => Err(locate(query, &tokens, &message)),
+    }
+}
+
+/// Adds a position to the parser's message.
+fn locate(query: &str, tokens: &[token::Token], message: &str) -> ParseError {
+    let position_of = |name: &str| {
+        let call = |pair: &[token::Token]| {
+            matches!(pair, [word, mark] if word.text == name && mark.is("("))
+                .then(|| pair.first().map(|t| t.start))
+                .flatten()
+        };
+        tokens.windows(2).find_map(call)
+    };
+    let quoted = message.split('\'').nth(1).unwrap_or_default();
+    if message == "invalid promql query" {
+        let (position, message) = diagnose::first_misfit(query, tokens);
+        return ParseError::new(query, position, message);
+    }
+    if message.starts_with("unknown function") {
+        let text = format!("unknown function with name {quoted:?}");
+        return ParseError::new(query, position_of(quoted).unwrap_or(0), text);
+    }
+    if message.starts_with("unclosed") || message.contains("end of input") || message.contains("unterminated") {
+        return ParseError::new(query, query.len(), message);
+    }
+    ParseError::new(query, position_of(quoted).unwrap_or(0), message)
+}
+
+/// The type of what an expression yields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueType {
+    /// A number a step.
+    Scalar,
+    /// A string.
+    String,
+    /// Series with one value a step.
+    Vector,
+    /// Series with a range of samples.
+    Matrix,
+}
+
+/// What a plan's root yields.
+pub(crate) fn value_type(node: &Node) -> ValueType {
+    match node {
+        Node::Number(_) => ValueType::Scalar,
+        Node::Text(_) => ValueType::String,
+        Node::Range(..) | Node::Subquery(_) => ValueType::Matrix,
+        Node::Instant(_) | Node::Aggregate(_) => ValueType::Vector,
+        Node::Negate(inner) | Node::Invariant(inner) => value_type(inner),
+        Node::Binary(binary) => match (value_type(&binary.left), value_type(&binary.right)) {
+            (ValueType::Scalar, ValueType::Scalar) => ValueType::Scalar,
+            _ => ValueType::Vector,
+        },
+        Node::Call(call) => {
+            if call.function.returns_scalar() {
+                ValueType::Scalar
+            } else {
+                ValueType::Vector
+            }
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! Makes a query fit for the parser, which knows less syntax than Prometheus.
+//!
+//! What it does not know is read here and replaced, in the text it gets, by something of the same shape that it knows. The
+//! lowering of its tree walks the original tokens beside the tree and puts the real meaning back:
+//!
+//! | in the query | for the parser |
+//! |---|---|
+//! | a duration expression, `offset 0s`, a length beyond its range (which makes it panic) | `1s` |
+//! | `</`, `>/` | `<`, `>` |
+//! | `anchored`, `smoothed` | nothing |
+//! | `1_000` | `1000` |
+//! | `holt_winters` | `double_exponential_smoothing` |
+
+use std::collections::HashMap;
+
+use super::{
+    ParseError,
+    length::{Length, Malformed, Reader},
+    token::{Kind, Token},
+};
+
+/// Beyond this many tokens, or levels of parentheses, recursion over the tree would need too much stack.
+const MAX_TOKENS: usize = 20_000;
+const MAX_OPERATORS: usize = 500;
+const MAX_DEPTH: usize = 150;
+/// A hundred years, in seconds.
+const LONGEST: f64 = 3.2e9;
+
+/// The query as the parser gets it, and what was taken out of it.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) text: String,
+    /// By the index of the token `[` or `offset`.
+    pub(crate) lengths: HashMap<usize, Lengths>,
+}
+
+/// A range with its resolution, or an offset.
+#[derive(Debug, Clone)]
+pub(crate) struct Lengths {
+    pub(crate) length: Length,
+    /// After the colon of a subquery.
+    pub(crate) step: Option<Length>,
+    /// Index of the token after them.
+    pub(crate) next: usize,
+}
+
+/// Reads what the parser does not know.
+///
+/// # Errors
+/// A length is malformed or out of range, or the query is too complex.
+pub(crate) fn prepare(query: &str, tokens: &[Token]) -> Result<Prepared, ParseError> {
+    check_complexity(query, tokens)?;
+    let mut prepared = Prepared { text: String::with_capacity(query.len()), lengths: HashMap::new() };
+    let mut copied = 0;
+    let mut index = 0;
+    let replace = |text: &mut String, copied: &mut usize, from: usize, to: usize, with: &str| {
+        text.push_str(query.get(*copied..from).unwrap_or_default());
+        text.push_str(with);
+        *copied = to;
+    };
+    while let Some(token) = tokens.get(index) {
+        let text = &mut prepared.text;
+        let followed_by_call = tokens.get(index + 1).is_some_and(|next| next.is("("));
+        let after_operand = index.checked_sub(1).and_then(|i| tokens.get(i)).is_some_and(ends_operand);
+        let mut next = index + 1;
+        if token.is("[") && tokens.get(index + 1).is_some_and(|token| !token.is("]")) {
+            let lengths = read_range(tokens, index).map_err(|error| at_token(query, tokens, error))?;
+            let end = tokens.get(lengths.next).map_or(query.len(), |token| token.start);
+            let is_subquery = tokens.get(index..lengths.next).is_some_and(|inside| inside.iter().any(|t| t.is(":")));
+            let stand_in = match (&lengths.step, is_subquery) {
+                (Some(_), _) => "1s:1s",
+                (None, true) => "1s:",
+                (None, false) => "1s",
+            };
+            replace(text, &mut copied, token.end(), end, stand_in);
+            next = lengths.next;
+            prepared.lengths.insert(index, lengths);
+        } else if after_operand && token.is("offset") {
+            let mut reader = Reader::new(tokens, index + 1);
+            let length = reader.signed().map_err(|error| at_token(query, tokens, error))?;
+            check_range(&length, false, index + 1).map_err(|error| at_token(query, tokens, error))?;
+            let end = tokens.get(reader.index).map_or(query.len(), |token| token.start);
+            replace(text, &mut copied, token.end(), end, " 1s ");
+            next = reader.index;
+            prepared.lengths.insert(index, Lengths { length, step: None, next });
+        } else if after_operand && (token.is("anchored") || token.is("smoothed")) {
+            replace(text, &mut copied, token.start, token.end(), " ");
+        } else if token.is("</") || token.is(">/") {
+            let comparison = token.text.get(..1).unwrap_or_default();
+            replace(text, &mut copied, token.start, token.end(), &format!("{comparison} "));
+        } else if token.kind == Kind::Number && token.text.contains('_') {
+            replace(text, &mut copied, token.start, token.end(), &token.text.replace('_', ""));
+        } else if token.text == "holt_winters" && followed_by_call {
+            replace(text, &mut copied, token.start, token.end(), "double_exponential_smoothing");
+        }
+        index = next;
+    }
+    prepared.text.push_str(query.get(copied..).unwrap_or_default());
+    Ok(prepared)
+}
+
+fn check_complexity(query: &str, tokens: &[Token]) -> Result<(), ParseError> {
+    let mut depth = 0_usize;
+    let mut operators = 0_usize;
+    for token in tokens {
+        match token.text {
+            "(" => depth += 1,
+            ")" => depth = depth.saturating_sub(1),
+            "[" | "+" | "-" | "*" | "/" | "%" | "^" | "==" | "!=" | "<" | ">" | "<=" | ">=" | "</" | ">/" => {
+                operators += 1
+            }
+            _ if token.is("and") || token.is("or") || token.is("unless") || token.is("atan2") => operators += 1,
+            _ => {}
+        }
+        if depth > MAX_DEPTH || operators > MAX_OPERATORS {
+            return Err(ParseError::new(query, token.start, "the expression is too complex"));
+        }
+    }
+    match tokens.get(MAX_TOKENS) {
+        Some(token) => Err(ParseError::new(query, token.start, "the expression is too long")),
+        None => Ok(()),
+    }
+}
+
+/// True if an operand may end with this token, so that a modifier may follow.
+fn ends_operand(token: &Token) -> bool {
+    let operators =
+        ["and", "or", "unless", "atan2", "bool", "by", "without", "on", "ignoring", "group_left", "group_right"];
+    match token.kind {
+        Kind::Word => !operators.iter().any(|word| token.is(word)),
+        Kind::Number | Kind::Text => true,
+        Kind::Mark => matches!(token.text, ")" | "]" | "}"),
+    }
+}
+
+/// Reads from a `[` to its `]`.
+fn read_range(tokens: &[Token], bracket: usize) -> Result<Lengths, Malformed> {
+    let mut reader = Reader::new(tokens, bracket + 1);
+    if tokens.get(reader.index).is_some_and(|token| token.is(":")) {
+        return Err((reader.index, "unexpected \":\" in range or subquery selector, expected duration".to_owned()));
+    }
+    let length = reader.sum()?;
+    check_range(&length, true, bracket + 1)?;
+    let is = |index: usize, mark: &str| tokens.get(index).is_some_and(|token| token.is(mark));
+    let mut step = None;
+    if is(reader.index, ":") {
+        reader.index += 1;
+        if !is(reader.index, "]") {
+            let from = reader.index;
+            let resolution = reader.sum()?;
+            check_range(&resolution, true, from)?;
+            step = Some(resolution);
+        }
+    }
+    if is(reader.index, "]") {
+        return Ok(Lengths { length, step, next: reader.index });
+    }
+    let found = tokens.get(reader.index).map_or("end of input".to_owned(), |token| format!("{:?}", token.text));
+    Err((reader.index, format!("unexpected {found} in range or subquery selector, expected \"]\"")))
+}
+
+fn check_range(length: &Length, positive: bool, index: usize) -> Result<(), Malformed> {
+    let Length::Seconds(seconds) = length else { return Ok(()) };
+    if positive && *seconds <= 0.0 {
+        return Err((index, "duration must be greater than 0".to_owned()));
+    }
+    if seconds.is_finite() && seconds.abs() <= LONGEST {
+        Ok(())
+    } else {
+        Err((index, "duration out of range".to_owned()))
+    }
+}
+
+fn at_token(query: &str, tokens: &[Token], (index, message): Malformed) -> ParseError {
+    ParseError::new(query, tokens.get(index).map_or(query.len(), |token| token.start), message)
+}
