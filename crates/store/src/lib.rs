@@ -1,1 +1,34 @@
-//! .
+//! Embedded time series: append, select by matchers, crash-safe files.
+//!
+//! Samples of a series are compressed as they come, in chunks of about 120. Every append is first written to a log, so that a
+//! process killed at any moment loses nothing that was acknowledged; full chunks go to files of their own, from where they are read
+//! once they are no longer young. An index of labels is held in memory. Everything on disk carries checksums; what is damaged is
+//! reported and set aside, and costs no more than itself.
+//!
+//! The store knows no PromQL, no network and no clock but the one that decides when to force the log to the disk.
+
+mod bits;
+mod chunk;
+mod damage;
+mod disk;
+mod error;
+mod head;
+mod metadata;
+mod options;
+mod pattern;
+mod postings;
+mod read;
+mod recover;
+mod retention;
+mod series;
+mod stats;
+mod store;
+mod varint;
+mod writer;
+
+pub use damage::{Damage, DamageKind};
+pub use error::{FileError, OpenError};
+pub use metadata::Metadata;
+pub use options::StoreOptions;
+pub use stats::Stats;
+pub use store::Store;

@@ -1,0 +1,41 @@
+//! What was found damaged on disk.
+
+use std::{fmt, path::PathBuf};
+
+/// A part of a file that does not hold what was once written there. It was set aside; everything around it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// The file, where it was found.
+    pub file: PathBuf,
+    /// First byte.
+    pub offset: u64,
+    /// How many bytes.
+    pub bytes: u64,
+    /// What kind of damage.
+    pub kind: DamageKind,
+}
+
+/// Kinds of damage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DamageKind {
+    /// The file ends within what was last written, as after a crash or a power cut.
+    TornEnd,
+    /// A checksum does not fit: bytes changed after they were written.
+    Changed,
+    /// The checksum fits, and the content makes no sense here: it belongs to something that was lost.
+    Orphaned,
+    /// The file could not be read.
+    Unreadable,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let kind = match self.kind {
+            DamageKind::TornEnd => "torn end",
+            DamageKind::Changed => "changed bytes",
+            DamageKind::Orphaned => "content without its series",
+            DamageKind::Unreadable => "unreadable",
+        };
+        write!(formatter, "{}: {kind}, {} bytes from byte {}", self.file.display(), self.bytes, self.offset)
+    }
+}

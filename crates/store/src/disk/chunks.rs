@@ -1,0 +1,221 @@
+//! Files of sealed chunks: written once from front to end, then only read.
+
+use std::{
+    collections::{BTreeSet, HashSet},
+    fs::{self, File},
+    num::NonZeroU32,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use promql::labels::Labels;
+
+use super::{
+    directory::sync_parent,
+    frame::{Kind, frame_at, put_frame},
+    record::{put_chunk, put_header, put_series, read_chunk},
+};
+use crate::{
+    error::{FileError, OnFile},
+    postings::SeriesId,
+};
+
+/// Number in a file's name.
+pub(crate) type FileNumber = NonZeroU32;
+
+/// A file is finished at this size.
+const FILE_BYTES: u32 = 32 * 1_024 * 1_024;
+/// A file that spans this much time is finished, so that retention can remove it, once it is worth a file.
+const FILE_SPAN_MS: i64 = 6 * 3_600 * 1_000;
+/// A file smaller than this is not finished on account of its span.
+const WORTH_A_FILE_BYTES: u32 = 1_024 * 1_024;
+
+/// Where a chunk lies: its frame, header included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChunkPlace {
+    pub(crate) file: FileNumber,
+    pub(crate) offset: u32,
+    pub(crate) bytes: u32,
+}
+
+/// A file of chunks that can be read.
+#[derive(Debug)]
+pub(crate) struct ChunkFile {
+    pub(crate) path: PathBuf,
+    pub(crate) file: Arc<File>,
+    pub(crate) bytes: u64,
+    /// Time of the newest sample.
+    pub(crate) last: i64,
+}
+
+impl ChunkFile {
+    /// Reads a chunk; an error of kind `InvalidData` says that it is damaged.
+    pub(crate) fn read(&self, place: ChunkPlace) -> std::io::Result<Arc<[u8]>> {
+        let damaged = || std::io::Error::from(std::io::ErrorKind::InvalidData);
+        let mut frame = vec![0; usize::try_from(place.bytes).map_err(|_| damaged())?];
+        self.file.read_exact_at(&mut frame, u64::from(place.offset))?;
+        match frame_at(&frame) {
+            Some((Kind::Chunk, payload)) => {
+                let (_, chunk) = read_chunk(payload).ok_or_else(damaged)?;
+                Ok(chunk.into())
+            }
+            _ => Err(damaged()),
+        }
+    }
+}
+
+/// A sealed chunk to be written.
+pub(crate) struct NewChunk<'a> {
+    pub(crate) id: SeriesId,
+    pub(crate) labels: &'a Labels,
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+    pub(crate) bytes: &'a [u8],
+}
+
+/// Writes files of chunks, one after the other.
+#[derive(Debug)]
+pub(crate) struct ChunkWriter {
+    directory: PathBuf,
+    next_number: FileNumber,
+    current: Option<Growing>,
+}
+
+/// The file that grows.
+#[derive(Debug)]
+struct Growing {
+    number: FileNumber,
+    path: PathBuf,
+    file: Arc<File>,
+    bytes: u32,
+    /// Series whose labels are in the file.
+    defined: HashSet<SeriesId>,
+    span: Option<(i64, i64)>,
+    unsynced: bool,
+}
+
+/// What a write added: the file as it is now, and the places in the order of the chunks.
+pub(crate) struct Written {
+    pub(crate) number: FileNumber,
+    pub(crate) file: ChunkFile,
+    pub(crate) places: Vec<ChunkPlace>,
+}
+
+impl ChunkWriter {
+    /// A writer whose first file gets this number.
+    pub(crate) fn new(directory: PathBuf, next_number: FileNumber) -> Self {
+        ChunkWriter { directory, next_number, current: None }
+    }
+
+    /// Writes chunks into one file. On an error none of them counts.
+    pub(crate) fn write(&mut self, chunks: &[NewChunk]) -> Result<Written, FileError> {
+        if self.current.as_ref().is_some_and(Growing::is_finished) {
+            self.sync()?;
+            self.current = None;
+        }
+        let growing = match self.current.take() {
+            Some(growing) => growing,
+            None => {
+                let path = self.directory.join(format!("{:08}.chunks", self.next_number));
+                let growing = start_file(self.next_number, &path).on_file("write", &path)?;
+                self.next_number = self.next_number.saturating_add(1);
+                growing
+            }
+        };
+        let growing = self.current.insert(growing);
+
+        let mut buffer = Vec::new();
+        let mut places = Vec::with_capacity(chunks.len());
+        let mut new = Vec::new();
+        let mut span = growing.span;
+        for chunk in chunks {
+            if growing.defined.insert(chunk.id) {
+                new.push(chunk.id);
+                put_frame(&mut buffer, Kind::Series, |out| put_series(out, chunk.id, chunk.labels));
+            }
+            let from = buffer.len();
+            put_frame(&mut buffer, Kind::Chunk, |out| put_chunk(out, chunk.id, chunk.bytes));
+            places.push((from, buffer.len() - from));
+            let (first, last) = span.unwrap_or((chunk.first, chunk.last));
+            span = Some((first.min(chunk.first), last.max(chunk.last)));
+        }
+        let end = growing.bytes;
+        let written = growing.file.write_all_at(&buffer, u64::from(end)).and_then(|()| {
+            let places = places.iter().map(|(from, bytes)| {
+                let offset = u32::try_from(*from).ok().and_then(|from| from.checked_add(end))?;
+                Some(ChunkPlace { file: growing.number, offset, bytes: u32::try_from(*bytes).ok()? })
+            });
+            let places = places.collect::<Option<Vec<_>>>();
+            let bytes = u32::try_from(buffer.len()).ok().and_then(|added| end.checked_add(added));
+            Ok(places.zip(bytes).ok_or(std::io::ErrorKind::FileTooLarge)?)
+        });
+        match written {
+            Ok((places, bytes)) => {
+                growing.bytes = bytes;
+                growing.span = span;
+                growing.unsynced = true;
+                let (_, last) = span.unwrap_or_default();
+                let (path, file) = (growing.path.clone(), growing.file.clone());
+                let file = ChunkFile { path, file, bytes: u64::from(bytes), last };
+                Ok(Written { number: growing.number, file, places })
+            }
+            Err(error) => {
+                new.iter().for_each(|id| {
+                    growing.defined.remove(id);
+                });
+                if let Err(cut) = growing.file.set_len(u64::from(end)) {
+                    tracing::warn!(path = %growing.path.display(), error = %cut, "cannot cut off an incomplete write");
+                }
+                Err(error).on_file("write", &growing.path)
+            }
+        }
+    }
+
+    /// Forces everything to the disk.
+    pub(crate) fn sync(&mut self) -> Result<(), FileError> {
+        if let Some(growing) = self.current.as_mut().filter(|growing| growing.unsynced) {
+            growing.file.sync_data().on_file("sync", &growing.path)?;
+            growing.unsynced = false;
+        }
+        Ok(())
+    }
+
+    /// Lets the file that grows, if it is one of these, grow no more.
+    pub(crate) fn finish(&mut self, files: &BTreeSet<FileNumber>) -> Result<(), FileError> {
+        if self.current.as_ref().is_some_and(|growing| files.contains(&growing.number)) {
+            self.sync()?;
+            self.current = None;
+        }
+        Ok(())
+    }
+}
+
+impl Growing {
+    fn is_finished(&self) -> bool {
+        let long = self.span.is_some_and(|(first, last)| last.saturating_sub(first) >= FILE_SPAN_MS);
+        self.bytes >= FILE_BYTES || (long && self.bytes >= WORTH_A_FILE_BYTES)
+    }
+}
+
+/// Makes a file of chunks with its header.
+fn start_file(number: FileNumber, path: &Path) -> std::io::Result<Growing> {
+    let mut header = Vec::new();
+    put_frame(&mut header, Kind::Header, |out| put_header(out, "chunks"));
+    let file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
+    if let Err(error) = file.write_all_at(&header, 0).and_then(|()| sync_parent(path)) {
+        // Without its header it would be found damaged.
+        let _ = fs::remove_file(path);
+        return Err(error);
+    }
+    let bytes = u32::try_from(header.len()).unwrap_or(0);
+    Ok(Growing {
+        number,
+        path: path.to_owned(),
+        file: Arc::new(file),
+        bytes,
+        defined: HashSet::new(),
+        span: None,
+        unsynced: false,
+    })
+}

@@ -1,0 +1,143 @@
+//! The data directory as a whole: who may use it, which files are in it, and where damaged ones go.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use super::record::FORMAT_VERSION;
+use crate::error::{FileError, OnFile, OpenError};
+
+/// Files set aside beyond this number are removed, the oldest first.
+const MAX_SET_ASIDE: usize = 32;
+
+/// A data directory, locked as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    root: PathBuf,
+    /// Holds the lock.
+    _lock: File,
+}
+
+impl Directory {
+    /// Opens or makes the directory and takes its lock.
+    pub(crate) fn open(root: &Path) -> Result<Self, OpenError> {
+        for path in [root.to_owned(), root.join("log"), root.join("chunks"), root.join("damaged")] {
+            fs::create_dir_all(&path).on_file("make the directory", &path)?;
+        }
+        let path = root.join("LOCK");
+        let lock = File::options().create(true).truncate(false).write(true).open(&path).on_file("open", &path)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path: root.to_owned() }),
+            Err(TryLockError::Error(source)) => return Err(FileError { action: "lock", path, source }.into()),
+        }
+        check_format(root)?;
+        let directory = Directory { root: root.to_owned(), _lock: lock };
+        for path in [directory.log(), directory.chunks()] {
+            for (_, unfinished) in numbered(&path, "tmp")? {
+                fs::remove_file(&unfinished).on_file("remove", &unfinished)?;
+            }
+        }
+        Ok(directory)
+    }
+
+    /// Where the directory is.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub(crate) fn log(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    pub(crate) fn chunks(&self) -> PathBuf {
+        self.root.join("chunks")
+    }
+
+    fn damaged(&self) -> PathBuf {
+        self.root.join("damaged")
+    }
+
+    /// Gives a file a second name among the damaged ones, of which the newest few are kept. The caller then replaces or removes it.
+    pub(crate) fn set_aside(&self, path: &Path) -> Result<(), FileError> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let damaged = self.damaged();
+        let number = numbered(&damaged, "")?.last().map_or(1, |(last, _)| last + 1);
+        let target = damaged.join(format!("{number:08}-{name}"));
+        fs::hard_link(path, &target).on_file("set aside", path)?;
+        let kept = numbered(&damaged, "")?;
+        for (_, oldest) in kept.iter().take(kept.len().saturating_sub(MAX_SET_ASIDE)) {
+            fs::remove_file(oldest).on_file("remove", oldest)?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads the version of the format, or writes it if the directory is new.
+fn check_format(root: &Path) -> Result<(), OpenError> {
+    let path = root.join("FORMAT");
+    let written = match fs::read_to_string(&path) {
+        Ok(written) => written,
+        Err(error) if error.kind() == io::ErrorKind::NotFound || error.kind() == io::ErrorKind::InvalidData => {
+            String::new()
+        }
+        Err(source) => return Err(FileError { action: "read", path, source }.into()),
+    };
+    match written.trim().parse() {
+        Ok(found) if found > FORMAT_VERSION => {
+            Err(OpenError::NewerFormat { path: root.to_owned(), found, supported: FORMAT_VERSION })
+        }
+        Ok(_) => Ok(()),
+        // New or unreadable. Each file tells its version too.
+        Err(_) => {
+            replace(&path, format!("{FORMAT_VERSION}\n").as_bytes())?;
+            Ok(())
+        }
+    }
+}
+
+/// Writes a file so that at any moment the old or the new content is there, never a part.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<File, FileError> {
+    let unfinished = path.with_extension("tmp");
+    let written = write_synced(&unfinished, content)
+        .and_then(|file| fs::rename(&unfinished, path).map(|()| file))
+        .and_then(|file| sync_parent(path).map(|()| file));
+    if written.is_err() {
+        // What is left of it only takes room; if even that fails, the next start removes it.
+        let _ = fs::remove_file(&unfinished);
+    }
+    written.on_file("write", path)
+}
+
+fn write_synced(path: &Path, content: &[u8]) -> io::Result<File> {
+    let mut file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    Ok(file)
+}
+
+/// Makes sure that a new, renamed or removed name outlives a power cut.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) => File::open(parent)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+/// The files of a directory that are named by a number and have this extension (any, if it is empty), by number.
+pub(crate) fn numbered(directory: &Path, extension: &str) -> Result<Vec<(u64, PathBuf)>, FileError> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).on_file("list", directory)? {
+        let path = entry.on_file("list", directory)?.path();
+        let fits = extension.is_empty() || path.extension().is_some_and(|actual| actual == extension);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let digits = name.split(|character: char| !character.is_ascii_digit()).next().unwrap_or_default();
+        if let (true, Ok(number)) = (fits, digits.parse()) {
+            found.push((number, path));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}

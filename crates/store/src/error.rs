@@ -1,0 +1,54 @@
+//! Why a store does not open, or something on disk could not be done.
+
+use std::{io, path::PathBuf};
+
+/// Why a store does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has the directory open.
+    #[error("the data directory {} is in use by another process; stop it, or choose another directory", .path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The directory was written by a later version.
+    #[error(
+        "the data directory {} has format {found}, and this version reads up to {supported}; run the version that wrote it, or choose another directory", .path.display()
+    )]
+    NewerFormat {
+        /// The directory.
+        path: PathBuf,
+        /// Its format.
+        found: u64,
+        /// The latest format this version reads.
+        supported: u64,
+    },
+    /// The system refused a file.
+    #[error(transparent)]
+    Io(#[from] FileError),
+}
+
+/// The system refused to do something with a file.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", .path.display())]
+pub struct FileError {
+    /// What was tried, as a verb: `read`, `write`.
+    pub action: &'static str,
+    /// The file or directory.
+    pub path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Says which file an I/O error is about.
+pub(crate) trait OnFile<T> {
+    /// Adds what was tried and the path.
+    fn on_file(self, action: &'static str, path: &std::path::Path) -> Result<T, FileError>;
+}
+
+impl<T> OnFile<T> for io::Result<T> {
+    fn on_file(self, action: &'static str, path: &std::path::Path) -> Result<T, FileError> {
+        self.map_err(|source| FileError { action, path: path.to_owned(), source })
+    }
+}

@@ -1,0 +1,185 @@
+//! Everything that is held in memory: the series, their index, and which files there are.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
+
+use hashbrown::HashMap;
+use promql::{labels::Labels, matcher::Matcher, source::AppendOutcome};
+
+use crate::{
+    disk::{ChunkFile, FileNumber},
+    metadata::Metadata,
+    postings::{Postings, SeriesId},
+    series::{Pushed, Series},
+};
+
+/// A sample of a known series.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Entry {
+    pub(crate) id: SeriesId,
+    pub(crate) time: i64,
+    pub(crate) value: f64,
+}
+
+/// The state that readers share and the one writer changes.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    /// By number; a removed series leaves a hole until the next start.
+    series: Vec<Option<Box<Series>>>,
+    by_labels: HashMap<Labels, SeriesId>,
+    pub(crate) postings: Postings,
+    texts: HashSet<Arc<str>>,
+    pub(crate) metadata: BTreeMap<String, Metadata>,
+    /// Time of the newest sample of all.
+    pub(crate) newest: Option<i64>,
+    /// Series with sealed chunks that are not on disk yet; a series may be there twice.
+    pub(crate) unwritten: Vec<SeriesId>,
+    /// Files with chunks. Readers take the whole map with them, so that a file removed meanwhile stays readable for them.
+    pub(crate) files: Arc<BTreeMap<FileNumber, Arc<ChunkFile>>>,
+}
+
+impl Head {
+    /// The number of a known series.
+    pub(crate) fn id_of(&self, labels: &Labels) -> Option<SeriesId> {
+        self.by_labels.get(labels).copied()
+    }
+
+    /// The number of a series, which is added if it is new; `None` if there are `limit` already.
+    pub(crate) fn add_series(&mut self, labels: &Labels, limit: usize) -> Option<SeriesId> {
+        if let Some(id) = self.id_of(labels) {
+            return Some(id);
+        }
+        if self.by_labels.len() >= limit {
+            return None;
+        }
+        let id = SeriesId::try_from(self.series.len()).ok()?;
+        let pairs: Vec<_> =
+            labels.pairs().iter().map(|(name, value)| (self.shared(name), self.shared(value))).collect();
+        let labels = Labels::new(pairs);
+        self.postings.add(id, &labels);
+        self.by_labels.insert(labels.clone(), id);
+        self.series.push(Some(Box::new(Series::new(labels))));
+        Some(id)
+    }
+
+    /// The one copy of a text.
+    fn shared(&mut self, text: &Arc<str>) -> Arc<str> {
+        match self.texts.get(text) {
+            Some(shared) => shared.clone(),
+            None => {
+                // A fresh copy: the caller's may be part of something larger, and is the caller's.
+                let own: Arc<str> = Arc::from(&**text);
+                self.texts.insert(own.clone());
+                own
+            }
+        }
+    }
+
+    /// A series.
+    pub(crate) fn series(&self, id: SeriesId) -> Option<&Series> {
+        self.series.get(usize::try_from(id).ok()?)?.as_deref()
+    }
+
+    /// A series, to change it.
+    pub(crate) fn series_mut(&mut self, id: SeriesId) -> Option<&mut Series> {
+        self.series.get_mut(usize::try_from(id).ok()?)?.as_deref_mut()
+    }
+
+    /// All series with their numbers.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (SeriesId, &Series)> {
+        (0..).zip(&self.series).filter_map(|(id, series)| Some((id, series.as_deref()?)))
+    }
+
+    /// All series with their numbers, to change them.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (SeriesId, &mut Series)> {
+        (0..).zip(&mut self.series).filter_map(|(id, series)| Some((id, series.as_deref_mut()?)))
+    }
+
+    /// How many series there are.
+    pub(crate) fn series_count(&self) -> usize {
+        self.by_labels.len()
+    }
+
+    /// The series that fulfil every matcher and have something in the range, sorted by number.
+    pub(crate) fn matching(&self, matchers: &[Matcher], start: i64, end: i64) -> Vec<(SeriesId, &Series)> {
+        let ids = self.postings.select(matchers, |id| self.series(id).map(|series| &series.labels));
+        ids.into_iter()
+            .filter_map(|id| Some((id, self.series(id)?)))
+            .filter(|(_, series)| series.overlaps(start, end))
+            .collect()
+    }
+
+    /// Adds samples and counts what became of them.
+    pub(crate) fn apply(&mut self, entries: &[Entry], out_of_order_ms: i64, outcome: &mut AppendOutcome) {
+        for entry in entries {
+            let Some(series) = self.series_mut(entry.id) else { continue };
+            let sealed_before = series.runs.len();
+            let pushed = series.push(entry.time, entry.value, out_of_order_ms);
+            if series.runs.len() > sealed_before {
+                self.unwritten.push(entry.id);
+            }
+            match pushed {
+                Pushed::Stored => {
+                    outcome.stored += 1;
+                    self.newest = self.newest.max(Some(entry.time));
+                }
+                Pushed::TooOld => outcome.out_of_order += 1,
+                Pushed::Duplicate => outcome.duplicate += 1,
+            }
+        }
+    }
+
+    /// Frees the memory of sealed chunks that are on disk and end before `cutoff`.
+    pub(crate) fn release_before(&mut self, cutoff: i64) {
+        for (_, series) in self.iter_mut() {
+            for run in series.runs.iter_mut().filter(|run| run.last < cutoff && run.place.is_some()) {
+                run.bytes = None;
+            }
+        }
+    }
+
+    /// Seals what has had no sample since `cutoff`.
+    pub(crate) fn seal_idle(&mut self, cutoff: i64) {
+        let mut sealed = Vec::new();
+        for (id, series) in self.iter_mut() {
+            if series.unsealed_samples() > 0 && series.newest.is_some_and(|(newest, _)| newest < cutoff) {
+                series.seal_open();
+                series.seal_late();
+                sealed.push(id);
+            }
+        }
+        self.unwritten.extend(sealed);
+    }
+
+    /// Removes chunks for which `gone` is true, then series without any sample, then texts no series uses.
+    pub(crate) fn remove_runs(&mut self, gone: impl Fn(&crate::series::Run) -> bool) {
+        let mut empty = Vec::new();
+        for (id, series) in self.iter_mut() {
+            series.runs.retain(|run| !gone(run));
+            if series.runs.is_empty() && series.unsealed_samples() == 0 {
+                empty.push(id);
+            }
+        }
+        for id in &empty {
+            let Some(slot) = usize::try_from(*id).ok().and_then(|index| self.series.get_mut(index)) else { continue };
+            if let Some(series) = slot.take() {
+                self.postings.remove(*id, &series.labels);
+                self.by_labels.remove(&series.labels);
+            }
+        }
+        if !empty.is_empty() {
+            self.texts.retain(|text| Arc::strong_count(text) > 1);
+        }
+    }
+
+    /// Roughly the bytes of heap held.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let series: usize =
+            self.iter().map(|(_, series)| series.heap_bytes() + series.labels.pairs().len() * 32 + 16).sum();
+        let texts: usize = self.texts.iter().map(|text| text.len() + 48).sum();
+        let map = self.by_labels.capacity() * (size_of::<(Labels, SeriesId)>() + 1);
+        series + texts + map + self.postings.heap_bytes() + self.series.capacity() * size_of::<usize>()
+    }
+}

@@ -1,0 +1,346 @@
+//! Starting from the files: replaying the log, indexing the chunks, and setting aside what is damaged.
+
+use std::{
+    collections::HashMap,
+    fs::{self, File},
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use promql::source::AppendOutcome;
+
+use crate::{
+    chunk::{Columns, SealedChunk},
+    damage::{Damage, DamageKind},
+    disk::{
+        ChunkFile, ChunkPlace, Directory, FileNumber,
+        directory::{numbered, replace},
+        frame::{Found, Kind, Scan},
+        record::{FORMAT_VERSION, header_version, read_chunk, read_samples, read_series, read_unsealed},
+    },
+    error::{FileError, OnFile, OpenError},
+    head::{Entry, Head},
+    metadata,
+    options::{StoreOptions, millis},
+    postings::SeriesId,
+    series::Run,
+};
+
+/// Bytes of a file that tell whether it begins with a checkpoint.
+const BEGINNING_BYTES: u64 = 128;
+
+/// What was found beside the content.
+#[derive(Debug, Default)]
+pub(crate) struct Recovered {
+    /// Everything that is damaged.
+    pub(crate) damage: Vec<Damage>,
+    /// Log files with damage; to be set aside once a checkpoint has replaced them.
+    pub(crate) damaged_logs: Vec<PathBuf>,
+    /// Number of the first file of chunks to be written.
+    pub(crate) next_file: Option<FileNumber>,
+}
+
+/// Fills an empty head from the files of a directory.
+pub(crate) fn recover(directory: &Directory, head: &mut Head, options: &StoreOptions) -> Result<Recovered, OpenError> {
+    let mut recovery = Recovery { directory, head, options, result: Recovered::default() };
+    recovery.replay_logs()?;
+    recovery.index_chunks()?;
+    recovery.complete_newest();
+    for damage in &recovery.result.damage {
+        tracing::warn!(%damage, "damaged data was set aside");
+    }
+    Ok(recovery.result)
+}
+
+/// Series numbers of one file; `None` for a series beyond the limit.
+type Numbers = HashMap<SeriesId, Option<SeriesId>>;
+
+struct Recovery<'a> {
+    directory: &'a Directory,
+    head: &'a mut Head,
+    options: &'a StoreOptions,
+    result: Recovered,
+}
+
+impl Recovery<'_> {
+    fn replay_logs(&mut self) -> Result<(), OpenError> {
+        let mut logs: Vec<PathBuf> =
+            numbered(&self.directory.log(), "log")?.into_iter().map(|(_, path)| path).collect();
+        if let Some(start) = logs.iter().rposition(|path| begins_with_checkpoint(path)) {
+            for outdated in logs.drain(..start) {
+                fs::remove_file(&outdated).on_file("remove", &outdated)?;
+            }
+        }
+        for path in logs {
+            let known = self.result.damage.len();
+            if let Some(content) = self.content(&path) {
+                self.replay(&path, &content)?;
+            }
+            if self.result.damage.len() > known {
+                self.result.damaged_logs.push(path);
+            }
+        }
+        Ok(())
+    }
+
+    /// Does again what a log file says was done.
+    fn replay(&mut self, path: &Path, content: &[u8]) -> Result<(), OpenError> {
+        let mut numbers = Numbers::new();
+        let out_of_order = millis(self.options.out_of_order);
+        for found in Scan::new(content) {
+            let (kind, payload, range) = match found {
+                Found::Frame { kind, payload, range } => (kind, payload, range),
+                Found::Damage { range, at_end } => {
+                    let kind = if at_end { DamageKind::TornEnd } else { DamageKind::Changed };
+                    self.report(path, &range, kind);
+                    continue;
+                }
+            };
+            let understood = match kind {
+                Kind::Header => self.check_version(payload)?,
+                Kind::Checkpoint => true,
+                Kind::Series => self.define(&mut numbers, payload),
+                Kind::Metadata => match metadata::decode(payload) {
+                    Some((family, about)) => {
+                        self.head.metadata.insert(family, about);
+                        true
+                    }
+                    None => false,
+                },
+                Kind::Samples => self.replay_samples(&numbers, payload, out_of_order),
+                Kind::Unsealed => self.replay_unsealed(&numbers, payload),
+                Kind::Chunk => false,
+            };
+            if !understood {
+                self.report(path, &range, DamageKind::Orphaned);
+            }
+        }
+        Ok(())
+    }
+
+    /// Learns a series; `false` if the record makes no sense.
+    fn define(&mut self, numbers: &mut Numbers, payload: &[u8]) -> bool {
+        let Some((number, labels)) = read_series(payload) else { return false };
+        numbers.insert(number, self.head.add_series(&labels, self.options.max_series));
+        true
+    }
+
+    /// Adds samples; `false` if some belong to an unknown series.
+    fn replay_samples(&mut self, numbers: &Numbers, payload: &[u8], out_of_order: i64) -> bool {
+        let Some(entries) = read_samples(payload) else { return false };
+        let known: Vec<Entry> =
+            entries.iter().filter_map(|entry| Some(Entry { id: (*numbers.get(&entry.id)?)?, ..*entry })).collect();
+        self.head.apply(&known, out_of_order, &mut AppendOutcome::default());
+        entries.iter().all(|entry| numbers.contains_key(&entry.id))
+    }
+
+    /// Restores the unsealed samples of a series.
+    fn replay_unsealed(&mut self, numbers: &Numbers, payload: &[u8]) -> bool {
+        let Some((number, open, late)) = read_unsealed(payload) else { return false };
+        let Some(id) = numbers.get(&number) else { return false };
+        let Some(series) = id.and_then(|id| self.head.series_mut(id)) else { return true };
+        for (time, value) in open.iter() {
+            series.open.push(time, value);
+            series.newest = Some((time, value));
+        }
+        series.late = late.iter().collect();
+        let newest = series.newest.map(|(time, _)| time).max(late.times.last().copied());
+        self.head.newest = self.head.newest.max(newest);
+        true
+    }
+
+    fn index_chunks(&mut self) -> Result<(), OpenError> {
+        let mut files = numbered(&self.directory.chunks(), "chunks")?;
+        let last = files.last().and_then(|(last, _)| u32::try_from(*last).ok()).unwrap_or(0);
+        self.result.next_file = FileNumber::new(last.saturating_add(1));
+        // The newest first, so that it is known early which chunks are young.
+        files.reverse();
+        for (number, path) in files {
+            let Some(number) = u32::try_from(number).ok().and_then(FileNumber::new) else { continue };
+            if let Some(content) = self.content(&path) {
+                self.index_file(number, &path, content)?;
+            }
+        }
+        let cutoff = self.young_since();
+        self.head.release_before(cutoff);
+        for (_, series) in self.head.iter_mut() {
+            series.runs.sort_by_key(|run| run.first);
+            series.runs.shrink_to_fit();
+        }
+        Ok(())
+    }
+
+    /// Chunks that end before this are not held in memory.
+    fn young_since(&self) -> i64 {
+        self.head.newest.map_or(i64::MIN, |newest| newest.saturating_sub(millis(self.options.head_window)))
+    }
+
+    /// Adds the chunks of a file. A damaged file is replaced by one of what is good in it.
+    fn index_file(&mut self, number: FileNumber, path: &Path, content: Vec<u8>) -> Result<(), OpenError> {
+        let known = self.result.damage.len();
+        let mut numbers = Numbers::new();
+        let mut runs = Vec::new();
+        let mut good = Vec::new();
+        for found in Scan::new(&content) {
+            let (kind, payload, range) = match found {
+                Found::Frame { kind, payload, range } => (kind, payload, range),
+                Found::Damage { range, at_end } => {
+                    let kind = if at_end { DamageKind::TornEnd } else { DamageKind::Changed };
+                    self.report(path, &range, kind);
+                    continue;
+                }
+            };
+            let understood = match kind {
+                Kind::Header => self.check_version(payload)?,
+                Kind::Series => self.define(&mut numbers, payload),
+                Kind::Chunk => match read_chunk(payload).and_then(|(id, chunk)| Some((numbers.get(&id)?, chunk))) {
+                    Some((id, chunk)) => match Indexed::read(*id, chunk) {
+                        Some(indexed) => {
+                            runs.push((indexed, range.clone()));
+                            true
+                        }
+                        None => false,
+                    },
+                    None => false,
+                },
+                _ => false,
+            };
+            if understood {
+                good.push(range);
+            } else {
+                self.report(path, &range, DamageKind::Orphaned);
+            }
+        }
+
+        let mut bytes = content.len();
+        let mut removed_before: Box<dyn Fn(usize) -> usize> = Box::new(|_| 0);
+        if self.result.damage.len() > known {
+            let clean: Vec<u8> =
+                good.iter().filter_map(|range| content.get(range.clone())).flatten().copied().collect();
+            match self.directory.set_aside(path).and_then(|()| replace(path, &clean)) {
+                Ok(_) => {
+                    bytes = clean.len();
+                    removed_before = Box::new(move |position| {
+                        let kept: usize =
+                            good.iter().filter(|range| range.end <= position).map(ExactSizeIterator::len).sum();
+                        position - kept
+                    });
+                }
+                // What is good in it can be read where it is; the next start tries again.
+                Err(error) => tracing::warn!(%error, "cannot set a damaged file aside"),
+            }
+        }
+
+        let file = Arc::new(File::open(path).on_file("read", path)?);
+        let mut last = i64::MIN;
+        for (indexed, range) in runs {
+            last = last.max(indexed.chunk.last);
+            let offset = range.start - removed_before(range.start);
+            if let (Ok(offset), Ok(bytes)) = (u32::try_from(offset), u32::try_from(range.len())) {
+                self.add_run(indexed, ChunkPlace { file: number, offset, bytes });
+            }
+        }
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        let file = ChunkFile { path: path.to_owned(), file, bytes, last };
+        Arc::make_mut(&mut self.head.files).insert(number, Arc::new(file));
+        Ok(())
+    }
+
+    /// Adds a chunk on disk, or notes that one which the replay of the log has sealed again is there already.
+    fn add_run(&mut self, indexed: Indexed, place: ChunkPlace) {
+        let young = self.young_since();
+        let chunk = indexed.chunk;
+        let Some(series) = indexed.id.and_then(|id| self.head.series_mut(id)) else { return };
+        let same = |run: &&mut Run| {
+            run.place.is_none() && (run.first, run.last, run.count) == (chunk.first, chunk.last, chunk.count)
+        };
+        match series.runs.iter_mut().find(same) {
+            Some(run) => run.place = Some(place),
+            None => {
+                let SealedChunk { first, last, count, bytes } = chunk;
+                let bytes = (last >= young).then_some(bytes);
+                series.runs.push(Run { first, last, count, bytes, place: Some(place) });
+                self.head.newest = self.head.newest.max(Some(last));
+            }
+        }
+    }
+
+    /// Finds the newest sample of series whose newest is in a sealed chunk.
+    fn complete_newest(&mut self) {
+        let files = self.head.files.clone();
+        for (_, series) in self.head.iter_mut() {
+            let Some(run) = series.runs.iter().max_by_key(|run| run.last) else { continue };
+            if series.newest.is_some_and(|(newest, _)| newest >= run.last) {
+                continue;
+            }
+            let stored = run.bytes.clone().or_else(|| {
+                let place = run.place?;
+                files.get(&place.file)?.read(place).ok()
+            });
+            let mut columns = Columns::default();
+            let decoded = stored.map(|bytes| {
+                SealedChunk::from_bytes(bytes).and_then(|chunk| chunk.decode(run.last, run.last, &mut columns))
+            });
+            // If the value is lost, only whether a repeated sample is a duplicate cannot be told.
+            let value = if matches!(decoded, Some(Ok(()))) { columns.values.last().copied() } else { None };
+            series.newest = Some((run.last, value.unwrap_or(f64::NAN)));
+        }
+    }
+
+    /// The content of a file; `None` after reporting that it cannot be read.
+    fn content(&mut self, path: &Path) -> Option<Vec<u8>> {
+        match fs::read(path) {
+            Ok(content) => Some(content),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "cannot read a data file");
+                self.report(path, &(0..0), DamageKind::Unreadable);
+                None
+            }
+        }
+    }
+
+    /// `false` if the header makes no sense; an error if it tells a later version.
+    fn check_version(&self, header: &[u8]) -> Result<bool, OpenError> {
+        match header_version(header) {
+            Some(found) if found > FORMAT_VERSION => {
+                Err(OpenError::NewerFormat { path: self.directory.root().to_owned(), found, supported: FORMAT_VERSION })
+            }
+            found => Ok(found.is_some()),
+        }
+    }
+
+    fn report(&mut self, path: &Path, range: &std::ops::Range<usize>, kind: DamageKind) {
+        let number = |position: usize| u64::try_from(position).unwrap_or(u64::MAX);
+        self.result.damage.push(Damage {
+            file: path.to_owned(),
+            offset: number(range.start),
+            bytes: number(range.len()),
+            kind,
+        });
+    }
+}
+
+/// A chunk found in a file.
+struct Indexed {
+    id: Option<SeriesId>,
+    chunk: SealedChunk,
+}
+
+impl Indexed {
+    fn read(id: Option<SeriesId>, chunk: &[u8]) -> Option<Self> {
+        Some(Indexed { id, chunk: SealedChunk::from_bytes(chunk.into()).ok()? })
+    }
+}
+
+/// Whether a log file stands on its own. One that cannot be read does not.
+fn begins_with_checkpoint(path: &Path) -> bool {
+    let mut beginning = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(BEGINNING_BYTES).read_to_end(&mut beginning));
+    read.is_ok() && Scan::new(&beginning).any(|found| matches!(found, Found::Frame { kind: Kind::Checkpoint, .. }))
+}
+
+/// Sets log files aside that a checkpoint has replaced. Called before the checkpoint removes them.
+pub(crate) fn set_logs_aside(directory: &Directory, logs: &[PathBuf]) -> Result<(), FileError> {
+    logs.iter().try_for_each(|path| directory.set_aside(path))
+}

@@ -1,0 +1,80 @@
+//! Removing what is too old or too much, and other work that is due from time to time.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use parking_lot::RwLock;
+
+use crate::{
+    disk::{ChunkFile, FileNumber},
+    error::FileError,
+    head::Head,
+    options::{StoreOptions, millis},
+};
+
+/// A file is not removed on account of its age sooner than this after it was written, so that history loaded late can be seen.
+const GRACE: Duration = Duration::from_secs(3_600);
+
+/// What is to be removed at one moment.
+pub(crate) struct Doomed {
+    /// Samples older than this are not kept.
+    pub(crate) cutoff: i64,
+    /// Whole files.
+    pub(crate) files: BTreeSet<FileNumber>,
+}
+
+impl Doomed {
+    /// Picks files that are older than the retention, counted back from the newest sample or from now, whichever is earlier: a clock
+    /// that jumps ahead removes nothing. Then the oldest ones until the rest, and `other_bytes`, fit the limit.
+    pub(crate) fn pick(head: &RwLock<Head>, options: &StoreOptions, now_ms: i64, other_bytes: u64) -> Self {
+        let head = head.read();
+        let reference = head.newest.unwrap_or(now_ms).min(now_ms);
+        let cutoff = reference.saturating_sub(millis(options.retention));
+        let grace = millis(GRACE.min(options.retention));
+        let mut files: Vec<_> = head.files.iter().map(|(number, file)| (file.last, *number, file)).collect();
+        files.sort_unstable_by_key(|(last, number, _)| (*last, *number));
+        let mut doomed = BTreeSet::new();
+        let mut kept_bytes = other_bytes + files.iter().map(|(.., file)| file.bytes).sum::<u64>();
+        for (last, number, file) in files {
+            let too_much = options.max_disk_bytes.is_some_and(|limit| kept_bytes > limit);
+            let too_old = last < cutoff && written_before(file, now_ms.saturating_sub(grace));
+            if too_much || too_old {
+                doomed.insert(number);
+                kept_bytes = kept_bytes.saturating_sub(file.bytes);
+            }
+        }
+        Doomed { cutoff, files: doomed }
+    }
+
+    /// Removes them, first from the disk, then from memory. A file that cannot be removed stays, and is told.
+    pub(crate) fn remove(mut self, head: &RwLock<Head>) -> Result<usize, FileError> {
+        let files = head.read().files.clone();
+        let mut failed = None;
+        self.files.retain(|number| match files.get(number).map(|file| (file, fs::remove_file(&file.path))) {
+            Some((file, Err(source))) if source.kind() != std::io::ErrorKind::NotFound => {
+                failed = Some(FileError { action: "remove", path: file.path.clone(), source });
+                false
+            }
+            _ => true,
+        });
+        let mut head = head.write();
+        if !self.files.is_empty() {
+            std::sync::Arc::make_mut(&mut head.files).retain(|number, _| !self.files.contains(number));
+        }
+        head.remove_runs(|run| match run.place {
+            Some(place) => self.files.contains(&place.file),
+            None => run.last < self.cutoff,
+        });
+        failed.map_or(Ok(self.files.len()), Err)
+    }
+}
+
+/// Whether a file was last written before a time. One that does not tell counts as new.
+fn written_before(file: &ChunkFile, time_ms: i64) -> bool {
+    let modified = file.file.metadata().and_then(|metadata| metadata.modified()).ok();
+    let since_epoch = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since_epoch.is_some_and(|since_epoch| millis(since_epoch) < time_ms)
+}

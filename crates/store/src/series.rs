@@ -1,0 +1,266 @@
+//! One series: its open chunk, its late samples and where its sealed chunks are.
+
+use std::sync::Arc;
+
+use promql::labels::Labels;
+
+use crate::{
+    chunk::{Columns, DamagedChunk, OpenChunk, OpenSnapshot, SealedChunk},
+    disk::ChunkPlace,
+};
+
+/// Samples after which a chunk is sealed.
+const CHUNK_SAMPLES: u32 = 120;
+/// Longest time a chunk spans, so that a slow series does not stay in memory for ever.
+const CHUNK_SPAN_MS: i64 = 4 * 3_600 * 1_000;
+/// Late samples of a series after which they become a chunk of their own.
+const LATE_SAMPLES: usize = 64;
+
+/// A sealed chunk: in memory, on disk, or both.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) first: i64,
+    pub(crate) last: i64,
+    pub(crate) count: u32,
+    /// Held while young, and until it is on disk.
+    pub(crate) bytes: Option<Arc<[u8]>>,
+    /// Where it is on disk; `None` until it is written.
+    pub(crate) place: Option<ChunkPlace>,
+}
+
+impl From<SealedChunk> for Run {
+    fn from(chunk: SealedChunk) -> Self {
+        Run { first: chunk.first, last: chunk.last, count: chunk.count, bytes: Some(chunk.bytes), place: None }
+    }
+}
+
+impl Run {
+    /// Whether a sample of it can be in the range.
+    pub(crate) fn overlaps(&self, start: i64, end: i64) -> bool {
+        self.first <= end && self.last >= start
+    }
+}
+
+/// What became of a sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    /// Stored, or stored before with the same value.
+    Stored,
+    /// Older than the newest by more than is accepted.
+    TooOld,
+    /// Its time is taken by another value.
+    Duplicate,
+}
+
+/// One series.
+#[derive(Debug)]
+pub(crate) struct Series {
+    pub(crate) labels: Labels,
+    pub(crate) open: OpenChunk,
+    /// The newest sample.
+    pub(crate) newest: Option<(i64, f64)>,
+    /// Samples that came late, sorted by time.
+    pub(crate) late: Vec<(i64, f64)>,
+    /// In the order in which they were sealed; chunks of late samples overlap others.
+    pub(crate) runs: Vec<Run>,
+}
+
+impl Series {
+    pub(crate) fn new(labels: Labels) -> Self {
+        Series { labels, open: OpenChunk::default(), newest: None, late: Vec::new(), runs: Vec::new() }
+    }
+
+    /// Adds a sample that may be late by `out_of_order_ms`. If that fills a chunk, it is sealed and becomes the last run.
+    pub(crate) fn push(&mut self, time: i64, value: f64, out_of_order_ms: i64) -> Pushed {
+        match self.newest {
+            Some((newest, last)) if time == newest => {
+                if last.to_bits() == value.to_bits() {
+                    Pushed::Stored
+                } else {
+                    Pushed::Duplicate
+                }
+            }
+            Some((newest, _)) if time < newest => {
+                if newest.saturating_sub(time) > out_of_order_ms {
+                    Pushed::TooOld
+                } else {
+                    self.push_late(time, value)
+                }
+            }
+            _ => {
+                if self.is_full(time) {
+                    self.seal_open();
+                }
+                self.open.push(time, value);
+                self.newest = Some((time, value));
+                Pushed::Stored
+            }
+        }
+    }
+
+    /// Whether the open chunk takes no sample of this time.
+    fn is_full(&self, time: i64) -> bool {
+        self.open.count() >= CHUNK_SAMPLES
+            || self.open.span().is_some_and(|(first, _)| time.saturating_sub(first) > CHUNK_SPAN_MS)
+    }
+
+    fn push_late(&mut self, time: i64, value: f64) -> Pushed {
+        if let Some(stored) = self.value_at(time) {
+            return if stored.to_bits() == value.to_bits() { Pushed::Stored } else { Pushed::Duplicate };
+        }
+        let position = self.late.partition_point(|(other, _)| *other < time);
+        self.late.insert(position, (time, value));
+        if self.late.len() >= LATE_SAMPLES {
+            self.seal_late();
+        }
+        Pushed::Stored
+    }
+
+    /// The stored value of a time, as far as it can be told from memory.
+    fn value_at(&self, time: i64) -> Option<f64> {
+        let late = self.late.iter().find(|(other, _)| *other == time).map(|(_, value)| *value);
+        late.or_else(|| {
+            let mut columns = Columns::default();
+            if self.open.span().is_some_and(|(first, last)| first <= time && time <= last) {
+                self.open.snapshot().decode(&mut columns).ok()?;
+            }
+            for run in self.runs.iter().rev().filter(|run| run.overlaps(time, time)) {
+                if let Some(Ok(chunk)) = run.bytes.clone().map(SealedChunk::from_bytes) {
+                    chunk.decode(time, time, &mut columns).ok()?;
+                }
+            }
+            columns.iter().find(|(other, _)| *other == time).map(|(_, value)| value)
+        })
+    }
+
+    /// Seals the open chunk, if it has samples.
+    pub(crate) fn seal_open(&mut self) {
+        self.runs.extend(self.open.seal().map(Run::from));
+    }
+
+    /// Makes a chunk of the late samples, if there are any.
+    pub(crate) fn seal_late(&mut self) {
+        let mut columns = Columns::default();
+        std::mem::take(&mut self.late).iter().for_each(|(time, value)| columns.push(*time, *value));
+        self.runs.extend(SealedChunk::encode(&columns).map(Run::from));
+    }
+
+    /// Times of the oldest and newest sample; `None` without any.
+    pub(crate) fn span(&self) -> Option<(i64, i64)> {
+        let runs = self.runs.iter().map(|run| (run.first, run.last));
+        let late = self.late.first().zip(self.late.last()).map(|(first, last)| (first.0, last.0));
+        runs.chain(self.open.span()).chain(late).reduce(|left, right| (left.0.min(right.0), left.1.max(right.1)))
+    }
+
+    /// Whether a chunk or a late sample may lie in the range.
+    pub(crate) fn overlaps(&self, start: i64, end: i64) -> bool {
+        self.runs.iter().any(|run| run.overlaps(start, end))
+            || self.open.span().is_some_and(|(first, last)| first <= end && last >= start)
+            || self.late.iter().any(|(time, _)| (start..=end).contains(time))
+    }
+
+    /// Samples not yet in a sealed chunk.
+    pub(crate) fn unsealed_samples(&self) -> usize {
+        usize::try_from(self.open.count()).unwrap_or(0) + self.late.len()
+    }
+
+    /// What a reader needs of the range, copied so that it can be decoded without a lock.
+    pub(crate) fn pieces(&self, start: i64, end: i64) -> Pieces {
+        let runs = self.runs.iter().filter(|run| run.overlaps(start, end)).cloned().collect();
+        let open =
+            self.open.span().filter(|(first, last)| *first <= end && *last >= start).map(|_| self.open.snapshot());
+        let late = self.late.iter().filter(|(time, _)| (start..=end).contains(time));
+        Pieces { labels: self.labels.clone(), runs, open, late: late.copied().collect() }
+    }
+
+    /// Bytes of heap held, the labels' text excepted.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let runs: usize = self.runs.iter().filter_map(|run| run.bytes.as_ref()).map(|bytes| bytes.len() + 24).sum();
+        let late = self.late.capacity() * size_of::<(i64, f64)>();
+        size_of::<Self>() + self.open.heap_bytes() + self.runs.capacity() * size_of::<Run>() + runs + late
+    }
+}
+
+/// All there is of one series in a range, in compressed form.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    pub(crate) labels: Labels,
+    pub(crate) runs: Vec<Run>,
+    open: Option<OpenSnapshot>,
+    late: Vec<(i64, f64)>,
+}
+
+impl Pieces {
+    /// The samples of the range, times rising strictly. `load` gives a run's bytes, or `None` if they are lost, which it has reported.
+    pub(crate) fn decode(
+        mut self,
+        start: i64,
+        end: i64,
+        load: impl Fn(&Run) -> Option<Arc<[u8]>>,
+    ) -> (Columns, Vec<DamagedChunk>) {
+        let mut damaged = Vec::new();
+        let mut columns = Columns::default();
+        let samples: u32 = self.runs.iter().map(|run| run.count).sum();
+        columns.times.reserve(usize::try_from(samples).unwrap_or(0) + 128);
+        columns.values.reserve(usize::try_from(samples).unwrap_or(0) + 128);
+        self.runs.sort_by_key(|run| run.first);
+        for run in &self.runs {
+            let Some(bytes) = load(run) else { continue };
+            let decoded =
+                SealedChunk::from_bytes(bytes).and_then(|chunk| add(&mut columns, |to| chunk.decode(start, end, to)));
+            damaged.extend(decoded.err());
+        }
+        if let Some(open) = &self.open {
+            let decoded = add(&mut columns, |to| {
+                let from = to.times.len();
+                open.decode(to)?;
+                to.clip(from, start, end);
+                Ok(())
+            });
+            damaged.extend(decoded.err());
+        }
+        if !self.late.is_empty() {
+            let mut late = Columns::default();
+            self.late.iter().for_each(|(time, value)| late.push(*time, *value));
+            columns = merge(&columns, &late);
+        }
+        (columns, damaged)
+    }
+}
+
+/// Lets `decode` append to the columns, and puts what it appended in order if it is not later than what was there.
+fn add(columns: &mut Columns, decode: impl Fn(&mut Columns) -> Result<(), DamagedChunk>) -> Result<(), DamagedChunk> {
+    let from = columns.times.len();
+    decode(columns)?;
+    let overlaps = match (from.checked_sub(1).and_then(|last| columns.times.get(last)), columns.times.get(from)) {
+        (Some(before), Some(after)) => after <= before,
+        _ => false,
+    };
+    if overlaps {
+        let added = Columns { times: columns.times.split_off(from), values: columns.values.split_off(from) };
+        *columns = merge(columns, &added);
+    }
+    Ok(())
+}
+
+/// Both columns as one; of equal times the first one's value stays.
+fn merge(first: &Columns, second: &Columns) -> Columns {
+    let mut merged = Columns::default();
+    let mut left = first.iter().peekable();
+    let mut right = second.iter().peekable();
+    loop {
+        let next = match (left.peek(), right.peek()) {
+            (Some(one), Some(other)) if one.0 == other.0 => {
+                right.next();
+                left.next()
+            }
+            (Some(one), Some(other)) if one.0 < other.0 => left.next(),
+            (Some(_), None) => left.next(),
+            (_, Some(_)) => right.next(),
+            (None, None) => return merged,
+        };
+        if let Some((time, value)) = next {
+            merged.push(time, value);
+        }
+    }
+}

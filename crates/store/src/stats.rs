@@ -1,0 +1,40 @@
+//! How much a store holds.
+
+use crate::head::Head;
+
+/// How much a store holds, at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Series.
+    pub series: usize,
+    /// Samples, of which late ones may be counted twice.
+    pub samples: u64,
+    /// Heap held, as far as the store can tell.
+    pub memory_bytes: usize,
+    /// Files, the log included.
+    pub disk_bytes: u64,
+    /// Time of the oldest sample, in milliseconds since the Unix epoch.
+    pub oldest_ms: Option<i64>,
+    /// Time of the newest sample.
+    pub newest_ms: Option<i64>,
+}
+
+impl Stats {
+    pub(crate) fn of(head: &Head, log_bytes: u64) -> Self {
+        let mut stats = Stats {
+            series: head.series_count(),
+            memory_bytes: head.heap_bytes(),
+            disk_bytes: log_bytes + head.files.values().map(|file| file.bytes).sum::<u64>(),
+            newest_ms: head.newest,
+            ..Stats::default()
+        };
+        for (_, series) in head.iter() {
+            let sealed: u64 = series.runs.iter().map(|run| u64::from(run.count)).sum();
+            stats.samples += sealed + u64::try_from(series.unsealed_samples()).unwrap_or(0);
+            if let Some((oldest, _)) = series.span() {
+                stats.oldest_ms = Some(stats.oldest_ms.map_or(oldest, |known| known.min(oldest)));
+            }
+        }
+        stats
+    }
+}

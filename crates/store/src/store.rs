@@ -1,0 +1,173 @@
+//! The handle.
+
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+use parking_lot::{Mutex, RwLock};
+use promql::{
+    labels::Labels,
+    matcher::Matcher,
+    source::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError},
+};
+
+use crate::{
+    damage::Damage, disk::Directory, error::OpenError, head::Head, metadata::Metadata, options::StoreOptions, read,
+    stats::Stats, writer::Writer,
+};
+
+/// Damages remembered for [`Store::damage`] at most.
+const MAX_DAMAGE: usize = 1_000;
+
+/// A time series store; a cheap handle that any number of threads may use at once. One appends at a time, readers do not wait for
+/// the disk of writers. The last handle to go closes the files.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    options: StoreOptions,
+    head: RwLock<Head>,
+    writer: Mutex<Writer>,
+    damage: Mutex<Vec<Damage>>,
+}
+
+impl Store {
+    /// Opens the store of a directory, which is made if it does not exist. What is damaged in it is set aside and told by
+    /// [`Store::damage`]; it never keeps a store from opening.
+    ///
+    /// # Errors
+    /// The directory is in use by another process, was written by a later version, or cannot be read or written.
+    pub fn open(directory: &Path, options: StoreOptions) -> Result<Self, OpenError> {
+        let directory = Directory::open(directory)?;
+        let head = RwLock::new(Head::default());
+        let (writer, damage) = Writer::open(directory, &head, options.clone())?;
+        Ok(Store(Arc::new(Shared { options, head, writer: Mutex::new(writer), damage: Mutex::new(damage) })))
+    }
+
+    /// A store that forgets everything with its last handle, for tests.
+    #[must_use]
+    pub fn in_memory(options: StoreOptions) -> Self {
+        let writer = Mutex::new(Writer::in_memory(options.clone()));
+        Store(Arc::new(Shared { options, head: RwLock::default(), writer, damage: Mutex::default() }))
+    }
+
+    /// The settings it was opened with.
+    #[must_use]
+    pub fn options(&self) -> &StoreOptions {
+        &self.0.options
+    }
+
+    /// Labels of the series that fulfil every matcher and have a chunk that touches `start_ms..=end_ms`, sorted.
+    #[must_use]
+    pub fn series(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<Labels> {
+        let head = self.0.head.read();
+        let mut found: Vec<Labels> =
+            head.matching(matchers, start_ms, end_ms).into_iter().map(|(_, series)| series.labels.clone()).collect();
+        drop(head);
+        found.sort_unstable();
+        found
+    }
+
+    /// Names of the labels that these series have, sorted.
+    #[must_use]
+    pub fn label_names(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<String> {
+        let head = self.0.head.read();
+        let mut names = BTreeSet::new();
+        for (_, series) in head.matching(matchers, start_ms, end_ms) {
+            for (name, _) in series.labels.iter() {
+                if !names.contains(name) {
+                    names.insert(name.to_owned());
+                }
+            }
+        }
+        names.into_iter().collect()
+    }
+
+    /// Values that a label has in these series, sorted.
+    #[must_use]
+    pub fn label_values(&self, name: &str, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<String> {
+        let head = self.0.head.read();
+        if matchers.is_empty() {
+            let in_range = |id: &u32| head.series(*id).is_some_and(|series| series.overlaps(start_ms, end_ms));
+            let used = head.postings.values(name).filter(|(_, list)| list.iter().any(in_range));
+            return used.map(|(value, _)| value.to_string()).collect();
+        }
+        let found = head.matching(matchers, start_ms, end_ms);
+        let values: BTreeSet<&str> = found.iter().map(|(_, series)| series.labels.get(name)).collect();
+        values.into_iter().filter(|value| !value.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// What is known about metric families, sorted by family.
+    #[must_use]
+    pub fn metadata(&self) -> Vec<(String, Metadata)> {
+        self.0.head.read().metadata.iter().map(|(family, about)| (family.clone(), about.clone())).collect()
+    }
+
+    /// Sets what is known about metric families; what is known already costs nothing.
+    ///
+    /// # Errors
+    /// It could not be written; nothing of it is known then.
+    pub fn set_metadata(&self, families: &[(String, Metadata)]) -> Result<(), SourceError> {
+        self.0.writer.lock().set_metadata(&self.0.head, families).map_err(source_error)
+    }
+
+    /// Forces everything to the disk itself.
+    ///
+    /// # Errors
+    /// The disk is full or broken. What was acknowledged is in the log nevertheless.
+    pub fn flush(&self) -> Result<(), SourceError> {
+        self.0.writer.lock().flush(&self.0.head).map_err(source_error)
+    }
+
+    /// Removes what is older than the retention or more than the limit, and does other work that is due; to be called every minute or
+    /// so with the time of the clock. Gives the number of files removed.
+    ///
+    /// # Errors
+    /// A file could not be written or removed; what is due stays due.
+    pub fn run_retention(&self, now_ms: i64) -> Result<usize, SourceError> {
+        self.0.writer.lock().run_retention(&self.0.head, now_ms).map_err(source_error)
+    }
+
+    /// How much there is.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let log_bytes = self.0.writer.lock().log_bytes();
+        Stats::of(&self.0.head.read(), log_bytes)
+    }
+
+    /// What was found damaged since the store was opened, while opening it included.
+    #[must_use]
+    pub fn damage(&self) -> Vec<Damage> {
+        self.0.damage.lock().clone()
+    }
+
+    fn report(&self, damage: Damage) {
+        let mut known = self.0.damage.lock();
+        if known.len() < MAX_DAMAGE && !known.contains(&damage) {
+            tracing::warn!(%damage, "damaged data was left out");
+            known.push(damage);
+        }
+    }
+}
+
+impl SeriesSource for Store {
+    fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<SeriesSamples>, SourceError> {
+        let (pieces, files) = {
+            let head = self.0.head.read();
+            let found = head.matching(matchers, start_ms, end_ms);
+            let pieces = found.into_iter().map(|(_, series)| series.pieces(start_ms, end_ms)).collect();
+            (pieces, head.files.clone())
+        };
+        Ok(read::decode(pieces, &files, start_ms, end_ms, &|damage| self.report(damage)))
+    }
+}
+
+impl SampleSink for Store {
+    fn append(&self, points: &[Point]) -> Result<AppendOutcome, SourceError> {
+        self.0.writer.lock().append(&self.0.head, points).map_err(source_error)
+    }
+}
+
+/// An error in the form that the traits ask for.
+fn source_error(error: impl std::error::Error + Send + Sync + 'static) -> SourceError {
+    SourceError { message: error.to_string(), source: Some(Arc::new(error)) }
+}

@@ -1,0 +1,332 @@
+//! The one writer: log first, then memory, then sealed chunks to their files.
+
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+
+use parking_lot::RwLock;
+use promql::{
+    labels::Labels,
+    source::{AppendOutcome, Point},
+};
+
+use crate::{
+    damage::Damage,
+    disk::{ChunkWriter, Directory, FileNumber, Log, chunks::NewChunk},
+    error::{FileError, OpenError},
+    head::{Entry, Head},
+    metadata::{MAX_FAMILIES, Metadata},
+    options::{StoreOptions, millis},
+    postings::SeriesId,
+    recover::{recover, set_logs_aside},
+    retention::Doomed,
+};
+
+/// Samples added between two chances for readers.
+const APPLY_SAMPLES: usize = 16_384;
+/// Chunks written at once.
+const WRITE_CHUNKS: usize = 4_096;
+
+/// Why an append failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AppendError {
+    #[error(transparent)]
+    File(#[from] FileError),
+    #[error("the store holds its limit of {0} series; no new series is taken")]
+    TooManySeries(usize),
+}
+
+/// What only one thread at a time may do.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    options: StoreOptions,
+    /// `None` if nothing is kept beyond the process.
+    disk: Option<Disk>,
+    entries: Vec<Entry>,
+    /// Time of the newest sample when memory was last released.
+    released_at: i64,
+    /// Time of the newest sample when idle series were last sealed.
+    sealed_idle_at: i64,
+}
+
+/// The files.
+#[derive(Debug)]
+struct Disk {
+    directory: Directory,
+    log: Log,
+    chunks: ChunkWriter,
+}
+
+/// A sealed chunk on its way to disk.
+struct Pending {
+    id: SeriesId,
+    labels: Labels,
+    first: i64,
+    last: i64,
+    bytes: Arc<[u8]>,
+}
+
+impl Writer {
+    /// A writer that keeps nothing.
+    pub(crate) fn in_memory(options: StoreOptions) -> Self {
+        Writer { options, disk: None, entries: Vec::new(), released_at: i64::MIN, sealed_idle_at: i64::MIN }
+    }
+
+    /// Fills the head from a directory and goes on there. Also gives what was damaged.
+    pub(crate) fn open(
+        directory: Directory,
+        head: &RwLock<Head>,
+        options: StoreOptions,
+    ) -> Result<(Self, Vec<Damage>), OpenError> {
+        let recovered = recover(&directory, &mut head.write(), &options)?;
+        let log = Log::new(directory.log(), options.sync_interval)?;
+        let chunks = ChunkWriter::new(directory.chunks(), recovered.next_file.unwrap_or(FileNumber::MIN));
+        let disk = Disk { directory, log, chunks };
+        let mut writer =
+            Writer { options, disk: Some(disk), entries: Vec::new(), released_at: i64::MIN, sealed_idle_at: i64::MIN };
+        writer.tidy_after_start(head, &recovered.damaged_logs);
+        Ok((writer, recovered.damage))
+    }
+
+    /// Writes what the replay has sealed, and replaces damaged or numerous logs. A full disk does not keep the store from opening.
+    fn tidy_after_start(&mut self, head: &RwLock<Head>, damaged_logs: &[PathBuf]) {
+        let due = self.disk.as_ref().is_some_and(|disk| disk.log.wants_checkpoint());
+        let tidied = self.write_sealed(head).and_then(|()| {
+            if let Some(disk) = &self.disk {
+                set_logs_aside(&disk.directory, damaged_logs)?;
+            }
+            if due || !damaged_logs.is_empty() { self.checkpoint(head) } else { Ok(()) }
+        });
+        if let Err(error) = tidied {
+            tracing::warn!(%error, "cannot tidy the data directory; it goes on as it is");
+        }
+    }
+
+    /// Appends points: to the log, then to memory.
+    pub(crate) fn append(&mut self, head: &RwLock<Head>, points: &[Point]) -> Result<AppendOutcome, AppendError> {
+        self.resolve(head, points)?;
+        if let Some(disk) = &mut self.disk {
+            let head = head.read();
+            disk.log.append(&self.entries, |id| head.series(id).map(|series| &series.labels))?;
+        }
+        let out_of_order = millis(self.options.out_of_order);
+        let mut outcome = AppendOutcome::default();
+        for part in self.entries.chunks(APPLY_SAMPLES) {
+            head.write().apply(part, out_of_order, &mut outcome);
+        }
+        self.entries.clear();
+        self.entries.shrink_to(APPLY_SAMPLES);
+        self.after_append(head);
+        Ok(outcome)
+    }
+
+    /// Fills `entries` with the points under their series' numbers.
+    fn resolve(&mut self, head: &RwLock<Head>, points: &[Point]) -> Result<(), AppendError> {
+        self.entries.clear();
+        self.entries.reserve(points.len());
+        let mut unknown = Vec::new();
+        {
+            let head = head.read();
+            let mut last: Option<(&Labels, Option<SeriesId>)> = None;
+            for (position, point) in points.iter().enumerate() {
+                let id = match last {
+                    // Batches sorted by series share the labels: no need to hash them again.
+                    Some((labels, id)) if std::ptr::eq(labels.pairs(), point.labels.pairs()) => id,
+                    _ => head.id_of(&point.labels),
+                };
+                last = Some((&point.labels, id));
+                if id.is_none() {
+                    unknown.push(position);
+                }
+                self.entries.push(Entry { id: id.unwrap_or_default(), time: point.timestamp_ms, value: point.value });
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        let limit = self.options.max_series;
+        let mut head = head.write();
+        let mut last: Option<(&Labels, SeriesId)> = None;
+        for position in unknown {
+            let (Some(point), Some(entry)) = (points.get(position), self.entries.get_mut(position)) else { continue };
+            entry.id = match last {
+                Some((labels, id)) if std::ptr::eq(labels.pairs(), point.labels.pairs()) => id,
+                _ => head.add_series(&point.labels, limit).ok_or(AppendError::TooManySeries(limit))?,
+            };
+            last = Some((&point.labels, entry.id));
+        }
+        Ok(())
+    }
+
+    /// What an append may have made due. Failures are not the append's: its samples are in the log.
+    fn after_append(&mut self, head: &RwLock<Head>) {
+        let (any_sealed, newest) = {
+            let head = head.read();
+            (!head.unwritten.is_empty(), head.newest.unwrap_or(i64::MIN))
+        };
+        if any_sealed && let Err(error) = self.write_sealed(head) {
+            tracing::warn!(%error, "cannot write sealed chunks; they stay in memory until it works");
+            return;
+        }
+        let mut release = newest.saturating_sub(self.released_at) > millis(self.options.head_window) / 8;
+        if self.disk.as_ref().is_some_and(|disk| disk.log.wants_checkpoint()) {
+            release = true;
+            if let Err(error) = self.checkpoint(head) {
+                tracing::warn!(%error, "cannot begin a new log; the old one goes on");
+                if let Some(disk) = &mut self.disk {
+                    disk.log.defer_checkpoint();
+                }
+            }
+        }
+        if release && self.disk.is_some() {
+            self.release(head);
+        }
+    }
+
+    /// Frees the memory of chunks that are on disk and not young.
+    fn release(&mut self, head: &RwLock<Head>) {
+        let mut head = head.write();
+        let newest = head.newest.unwrap_or(i64::MIN);
+        head.release_before(newest.saturating_sub(millis(self.options.head_window)));
+        self.released_at = newest;
+    }
+
+    /// Sets what is said about metric families.
+    pub(crate) fn set_metadata(
+        &mut self,
+        head: &RwLock<Head>,
+        families: &[(String, Metadata)],
+    ) -> Result<(), FileError> {
+        let changed: Vec<&(String, Metadata)> = {
+            let head = head.read();
+            let mut room = MAX_FAMILIES.saturating_sub(head.metadata.len());
+            families
+                .iter()
+                .filter(|(family, about)| match head.metadata.get(family) {
+                    Some(known) => known != about,
+                    None => {
+                        let fits = room > 0;
+                        room = room.saturating_sub(1);
+                        fits
+                    }
+                })
+                .collect()
+        };
+        if changed.is_empty() {
+            return Ok(());
+        }
+        if let Some(disk) = &mut self.disk {
+            disk.log.append_metadata(changed.iter().map(|(family, about)| (family.as_str(), about)))?;
+        }
+        let mut head = head.write();
+        for (family, about) in changed {
+            head.metadata.insert(family.clone(), about.clone());
+        }
+        Ok(())
+    }
+
+    /// Writes sealed chunks that are not on disk yet. What could not be written stays due.
+    pub(crate) fn write_sealed(&mut self, head: &RwLock<Head>) -> Result<(), FileError> {
+        let due: BTreeSet<SeriesId> = std::mem::take(&mut head.write().unwritten).into_iter().collect();
+        let Some(disk) = &mut self.disk else { return Ok(()) };
+        let pending: Vec<Pending> = {
+            let head = head.read();
+            due.iter()
+                .filter_map(|id| Some((*id, head.series(*id)?)))
+                .flat_map(|(id, series)| {
+                    series.runs.iter().filter(|run| run.place.is_none()).filter_map(move |run| {
+                        let labels = series.labels.clone();
+                        Some(Pending { id, labels, first: run.first, last: run.last, bytes: run.bytes.clone()? })
+                    })
+                })
+                .collect()
+        };
+        for part in pending.chunks(WRITE_CHUNKS) {
+            let chunks: Vec<NewChunk> = part
+                .iter()
+                .map(|Pending { id, labels, first, last, bytes }| NewChunk {
+                    id: *id,
+                    labels,
+                    first: *first,
+                    last: *last,
+                    bytes,
+                })
+                .collect();
+            let written = match disk.chunks.write(&chunks) {
+                Ok(written) => written,
+                Err(error) => {
+                    head.write().unwritten.extend(due);
+                    return Err(error);
+                }
+            };
+            let mut head = head.write();
+            for (pending, place) in part.iter().zip(written.places) {
+                let Some(series) = head.series_mut(pending.id) else { continue };
+                let same = |bytes: &Arc<[u8]>| Arc::ptr_eq(bytes, &pending.bytes);
+                if let Some(run) = series.runs.iter_mut().rev().find(|run| run.bytes.as_ref().is_some_and(same)) {
+                    run.place = Some(place);
+                }
+            }
+            Arc::make_mut(&mut head.files).insert(written.number, Arc::new(written.file));
+        }
+        Ok(())
+    }
+
+    /// Seals idle series, removes what is too old or too much, and frees memory. Gives the number of files removed.
+    pub(crate) fn run_retention(&mut self, head: &RwLock<Head>, now_ms: i64) -> Result<usize, FileError> {
+        let window = millis(self.options.head_window);
+        let newest = head.read().newest.unwrap_or(i64::MIN);
+        if newest.saturating_sub(self.sealed_idle_at) >= window / 4 {
+            head.write().seal_idle(newest.saturating_sub(window));
+            self.write_sealed(head)?;
+            // Were the log replayed, the samples of the idle series would be taken for unsealed ones.
+            self.checkpoint(head)?;
+            self.sealed_idle_at = newest;
+        }
+        let doomed = Doomed::pick(head, &self.options, now_ms, self.log_bytes());
+        if let Some(disk) = &mut self.disk {
+            disk.chunks.finish(&doomed.files)?;
+        }
+        let removed = doomed.remove(head);
+        if self.disk.is_some() {
+            self.release(head);
+        }
+        removed
+    }
+
+    /// Begins a new log. Everything sealed must have been written.
+    fn checkpoint(&mut self, head: &RwLock<Head>) -> Result<(), FileError> {
+        match &mut self.disk {
+            Some(disk) => {
+                disk.chunks.sync()?;
+                disk.log.checkpoint(&head.read())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Forces everything to the disk.
+    pub(crate) fn flush(&mut self, head: &RwLock<Head>) -> Result<(), FileError> {
+        self.write_sealed(head)?;
+        match &mut self.disk {
+            Some(disk) => {
+                disk.chunks.sync()?;
+                disk.log.sync()
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Bytes of the log.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        self.disk.as_ref().map_or(0, |disk| disk.log.bytes())
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some(disk) = &mut self.disk
+            && let Err(error) = disk.log.sync()
+        {
+            tracing::warn!(%error, "cannot force the log to the disk on closing");
+        }
+    }
+}

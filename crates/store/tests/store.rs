@@ -1,0 +1,128 @@
+//! What goes in comes out, as Prometheus would have it.
+
+mod common;
+
+use common::{equal, point, samples};
+use promql::source::{AppendOutcome, STALE_NAN, SampleSink, SeriesSource};
+use store::{Metadata, Store, StoreOptions};
+
+#[test]
+fn samples_come_back_bit_by_bit_in_memory_and_after_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let odd_nan = f64::from_bits(0x7ff8_dead_beef_0001);
+    let values = [1.0, -0.0, f64::NAN, odd_nan, f64::INFINITY, STALE_NAN, 0.1 + 0.2, f64::MIN_POSITIVE / 4.0];
+    let points: Vec<_> =
+        (0..1_000_i64).zip(values.into_iter().cycle()).map(|(at, value)| point("m", "a", at * 15_000, value)).collect();
+    let wanted: Vec<(i64, u64)> = points.iter().map(|point| (point.timestamp_ms, point.value.to_bits())).collect();
+    let check = |store: &Store| {
+        let found = store.select(&[equal("__name__", "m")], 0, i64::MAX).unwrap();
+        assert_eq!(found.len(), 1);
+        let bits: Vec<(i64, u64)> =
+            samples(&found[0]).into_iter().map(|(time, value)| (time, value.to_bits())).collect();
+        assert_eq!(bits, wanted);
+        assert_eq!(store.stats().samples, 1_000);
+        assert!(store.damage().is_empty());
+    };
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    for batch in points.chunks(7) {
+        assert_eq!(store.append(batch).unwrap(), AppendOutcome { stored: batch.len(), ..Default::default() });
+    }
+    check(&store);
+    for _ in 0..3 {
+        check(&store);
+    }
+    drop(store);
+    for _ in 0..10 {
+        check(&Store::open(directory.path(), StoreOptions::default()).unwrap());
+    }
+}
+
+#[test]
+fn times_near_zero_and_below_are_times_like_any_other() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let points: Vec<_> = (-3..3).map(|at| point("m", "a", at * 300_000, 1.0)).collect();
+    assert_eq!(store.append(&points).unwrap().stored, 6);
+    store.run_retention(1_900_000_000_000).unwrap();
+    assert_eq!(store.select(&[equal("__name__", "m")], -600_000, 300_000).unwrap()[0].timestamps.len(), 4);
+}
+
+#[test]
+fn duplicates_and_late_samples() {
+    let store = Store::in_memory(StoreOptions::default());
+    let append = |time: i64, value: f64| {
+        let outcome = store.append(&[point("m", "a", time, value)]).unwrap();
+        (outcome.stored, outcome.out_of_order, outcome.duplicate)
+    };
+    assert_eq!(append(1_000_000, 1.0), (1, 0, 0));
+    assert_eq!(append(1_000_000, 1.0), (1, 0, 0), "the same again");
+    assert_eq!(append(1_000_000, 2.0), (0, 0, 1), "another value");
+    assert_eq!(append(2_000_000, 2.0), (1, 0, 0));
+    assert_eq!(append(1_500_000, 1.5), (1, 0, 0), "late by 500 s");
+    assert_eq!(append(1_500_000, 1.5), (1, 0, 0), "late and the same again");
+    assert_eq!(append(1_500_000, 9.0), (0, 0, 1), "late and another value");
+    assert_eq!(append(1_400_000, 1.4), (1, 0, 0), "late by exactly 10 min");
+    assert_eq!(append(1_399_999, 1.4), (0, 1, 0), "too late");
+    assert_eq!(append(2_000_000, f64::NAN), (0, 0, 1));
+    let found = store.select(&[equal("__name__", "m")], 0, i64::MAX).unwrap();
+    assert_eq!(samples(&found[0]), [(1_000_000, 1.0), (1_400_000, 1.4), (1_500_000, 1.5), (2_000_000, 2.0)]);
+}
+
+#[test]
+fn many_late_samples_are_merged_in_order_and_survive() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let mut wanted = Vec::new();
+    for at in 0..2_000_i64 {
+        let time = at * 1_000;
+        // Every other sample comes 300 later.
+        let time = if at % 2 == 1 { time - 300_000 } else { time };
+        let stored = store.append(&[point("m", "a", time, f64::from(i32::try_from(at).unwrap()))]).unwrap().stored;
+        assert_eq!(stored, 1);
+        wanted.push((time, f64::from(i32::try_from(at).unwrap())));
+    }
+    wanted.sort_by_key(|(time, _)| *time);
+    let check = |store: &Store| {
+        let found = store.select(&[equal("__name__", "m")], i64::MIN, i64::MAX).unwrap();
+        assert_eq!(samples(&found[0]), wanted);
+    };
+    check(&store);
+    drop(store);
+    check(&Store::open(directory.path(), StoreOptions::default()).unwrap());
+}
+
+#[test]
+fn labels_series_and_values_respect_matchers_and_range() {
+    let store = Store::in_memory(StoreOptions::default());
+    store
+        .append(&[point("up", "a", 1_000, 1.0), point("up", "b", 2_000, 1.0), point("down", "c", 3_000, 1.0)])
+        .unwrap();
+    assert_eq!(store.label_names(&[], 0, 9_000), ["__name__", "job"]);
+    assert_eq!(store.label_values("job", &[], 0, 9_000), ["a", "b", "c"]);
+    assert_eq!(store.label_values("job", &[], 1_500, 9_000), ["b", "c"]);
+    assert_eq!(store.label_values("job", &[equal("__name__", "up")], 0, 9_000), ["a", "b"]);
+    assert_eq!(store.label_values("nothing", &[], 0, 9_000), [""; 0]);
+    let found = store.series(&[equal("__name__", "up")], 0, 9_000);
+    assert_eq!(found.iter().map(|labels| labels.get("job")).collect::<Vec<_>>(), ["a", "b"]);
+    assert!(store.series(&[equal("__name__", "up")], 5_000, 9_000).is_empty());
+}
+
+#[test]
+fn metadata_is_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let about = Metadata { kind: "counter".to_owned(), help: "Requests.".to_owned(), unit: String::new() };
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    store.set_metadata(&[("requests_total".to_owned(), about.clone())]).unwrap();
+    drop(store);
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    assert_eq!(store.metadata(), [("requests_total".to_owned(), about)]);
+}
+
+#[test]
+fn beyond_the_limit_of_series_nothing_of_a_batch_is_stored() {
+    let store = Store::in_memory(StoreOptions { max_series: 1, ..Default::default() });
+    store.append(&[point("m", "a", 1_000, 1.0)]).unwrap();
+    let error = store.append(&[point("m", "a", 2_000, 1.0), point("m", "b", 2_000, 1.0)]).unwrap_err();
+    assert!(error.to_string().contains("limit of 1 series"), "{error}");
+    assert_eq!(store.stats().samples, 1);
+}
