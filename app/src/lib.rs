@@ -1,1 +1,3 @@
-//! .
+//! The pages of hyperscope.
+
+pub mod panels;

@@ -266,8 +266,8 @@ impl<'a> TimePlot<'a> {
     }
 
     /// Appends a layer's area to an SVG path, in device pixels; see [`TimePlot::line_path`].
-    pub fn area_path(&self, layer: &Layer<'_>, pixels: Pixels, out: &mut String) {
-        for run in self.areas(layer, pixels.width) {
+    pub fn area_path(&self, layer: &Layer<'_>, pixels: Pixels, since_ms: Option<i64>, out: &mut String) {
+        for run in self.areas(layer, pixels.width, since_ms) {
             for (index, (x, value)) in run.into_iter().enumerate() {
                 out.push(if index == 0 { 'M' } else { 'L' });
                 push_point(out, x + pixels.offset, self.pixel_y(value, pixels.height));
@@ -303,9 +303,9 @@ impl<'a> TimePlot<'a> {
         reduce::columns(pixels, self.span.gap(width), emit);
     }
 
-    fn runs(&self, layer: &Layer<'_>, width: f64) -> Vec<Vec<reduce::Point>> {
+    fn runs(&self, layer: &Layer<'_>, width: f64, since_ms: Option<i64>) -> Vec<Vec<reduce::Point>> {
         let mut runs = vec![Vec::new()];
-        self.emit(layer, width, None, |point| match (point, runs.last_mut()) {
+        self.emit(layer, width, since_ms, |point| match (point, runs.last_mut()) {
             (Some(point), Some(run)) => run.push(point),
             _ => runs.push(Vec::new()),
         });
@@ -314,8 +314,8 @@ impl<'a> TimePlot<'a> {
     }
 
     /// Outlines of a layer's area: along the upper edge, and back along the lower one.
-    fn areas(&self, layer: &Layer<'_>, width: f64) -> Vec<Vec<reduce::Point>> {
-        let mut runs = self.runs(layer, width);
+    fn areas(&self, layer: &Layer<'_>, width: f64, since_ms: Option<i64>) -> Vec<Vec<reduce::Point>> {
+        let mut runs = self.runs(layer, width, since_ms);
         match &layer.lower {
             Some(lower) => {
                 // A stack has no gaps: see `stack`.
@@ -326,7 +326,7 @@ impl<'a> TimePlot<'a> {
                     upper: Cow::Borrowed(lower),
                     lower: None,
                 };
-                for (upper, lower) in runs.iter_mut().zip(self.runs(&below, width)) {
+                for (upper, lower) in runs.iter_mut().zip(self.runs(&below, width, since_ms)) {
                     upper.extend(lower.into_iter().rev());
                 }
             }

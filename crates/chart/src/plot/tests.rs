@@ -43,7 +43,7 @@ fn a_canvas_path_continues_where_it_was() {
     plot.line_path(layer, pixels, Some(50_000), &mut path);
     assert_eq!(path, "M25 0L50 20");
     path.clear();
-    plot.area_path(layer, Pixels { offset: -0.25, ..pixels }, &mut path);
+    plot.area_path(layer, Pixels { offset: -0.25, ..pixels }, None, &mut path);
     assert_eq!(path, "M-0.3 40L24.8 0L49.8 20L49.8 40L-0.3 40Z");
 }
 

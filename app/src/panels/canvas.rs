@@ -1,0 +1,81 @@
+//! Canvases of a plot box: their size in device pixels, and when they are drawn.
+
+use leptos::{html::Canvas, prelude::*, reactive::graph::untrack};
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
+
+/// Size of a canvas in device pixels, and how many of them are a CSS pixel.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Size {
+    pub(super) width: f64,
+    pub(super) height: f64,
+    pub(super) ratio: f64,
+}
+
+/// Ends the observation when it is dropped.
+struct Watch {
+    observer: web_sys::ResizeObserver,
+    _on_resize: Closure<dyn FnMut()>,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.observer.disconnect();
+    }
+}
+
+/// The size of an element's content as it is and as it becomes, zero until it is on the page.
+pub(super) fn size_of(element: NodeRef<Canvas>) -> Signal<Size> {
+    let size = RwSignal::new(Size::default());
+    Effect::new(move |_| {
+        let Some(canvas) = element.get() else { return };
+        let measured = canvas.clone();
+        let on_resize = Closure::<dyn FnMut()>::new(move || {
+            let ratio = window().device_pixel_ratio().clamp(0.5, 4.0);
+            let pixels = |css: i32| (f64::from(css) * ratio).round();
+            let now = Size { width: pixels(measured.client_width()), height: pixels(measured.client_height()), ratio };
+            if size.get_untracked() != now {
+                size.set(now);
+            }
+        });
+        let Ok(observer) = web_sys::ResizeObserver::new(on_resize.as_ref().unchecked_ref()) else { return };
+        observer.observe(&canvas);
+        let watch = StoredValue::new_local(Watch { observer, _on_resize: on_resize });
+        on_cleanup(move || watch.dispose());
+    });
+    size.into()
+}
+
+/// Gives a canvas its size, which empties it, and returns what draws on it. `None` while it has no area.
+pub(super) fn prepare(canvas: &HtmlCanvasElement, size: Size) -> Option<CanvasRenderingContext2d> {
+    if size.width < 1.0 || size.height < 1.0 {
+        return None;
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // whole, positive, and no larger than a screen
+    let (width, height) = (size.width as u32, size.height as u32);
+    if canvas.width() != width {
+        canvas.set_width(width);
+    }
+    if canvas.height() != height {
+        canvas.set_height(height);
+    }
+    canvas.get_context("2d").ok().flatten()?.dyn_into().ok()
+}
+
+/// Calls `draw` before the next frame is shown, once for however many changes of what `watch` reads there were.
+/// A page that is not looked at has no frames, and so draws nothing.
+pub(super) fn on_frame(watch: impl Fn() + 'static, draw: impl Fn() + Clone + 'static) {
+    let waits = StoredValue::new(false);
+    Effect::new(move |_| {
+        watch();
+        if waits.try_update_value(|waits| std::mem::replace(waits, true)) == Some(false) {
+            let draw = draw.clone();
+            request_animation_frame(move || {
+                // `None`: the chart is gone.
+                if waits.try_set_value(false).is_none() {
+                    untrack(draw);
+                }
+            });
+        }
+    });
+}

@@ -1,0 +1,58 @@
+//! What the panels of a page share.
+
+use chart::plot::TimeSpan;
+use leptos::prelude::*;
+
+/// The part of time that a page shows, and the viewer's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Viewport {
+    /// Earlier end, in milliseconds since the Unix epoch.
+    pub start_ms: i64,
+    /// Later end. In a live page it moves with the evaluations, not with the clock, so that charts do not have an empty edge.
+    pub end_ms: i64,
+    /// Time between the points of a query without gaps.
+    pub step_ms: i64,
+    /// Minutes that the viewer's clock is ahead of UTC.
+    pub tz_offset_min: i32,
+}
+
+impl Viewport {
+    pub(super) fn span(&self) -> TimeSpan {
+        TimeSpan { start_ms: self.start_ms, end_ms: self.end_ms, step_ms: self.step_ms }
+    }
+}
+
+/// What the panels of a page share. A page makes one with [`PanelsContext::provide`].
+#[derive(Debug, Clone, Copy)]
+pub struct PanelsContext {
+    /// What charts show of time.
+    pub viewport: Signal<Viewport>,
+    /// The time of the page, for ages: milliseconds since the Unix epoch, moving on each second.
+    pub now_ms: Signal<i64>,
+    /// The time under the pointer, on whichever chart it is.
+    pub hover: RwSignal<Option<i64>>,
+    /// Counts changes of the theme: colours on a canvas have to be read again.
+    #[cfg_attr(not(feature = "browser"), allow(dead_code))] // the server's pictures name their colours
+    pub(super) theme: RwSignal<u32>,
+}
+
+impl PanelsContext {
+    /// Makes the context of a page and provides it to the panels below the caller.
+    pub fn provide(viewport: Signal<Viewport>, now_ms: Signal<i64>) -> Self {
+        let context = PanelsContext { viewport, now_ms, hover: RwSignal::new(None), theme: RwSignal::new(0) };
+        #[cfg(feature = "browser")]
+        super::timeseries::watch_theme(context.theme);
+        provide_context(context);
+        context
+    }
+
+    /// The context of the page that the caller is on.
+    pub(super) fn of_page() -> Self {
+        use_context().unwrap_or_else(|| PanelsContext {
+            viewport: Signal::stored(Viewport::default()),
+            now_ms: Signal::stored(0),
+            hover: RwSignal::new(None),
+            theme: RwSignal::new(0),
+        })
+    }
+}

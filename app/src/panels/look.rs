@@ -1,0 +1,222 @@
+//! The four looks of a panel that shows queries: loading, empty, stale, failed. And the fifth, which is data.
+
+use leptos::prelude::*;
+use model::{
+    dashboard::{Panel, PanelKind},
+    panel::{PanelData, QueryState, Staleness},
+    unit,
+};
+
+use super::{context::PanelsContext, legend};
+
+/// What a panel shows before anything has come.
+#[must_use]
+pub fn loading(panel: &Panel) -> PanelData {
+    PanelData::Queries(panel.queries.iter().map(|_| QueryState::Loading).collect())
+}
+
+/// True when there is something to show in place of the first picture: nothing is being waited for.
+#[must_use]
+pub fn has_come(data: &PanelData) -> bool {
+    match data {
+        PanelData::Queries(states) => !states.iter().any(|state| matches!(state, QueryState::Loading)),
+        PanelData::Jobs(_) | PanelData::Alerts(_) | PanelData::Sources(..) => true,
+    }
+}
+
+/// Which look a panel has.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Look {
+    Loading,
+    Empty(String),
+    Failed(String),
+    Data,
+}
+
+impl Look {
+    pub(super) fn of(panel: &Panel, data: &PanelData) -> Self {
+        let PanelData::Queries(states) = data else { return Look::Data };
+        if has_points(data) {
+            return Look::Data;
+        }
+        let failed = states.iter().find_map(|state| match state {
+            QueryState::Failed { message } => Some(message.clone()),
+            _ => None,
+        });
+        match failed {
+            Some(message) => Look::Failed(message),
+            None if has_come(data) => Look::Empty(legend::absent(panel)),
+            None => Look::Loading,
+        }
+    }
+}
+
+fn has_points(data: &PanelData) -> bool {
+    match data {
+        PanelData::Queries(states) => {
+            states.iter().any(|state| matches!(state, QueryState::Ready { frame, .. } if !frame.is_empty()))
+        }
+        _ => true,
+    }
+}
+
+/// The oldest of a panel's data, if any of it is no longer current.
+fn staleness(data: &PanelData) -> Option<Staleness> {
+    let PanelData::Queries(states) = data else { return None };
+    let stale = states.iter().filter_map(|state| match state {
+        QueryState::Ready { stale, .. } => stale.clone(),
+        _ => None,
+    });
+    stale.min_by_key(|stale| stale.since_ms)
+}
+
+/// What one should know beside the data: queries that failed while others did not, notes of the engine.
+fn notices(data: &PanelData) -> Vec<String> {
+    let PanelData::Queries(states) = data else { return Vec::new() };
+    let mut notices: Vec<String> = Vec::new();
+    for state in states {
+        match state {
+            QueryState::Failed { message } => notices.push(format!("A query failed: {message}")),
+            QueryState::Ready { frame, .. } => notices.extend(frame.notices.iter().cloned()),
+            QueryState::Loading => {}
+        }
+    }
+    notices.dedup();
+    notices
+}
+
+/// Shows `body` where there is data, and otherwise why there is none.
+pub(super) fn with_look(
+    panel: StoredValue<Panel>,
+    data: Signal<PanelData>,
+    body: impl Fn() -> AnyView + Send + Sync + 'static,
+) -> AnyView {
+    let look = Memo::new(move |_| data.with(|data| panel.with_value(|panel| Look::of(panel, data))));
+    let stale = Memo::new(move |_| data.with(staleness));
+    view! {
+        <div class="look" class:is-stale=move || stale.with(Option::is_some)>
+            {move || match look.get() {
+                Look::Data => body(),
+                Look::Loading => loading_view(panel.with_value(|panel| panel.kind)),
+                Look::Empty(hint) => message_view("empty", "No data", "The series is absent.".to_owned(), hint),
+                Look::Failed(message) => message_view("failed", "Query failed", message.clone(), advice(&message)),
+            }}
+            {stale_badge(stale)}
+            {notice_badge(data)}
+        </div>
+    }
+    .into_any()
+}
+
+/// The look of a panel that waits for its first data.
+pub(super) fn loading_view(kind: PanelKind) -> AnyView {
+    let rows = if matches!(kind, PanelKind::Stat | PanelKind::Gauge | PanelKind::Pie) { 1 } else { 4 };
+    view! {
+        <div class="message message-loading" role="status">
+            <div class="skeleton" aria-hidden="true">{(0..rows).map(|_| view! { <i></i> }).collect_view()}</div>
+            <span class="message-title">"Loading"</span>
+        </div>
+    }
+    .into_any()
+}
+
+/// A look with words: `title`, what is the matter, and what to do.
+pub(super) fn message_view(look: &'static str, title: &'static str, text: String, advice: String) -> AnyView {
+    let mark = match look {
+        "failed" => "\u{2715}",
+        "calm" => "\u{2713}",
+        _ => "\u{2014}",
+    };
+    view! {
+        <div class=format!("message message-{look}") role=if look == "failed" { "alert" } else { "status" }>
+            <span class="message-mark" aria-hidden="true">{mark}</span>
+            <strong class="message-title">{title}</strong>
+            <span class="message-text">{text}</span>
+            <span class="message-advice">{advice}</span>
+        </div>
+    }
+    .into_any()
+}
+
+/// What to do about a failed query.
+fn advice(message: &str) -> String {
+    let message = message.to_lowercase();
+    let advice = if message.contains("timeout") || message.contains("timed out") || message.contains("deadline") {
+        "Choose a shorter time range, or ask again in a moment."
+    } else if message.contains("parse") || message.contains("unknown") || message.contains("expected") {
+        "Check the query in the panel's menu."
+    } else if message.contains("limit") || message.contains("too many") || message.contains("exceed") {
+        "Choose a shorter time range, or let the query match fewer series."
+    } else {
+        "The state of every source is under System resources. The panel asks again by itself."
+    };
+    advice.to_owned()
+}
+
+fn stale_badge(stale: Memo<Option<Staleness>>) -> impl IntoView {
+    let now_ms = PanelsContext::of_page().now_ms;
+    move || {
+        stale.get().map(|stale| {
+            let (since_ms, reason) = (stale.since_ms, stale.reason);
+            let label = reason.clone();
+            view! {
+                <span class="badge badge-stale" title=reason>
+                    <span aria-hidden="true">"\u{23f1} "</span>
+                    {move || format!("stale, data {}", unit::age(now_ms.get() - since_ms))}
+                    <span class="sr-only">{format!(": {label}")}</span>
+                </span>
+            }
+        })
+    }
+}
+
+fn notice_badge(data: Signal<PanelData>) -> impl IntoView {
+    let notices = Memo::new(move |_| data.with(|data| if has_points(data) { notices(data) } else { Vec::new() }));
+    move || {
+        let text = notices.with(|notices| notices.join("\n"));
+        (!text.is_empty()).then(|| {
+            let label = text.clone();
+            view! {
+                <span class="badge badge-notice" title=text>
+                    <span aria-hidden="true">"!"</span>
+                    <span class="sr-only">{label}</span>
+                </span>
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::frame::{Frame, Series};
+
+    use super::*;
+
+    fn panel() -> Panel {
+        super::super::legend::tests::panel(r#"{"expr":"up","legend":"","instant":false}"#)
+    }
+
+    fn ready(series: Vec<Series>) -> QueryState {
+        QueryState::Ready { frame: Frame { series, ..Frame::default() }, stale: None }
+    }
+
+    #[test]
+    fn an_absent_series_is_not_zero() {
+        let look = |states| Look::of(&panel(), &PanelData::Queries(states));
+        let failed = QueryState::Failed { message: "no".into() };
+        let point = Series { timestamps: vec![1], values: vec![0.0], ..Series::default() };
+        assert_eq!(look(vec![QueryState::Loading]), Look::Loading);
+        assert!(matches!(look(vec![ready(vec![])]), Look::Empty(_)));
+        assert!(matches!(look(vec![ready(vec![Series::default()])]), Look::Empty(_)));
+        assert_eq!(look(vec![ready(vec![point])]), Look::Data);
+        assert_eq!(look(vec![ready(vec![]), failed]), Look::Failed("no".into()));
+    }
+
+    #[test]
+    fn a_picture_stays_until_nothing_is_waited_for() {
+        assert!(!has_come(&loading(&panel())));
+        assert!(!has_come(&PanelData::Queries(vec![ready(vec![]), QueryState::Loading])));
+        assert!(has_come(&PanelData::Queries(vec![ready(vec![])])));
+        assert!(has_come(&PanelData::Jobs(vec![])));
+    }
+}

@@ -1,0 +1,117 @@
+//! The menu of a panel: full screen, its queries, its data as CSV, a link to it.
+
+use leptos::{ev::FocusEvent, prelude::*};
+use model::{dashboard::Panel, panel::PanelData};
+
+/// The menu. What needs a script is disabled until the panel is live.
+#[component]
+pub(super) fn PanelMenu(panel: StoredValue<Panel>, data: Signal<PanelData>, live: RwSignal<bool>) -> impl IntoView {
+    let (id, title) = panel.with_value(|panel| (panel.id.clone(), panel.title.clone()));
+    let queries = panel.with_value(|panel| panel.queries.iter().map(|query| query.expr.clone()).collect::<Vec<_>>());
+    let has_queries = !queries.is_empty();
+    let element = NodeRef::<leptos::html::Details>::new();
+    let screen_id = id.clone();
+    view! {
+        <details
+            class="panel-menu"
+            name="panel-menu"
+            node_ref=element
+            on:focusout=move |event| close_when_left(element, &event)
+            on:keydown=move |event| {
+                if event.key() == "Escape" {
+                    close(element);
+                }
+            }
+        >
+            <summary class="icon-button" aria-label=format!("Menu of {title}")>
+                <span aria-hidden="true">"\u{22ee}"</span>
+            </summary>
+            <div class="menu" aria-label=format!("Menu of {title}") role="group">
+                <button
+                    type="button"
+                    class="menu-item"
+                    disabled=move || !live.get()
+                    on:click=move |_| {
+                        close(element);
+                        full_screen(&screen_id);
+                    }
+                >
+                    "Full screen"
+                </button>
+                {has_queries
+                    .then(|| {
+                        view! {
+                            <button
+                                type="button"
+                                class="menu-item"
+                                disabled=move || !live.get()
+                                on:click=move |_| {
+                                    close(element);
+                                    save_csv(panel, data);
+                                }
+                            >
+                                "Data as CSV"
+                            </button>
+                        }
+                    })}
+                <a class="menu-item" href=format!("#panel-{id}")>
+                    "Link to this panel"
+                </a>
+                {has_queries
+                    .then(|| {
+                        view! {
+                            <div class="menu-queries">
+                                <span class="menu-heading">"Query"</span>
+                                {queries.into_iter().map(|expr| view! { <code tabindex="0">{expr}</code> }).collect_view()}
+                            </div>
+                        }
+                    })}
+            </div>
+        </details>
+    }
+}
+
+#[cfg(feature = "browser")]
+fn close(element: NodeRef<leptos::html::Details>) {
+    if let Some(details) = element.get_untracked() {
+        let _ = details.remove_attribute("open");
+    }
+}
+
+#[cfg(feature = "browser")]
+fn close_when_left(element: NodeRef<leptos::html::Details>, event: &FocusEvent) {
+    use wasm_bindgen::JsCast;
+    let target = event.related_target().and_then(|target| target.dyn_into::<web_sys::Node>().ok());
+    // No target: the window lost the focus, or something that cannot have it was clicked.
+    let inside = element.get_untracked().is_some_and(|details| details.contains(target.as_ref()));
+    if !inside {
+        close(element);
+    }
+}
+
+#[cfg(feature = "browser")]
+fn full_screen(id: &str) {
+    let root = document();
+    if root.fullscreen_element().is_some() {
+        root.exit_fullscreen();
+    } else if let Some(panel) = root.get_element_by_id(&format!("panel-{id}")) {
+        // Refused where the page is embedded without the right to it: the panel stays as it is.
+        let _ = panel.request_fullscreen();
+    }
+}
+
+#[cfg(feature = "browser")]
+fn save_csv(panel: StoredValue<Panel>, data: Signal<PanelData>) {
+    let csv = data.with_untracked(|data| panel.with_value(|panel| super::csv::csv(panel, data)));
+    super::csv::save(&panel.with_value(|panel| format!("{}.csv", panel.id)), &csv);
+}
+
+// On the server nothing is clicked.
+#[cfg(not(feature = "browser"))]
+fn close(_element: NodeRef<leptos::html::Details>) {}
+#[cfg(not(feature = "browser"))]
+fn close_when_left(_element: NodeRef<leptos::html::Details>, _event: &FocusEvent) {}
+#[cfg(not(feature = "browser"))]
+fn full_screen(_id: &str) {}
+#[cfg(not(feature = "browser"))]
+fn save_csv(_panel: StoredValue<Panel>, _data: Signal<PanelData>) {}

@@ -1,0 +1,29 @@
+//! The panels of a dashboard: one component for all kinds, from the same data on the server and in the browser.
+//!
+//! A page provides a [`PanelsContext`] and then shows a [`PanelView`] for each panel, inside an element of class `panels`
+//! (the grid of 24 columns; each panel knows its place in it). The style of everything below `.panels` is `style/panels.css`;
+//! it needs nothing from the page's own style but a background.
+//!
+//! **First picture.** The server draws the body of a panel into `.panel-picture`. Its data is not sent a second time: the
+//! browser takes the picture over as it is, and shows the live body in its place as soon as every query of the panel has
+//! data, an error, or is known to be empty. Both are made by the same components in the same layout, so nothing moves.
+//!
+//! **Plot area.** Text around a chart is text of the page, placed by percentages of the plot box. Inside the box is an SVG
+//! picture, stretched, or canvases of the same size.
+
+#[cfg(feature = "browser")]
+mod canvas;
+mod context;
+#[cfg(any(feature = "browser", test))]
+mod csv;
+mod legend;
+mod look;
+mod menu;
+mod stat;
+mod timeseries;
+mod traces;
+mod view;
+
+pub use context::{PanelsContext, Viewport};
+pub use look::{has_come, loading};
+pub use view::{PanelView, PanelViewProps};

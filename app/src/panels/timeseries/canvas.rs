@@ -1,0 +1,220 @@
+//! The live picture of a chart: one canvas for grid and thresholds, one for the series.
+//!
+//! The series layer is moved to the left by whole pixels when only new points came, and only these are drawn; it is drawn
+//! anew when anything else changed, and now and then all the same, so that the seams between pieces do not add up.
+
+use chart::{
+    palette::Ink,
+    plot::{BAND_FILL, Pixels, TimePlot, TimeSpan},
+    scale::ValueScale,
+};
+use leptos::{html::Canvas, prelude::*};
+use model::dashboard::ThresholdStyle;
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, Path2d};
+
+use super::{Chart, axes::Axes, colors::color};
+use crate::panels::{
+    canvas::{Size, on_frame, prepare, size_of},
+    context::PanelsContext,
+};
+
+/// Pieces that are drawn beside each other before all is drawn anew.
+const MOST_PIECES: u32 = 40;
+/// Width of a line in CSS pixels.
+const LINE_WIDTH: f64 = 1.5;
+
+/// What is on the series layer.
+#[derive(Debug, Clone, PartialEq)]
+struct Drawn {
+    frame: Frame,
+    /// The time at the left edge, in milliseconds; not quite the span's, because the layer moves by whole pixels.
+    origin_ms: f64,
+    /// Time of the youngest point.
+    newest_ms: i64,
+    pieces: u32,
+}
+
+/// What the series are drawn in: if any of it changed, they are drawn anew.
+#[derive(Debug, Clone, PartialEq)]
+struct Frame {
+    size: Size,
+    scale: ValueScale,
+    length_ms: i64,
+    step_ms: i64,
+    theme: u32,
+    inks: Vec<(Ink, bool)>,
+}
+
+/// The canvases of a chart's plot box.
+pub(super) fn layers(chart: Chart, axes: Axes) -> AnyView {
+    let theme = PanelsContext::of_page().theme;
+    let (back, front) = (NodeRef::<Canvas>::new(), NodeRef::<Canvas>::new());
+    let size = size_of(back);
+    let drawn = StoredValue::new(None::<Drawn>);
+    let watch = move || {
+        chart.data.track();
+        chart.viewport.track();
+        chart.isolated.track();
+        axes.scale.track();
+        size.track();
+        theme.track();
+    };
+    let draw = move || {
+        let (Some(back), Some(front)) = (back.get(), front.get()) else { return };
+        let size = size.get();
+        let (Some(behind), Some(before)) = (prepare(&back, size), prepare(&front, size)) else { return };
+        chart.with_plot(Some(axes.scale.get()), |plot| {
+            draw_back(&behind, plot, size);
+            drawn.update_value(|drawn| draw_series(&front, &before, plot, (size, theme.get()), drawn));
+        });
+    };
+    on_frame(watch, draw);
+    view! {
+        <div class="plot-layers">
+            <canvas node_ref=back></canvas>
+            <canvas node_ref=front></canvas>
+        </div>
+    }
+    .into_any()
+}
+
+/// Grid and thresholds: a few lines, drawn anew each time.
+fn draw_back(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size) {
+    context.clear_rect(0.0, 0.0, size.width, size.height);
+    context.set_line_width(size.ratio.round().max(1.0));
+    // A line of whole pixels lies between two of them.
+    let crisp = |position: f64| position.round() + (size.ratio.round().max(1.0) % 2.0) / 2.0;
+    context.set_stroke_style_str(&color(Ink::Grid));
+    context.begin_path();
+    for value in plot.scale.ticks() {
+        let y = crisp(plot.pixel_y(value, size.height)).min(size.height - 0.5);
+        context.move_to(0.0, y);
+        context.line_to(size.width, y);
+    }
+    for tick in &plot.time_ticks {
+        let x = crisp(tick.position * size.width).min(size.width - 0.5);
+        context.move_to(x, 0.0);
+        context.line_to(x, size.height);
+    }
+    context.stroke();
+    for limit in &plot.limits {
+        let ink = color(Ink::Meaning(limit.color));
+        let y = plot.pixel_y(limit.value, size.height);
+        match plot.limit_style {
+            ThresholdStyle::None => {}
+            ThresholdStyle::Line => {
+                let dash = js_sys::Array::of2(&(6.0 * size.ratio).into(), &(4.0 * size.ratio).into());
+                let _ = context.set_line_dash(&dash);
+                context.set_stroke_style_str(&ink);
+                context.begin_path();
+                context.move_to(0.0, crisp(y));
+                context.line_to(size.width, crisp(y));
+                context.stroke();
+                let _ = context.set_line_dash(&js_sys::Array::new());
+            }
+            ThresholdStyle::Band => {
+                let top = plot.pixel_y(limit.end.min(plot.scale.high), size.height);
+                context.set_global_alpha(BAND_FILL);
+                context.set_fill_style_str(&ink);
+                context.fill_rect(0.0, top, size.width, y.min(size.height) - top);
+                context.set_global_alpha(1.0);
+            }
+        }
+    }
+}
+
+/// The series: moved and continued where that suffices, drawn anew where not.
+fn draw_series(
+    canvas: &HtmlCanvasElement,
+    context: &CanvasRenderingContext2d,
+    plot: &TimePlot<'_>,
+    (size, theme): (Size, u32),
+    drawn: &mut Option<Drawn>,
+) {
+    let frame = Frame {
+        size,
+        scale: plot.scale,
+        length_ms: plot.span.end_ms - plot.span.start_ms,
+        step_ms: plot.span.step_ms,
+        theme,
+        inks: plot.layers.iter().map(|layer| (layer.ink, layer.fill > 0.0)).collect(),
+    };
+    let Some(newest_ms) = plot.newest_ms() else {
+        context.clear_rect(0.0, 0.0, size.width, size.height);
+        *drawn = None;
+        return;
+    };
+    context.set_line_width(LINE_WIDTH * size.ratio);
+    context.set_line_join("round");
+    if let Some(before) = drawn.as_mut().filter(|before| before.frame == frame && before.pieces < MOST_PIECES)
+        && let Some(shift) = whole_pixels(before, &plot.span, size.width)
+        && newest_ms >= before.newest_ms
+    {
+        if shift == 0.0 && newest_ms == before.newest_ms {
+            return;
+        }
+        if shift > 0.0 {
+            let _ = context.set_global_composite_operation("copy");
+            let _ = context.draw_image_with_html_canvas_element(canvas, -shift, 0.0);
+            let _ = context.set_global_composite_operation("source-over");
+        }
+        let pixel_ms = milliseconds_a_pixel(&plot.span, size.width);
+        before.origin_ms += shift * pixel_ms;
+        draw_layers(context, plot, size, left_edge(&plot.span, before.origin_ms) / pixel_ms, Some(before.newest_ms + 1));
+        before.newest_ms = newest_ms;
+        before.pieces += 1;
+        return;
+    }
+    context.clear_rect(0.0, 0.0, size.width, size.height);
+    draw_layers(context, plot, size, 0.0, None);
+    *drawn = Some(Drawn { frame, origin_ms: milliseconds(plot.span.start_ms), newest_ms, pieces: 0 });
+}
+
+fn draw_layers(
+    context: &CanvasRenderingContext2d,
+    plot: &TimePlot<'_>,
+    size: Size,
+    offset: f64,
+    since_ms: Option<i64>,
+) {
+    let pixels = Pixels { width: size.width, height: size.height, offset };
+    let mut path = String::new();
+    for layer in plot.layers.iter().filter(|layer| layer.fill > 0.0) {
+        path.clear();
+        plot.area_path(layer, pixels, since_ms, &mut path);
+        if let Ok(area) = Path2d::new_with_path_string(&path) {
+            context.set_global_alpha(layer.fill);
+            context.set_fill_style_str(&color(layer.ink));
+            context.fill_with_path_2d(&area);
+        }
+    }
+    context.set_global_alpha(1.0);
+    for layer in &plot.layers {
+        path.clear();
+        plot.line_path(layer, pixels, since_ms, &mut path);
+        if let Ok(line) = Path2d::new_with_path_string(&path) {
+            context.set_stroke_style_str(&color(layer.ink));
+            context.stroke_with_path(&line);
+        }
+    }
+}
+
+/// How far the layer has to move to the left for a span; `None` if it cannot be moved there.
+fn whole_pixels(drawn: &Drawn, span: &TimeSpan, width: f64) -> Option<f64> {
+    let shift = (left_edge(span, drawn.origin_ms) / milliseconds_a_pixel(span, width)).round();
+    (0.0..width).contains(&shift).then_some(shift)
+}
+
+/// Milliseconds from the left edge of the layer to that of the span.
+fn left_edge(span: &TimeSpan, origin_ms: f64) -> f64 {
+    milliseconds(span.start_ms) - origin_ms
+}
+
+fn milliseconds_a_pixel(span: &TimeSpan, width: f64) -> f64 {
+    (milliseconds(span.end_ms - span.start_ms) / width).max(f64::MIN_POSITIVE)
+}
+
+#[allow(clippy::cast_precision_loss)] // times of this era are far below 2^53 milliseconds
+fn milliseconds(time_ms: i64) -> f64 {
+    time_ms as f64
+}

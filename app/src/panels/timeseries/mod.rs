@@ -1,0 +1,140 @@
+//! Lines or areas over time, with axes, a legend that isolates, and a hover line shared by the page.
+
+mod axes;
+#[cfg(feature = "browser")]
+mod canvas;
+#[cfg(feature = "browser")]
+mod colors;
+mod hover;
+mod legend;
+
+use std::collections::BTreeSet;
+
+use chart::plot::{PlotOptions, TimePlot};
+use leptos::prelude::*;
+use model::{dashboard::Panel, panel::PanelData};
+
+use self::{axes::Axes, legend::Legend};
+use super::{
+    context::{PanelsContext, Viewport},
+    stat,
+    traces::{mark, shown, unit_of, write},
+};
+
+#[cfg(feature = "browser")]
+pub(super) use self::colors::watch_theme;
+
+/// Height of a row of the page's grid, in CSS pixels.
+const ROW_PX: usize = 38;
+/// What of a panel's height is not plot: heading, time axis, legend.
+const FRAME_PX: usize = 118;
+
+/// What a chart draws, and how.
+#[derive(Clone, Copy)]
+struct Chart {
+    panel: StoredValue<Panel>,
+    data: Signal<PanelData>,
+    viewport: Signal<Viewport>,
+    /// Names of the series that are shown alone; empty for all.
+    isolated: RwSignal<BTreeSet<String>>,
+}
+
+impl Chart {
+    /// Makes the plot of the data as it is now.
+    fn with_plot<T>(&self, previous: Option<chart::scale::ValueScale>, draw: impl FnOnce(&TimePlot<'_>) -> T) -> T {
+        let viewport = self.viewport.get();
+        let isolated = self.isolated.get();
+        self.data.with(|data| {
+            self.panel.with_value(|panel| {
+                let shown = shown(panel, data);
+                let traces: Vec<_> = shown
+                    .iter()
+                    .filter(|shown| isolated.is_empty() || isolated.contains(&shown.name))
+                    .map(super::traces::Shown::trace)
+                    .collect();
+                draw(&TimePlot::new(&traces, &options(panel, &viewport), previous))
+            })
+        })
+    }
+}
+
+fn options<'a>(panel: &'a Panel, viewport: &Viewport) -> PlotOptions<'a> {
+    let height = (usize::from(panel.height) * ROW_PX).saturating_sub(FRAME_PX);
+    let unit = model::unit::Unit::from_id(&panel.unit);
+    PlotOptions {
+        span: viewport.span(),
+        stacked: panel.stacked,
+        fixed: (panel.min, panel.max),
+        roundness: unit.roundness(),
+        thresholds: &panel.thresholds,
+        threshold_style: panel.threshold_style,
+        tz_offset_min: viewport.tz_offset_min,
+        value_ticks: (height / 40).clamp(2, 8),
+        time_ticks: (i64::from(panel.width) / 2).clamp(3, 10),
+    }
+}
+
+/// The chart with its axes and its legend.
+pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
+    let context = PanelsContext::of_page();
+    let chart = Chart { panel, data, viewport: context.viewport, isolated: RwSignal::new(BTreeSet::new()) };
+    let axes = Axes::of(chart);
+    let label = panel.with_value(|panel| format!("{} over time. Arrow keys read values.", panel.title));
+    let numbers = Memo::new(move |_| data.with(|data| panel.with_value(|panel| beside(panel, data))));
+    view! {
+        <div class="chart">
+            <div class="chart-row">
+                {axes::frame(axes, chart, label, plot_box(chart, axes))}
+                {move || numbers.with(|numbers| (!numbers.is_empty()).then(|| beside_view(numbers)))}
+            </div>
+            <Legend chart=chart/>
+        </div>
+    }
+    .into_any()
+}
+
+/// What fills the plot box: a picture from the server, canvases in the browser.
+#[cfg(not(feature = "browser"))]
+fn plot_box(chart: Chart, axes: Axes) -> AnyView {
+    let svg = chart.with_plot(Some(axes.scale.get()), |plot| plot.svg());
+    view! { <div class="plot-layers" inner_html=svg></div> }.into_any()
+}
+
+#[cfg(feature = "browser")]
+fn plot_box(chart: Chart, axes: Axes) -> AnyView {
+    canvas::layers(chart, axes)
+}
+
+/// Numbers beside a chart: the newest value of the queries that ask for it.
+fn beside(panel: &Panel, data: &PanelData) -> Vec<(String, super::traces::Written)> {
+    shown(panel, data)
+        .into_iter()
+        .filter(|shown| shown.query.stat)
+        .filter_map(|shown| {
+            let written = write(panel, shown.query, shown.series.last()?.1);
+            Some((shown.name, written))
+        })
+        .take(3)
+        .collect()
+}
+
+fn beside_view(numbers: &[(String, super::traces::Written)]) -> impl IntoView + use<> {
+    let numbers = numbers.iter().map(|(name, written)| {
+        let (digits, unit) = stat::split(&written.text);
+        view! {
+            <div class=format!("beside-number {}", written.class)>
+                <span class="beside-value">
+                    {digits} <span class="stat-unit">{unit}</span>
+                    <span class="stat-mark" aria-hidden="true">{mark(written.meaning)}</span>
+                </span>
+                <span class="beside-name">{name.clone()}</span>
+            </div>
+        }
+    });
+    view! { <div class="chart-beside">{numbers.collect_view()}</div> }
+}
+
+/// Unit of the values of a chart's axis.
+fn axis_unit(panel: &Panel) -> model::unit::Unit {
+    panel.queries.first().map_or_else(|| model::unit::Unit::from_id(&panel.unit), |query| unit_of(panel, query))
+}

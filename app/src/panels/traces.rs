@@ -1,0 +1,142 @@
+//! The series of a panel in one list, with what they are called and how they look.
+
+use chart::{
+    palette::{Ink, threshold_color},
+    plot::Trace,
+};
+use model::{
+    dashboard::{Panel, Query, Threshold},
+    frame::Series,
+    panel::{PanelData, QueryState},
+    unit::Unit,
+};
+
+use super::legend::series_name;
+
+/// Series of a panel that are shown; what is beyond is said to be left out.
+pub(super) const MOST_SERIES: usize = 100;
+
+/// A series and how it is shown.
+#[derive(Debug, Clone)]
+pub(super) struct Shown<'a> {
+    pub(super) query: &'a Query,
+    pub(super) series: &'a Series,
+    pub(super) name: String,
+    pub(super) ink: Ink,
+}
+
+impl<'a> Shown<'a> {
+    pub(super) fn trace(&self) -> Trace<'a> {
+        Trace { ink: self.ink, timestamps: &self.series.timestamps, values: &self.series.values }
+    }
+
+    /// The value nearest to `at_ms`, if one is within `reach_ms`.
+    pub(super) fn value_at(&self, at_ms: i64, reach_ms: i64) -> Option<f64> {
+        let after = self.series.timestamps.partition_point(|timestamp| *timestamp < at_ms);
+        let candidates = [after.checked_sub(1), Some(after)].into_iter().flatten();
+        let points =
+            candidates.filter_map(|index| Some((*self.series.timestamps.get(index)?, *self.series.values.get(index)?)));
+        let nearest = points.min_by_key(|(timestamp, _)| timestamp.abs_diff(at_ms))?;
+        (nearest.0.abs_diff(at_ms) <= reach_ms.unsigned_abs()).then_some(nearest.1)
+    }
+}
+
+/// The series of a panel in the order of its queries, at most [`MOST_SERIES`].
+pub(super) fn shown<'a>(panel: &'a Panel, data: &'a PanelData) -> Vec<Shown<'a>> {
+    let PanelData::Queries(states) = data else { return Vec::new() };
+    let mut shown = Vec::new();
+    let mut colored = 0;
+    for (query, state) in panel.queries.iter().zip(states) {
+        let QueryState::Ready { frame, .. } = state else { continue };
+        // A colour with a meaning tells one series from others, so it is not given to several.
+        let own = query.color.filter(|_| frame.series.len() == 1);
+        for series in frame.series.iter().filter(|series| !series.timestamps.is_empty()) {
+            if shown.len() == MOST_SERIES {
+                return shown;
+            }
+            let ink = Ink::series(colored, own);
+            if own.is_none() {
+                colored += 1;
+            }
+            shown.push(Shown { query, series, name: series_name(query, &series.labels), ink });
+        }
+    }
+    shown
+}
+
+/// Number of series that a panel has, shown or not.
+pub(super) fn series_count(data: &PanelData) -> usize {
+    let PanelData::Queries(states) = data else { return 0 };
+    states
+        .iter()
+        .map(|state| match state {
+            QueryState::Ready { frame, .. } => frame.series.len(),
+            _ => 0,
+        })
+        .sum()
+}
+
+/// Unit of a query's values.
+pub(super) fn unit_of(panel: &Panel, query: &Query) -> Unit {
+    Unit::from_id(query.unit.as_deref().unwrap_or(&panel.unit))
+}
+
+/// Thresholds of a query's values.
+pub(super) fn thresholds_of<'a>(panel: &'a Panel, query: &'a Query) -> &'a [Threshold] {
+    if query.thresholds.is_empty() { &panel.thresholds } else { &query.thresholds }
+}
+
+/// A value in words, with the class of the colour that its thresholds give it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Written {
+    pub(super) text: String,
+    /// Class that sets `--ink`, or empty.
+    pub(super) class: String,
+    /// What the colour means, for those who do not see it: empty, `notable`, `warning` or `critical`.
+    pub(super) meaning: &'static str,
+}
+
+/// Writes a value of a query.
+pub(super) fn write(panel: &Panel, query: &Query, value: f64) -> Written {
+    use model::dashboard::Color;
+    let color = threshold_color(thresholds_of(panel, query), value);
+    Written {
+        text: unit_of(panel, query).format(value, panel.decimals),
+        class: color.map(|color| Ink::Meaning(color).class()).unwrap_or_default(),
+        meaning: match color {
+            Some(Color::Red) => "critical",
+            Some(Color::Orange | Color::Yellow) => "warning",
+            _ => "",
+        },
+    }
+}
+
+/// The shape that says what a colour means: `\u{25b2}` for a warning, `\u{25c6}` for critical.
+pub(super) fn mark(meaning: &str) -> &'static str {
+    match meaning {
+        "critical" => "\u{25c6}",
+        "warning" => "\u{25b2}",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::frame::Frame;
+
+    use super::*;
+
+    #[test]
+    fn the_nearest_value_is_read_within_reach() {
+        let panel = super::super::legend::tests::panel(r#"{"expr":"up"}"#);
+        let series = Series { timestamps: vec![10, 20, 30], values: vec![1.0, 2.0, 3.0], ..Series::default() };
+        let data =
+            PanelData::Queries(vec![QueryState::Ready {
+                frame: Frame { series: vec![series], ..Frame::default() },
+                stale: None,
+            }]);
+        let shown = shown(&panel, &data);
+        let at = |at_ms| shown[0].value_at(at_ms, 5);
+        assert_eq!([at(4), at(5), at(14), at(16), at(35), at(36)], [None, Some(1.0), Some(1.0), Some(2.0), Some(3.0), None]);
+    }
+}

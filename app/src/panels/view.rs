@@ -1,0 +1,111 @@
+//! The frame of a panel: its heading, its menu, and its body, first as a picture and then live.
+
+use leptos::prelude::*;
+use model::{
+    dashboard::{Panel, PanelKind},
+    panel::PanelData,
+};
+
+use super::{
+    look::{self, with_look},
+    menu::PanelMenu,
+    stat, timeseries,
+};
+
+/// One panel of a dashboard.
+#[component]
+pub fn PanelView(
+    /// What it is.
+    panel: Panel,
+    /// Its data. On the server what there is; in the browser [`super::loading`] until the first live data is complete.
+    #[prop(into)]
+    data: Signal<PanelData>,
+) -> impl IntoView {
+    let live = RwSignal::new(false);
+    Effect::new(move |_| {
+        if !live.get_untracked() && data.with(look::has_come) {
+            live.set(true);
+        }
+    });
+    let (id, kind) = (panel.id.clone(), panel.kind);
+    let (anchor, heading) = (format!("panel-{id}"), format!("panel-{id}-title"));
+    let (title, description) = (panel.title.clone(), panel.description.clone());
+    let place = format!("--w:{};--h:{}", panel.width.clamp(1, 24), panel.height.max(1));
+    let panel = StoredValue::new(panel);
+    let picture = StoredValue::new(picture(panel, data));
+    view! {
+        <section
+            class=format!("panel panel-{}", kind_name(kind))
+            id=anchor
+            style=place
+            aria-labelledby=heading.clone()
+            tabindex="-1"
+        >
+            <header class="panel-head">
+                <h2 class="panel-title" id=heading.clone()>{title}</h2>
+                {(!description.is_empty()).then(|| describe(&id, description))}
+                <PanelMenu panel=panel data=data live=live/>
+            </header>
+            <div class="panel-body">
+                {move || {
+                    if live.get() {
+                        view! { <div class="panel-live">{body(panel, data)}</div> }.into_any()
+                    } else {
+                        view! { <div class="panel-picture" inner_html=picture.get_value()></div> }.into_any()
+                    }
+                }}
+            </div>
+        </section>
+    }
+}
+
+/// The description of a panel, shown when its mark is pointed at or focused.
+fn describe(id: &str, description: String) -> impl IntoView + use<> {
+    let tip = format!("panel-{id}-tip");
+    view! {
+        <span class="panel-info">
+            <button type="button" class="icon-button" aria-label="Description" aria-describedby=tip.clone()>
+                <span aria-hidden="true">"i"</span>
+            </button>
+            <span class="tip" role="tooltip" id=tip>{description}</span>
+        </span>
+    }
+}
+
+/// The server's picture of the body.
+#[cfg(feature = "ssr")]
+fn picture(panel: StoredValue<Panel>, data: Signal<PanelData>) -> String {
+    body(panel, data).to_html()
+}
+
+/// The browser keeps the picture that the server sent. Where there was no server, the panel waits for data.
+#[cfg(not(feature = "ssr"))]
+fn picture(_panel: StoredValue<Panel>, _data: Signal<PanelData>) -> String {
+    concat!(
+        r#"<div class="look"><div class="message message-loading" role="status"><div class="skeleton" aria-hidden="true">"#,
+        r#"<i></i><i></i><i></i><i></i></div><span class="message-title">Loading</span></div></div>"#
+    )
+    .to_owned()
+}
+
+fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
+    match panel.with_value(|panel| panel.kind) {
+        PanelKind::Stat => with_look(panel, data, move || stat::body(panel, data)),
+        _ => with_look(panel, data, move || timeseries::body(panel, data)),
+    }
+}
+
+fn kind_name(kind: PanelKind) -> &'static str {
+    match kind {
+        PanelKind::Stat => "stat",
+        PanelKind::Timeseries => "timeseries",
+        PanelKind::Gauge => "gauge",
+        PanelKind::Pie => "pie",
+        PanelKind::Bars => "bars",
+        PanelKind::Table => "table",
+        PanelKind::Heatmap => "heatmap",
+        PanelKind::Jobs => "jobs",
+        PanelKind::Alerts => "alerts",
+        PanelKind::Sources => "sources",
+    }
+}
