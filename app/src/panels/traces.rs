@@ -130,13 +130,15 @@ mod tests {
     fn the_nearest_value_is_read_within_reach() {
         let panel = super::super::legend::tests::panel(r#"{"expr":"up"}"#);
         let series = Series { timestamps: vec![10, 20, 30], values: vec![1.0, 2.0, 3.0], ..Series::default() };
-        let data =
-            PanelData::Queries(vec![QueryState::Ready {
-                frame: Frame { series: vec![series], ..Frame::default() },
-                stale: None,
-            }]);
+        let data = PanelData::Queries(vec![QueryState::Ready {
+            frame: Frame { series: vec![series], ..Frame::default() },
+            stale: None,
+        }]);
         let shown = shown(&panel, &data);
         let at = |at_ms| shown[0].value_at(at_ms, 5);
-        assert_eq!([at(4), at(5), at(14), at(16), at(35), at(36)], [None, Some(1.0), Some(1.0), Some(2.0), Some(3.0), None]);
+        assert_eq!(
+            [at(4), at(5), at(14), at(16), at(35), at(36)],
+            [None, Some(1.0), Some(1.0), Some(2.0), Some(3.0), None]
+        );
     }
 }

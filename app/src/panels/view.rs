@@ -8,11 +8,12 @@ use model::{
 
 use super::{
     look::{self, with_look},
-    menu::PanelMenu,
+    menu::panel_menu,
     stat, timeseries,
 };
 
 /// One panel of a dashboard.
+#[allow(unreachable_pub)] // the macro keeps the function itself private to this module
 #[component]
 pub fn PanelView(
     /// What it is.
@@ -44,7 +45,7 @@ pub fn PanelView(
             <header class="panel-head">
                 <h2 class="panel-title" id=heading.clone()>{title}</h2>
                 {(!description.is_empty()).then(|| describe(&id, description))}
-                <PanelMenu panel=panel data=data live=live/>
+                {panel_menu(panel, data, live)}
             </header>
             <div class="panel-body">
                 {move || {

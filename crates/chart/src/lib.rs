@@ -7,11 +7,15 @@
 //! - [`scale`]: ranges and ticks of the axes.
 //! - [`reduce`]: as many points as a picture has columns.
 //! - [`plot`]: lines, stacked areas, thresholds over time.
+//! - [`heatmap`]: buckets over time.
+//! - [`round`]: gauges and donuts.
 //! - [`palette`]: colours by meaning.
 //! - [`svg`]: the backend that writes SVG for the page.
 
+pub mod heatmap;
 pub mod palette;
 pub mod plot;
 pub mod reduce;
+pub mod round;
 pub mod scale;
 pub mod svg;

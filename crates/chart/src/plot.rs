@@ -235,7 +235,7 @@ impl<'a> TimePlot<'a> {
         for layer in self.layers.iter().filter(|layer| layer.fill > 0.0) {
             let style = layer.ink.packed().mix(layer.fill);
             let polygons = self
-                .areas(layer, columns)
+                .areas(layer, columns, None)
                 .into_iter()
                 .map(|run| Polygon::new(run.into_iter().map(|(x, y)| (x / columns, y)).collect::<Vec<_>>(), style));
             chart.draw_series(polygons).ok()?;
@@ -243,7 +243,7 @@ impl<'a> TimePlot<'a> {
         for layer in &self.layers {
             let style = layer.ink.packed();
             let paths = self
-                .runs(layer, columns)
+                .runs(layer, columns, None)
                 .into_iter()
                 .map(|run| PathElement::new(run.into_iter().map(|(x, y)| (x / columns, y)).collect::<Vec<_>>(), style));
             chart.draw_series(paths).ok()?;

@@ -18,7 +18,8 @@ pub(super) struct Axes {
 
 impl Axes {
     pub(super) fn of(chart: Chart) -> Self {
-        let scale = Memo::new(move |previous: Option<&ValueScale>| chart.with_plot(previous.copied(), |plot| plot.scale));
+        let scale =
+            Memo::new(move |previous: Option<&ValueScale>| chart.with_plot(previous.copied(), |plot| plot.scale));
         let times = Memo::new(move |_| {
             let viewport = chart.viewport.get();
             let most = chart.panel.with_value(|panel| options(panel, &viewport).time_ticks);

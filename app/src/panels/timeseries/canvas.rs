@@ -160,7 +160,13 @@ fn draw_series(
         }
         let pixel_ms = milliseconds_a_pixel(&plot.span, size.width);
         before.origin_ms += shift * pixel_ms;
-        draw_layers(context, plot, size, left_edge(&plot.span, before.origin_ms) / pixel_ms, Some(before.newest_ms + 1));
+        draw_layers(
+            context,
+            plot,
+            size,
+            left_edge(&plot.span, before.origin_ms) / pixel_ms,
+            Some(before.newest_ms + 1),
+        );
         before.newest_ms = newest_ms;
         before.pieces += 1;
         return;

@@ -116,7 +116,8 @@ fn reading_view(reading: Reading) -> impl IntoView {
 }
 
 fn spoken(reading: &Reading) -> String {
-    let values: Vec<String> = reading.lines.iter().map(|(_, name, written)| format!("{name} {}", written.text)).collect();
+    let values: Vec<String> =
+        reading.lines.iter().map(|(_, name, written)| format!("{name} {}", written.text)).collect();
     format!("{}: {}", reading.time, values.join(", "))
 }
 

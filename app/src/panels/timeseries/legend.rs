@@ -16,8 +16,7 @@ struct Entry {
 }
 
 /// Buttons: a click shows a series alone, a click with shift adds it to those shown or takes it away.
-#[component]
-pub(super) fn Legend(chart: Chart) -> impl IntoView {
+pub(super) fn legend(chart: Chart) -> impl IntoView {
     let entries = Memo::new(move |_| chart.data.with(|data| chart.panel.with_value(|panel| entries(panel, data))));
     let keys = Memo::new(move |_| {
         entries.with(|entries| entries.iter().map(|entry| (entry.name.clone(), entry.ink)).collect::<Vec<_>>())
@@ -82,8 +81,7 @@ fn entries(panel: &Panel, data: &PanelData) -> Vec<Entry> {
     shown(panel, data)
         .into_iter()
         .map(|shown| {
-            let newest =
-                shown.series.last().map(|(_, value)| write(panel, shown.query, value)).unwrap_or_default();
+            let newest = shown.series.last().map(|(_, value)| write(panel, shown.query, value)).unwrap_or_default();
             Entry { name: shown.name, ink: shown.ink, newest }
         })
         .collect()

@@ -14,7 +14,7 @@ use chart::plot::{PlotOptions, TimePlot};
 use leptos::prelude::*;
 use model::{dashboard::Panel, panel::PanelData};
 
-use self::{axes::Axes, legend::Legend};
+use self::{axes::Axes, legend::legend};
 use super::{
     context::{PanelsContext, Viewport},
     stat,
@@ -87,7 +87,7 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
                 {axes::frame(axes, chart, label, plot_box(chart, axes))}
                 {move || numbers.with(|numbers| (!numbers.is_empty()).then(|| beside_view(numbers)))}
             </div>
-            <Legend chart=chart/>
+            {legend(chart)}
         </div>
     }
     .into_any()

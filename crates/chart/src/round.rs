@@ -1,0 +1,112 @@
+//! Round pictures: the arc of a gauge and the ring of a donut. They keep their shape in whatever box they are.
+
+use plotters::{coord::Shift, drawing::DrawingArea, element::Polygon};
+use plotters_backend::{BackendCoord, DrawingBackend};
+
+use crate::{palette::Ink, svg};
+
+const RADIUS: f64 = 1_000.0;
+/// Angle at which a gauge begins and ends, in degrees from the top.
+const GAUGE_END: f64 = 110.0;
+const GAUGE_SIZE: (u32, u32) = (2_000, 1_345);
+const DONUT_SIZE: (u32, u32) = (2_000, 2_000);
+
+/// Part of a gauge's scale that has a meaning.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Zone {
+    /// Where it begins: 0 at the left end of the scale, 1 at the right one.
+    pub from: f64,
+    /// Where it ends.
+    pub to: f64,
+    /// Its colour.
+    pub ink: Ink,
+}
+
+/// An arc filled up to `fraction` (0 to 1), with the zones of its scale as a thin arc around it.
+#[must_use]
+pub fn gauge(fraction: f64, ink: Ink, zones: &[Zone]) -> String {
+    let angle = |fraction: f64| (fraction.clamp(0.0, 1.0) * 2.0 - 1.0) * GAUGE_END;
+    svg::document("gauge-arc", GAUGE_SIZE, true, |out| {
+        svg::group(out, "gauge-track", GAUGE_SIZE, |area| ring(area, (0.70, 0.90), (-GAUGE_END, GAUGE_END), Ink::Grid));
+        svg::group(out, "gauge-zones", GAUGE_SIZE, |area| {
+            zones.iter().try_for_each(|zone| ring(area, (0.935, 0.975), (angle(zone.from), angle(zone.to)), zone.ink))
+        });
+        svg::group(out, "gauge-value", GAUGE_SIZE, |area| ring(area, (0.70, 0.90), (-GAUGE_END, angle(fraction)), ink));
+    })
+}
+
+/// A ring divided by the values' shares, clockwise from the top. What is not above zero has no share.
+#[must_use]
+pub fn donut(shares: &[(f64, Ink)]) -> String {
+    let share = |value: f64| if value.is_finite() && value > 0.0 { value } else { 0.0 };
+    let total: f64 = shares.iter().map(|(value, _)| share(*value)).sum();
+    svg::document("donut", DONUT_SIZE, true, |out| {
+        if total <= 0.0 {
+            svg::group(out, "donut-empty", DONUT_SIZE, |area| ring(area, (0.64, 0.97), (0.0, 360.0), Ink::Grid));
+            return;
+        }
+        svg::group(out, "donut-shares", DONUT_SIZE, |area| {
+            let mut from = 0.0;
+            shares.iter().filter(|(value, _)| share(*value) > 0.0).try_for_each(|(value, ink)| {
+                let to = from + share(*value) / total * 360.0;
+                let part = (from, to);
+                from = to;
+                ring(area, (0.64, 0.97), part, *ink)
+            })
+        });
+    })
+}
+
+/// Draws the part of a ring between two radii (of 1) and two angles (in degrees from the top, clockwise) as a polygon of small steps.
+fn ring<DB: DrawingBackend>(
+    area: &DrawingArea<DB, Shift>,
+    (inner, outer): (f64, f64),
+    (from, to): (f64, f64),
+    ink: Ink,
+) -> Option<()> {
+    const STEP: f64 = 3.0;
+    if to.is_nan() || to <= from {
+        return Some(());
+    }
+    let steps = ((to - from) / STEP).ceil().max(1.0);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a circle has at most 120 steps
+    let count = steps as u32;
+    let at = |index: u32, radius: f64| point(radius, from + (to - from) * f64::from(index) / steps);
+    let outline: Vec<BackendCoord> =
+        (0..=count).map(|index| at(index, outer)).chain((0..=count).rev().map(|index| at(index, inner))).collect();
+    area.draw(&Polygon::new(outline, ink.packed())).ok()
+}
+
+fn point(radius: f64, degrees: f64) -> BackendCoord {
+    let (sine, cosine) = degrees.to_radians().sin_cos();
+    #[allow(clippy::cast_possible_truncation)] // within the picture
+    let whole = |value: f64| value.round() as i32;
+    (whole(RADIUS + RADIUS * radius * sine), whole(RADIUS - RADIUS * radius * cosine))
+}
+
+#[cfg(test)]
+mod tests {
+    use model::dashboard::Color;
+
+    use super::*;
+
+    #[test]
+    fn a_gauge_has_track_zones_and_value() {
+        let zones = [Zone { from: 0.0, to: 0.75, ink: Ink::Meaning(Color::Red) }];
+        let svg = gauge(0.5, Ink::Meaning(Color::Green), &zones);
+        assert!(svg.starts_with("<svg class=\"gauge-arc\" viewBox=\"0 0 2000 1345\" aria-hidden"), "{svg}");
+        assert!(svg.contains("gauge-zones\"><path class=\"fill ink-red\""), "{svg}");
+        // Half of the scale ends at the top.
+        assert!(svg.contains("l47-1v200"), "{svg}");
+        assert!(!gauge(0.0, Ink::Grid, &[]).contains("gauge-value"));
+        assert!(!gauge(f64::NAN, Ink::Grid, &[]).contains("gauge-value"));
+    }
+
+    #[test]
+    fn a_donut_has_a_share_a_value() {
+        let svg =
+            donut(&[(3.0, Ink::Series(0)), (0.0, Ink::Series(1)), (1.0, Ink::Series(2)), (f64::NAN, Ink::Series(3))]);
+        assert_eq!(svg.matches("<path").count(), 2, "{svg}");
+        assert!(donut(&[]).contains("donut-empty"));
+    }
+}
