@@ -1,0 +1,79 @@
+//! Accepts connections and hands their requests to the dialect's routes.
+//!
+//! Not `axum::serve`, because the daemon's bad manners must be possible: to refuse connections while it restarts, and to
+//! close one without an answer where the real handler panics.
+
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+use axum::{Router, body::Body, http::header};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt;
+
+use super::{Dialect, FaultKind, admin, coded, documented, respond::NoAnswer, shared::Shared};
+
+/// Time for the head of a request, and how long an idle connection is kept.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
+
+pub(super) async fn run(listener: TcpListener, shared: Arc<Shared>) {
+    let routes = match shared.options.dialect {
+        Dialect::Stock | Dialect::Custom => coded::routes(&shared),
+        Dialect::Documented => documented::routes(&shared),
+    }
+    .merge(admin::routes(&shared));
+    loop {
+        let stream = tokio::select! {
+            () = shared.stop.cancelled() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    // Too many open files and the like: try again when some are closed.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        if shared.faults.is_on(FaultKind::Restart) {
+            continue;
+        }
+        let connection = serve(stream, routes.clone());
+        let stop = shared.stop.clone();
+        shared.tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = connection => {}
+            }
+        });
+    }
+}
+
+async fn serve(stream: TcpStream, routes: Router) {
+    // Small messages must not wait for the one before them to be acknowledged.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "no TCP_NODELAY");
+    }
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let routes = routes.clone();
+        async move {
+            let answer: Result<_, Infallible> = routes.oneshot(request.map(Body::new)).await;
+            let mut answer = answer.unwrap_or_else(|never| match never {});
+            // The daemon checks methods by hand and names none; axum adds this one outside of all layers.
+            answer.headers_mut().remove(header::ALLOW);
+            if answer.extensions().get::<NoAnswer>().is_some() {
+                return Err(io::Error::other("the handler panicked"));
+            }
+            Ok(answer)
+        }
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(READ_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection ended");
+    }
+}

@@ -1,0 +1,168 @@
+//! Submitting and cancelling jobs.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::Response,
+};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::super::{respond::json_ok, shared::Shared};
+use crate::{
+    go_format::salt,
+    world::{Method, Provider, Submission, Vcenter, World},
+};
+
+/// Body of a cancel.
+#[derive(Debug, Deserialize)]
+pub(in crate::server) struct JobIds {
+    #[serde(default)]
+    pub(in crate::server) job_ids: Vec<String>,
+}
+
+/// What is read of a job definition; the rest is ignored.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Definition {
+    id: Option<String>,
+    name: Option<String>,
+    vm_path: Option<String>,
+    output_dir: Option<String>,
+    format: Option<String>,
+    export_method: Option<String>,
+    method: Option<String>,
+    vcenter: Option<Access>,
+    provider: Option<String>,
+    region: Option<String>,
+    job_type: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Access {
+    server: String,
+    username: String,
+    password: String,
+    insecure: bool,
+}
+
+impl Definition {
+    fn submission(self) -> Submission {
+        let non_empty = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let method = non_empty(self.export_method).or_else(|| non_empty(self.method));
+        Submission {
+            id: non_empty(self.id),
+            name: non_empty(self.name).or_else(|| non_empty(self.vm_path.clone())),
+            provider: self.provider.as_deref().and_then(Provider::from_name),
+            region: non_empty(self.region),
+            job_type: self.job_type.as_deref().and_then(crate::world::JobType::from_name),
+            vm_path: Some(self.vm_path.unwrap_or_default()),
+            output_dir: Some(self.output_dir.unwrap_or_default()),
+            format: Some(non_empty(self.format).unwrap_or_else(|| "ovf".to_owned())),
+            method: method.as_deref().and_then(Method::from_name),
+            vcenter: self.vcenter.map(|access| Vcenter {
+                server: access.server,
+                username: access.username,
+                password: access.password,
+                insecure: access.insecure,
+            }),
+            ..Submission::default()
+        }
+    }
+}
+
+/// Reads the body of a submission: one definition with `vm_path`, `{"jobs": [...]}`, or a list; JSON or YAML by the type.
+pub(in crate::server) fn parse_submission(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Submission>, String> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let json = || serde_json::from_slice::<Value>(body).ok().and_then(definitions);
+    let yaml = || {
+        let text = std::str::from_utf8(body).ok()?;
+        serde_saphyr::from_str::<Value>(text).ok().and_then(definitions)
+    };
+    let (found, form) = match kind {
+        "application/json" => (json(), "JSON"),
+        "application/x-yaml" | "text/yaml" => (yaml(), "YAML"),
+        _ => (json().or_else(yaml), "JSON or YAML"),
+    };
+    found.ok_or_else(|| format!("failed to parse jobs: invalid {form} format"))
+}
+
+fn definitions(body: Value) -> Option<Vec<Submission>> {
+    let list = match body {
+        Value::Array(list) => list,
+        Value::Object(mut object) => match object.remove("jobs") {
+            Some(Value::Array(list)) => list,
+            Some(_) => return None,
+            None if object.contains_key("vm_path") => vec![Value::Object(object)],
+            None => return None,
+        },
+        _ => return None,
+    };
+    list.into_iter().map(|item| serde_json::from_value::<Definition>(item).ok().map(Definition::submission)).collect()
+}
+
+/// Submits all; answers with the response but its timestamp.
+pub(in crate::server) fn submit_all(world: &mut World, submissions: Vec<Submission>) -> Map<String, Value> {
+    let (mut accepted, mut errors) = (Vec::new(), Vec::new());
+    for submission in submissions {
+        match world.submit(submission) {
+            Ok(id) => accepted.push(id),
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    let mut body = Map::new();
+    body.insert("accepted".to_owned(), json!(accepted.len()));
+    body.insert("rejected".to_owned(), json!(errors.len()));
+    body.insert("job_ids".to_owned(), json!(accepted));
+    if !errors.is_empty() {
+        body.insert("errors".to_owned(), json!(errors));
+    }
+    body
+}
+
+/// Cancels all; answers with the response but its timestamp.
+pub(in crate::server) fn cancel_all(world: &mut World, ids: &[String]) -> Map<String, Value> {
+    let (mut cancelled, mut failed, mut errors) = (Vec::new(), Vec::new(), Map::new());
+    for id in ids {
+        match world.cancel(id) {
+            Ok(()) => cancelled.push(id),
+            Err(error) => {
+                failed.push(id);
+                errors.insert(id.clone(), json!(error.to_string()));
+            }
+        }
+    }
+    let mut body = Map::new();
+    body.insert("cancelled".to_owned(), json!(cancelled));
+    body.insert("failed".to_owned(), json!(failed));
+    if !errors.is_empty() {
+        body.insert("errors".to_owned(), Value::Object(errors));
+    }
+    body
+}
+
+pub(super) async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
+    let submissions = match parse_submission(&headers, &body) {
+        // The coded daemon knows one provider.
+        Ok(submissions) => submissions.into_iter().map(|s| Submission { provider: None, region: None, ..s }).collect(),
+        Err(message) => return shared.error(StatusCode::BAD_REQUEST, &message),
+    };
+    answer(&shared, |world| submit_all(world, submissions))
+}
+
+pub(super) async fn cancel(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    match serde_json::from_slice::<JobIds>(&body) {
+        Ok(ids) => answer(&shared, |world| cancel_all(world, &ids.job_ids)),
+        Err(error) => shared.error(StatusCode::BAD_REQUEST, &format!("invalid request: {error}")),
+    }
+}
+
+fn answer(shared: &Shared, act: impl FnOnce(&mut World) -> Map<String, Value>) -> Response {
+    let (mut body, now_ms) = shared.change(|world| (act(world), world.now_ms()));
+    body.insert("timestamp".to_owned(), json!(shared.time.nanos(now_ms, salt("answer"))));
+    json_ok(&body)
+}

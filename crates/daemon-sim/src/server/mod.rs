@@ -1,0 +1,241 @@
+//! A simulated daemon on a socket: one [`Simulator`] serves one world in one dialect.
+
+mod accept;
+mod admin;
+mod auth;
+mod coded;
+mod documented;
+mod driver;
+mod fault;
+mod respond;
+mod shared;
+mod socket;
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::net::TcpListener;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+use crate::world::{Profile, USUAL_JOBS_PER_MINUTE, World, WorldOptions};
+
+pub use fault::{Fault, FaultKind};
+use shared::{Shared, wall_ms};
+
+/// How the daemon speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Dialect {
+    /// As the binary behaves when built as it is.
+    Stock,
+    /// The same code, embedded with metrics and authentication.
+    Custom,
+    /// As the HyperSDK documents describe it.
+    #[default]
+    Documented,
+}
+
+impl Dialect {
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Dialect::Stock => "stock",
+            Dialect::Custom => "custom",
+            Dialect::Documented => "documented",
+        }
+    }
+
+    /// The kind of world behind it.
+    #[must_use]
+    pub fn profile(self) -> Profile {
+        match self {
+            Dialect::Stock | Dialect::Custom => Profile::Daemon,
+            Dialect::Documented => Profile::Fleet,
+        }
+    }
+}
+
+/// A word that names nothing here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown {what} {given:?}: use one of {known}")]
+pub struct UnknownName {
+    what: &'static str,
+    given: String,
+    known: &'static str,
+}
+
+impl FromStr for Dialect {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        match text {
+            "stock" => Ok(Dialect::Stock),
+            "custom" => Ok(Dialect::Custom),
+            "documented" => Ok(Dialect::Documented),
+            other => Err(UnknownName { what: "dialect", given: other.to_owned(), known: "stock, custom, documented" }),
+        }
+    }
+}
+
+/// How to start a [`Simulator`].
+#[derive(Debug, Clone)]
+pub struct SimOptions {
+    /// Address to listen on; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// How it speaks.
+    pub dialect: Dialect,
+    /// Same seed, same world.
+    pub seed: u64,
+    /// Jobs submitted a minute, on average.
+    pub jobs_per_minute: f64,
+    /// Key that requests must carry (`custom`, `documented`). `custom` with an empty key accepts sessions only, as the code does.
+    pub api_key: Option<String>,
+    /// Origins that may open the socket (`custom`); `*.example.com` stands for all below it.
+    pub allowed_origins: Vec<String>,
+    /// Zone of the daemon's clock, minutes east of UTC (`stock`, `custom`).
+    pub utc_offset_minutes: i32,
+    /// Time at which the world begins to be live, milliseconds since the Unix epoch; the present if `None`.
+    pub start_ms: Option<i64>,
+    /// Time simulated before that, so that there are jobs from the start. Not used with a world that has its own history.
+    pub warm_up: Duration,
+    /// Faults that are on from the start.
+    pub faults: Vec<Fault>,
+}
+
+impl Default for SimOptions {
+    fn default() -> Self {
+        SimOptions {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            dialect: Dialect::default(),
+            seed: 1,
+            jobs_per_minute: USUAL_JOBS_PER_MINUTE,
+            api_key: None,
+            allowed_origins: vec!["http://localhost:8080".to_owned(), "https://localhost:8080".to_owned()],
+            utc_offset_minutes: 60,
+            start_ms: None,
+            warm_up: Duration::from_secs(1_800),
+            faults: Vec::new(),
+        }
+    }
+}
+
+impl SimOptions {
+    /// The world that these options ask for, with its clock at `start_ms`.
+    #[must_use]
+    pub fn world(&self, start_ms: i64) -> World {
+        let profile = self.dialect.profile();
+        World::new(WorldOptions {
+            seed: self.seed,
+            start_ms,
+            jobs_per_minute: self.jobs_per_minute,
+            profile,
+            // The real daemon never forgets a job; this one does so late enough that nobody notices.
+            remember: if profile == Profile::Daemon { 5_000 } else { 400 },
+        })
+    }
+}
+
+/// What a socket is told right after it opened.
+fn first_messages(shared: &Shared) -> Vec<String> {
+    match shared.options.dialect {
+        Dialect::Stock | Dialect::Custom => coded::first_messages(shared),
+        Dialect::Documented => vec![documented::system_message(shared)],
+    }
+}
+
+/// Why a simulator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {addr}: {source}")]
+    Listen {
+        /// The address asked for.
+        addr: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+/// A running simulated daemon. Its tasks end with [`Simulator::shutdown`]; dropping it ends them too, without waiting.
+#[derive(Debug)]
+pub struct Simulator {
+    addr: SocketAddr,
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+    stop: DropGuard,
+}
+
+impl Simulator {
+    /// Starts a daemon with a world of its own.
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] if the address cannot be listened on.
+    pub async fn start(options: SimOptions) -> Result<Self, StartError> {
+        let live_ms = options.start_ms.unwrap_or_else(wall_ms);
+        let warm_up_ms = i64::try_from(options.warm_up.as_millis()).unwrap_or(0);
+        let mut world = options.world(live_ms - warm_up_ms);
+        world.advance_to(live_ms);
+        Self::start_with(options, world).await
+    }
+
+    /// Starts a daemon that goes on with this world, which should be at the present (or at `start_ms`).
+    ///
+    /// # Errors
+    /// [`StartError::Listen`] if the address cannot be listened on.
+    pub async fn start_with(options: SimOptions, mut world: World) -> Result<Self, StartError> {
+        let listen_error = |source| StartError::Listen { addr: options.listen, source };
+        let listener = TcpListener::bind(options.listen).await.map_err(listen_error)?;
+        let addr = listener.local_addr().map_err(listen_error)?;
+        world.take_events();
+        let live_ms = options.start_ms.unwrap_or_else(wall_ms);
+        let stop = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let shared = Arc::new(Shared::new(options, world, live_ms, stop.clone(), tasks.clone()));
+        tasks.spawn(driver::run(Arc::clone(&shared)));
+        tasks.spawn(accept::run(listener, Arc::clone(&shared)));
+        tracing::debug!(%addr, dialect = shared.options.dialect.name(), "simulated daemon listens");
+        Ok(Simulator { addr, shared, tasks, stop: stop.drop_guard() })
+    }
+
+    /// The address it listens on.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Looks at the world or changes it; what changes goes out on the sockets at once.
+    pub fn with_world<R>(&self, act: impl FnOnce(&mut World) -> R) -> R {
+        self.shared.change(act)
+    }
+
+    /// Makes it misbehave.
+    pub fn inject(&self, fault: Fault) {
+        self.shared.inject(fault);
+    }
+
+    /// Ends every fault.
+    pub fn heal(&self) {
+        self.shared.faults.clear();
+    }
+
+    /// Number of open sockets of the live feed.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.shared.sockets()
+    }
+
+    /// Cuts every connection and waits until all its tasks have ended.
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

@@ -1,0 +1,181 @@
+//! What the tasks of one simulator share.
+
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use tokio::{
+    sync::{broadcast, watch},
+    time::Instant,
+};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{
+    Dialect, SimOptions,
+    auth::Sessions,
+    documented,
+    fault::{Fault, FaultBoard, FaultKind},
+};
+use crate::{
+    go_format::GoTime,
+    world::{Event, World},
+};
+
+/// Messages a slow socket may be behind; beyond that it misses the oldest.
+const FEED_QUEUE: usize = 1_024;
+
+/// A message for every socket.
+#[derive(Debug, Clone)]
+pub(super) struct FeedMessage {
+    pub(super) text: Utf8Bytes,
+    /// Sent in one frame, whatever its size and dialect.
+    pub(super) in_one_frame: bool,
+}
+
+/// The state behind every request. The world is locked for a computation at a time, never while waiting.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: SimOptions,
+    pub(super) time: GoTime,
+    world: Mutex<World>,
+    clock: Clock,
+    feed: broadcast::Sender<FeedMessage>,
+    /// Raised to cut all sockets.
+    cut: watch::Sender<u64>,
+    sockets: AtomicUsize,
+    pub(super) faults: FaultBoard,
+    pub(super) sessions: Sessions,
+    pub(super) stop: CancellationToken,
+    pub(super) tasks: TaskTracker,
+}
+
+impl Shared {
+    pub(super) fn new(
+        options: SimOptions,
+        world: World,
+        live_ms: i64,
+        stop: CancellationToken,
+        tasks: TaskTracker,
+    ) -> Self {
+        Shared {
+            time: GoTime::east(options.utc_offset_minutes),
+            world: Mutex::new(world),
+            clock: Clock { live_ms, since: Instant::now() },
+            feed: broadcast::Sender::new(FEED_QUEUE),
+            cut: watch::Sender::new(0),
+            sockets: AtomicUsize::new(0),
+            faults: FaultBoard::new(&options.faults),
+            sessions: Sessions::default(),
+            options,
+            stop,
+            tasks,
+        }
+    }
+
+    /// Looks at the world, brought up to the present.
+    pub(super) fn change<R>(&self, act: impl FnOnce(&mut World) -> R) -> R {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.advance_to(self.clock.now_ms());
+        let result = act(&mut world);
+        let events = world.take_events();
+        // Sent under the lock, so that messages keep the order of the changes; sending does not wait.
+        self.publish(&events, world.now_ms());
+        result
+    }
+
+    fn publish(&self, events: &[Event], now_ms: i64) {
+        if self.options.dialect == Dialect::Documented && self.feed.receiver_count() > 0 {
+            for event in events {
+                self.send(documented::event_message(event, now_ms));
+            }
+        }
+    }
+
+    /// Sends a message to all sockets.
+    pub(super) fn send(&self, text: String) {
+        // No receiver is no fault: nobody is connected.
+        let _ = self.feed.send(FeedMessage { text: text.into(), in_one_frame: false });
+    }
+
+    /// Subscribes to what [`Shared::send`] sends.
+    pub(super) fn listen(&self) -> broadcast::Receiver<FeedMessage> {
+        self.feed.subscribe()
+    }
+
+    /// Changes when sockets are to be cut.
+    pub(super) fn cuts(&self) -> watch::Receiver<u64> {
+        self.cut.subscribe()
+    }
+
+    pub(super) fn inject(&self, fault: Fault) {
+        tracing::debug!(kind = fault.kind.name(), "fault injected");
+        self.faults.set(fault);
+        match fault.kind {
+            FaultKind::DropSocket => self.cut.send_modify(|cuts| *cuts += 1),
+            FaultKind::Restart => {
+                self.change(World::restart);
+                self.sessions.clear();
+                self.cut.send_modify(|cuts| *cuts += 1);
+            }
+            FaultKind::Garbage => self.send(GARBAGE.to_owned()),
+            FaultKind::HugeFrame => {
+                let text = self.huge_message(fault.bytes());
+                let _ = self.feed.send(FeedMessage { text: text.into(), in_one_frame: true });
+            }
+            FaultKind::Silence | FaultKind::Http500 | FaultKind::Slow | FaultKind::RefuseUpgrade => {}
+        }
+    }
+
+    /// A valid message of a type that nobody knows, padded to so many bytes.
+    fn huge_message(&self, bytes: usize) -> String {
+        let head = r#"{"type":"padding","timestamp":"1970-01-01T00:00:00Z","data":{"padding":""#;
+        let tail = "\"}}\n";
+        format!("{head}{}{tail}", "x".repeat(bytes.saturating_sub(head.len() + tail.len())))
+    }
+
+    pub(super) fn sockets(&self) -> usize {
+        self.sockets.load(Ordering::Relaxed)
+    }
+
+    /// Counts a socket for as long as the guard lives.
+    pub(super) fn count_socket(&self) -> SocketCount<'_> {
+        self.sockets.fetch_add(1, Ordering::Relaxed);
+        SocketCount(&self.sockets)
+    }
+}
+
+/// What a `garbage` fault sends.
+pub(super) const GARBAGE: &str = "{\"type\":\"metrics\",\"data\":{\"raw\":{\"jobs_active\":NaN,,]\u{0}";
+
+/// One open socket.
+pub(super) struct SocketCount<'a>(&'a AtomicUsize);
+
+impl Drop for SocketCount<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The time of the simulated daemon: begins where the options say and goes on evenly, whatever the machine's clock does.
+#[derive(Debug)]
+struct Clock {
+    live_ms: i64,
+    since: Instant,
+}
+
+impl Clock {
+    fn now_ms(&self) -> i64 {
+        self.live_ms + i64::try_from(self.since.elapsed().as_millis()).unwrap_or(0)
+    }
+}
+
+/// The machine's time in milliseconds since the Unix epoch.
+pub(super) fn wall_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_millis()).unwrap_or(0)
+}
