@@ -7,7 +7,8 @@ use crate::error::{ParseError, Problem};
 /// Longest piece of a page that an error repeats, in characters.
 const EXCERPT: usize = 30;
 
-/// A position in a line.
+/// A position in a line. A copy marks the place for an error that turns up later.
+#[derive(Clone, Copy)]
 pub(crate) struct Cursor<'page> {
     line: &'page str,
     position: usize,
@@ -23,6 +24,11 @@ impl<'page> Cursor<'page> {
     /// What is left of the line.
     pub(crate) fn rest(&self) -> &'page str {
         self.line.get(self.position..).unwrap_or_default()
+    }
+
+    /// The line from `start`, an earlier place in it, up to here.
+    pub(crate) fn since(&self, start: Cursor<'page>) -> &'page str {
+        self.line.get(start.position..self.position).unwrap_or_default()
     }
 
     pub(crate) fn is_at_end(&self) -> bool {

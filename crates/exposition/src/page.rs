@@ -125,6 +125,8 @@ pub struct Family<'page> {
 /// One number.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample<'page> {
+    /// Name and labels as the page writes them: equal text is the same series, so a reader can remember what it made of it.
+    pub series: &'page str,
     /// Name of the series: the family's, perhaps with a suffix.
     pub name: Cow<'page, str>,
     /// Labels in the order of the page; each name occurs once.

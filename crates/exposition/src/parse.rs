@@ -168,6 +168,7 @@ impl<'page> Parser<'page> {
         if self.samples >= self.limits.samples {
             return Err(cursor.error(Problem::Limit { what: "samples", limit: self.limits.samples }));
         }
+        let start = cursor;
         let plain_name = cursor.metric_name();
         let mut name = (!plain_name.is_empty()).then_some(Cow::Borrowed(plain_name));
         cursor.skip_blanks();
@@ -179,6 +180,7 @@ impl<'page> Parser<'page> {
             Vec::new()
         };
         let name = name.ok_or_else(|| cursor.error(Problem::NoName))?;
+        let series = cursor.since(start).trim_end();
         let value = self.value(&mut cursor)?;
         let timestamp_ms = self.timestamp(&mut cursor)?;
         let exemplar = self.exemplar(&mut cursor)?;
@@ -192,7 +194,7 @@ impl<'page> Parser<'page> {
         };
         self.current = Some(index);
         if let Some(family) = self.families.get_mut(index) {
-            family.samples.push(Sample { name, labels, value, timestamp_ms, exemplar });
+            family.samples.push(Sample { series, name, labels, value, timestamp_ms, exemplar });
             self.samples += 1;
         }
         Ok(())
@@ -248,9 +250,8 @@ impl<'page> Parser<'page> {
 
     fn value(&self, cursor: &mut Cursor<'page>) -> Result<f64, ParseError> {
         cursor.skip_blanks();
-        let at_value = cursor.expected("a number");
-        let word = cursor.word();
-        parse_float(word).ok_or(at_value)
+        let start = *cursor;
+        parse_float(cursor.word()).ok_or_else(|| start.expected("a number"))
     }
 
     /// The timestamp in milliseconds, if there is one.
@@ -259,14 +260,13 @@ impl<'page> Parser<'page> {
         if cursor.is_at_end() || cursor.peek() == Some(b'#') {
             return Ok(None);
         }
-        let at_timestamp = cursor.expected("a timestamp");
-        let out_of_range = cursor.error(Problem::Timestamp);
+        let start = *cursor;
         let word = cursor.word();
         match self.format {
-            Format::Text => word.parse::<i64>().map(Some).map_err(|_| at_timestamp),
+            Format::Text => word.parse::<i64>().map(Some).map_err(|_| start.expected("a timestamp")),
             Format::OpenMetrics => {
-                let seconds = parse_float(word).ok_or(at_timestamp)?;
-                milliseconds(seconds).map(Some).ok_or(out_of_range)
+                let seconds = parse_float(word).ok_or_else(|| start.expected("a timestamp"))?;
+                milliseconds(seconds).map(Some).ok_or_else(|| start.error(Problem::Timestamp))
             }
         }
     }
