@@ -1,1 +1,383 @@
-//! Links to the sources: one socket and one scrape loop for each daemon.
+//! Links to the sources: what the daemons and scrape targets tell, as jobs, events and samples.
+//!
+//! One [`Upstreams`] owns a few tasks for each daemon: `socket` reads the live feed, `caller` asks what the feed does not tell or
+//! everything while it is down, `collector` writes samples at each scrape interval, and a ticker sends what had to wait. They meet in
+//! `link`, where a message becomes changes of the daemon's `jobs`, events for the browsers and numbers to count. Whatever comes from
+//! a source passes the [`redact::Redactor`]; typed structures in `wire` have no place for the secrets that a daemon's feed holds.
+//!
+//! Nothing here knows a browser, a session or a query.
+
+mod backoff;
+mod caller;
+mod client;
+mod clock;
+mod collector;
+mod derive;
+mod feed;
+mod jobs;
+mod ledger;
+mod link;
+mod probe;
+pub mod redact;
+mod sample;
+mod scalar;
+mod scrape;
+mod socket;
+mod status;
+mod tls;
+mod wire;
+
+use std::{sync::Arc, time::Duration};
+
+use model::{
+    job::{Job, JobDetail},
+    live::Event,
+    system::SystemMetrics,
+    upstream::{UpstreamKind, UpstreamStatus},
+};
+use promql::source::SampleSink;
+use tokio::sync::broadcast;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use url::Url;
+
+pub use self::{
+    client::{ApiKey, CallError, ClientError},
+    sample::{Metadata, MetadataSink},
+};
+use self::{
+    client::Client,
+    link::Link,
+    redact::Redactor,
+    sample::TargetLabels,
+    scrape::{ScrapeLimits, Scraper},
+    status::StatusCell,
+};
+
+/// Label `job` of a daemon's series, as the HyperSDK documents configure it.
+const DAEMON_JOB: &str = "hypersdk";
+/// How often progress that had to wait is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// A daemon to link to.
+#[derive(Debug, Clone)]
+pub struct DaemonConfig {
+    /// Names it in labels, events and paths; unique.
+    pub name: String,
+    /// Its address, `http` or `https`, perhaps with a path before its routes.
+    pub url: Url,
+    /// Sent as `X-API-Key`, if it asks for one.
+    pub key: Option<ApiKey>,
+}
+
+/// A plain Prometheus endpoint to scrape.
+#[derive(Debug, Clone)]
+pub struct ScrapeTarget {
+    /// Names it; unique. It is also the label `job` of its series.
+    pub name: String,
+    /// Its address with the path, for example `http://localhost:9100/metrics`.
+    pub url: Url,
+    /// Time between scrapes; the general one if absent.
+    pub interval: Option<Duration>,
+    /// Labels added to its series.
+    pub labels: Vec<(String, String)>,
+}
+
+/// Times and limits, the same for all sources.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Time between scrapes, and between samples of derived series.
+    pub scrape_interval: Duration,
+    /// Largest page of metrics, unpacked.
+    pub scrape_body_limit: usize,
+    /// Most samples of a page.
+    pub scrape_sample_limit: usize,
+    /// Longest wait for an answer over HTTP.
+    pub call_timeout: Duration,
+    /// Largest message of a socket, and largest list of jobs.
+    pub message_limit: usize,
+    /// A socket without data for this long is stale; twice that with a daemon that sends events alone.
+    pub stale_after: Duration,
+    /// Time between polls while the socket is down.
+    pub poll_interval: Duration,
+    /// The longest first wait before a socket is opened again.
+    pub first_retry: Duration,
+    /// The longest wait of all.
+    pub longest_retry: Duration,
+    /// Jobs kept of each daemon; beyond this the oldest that have ended are dropped.
+    pub most_jobs: usize,
+    /// User names count as secrets.
+    pub hides_user_names: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            scrape_interval: Duration::from_secs(15),
+            scrape_body_limit: 16 << 20,
+            scrape_sample_limit: 200_000,
+            call_timeout: Duration::from_secs(10),
+            message_limit: 64 << 20,
+            stale_after: Duration::from_secs(5),
+            poll_interval: Duration::from_secs(2),
+            first_retry: Duration::from_millis(500),
+            longest_retry: Duration::from_secs(30),
+            most_jobs: 5000,
+            hides_user_names: false,
+        }
+    }
+}
+
+/// Where what the sources tell goes.
+#[derive(Clone)]
+pub struct Outlets {
+    /// Changes, as they happen. A receiver that falls behind is told so by the channel and takes a snapshot from [`Upstreams`].
+    pub events: broadcast::Sender<Event>,
+    /// Scraped and derived samples, a batch for each source and scrape.
+    pub samples: Arc<dyn SampleSink>,
+    /// Type and meaning of what is scraped and derived.
+    pub metadata: Arc<dyn MetadataSink>,
+}
+
+/// All links of the server. A cheap handle: clones share the same links.
+#[derive(Clone)]
+pub struct Upstreams {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    links: Vec<Arc<Link>>,
+    targets: Vec<Arc<StatusCell>>,
+    tasks: TaskTracker,
+}
+
+impl Upstreams {
+    /// Starts the links. Their tasks run on the current runtime and end when `stop` is cancelled.
+    ///
+    /// # Errors
+    /// A configuration that cannot work: two sources of one name, an address that is not HTTP, a key that no header can carry.
+    /// A source that is merely down is no error.
+    pub fn start(
+        daemons: Vec<DaemonConfig>,
+        targets: Vec<ScrapeTarget>,
+        outlets: Outlets,
+        options: Options,
+        stop: CancellationToken,
+    ) -> Result<Self, StartError> {
+        check_names(daemons.iter().map(|daemon| &*daemon.name).chain(targets.iter().map(|target| &*target.name)))?;
+        let tls = tls::client_config().map_err(|error| StartError::Tls(error.to_string()))?;
+        let redactor = Arc::new(Redactor::new(options.hides_user_names));
+        let tasks = TaskTracker::new();
+        let limits =
+            ScrapeLimits { body_bytes: options.scrape_body_limit, samples: options.scrape_sample_limit };
+        let mut links = Vec::with_capacity(daemons.len());
+        for config in daemons {
+            let instance = instance(&config.name, &config.url)?;
+            redactor.learn_url(&config.url);
+            let client = Client::new(
+                config.url.clone(),
+                config.key.as_ref(),
+                &tls,
+                options.call_timeout,
+                Arc::clone(&redactor),
+                "a hypervisord",
+            )
+            .map_err(|error| StartError::Client { name: config.name.clone(), error })?;
+            let labels =
+                TargetLabels::new([("job", DAEMON_JOB), ("instance", &*instance), ("daemon", &*config.name)]);
+            let scraper = Scraper::new(client.clone(), labels, limits, Arc::clone(&redactor));
+            let link = Arc::new(Link::new(
+                config,
+                client,
+                Arc::clone(&redactor),
+                outlets.events.clone(),
+                options,
+            ));
+            tasks.spawn(socket::run(Arc::clone(&link), Arc::clone(&tls), stop.clone()));
+            tasks.spawn(caller::run(Arc::clone(&link), stop.clone()));
+            tasks.spawn(collector::run_daemon(Arc::clone(&link), scraper, outlets.clone(), stop.clone()));
+            tasks.spawn(tick(Arc::clone(&link), stop.clone()));
+            links.push(link);
+        }
+        let mut statuses = Vec::with_capacity(targets.len());
+        for target in targets {
+            let instance = instance(&target.name, &target.url)?;
+            redactor.learn_url(&target.url);
+            let path = target.url.path().to_owned();
+            let mut base = target.url.clone();
+            base.set_path("");
+            let client = Client::new(
+                base,
+                None,
+                &tls,
+                options.call_timeout,
+                Arc::clone(&redactor),
+                "a page of metrics",
+            )
+            .map_err(|error| StartError::Client { name: target.name.clone(), error })?;
+            let own = [("job", &*target.name), ("instance", &*instance)];
+            let more = target.labels.iter().map(|(name, value)| (&**name, &**value));
+            let labels = TargetLabels::new(own.into_iter().chain(more));
+            let scraper = Scraper::new(client, labels, limits, Arc::clone(&redactor));
+            let status = StatusCell::new(&target.name, UpstreamKind::Prometheus, clock::now_ms(), outlets.events.clone());
+            let status = Arc::new(status);
+            tasks.spawn(collector::run_target(
+                target.name,
+                path,
+                scraper,
+                target.interval.unwrap_or(options.scrape_interval),
+                Arc::clone(&status),
+                outlets.clone(),
+                stop.clone(),
+            ));
+            statuses.push(status);
+        }
+        tasks.close();
+        Ok(Upstreams { shared: Arc::new(Shared { links, targets: statuses, tasks }) })
+    }
+
+    /// Jobs of all daemons, youngest first, then by id.
+    #[must_use]
+    pub fn jobs(&self) -> Vec<Job> {
+        let mut jobs: Vec<Job> = self.shared.links.iter().flat_map(|link| link.jobs()).collect();
+        jobs.sort_by(|left, right| right.created_at.cmp(&left.created_at).then_with(|| left.id.cmp(&right.id)));
+        jobs
+    }
+
+    /// One job.
+    #[must_use]
+    pub fn job(&self, daemon: &str, id: &str) -> Option<Job> {
+        self.link(daemon)?.job(id)
+    }
+
+    /// Newest process metrics of each daemon that has told any, in the order of the configuration.
+    #[must_use]
+    pub fn system(&self) -> Vec<SystemMetrics> {
+        self.shared.links.iter().filter_map(|link| link.system()).collect()
+    }
+
+    /// State of each source: daemons, then scrape targets, in the order of the configuration.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<UpstreamStatus> {
+        let daemons = self.shared.links.iter().map(|link| link.status.get());
+        daemons.chain(self.shared.targets.iter().map(|status| status.get())).collect()
+    }
+
+    /// Asks a daemon to cancel a job. An accepted cancel shows at once as `cancel_requested`; what becomes of the job comes as events.
+    ///
+    /// # Errors
+    /// There is no such daemon or job, or the daemon could not be asked.
+    pub async fn cancel(&self, daemon: &str, id: &str) -> Result<CancelAnswer, CancelError> {
+        let link = self.link(daemon).ok_or_else(|| CancelError::UnknownDaemon(daemon.to_owned()))?;
+        caller::cancel(link, id).await
+    }
+
+    /// A job with the log entries that its daemon has. `None` if there is no such job.
+    pub async fn job_detail(&self, daemon: &str, id: &str) -> Option<JobDetail> {
+        let link = self.link(daemon)?;
+        Some(caller::detail(link, link.job(id)?).await)
+    }
+
+    /// Waits until all tasks have ended, which they do once the token given to [`Upstreams::start`] is cancelled.
+    pub async fn stopped(&self) {
+        self.shared.tasks.wait().await;
+    }
+
+    fn link(&self, daemon: &str) -> Option<&Link> {
+        self.shared.links.iter().find(|link| link.name == daemon).map(|link| &**link)
+    }
+}
+
+/// What a daemon said to a cancel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelAnswer {
+    /// It took it.
+    pub accepted: bool,
+    /// Why it did not, in its words.
+    pub message: Option<String>,
+}
+
+/// Why a cancel was not even decided.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// No daemon has this name.
+    #[error("there is no daemon named {0:?}")]
+    UnknownDaemon(String),
+    /// The daemon has no such job.
+    #[error("the daemon {daemon:?} has no job {id:?}")]
+    UnknownJob {
+        /// The daemon.
+        daemon: String,
+        /// The job.
+        id: String,
+    },
+    /// The daemon could not be asked.
+    #[error(transparent)]
+    Call(#[from] CallError),
+}
+
+/// Why the links cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Two sources have one name.
+    #[error("two sources are named {0:?}: give each its own name")]
+    RepeatedName(String),
+    /// An address that is not of HTTP.
+    #[error("the address of {name:?} must begin with http:// or https:// and name a host")]
+    Address {
+        /// The source.
+        name: String,
+    },
+    /// The client of a source.
+    #[error("{name:?}: {error}")]
+    Client {
+        /// The source.
+        name: String,
+        /// What is wrong.
+        #[source]
+        error: ClientError,
+    },
+    /// TLS for all.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+}
+
+/// Sends what had to wait, and notices when nothing comes.
+async fn tick(link: Arc<Link>, stop: CancellationToken) {
+    /// Every how many ticks the state is looked at, and cancelled jobs.
+    const STATE: u64 = 3;
+    const CANCELLED: u64 = 100;
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    for count in 0_u64.. {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        link.tick();
+        if count % STATE == 0 {
+            link.refresh_state();
+        }
+        if count % CANCELLED == 0 {
+            link.settle_cancelled();
+        }
+    }
+}
+
+fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), StartError> {
+    let mut known = std::collections::HashSet::new();
+    for name in names {
+        if !known.insert(name) {
+            return Err(StartError::RepeatedName(name.to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Host and port of an address.
+fn instance(name: &str, url: &Url) -> Result<String, StartError> {
+    let is_http = matches!(url.scheme(), "http" | "https");
+    match (url.host_str(), url.port_or_known_default()) {
+        (Some(host), Some(port)) if is_http => Ok(format!("{host}:{port}")),
+        _ => Err(StartError::Address { name: name.to_owned() }),
+    }
+}

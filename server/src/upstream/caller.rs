@@ -1,0 +1,173 @@
+//! The questions that one daemon is asked over HTTP: everything while its socket is down or silent, and what its socket does not
+//! tell while it is up. One task asks them one after another, so that no answer overtakes another.
+
+use std::{sync::Arc, time::Duration};
+
+use model::job::{Job, JobDetail, JobLogEntry};
+use serde::Serialize;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    CancelAnswer, CancelError,
+    client::CallError,
+    link::Link,
+    probe::{Dialect, STATUS_LIMIT},
+    scalar::parse_go_duration,
+    wire::{CancelWire, JobsWire, LogsWire, StatusWire},
+};
+
+/// Time between two looks at what there is to ask.
+const LOOK_INTERVAL: Duration = Duration::from_millis(500);
+/// Jobs asked about in one call.
+const MOST_JOBS_A_CALL: usize = 200;
+/// The constant feed tells neither bytes nor the tool of a running job: they are asked for this often.
+const DETAIL_REFRESH_MS: i64 = 5000;
+/// A daemon that sends events is asked for all its jobs this often, in case one was missed.
+const EVENTS_RESYNC: Duration = Duration::from_secs(30);
+/// A daemon that could not tell its details is not asked again before this time has passed.
+const DETAIL_RETRY: Duration = Duration::from_secs(5);
+
+#[derive(Serialize)]
+struct JobsQuery<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_ids: Option<&'a [String]>,
+    all: bool,
+}
+
+#[derive(Serialize)]
+struct CancelRequest<'a> {
+    job_ids: [&'a str; 1],
+}
+
+/// Asks the daemon of `link` until `stop`.
+pub(super) async fn run(link: Arc<Link>, stop: CancellationToken) {
+    let mut asked_all: Option<Instant> = None;
+    let mut details_failed: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = link.wake.notified() => {}
+            () = tokio::time::sleep(LOOK_INTERVAL) => {}
+        }
+        let Some(dialect) = link.dialect() else { continue };
+        let since_all = asked_all.map_or(Duration::MAX, |at| at.elapsed());
+        let is_fresh = link.feed_is_fresh();
+        let is_resync = dialect == Dialect::Documented && since_all >= EVENTS_RESYNC;
+        let is_poll = !is_fresh && since_all >= link.options.poll_interval;
+        let questions = async {
+            if link.take_wants_all() || is_resync || is_poll {
+                asked_all = Some(Instant::now());
+                if let Err(error) = ask_all(&link).await {
+                    link.poll_failed(error.is_reached());
+                    if !link.feed_is_fresh() {
+                        link.note_error(&error.to_string());
+                        link.refresh_state();
+                    }
+                }
+            } else if is_fresh && details_failed.is_none_or(|at| at.elapsed() >= DETAIL_RETRY) {
+                let refresh_ms = (dialect != Dialect::Documented).then_some(DETAIL_REFRESH_MS);
+                details_failed = match ask_details(&link, refresh_ms).await {
+                    Ok(()) => None,
+                    Err(error) => {
+                        tracing::debug!(upstream = link.name, %error, "details of jobs are not to be had");
+                        Some(Instant::now())
+                    }
+                };
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = questions => {}
+        }
+    }
+}
+
+/// Asks for the daemon's uptime and all its jobs.
+async fn ask_all(link: &Link) -> Result<(), CallError> {
+    let prefix = link.prefix();
+    let status: StatusWire = link.client.get(&format!("{prefix}/status"), STATUS_LIMIT).await?;
+    let uptime = status.uptime.as_text().and_then(parse_go_duration);
+    let restarted = match (uptime, status.timestamp.time_ms()) {
+        (Some(uptime), Some(daemon_ms)) => link.note_uptime(uptime, daemon_ms),
+        _ => false,
+    };
+    let jobs = query(link, &JobsQuery { job_ids: None, all: true }).await?;
+    let daemon_ms = jobs.timestamp.time_ms();
+    let updates = jobs.jobs.unwrap_or_default().into_iter().filter_map(|job| job.into_update(&link.redactor)).collect();
+    link.answered_all(updates, daemon_ms, restarted);
+    Ok(())
+}
+
+/// Asks for the details of jobs that are new or have changed, and of running ones again after `refresh_ms`.
+async fn ask_details(link: &Link, refresh_ms: Option<i64>) -> Result<(), CallError> {
+    let ids = link.wanting_detail(MOST_JOBS_A_CALL, refresh_ms);
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let jobs = query(link, &JobsQuery { job_ids: Some(&ids), all: false }).await?;
+    let daemon_ms = jobs.timestamp.time_ms();
+    let updates = jobs.jobs.unwrap_or_default().into_iter().filter_map(|job| job.into_update(&link.redactor)).collect();
+    link.answered_some(&ids, updates, daemon_ms);
+    Ok(())
+}
+
+async fn query(link: &Link, query: &JobsQuery<'_>) -> Result<JobsWire, CallError> {
+    let path = format!("{}/jobs/query", link.prefix());
+    link.client.post(&path, to_json(query), link.options.message_limit).await
+}
+
+/// Asks the daemon to cancel one job.
+pub(super) async fn cancel(link: &Link, id: &str) -> Result<CancelAnswer, CancelError> {
+    if link.job(id).is_none() {
+        return Err(CancelError::UnknownJob { daemon: link.name.clone(), id: id.to_owned() });
+    }
+    let path = format!("{}/jobs/cancel", link.prefix());
+    let answer: CancelWire = link.client.post(&path, to_json(&CancelRequest { job_ids: [id] }), STATUS_LIMIT).await?;
+    // The status is 200 in any case: what counts is where the id is.
+    let accepted = answer.cancelled.is_some_and(|ids| ids.iter().any(|cancelled| cancelled == id));
+    if accepted {
+        link.cancel_accepted(id);
+        return Ok(CancelAnswer { accepted, message: None });
+    }
+    let message = answer.errors.and_then(|mut errors| errors.remove(id));
+    let message = message.unwrap_or_else(|| "the daemon did not cancel it and does not say why".to_owned());
+    Ok(CancelAnswer { accepted, message: Some(link.redactor.text(&message).into_owned()) })
+}
+
+/// A job with the log entries that the daemon has for it.
+pub(super) async fn detail(link: &Link, job: Job) -> JobDetail {
+    // The daemon forgot a historic job, and an id with a strange character in it would be another path.
+    let is_safe = job.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:~".contains(&byte));
+    if job.historic || !is_safe || job.id.starts_with('.') {
+        let log_error = Some("the daemon has no log of this job any more".to_owned());
+        return JobDetail { job, log: Vec::new(), log_error };
+    }
+    let path = format!("{}/jobs/logs/{}", link.prefix(), job.id);
+    match link.client.get::<LogsWire>(&path, STATUS_LIMIT).await {
+        Ok(logs) => {
+            let text = |text: Option<String>| text.map(|text| link.redactor.text(&text).into_owned());
+            let mut log: Vec<JobLogEntry> = logs
+                .logs
+                .unwrap_or_default()
+                .into_iter()
+                .map(|entry| {
+                    let timestamp = entry.timestamp.time_ms();
+                    let message = match (text(entry.message.text()), text(entry.error.text())) {
+                        (Some(message), Some(error)) => format!("{message}: {error}"),
+                        (message, error) => message.or(error).unwrap_or_default(),
+                    };
+                    JobLogEntry { timestamp, level: entry.level.text().unwrap_or_else(|| "info".to_owned()), message }
+                })
+                .collect();
+            log.sort_by_key(|entry| entry.timestamp);
+            JobDetail { job, log, log_error: None }
+        }
+        Err(error) => JobDetail { job, log: Vec::new(), log_error: Some(error.to_string()) },
+    }
+}
+
+/// A request of ours as JSON. Its types have nothing that JSON cannot hold.
+fn to_json(request: &impl Serialize) -> String {
+    serde_json::to_string(request).unwrap_or_default()
+}

@@ -1,0 +1,306 @@
+//! Calls to one source over HTTP: bounded in time and size, and with errors that a person can act on.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{
+    Method, StatusCode, Url,
+    header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+};
+use rustls::ClientConfig;
+use serde::de::DeserializeOwned;
+
+use super::redact::{MASK, Redactor};
+
+/// The header that carries a daemon's key.
+pub(super) const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+
+/// A daemon closes idle connections after 30 s; ours must not be the one that finds out.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// Longest piece of an answer that an error repeats, in characters.
+const EXCERPT: usize = 120;
+
+/// A secret that a source asks for. Shows itself to nobody.
+#[derive(Clone)]
+pub struct ApiKey(String);
+
+impl ApiKey {
+    /// The key as configured.
+    #[must_use]
+    pub fn new(key: impl Into<String>) -> Self {
+        ApiKey(key.into())
+    }
+
+    /// The key itself, to be sent.
+    pub(super) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for ApiKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        formatter.write_str(MASK)
+    }
+}
+
+/// Why a call got no usable answer. Texts are free of secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// No connection, or it broke.
+    #[error("cannot reach {url}: {reason}")]
+    Unreachable {
+        /// Where to, without credentials.
+        url: String,
+        /// The cause in words.
+        reason: String,
+    },
+    /// No answer in time.
+    #[error("{url} did not answer within {seconds} s")]
+    TimedOut {
+        /// Where to, without credentials.
+        url: String,
+        /// How long was waited.
+        seconds: u64,
+    },
+    /// The key is missing or wrong.
+    #[error("{url} refuses access (HTTP {status}): give the daemon's API key with --daemon-key or in the configuration")]
+    Refused {
+        /// Where to, without credentials.
+        url: String,
+        /// 401 or 403.
+        status: u16,
+    },
+    /// Any other status that is no success.
+    #[error("{url} answered HTTP {status}{}", if message.is_empty() { String::new() } else { format!(": {message}") })]
+    Status {
+        /// Where to, without credentials.
+        url: String,
+        /// The status.
+        status: u16,
+        /// The error text in the answer, shortened.
+        message: String,
+    },
+    /// A web page where a program was expected.
+    #[error("{url} answered with an HTML page: this is not {expected}; check the address and port")]
+    Html {
+        /// Where to, without credentials.
+        url: String,
+        /// What should have answered.
+        expected: &'static str,
+    },
+    /// Something else that was not expected.
+    #[error("{url} answered with something that is not {expected}: {reason}")]
+    Malformed {
+        /// Where to, without credentials.
+        url: String,
+        /// What should have answered.
+        expected: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// More than is accepted.
+    #[error("the answer of {url} is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// Where to, without credentials.
+        url: String,
+        /// The limit.
+        limit_bytes: usize,
+    },
+}
+
+impl CallError {
+    /// True if something answered: the source is there, though not as it should be.
+    #[must_use]
+    pub fn is_reached(&self) -> bool {
+        !matches!(self, CallError::Unreachable { .. } | CallError::TimedOut { .. })
+    }
+
+    /// True for a path that the source does not have.
+    pub(super) fn is_absent(&self) -> bool {
+        matches!(self, CallError::Status { status: 404 | 405 | 501, .. })
+    }
+}
+
+/// An answer with its body.
+pub(super) struct Answer {
+    pub(super) content_type: Option<String>,
+    pub(super) body: String,
+}
+
+/// Calls one source.
+#[derive(Clone)]
+pub(super) struct Client {
+    http: reqwest::Client,
+    base: Url,
+    timeout: Duration,
+    redactor: Arc<Redactor>,
+    expected: &'static str,
+}
+
+impl Client {
+    /// A client for the source at `base`. `expected` says in an error what should be there.
+    ///
+    /// # Errors
+    /// The key cannot be a header, or TLS cannot be set up.
+    pub(super) fn new(
+        base: Url,
+        key: Option<&ApiKey>,
+        tls: &ClientConfig,
+        timeout: Duration,
+        redactor: Arc<Redactor>,
+        expected: &'static str,
+    ) -> Result<Self, ClientError> {
+        let mut headers = HeaderMap::new();
+        if let Some(key) = key {
+            redactor.learn(key.reveal());
+            let mut value = HeaderValue::from_str(key.reveal()).map_err(|_| ClientError::Key)?;
+            value.set_sensitive(true);
+            headers.insert(KEY_HEADER, value);
+        }
+        let http = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls.clone())
+            .default_headers(headers)
+            .user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_idle_timeout(IDLE)
+            .connect_timeout(timeout)
+            .timeout(timeout)
+            .build()
+            .map_err(|error| ClientError::Setup(error.to_string()))?;
+        Ok(Client { http, base, timeout, redactor, expected })
+    }
+
+    /// The address of a path below the source's, without credentials, for messages.
+    pub(super) fn shown(&self, path: &str) -> String {
+        shown(&self.url(path))
+    }
+
+    /// Gets JSON.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, limit_bytes: usize) -> Result<T, CallError> {
+        let answer = self.call(Method::GET, path, None, "application/json", limit_bytes).await?;
+        self.json(path, &answer)
+    }
+
+    /// Posts JSON and gets JSON.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: String,
+        limit_bytes: usize,
+    ) -> Result<T, CallError> {
+        let answer = self.call(Method::POST, path, Some(body), "application/json", limit_bytes).await?;
+        self.json(path, &answer)
+    }
+
+    /// Gets text of any kind but HTML.
+    pub(super) async fn get_text(&self, path: &str, accept: &str, limit_bytes: usize) -> Result<Answer, CallError> {
+        self.call(Method::GET, path, None, accept, limit_bytes).await
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.base.clone();
+        let joined = format!("{}{path}", self.base.path().trim_end_matches('/'));
+        url.set_path(&joined);
+        url
+    }
+
+    fn json<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, CallError> {
+        serde_json::from_str(&answer.body).map_err(|error| CallError::Malformed {
+            url: self.shown(path),
+            expected: self.expected,
+            reason: self.redactor.text(&error.to_string()).into_owned(),
+        })
+    }
+
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<String>,
+        accept: &str,
+        limit_bytes: usize,
+    ) -> Result<Answer, CallError> {
+        let mut request = self.http.request(method, self.url(path)).header(ACCEPT, accept);
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let mut response = request.send().await.map_err(|error| self.failure(path, &error))?;
+        let status = response.status();
+        let content_type =
+            response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(path, &error))? {
+            if bytes.len() + chunk.len() > limit_bytes {
+                return Err(CallError::TooLarge { url: self.shown(path), limit_bytes });
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        let body = String::from_utf8(bytes).map_err(|_| CallError::Malformed {
+            url: self.shown(path),
+            expected: self.expected,
+            reason: "it is not UTF-8 text".to_owned(),
+        })?;
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Err(CallError::Refused { url: self.shown(path), status: status.as_u16() });
+        }
+        let is_html = content_type.as_deref().is_some_and(|kind| kind.trim_start().starts_with("text/html"))
+            || body.trim_start().get(..9).is_some_and(|start| start.eq_ignore_ascii_case("<!doctype"));
+        if is_html && (status.is_success() || status.is_redirection()) {
+            return Err(CallError::Html { url: self.shown(path), expected: self.expected });
+        }
+        if !status.is_success() {
+            let message = if is_html { String::new() } else { self.error_text(&body) };
+            return Err(CallError::Status { url: self.shown(path), status: status.as_u16(), message });
+        }
+        Ok(Answer { content_type, body })
+    }
+
+    /// The text of an error in either of a daemon's forms, shortened and without secrets.
+    fn error_text(&self, body: &str) -> String {
+        #[derive(serde::Deserialize)]
+        struct JsonError {
+            error: String,
+        }
+        let text = serde_json::from_str::<JsonError>(body).map_or_else(|_| body.trim().to_owned(), |json| json.error);
+        self.redactor.text(&text).chars().take(EXCERPT).collect()
+    }
+
+    fn failure(&self, path: &str, error: &reqwest::Error) -> CallError {
+        let url = self.shown(path);
+        if error.is_timeout() {
+            return CallError::TimedOut { url, seconds: self.timeout.as_secs() };
+        }
+        CallError::Unreachable { url, reason: self.redactor.text(&innermost(error)).into_owned() }
+    }
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The key has characters that a header cannot carry.
+    #[error("the API key has characters that cannot be sent in a header")]
+    Key,
+    /// TLS or the HTTP client.
+    #[error("the HTTP client cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// The cause at the end of the chain, which is the one that says something: "Connection refused", not "error sending request".
+pub(super) fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// An address without the credentials and query it may hold.
+pub(super) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.set_fragment(None);
+    // Refused only for addresses that cannot have credentials anyway.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    url.to_string()
+}

@@ -1,0 +1,69 @@
+//! Wall-clock time, and ticks on it.
+
+use std::time::{Duration, SystemTime};
+
+/// Now, in milliseconds since the Unix epoch.
+pub(super) fn now_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .ok()
+        .and_then(|since| i64::try_from(since.as_millis()).ok())
+        .unwrap_or_default()
+}
+
+/// A duration in whole milliseconds.
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Ticks at equal distances, the first at once. Steady timestamps are what a store packs best, so a tick carries the time that was
+/// due rather than the moment of waking.
+#[derive(Debug)]
+pub(super) struct Cadence {
+    interval: Duration,
+    due_ms: Option<i64>,
+}
+
+impl Cadence {
+    pub(super) fn new(interval: Duration) -> Self {
+        Cadence { interval: interval.max(Duration::from_millis(1)), due_ms: None }
+    }
+
+    /// Waits for the next tick and gives its time. Ticks that were missed are left out; after a jump of the clock they start anew.
+    pub(super) async fn tick(&mut self) -> i64 {
+        let due_ms = self.next(now_ms());
+        let wait_ms = u64::try_from(due_ms - now_ms()).unwrap_or_default();
+        tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        due_ms
+    }
+
+    fn next(&mut self, now_ms: i64) -> i64 {
+        let interval_ms = millis(self.interval);
+        let due_ms = match self.due_ms {
+            None => now_ms,
+            Some(last_ms) => {
+                let due_ms = last_ms.saturating_add(interval_ms);
+                let is_missed = due_ms < now_ms.saturating_sub(interval_ms);
+                let is_far = due_ms > now_ms.saturating_add(interval_ms);
+                if is_missed || is_far { now_ms } else { due_ms }
+            }
+        };
+        self.due_ms = Some(due_ms);
+        due_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_even_and_survive_jumps_of_the_clock() {
+        let mut cadence = Cadence::new(Duration::from_secs(5));
+        assert_eq!(cadence.next(1_000), 1_000);
+        assert_eq!(cadence.next(1_900), 6_000);
+        assert_eq!(cadence.next(6_020), 11_000);
+        assert_eq!(cadence.next(90_000), 90_000);
+        assert_eq!(cadence.next(20_000), 20_000);
+    }
+}

@@ -1,0 +1,243 @@
+//! Messages of a daemon's socket, in both dialects: the constant feed of the daemon as it is, the events of the documents.
+
+use model::live::{Alert, AlertState};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    jobs::JobUpdate,
+    redact::Redactor,
+    scalar::Scalar,
+    wire::{AlertWire, JobWire, JobsWire, MetricsWire, SystemWire},
+};
+
+/// A message and when the daemon made it, by its own clock.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    /// Milliseconds since the Unix epoch.
+    pub(super) at_ms: Option<i64>,
+    /// What it says.
+    pub(super) message: Message,
+}
+
+/// What a message says.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// All jobs that the daemon has.
+    AllJobs(Vec<JobUpdate>),
+    /// Progress or a new status of one job.
+    Job(Box<JobUpdate>),
+    /// The numbers of the constant feed, with all jobs.
+    Metrics { numbers: Box<Numbers>, jobs: Option<Vec<JobUpdate>> },
+    /// State of the daemon's process.
+    System(SystemReading),
+    /// A threshold of the daemon's own was passed.
+    Alert(Box<Alert>),
+    /// A type that says nothing new, or is not known.
+    Other,
+}
+
+/// Cumulative numbers and levels of the constant feed. `None` is unknown.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct Numbers {
+    pub(super) http_requests: Option<f64>,
+    pub(super) http_errors: Option<f64>,
+    /// Mean over the daemon's life.
+    pub(super) mean_response_seconds: Option<f64>,
+    pub(super) uptime_seconds: Option<f64>,
+    pub(super) system: SystemReading,
+}
+
+/// State of a daemon's process. `None` is unknown.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) struct SystemReading {
+    pub(super) cpu_percent: Option<f64>,
+    pub(super) memory_bytes: Option<f64>,
+    pub(super) goroutines: Option<f64>,
+    pub(super) connections: Option<f64>,
+    pub(super) websocket_clients: Option<f64>,
+}
+
+/// A message that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("a message is not JSON of a known shape: {0}")]
+pub(super) struct FeedError(#[from] serde_json::Error);
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(default, rename = "type")]
+    kind: Scalar,
+    #[serde(default)]
+    timestamp: Scalar,
+    #[serde(default, borrow)]
+    data: Option<&'a RawValue>,
+}
+
+/// Reads one message.
+///
+/// # Errors
+/// It is not JSON, or its known fields have another structure than they should.
+pub(super) fn parse(text: &str, redactor: &Redactor) -> Result<Incoming, FeedError> {
+    let envelope: Envelope = serde_json::from_str(text)?;
+    let at_ms = envelope.timestamp.time_ms();
+    let data = envelope.data.map_or("{}", RawValue::get);
+    let updates = |jobs: Vec<JobWire>| -> Vec<JobUpdate> {
+        jobs.into_iter().filter_map(|job| job.into_update(redactor)).collect()
+    };
+    let message = match (envelope.kind.as_text(), envelope.data) {
+        (Some("jobs"), Some(_)) => {
+            let jobs: JobsWire = serde_json::from_str(data)?;
+            Message::AllJobs(updates(jobs.jobs.unwrap_or_default()))
+        }
+        (Some("metrics"), _) | (None, None) => {
+            let mut metrics = metrics(text, envelope.data)?;
+            let jobs = metrics.recent_jobs.take().map(updates);
+            Message::Metrics { numbers: Box::new(numbers(&metrics)), jobs }
+        }
+        (Some("job_update" | "job.progress" | "job.status"), Some(_)) => {
+            let job: JobWire = serde_json::from_str(data)?;
+            match job.into_update(redactor) {
+                Some(update) => Message::Job(Box::new(update)),
+                None => Message::Other,
+            }
+        }
+        (Some("system.metrics"), Some(_)) => {
+            let system: SystemWire = serde_json::from_str(data)?;
+            Message::System(SystemReading {
+                cpu_percent: system.cpu_percent.number(),
+                memory_bytes: system.memory_bytes.number(),
+                goroutines: system.goroutines.number(),
+                connections: system.connections.number(),
+                websocket_clients: system.websocket_clients.number(),
+            })
+        }
+        (Some("alert.fired"), Some(_)) => Message::Alert(Box::new(alert(serde_json::from_str(data)?, redactor))),
+        _ => Message::Other,
+    };
+    Ok(Incoming { at_ms, message })
+}
+
+/// The numbers of a `metrics` message: under `data.raw`, in `data`, or in the message itself.
+fn metrics(text: &str, data: Option<&RawValue>) -> Result<MetricsWire, FeedError> {
+    #[derive(Deserialize)]
+    struct Wrapper<'a> {
+        #[serde(default, borrow)]
+        raw: Option<&'a RawValue>,
+    }
+    let outer = data.map_or(text, RawValue::get);
+    let wrapper: Wrapper = serde_json::from_str(outer)?;
+    Ok(serde_json::from_str(wrapper.raw.map_or(outer, RawValue::get))?)
+}
+
+fn numbers(metrics: &MetricsWire) -> Numbers {
+    Numbers {
+        http_requests: metrics.http_requests.number(),
+        http_errors: metrics.http_errors.number(),
+        mean_response_seconds: metrics.avg_response_time.number().map(|milliseconds| milliseconds / 1000.0),
+        uptime_seconds: metrics.uptime_seconds.number(),
+        system: SystemReading {
+            // The daemon that writes this field does not measure it: it is always 0.
+            cpu_percent: metrics.cpu_usage.number().filter(|percent| *percent > 0.0),
+            memory_bytes: metrics.memory_usage.number(),
+            goroutines: metrics.goroutines.number(),
+            connections: metrics.active_connections.number(),
+            websocket_clients: metrics.websocket_clients.number(),
+        },
+    }
+}
+
+fn alert(wire: AlertWire, redactor: &Redactor) -> Alert {
+    let text = |scalar: Scalar| scalar.text().map(|text| redactor.text(&text).into_owned()).unwrap_or_default();
+    Alert {
+        name: text(wire.name),
+        state: AlertState::Firing,
+        severity: text(wire.severity),
+        labels: wire.labels.into_iter().map(|(name, value)| (name, text(value))).collect(),
+        summary: text(wire.summary),
+        description: text(wire.description),
+        value: wire.value.number(),
+        active_at: wire.active_at.time_ms(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::job::JobStatus;
+
+    use super::*;
+
+    fn read(text: &str) -> Incoming {
+        parse(text, &Redactor::default()).unwrap()
+    }
+
+    #[test]
+    fn metrics_come_in_three_shapes() {
+        let numbers = r#"{"timestamp":"2026-03-01T10:00:01+01:00","http_requests":12,"cpu_usage":0,"memory_usage":52428800,
+            "avg_response_time":4.5,"uptime_seconds":3600.5,"provider_stats":{},"alerts":[],"recent_jobs":[
+            {"id":"5d1c","name":"web-01","status":"running","progress":45,"start_time":"2026-03-01T09:58:01+01:00",
+             "provider":"vsphere","vm_path":"/DC1/vm/web-01","format":"","created_at":"2026-03-01T09:58:00+01:00"}]}"#;
+        for text in [
+            format!(r#"{{"type":"metrics","timestamp":"2026-03-01T10:00:01.2+01:00","data":{{"raw":{numbers}}}}}"#),
+            format!(r#"{{"type":"metrics","timestamp":"2026-03-01T10:00:01.2+01:00","data":{numbers}}}"#),
+            numbers.to_owned(),
+        ] {
+            let Incoming { at_ms: Some(_), message: Message::Metrics { numbers, jobs: Some(jobs) } } = read(&text) else {
+                panic!("{text}");
+            };
+            assert_eq!((numbers.http_requests, numbers.mean_response_seconds), (Some(12.0), Some(0.0045)));
+            assert_eq!((numbers.system.cpu_percent, numbers.uptime_seconds), (None, Some(3600.5)));
+            let job = &jobs[0];
+            assert_eq!((&*job.id, job.status, job.percent), ("5d1c", Some(JobStatus::Running), Some(45.0)));
+            assert_eq!((job.started_at, job.format.as_deref()), (Some(1_772_355_481_000), None));
+        }
+    }
+
+    #[test]
+    fn the_first_list_has_passwords_that_go_nowhere() {
+        let redactor = Redactor::default();
+        let text = r#"{"type":"jobs","timestamp":"2026-03-01T10:00:00.124+01:00","data":{"jobs":[
+            {"definition":{"id":"a","name":"n","vm_path":"/v","vcenter":{"server":"s","username":"u","password":"CLEAR TEXT"}},
+             "status":"failed","progress":null,"error":"bad login CLEAR TEXT"},
+            {"definition":{"id":"b"},"status":"running","error":"","progress":{"phase":"exporting","percent_complete":45.5,
+             "bytes_transferred":0,"total_bytes":0,"export_method":"ctl"}}]}}"#;
+        let Message::AllJobs(jobs) = parse(text, &redactor).unwrap().message else { panic!() };
+        assert!(!format!("{jobs:?}").contains("CLEAR"));
+        assert_eq!(jobs[0].error.as_deref(), Some("bad login ***"));
+        assert_eq!((jobs[1].percent, jobs[1].bytes_transferred, jobs[1].bytes_total), (Some(45.5), None, None));
+        assert_eq!((jobs[1].export_method.as_deref(), jobs[1].error.as_deref()), (Some("ctl"), None));
+    }
+
+    #[test]
+    fn documented_events_are_read() {
+        let text = r#"{"type":"job.status","timestamp":"2026-03-01T09:00:00.500Z","data":{"job_id":"j","name":"n",
+            "provider":"aws","region":"eu-central-1","job_type":"export","vm_path":"v","from":"running","status":"failed",
+            "error":"timeout","timestamp":"2026-03-01T09:00:00.000Z"}}"#;
+        let Message::Job(update) = read(text).message else { panic!() };
+        assert_eq!((update.status, update.changed_at), (Some(JobStatus::Failed), Some(1_772_355_600_000)));
+        let text = r#"{"type":"job.progress","data":{"job_id":"j","percent":1.5,"bytes_transferred":10,"bytes_total":100,"eta_seconds":null}}"#;
+        let Message::Job(update) = read(text).message else { panic!() };
+        assert_eq!((update.bytes_transferred, update.bytes_total, update.eta_seconds), (Some(10), Some(100), None));
+        let text = r#"{"type":"system.metrics","data":{"cpu_percent":12.5,"memory_bytes":1,"memory":{"heap":1}}}"#;
+        let Message::System(system) = read(text).message else { panic!() };
+        assert_eq!((system.cpu_percent, system.goroutines), (Some(12.5), None));
+        let text = r#"{"type":"alert.fired","data":{"name":"A","severity":"warning","labels":{"provider":"azure"},"value":3}}"#;
+        let Message::Alert(alert) = read(text).message else { panic!() };
+        assert_eq!((&*alert.name, alert.value, &*alert.labels["provider"]), ("A", Some(3.0), "azure"));
+    }
+
+    #[test]
+    fn nulls_unknown_types_and_odd_fields_are_tolerated() {
+        for text in [
+            r#"{"type":"jobs","data":{"jobs":null}}"#,
+            r#"{"type":"heartbeat","data":[1]}"#,
+            r#"{"type":"metrics","data":{"raw":{"recent_jobs":null,"goroutines":"many"}}}"#,
+            r#"{"type":"job_update","data":{"definition":null,"status":7,"progress":null}}"#,
+            r#"{"type":5}"#,
+        ] {
+            read(text);
+        }
+        for text in ["", "hello", "[1]", r#"{"type":"jobs","data":{"jobs":5}}"#] {
+            assert!(parse(text, &Redactor::default()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! The jobs of one daemon: compares what it says with what is known, and tells the difference.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use model::{
+    job::{Job, JobStatus},
+    live::{Event, JobKey, JobTransition},
+};
+
+use super::{entry::Entry, update::JobUpdate};
+
+/// A job missing from a list counts as gone only if nothing mentioned it for this long: lists and events cross on their way.
+const GONE_AFTER_MS: i64 = 2500;
+/// A cancelled job that the daemon has not touched for this long is taken to have stopped.
+const CANCEL_SETTLES_AFTER_MS: i64 = 10 * 60 * 1000;
+/// How many times the limit active jobs may be, which are never dropped.
+const ACTIVE_FACTOR: usize = 4;
+
+/// How this daemon's jobs behave, and how many are kept.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::upstream) struct Rules {
+    /// A cancelled job has stopped. Not so with a daemon whose export goes on after a cancel.
+    pub(in crate::upstream) cancelled_is_final: bool,
+    /// Jobs kept; beyond this the oldest that have ended are dropped.
+    pub(in crate::upstream) most_jobs: usize,
+}
+
+/// When something was said, in milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::upstream) struct Moment {
+    /// By the server's clock.
+    pub(in crate::upstream) now_ms: i64,
+    /// By the daemon's clock.
+    pub(in crate::upstream) daemon_ms: i64,
+}
+
+/// What a message changed.
+#[derive(Debug, Default)]
+pub(in crate::upstream) struct Outcome {
+    /// To tell the browsers.
+    pub(in crate::upstream) events: Vec<Event>,
+    /// To count.
+    pub(in crate::upstream) changes: Vec<Change>,
+}
+
+/// Something to count.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::upstream) enum Change {
+    /// A job is there that was not.
+    Submitted { provider: String },
+    /// A job ended, or was cancelled. Told once for each job and status.
+    Ended { provider: String, job_type: Option<String>, status: JobStatus, seconds: Option<f64> },
+    /// Bytes were moved.
+    Moved { provider: String, bytes: u64 },
+}
+
+/// Jobs of a provider now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::upstream) struct Levels {
+    pub(in crate::upstream) active: u32,
+    pub(in crate::upstream) pending: u32,
+}
+
+/// All jobs of one daemon.
+#[derive(Debug)]
+pub(in crate::upstream) struct Book {
+    daemon: String,
+    rules: Rules,
+    entries: HashMap<String, Entry>,
+    /// Ids that the daemon still lists but that were dropped here.
+    dropped: HashSet<String>,
+    /// Jobs whose progress is news but too early to tell.
+    waiting: HashSet<String>,
+    is_filled: bool,
+}
+
+impl Book {
+    pub(in crate::upstream) fn new(daemon: &str, rules: Rules) -> Self {
+        Book {
+            daemon: daemon.to_owned(),
+            rules,
+            entries: HashMap::new(),
+            dropped: HashSet::new(),
+            waiting: HashSet::new(),
+            is_filled: false,
+        }
+    }
+
+    /// Learned after the first contact, when the dialect is known.
+    pub(in crate::upstream) fn set_cancelled_is_final(&mut self, is_final: bool) {
+        self.rules.cancelled_is_final = is_final;
+    }
+
+    /// True once the daemon has told all its jobs.
+    pub(in crate::upstream) fn is_filled(&self) -> bool {
+        self.is_filled
+    }
+
+    /// The daemon told all its jobs. What is missing is gone: at once if the daemon has `restarted`.
+    pub(in crate::upstream) fn replace(&mut self, updates: Vec<JobUpdate>, moment: Moment, restarted: bool) -> Outcome {
+        if restarted {
+            for entry in self.entries.values_mut() {
+                entry.seen_ms = i64::MIN;
+            }
+        }
+        self.is_filled = true;
+        let listed: HashSet<String> = updates.iter().map(|update| update.id.clone()).collect();
+        self.dropped.retain(|id| listed.contains(id));
+        let mut batch = Batch::default();
+        for update in updates {
+            self.apply(update, moment, restarted, &mut batch);
+        }
+        for (id, entry) in &mut self.entries {
+            let is_gone = restarted || moment.now_ms.saturating_sub(entry.seen_ms) > GONE_AFTER_MS;
+            if !listed.contains(id) && is_gone && !entry.job.historic {
+                entry.job.historic = true;
+                entry.settle(moment);
+                batch.touched.push((id.clone(), Some(entry.job.status), None));
+            }
+        }
+        self.finish(batch, &listed, moment)
+    }
+
+    /// The daemon told something of some of its jobs, for example their details.
+    pub(in crate::upstream) fn update(&mut self, updates: Vec<JobUpdate>, moment: Moment) -> Outcome {
+        let mut batch = Batch::default();
+        for update in updates {
+            self.apply(update, moment, false, &mut batch);
+        }
+        self.finish(batch, &HashSet::new(), moment)
+    }
+
+    /// These jobs were asked for, whatever came of it: not to be asked again at once.
+    pub(in crate::upstream) fn mark_detailed(&mut self, ids: &[String], now_ms: i64) {
+        for id in ids {
+            if let Some(entry) = self.entries.get_mut(id) {
+                entry.detailed_ms = Some(now_ms);
+            }
+        }
+    }
+
+    /// The daemon accepted a cancel.
+    pub(in crate::upstream) fn cancel_accepted(&mut self, id: &str, moment: Moment) -> Outcome {
+        let Some(entry) = self.entries.get_mut(id) else { return Outcome::default() };
+        if entry.job.status.is_final() || entry.job.cancel_requested {
+            return Outcome::default();
+        }
+        entry.job.cancel_requested = entry.job.status != JobStatus::Cancelled;
+        entry.detailed_ms = None;
+        let batch = Batch { touched: vec![(id.to_owned(), Some(entry.job.status), None)], ..Batch::default() };
+        self.finish(batch, &HashSet::new(), moment)
+    }
+
+    /// Progress that had to wait. To be called several times a second.
+    pub(in crate::upstream) fn tick(&mut self, now_ms: i64) -> Vec<Event> {
+        let mut events = Vec::new();
+        self.waiting.retain(|id| {
+            let Some(entry) = self.entries.get_mut(id) else { return false };
+            let (progress, is_early) = entry.take_progress(now_ms);
+            events.extend(progress.map(Event::JobProgress));
+            is_early
+        });
+        events
+    }
+
+    /// Takes cancelled jobs that nothing has moved for long to have stopped. To be called now and then.
+    pub(in crate::upstream) fn settle_cancelled(&mut self, moment: Moment) -> Outcome {
+        let mut batch = Batch::default();
+        for (id, entry) in &mut self.entries {
+            let touched_ms = entry.job.updated_at.or(entry.job.completed_at).unwrap_or(moment.daemon_ms);
+            let is_quiet = moment.daemon_ms.saturating_sub(touched_ms) > CANCEL_SETTLES_AFTER_MS;
+            if entry.job.status == JobStatus::Cancelled && entry.job.cancel_requested && is_quiet {
+                entry.job.cancel_requested = false;
+                batch.touched.push((id.clone(), Some(JobStatus::Cancelled), None));
+            }
+        }
+        self.finish(batch, &HashSet::new(), moment)
+    }
+
+    /// All jobs, in any order.
+    pub(in crate::upstream) fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.entries.values().map(|entry| &entry.job)
+    }
+
+    pub(in crate::upstream) fn job(&self, id: &str) -> Option<&Job> {
+        self.entries.get(id).map(|entry| &entry.job)
+    }
+
+    /// Up to `limit` jobs that the daemon should be asked about: never asked for or just changed, and running ones again after `refresh_ms`.
+    pub(in crate::upstream) fn wanting_detail(&self, limit: usize, now_ms: i64, refresh_ms: Option<i64>) -> Vec<String> {
+        let is_due = |entry: &Entry| match (entry.detailed_ms, refresh_ms) {
+            (None, _) => true,
+            (Some(then), Some(refresh)) => {
+                entry.job.status == JobStatus::Running && now_ms.saturating_sub(then) >= refresh
+            }
+            (Some(_), None) => false,
+        };
+        let due = self.entries.iter().filter(|(_, entry)| !entry.job.historic && is_due(entry));
+        due.map(|(id, _)| id.clone()).take(limit).collect()
+    }
+
+    /// Running and waiting jobs by provider.
+    pub(in crate::upstream) fn levels(&self) -> BTreeMap<String, Levels> {
+        let mut levels: BTreeMap<String, Levels> = BTreeMap::new();
+        for job in self.jobs().filter(|job| !job.historic) {
+            match job.status {
+                JobStatus::Running => levels.entry(job.provider.clone()).or_default().active += 1,
+                JobStatus::Pending => levels.entry(job.provider.clone()).or_default().pending += 1,
+                _ => {}
+            }
+        }
+        levels
+    }
+
+    fn apply(&mut self, update: JobUpdate, moment: Moment, restarted: bool, batch: &mut Batch) {
+        if self.dropped.contains(&update.id) {
+            return;
+        }
+        let is_new = !self.entries.contains_key(&update.id);
+        if is_new && self.entries.len() >= self.rules.most_jobs.saturating_mul(ACTIVE_FACTOR) {
+            return;
+        }
+        let id = update.id.clone();
+        let entry = self.entries.entry(id.clone()).or_insert_with(|| Entry::new(&self.daemon, &id, moment.now_ms));
+        entry.seen_ms = moment.now_ms;
+        let from = (!is_new).then_some(entry.job.status);
+        let was_historic = std::mem::take(&mut entry.job.historic);
+        let may_go_back = restarted || was_historic || is_new;
+        let status = update.status.filter(|status| *status != JobStatus::Unknown);
+        let status = match status {
+            Some(status) if may_go_back || self.rules.follows(entry, status, &update) => status,
+            // Older than what is known: an answer that an event has overtaken.
+            Some(_) => return,
+            None => entry.job.status,
+        };
+        let changed_at = update.changed_at;
+        entry.merge(update);
+        entry.job.status = status;
+        let is_changed = from != Some(status);
+        if is_changed {
+            let at_ms = changed_at.unwrap_or(moment.daemon_ms);
+            if status == JobStatus::Running && from.is_some() {
+                entry.job.started_at.get_or_insert(at_ms);
+            }
+            if (status.is_final() || status == JobStatus::Cancelled) && from.is_some() {
+                entry.job.completed_at.get_or_insert(at_ms);
+            }
+            entry.job.cancel_requested = match status {
+                JobStatus::Cancelled => !self.rules.cancelled_is_final,
+                JobStatus::Completed | JobStatus::Failed => false,
+                _ => entry.job.cancel_requested,
+            };
+            entry.detailed_ms = None;
+        }
+        entry.settle(moment);
+        let provider = entry.job.provider.clone();
+        if is_new {
+            batch.changes.push(Change::Submitted { provider: provider.clone() });
+            batch.new.insert(id.clone());
+        }
+        if (status.is_final() || status == JobStatus::Cancelled) && !entry.counted.contains(&status) {
+            entry.counted.push(status);
+            batch.changes.push(Change::Ended {
+                provider: provider.clone(),
+                job_type: entry.job.job_type.clone(),
+                status,
+                seconds: entry.duration_seconds(),
+            });
+        }
+        let bytes = entry.job.bytes_transferred.unwrap_or(0).saturating_sub(entry.counted_bytes);
+        if bytes > 0 {
+            entry.counted_bytes += bytes;
+            batch.changes.push(Change::Moved { provider, bytes });
+        }
+        if is_changed || was_historic {
+            batch.touched.push((id, from, changed_at));
+        } else if status == JobStatus::Running {
+            batch.moved.push(id);
+        }
+    }
+
+    /// Drops what is too much and makes the events.
+    fn finish(&mut self, batch: Batch, listed: &HashSet<String>, moment: Moment) -> Outcome {
+        let mut outcome = Outcome { events: Vec::new(), changes: batch.changes };
+        for id in self.surplus() {
+            self.entries.remove(&id);
+            self.waiting.remove(&id);
+            if !batch.new.contains(&id) {
+                outcome.events.push(Event::JobRemoved(JobKey { job_id: id.clone(), daemon: self.daemon.clone() }));
+            }
+            if listed.contains(&id) {
+                self.dropped.insert(id);
+            }
+        }
+        for (id, from, changed_at) in batch.touched {
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            entry.mark_sent();
+            let job = &entry.job;
+            let known_time = match job.status {
+                JobStatus::Pending => job.created_at,
+                JobStatus::Running => job.started_at,
+                JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled => job.completed_at,
+                JobStatus::Unknown => None,
+            };
+            outcome.events.push(Event::JobStatus(Box::new(JobTransition {
+                job_id: id,
+                daemon: self.daemon.clone(),
+                name: job.name.clone(),
+                from,
+                status: job.status,
+                timestamp: changed_at.or(known_time).unwrap_or(moment.daemon_ms),
+                job: job.clone(),
+            })));
+        }
+        for id in batch.moved {
+            let Some(entry) = self.entries.get_mut(&id) else { continue };
+            let (progress, is_early) = entry.take_progress(moment.now_ms);
+            outcome.events.extend(progress.map(Event::JobProgress));
+            if is_early {
+                self.waiting.insert(id);
+            }
+        }
+        outcome
+    }
+
+    /// Ids of the oldest jobs that have ended, as many as there are too many.
+    fn surplus(&self) -> Vec<String> {
+        let too_many = self.entries.len().saturating_sub(self.rules.most_jobs);
+        if too_many == 0 {
+            return Vec::new();
+        }
+        let mut ended: Vec<(&Entry, &String)> = self
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.job.status.is_final() || entry.job.historic || entry.job.status == JobStatus::Cancelled && !entry.job.cancel_requested)
+            .map(|(id, entry)| (entry, id))
+            .collect();
+        ended.sort_by_key(|(entry, id)| (entry.job.created_at, *id));
+        ended.into_iter().take(too_many).map(|(_, id)| id.clone()).collect()
+    }
+}
+
+impl Rules {
+    /// Whether `status` can be what comes after what is known of a job, rather than something older that arrives late.
+    fn follows(self, entry: &Entry, status: JobStatus, update: &JobUpdate) -> bool {
+        let is_newer = update.changed_at.or(update.updated_at) > entry.job.updated_at;
+        match (entry.job.status, status) {
+            (known, new) if known == new => true,
+            (JobStatus::Completed | JobStatus::Failed, new) => new.is_final() && is_newer,
+            (JobStatus::Cancelled, JobStatus::Pending) => false,
+            (JobStatus::Cancelled, JobStatus::Running) => !self.cancelled_is_final && is_newer,
+            (JobStatus::Running, JobStatus::Pending) => false,
+            _ => true,
+        }
+    }
+}
+
+/// What one message did to the book.
+#[derive(Default)]
+struct Batch {
+    changes: Vec<Change>,
+    /// Not known before this message.
+    new: HashSet<String>,
+    /// Jobs whose status or standing changed, with the status before and the time of the change if the message tells it.
+    touched: Vec<(String, Option<JobStatus>, Option<i64>)>,
+    /// Running jobs that were mentioned.
+    moved: Vec<String>,
+}

@@ -1,0 +1,227 @@
+//! One job as it is put together from updates.
+
+use model::job::{Job, JobStatus};
+use model::live::JobProgress;
+
+use super::{book::Moment, meter::Meter, update::JobUpdate};
+
+/// Smoothing of the byte rate, in seconds.
+const BYTE_RATE_SECONDS: f64 = 10.0;
+/// Smoothing of the percentage's rate, in seconds. Longer, because percentages come in coarse steps.
+const PERCENT_RATE_SECONDS: f64 = 30.0;
+/// An estimate beyond this is no estimate, in seconds.
+const LONGEST_ETA: f64 = 30.0 * 86_400.0;
+/// Shortest time between two progress events of a job, on average.
+const PROGRESS_INTERVAL_MS: i64 = 1000;
+/// How much earlier a progress event may go out, so that a daemon's ticks need not keep time exactly.
+const PROGRESS_JITTER_MS: i64 = 150;
+/// The provider of a job whose daemon does not say: the daemon as it is works for vSphere alone.
+const DEFAULT_PROVIDER: &str = "vsphere";
+/// Tools of a daemon that tell no percentage: their 0 % means unknown.
+const SILENT_TOOLS: [&str; 2] = ["govc", "web"];
+
+/// A job with what is needed to keep it.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) job: Job,
+    /// When it was last mentioned, by the server's clock.
+    pub(super) seen_ms: i64,
+    /// When its details were last fetched, by the server's clock. `None` asks for them.
+    pub(super) detailed_ms: Option<i64>,
+    /// Final statuses and `cancelled` that were counted.
+    pub(super) counted: Vec<JobStatus>,
+    /// Bytes that were counted.
+    pub(super) counted_bytes: u64,
+    highest_percent: Option<f64>,
+    bytes: Meter,
+    percents: Meter,
+    /// Before this time no progress event may go out.
+    progress_due_ms: i64,
+    sent: Option<JobProgress>,
+}
+
+impl Entry {
+    pub(super) fn new(daemon: &str, id: &str, now_ms: i64) -> Self {
+        Entry {
+            job: Job {
+                id: id.to_owned(),
+                daemon: daemon.to_owned(),
+                name: String::new(),
+                vm: String::new(),
+                provider: DEFAULT_PROVIDER.to_owned(),
+                job_type: None,
+                region: None,
+                status: JobStatus::Pending,
+                cancel_requested: false,
+                historic: false,
+                phase: None,
+                percent: None,
+                bytes_transferred: None,
+                bytes_total: None,
+                rate_bytes_per_second: None,
+                eta_seconds: None,
+                created_at: None,
+                started_at: None,
+                completed_at: None,
+                updated_at: None,
+                format: None,
+                export_method: None,
+                output_dir: None,
+                error: None,
+            },
+            seen_ms: now_ms,
+            detailed_ms: None,
+            counted: Vec::new(),
+            counted_bytes: 0,
+            highest_percent: None,
+            bytes: Meter::new(BYTE_RATE_SECONDS),
+            percents: Meter::new(PERCENT_RATE_SECONDS),
+            progress_due_ms: i64::MIN,
+            sent: None,
+        }
+    }
+
+    /// Takes over what an update tells, all but the status.
+    pub(super) fn merge(&mut self, update: JobUpdate) {
+        let job = &mut self.job;
+        take_text(&mut job.name, update.name);
+        take_text(&mut job.vm, update.vm);
+        take_text(&mut job.provider, update.provider);
+        take(&mut job.job_type, update.job_type);
+        take(&mut job.region, update.region);
+        take(&mut job.phase, update.phase);
+        take(&mut job.bytes_total, update.bytes_total);
+        job.bytes_transferred = job.bytes_transferred.max(update.bytes_transferred);
+        take(&mut job.created_at, update.created_at);
+        take(&mut job.started_at, update.started_at);
+        take(&mut job.completed_at, update.completed_at);
+        job.updated_at = job.updated_at.max(update.updated_at);
+        take(&mut job.format, update.format);
+        take(&mut job.export_method, update.export_method);
+        take(&mut job.output_dir, update.output_dir);
+        take(&mut job.error, update.error);
+        take(&mut job.rate_bytes_per_second, update.rate_bytes_per_second);
+        take(&mut job.eta_seconds, update.eta_seconds);
+        let percent = update.percent.filter(|percent| percent.is_finite()).map(|percent| percent.clamp(0.0, 100.0));
+        let reported = percent.or_else(|| ratio_percent(job.bytes_transferred, job.bytes_total));
+        if let Some(reported) = reported {
+            self.highest_percent = Some(self.highest_percent.map_or(reported, |highest| highest.max(reported)));
+        }
+    }
+
+    /// Brings what follows from the rest up to date. To be called after each change.
+    pub(super) fn settle(&mut self, moment: Moment) {
+        let job = &mut self.job;
+        let is_running = job.status == JobStatus::Running && !job.historic;
+        if is_running {
+            if let Some(bytes) = job.bytes_transferred {
+                #[allow(clippy::cast_precision_loss, reason = "a rate needs no more")]
+                self.bytes.observe(bytes as f64, moment.daemon_ms);
+            }
+            if let Some(percent) = self.highest_percent {
+                self.percents.observe(percent, moment.daemon_ms);
+            }
+        }
+        let is_silent_tool = job.export_method.as_deref().is_some_and(|tool| SILENT_TOOLS.contains(&tool));
+        job.percent = match (job.status, self.highest_percent) {
+            (JobStatus::Completed, _) => Some(100.0),
+            (JobStatus::Pending, highest) => Some(highest.unwrap_or(0.0)),
+            (_, Some(highest)) if highest == 0.0 && is_silent_tool && job.bytes_total.is_none() => None,
+            (_, highest) => highest.map(|percent| (percent * 100.0).round() / 100.0),
+        };
+        match job.status {
+            JobStatus::Pending | JobStatus::Running | JobStatus::Unknown => job.completed_at = None,
+            JobStatus::Completed => job.error = None,
+            JobStatus::Failed | JobStatus::Cancelled => {}
+        }
+        if is_running {
+            job.rate_bytes_per_second = self.bytes.rate().or(job.rate_bytes_per_second).map(f64::round);
+            self.job.eta_seconds = self.eta_seconds();
+        } else {
+            job.rate_bytes_per_second = None;
+            job.eta_seconds = None;
+        }
+    }
+
+    /// Our estimate of the seconds to the end, or else the daemon's.
+    fn eta_seconds(&self) -> Option<f64> {
+        let job = &self.job;
+        #[allow(clippy::cast_precision_loss, reason = "an estimate needs no more")]
+        let by_bytes = match (job.bytes_total, job.bytes_transferred, self.bytes.rate()) {
+            (Some(total), Some(moved), Some(rate)) => Some(total.saturating_sub(moved) as f64 / rate),
+            _ => None,
+        };
+        let by_percent = || match (self.highest_percent, self.percents.rate()) {
+            (Some(percent), Some(rate)) if rate > 0.0 => Some((100.0 - percent) / rate),
+            _ => None,
+        };
+        by_bytes
+            .or_else(by_percent)
+            .or(job.eta_seconds)
+            .filter(|eta| (0.0..=LONGEST_ETA).contains(eta))
+            .map(|eta| (eta * 10.0).round() / 10.0)
+    }
+
+    /// The progress to tell, if it is news. Asks to come back later if it is too early: the second value is true then.
+    pub(super) fn take_progress(&mut self, now_ms: i64) -> (Option<JobProgress>, bool) {
+        if self.job.status != JobStatus::Running || self.job.historic {
+            return (None, false);
+        }
+        let progress = self.progress();
+        if self.sent.as_ref() == Some(&progress) {
+            return (None, false);
+        }
+        if now_ms < self.progress_due_ms.saturating_sub(PROGRESS_JITTER_MS) {
+            return (None, true);
+        }
+        self.progress_due_ms = self.progress_due_ms.max(now_ms).saturating_add(PROGRESS_INTERVAL_MS);
+        self.sent = Some(progress.clone());
+        (Some(progress), false)
+    }
+
+    /// The whole job goes out: its progress is told with it.
+    pub(super) fn mark_sent(&mut self) {
+        self.sent = Some(self.progress());
+    }
+
+    fn progress(&self) -> JobProgress {
+        let job = &self.job;
+        JobProgress {
+            job_id: job.id.clone(),
+            daemon: job.daemon.clone(),
+            name: job.name.clone(),
+            percent: job.percent,
+            bytes_transferred: job.bytes_transferred,
+            bytes_total: job.bytes_total,
+            rate_bytes_per_second: job.rate_bytes_per_second,
+            eta_seconds: job.eta_seconds,
+        }
+    }
+
+    /// Seconds from its start to its end.
+    pub(super) fn duration_seconds(&self) -> Option<f64> {
+        let (start, end) = (self.job.started_at?, self.job.completed_at?);
+        #[allow(clippy::cast_precision_loss, reason = "a duration in milliseconds is small")]
+        (end >= start).then_some((end - start) as f64 / 1000.0)
+    }
+}
+
+fn take<T>(known: &mut Option<T>, news: Option<T>) {
+    if news.is_some() {
+        *known = news;
+    }
+}
+
+fn take_text(known: &mut String, news: Option<String>) {
+    if let Some(news) = news {
+        *known = news;
+    }
+}
+
+fn ratio_percent(moved: Option<u64>, total: Option<u64>) -> Option<f64> {
+    #[allow(clippy::cast_precision_loss, reason = "a percentage needs no more")]
+    match (moved, total) {
+        (Some(moved), Some(total)) if total > 0 => Some((moved as f64 / total as f64 * 100.0).min(100.0)),
+        _ => None,
+    }
+}

@@ -1,0 +1,49 @@
+//! Which series a target showed last, so that those that end are marked as ended.
+
+use std::collections::HashSet;
+
+use promql::{
+    labels::Labels,
+    source::{Point, STALE_NAN},
+};
+
+/// Series of one target.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    shown: HashSet<Labels>,
+}
+
+impl Ledger {
+    /// `points` are all that the target shows at `timestamp_ms`: adds a marker for each series that it showed before and no more.
+    /// Points with a time of their own are left out of this, as Prometheus does: nobody knows when they end.
+    pub(super) fn close_missing(&mut self, points: &mut Vec<Point>, timestamp_ms: i64) {
+        let shows: HashSet<Labels> =
+            points.iter().filter(|point| point.timestamp_ms == timestamp_ms).map(|point| point.labels.clone()).collect();
+        let ended = self.shown.difference(&shows);
+        points.extend(ended.map(|labels| Point { labels: labels.clone(), timestamp_ms, value: STALE_NAN }));
+        self.shown = shows;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use promql::source::is_stale_marker;
+
+    use super::*;
+
+    #[test]
+    fn a_series_that_ends_is_marked_once() {
+        let point = |name: &str, timestamp_ms| Point { labels: Labels::new([("__name__", name)]), timestamp_ms, value: 1.0 };
+        let mut ledger = Ledger::default();
+        let mut points = vec![point("a", 1), point("b", 1), point("c", 0)];
+        ledger.close_missing(&mut points, 1);
+        assert_eq!(points.len(), 3);
+        let mut points = vec![point("a", 2)];
+        ledger.close_missing(&mut points, 2);
+        assert_eq!(points.len(), 2);
+        assert!(is_stale_marker(points[1].value) && points[1].labels.metric_name() == "b");
+        let mut points = vec![point("a", 3)];
+        ledger.close_missing(&mut points, 3);
+        assert_eq!(points.len(), 1);
+    }
+}

@@ -1,0 +1,371 @@
+//! What is known of one daemon, and what its messages and answers do to it. The tasks that fetch them are in [`super::socket`],
+//! [`super::caller`] and [`super::collector`].
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use model::{
+    job::Job,
+    live::Event,
+    system::SystemMetrics,
+    upstream::{UpstreamKind, UpstreamState},
+};
+use tokio::{
+    sync::{Notify, broadcast, watch},
+    time::Instant,
+};
+
+use super::{
+    DaemonConfig, Options,
+    client::Client,
+    clock::now_ms,
+    derive::{Derived, Tally},
+    feed::{Incoming, Message, SystemReading},
+    jobs::{Book, JobUpdate, Moment, Outcome, Rules},
+    probe::{Dialect, Profile},
+    redact::Redactor,
+    status::StatusCell,
+};
+
+/// Time between two `system.metrics` events of a daemon that tells more often.
+const SYSTEM_INTERVAL: Duration = Duration::from_millis(4900);
+/// An uptime may seem to fall by this much without a restart, in seconds.
+const UPTIME_SLACK: f64 = 1.0;
+/// A start that seems to be later than the last one by this much is another start, in milliseconds.
+const START_SLACK_MS: i64 = 10_000;
+
+/// One daemon.
+pub(super) struct Link {
+    pub(super) name: String,
+    pub(super) config: DaemonConfig,
+    pub(super) options: Options,
+    pub(super) client: Client,
+    pub(super) redactor: Arc<Redactor>,
+    pub(super) status: StatusCell,
+    pub(super) profile: watch::Sender<Option<Profile>>,
+    /// Wakes the caller when there is something to ask the daemon.
+    pub(super) wake: Notify,
+    events: broadcast::Sender<Event>,
+    knowledge: Mutex<Knowledge>,
+    contact: Mutex<Contact>,
+}
+
+/// What the daemon has told.
+struct Knowledge {
+    book: Book,
+    tally: Tally,
+    system: Option<SystemMetrics>,
+    system_sent: Option<Instant>,
+    /// When the daemon's process started, by its clock, and its newest uptime in seconds.
+    started: Option<(i64, f64)>,
+}
+
+/// When it told something last.
+#[derive(Default)]
+struct Contact {
+    socket_is_open: bool,
+    last_message: Option<Instant>,
+    last_poll: Option<Instant>,
+    /// The last call that failed reached the daemon all the same.
+    is_reached: bool,
+    has_failed: bool,
+    wants_all: bool,
+}
+
+impl Link {
+    pub(super) fn new(
+        config: DaemonConfig,
+        client: Client,
+        redactor: Arc<Redactor>,
+        events: broadcast::Sender<Event>,
+        options: Options,
+    ) -> Self {
+        let rules = Rules { cancelled_is_final: false, most_jobs: options.most_jobs };
+        Link {
+            name: config.name.clone(),
+            client,
+            redactor,
+            status: StatusCell::new(&config.name, UpstreamKind::Daemon, now_ms(), events.clone()),
+            profile: watch::Sender::new(None),
+            wake: Notify::new(),
+            events,
+            knowledge: Mutex::new(Knowledge {
+                book: Book::new(&config.name, rules),
+                tally: Tally::default(),
+                system: None,
+                system_sent: None,
+                started: None,
+            }),
+            contact: Mutex::default(),
+            config,
+            options,
+        }
+    }
+
+    pub(super) fn jobs(&self) -> Vec<Job> {
+        self.knowledge().book.jobs().cloned().collect()
+    }
+
+    pub(super) fn job(&self, id: &str) -> Option<Job> {
+        self.knowledge().book.job(id).cloned()
+    }
+
+    pub(super) fn system(&self) -> Option<SystemMetrics> {
+        self.knowledge().system.clone()
+    }
+
+    /// Series counted from the feed, but those of the families in `present`.
+    pub(super) fn derived(&self, present: &HashSet<String>) -> Vec<Derived> {
+        let knowledge = self.knowledge();
+        knowledge.tally.series(&knowledge.book, present)
+    }
+
+    /// The daemon was recognised.
+    pub(super) fn recognised(&self, profile: Profile) {
+        self.knowledge().book.set_cancelled_is_final(profile.dialect == Dialect::Documented);
+        self.status.update(now_ms(), |status| status.detail = Some(profile.detail()));
+        self.profile.send_replace(Some(profile));
+    }
+
+    pub(super) fn prefix(&self) -> &'static str {
+        self.profile.borrow().as_ref().map_or("", |profile| profile.prefix)
+    }
+
+    pub(super) fn dialect(&self) -> Option<Dialect> {
+        self.profile.borrow().as_ref().map(|profile| profile.dialect)
+    }
+
+    /// A message came over the socket. Changes of status go out before this returns.
+    pub(super) fn receive(&self, incoming: Incoming) {
+        let now_ms = now_ms();
+        let moment = Moment { now_ms, daemon_ms: incoming.at_ms.unwrap_or(now_ms) };
+        let is_data = !matches!(incoming.message, Message::Other);
+        match incoming.message {
+            Message::AllJobs(jobs) => self.apply(|knowledge| knowledge.book.replace(jobs, moment, false)),
+            Message::Job(update) => {
+                self.apply(|knowledge| knowledge.book.update(vec![*update], moment));
+            }
+            Message::Metrics { numbers, jobs } => self.apply(|knowledge| {
+                let restarted = numbers.uptime_seconds.is_some_and(|uptime| knowledge.note_uptime(uptime, moment));
+                knowledge.tally.observe(&numbers);
+                let mut outcome = jobs.map(|jobs| knowledge.book.replace(jobs, moment, restarted)).unwrap_or_default();
+                outcome.events.extend(knowledge.note_system(&self.name, numbers.system, false));
+                outcome
+            }),
+            Message::System(reading) => self.apply(|knowledge| {
+                let event = knowledge.note_system(&self.name, reading, true);
+                Outcome { events: event.into_iter().collect(), changes: Vec::new() }
+            }),
+            Message::Alert(mut alert) => {
+                alert.labels.insert("daemon".to_owned(), self.name.clone());
+                let _ = self.events.send(Event::AlertFired(*alert));
+            }
+            Message::Other => {}
+        }
+        if is_data {
+            self.contact().last_message = Some(Instant::now());
+            self.status.update(now_ms, |status| {
+                status.last_data_ms = Some(now_ms);
+                status.state = UpstreamState::Live;
+                status.error = None;
+            });
+        }
+    }
+
+    /// An answer told the daemon's uptime: true if it has restarted since it was last heard of.
+    pub(super) fn note_uptime(&self, uptime_seconds: f64, daemon_ms: i64) -> bool {
+        self.knowledge().note_uptime(uptime_seconds, Moment { now_ms: now_ms(), daemon_ms })
+    }
+
+    /// An answer told all jobs.
+    pub(super) fn answered_all(&self, jobs: Vec<JobUpdate>, daemon_ms: Option<i64>, restarted: bool) {
+        let now_ms = now_ms();
+        let moment = Moment { now_ms, daemon_ms: daemon_ms.unwrap_or(now_ms) };
+        self.apply(|knowledge| {
+            let ids: Vec<String> = jobs.iter().map(|job| job.id.clone()).collect();
+            let outcome = knowledge.book.replace(jobs, moment, restarted);
+            knowledge.book.mark_detailed(&ids, now_ms);
+            outcome
+        });
+        self.contact().last_poll = Some(Instant::now());
+        self.status.update(now_ms, |status| status.last_data_ms = Some(now_ms));
+        self.refresh_state();
+    }
+
+    /// An answer told some jobs, of those asked for.
+    pub(super) fn answered_some(&self, asked: &[String], jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
+        let now_ms = now_ms();
+        let moment = Moment { now_ms, daemon_ms: daemon_ms.unwrap_or(now_ms) };
+        self.apply(|knowledge| {
+            let outcome = knowledge.book.update(jobs, moment);
+            knowledge.book.mark_detailed(asked, now_ms);
+            outcome
+        });
+    }
+
+    /// The daemon accepted to cancel a job.
+    pub(super) fn cancel_accepted(&self, id: &str) {
+        let now_ms = now_ms();
+        self.apply(|knowledge| knowledge.book.cancel_accepted(id, Moment { now_ms, daemon_ms: now_ms }));
+        self.wake.notify_one();
+    }
+
+    /// Jobs to ask the daemon about.
+    pub(super) fn wanting_detail(&self, limit: usize, refresh_ms: Option<i64>) -> Vec<String> {
+        self.knowledge().book.wanting_detail(limit, now_ms(), refresh_ms)
+    }
+
+    /// Progress that had to wait goes out.
+    pub(super) fn tick(&self) {
+        self.apply(|knowledge| Outcome { events: knowledge.book.tick(now_ms()), changes: Vec::new() });
+    }
+
+    pub(super) fn settle_cancelled(&self) {
+        let now_ms = now_ms();
+        self.apply(|knowledge| knowledge.book.settle_cancelled(Moment { now_ms, daemon_ms: now_ms }));
+    }
+
+    /// The socket is open; data need not come yet.
+    pub(super) fn socket_opened(&self, is_reconnect: bool) {
+        {
+            let mut contact = self.contact();
+            contact.socket_is_open = true;
+            contact.is_reached = true;
+            contact.wants_all = true;
+        }
+        self.wake.notify_one();
+        if is_reconnect {
+            self.status.update(now_ms(), |status| status.reconnects += 1);
+        }
+    }
+
+    /// The socket is closed, or could not be opened. `is_reached` tells whether something answered.
+    pub(super) fn socket_failed(&self, error: &str, is_reached: bool) {
+        {
+            let mut contact = self.contact();
+            contact.socket_is_open = false;
+            contact.is_reached = is_reached;
+            contact.has_failed = true;
+        }
+        self.wake.notify_one();
+        self.note_error(error);
+        self.refresh_state();
+    }
+
+    /// Something is wrong, though the connection goes on.
+    pub(super) fn note_error(&self, error: &str) {
+        let error = self.redactor.text(error).into_owned();
+        tracing::debug!(upstream = self.name, error, "trouble with a daemon");
+        self.status.update(now_ms(), |status| status.error = Some(error));
+    }
+
+    /// A poll failed.
+    pub(super) fn poll_failed(&self, is_reached: bool) {
+        let mut contact = self.contact();
+        contact.is_reached |= is_reached;
+        contact.has_failed = true;
+    }
+
+    /// True while messages come over the socket.
+    pub(super) fn feed_is_fresh(&self) -> bool {
+        let contact = self.contact();
+        contact.socket_is_open && contact.last_message.is_some_and(|at| at.elapsed() < self.stale_after())
+    }
+
+    /// When the last message with data came.
+    pub(super) fn last_message(&self) -> Option<Instant> {
+        self.contact().last_message
+    }
+
+    /// Whether all jobs should be asked for now; asks once.
+    pub(super) fn take_wants_all(&self) -> bool {
+        std::mem::take(&mut self.contact().wants_all)
+    }
+
+    /// A message every second is what a daemon as built sends; a documented one may have nothing to say for 5 s.
+    pub(super) fn stale_after(&self) -> Duration {
+        match self.dialect() {
+            Some(Dialect::Documented) => self.options.stale_after.saturating_mul(2),
+            _ => self.options.stale_after,
+        }
+    }
+
+    /// Brings the state up to date with the time since the last data.
+    pub(super) fn refresh_state(&self) {
+        let (is_fresh, polls, is_reached, has_data, has_failed) = {
+            let contact = self.contact();
+            let since = |at: Option<Instant>| at.map(|at| at.elapsed());
+            let newest = since(contact.last_message).into_iter().chain(since(contact.last_poll)).min();
+            let is_recent = newest.is_some_and(|age| age < self.stale_after());
+            let polls = since(contact.last_poll).is_some_and(|age| age < self.options.poll_interval * 2 + self.stale_after());
+            let is_live = contact.socket_is_open && since(contact.last_message).is_some_and(|age| age < self.stale_after());
+            (is_live, polls && !is_live, contact.is_reached || contact.socket_is_open, is_recent, contact.has_failed)
+        };
+        let now_ms = now_ms();
+        self.status.update(now_ms, |status| {
+            status.state = match status.state {
+                _ if is_fresh => UpstreamState::Live,
+                _ if polls => UpstreamState::Polling,
+                // The socket has just closed; what is shown is as good as a moment ago.
+                state if has_data => state,
+                UpstreamState::Connecting if !has_failed => UpstreamState::Connecting,
+                _ if is_reached && status.last_data_ms.is_some() => UpstreamState::Stale,
+                _ => UpstreamState::Down,
+            };
+        });
+    }
+
+    fn apply(&self, change: impl FnOnce(&mut Knowledge) -> Outcome) {
+        let mut knowledge = self.knowledge();
+        let outcome = change(&mut knowledge);
+        knowledge.tally.count(&outcome.changes);
+        // Sent while the lock is held, so that events leave in the order of what happened. Sending never waits; without a
+        // receiver there is nobody to tell.
+        for event in outcome.events {
+            let _ = self.events.send(event);
+        }
+    }
+
+    fn knowledge(&self) -> MutexGuard<'_, Knowledge> {
+        self.knowledge.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn contact(&self) -> MutexGuard<'_, Contact> {
+        self.contact.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Knowledge {
+    /// True if the daemon's process is another one than before.
+    fn note_uptime(&mut self, uptime_seconds: f64, moment: Moment) -> bool {
+        if !uptime_seconds.is_finite() {
+            return false;
+        }
+        #[allow(clippy::cast_possible_truncation, reason = "saturates, and no daemon is that old")]
+        let started_ms = moment.daemon_ms.saturating_sub((uptime_seconds * 1000.0) as i64);
+        let before = self.started.replace((started_ms, uptime_seconds));
+        before.is_some_and(|(before_ms, before_seconds)| {
+            uptime_seconds + UPTIME_SLACK < before_seconds || started_ms > before_ms.saturating_add(START_SLACK_MS)
+        })
+    }
+
+    /// Takes over the state of the process. Gives the event if it is time for one.
+    fn note_system(&mut self, daemon: &str, reading: SystemReading, is_event: bool) -> Option<Event> {
+        let system = SystemMetrics {
+            daemon: daemon.to_owned(),
+            cpu_percent: reading.cpu_percent,
+            memory_bytes: reading.memory_bytes,
+            goroutines: reading.goroutines,
+            connections: reading.connections.or(reading.websocket_clients),
+        };
+        self.system = Some(system.clone());
+        let is_due = is_event || self.system_sent.is_none_or(|at| at.elapsed() >= SYSTEM_INTERVAL);
+        is_due.then(|| {
+            self.system_sent = Some(Instant::now());
+            Event::SystemMetrics(system)
+        })
+    }
+}

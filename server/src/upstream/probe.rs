@@ -1,0 +1,107 @@
+//! What kind of daemon answers at an address. Only `/status` must be there; nothing fails because another route is missing.
+
+use exposition::page::Format;
+
+use super::{
+    client::{CallError, Client},
+    wire::StatusWire,
+};
+
+/// The daemon as it is serves its routes at the root; its documents put them below a prefix.
+const PREFIXES: [&str; 2] = ["", "/api/v1"];
+
+/// Where metrics may be, the documented place first.
+const METRICS_PATHS: [&str; 2] = ["/api/v1/metrics", "/metrics"];
+
+/// Size of an answer of `/status` that is accepted.
+pub(super) const STATUS_LIMIT: usize = 1 << 20;
+
+/// The ways in which daemons speak.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// As built: a constant feed, no metrics.
+    Stock,
+    /// The same with `/metrics` switched on.
+    Custom,
+    /// As the HyperSDK documents describe it: events, `/api/v1/metrics`.
+    Documented,
+}
+
+impl Dialect {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Dialect::Stock => "stock",
+            Dialect::Custom => "custom",
+            Dialect::Documented => "documented",
+        }
+    }
+}
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Profile {
+    /// Before each path.
+    pub(super) prefix: &'static str,
+    pub(super) dialect: Dialect,
+    pub(super) version: Option<String>,
+    /// Where its metrics are, if it has any.
+    pub(super) metrics_path: Option<&'static str>,
+}
+
+impl Profile {
+    /// In words, for a person.
+    pub(super) fn detail(&self) -> String {
+        let version = self.version.as_deref().map(|version| format!(", version {version}")).unwrap_or_default();
+        let metrics = self.metrics_path.map_or_else(|| ", no metrics".to_owned(), |path| format!(", metrics at {path}"));
+        format!("{} dialect{version}{metrics}", self.dialect.name())
+    }
+}
+
+/// Finds out what answers.
+///
+/// # Errors
+/// Nothing does, or something that is no daemon.
+pub(super) async fn probe(client: &Client, metrics_limit: usize) -> Result<Profile, CallError> {
+    let (prefix, status) = find_status(client).await?;
+    let mut metrics_path = None;
+    for path in METRICS_PATHS {
+        let Ok(answer) = client.get_text(path, Format::ACCEPT, metrics_limit).await else { continue };
+        if Format::from_content_type(answer.content_type.as_deref()).is_some() && answer.body.contains("hypersdk_") {
+            metrics_path = Some(path);
+            break;
+        }
+    }
+    let dialect = match metrics_path {
+        None => Dialect::Stock,
+        Some("/metrics") => Dialect::Custom,
+        Some(_) => Dialect::Documented,
+    };
+    Ok(Profile { prefix, dialect, version: status.version.text(), metrics_path })
+}
+
+async fn find_status(client: &Client) -> Result<(&'static str, StatusWire), CallError> {
+    let mut missing = None;
+    for prefix in PREFIXES {
+        let path = format!("{prefix}/status");
+        match client.get::<StatusWire>(&path, STATUS_LIMIT).await {
+            Ok(status) if status.total_jobs.number().is_some() || status.uptime.as_text().is_some() => {
+                return Ok((prefix, status));
+            }
+            Ok(_) => {
+                return Err(CallError::Malformed {
+                    url: client.shown(&path),
+                    expected: "a hypervisord",
+                    reason: "its status has neither total_jobs nor uptime".to_owned(),
+                });
+            }
+            Err(error) if error.is_absent() => missing = missing.or(Some(error)),
+            // An error below the prefix says less than the first one.
+            Err(error) => return Err(missing.unwrap_or(error)),
+        }
+    }
+    Err(missing.unwrap_or_else(|| CallError::Malformed {
+        url: client.shown("/status"),
+        expected: "a hypervisord",
+        reason: "it has no status".to_owned(),
+    }))
+}

@@ -1,0 +1,159 @@
+//! One scrape of one target: its page of metrics as points for the store.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use exposition::{
+    page::{Family, Format},
+    parse::{Limits, parse},
+};
+use promql::{labels::Labels, source::Point};
+use tokio::time::Instant;
+
+use super::{
+    client::{CallError, Client},
+    redact::{MASK, Redactor},
+    sample::{Metadata, TargetLabels},
+};
+
+/// What a target may cost.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ScrapeLimits {
+    /// Of the page, unpacked.
+    pub(super) body_bytes: usize,
+    /// Of the page.
+    pub(super) samples: usize,
+}
+
+/// Reads one target again and again.
+pub(super) struct Scraper {
+    client: Client,
+    labels: TargetLabels,
+    limits: ScrapeLimits,
+    redactor: Arc<Redactor>,
+    /// Labels by the series' text on the page: a page hardly changes but for its numbers.
+    known: HashMap<Box<str>, Labels>,
+    described: Vec<Metadata>,
+    families: HashSet<String>,
+}
+
+/// What one scrape gave.
+#[derive(Debug)]
+pub(super) struct Scrape {
+    pub(super) points: Vec<Point>,
+    pub(super) duration: Duration,
+    /// Samples on the page.
+    pub(super) samples: usize,
+    pub(super) error: Option<ScrapeError>,
+    /// Set when the page's families are other than before.
+    pub(super) metadata: Option<Vec<Metadata>>,
+}
+
+/// Why a scrape gave nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(super) enum ScrapeError {
+    #[error(transparent)]
+    Call(#[from] CallError),
+    /// The page cannot be read.
+    #[error("{url}: {reason}")]
+    Page { url: String, reason: String },
+}
+
+impl Scraper {
+    pub(super) fn new(client: Client, labels: TargetLabels, limits: ScrapeLimits, redactor: Arc<Redactor>) -> Self {
+        Scraper {
+            client,
+            labels,
+            limits,
+            redactor,
+            known: HashMap::new(),
+            described: Vec::new(),
+            families: HashSet::new(),
+        }
+    }
+
+    /// Families on the last page that could be read.
+    pub(super) fn families(&self) -> &HashSet<String> {
+        &self.families
+    }
+
+    /// The labels of a series of this target.
+    pub(super) fn labels(&self) -> &TargetLabels {
+        &self.labels
+    }
+
+    /// Scrapes `path` for the time `at_ms`.
+    pub(super) async fn scrape(&mut self, path: &str, at_ms: i64) -> Scrape {
+        let start = Instant::now();
+        let answer = self.client.get_text(path, Format::ACCEPT, self.limits.body_bytes).await;
+        let duration = start.elapsed();
+        let mut scrape = Scrape { points: Vec::new(), duration, samples: 0, error: None, metadata: None };
+        let url = self.client.shown(path);
+        let result = answer.map_err(ScrapeError::from).and_then(|answer| {
+            let format = Format::from_content_type(answer.content_type.as_deref()).ok_or_else(|| ScrapeError::Page {
+                url: url.clone(),
+                reason: format!("the content type {:?} is none of metrics", answer.content_type.unwrap_or_default()),
+            })?;
+            let limits = Limits { samples: self.limits.samples, ..Limits::default() };
+            let families = parse(&answer.body, format, limits).map_err(|error| ScrapeError::Page {
+                url: url.clone(),
+                reason: self.redactor.text(&error.to_string()).into_owned(),
+            })?;
+            self.take(&families, at_ms, &mut scrape);
+            Ok(())
+        });
+        scrape.error = result.err();
+        scrape
+    }
+
+    fn take(&mut self, families: &[Family], at_ms: i64, scrape: &mut Scrape) {
+        let total: usize = families.iter().map(|family| family.samples.len()).sum();
+        // Series that are gone leave their labels behind; begin anew before that becomes a leak.
+        if self.known.len() > total.saturating_mul(2).saturating_add(1024) {
+            self.known.clear();
+        }
+        scrape.points.reserve(total);
+        scrape.samples = total;
+        for sample in families.iter().flat_map(|family| &family.samples) {
+            let labels = match self.known.get(sample.series) {
+                Some(labels) => labels.clone(),
+                None => {
+                    let values: Vec<String> =
+                        sample.labels.iter().map(|(name, value)| self.clean(name, value)).collect();
+                    let pairs: Vec<(&str, &str)> =
+                        sample.labels.iter().zip(&values).map(|((name, _), value)| (&**name, &**value)).collect();
+                    let labels = self.labels.series(&sample.name, &pairs);
+                    self.known.insert(sample.series.into(), labels.clone());
+                    labels
+                }
+            };
+            let timestamp_ms = sample.timestamp_ms.unwrap_or(at_ms);
+            scrape.points.push(Point { labels, timestamp_ms, value: sample.value });
+        }
+        let metadata: Vec<Metadata> = families
+            .iter()
+            .map(|family| Metadata {
+                name: family.name.to_string(),
+                kind: family.kind,
+                help: self.redactor.known(&family.help).into_owned(),
+                unit: family.unit.to_string(),
+            })
+            .collect();
+        if metadata != self.described {
+            self.families = families
+                .iter()
+                .filter(|family| !family.samples.is_empty())
+                .map(|family| family.name.to_string())
+                .collect();
+            self.described.clone_from(&metadata);
+            scrape.metadata = Some(metadata);
+        }
+    }
+
+    fn clean(&self, name: &str, value: &str) -> String {
+        if self.redactor.is_secret_key(name) { MASK.to_owned() } else { self.redactor.known(value).into_owned() }
+    }
+}

@@ -1,0 +1,177 @@
+//! The live socket of one daemon: opened again for ever, read until it ends.
+
+use std::{sync::Arc, time::Duration};
+
+use futures_util::StreamExt;
+use rustls::ClientConfig;
+use tokio::{net::TcpStream, time::Instant};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+    tungstenite::{
+        self, Message as Frame,
+        client::IntoClientRequest,
+        error::CapacityError,
+        http::{HeaderValue, StatusCode},
+        protocol::WebSocketConfig,
+    },
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    backoff::Backoff,
+    client::{KEY_HEADER, innermost, shown},
+    feed,
+    link::Link,
+    probe::probe,
+};
+
+/// A session that lasted this long was a good one: the next try comes soon.
+const GOOD_SESSION: Duration = Duration::from_secs(10);
+/// A daemon recognised less long ago than this is not looked at again before its socket is opened.
+const PROFILE_LASTS: Duration = Duration::from_secs(60);
+/// A socket that is silent for this many times what counts as stale is given up.
+const SILENCE_FACTOR: u32 = 3;
+/// Larger messages are read on a thread of their own, so that they delay no other daemon.
+const LARGE_MESSAGE: usize = 512 * 1024;
+
+type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Keeps the socket of `link` open until `stop`.
+pub(super) async fn run(link: Arc<Link>, tls: Arc<ClientConfig>, stop: CancellationToken) {
+    let mut backoff = Backoff::new(link.options.first_retry, link.options.longest_retry);
+    let mut recognised: Option<Instant> = None;
+    let mut was_open = false;
+    loop {
+        let opened = tokio::select! {
+            () = stop.cancelled() => return,
+            opened = open(&link, &tls, &mut recognised) => opened,
+        };
+        let failure = match opened {
+            Ok(stream) => {
+                link.socket_opened(was_open);
+                was_open = true;
+                let start = Instant::now();
+                let failure = tokio::select! {
+                    () = stop.cancelled() => return,
+                    failure = read(&link, stream) => failure,
+                };
+                if start.elapsed() >= GOOD_SESSION {
+                    backoff.reset();
+                }
+                failure
+            }
+            Err(failure) => failure,
+        };
+        link.socket_failed(&failure.reason, failure.is_reached);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(backoff.next()) => {}
+        }
+    }
+}
+
+/// Why there is no socket, or no more.
+struct Failure {
+    reason: String,
+    is_reached: bool,
+}
+
+async fn open(link: &Link, tls: &Arc<ClientConfig>, recognised: &mut Option<Instant>) -> Result<Stream, Failure> {
+    if recognised.is_none_or(|at| at.elapsed() > PROFILE_LASTS) {
+        let profile = probe(&link.client, link.options.scrape_body_limit)
+            .await
+            .map_err(|error| Failure { reason: error.to_string(), is_reached: error.is_reached() })?;
+        link.recognised(profile);
+        *recognised = Some(Instant::now());
+    }
+    connect(link, tls).await.inspect_err(|_| *recognised = None)
+}
+
+async fn connect(link: &Link, tls: &Arc<ClientConfig>) -> Result<Stream, Failure> {
+    let mut url = link.config.url.clone();
+    let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
+    let path = format!("{}{}/ws", url.path().trim_end_matches('/'), link.prefix());
+    url.set_path(&path);
+    let shown_url = shown(&url);
+    let broken = |reason: String| Failure { reason: format!("the live socket at {shown_url} {reason}"), is_reached: false };
+    url.set_scheme(scheme).map_err(|()| broken("has an address that is no URL of HTTP".to_owned()))?;
+    let mut request = url.as_str().into_client_request().map_err(|error| broken(format!("cannot be asked for: {error}")))?;
+    if let Some(key) = &link.config.key {
+        let value = HeaderValue::from_str(key.reveal());
+        let mut value = value.map_err(|_| broken("needs a key that a header can carry".to_owned()))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(KEY_HEADER, value);
+    }
+    let limits = WebSocketConfig::default()
+        .max_message_size(Some(link.options.message_limit))
+        .max_frame_size(Some(link.options.message_limit));
+    let connecting =
+        connect_async_tls_with_config(request, Some(limits), true, Some(Connector::Rustls(Arc::clone(tls))));
+    match tokio::time::timeout(link.options.call_timeout, connecting).await {
+        Ok(Ok((stream, _))) => Ok(stream),
+        Ok(Err(error)) => {
+            let is_reached = matches!(error, tungstenite::Error::Http(_) | tungstenite::Error::Protocol(_));
+            Err(Failure { is_reached, ..broken(refusal(&error)) })
+        }
+        Err(_) => {
+            let seconds = link.options.call_timeout.as_secs();
+            Err(broken(format!("did not open within {seconds} s")))
+        }
+    }
+}
+
+/// Why a socket was not opened, to follow its address in a sentence.
+fn refusal(error: &tungstenite::Error) -> String {
+    match error {
+        tungstenite::Error::Http(response) => match response.status() {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                format!("refuses access (HTTP {}): give the daemon's API key", response.status().as_u16())
+            }
+            status => format!("was refused with HTTP {}", status.as_u16()),
+        },
+        other => format!("cannot be opened: {}", innermost(other)),
+    }
+}
+
+/// Reads messages until the socket ends or falls silent.
+async fn read(link: &Arc<Link>, mut stream: Stream) -> Failure {
+    let opened = Instant::now();
+    let ended = |reason: String| Failure { reason: format!("the live socket {reason}"), is_reached: true };
+    loop {
+        let silence = link.stale_after() * SILENCE_FACTOR;
+        let last = link.last_message().filter(|at| *at > opened).unwrap_or(opened);
+        let frame = match tokio::time::timeout_at(last + silence, stream.next()).await {
+            Err(_) => return ended(format!("was silent for {} s", silence.as_secs())),
+            Ok(None) => return ended("was closed".to_owned()),
+            Ok(Some(Err(error))) => return ended(loss(&error, link.options.message_limit)),
+            Ok(Some(Ok(frame))) => frame,
+        };
+        match frame {
+            Frame::Text(text) if text.len() > LARGE_MESSAGE => {
+                let link = Arc::clone(link);
+                // Fails only when the runtime is being shut down.
+                let _ = tokio::task::spawn_blocking(move || take(&link, &text)).await;
+            }
+            Frame::Text(text) => take(link, &text),
+            Frame::Close(_) => return ended("was closed by the daemon".to_owned()),
+            Frame::Binary(_) | Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => {}
+        }
+    }
+}
+
+fn take(link: &Link, text: &str) {
+    match feed::parse(text, &link.redactor) {
+        Ok(incoming) => link.receive(incoming),
+        Err(error) => link.note_error(&format!("the live socket: {error}")),
+    }
+}
+
+/// Why a socket was lost, to follow its name in a sentence.
+fn loss(error: &tungstenite::Error, limit_bytes: usize) -> String {
+    match error {
+        tungstenite::Error::Capacity(CapacityError::MessageTooLong { size, .. }) => {
+            format!("sent a message of {size} bytes; {limit_bytes} are accepted")
+        }
+        other => format!("broke: {}", innermost(other)),
+    }
+}

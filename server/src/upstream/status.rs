@@ -1,0 +1,65 @@
+//! In what state a source is, and telling when that changes.
+
+use std::sync::{Mutex, PoisonError};
+
+use model::{
+    live::Event,
+    upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
+};
+use tokio::sync::broadcast;
+
+/// The state of one source. Tells the browsers of each change that a person would notice.
+pub(super) struct StatusCell {
+    status: Mutex<UpstreamStatus>,
+    events: broadcast::Sender<Event>,
+}
+
+impl StatusCell {
+    pub(super) fn new(name: &str, kind: UpstreamKind, now_ms: i64, events: broadcast::Sender<Event>) -> Self {
+        let status = UpstreamStatus {
+            name: name.to_owned(),
+            kind,
+            state: UpstreamState::Connecting,
+            since_ms: now_ms,
+            last_data_ms: None,
+            reconnects: 0,
+            scrape_duration_seconds: None,
+            error: None,
+            detail: None,
+        };
+        StatusCell { status: Mutex::new(status), events }
+    }
+
+    pub(super) fn get(&self) -> UpstreamStatus {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn state(&self) -> UpstreamState {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).state
+    }
+
+    /// Changes the status. Times of data and of scrapes change all the time and are not told by themselves.
+    pub(super) fn update(&self, now_ms: i64, change: impl FnOnce(&mut UpstreamStatus)) {
+        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = status.clone();
+        change(&mut status);
+        if status.state != before.state {
+            status.since_ms = now_ms;
+            tracing::info!(
+                upstream = status.name,
+                from = before.state.name(),
+                to = status.state.name(),
+                error = status.error,
+                "upstream changed"
+            );
+        }
+        let is_news = status.state != before.state
+            || status.error != before.error
+            || status.detail != before.detail
+            || status.reconnects != before.reconnects;
+        if is_news {
+            // Nobody listens when the server has just started or is about to end.
+            let _ = self.events.send(Event::UpstreamStatus(status.clone()));
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! How the server trusts the sources it calls: the machine's certificate authorities, and Mozilla's where the machine has none.
+
+use std::sync::Arc;
+
+use rustls::{ClientConfig, RootCertStore};
+
+/// Settings for calls over TLS, the same for HTTP and for sockets.
+///
+/// # Errors
+/// The cryptography does not support the protocol versions asked for: a fault of the build.
+pub(super) fn client_config() -> Result<Arc<ClientConfig>, rustls::Error> {
+    let mut roots = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        tracing::debug!(%error, "a certificate authority of this machine cannot be read");
+    }
+    roots.add_parsable_certificates(native.certs);
+    roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}

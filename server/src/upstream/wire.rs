@@ -1,0 +1,303 @@
+//! The shapes in which a daemon writes jobs and numbers, in all dialects, as typed structures that have no place for a secret.
+
+use std::fmt;
+
+use model::job::JobStatus;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::{jobs::JobUpdate, redact::Redactor, scalar::Scalar};
+
+/// A job: of `/jobs/query`, of the messages `jobs`, `job_update`, `metrics`, `job.progress` and `job.status`. They differ in the
+/// names of their fields, not in what those mean.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct JobWire {
+    definition: Option<Definition>,
+    id: Scalar,
+    job_id: Scalar,
+    name: Scalar,
+    vm_name: Scalar,
+    vm_path: Scalar,
+    provider: Scalar,
+    region: Scalar,
+    job_type: Scalar,
+    status: Scalar,
+    progress: ProgressField,
+    percent: Scalar,
+    bytes_transferred: Scalar,
+    bytes_total: Scalar,
+    rate_bytes_per_second: Scalar,
+    eta_seconds: Scalar,
+    result: Option<JobResult>,
+    error: Scalar,
+    error_msg: Scalar,
+    created_at: Scalar,
+    start_time: Scalar,
+    started_at: Scalar,
+    end_time: Scalar,
+    completed_at: Scalar,
+    updated_at: Scalar,
+    timestamp: Scalar,
+    format: Scalar,
+    output_dir: Scalar,
+}
+
+/// What was submitted. Credentials are read only to be searched for in texts.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Definition {
+    id: Scalar,
+    name: Scalar,
+    vm_path: Scalar,
+    provider: Scalar,
+    region: Scalar,
+    datacenter: Scalar,
+    job_type: Scalar,
+    created_at: Scalar,
+    output_dir: Scalar,
+    output_path: Scalar,
+    format: Scalar,
+    export_method: Scalar,
+    method: Scalar,
+    username: Scalar,
+    password: Scalar,
+    vcenter: Option<Credentials>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Credentials {
+    username: Scalar,
+    password: Scalar,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("Credentials")
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Progress {
+    phase: Scalar,
+    percent_complete: Scalar,
+    export_method: Scalar,
+    bytes_transferred: Scalar,
+    bytes_downloaded: Scalar,
+    total_bytes: Scalar,
+    rate_bytes_per_second: Scalar,
+    eta_seconds: Scalar,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct JobResult {
+    total_size: Scalar,
+    export_method: Scalar,
+}
+
+/// `progress` is an object in a job and a percentage in the feed's list.
+#[derive(Debug, Default)]
+enum ProgressField {
+    #[default]
+    Nothing,
+    Percent(f64),
+    Object(Box<Progress>),
+}
+
+impl<'de> Deserialize<'de> for ProgressField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ProgressVisitor)
+    }
+}
+
+struct ProgressVisitor;
+
+impl<'de> Visitor<'de> for ProgressVisitor {
+    type Value = ProgressField;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("a percentage, an object or null")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<ProgressField, E> {
+        Ok(ProgressField::Nothing)
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a percentage is small")]
+    fn visit_i64<E: Error>(self, percent: i64) -> Result<ProgressField, E> {
+        Ok(ProgressField::Percent(percent as f64))
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "a percentage is small")]
+    fn visit_u64<E: Error>(self, percent: u64) -> Result<ProgressField, E> {
+        Ok(ProgressField::Percent(percent as f64))
+    }
+
+    fn visit_f64<E: Error>(self, percent: f64) -> Result<ProgressField, E> {
+        Ok(ProgressField::Percent(percent))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<ProgressField, A::Error> {
+        Progress::deserialize(MapAccessDeserializer::new(map)).map(|progress| ProgressField::Object(Box::new(progress)))
+    }
+}
+
+impl JobWire {
+    /// What it says, without secrets. `None` if it does not name a job.
+    pub(super) fn into_update(self, redactor: &Redactor) -> Option<JobUpdate> {
+        let definition = self.definition.unwrap_or_default();
+        let credentials = definition.vcenter.unwrap_or_default();
+        for secret in [&definition.password, &credentials.password].into_iter().filter_map(|secret| secret.as_text()) {
+            redactor.learn(secret);
+        }
+        for name in [&definition.username, &credentials.username].into_iter().filter_map(|name| name.as_text()) {
+            redactor.learn_user_name(name);
+        }
+        let progress = match self.progress {
+            ProgressField::Object(progress) => *progress,
+            ProgressField::Percent(percent) => {
+                Progress { percent_complete: Scalar::Number(percent), ..Progress::default() }
+            }
+            ProgressField::Nothing => Progress::default(),
+        };
+        let result = self.result.unwrap_or_default();
+        let known = |text: Option<String>| text.map(|text| redactor.known(&text).into_owned());
+        // A daemon that does not count bytes writes zeros.
+        let bytes_total = self.bytes_total.count().or(progress.total_bytes.count()).filter(|bytes| *bytes > 0);
+        let bytes_transferred = self
+            .bytes_transferred
+            .count()
+            .or_else(|| progress.bytes_transferred.count().max(progress.bytes_downloaded.count()))
+            .filter(|bytes| *bytes > 0 || bytes_total.is_some())
+            .or_else(|| result.total_size.count().filter(|bytes| *bytes > 0));
+        let status = self.status.as_text().map(JobStatus::from_name);
+        let created_at = self.created_at.time_ms().or_else(|| definition.created_at.time_ms());
+        let started_at = self.started_at.time_ms().or_else(|| {
+            // The feed's `start_time` repeats the time of creation until the job has started.
+            self.start_time.time_ms().filter(|_| status.is_some_and(|status| status != JobStatus::Pending))
+        });
+        Some(JobUpdate {
+            id: self.job_id.text().or_else(|| self.id.text()).or_else(|| definition.id.text())?,
+            name: known(self.name.text().or_else(|| definition.name.text())),
+            vm: known(self.vm_path.text().or_else(|| self.vm_name.text()).or_else(|| definition.vm_path.text())),
+            provider: self.provider.text().or_else(|| definition.provider.text()),
+            job_type: self.job_type.text().or_else(|| definition.job_type.text()),
+            region: self.region.text().or_else(|| definition.region.text()).or_else(|| definition.datacenter.text()),
+            status,
+            phase: progress.phase.text().map(|phase| redactor.text(&phase).into_owned()),
+            percent: self.percent.number().or_else(|| progress.percent_complete.number()),
+            bytes_transferred,
+            bytes_total,
+            rate_bytes_per_second: self.rate_bytes_per_second.number().or_else(|| progress.rate_bytes_per_second.number()),
+            eta_seconds: self.eta_seconds.number().or_else(|| progress.eta_seconds.number()),
+            created_at,
+            started_at,
+            completed_at: self.completed_at.time_ms().or_else(|| self.end_time.time_ms()),
+            updated_at: self.updated_at.time_ms(),
+            format: self.format.text().or_else(|| definition.format.text()),
+            export_method: progress
+                .export_method
+                .text()
+                .or_else(|| result.export_method.text())
+                .or_else(|| definition.export_method.text())
+                .or_else(|| definition.method.text()),
+            output_dir: known(
+                self.output_dir.text().or_else(|| definition.output_dir.text()).or_else(|| definition.output_path.text()),
+            ),
+            error: self.error.text().or_else(|| self.error_msg.text()).map(|error| redactor.text(&error).into_owned()),
+            changed_at: self.timestamp.time_ms(),
+        })
+    }
+}
+
+/// The numbers of the feed's `metrics`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct MetricsWire {
+    pub(super) http_requests: Scalar,
+    pub(super) http_errors: Scalar,
+    /// Mean over the daemon's life, in milliseconds.
+    pub(super) avg_response_time: Scalar,
+    pub(super) memory_usage: Scalar,
+    pub(super) cpu_usage: Scalar,
+    pub(super) goroutines: Scalar,
+    pub(super) active_connections: Scalar,
+    pub(super) websocket_clients: Scalar,
+    pub(super) uptime_seconds: Scalar,
+    /// All jobs, in any order; `None` if the field is absent.
+    pub(super) recent_jobs: Option<Vec<JobWire>>,
+}
+
+/// Data of the documented `system.metrics`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct SystemWire {
+    pub(super) cpu_percent: Scalar,
+    pub(super) memory_bytes: Scalar,
+    pub(super) goroutines: Scalar,
+    pub(super) connections: Scalar,
+    pub(super) websocket_clients: Scalar,
+}
+
+/// Answer of `/status`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct StatusWire {
+    pub(super) version: Scalar,
+    /// A Go duration.
+    pub(super) uptime: Scalar,
+    pub(super) total_jobs: Scalar,
+    pub(super) timestamp: Scalar,
+}
+
+/// Answer of `/jobs/query`, and data of the message `jobs`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct JobsWire {
+    /// `null` when there are none.
+    pub(super) jobs: Option<Vec<JobWire>>,
+    pub(super) timestamp: Scalar,
+}
+
+/// Answer of `/jobs/cancel`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CancelWire {
+    pub(super) cancelled: Option<Vec<String>>,
+    pub(super) errors: Option<std::collections::BTreeMap<String, String>>,
+}
+
+/// Answer of `/jobs/logs/{id}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LogsWire {
+    pub(super) logs: Option<Vec<LogWire>>,
+}
+
+/// One entry of a job's log.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LogWire {
+    pub(super) timestamp: Scalar,
+    pub(super) level: Scalar,
+    pub(super) message: Scalar,
+    pub(super) error: Scalar,
+}
+
+/// Data of the documented `alert.fired`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AlertWire {
+    pub(super) name: Scalar,
+    pub(super) severity: Scalar,
+    pub(super) labels: std::collections::BTreeMap<String, Scalar>,
+    pub(super) summary: Scalar,
+    pub(super) description: Scalar,
+    pub(super) value: Scalar,
+    pub(super) active_at: Scalar,
+}
