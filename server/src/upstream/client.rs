@@ -63,7 +63,9 @@ pub enum CallError {
         seconds: u64,
     },
     /// The key is missing or wrong.
-    #[error("{url} refuses access (HTTP {status}): give the daemon's API key with --daemon-key or in the configuration")]
+    #[error(
+        "{url} refuses access (HTTP {status}): give the daemon's API key with --daemon-key or in the configuration"
+    )]
     Refused {
         /// Where to, without credentials.
         url: String,

@@ -181,7 +181,8 @@ mod tests {
             format!(r#"{{"type":"metrics","timestamp":"2026-03-01T10:00:01.2+01:00","data":{numbers}}}"#),
             numbers.to_owned(),
         ] {
-            let Incoming { at_ms: Some(_), message: Message::Metrics { numbers, jobs: Some(jobs) } } = read(&text) else {
+            let Incoming { at_ms: Some(_), message: Message::Metrics { numbers, jobs: Some(jobs) } } = read(&text)
+            else {
                 panic!("{text}");
             };
             assert_eq!((numbers.http_requests, numbers.mean_response_seconds), (Some(12.0), Some(0.0045)));

@@ -17,8 +17,11 @@ impl Ledger {
     /// `points` are all that the target shows at `timestamp_ms`: adds a marker for each series that it showed before and no more.
     /// Points with a time of their own are left out of this, as Prometheus does: nobody knows when they end.
     pub(super) fn close_missing(&mut self, points: &mut Vec<Point>, timestamp_ms: i64) {
-        let shows: HashSet<Labels> =
-            points.iter().filter(|point| point.timestamp_ms == timestamp_ms).map(|point| point.labels.clone()).collect();
+        let shows: HashSet<Labels> = points
+            .iter()
+            .filter(|point| point.timestamp_ms == timestamp_ms)
+            .map(|point| point.labels.clone())
+            .collect();
         let ended = self.shown.difference(&shows);
         points.extend(ended.map(|labels| Point { labels: labels.clone(), timestamp_ms, value: STALE_NAN }));
         self.shown = shows;
@@ -33,7 +36,8 @@ mod tests {
 
     #[test]
     fn a_series_that_ends_is_marked_once() {
-        let point = |name: &str, timestamp_ms| Point { labels: Labels::new([("__name__", name)]), timestamp_ms, value: 1.0 };
+        let point =
+            |name: &str, timestamp_ms| Point { labels: Labels::new([("__name__", name)]), timestamp_ms, value: 1.0 };
         let mut ledger = Ledger::default();
         let mut points = vec![point("a", 1), point("b", 1), point("c", 0)];
         ledger.close_missing(&mut points, 1);

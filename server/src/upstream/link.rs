@@ -300,8 +300,10 @@ impl Link {
             let since = |at: Option<Instant>| at.map(|at| at.elapsed());
             let newest = since(contact.last_message).into_iter().chain(since(contact.last_poll)).min();
             let is_recent = newest.is_some_and(|age| age < self.stale_after());
-            let polls = since(contact.last_poll).is_some_and(|age| age < self.options.poll_interval * 2 + self.stale_after());
-            let is_live = contact.socket_is_open && since(contact.last_message).is_some_and(|age| age < self.stale_after());
+            let polls =
+                since(contact.last_poll).is_some_and(|age| age < self.options.poll_interval * 2 + self.stale_after());
+            let is_live =
+                contact.socket_is_open && since(contact.last_message).is_some_and(|age| age < self.stale_after());
             (is_live, polls && !is_live, contact.is_reached || contact.socket_is_open, is_recent, contact.has_failed)
         };
         let now_ms = now_ms();

@@ -40,10 +40,6 @@ use tokio::sync::broadcast;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
-pub use self::{
-    client::{ApiKey, CallError, ClientError},
-    sample::{Metadata, MetadataSink},
-};
 use self::{
     client::Client,
     link::Link,
@@ -51,6 +47,10 @@ use self::{
     sample::TargetLabels,
     scrape::{ScrapeLimits, Scraper},
     status::StatusCell,
+};
+pub use self::{
+    client::{ApiKey, CallError, ClientError},
+    sample::{Metadata, MetadataSink},
 };
 
 /// Label `job` of a daemon's series, as the HyperSDK documents configure it.
@@ -167,8 +167,7 @@ impl Upstreams {
         let tls = tls::client_config().map_err(|error| StartError::Tls(error.to_string()))?;
         let redactor = Arc::new(Redactor::new(options.hides_user_names));
         let tasks = TaskTracker::new();
-        let limits =
-            ScrapeLimits { body_bytes: options.scrape_body_limit, samples: options.scrape_sample_limit };
+        let limits = ScrapeLimits { body_bytes: options.scrape_body_limit, samples: options.scrape_sample_limit };
         let mut links = Vec::with_capacity(daemons.len());
         for config in daemons {
             let instance = instance(&config.name, &config.url)?;
@@ -182,16 +181,9 @@ impl Upstreams {
                 "a hypervisord",
             )
             .map_err(|error| StartError::Client { name: config.name.clone(), error })?;
-            let labels =
-                TargetLabels::new([("job", DAEMON_JOB), ("instance", &*instance), ("daemon", &*config.name)]);
+            let labels = TargetLabels::new([("job", DAEMON_JOB), ("instance", &*instance), ("daemon", &*config.name)]);
             let scraper = Scraper::new(client.clone(), labels, limits, Arc::clone(&redactor));
-            let link = Arc::new(Link::new(
-                config,
-                client,
-                Arc::clone(&redactor),
-                outlets.events.clone(),
-                options,
-            ));
+            let link = Arc::new(Link::new(config, client, Arc::clone(&redactor), outlets.events.clone(), options));
             tasks.spawn(socket::run(Arc::clone(&link), Arc::clone(&tls), stop.clone()));
             tasks.spawn(caller::run(Arc::clone(&link), stop.clone()));
             tasks.spawn(collector::run_daemon(Arc::clone(&link), scraper, outlets.clone(), stop.clone()));
@@ -205,20 +197,15 @@ impl Upstreams {
             let path = target.url.path().to_owned();
             let mut base = target.url.clone();
             base.set_path("");
-            let client = Client::new(
-                base,
-                None,
-                &tls,
-                options.call_timeout,
-                Arc::clone(&redactor),
-                "a page of metrics",
-            )
-            .map_err(|error| StartError::Client { name: target.name.clone(), error })?;
+            let client =
+                Client::new(base, None, &tls, options.call_timeout, Arc::clone(&redactor), "a page of metrics")
+                    .map_err(|error| StartError::Client { name: target.name.clone(), error })?;
             let own = [("job", &*target.name), ("instance", &*instance)];
             let more = target.labels.iter().map(|(name, value)| (&**name, &**value));
             let labels = TargetLabels::new(own.into_iter().chain(more));
             let scraper = Scraper::new(client, labels, limits, Arc::clone(&redactor));
-            let status = StatusCell::new(&target.name, UpstreamKind::Prometheus, clock::now_ms(), outlets.events.clone());
+            let status =
+                StatusCell::new(&target.name, UpstreamKind::Prometheus, clock::now_ms(), outlets.events.clone());
             let status = Arc::new(status);
             tasks.spawn(collector::run_target(
                 target.name,

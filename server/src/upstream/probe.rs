@@ -52,7 +52,8 @@ impl Profile {
     /// In words, for a person.
     pub(super) fn detail(&self) -> String {
         let version = self.version.as_deref().map(|version| format!(", version {version}")).unwrap_or_default();
-        let metrics = self.metrics_path.map_or_else(|| ", no metrics".to_owned(), |path| format!(", metrics at {path}"));
+        let metrics =
+            self.metrics_path.map_or_else(|| ", no metrics".to_owned(), |path| format!(", metrics at {path}"));
         format!("{} dialect{version}{metrics}", self.dialect.name())
     }
 }

@@ -104,7 +104,8 @@ impl Redactor {
     #[must_use]
     pub fn is_secret_key(&self, key: &str) -> bool {
         let key = key.to_ascii_lowercase().replace('-', "_");
-        let ends_in = |word: &str| key == word || key.strip_suffix(word).is_some_and(|before| before.ends_with(['_', '.']));
+        let ends_in =
+            |word: &str| key == word || key.strip_suffix(word).is_some_and(|before| before.ends_with(['_', '.']));
         ["password", "passwd", "passphrase", "secret", "authorization", "cookie", "credential", "credentials"]
             .iter()
             .any(|word| key.ends_with(word))
@@ -123,7 +124,9 @@ impl Redactor {
             let (Some(before), Some(after)) = (text.get(copied..separator), text.get(from..)) else { break };
             let key = before.trim_end_matches(['"', '\'', '\\', ' ']);
             let start = key.rfind(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')));
-            let key = start.map_or(key, |start| key.get(start..).unwrap_or_default().trim_start_matches(|c: char| !c.is_ascii_alphanumeric()));
+            let key = start.map_or(key, |start| {
+                key.get(start..).unwrap_or_default().trim_start_matches(|c: char| !c.is_ascii_alphanumeric())
+            });
             if !self.is_secret_key(key) {
                 continue;
             }
@@ -177,7 +180,8 @@ fn without_url_credentials(text: &str) -> Option<String> {
     while let Some(found) = rest.find("://") {
         let (before, after) = rest.split_at(found + "://".len());
         clean.push_str(before);
-        let authority = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>'));
+        let authority =
+            after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>'));
         let (authority, after) = after.split_at(authority.unwrap_or(after.len()));
         match authority.rsplit_once('@') {
             Some((_, host)) => {
@@ -220,7 +224,16 @@ mod tests {
     #[test]
     fn ordinary_text_is_left_alone() {
         let redactor = Redactor::new(false);
-        for text in ["monkey: 3", "export failed: disk full", "key: value", "tokens=5", "user=svc", "10:30:00", "password", "é=ü:"] {
+        for text in [
+            "monkey: 3",
+            "export failed: disk full",
+            "key: value",
+            "tokens=5",
+            "user=svc",
+            "10:30:00",
+            "password",
+            "é=ü:",
+        ] {
             assert!(matches!(redactor.text(text), Cow::Borrowed(_)), "{text}");
         }
     }

@@ -93,10 +93,14 @@ impl Scraper {
         let mut scrape = Scrape { points: Vec::new(), duration, samples: 0, error: None, metadata: None };
         let url = self.client.shown(path);
         let result = answer.map_err(ScrapeError::from).and_then(|answer| {
-            let format = Format::from_content_type(answer.content_type.as_deref()).ok_or_else(|| ScrapeError::Page {
-                url: url.clone(),
-                reason: format!("the content type {:?} is none of metrics", answer.content_type.unwrap_or_default()),
-            })?;
+            let format =
+                Format::from_content_type(answer.content_type.as_deref()).ok_or_else(|| ScrapeError::Page {
+                    url: url.clone(),
+                    reason: format!(
+                        "the content type {:?} is none of metrics",
+                        answer.content_type.unwrap_or_default()
+                    ),
+                })?;
             let limits = Limits { samples: self.limits.samples, ..Limits::default() };
             let families = parse(&answer.body, format, limits).map_err(|error| ScrapeError::Page {
                 url: url.clone(),

@@ -93,9 +93,11 @@ async fn connect(link: &Link, tls: &Arc<ClientConfig>) -> Result<Stream, Failure
     let path = format!("{}{}/ws", url.path().trim_end_matches('/'), link.prefix());
     url.set_path(&path);
     let shown_url = shown(&url);
-    let broken = |reason: String| Failure { reason: format!("the live socket at {shown_url} {reason}"), is_reached: false };
+    let broken =
+        |reason: String| Failure { reason: format!("the live socket at {shown_url} {reason}"), is_reached: false };
     url.set_scheme(scheme).map_err(|()| broken("has an address that is no URL of HTTP".to_owned()))?;
-    let mut request = url.as_str().into_client_request().map_err(|error| broken(format!("cannot be asked for: {error}")))?;
+    let mut request =
+        url.as_str().into_client_request().map_err(|error| broken(format!("cannot be asked for: {error}")))?;
     if let Some(key) = &link.config.key {
         let value = HeaderValue::from_str(key.reveal());
         let mut value = value.map_err(|_| broken("needs a key that a header can carry".to_owned()))?;

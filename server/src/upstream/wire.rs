@@ -193,7 +193,10 @@ impl JobWire {
             percent: self.percent.number().or_else(|| progress.percent_complete.number()),
             bytes_transferred,
             bytes_total,
-            rate_bytes_per_second: self.rate_bytes_per_second.number().or_else(|| progress.rate_bytes_per_second.number()),
+            rate_bytes_per_second: self
+                .rate_bytes_per_second
+                .number()
+                .or_else(|| progress.rate_bytes_per_second.number()),
             eta_seconds: self.eta_seconds.number().or_else(|| progress.eta_seconds.number()),
             created_at,
             started_at,
@@ -207,7 +210,10 @@ impl JobWire {
                 .or_else(|| definition.export_method.text())
                 .or_else(|| definition.method.text()),
             output_dir: known(
-                self.output_dir.text().or_else(|| definition.output_dir.text()).or_else(|| definition.output_path.text()),
+                self.output_dir
+                    .text()
+                    .or_else(|| definition.output_dir.text())
+                    .or_else(|| definition.output_path.text()),
             ),
             error: self.error.text().or_else(|| self.error_msg.text()).map(|error| redactor.text(&error).into_owned()),
             changed_at: self.timestamp.time_ms(),

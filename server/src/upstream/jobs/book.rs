@@ -187,7 +187,12 @@ impl Book {
     }
 
     /// Up to `limit` jobs that the daemon should be asked about: never asked for or just changed, and running ones again after `refresh_ms`.
-    pub(in crate::upstream) fn wanting_detail(&self, limit: usize, now_ms: i64, refresh_ms: Option<i64>) -> Vec<String> {
+    pub(in crate::upstream) fn wanting_detail(
+        &self,
+        limit: usize,
+        now_ms: i64,
+        refresh_ms: Option<i64>,
+    ) -> Vec<String> {
         let is_due = |entry: &Entry| match (entry.detailed_ms, refresh_ms) {
             (None, _) => true,
             (Some(then), Some(refresh)) => {
@@ -332,7 +337,11 @@ impl Book {
         let mut ended: Vec<(&Entry, &String)> = self
             .entries
             .iter()
-            .filter(|(_, entry)| entry.job.status.is_final() || entry.job.historic || entry.job.status == JobStatus::Cancelled && !entry.job.cancel_requested)
+            .filter(|(_, entry)| {
+                entry.job.status.is_final()
+                    || entry.job.historic
+                    || entry.job.status == JobStatus::Cancelled && !entry.job.cancel_requested
+            })
             .map(|(id, entry)| (entry, id))
             .collect();
         ended.sort_by_key(|(entry, id)| (entry.job.created_at, *id));
