@@ -29,7 +29,8 @@ pub(crate) fn decode(
             report(Damage { file: PathBuf::new(), offset: 0, bytes: 0, kind: DamageKind::Changed });
         }
         if !columns.times.is_empty() {
-            decoded.push(SeriesSamples { labels, timestamps: columns.times, values: columns.values });
+            let (timestamps, values) = (columns.times, columns.values);
+            decoded.push(SeriesSamples { labels, timestamps, values, histograms: Vec::new() });
         }
     }
     decoded

@@ -24,6 +24,8 @@ pub(crate) struct Doomed {
     pub(crate) cutoff: i64,
     /// Whole files.
     pub(crate) files: BTreeSet<FileNumber>,
+    /// Files that stay, written long enough ago that old chunks in them are no longer shown.
+    settled: BTreeSet<FileNumber>,
 }
 
 impl Doomed {
@@ -37,16 +39,19 @@ impl Doomed {
         let mut files: Vec<_> = head.files.iter().map(|(number, file)| (file.last, *number, file)).collect();
         files.sort_unstable_by_key(|(last, number, _)| (*last, *number));
         let mut doomed = BTreeSet::new();
+        let mut settled = BTreeSet::new();
         let mut kept_bytes = other_bytes + files.iter().map(|(.., file)| file.bytes).sum::<u64>();
         for (last, number, file) in files {
             let too_much = options.max_disk_bytes.is_some_and(|limit| kept_bytes > limit);
-            let too_old = last < cutoff && written_before(file, now_ms.saturating_sub(grace));
-            if too_much || too_old {
+            let is_settled = written_before(file, now_ms.saturating_sub(grace));
+            if too_much || (last < cutoff && is_settled) {
                 doomed.insert(number);
                 kept_bytes = kept_bytes.saturating_sub(file.bytes);
+            } else if is_settled {
+                settled.insert(number);
             }
         }
-        Doomed { cutoff, files: doomed }
+        Doomed { cutoff, files: doomed, settled }
     }
 
     /// Removes them, first from the disk, then from memory. A file that cannot be removed stays, and is told.
@@ -65,7 +70,8 @@ impl Doomed {
             std::sync::Arc::make_mut(&mut head.files).retain(|number, _| !self.files.contains(number));
         }
         head.remove_runs(|run| match run.place {
-            Some(place) => self.files.contains(&place.file),
+            Some(place) if self.files.contains(&place.file) => true,
+            Some(place) => run.last < self.cutoff && self.settled.contains(&place.file),
             None => run.last < self.cutoff,
         });
         failed.map_or(Ok(self.files.len()), Err)

@@ -1,5 +1,6 @@
 //! Shorthands of the tests.
 #![allow(dead_code)] // Not every test needs every one.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)] // Clippy takes helpers of tests for something else.
 
 use std::path::{Path, PathBuf};
 
