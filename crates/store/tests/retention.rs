@@ -10,6 +10,7 @@ use store::{Store, StoreOptions};
 
 const HOUR_MS: i64 = 3_600_000;
 
+#[allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 fn now_ms() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }

@@ -4,11 +4,16 @@ use std::{
     fs::{self, File, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use super::record::FORMAT_VERSION;
 use crate::error::{FileError, OnFile, OpenError};
 
+/// How often and after which pause the lock is tried. A process that is just starting another one shares its locks with it for an
+/// instant, even those it gives up meanwhile.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// Files set aside beyond this number are removed, the oldest first.
 const MAX_SET_ASIDE: usize = 32;
 
@@ -28,10 +33,15 @@ impl Directory {
         }
         let path = root.join("LOCK");
         let lock = File::options().create(true).truncate(false).write(true).open(&path).on_file("open", &path)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path: root.to_owned() }),
-            Err(TryLockError::Error(source)) => return Err(FileError { action: "lock", path, source }.into()),
+        let mut attempts = 1;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if attempts < LOCK_ATTEMPTS => attempts += 1,
+                Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path: root.to_owned() }),
+                Err(TryLockError::Error(source)) => return Err(FileError { action: "lock", path, source }.into()),
+            }
+            std::thread::sleep(LOCK_PAUSE);
         }
         check_format(root)?;
         let directory = Directory { root: root.to_owned(), _lock: lock };
