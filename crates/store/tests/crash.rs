@@ -1,5 +1,7 @@
 //! `kill -9` during ingest: nothing acknowledged is lost.
 
+#![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
+
 mod common;
 
 use std::{

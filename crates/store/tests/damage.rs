@@ -1,5 +1,7 @@
 //! Damaged files are reported, set aside, and cost what is damaged and no more.
 
+#![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
+
 mod common;
 
 use std::{fs, path::Path};

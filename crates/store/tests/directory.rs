@@ -1,5 +1,7 @@
 //! Who may open a directory.
 
+#![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
+
 mod common;
 
 use std::{fs, path::Path, process::Command};

@@ -1,5 +1,7 @@
 //! Old data goes, by age and by size, and series without data with it.
 
+#![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
+
 mod common;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -10,7 +12,6 @@ use store::{Store, StoreOptions};
 
 const HOUR_MS: i64 = 3_600_000;
 
-#[allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 fn now_ms() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap()
 }
@@ -26,7 +27,7 @@ fn what_is_older_than_the_retention_goes() {
     assert_eq!(store.run_retention(now).unwrap(), 0, "nothing is older than its newest sample");
     // A new store, so that the new samples go to another file.
     drop(store);
-    let store = Store::open(directory.path(), options).unwrap();
+    let store = Store::open(directory.path(), options.clone()).unwrap();
     store
         .append(&(0..500).map(|at| point("new", "a", now - 2 * HOUR_MS + at * 15_000, 1.0)).collect::<Vec<_>>())
         .unwrap();
@@ -37,7 +38,8 @@ fn what_is_older_than_the_retention_goes() {
     assert_eq!(reader.label_values("__name__", &[], 0, i64::MAX), ["new"]);
     assert_eq!(store.stats().samples, 500);
     drop((store, reader));
-    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let store = Store::open(directory.path(), options).unwrap();
+    store.run_retention(now + 2 * HOUR_MS).unwrap();
     assert_eq!(store.label_values("__name__", &[], 0, i64::MAX), ["new"]);
 }
 
