@@ -1,0 +1,28 @@
+# Every verb works from a clean clone and installs what it needs; long steps say how long they take.
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test bench lint dev
+MAKEFLAGS += --no-print-directory
+# Tools that scripts/tools.sh built for this clone.
+export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+run: build ## Build what changed, then start the demo on 127.0.0.1:3030
+	@exec target/release/hyperscope demo --listen 127.0.0.1:3030
+
+build: ## Build the release binary, target/release/hyperscope, and the browser bundle, dist/
+	@scripts/build.sh
+
+test: ## Run every test: Rust, real Prometheus and Alertmanager, Chromium
+	@scripts/test.sh
+
+bench: ## Run every benchmark; also writes bench/results.json
+	@scripts/bench.sh
+
+lint: ## Check format, lints (host and wasm), licences, the browser tests' types
+	@scripts/lint.sh
+
+dev: ## Run the demo from a debug build, rebuilt on change
+	@scripts/dev.sh

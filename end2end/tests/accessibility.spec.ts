@@ -1,0 +1,54 @@
+import { AxeBuilder } from '@axe-core/playwright';
+
+import { dashboards } from '../support/dashboards.ts';
+import { expect, test } from '../support/fixtures.ts';
+
+for (const theme of ['light', 'dark'] as const) {
+  test.describe(`axe in ${theme}`, () => {
+    test.use({ colorScheme: theme });
+
+    for (const { name, path } of dashboards) {
+      test(`finds nothing on ${name}`, async ({ board, page }) => {
+        await board.open(path);
+        expect(await violations(page)).toEqual([]);
+      });
+    }
+
+    test('finds nothing on the login page', async ({ page, demo }) => {
+      await page.goto(`${demo.origin}/login`);
+      expect(await violations(page)).toEqual([]);
+    });
+
+    test('finds nothing on a phone', async ({ board, page }) => {
+      await page.setViewportSize({ width: 390, height: 844 });
+      await board.open('/');
+      expect(await violations(page)).toEqual([]);
+    });
+  });
+}
+
+test('the keyboard reaches navigation, controls and panels, and shows where it is', async ({ board, page }) => {
+  await board.open('/');
+  const reached = new Set<string>();
+  for (let presses = 0; presses < 40; presses += 1) {
+    await page.keyboard.press('Tab');
+    const focused = await page.evaluate(() => {
+      const element = document.activeElement;
+      if (!element || element === document.body) return null;
+      const style = getComputedStyle(element);
+      const marked = style.outlineStyle !== 'none' || style.boxShadow !== 'none';
+      const place = element.closest('nav') ? 'navigation' : element.closest('header.topbar') ? 'controls' : element.closest('section.panel') ? 'panel' : 'other';
+      return { marked, place, what: element.outerHTML.slice(0, 120) };
+    });
+    if (!focused) continue;
+    expect(focused.marked, `no visible focus on ${focused.what}`).toBe(true);
+    reached.add(focused.place);
+  }
+  expect([...reached]).toEqual(expect.arrayContaining(['navigation', 'controls', 'panel']));
+});
+
+/** What axe has against the page, short enough to read. */
+async function violations(page: import('@playwright/test').Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 160)).slice(0, 3).join(' | ')}`);
+}

@@ -1,0 +1,58 @@
+import { dashboards } from '../support/dashboards.ts';
+import { expect, test } from '../support/fixtures.ts';
+
+for (const dashboard of dashboards) {
+  test.describe(dashboard.name, () => {
+    test('comes with every chart drawn, before any script has run', async ({ board, page, demo }) => {
+      const html = await (await page.request.get(demo.origin + dashboard.path)).text();
+      // Parsed, not loaded: nothing in it runs.
+      const panels = await page.evaluate((html) => {
+        const document = new DOMParser().parseFromString(html, 'text/html');
+        return [...document.querySelectorAll('section.panel')].map((panel) => ({
+          title: panel.querySelector('.panel-title')?.textContent ?? '',
+          message: panel.querySelector('.message .message-title')?.textContent ?? null,
+          chart: panel.querySelector('.panel-body svg') !== null,
+          words: panel.querySelector('.panel-body')?.textContent?.trim() ?? '',
+        }));
+      }, html);
+      expect(panels.map(({ title }) => title)).toEqual(dashboard.panels);
+      for (const panel of panels.filter(({ title }) => !dashboard.mayBeEmpty.includes(title))) {
+        expect(panel.message, `${panel.title} shows a message in place of data`).toBeNull();
+        expect(panel.chart || panel.words !== '', `${panel.title} shows something`).toBe(true);
+      }
+      expect(board.page).toBe(page);
+    });
+
+    test('fills every panel, live, and moves', async ({ board, page }) => {
+      await board.open(dashboard.path);
+      await board.isFilled(dashboard);
+      const before = await board.contents();
+      // A step of the shortest range is 15 s; the numbers of jobs and sources move each second.
+      await expect(async () => {
+        const now = await board.contents();
+        const moved = dashboard.panels.filter((title) => now.get(title) !== before.get(title));
+        expect(moved.length, `panels that moved: ${moved.join(', ')}`).toBeGreaterThan(dashboard.panels.length / 2);
+      }).toPass({ timeout: 45_000, intervals: [1_000] });
+      await board.isFilled(dashboard);
+      await expect(page.getByRole('alert')).toHaveCount(0);
+    });
+  });
+}
+
+test('the ways between dashboards keep the time range, and the range is in the address', async ({ board, page }) => {
+  await board.open('/?from=now-1h');
+  await page.getByRole('navigation', { name: 'Dashboards' }).getByRole('link', { name: 'Job performance' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Job performance');
+  const address = new URL(page.url());
+  expect(address.pathname).toBe('/jobs');
+  expect(address.searchParams.get('from')).toBe('now-1h');
+  await board.live();
+  await page.goBack();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Overview');
+});
+
+test('the kiosk form is the panels alone', async ({ board, page }) => {
+  await board.open('/kiosk/hypersdk-overview');
+  await expect(page.getByRole('navigation', { name: 'Dashboards' })).toBeHidden();
+  await expect(board.panel('Active Jobs')).toBeVisible();
+});

@@ -1,0 +1,67 @@
+import { createToken, revokeToken } from '../support/server.ts';
+import { expect, test } from '../support/fixtures.ts';
+
+test.describe('logging in', () => {
+  // Chromium reports refused requests itself.
+  test.use({ allowedInConsole: [/status of 40[13]/, /status of 429/] });
+
+  test('the printed link opens the overview and leaves no token in the address', async ({ page, demo }) => {
+    await page.goto(demo.loginLink);
+    expect(new URL(page.url()).pathname).toBe('/');
+    expect(page.url()).not.toContain('hs_');
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('Overview');
+  });
+
+  test('the form takes a token and returns to the page that was asked for', async ({ page, demo }) => {
+    await page.goto(`${demo.origin}/system?from=now-1h`);
+    expect(new URL(page.url()).pathname).toBe('/login');
+    await page.getByLabel(/token/i).fill(demo.token);
+    await page.getByRole('button', { name: /log in|sign in/i }).click();
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('System resources');
+    expect(new URL(page.url()).searchParams.get('from')).toBe('now-1h');
+  });
+
+  test('a wrong token is refused with a sentence, in the form and in a link', async ({ page, demo }) => {
+    await page.goto(`${demo.origin}/login`);
+    await page.getByLabel(/token/i).fill(`hs_${'A'.repeat(49)}`);
+    await page.getByRole('button', { name: /log in|sign in/i }).click();
+    await expect(page.getByRole('alert')).toBeVisible();
+    await page.goto(`${demo.origin}/login?token=hs_${'B'.repeat(49)}`);
+    await expect(page.getByRole('alert')).toBeVisible();
+    expect(await page.context().cookies()).toEqual([]);
+  });
+
+  test('a form from elsewhere cannot send the viewer to another site', async ({ page, demo }) => {
+    await page.goto(`${demo.loginLink}&next=${encodeURIComponent('https://example.com/')}`);
+    expect(new URL(page.url()).origin).toBe(demo.origin);
+  });
+
+  test('the cookie is out of reach of scripts and of other sites', async ({ page, demo }) => {
+    await page.goto(demo.loginLink);
+    const session = (await page.context().cookies()).find(({ name }) => name === 'hyperscope_session');
+    expect(session).toMatchObject({ httpOnly: true, sameSite: 'Strict' });
+    expect(await page.evaluate(() => document.cookie)).not.toContain('hyperscope_session');
+  });
+
+  test('logging out ends the session', async ({ board, page, demo }) => {
+    await board.open('/');
+    const [cookie] = await page.context().cookies();
+    await page.locator('.user-menu summary').click();
+    await page.getByRole('button', { name: 'Log out' }).click();
+    await expect(page).toHaveURL(/\/login/);
+    const answer = await page.request.get(`${demo.origin}/api/session`, {
+      headers: { Cookie: `${cookie?.name}=${cookie?.value}` },
+    });
+    expect(answer.status()).toBe(401);
+  });
+
+  test('a revoked token loses its page within seconds', async ({ page, demo }) => {
+    const token = await createToken(demo, 'viewer');
+    await page.goto(`${demo.origin}/login?token=${token.secret}`);
+    await expect(page.locator('.connection')).toHaveAttribute('data-state', 'live');
+    await revokeToken(demo, token.id);
+    await expect(page.locator('.connection')).not.toHaveAttribute('data-state', 'live');
+    await page.goto(`${demo.origin}/`);
+    await expect(page).toHaveURL(/\/login/);
+  });
+});

@@ -1,0 +1,72 @@
+import path from 'node:path';
+
+import { dashboards } from '../support/dashboards.ts';
+import { expect, test } from '../support/fixtures.ts';
+
+/** Kept after the run, for eyes. */
+const artefacts = path.resolve(import.meta.dirname, '../artefacts');
+
+const sizes = [
+  { name: 'wall', width: 1920, height: 1080 },
+  { name: 'tablet', width: 1024, height: 768 },
+  { name: 'phone', width: 390, height: 844 },
+];
+
+for (const theme of ['light', 'dark'] as const) {
+  test.describe(`in ${theme}`, () => {
+    test.use({ colorScheme: theme });
+
+    for (const size of sizes) {
+      test(`the pages fit a ${size.name}`, async ({ board, page }) => {
+        await page.setViewportSize({ width: size.width, height: size.height });
+        for (const dashboard of dashboards) {
+          await board.open(dashboard.path);
+          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+          expect(overflow, `${dashboard.name} scrolls sideways`).toBeLessThanOrEqual(0);
+          await page.screenshot({
+            path: path.join(artefacts, `${dashboard.name}-${theme}-${size.name}.png`),
+            fullPage: true,
+          });
+        }
+      });
+    }
+
+    test('the system is followed', async ({ board, page }) => {
+      await board.open('/');
+      expect(await isDark(page)).toBe(theme === 'dark');
+    });
+  });
+}
+
+test('the switch changes the theme, and the choice outlives the page', async ({ board, page }) => {
+  await page.emulateMedia({ colorScheme: 'light' });
+  await board.open('/');
+  const toggle = page.getByRole('button', { name: /^Theme:/ });
+  await expect(async () => {
+    await toggle.click();
+    expect(await isDark(page)).toBe(true);
+  }).toPass();
+  await page.reload();
+  expect(await isDark(page)).toBe(true);
+});
+
+/** Whether the page's background is darker than its text. */
+async function isDark(page: import('@playwright/test').Page): Promise<boolean> {
+  return page.evaluate(() => {
+    const brightness = (colour: string) => {
+      const canvas = document.createElement('canvas');
+      canvas.width = canvas.height = 1;
+      const context = canvas.getContext('2d');
+      if (!context) throw new Error('no canvas');
+      context.fillStyle = colour;
+      context.fillRect(0, 0, 1, 1);
+      const [red = 0, green = 0, blue = 0] = context.getImageData(0, 0, 1, 1).data;
+      return red + green + blue;
+    };
+    const style = getComputedStyle(document.body);
+    const background = [document.body, document.documentElement]
+      .map((element) => getComputedStyle(element).backgroundColor)
+      .find((colour) => !/^rgba\(0, 0, 0, 0\)$|^transparent$/.test(colour));
+    return brightness(background ?? 'white') < brightness(style.color);
+  });
+}
