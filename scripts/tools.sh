@@ -37,7 +37,7 @@ cargo_tool() {
 # at_least HAVE WANT: whether version HAVE is WANT or newer.
 at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
 
-server() {
+need_server() {
     have cc || apt_install "a C compiler" gcc libc6-dev
     have cargo || die "Rust is not installed. Install it from https://rustup.rs (stable, $rust_version or newer), then try again."
     local found
@@ -45,15 +45,15 @@ server() {
     at_least "$found" "$rust_version" || die "Rust $found is too old: $rust_version or newer is needed. Run 'rustup update stable', then try again."
 }
 
-bundle() {
-    server
+need_bundle() {
+    need_server
     cargo_tool trunk "$trunk_version" "about 2 minutes" trunk --locked
     # Without its lock file, which names a version that has been withdrawn.
     cargo_tool wasm-bindgen "$wasm_bindgen_version" "about 1 minute" wasm-bindgen-cli
     have wasm-opt || apt_install "wasm-opt" binaryen
 }
 
-node() {
+need_node() {
     if ! have node; then
         apt_install "Node" nodejs npm
     elif ! have npm; then
@@ -62,10 +62,10 @@ node() {
     at_least "$(node --version | tr -d v)" 18 || die "Node $(node --version) is too old: 18 or newer is needed for the browser tests. Install a newer one (https://nodejs.org), then try again."
 }
 
-browser() { have chromium || apt_install "Chromium" chromium; }
+need_browser() { have chromium || apt_install "Chromium" chromium; }
 
 # Unpacked, not installed: installing them would start system services.
-services() {
+need_services() {
     have prometheus && have promtool && have prometheus-alertmanager && return 0
     have apt-get || die "prometheus, promtool and prometheus-alertmanager are missing and this is not a Debian or Ubuntu system. Put them on PATH."
     say "Fetching Prometheus and Alertmanager for the tests, about half a minute"
@@ -82,9 +82,9 @@ services() {
     rm -rf "$work"
 }
 
-deny() {
-    server
+need_deny() {
+    need_server
     cargo_tool cargo-deny "$deny_version" "about 3 minutes" cargo-deny --locked --no-default-features
 }
 
-for part in "$@"; do "$part"; done
+for part in "$@"; do "need_$part"; done
