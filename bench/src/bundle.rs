@@ -22,7 +22,10 @@ pub(crate) fn measure(dist: &Path, rows: &mut Rows) -> anyhow::Result<()> {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
-            } else if path.extension().is_some_and(|extension| ["js", "wasm", "css"].iter().any(|one| extension == *one)) {
+            } else if path
+                .extension()
+                .is_some_and(|extension| ["js", "wasm", "css"].iter().any(|one| extension == *one))
+            {
                 let mut packed = brotli::CompressorWriter::new(Vec::new(), 1 << 16, BROTLI_QUALITY, BROTLI_WINDOW_BITS);
                 packed.write_all(&std::fs::read(&path)?)?;
                 total += packed.into_inner().len();

@@ -1,9 +1,20 @@
 //! The hyperscope server: an axum backend-for-frontend between browsers and the sources.
 
+pub mod api;
 pub mod assets;
 pub mod auth;
 pub mod cli;
+pub mod clock;
 pub mod config;
+pub mod dashboards;
 pub mod database;
+pub mod demo;
+pub mod pages;
+pub mod query;
+pub mod routes;
 pub mod security;
+pub mod serve;
+pub mod state;
+pub mod telemetry;
 pub mod upstream;
+pub mod ws;

@@ -29,6 +29,17 @@ pub fn parse(query: &str) -> Result<Query, ParseError> {
     Ok(Query { text: query.to_owned(), plan: syntax::parse(query)? })
 }
 
+/// Parses a series selector, as the parameter `match[]` has it: a metric name, matchers, or both, and nothing else.
+///
+/// # Errors
+/// The text is not PromQL, or is more than a selector.
+pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
+    match syntax::parse(text)?.root {
+        Node::Instant(selector) if matches!(selector.shift, Shift { offset: None, at: None }) => Ok(selector.matchers),
+        _ => Err(ParseError::new(text, 0, "expected a series selector such as up{job=\"x\"}")),
+    }
+}
+
 /// Limits and settings of an evaluation.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {

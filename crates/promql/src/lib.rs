@@ -21,6 +21,6 @@ pub mod source;
 mod syntax;
 mod value;
 
-pub use engine::{EvalError, InstantSample, Options, Outcome, Query, SelectorBounds, Value, parse};
+pub use engine::{EvalError, InstantSample, Options, Outcome, Query, SelectorBounds, Value, parse, parse_selector};
 pub use syntax::{ParseError, ValueType};
 pub use value::Sample;

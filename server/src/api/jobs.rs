@@ -1,0 +1,110 @@
+//! `/api/jobs`: the jobs of all daemons.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+};
+use model::job::{Job, JobDetail, JobStatus};
+use serde::{Deserialize, Serialize};
+
+use super::error::ApiError;
+use crate::{auth::Principal, state::AppState};
+
+/// Filters of the list. All must hold.
+#[derive(Debug, Deserialize)]
+pub(super) struct Filter {
+    /// Statuses, separated by commas.
+    status: Option<String>,
+    provider: Option<String>,
+    daemon: Option<String>,
+    /// Text in the name, VM, id or error, whatever the case.
+    q: Option<String>,
+    limit: Option<usize>,
+}
+
+/// The list, youngest first.
+#[derive(Debug, Serialize)]
+pub(super) struct JobList {
+    jobs: Vec<Job>,
+    /// Number of jobs that pass the filter, whatever the limit.
+    total: usize,
+}
+
+impl Filter {
+    fn statuses(&self) -> Result<Option<Vec<JobStatus>>, ApiError> {
+        let Some(names) = &self.status else { return Ok(None) };
+        names
+            .split(',')
+            .map(|name| match JobStatus::from_name(name) {
+                JobStatus::Unknown => Err(ApiError::bad_request(format!(
+                    "status {name:?} is none: use pending, running, completed, failed, cancelled"
+                ))),
+                status => Ok(status),
+            })
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    fn passes(&self, job: &Job) -> bool {
+        let text = |needle: &str| {
+            let needle = needle.to_lowercase();
+            [Some(&job.name), Some(&job.vm), Some(&job.id), job.error.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|text| text.to_lowercase().contains(&needle))
+        };
+        self.provider.as_ref().is_none_or(|provider| *provider == job.provider)
+            && self.daemon.as_ref().is_none_or(|daemon| *daemon == job.daemon)
+            && self.q.as_deref().is_none_or(text)
+    }
+}
+
+/// `GET /api/jobs`
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Query(filter): Query<Filter>,
+) -> Result<Json<JobList>, ApiError> {
+    let statuses = filter.statuses()?;
+    let mut jobs = state.upstreams.jobs();
+    jobs.retain(|job| statuses.as_ref().is_none_or(|wanted| wanted.contains(&job.status)) && filter.passes(job));
+    let total = jobs.len();
+    jobs.truncate(filter.limit.unwrap_or(usize::MAX));
+    Ok(Json(JobList { jobs, total }))
+}
+
+/// `GET /api/jobs/{daemon}/{id}`
+pub(super) async fn detail(
+    State(state): State<AppState>,
+    Path((daemon, id)): Path<(String, String)>,
+) -> Result<Json<JobDetail>, ApiError> {
+    state
+        .upstreams
+        .job_detail(&daemon, &id)
+        .await
+        .map(Json)
+        .ok_or_else(|| ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")))
+}
+
+/// What a daemon said to a cancel.
+#[derive(Debug, Serialize)]
+pub(super) struct Cancelled {
+    cancelled: bool,
+    message: String,
+}
+
+/// `POST /api/jobs/{daemon}/{id}/cancel`
+pub(super) async fn cancel(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path((daemon, id)): Path<(String, String)>,
+) -> Result<Json<Cancelled>, ApiError> {
+    if state.upstreams.job(&daemon, &id).is_none() {
+        return Err(ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")));
+    }
+    let answer = state.upstreams.cancel(&daemon, &id).await;
+    let accepted = answer.as_ref().is_ok_and(|answer| answer.accepted);
+    tracing::info!(target: "audit", who = principal.session.name, action = "job.cancel", daemon, job = id, accepted);
+    let answer = answer.map_err(|error| ApiError::upstream(error.to_string()))?;
+    let message = answer.message.unwrap_or_else(|| "The daemon accepted the cancel.".to_owned());
+    Ok(Json(Cancelled { cancelled: accepted, message }))
+}

@@ -1,0 +1,28 @@
+//! `/api/live`: live topics by long poll.
+
+use super::error::ApiError;
+use crate::{auth::Principal, state::AppState, ws::poll::Poll};
+use axum::{
+    extract::{OriginalUri, State},
+    http::header::{CACHE_CONTROL, CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+
+/// `GET /api/live?topics=&query=&since=&timeout=`
+pub(super) async fn poll(
+    State(state): State<AppState>,
+    principal: Principal,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, ApiError> {
+    let pairs: Vec<_> = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).collect();
+    let poll = Poll::parse(pairs.iter().map(|(name, value)| (&**name, &**value))).map_err(ApiError::bad_request)?;
+    if poll.topics.len() > state.limits.subscriptions {
+        let limit = state.limits.subscriptions;
+        return Err(ApiError::bad_request(format!("a poll has at most {limit} topics and queries")));
+    }
+    if !poll.topics.iter().all(|topic| crate::routes::ws::may_follow(&state, &principal, topic)) {
+        return Err(ApiError::forbidden("this session is limited to what is on its dashboards"));
+    }
+    let answer = poll.answer(&state.hub).await.map_err(ApiError::bad_request)?;
+    Ok(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], answer.into_json()).into_response())
+}

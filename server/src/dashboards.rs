@@ -1,0 +1,167 @@
+//! The dashboards there are: built-in files, and those of a directory of the operator's.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use model::{
+    dashboard::{Dashboard, PanelKind},
+    page::{DashboardLink, Session},
+};
+use rust_embed::RustEmbed;
+
+#[derive(RustEmbed)]
+#[folder = "../dashboards"]
+struct BuiltIn;
+
+/// Dashboards that have a page of their own, in the order of the navigation.
+const HOME_PAGES: [(&str, &str); 3] =
+    [("/", "hypersdk-overview"), ("/jobs", "hypersdk-jobs"), ("/system", "hypersdk-system")];
+
+/// All dashboards, by uid. A cheap handle.
+#[derive(Debug, Clone)]
+pub struct Library(Arc<BTreeMap<String, Dashboard>>);
+
+/// A dashboard file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}: {message}")]
+pub struct DashboardError {
+    /// Name of the file.
+    pub file: String,
+    /// What is wrong, where, and how to mend it.
+    pub message: String,
+}
+
+impl Library {
+    /// The built-in dashboards and those of `directory`, which replace built-in ones of the same uid.
+    ///
+    /// # Errors
+    /// The first file that is wrong.
+    pub fn load(directory: Option<&Path>) -> Result<Self, DashboardError> {
+        let mut dashboards = BTreeMap::new();
+        for name in BuiltIn::iter() {
+            let Some(file) = BuiltIn::get(&name) else { continue };
+            let dashboard = parse(&name, &String::from_utf8_lossy(&file.data))?;
+            dashboards.insert(dashboard.uid.clone(), dashboard);
+        }
+        for path in directory.map(yaml_files).transpose()?.unwrap_or_default() {
+            let file = path.display().to_string();
+            let text = std::fs::read_to_string(&path)
+                .map_err(|error| DashboardError { file: file.clone(), message: error.to_string() })?;
+            let dashboard = parse(&file, &text)?;
+            dashboards.insert(dashboard.uid.clone(), dashboard);
+        }
+        Ok(Library(Arc::new(dashboards)))
+    }
+
+    /// A dashboard by uid.
+    #[must_use]
+    pub fn get(&self, uid: &str) -> Option<&Dashboard> {
+        self.0.get(uid)
+    }
+
+    /// The dashboard of a page's path.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Option<&Dashboard> {
+        let home = HOME_PAGES.iter().find(|(home, _)| *home == path).map(|(_, uid)| *uid);
+        self.get(home.or_else(|| path.strip_prefix("/d/"))?)
+    }
+
+    /// Entries of the navigation that a session may see.
+    #[must_use]
+    pub fn links(&self, session: &Session) -> Vec<DashboardLink> {
+        let home = HOME_PAGES.iter().filter_map(|(path, uid)| Some(((*path).to_owned(), self.get(uid)?)));
+        let further = self
+            .0
+            .values()
+            .filter(|dashboard| HOME_PAGES.iter().all(|(_, uid)| *uid != dashboard.uid))
+            .map(|dashboard| (format!("/d/{}", dashboard.uid), dashboard));
+        home.chain(further)
+            .filter(|(_, dashboard)| session.dashboards.is_empty() || session.dashboards.contains(&dashboard.uid))
+            .map(|(path, dashboard)| DashboardLink { uid: dashboard.uid.clone(), title: dashboard.title.clone(), path })
+            .collect()
+    }
+}
+
+fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, DashboardError> {
+    let unreadable = |error: std::io::Error| DashboardError {
+        file: directory.display().to_string(),
+        message: format!("the dashboards' directory cannot be read: {error}"),
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Reads a dashboard and checks what its type cannot say.
+///
+/// # Errors
+/// What is wrong, with the line where the format gives it.
+pub fn parse(file: &str, text: &str) -> Result<Dashboard, DashboardError> {
+    let wrong = |message: String| DashboardError { file: file.to_owned(), message };
+    let dashboard: Dashboard = serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.len() <= 64
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    if !is_name(&dashboard.uid) {
+        return Err(wrong(format!("uid {:?}: use up to 64 letters, digits, - and _", dashboard.uid)));
+    }
+    let mut ids = HashSet::new();
+    for panel in &dashboard.panels {
+        let of_panel = |message: String| wrong(format!("panel {:?}: {message}", panel.id));
+        if !is_name(&panel.id) {
+            return Err(of_panel("its id may have up to 64 letters, digits, - and _".to_owned()));
+        }
+        if !ids.insert(&panel.id) {
+            return Err(of_panel("another panel has the same id".to_owned()));
+        }
+        if !(1..=24).contains(&panel.width) || !(1..=40).contains(&panel.height) {
+            return Err(of_panel("width is 1 to 24 columns, height 1 to 40 rows".to_owned()));
+        }
+        let has_feed = matches!(panel.kind, PanelKind::Jobs | PanelKind::Alerts | PanelKind::Sources);
+        if has_feed != panel.queries.is_empty() {
+            return Err(of_panel(if has_feed {
+                "this kind shows a feed of its own and takes no queries".to_owned()
+            } else {
+                "it needs at least one query".to_owned()
+            }));
+        }
+        for query in &panel.queries {
+            promql::parse(&query.expr).map_err(|error| of_panel(format!("query {:?}: {error}", query.expr)))?;
+        }
+    }
+    Ok(dashboard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_dashboards_are_valid_and_have_their_pages() {
+        let library = Library::load(None).unwrap();
+        for (path, uid) in HOME_PAGES {
+            assert_eq!(library.at(path).unwrap().uid, uid);
+        }
+        assert!(library.at("/d/hypersdk-jobs").is_some());
+        assert!(library.at("/d/none").is_none());
+    }
+
+    #[test]
+    fn a_wrong_file_is_told_by_name_and_cause() {
+        let error = parse("x.yaml", "uid: x\ntitle: X\npanels:\n  - { id: a, title: A, kind: stat, width: 4, height: 4, queries: [{ expr: 'sum(' }] }\n").unwrap_err();
+        assert!(error.to_string().starts_with("x.yaml: panel \"a\": query \"sum(\""), "{error}");
+        let error = parse("x.yaml", "uid: x\ntitle: X\npannels: []\n").unwrap_err();
+        assert!(error.to_string().contains("pannels"), "{error}");
+    }
+}

@@ -1,0 +1,210 @@
+//! The pages: a dashboard's data is gathered, and the app draws the first picture of it into the HTML.
+
+use std::{collections::HashMap, time::Duration};
+
+use axum::{
+    extract::{OriginalUri, Path, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{Html, IntoResponse, Response},
+};
+use futures_util::future::join_all;
+use model::{
+    dashboard::{Dashboard, Panel, PanelKind, Query},
+    live::{LiveQuery, SnapshotData, Topic},
+    page::Boot,
+    panel::{PanelData, QueryState},
+    range::TimeRange,
+};
+
+use crate::{assets::Assets, auth::Principal, clock::now_ms, security::Nonce, state::AppState};
+
+/// A page waits no longer than this for its data; what is not there then comes live.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// What the URL and cookies of a page say.
+struct View {
+    range: TimeRange,
+    theme: Option<String>,
+    tz_offset_min: i32,
+}
+
+impl View {
+    fn of(uri: &Uri, headers: &HeaderMap, now_ms: i64) -> Self {
+        let query = uri.query().unwrap_or_default();
+        let parameter = |name: &str| {
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(candidate, _)| candidate == name)
+                .map(|(_, value)| value.into_owned())
+        };
+        // A range that cannot be read shows the default one: the page says which range it shows.
+        let range =
+            TimeRange::parse(parameter("from").as_deref(), parameter("to").as_deref(), now_ms).unwrap_or_default();
+        View {
+            range,
+            theme: cookie(headers, "hyperscope_theme").filter(|theme| theme == "light" || theme == "dark"),
+            tz_offset_min: cookie(headers, "hyperscope_tz")
+                .and_then(|offset| offset.parse().ok())
+                .filter(|offset| (-1_440..=1_440).contains(offset))
+                .unwrap_or(0),
+        }
+    }
+}
+
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|cookies| cookies.split(';'))
+        .find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+}
+
+/// `/`, `/jobs`, `/system`, `/d/{uid}`: a dashboard.
+pub async fn dashboard(
+    State(state): State<AppState>,
+    principal: Principal,
+    nonce: Nonce,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
+    let dashboard = state.library.at(uri.path()).cloned();
+    page(&state, &principal, &nonce, &uri, &headers, dashboard, false).await
+}
+
+/// `/kiosk/{uid}`: a dashboard without chrome.
+pub async fn kiosk(
+    State(state): State<AppState>,
+    principal: Principal,
+    nonce: Nonce,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    Path(uid): Path<String>,
+) -> Response {
+    let dashboard = state.library.get(&uid).cloned();
+    page(&state, &principal, &nonce, &uri, &headers, dashboard, true).await
+}
+
+/// `/jobs/{daemon}/{id}`, `/settings` and whatever else the app has pages for or says that it has not.
+pub async fn other(
+    State(state): State<AppState>,
+    principal: Principal,
+    nonce: Nonce,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
+    page(&state, &principal, &nonce, &uri, &headers, None, false).await
+}
+
+async fn page(
+    state: &AppState,
+    principal: &Principal,
+    nonce: &Nonce,
+    uri: &Uri,
+    headers: &HeaderMap,
+    dashboard: Option<Dashboard>,
+    kiosk: bool,
+) -> Response {
+    let now_ms = now_ms();
+    let view = View::of(uri, headers, now_ms);
+    let dashboard = dashboard.filter(|dashboard| principal.may_see(&dashboard.uid));
+    let panels = match &dashboard {
+        Some(dashboard) => panels(state, dashboard, view.range, now_ms).await,
+        None => HashMap::new(),
+    };
+    let job = match job_of(uri.path()) {
+        Some((daemon, id)) if !principal.is_limited() => state.upstreams.job_detail(&daemon, &id).await,
+        _ => None,
+    };
+    let found = dashboard.is_some() || job.is_some() || uri.path() == "/settings";
+    let input = app::PageInput {
+        boot: Boot {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: state.hub.boot_id().to_owned(),
+            now_ms,
+            session: principal.session.clone(),
+            dashboards: state.library.links(&principal.session),
+            dashboard,
+            range: view.range,
+            kiosk,
+            theme: view.theme,
+        },
+        panels,
+        job,
+        assets: asset_paths(&state.assets),
+        nonce: nonce.as_str().to_owned(),
+        tz_offset_min: view.tz_offset_min,
+    };
+    let path_and_query = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    match tokio::task::spawn_blocking(move || app::render_document(input, &path_and_query)).await {
+        Ok(html) => {
+            let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
+            (status, [(header::CACHE_CONTROL, "no-store")], Html(html)).into_response()
+        }
+        Err(error) => {
+            tracing::error!(%error, "a page could not be drawn");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be drawn: see the server's log").into_response()
+        }
+    }
+}
+
+/// The bundle's files as URLs. A build without a bundle has pages that stand still: the names then lead nowhere.
+fn asset_paths(assets: &Assets) -> app::AssetPaths {
+    let names = assets.names();
+    let url = |name: Option<&String>| name.map_or_else(String::new, |name| format!("/{name}"));
+    app::AssetPaths {
+        js: url(names.as_ref().map(|names| &names.js)),
+        wasm: url(names.as_ref().map(|names| &names.wasm)),
+        css: url(names.as_ref().map(|names| &names.css)),
+    }
+}
+
+/// Daemon and id of `/jobs/{daemon}/{id}`.
+fn job_of(path: &str) -> Option<(String, String)> {
+    let (daemon, id) = path.strip_prefix("/jobs/")?.split_once('/')?;
+    let decode =
+        |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned());
+    Some((decode(daemon)?, decode(id)?))
+}
+
+async fn panels(state: &AppState, dashboard: &Dashboard, range: TimeRange, now_ms: i64) -> HashMap<String, PanelData> {
+    let each =
+        dashboard.panels.iter().map(async |panel| (panel.id.clone(), panel_data(state, panel, range, now_ms).await));
+    join_all(each).await.into_iter().collect()
+}
+
+async fn panel_data(state: &AppState, panel: &Panel, range: TimeRange, now_ms: i64) -> PanelData {
+    match panel.kind {
+        PanelKind::Jobs => PanelData::Jobs(state.upstreams.jobs()),
+        PanelKind::Sources => PanelData::Sources(state.statuses(), state.upstreams.system()),
+        PanelKind::Alerts => match state.hub.snapshot(&Topic::Alerts) {
+            Some(SnapshotData::Alerts(alerts)) => PanelData::Alerts(alerts),
+            _ => PanelData::Alerts(model::live::AlertList::default()),
+        },
+        _ => {
+            let each = panel.queries.iter().map(async |query| {
+                tokio::time::timeout(PATIENCE, query_state(state, query, range, now_ms))
+                    .await
+                    .unwrap_or(QueryState::Loading)
+            });
+            PanelData::Queries(join_all(each).await)
+        }
+    }
+}
+
+async fn query_state(state: &AppState, query: &Query, range: TimeRange, now_ms: i64) -> QueryState {
+    let step_ms = range.step_ms(now_ms);
+    if let Some(window_ms) = range.live_window_ms() {
+        return state.hub.query_state(&LiveQuery::of_panel(query, window_ms, step_ms)).await;
+    }
+    let (start_ms, end_ms) = range.resolve(now_ms);
+    let result = if query.instant {
+        state.backend.instant(&query.expr, end_ms).await
+    } else {
+        let align = |ms: i64| ms.div_euclid(step_ms) * step_ms;
+        state.backend.range(&query.expr, align(start_ms), align(end_ms), step_ms).await
+    };
+    match result {
+        Ok(frame) => QueryState::Ready { frame, stale: None },
+        Err(error) => QueryState::Failed { message: error.message },
+    }
+}

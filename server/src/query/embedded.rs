@@ -1,0 +1,177 @@
+//! Our engine over our store.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+
+use model::frame::{Frame, Labels, Series};
+use promql::{Outcome, Sample, Value};
+use store::Store;
+use tokio::sync::Semaphore;
+
+use super::{ErrorKind, QueryError, QueryLimits};
+
+/// Evaluates queries over the embedded store, a bounded number at a time, off the threads that serve sockets.
+pub struct Embedded {
+    store: Store,
+    limits: QueryLimits,
+    slots: Arc<Semaphore>,
+}
+
+/// When a query is evaluated.
+#[derive(Debug, Clone, Copy)]
+pub enum When {
+    /// At one time, in milliseconds since the Unix epoch.
+    At(i64),
+    /// At each step of a closed range.
+    Range {
+        /// Milliseconds since the Unix epoch.
+        start_ms: i64,
+        /// Milliseconds since the Unix epoch.
+        end_ms: i64,
+        /// More than 0.
+        step_ms: i64,
+    },
+}
+
+/// Tells an evaluation on another thread that nobody waits for it any more.
+struct Abandon(Arc<AtomicBool>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Embedded {
+    /// An engine over `store`.
+    #[must_use]
+    pub fn new(store: Store, limits: QueryLimits) -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        Embedded { store, limits, slots: Arc::new(Semaphore::new(cores * 2)) }
+    }
+
+    /// The store it reads.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The limits it keeps to.
+    #[must_use]
+    pub fn limits(&self) -> &QueryLimits {
+        &self.limits
+    }
+
+    /// Evaluates a query.
+    ///
+    /// # Errors
+    /// It is wrong, over a limit, or took too long.
+    pub async fn evaluate(&self, expr: &str, when: When) -> Result<Outcome, QueryError> {
+        let query = promql::parse(expr).map_err(|error| QueryError::new(ErrorKind::BadData, error.to_string()))?;
+        if let When::Range { start_ms, end_ms, step_ms } = when {
+            let points = end_ms.saturating_sub(start_ms) / step_ms.max(1);
+            if usize::try_from(points).map_or(true, |points| points > self.limits.max_points_per_series) {
+                return Err(QueryError::new(
+                    ErrorKind::BadData,
+                    format!(
+                        "exceeded maximum resolution of {} points per timeseries. Try decreasing the query resolution (?step=XX)",
+                        self.limits.max_points_per_series
+                    ),
+                ));
+            }
+        }
+        let deadline = Instant::now() + self.limits.timeout;
+        let timed_out = || {
+            QueryError::new(
+                ErrorKind::Timeout,
+                format!(
+                    "the query took longer than {} s: narrow its range or its selectors",
+                    self.limits.timeout.as_secs()
+                ),
+            )
+        };
+        let slot = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.slots).acquire_owned())
+            .await
+            .map_err(|_| timed_out())?
+            .map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
+        let abandoned = Arc::new(AtomicBool::new(false));
+        let _abandon = Abandon(Arc::clone(&abandoned));
+        let store = self.store.clone();
+        let (max_series, max_points) = (self.limits.max_series, self.limits.max_points_per_series);
+        let outcome = tokio::task::spawn_blocking(move || {
+            let _slot = slot;
+            let cancelled = move || abandoned.load(Ordering::Relaxed) || Instant::now() > deadline;
+            let options = promql::Options {
+                max_series,
+                max_points_per_series: max_points + 1,
+                cancelled: &cancelled,
+                ..promql::Options::default()
+            };
+            match when {
+                When::At(time_ms) => query.instant(&store, time_ms, &options),
+                When::Range { start_ms, end_ms, step_ms } => query.range(&store, start_ms, end_ms, step_ms, &options),
+            }
+        })
+        .await
+        .map_err(|error| QueryError::new(ErrorKind::Internal, format!("the evaluation broke off: {error}")))?;
+        outcome.map_err(|error| {
+            if Instant::now() > deadline {
+                timed_out()
+            } else {
+                QueryError::new(ErrorKind::Execution, error.to_string())
+            }
+        })
+    }
+
+    /// See [`super::Backend::range`].
+    ///
+    /// # Errors
+    /// As [`Embedded::evaluate`].
+    pub async fn range_frame(&self, expr: &str, start_ms: i64, end_ms: i64, step_ms: i64) -> Result<Frame, QueryError> {
+        Ok(frame(self.evaluate(expr, When::Range { start_ms, end_ms, step_ms }).await?, end_ms))
+    }
+
+    /// See [`super::Backend::instant`].
+    ///
+    /// # Errors
+    /// As [`Embedded::evaluate`].
+    pub async fn instant_frame(&self, expr: &str, time_ms: i64) -> Result<Frame, QueryError> {
+        Ok(frame(self.evaluate(expr, When::At(time_ms)).await?, time_ms))
+    }
+}
+
+/// The engine's result as what panels draw. Native histograms and strings have no line and are left out.
+fn frame(outcome: Outcome, end_ms: i64) -> Frame {
+    let labels = |labels: &promql::labels::Labels| -> Labels {
+        labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let series = match outcome.value {
+        Value::Matrix(matrix) => matrix
+            .into_iter()
+            .map(|series| Series {
+                labels: labels(&series.labels),
+                timestamps: series.timestamps,
+                values: series.values,
+            })
+            .collect(),
+        Value::Vector(vector) => vector
+            .into_iter()
+            .filter_map(|sample| {
+                let Sample::Float(value) = sample.sample else { return None };
+                Some(Series { labels: labels(&sample.labels), timestamps: vec![end_ms], values: vec![value] })
+            })
+            .collect(),
+        Value::Scalar { value, .. } => {
+            vec![Series { labels: Labels::new(), timestamps: vec![end_ms], values: vec![value] }]
+        }
+        Value::String { .. } => Vec::new(),
+    };
+    let mut notices = outcome.warnings;
+    notices.extend(outcome.infos);
+    Frame { series, removed: Vec::new(), end_ms, notices }
+}

@@ -1,0 +1,70 @@
+//! Prometheus' response envelope: `{"status":"success","data":...}` and its errors.
+
+use axum::{
+    Json,
+    http::{StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use super::{ErrorKind, QueryError};
+
+#[derive(Serialize)]
+struct Success<'a, T> {
+    status: &'static str,
+    data: &'a T,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    status: &'static str,
+    #[serde(rename = "errorType")]
+    error_type: &'static str,
+    error: &'a str,
+}
+
+/// An answer with its data.
+pub fn success<T: Serialize>(data: &T) -> Response {
+    match serde_json::to_vec(&Success { status: "success", data }) {
+        Ok(body) => json(StatusCode::OK, body),
+        Err(error) => QueryError::new(ErrorKind::Internal, error.to_string()).into_response(),
+    }
+}
+
+/// An answer whose data is JSON already, with the engine's annotations.
+pub fn annotated_raw(data: &str, warnings: &[String], infos: &[String]) -> Response {
+    let mut body = Vec::with_capacity(data.len() + 64);
+    body.extend_from_slice(b"{\"status\":\"success\",\"data\":");
+    body.extend_from_slice(data.as_bytes());
+    for (name, notes) in [("warnings", warnings), ("infos", infos)] {
+        if !notes.is_empty() {
+            body.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            // Strings always have a JSON form.
+            body.extend(serde_json::to_vec(notes).unwrap_or_default());
+        }
+    }
+    body.push(b'}');
+    json(StatusCode::OK, body)
+}
+
+fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+impl IntoResponse for QueryError {
+    fn into_response(self) -> Response {
+        let status = match self.kind {
+            ErrorKind::BadData => StatusCode::BAD_REQUEST,
+            ErrorKind::Execution => StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorKind::Timeout | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let failure = Failure { status: "error", error_type: self.kind.name(), error: &self.message };
+        json(status, serde_json::to_vec(&failure).unwrap_or_default())
+    }
+}
+
+/// The envelope of a refusal.
+pub fn forbidden(message: &str) -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "status": "error", "errorType": "forbidden", "error": message }))
+}

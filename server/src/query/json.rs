@@ -1,0 +1,195 @@
+//! Results in the JSON of Prometheus' HTTP API, written straight into one string.
+
+use std::fmt::Write;
+
+use promql::{Sample, Value, histogram::Histogram, labels::Labels};
+
+/// Writes `{"resultType":...,"result":...}`; false as soon as it is longer than `limit` bytes.
+pub(super) fn write_value(data: &mut String, value: &Value, limit: usize) -> bool {
+    match value {
+        Value::Matrix(matrix) => {
+            data.push_str("{\"resultType\":\"matrix\",\"result\":[");
+            for (index, series) in matrix.iter().enumerate() {
+                comma(data, index);
+                data.push_str("{\"metric\":");
+                write_labels(data, &series.labels);
+                if !series.timestamps.is_empty() || series.histograms.is_empty() {
+                    data.push_str(",\"values\":[");
+                    for (index, (timestamp, value)) in series.timestamps.iter().zip(&series.values).enumerate() {
+                        comma(data, index);
+                        write_float(data, *timestamp, *value);
+                    }
+                    data.push(']');
+                }
+                if !series.histograms.is_empty() {
+                    data.push_str(",\"histograms\":[");
+                    for (index, (timestamp, histogram)) in series.histograms.iter().enumerate() {
+                        comma(data, index);
+                        write_histogram(data, *timestamp, histogram);
+                    }
+                    data.push(']');
+                }
+                data.push('}');
+                if data.len() > limit {
+                    return false;
+                }
+            }
+            data.push_str("]}");
+        }
+        Value::Vector(vector) => {
+            data.push_str("{\"resultType\":\"vector\",\"result\":[");
+            for (index, sample) in vector.iter().enumerate() {
+                comma(data, index);
+                data.push_str("{\"metric\":");
+                write_labels(data, &sample.labels);
+                match &sample.sample {
+                    Sample::Float(value) => {
+                        data.push_str(",\"value\":");
+                        write_float(data, sample.timestamp_ms, *value);
+                    }
+                    Sample::Histogram(histogram) => {
+                        data.push_str(",\"histogram\":");
+                        write_histogram(data, sample.timestamp_ms, histogram);
+                    }
+                }
+                data.push('}');
+                if data.len() > limit {
+                    return false;
+                }
+            }
+            data.push_str("]}");
+        }
+        Value::Scalar { timestamp_ms, value } => {
+            data.push_str("{\"resultType\":\"scalar\",\"result\":");
+            write_float(data, *timestamp_ms, *value);
+            data.push('}');
+        }
+        Value::String { timestamp_ms, value } => {
+            data.push_str("{\"resultType\":\"string\",\"result\":[");
+            write_time(data, *timestamp_ms);
+            data.push(',');
+            write_text(data, value);
+            data.push_str("]}");
+        }
+    }
+    data.len() <= limit
+}
+
+fn comma(data: &mut String, index: usize) {
+    if index > 0 {
+        data.push(',');
+    }
+}
+
+fn write_text(data: &mut String, text: &str) {
+    // A string always has a JSON form.
+    data.push_str(&serde_json::to_string(text).unwrap_or_default());
+}
+
+fn write_labels(data: &mut String, labels: &Labels) {
+    data.push('{');
+    for (index, (name, value)) in labels.iter().enumerate() {
+        comma(data, index);
+        write_text(data, name);
+        data.push(':');
+        write_text(data, value);
+    }
+    data.push('}');
+}
+
+/// Unix seconds, with milliseconds where there are any, as Prometheus writes them.
+fn write_time(data: &mut String, time_ms: i64) {
+    let sign = if time_ms < 0 { "-" } else { "" };
+    let (seconds, millis) = (time_ms.unsigned_abs() / 1000, time_ms.unsigned_abs() % 1000);
+    // Writing to a string cannot fail.
+    let _ = write!(data, "{sign}{seconds}");
+    if millis > 0 {
+        let _ = write!(data, ".{millis:03}");
+    }
+}
+
+fn write_float(data: &mut String, time_ms: i64, value: f64) {
+    data.push('[');
+    write_time(data, time_ms);
+    data.push_str(",\"");
+    write_number(data, value);
+    data.push_str("\"]");
+}
+
+/// A value as Prometheus' JSON has it: the shortest text that reads back, with an exponent below 1e-6 and from 1e21.
+pub(crate) fn write_number(data: &mut String, value: f64) {
+    let magnitude = value.abs();
+    if value.is_finite() && magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
+        let text = format!("{value:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+        // Writing to a string cannot fail.
+        let _ = write!(data, "{digits}e{sign}{exponent:0>2}");
+    } else {
+        data.push_str(&promql::format::float(value));
+    }
+}
+
+fn write_histogram(data: &mut String, time_ms: i64, histogram: &Histogram) {
+    data.push('[');
+    write_time(data, time_ms);
+    data.push_str(",{\"count\":\"");
+    write_number(data, histogram.count);
+    data.push_str("\",\"sum\":\"");
+    write_number(data, histogram.sum);
+    data.push('"');
+    let mut open = false;
+    for bucket in histogram.buckets().iter().filter(|bucket| bucket.count != 0.0) {
+        data.push_str(if open { "," } else { ",\"buckets\":[" });
+        open = true;
+        let _ = write!(data, "[{},\"", boundaries(bucket.includes_lower, bucket.includes_upper));
+        write_number(data, bucket.lower);
+        data.push_str("\",\"");
+        write_number(data, bucket.upper);
+        data.push_str("\",\"");
+        write_number(data, bucket.count);
+        data.push_str("\"]");
+    }
+    data.push_str(if open { "]}]" } else { "}]" });
+}
+
+/// Prometheus' code for which bounds of a bucket belong to it.
+fn boundaries(lower_included: bool, upper_included: bool) -> u8 {
+    match (lower_included, upper_included) {
+        (false, true) => 0,
+        (true, false) => 1,
+        (false, false) => 2,
+        (true, true) => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_prometheus_does() {
+        let number = |value| {
+            let mut text = String::new();
+            write_number(&mut text, value);
+            text
+        };
+        assert_eq!(number(1e-7), "1e-07");
+        assert_eq!(number(1e21), "1e+21");
+        assert_eq!(number(0.000_001), "0.000001");
+        assert_eq!(number(-0.0), "-0");
+        assert_eq!(number(f64::NAN), "NaN");
+    }
+
+    #[test]
+    fn times_have_milliseconds_only_where_there_are_any() {
+        let time = |time_ms| {
+            let mut text = String::new();
+            write_time(&mut text, time_ms);
+            text
+        };
+        assert_eq!(time(1_700_000_000_000), "1700000000");
+        assert_eq!(time(1_700_000_000_050), "1700000000.050");
+        assert_eq!(time(-5), "-0.005");
+    }
+}

@@ -1,0 +1,119 @@
+//! Where PromQL goes: to our engine over the embedded store, or to a Prometheus-compatible engine.
+//!
+//! Pages and live queries ask for [`Frame`]s and know neither; the HTTP API ([`api`]) answers in Prometheus' envelope.
+
+pub mod api;
+pub mod embedded;
+pub mod envelope;
+pub(crate) mod json;
+mod params;
+pub mod prometheus;
+
+use std::sync::Arc;
+
+use model::frame::Frame;
+
+use self::{embedded::Embedded, prometheus::Prometheus};
+
+/// The engine that answers queries. A cheap handle.
+#[derive(Clone)]
+pub enum Backend {
+    /// Our engine over our store.
+    Embedded(Arc<Embedded>),
+    /// An engine elsewhere that speaks Prometheus' HTTP API.
+    Prometheus(Arc<Prometheus>),
+}
+
+impl Backend {
+    /// Evaluates `expr` at each step of `start_ms..=end_ms`.
+    ///
+    /// # Errors
+    /// The query is wrong, too large or too slow, or the engine cannot be reached.
+    pub async fn range(&self, expr: &str, start_ms: i64, end_ms: i64, step_ms: i64) -> Result<Frame, QueryError> {
+        match self {
+            Backend::Embedded(engine) => engine.range_frame(expr, start_ms, end_ms, step_ms).await,
+            Backend::Prometheus(engine) => engine.range_frame(expr, start_ms, end_ms, step_ms).await,
+        }
+    }
+
+    /// Evaluates `expr` at one time: a frame with one point a series.
+    ///
+    /// # Errors
+    /// As [`Backend::range`].
+    pub async fn instant(&self, expr: &str, time_ms: i64) -> Result<Frame, QueryError> {
+        match self {
+            Backend::Embedded(engine) => engine.instant_frame(expr, time_ms).await,
+            Backend::Prometheus(engine) => engine.instant_frame(expr, time_ms).await,
+        }
+    }
+}
+
+/// Limits of a query. Each is a setting.
+#[derive(Debug, Clone)]
+pub struct QueryLimits {
+    /// Longest evaluation.
+    pub timeout: std::time::Duration,
+    /// Most points of a series in one range query (Prometheus: 11,000).
+    pub max_points_per_series: usize,
+    /// Most series of one query.
+    pub max_series: usize,
+    /// Largest answer.
+    pub max_response_bytes: usize,
+}
+
+impl Default for QueryLimits {
+    fn default() -> Self {
+        QueryLimits {
+            timeout: std::time::Duration::from_secs(30),
+            max_points_per_series: 11_000,
+            max_series: 50_000,
+            max_response_bytes: 64 << 20,
+        }
+    }
+}
+
+/// A query that failed, by Prometheus' error types.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct QueryError {
+    /// Which kind.
+    pub kind: ErrorKind,
+    /// What was wrong, where and how to mend it.
+    pub message: String,
+}
+
+impl QueryError {
+    /// An error of this kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        QueryError { kind, message: message.into() }
+    }
+}
+
+/// Prometheus' `errorType`s (HTTP API documentation, "Format overview").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// A parameter or the query is wrong.
+    BadData,
+    /// The query cannot be executed, or is over a limit.
+    Execution,
+    /// It took too long.
+    Timeout,
+    /// The engine cannot be reached or is overloaded.
+    Unavailable,
+    /// A fault of ours.
+    Internal,
+}
+
+impl ErrorKind {
+    /// The word for it in the envelope.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorKind::BadData => "bad_data",
+            ErrorKind::Execution => "execution",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Unavailable => "unavailable",
+            ErrorKind::Internal => "internal",
+        }
+    }
+}

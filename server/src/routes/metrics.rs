@@ -1,0 +1,66 @@
+//! `/metrics`: our own series, and those known of the daemons, so that a Prometheus can scrape what a daemon does not expose.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    extract::State,
+    http::header::CONTENT_TYPE,
+    response::{IntoResponse, Response},
+};
+use exposition::{page::Kind, write::Writer};
+use promql::{InstantSample, Sample, Value};
+
+use crate::{clock::now_ms, query::QueryError, state::AppState, telemetry};
+
+/// Media type of the text format, version 0.0.4.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The newest sample of every series that a daemon gave or that was derived for it.
+const DAEMONS_SERIES: &str = r#"{__name__=~"hypersdk_.+|up", daemon!=""}"#;
+/// What a histogram's or summary's series end in.
+const SUFFIXES: [&str; 4] = ["_bucket", "_sum", "_count", ""];
+
+pub(super) async fn own(State(state): State<AppState>) -> Result<Response, QueryError> {
+    let mut page = Writer::new();
+    for metric in state.telemetry.gather() {
+        let kind = match metric.kind {
+            telemetry::Kind::Gauge => Kind::Gauge,
+            telemetry::Kind::Counter => Kind::Counter,
+        };
+        page.family(metric.name, kind, metric.help).sample([], metric.value);
+    }
+    let when = crate::query::embedded::When::At(now_ms());
+    if let Value::Vector(samples) = state.embedded.evaluate(DAEMONS_SERIES, when).await?.value {
+        write_daemons(&mut page, &state, &samples);
+    }
+    Ok(([(CONTENT_TYPE, TEXT_FORMAT)], page.finish()).into_response())
+}
+
+fn write_daemons(page: &mut Writer, state: &AppState, samples: &[InstantSample]) {
+    let described: BTreeMap<String, store::Metadata> = state.embedded.store().metadata().into_iter().collect();
+    let mut families: BTreeMap<&str, Vec<(&str, &InstantSample)>> = BTreeMap::new();
+    for sample in samples {
+        let name = sample.labels.metric_name();
+        let split = SUFFIXES.iter().find_map(|suffix| {
+            let family = name.strip_suffix(suffix)?;
+            (suffix.is_empty() || described.get(family).is_some_and(|about| about.kind == "histogram"))
+                .then_some((family, *suffix))
+        });
+        let (family, suffix) = split.unwrap_or((name, ""));
+        families.entry(family).or_default().push((suffix, sample));
+    }
+    for (family, samples) in families {
+        let about = described.get(family);
+        let kind = match about.map(|about| about.kind.as_str()) {
+            Some("counter") => Kind::Counter,
+            Some("gauge") => Kind::Gauge,
+            Some("histogram") => Kind::Histogram,
+            _ => Kind::Unknown,
+        };
+        page.family(family, kind, about.map_or("", |about| about.help.as_str()));
+        for (suffix, sample) in samples {
+            let Sample::Float(value) = sample.sample else { continue };
+            let labels = sample.labels.iter().filter(|(name, _)| *name != promql::labels::METRIC_NAME);
+            page.suffixed(suffix, labels, value);
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Which path leads where, and who may go there.
+
+mod health;
+mod metrics;
+mod v1;
+pub mod ws;
+
+use std::time::Duration;
+
+use axum::{
+    Router,
+    extract::{OriginalUri, State},
+    http::{HeaderMap, StatusCode},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use model::role::Role;
+use tower_http::{
+    compression::{
+        CompressionLayer, CompressionLevel, Predicate,
+        predicate::{DefaultPredicate, NotForContentType},
+    },
+    limit::RequestBodyLimitLayer,
+    timeout::TimeoutLayer,
+};
+
+use crate::{api, auth, pages, query, security::secure_headers, state::AppState};
+
+/// Longest time for one request that is not a socket; a long poll is shorter.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+
+/// The whole server.
+pub fn router(state: &AppState) -> Router {
+    let auth = &state.auth;
+    let pages = Router::new()
+        .route("/", get(pages::dashboard))
+        .route("/jobs", get(pages::dashboard))
+        .route("/system", get(pages::dashboard))
+        .route("/d/{uid}", get(pages::dashboard))
+        .route("/kiosk/{uid}", get(pages::kiosk))
+        .route("/jobs/{daemon}/{id}", get(pages::other))
+        .route("/settings", get(pages::other));
+    let readers = Router::new().nest("/api", api::reader_routes()).layer(middleware::from_fn(v1::whole_readers_only));
+    let readers = auth::require(readers.merge(pages).nest("/api", api::dashboard_routes()), auth, Role::reads);
+    let operators = auth::require(Router::new().nest("/api", api::operator_routes()), auth, Role::operates);
+    let prometheus = query::api::routes(state.backend.clone())
+        .layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
+    let prometheus = auth::require(Router::new().nest("/api/v1", prometheus), auth, Role::reads);
+    let metrics = Router::new().route("/metrics", get(metrics::own)).route("/api/v1/metrics", get(metrics::own));
+    let metrics = if state.metrics_public { metrics } else { auth::require(metrics, auth, |_| true) };
+
+    let answered_in_time = Router::new()
+        .merge(readers)
+        .merge(operators)
+        .merge(prometheus)
+        .merge(metrics)
+        .merge(auth::routes(auth))
+        .route("/health", get(health::health))
+        .route("/ready", get(health::ready))
+        .route("/-/healthy", get(health::prometheus_healthy))
+        .route("/-/ready", get(health::prometheus_ready))
+        .fallback(bundle_or_nothing)
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME))
+        .layer(RequestBodyLimitLayer::new(state.limits.body_bytes))
+        // Assets come compressed from the bundle, and what says how it is encoded is left alone.
+        .layer(
+            CompressionLayer::new()
+                .no_br()
+                .quality(CompressionLevel::Fastest)
+                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/wasm"))),
+        );
+    let sockets = auth::admit_sockets(Router::new().route("/ws", get(ws::upgrade)), auth);
+    secure_headers(answered_in_time.merge(sockets), state.frame_ancestors.clone()).with_state(state.clone())
+}
+
+/// A file of the bundle, which holds no secrets, or the page that says that there is nothing.
+async fn bundle_or_nothing(
+    State(state): State<AppState>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    match state.assets.respond(path, &headers) {
+        Some(file) => file,
+        None if path.starts_with("api/") => {
+            api::error::ApiError::not_found(format!("there is no endpoint {}", uri.path())).into_response()
+        }
+        None => (StatusCode::NOT_FOUND, "There is no such page. The overview is at /\n").into_response(),
+    }
+}

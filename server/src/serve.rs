@@ -1,0 +1,203 @@
+//! A server from its settings to its end: `hyperscope serve` and `hyperscope demo`.
+
+mod background;
+mod listen;
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use model::live::SnapshotData;
+use promql::source::SampleSink;
+use store::{Store, StoreOptions};
+use tokio_util::sync::CancellationToken;
+
+use self::background::Background;
+use crate::{
+    assets::Assets,
+    auth::{Auth, LoginLink},
+    config::Config,
+    dashboards::Library,
+    database,
+    demo::Demo,
+    query::{Backend, QueryLimits, embedded::Embedded, prometheus::Prometheus},
+    routes,
+    state::{AppState, all_statuses},
+    telemetry::Telemetry,
+    upstream::{self, Upstreams},
+    ws::hub::{Hub, Sources},
+};
+
+/// Which command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Real sources.
+    Serve,
+    /// A simulated daemon in the same process.
+    Demo,
+}
+
+/// Events that may wait to be forwarded to those who look.
+const EVENT_QUEUE: usize = 8_192;
+
+/// Runs a server until the process is told to stop.
+///
+/// # Errors
+/// What keeps it from starting, in a sentence for the person who started it.
+pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
+    let stop = CancellationToken::new();
+    let listener = listen::bind(config.listen)?;
+    let pool = database::open(&config.data_dir).await?;
+    let auth = Auth::open(pool, (&config).into()).await?;
+    let library = Library::load(config.dashboards_dir.as_deref())?;
+
+    let limits = QueryLimits {
+        timeout: config.limits.query_time,
+        max_points_per_series: config.limits.points,
+        max_series: config.limits.series,
+        max_response_bytes: config.limits.response_bytes,
+    };
+    let store = open_store(&config, mode).await?;
+    let embedded = Arc::new(Embedded::new(store.clone(), limits.clone()));
+    let backend = match &config.prometheus_url {
+        Some(url) => Backend::Prometheus(Arc::new(Prometheus::new(url.as_str(), limits)?)),
+        None => Backend::Embedded(Arc::clone(&embedded)),
+    };
+
+    let mut daemons: Vec<upstream::DaemonConfig> = config.daemons.iter().map(daemon).collect();
+    let demo = match mode {
+        Mode::Demo => {
+            let demo = Demo::start(&config.demo, &store).await?;
+            daemons.push(demo.daemon()?);
+            Some(demo)
+        }
+        Mode::Serve => None,
+    };
+    let (events, received_events) = tokio::sync::broadcast::channel(EVENT_QUEUE);
+    let samples: Arc<dyn SampleSink> = Arc::new(store.clone());
+    let metadata = Arc::new(background::StoreMetadata(store.clone()));
+    let outlets = upstream::Outlets { events, samples: Arc::clone(&samples), metadata };
+    let upstreams = Upstreams::start(daemons, Vec::new(), outlets, link_options(&config, mode), stop.clone())?;
+
+    let alerts = background::Alerts::new(&backend);
+    let hub = Hub::new(boot_id()?, backend.clone(), sources(&upstreams, &backend, &alerts), stop.clone());
+    let telemetry = Telemetry::default();
+    let state = AppState {
+        auth: auth.clone(),
+        assets: Assets::load(),
+        library,
+        backend: backend.clone(),
+        embedded,
+        upstreams: upstreams.clone(),
+        hub: hub.clone(),
+        telemetry: telemetry.clone(),
+        metrics_public: config.metrics_public,
+        frame_ancestors: config.frame_ancestors.clone(),
+        limits: config.limits,
+        stop: stop.clone(),
+    };
+    let app = routes::router(&state);
+    let mut background = Background::new(stop.clone());
+    background.forward_events(hub.clone(), received_events);
+    background.watch_freshness(hub.clone(), upstreams.clone());
+    background.poll_alerts(hub.clone(), alerts, backend.clone());
+    background.sample_ourselves(telemetry, samples, scrape_interval(&config, mode));
+    background.keep_store(store.clone());
+    background.stop_on_signal();
+
+    let first_token = auth
+        .ensure_first_token(
+            config.admin_token.as_ref(),
+            if mode == Mode::Demo { LoginLink::Always } else { LoginLink::Once },
+        )
+        .await?;
+    let served = listen::serve(listener, app, &config, stop.clone(), |url| {
+        announce(url, first_token.as_ref());
+    })
+    .await;
+
+    stop.cancel();
+    background.ended().await;
+    hub.ended(background::PATIENCE).await;
+    if tokio::time::timeout(background::PATIENCE, upstreams.stopped()).await.is_err() {
+        tracing::warn!("the links did not end in time");
+    }
+    if let Some(demo) = demo {
+        demo.stop().await;
+    }
+    tokio::task::spawn_blocking(move || store.flush())
+        .await?
+        .context("the store could not be written out at the end")?;
+    served
+}
+
+/// The lines that tell whoever started the server that it is ready.
+#[allow(clippy::print_stdout)] // what the contract has on standard output
+fn announce(url: &str, first_token: Option<&crate::config::Secret>) {
+    println!("hyperscope ready on {url}");
+    if let Some(token) = first_token {
+        println!("login: {url}/login?token={}", token.expose());
+    }
+}
+
+/// Names this run of the server.
+fn boot_id() -> anyhow::Result<String> {
+    let mut random = [0_u8; 8];
+    getrandom::fill(&mut random).context("the system gives no random bytes")?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// How often a demo is sampled, so that it moves.
+const DEMO_INTERVAL: Duration = Duration::from_secs(5);
+
+fn scrape_interval(config: &Config, mode: Mode) -> Duration {
+    match mode {
+        Mode::Serve => config.scrape.interval,
+        Mode::Demo => config.scrape.interval.min(DEMO_INTERVAL),
+    }
+}
+
+fn link_options(config: &Config, mode: Mode) -> upstream::Options {
+    upstream::Options {
+        scrape_interval: scrape_interval(config, mode),
+        call_timeout: config.scrape.timeout,
+        hides_user_names: config.redact_user_names,
+        ..upstream::Options::default()
+    }
+}
+
+fn daemon(config: &crate::config::DaemonConfig) -> upstream::DaemonConfig {
+    upstream::DaemonConfig {
+        name: config.name.clone(),
+        url: config.url.clone(),
+        key: config.key.as_ref().map(|key| upstream::ApiKey::new(key.expose())),
+    }
+}
+
+/// A demo's history is made anew at each start, so it has a store of its own that begins empty.
+async fn open_store(config: &Config, mode: Mode) -> anyhow::Result<Store> {
+    let directory = match mode {
+        Mode::Serve => config.data_dir.join("store"),
+        Mode::Demo => {
+            let directory = config.data_dir.join("demo-store");
+            match std::fs::remove_dir_all(&directory) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(error).with_context(|| format!("cannot empty {}", directory.display()));
+                }
+                _ => directory,
+            }
+        }
+    };
+    let options = StoreOptions { retention: config.retention, ..StoreOptions::default() };
+    Ok(tokio::task::spawn_blocking(move || Store::open(&directory, options)).await??)
+}
+
+fn sources(upstreams: &Upstreams, backend: &Backend, alerts: &background::Alerts) -> Sources {
+    let (jobs, system, all, engine) = (upstreams.clone(), upstreams.clone(), upstreams.clone(), backend.clone());
+    let alerts = alerts.clone();
+    Sources {
+        jobs: Box::new(move || Some(SnapshotData::Jobs { jobs: jobs.jobs() })),
+        system: Box::new(move || Some(SnapshotData::System { system: system.system() })),
+        upstreams: Box::new(move || Some(SnapshotData::Upstreams { upstreams: all_statuses(&all, &engine) })),
+        alerts: Box::new(move || Some(SnapshotData::Alerts(alerts.list()))),
+    }
+}

@@ -1,0 +1,249 @@
+//! What goes on beside the requests. Each task is owned here, and ends when the server stops.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use model::{
+    live::{AlertList, Event},
+    upstream::UpstreamStatus,
+};
+use promql::{
+    labels::{Labels, METRIC_NAME},
+    source::{Point, SampleSink},
+};
+use store::Store;
+use tokio::{sync::broadcast, task::JoinSet, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::now_ms,
+    query::Backend,
+    telemetry::Telemetry,
+    upstream::{self, Upstreams},
+    ws::hub::Hub,
+};
+
+/// How long tasks may take to end.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+const ALERT_INTERVAL: Duration = Duration::from_secs(15);
+const FRESHNESS_INTERVAL: Duration = Duration::from_millis(500);
+const STORE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The tasks of a server.
+pub(super) struct Background {
+    tasks: JoinSet<()>,
+    stop: CancellationToken,
+}
+
+impl Background {
+    pub(super) fn new(stop: CancellationToken) -> Self {
+        Background { tasks: JoinSet::new(), stop }
+    }
+
+    /// Runs `each` at every `interval` until the server stops.
+    fn every<F: Future<Output = ()> + Send>(
+        &mut self,
+        interval: Duration,
+        mut each: impl FnMut() -> F + Send + 'static,
+    ) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            let mut ticks = tokio::time::interval(interval);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = ticks.tick() => each().await,
+                    () = stop.cancelled() => return,
+                }
+            }
+        });
+    }
+
+    /// Hands what happens at the daemons to those who look.
+    pub(super) fn forward_events(&mut self, hub: Hub, events: broadcast::Receiver<Event>) {
+        self.tasks.spawn(async move { hub.forward(events).await });
+    }
+
+    /// Tells those who look at data of the daemons when it is not current.
+    pub(super) fn watch_freshness(&mut self, hub: Hub, upstreams: Upstreams) {
+        self.every(FRESHNESS_INTERVAL, move || {
+            hub.publish_freshness(trouble(&upstreams.statuses()));
+            std::future::ready(())
+        });
+    }
+
+    /// Follows the alerts of the engine.
+    pub(super) fn poll_alerts(&mut self, hub: Hub, alerts: Alerts, backend: Backend) {
+        let Backend::Prometheus(engine) = backend else { return };
+        self.every(ALERT_INTERVAL, move || {
+            let (hub, alerts, engine) = (hub.clone(), alerts.clone(), Arc::clone(&engine));
+            async move {
+                engine.probe().await;
+                let list = engine.alerts().await;
+                for event in alerts.replace(list) {
+                    hub.publish(event);
+                }
+            }
+        });
+    }
+
+    /// Keeps our own metrics in the store, beside the daemons'.
+    pub(super) fn sample_ourselves(&mut self, telemetry: Telemetry, samples: Arc<dyn SampleSink>, interval: Duration) {
+        self.every(interval, move || {
+            let (telemetry, samples) = (telemetry.clone(), Arc::clone(&samples));
+            async move {
+                let appended = tokio::task::spawn_blocking(move || {
+                    let timestamp_ms = now_ms();
+                    let points: Vec<Point> = telemetry
+                        .gather()
+                        .into_iter()
+                        .map(|metric| Point {
+                            labels: Labels::new([(METRIC_NAME, metric.name), ("job", "hyperscope")]),
+                            timestamp_ms,
+                            value: metric.value,
+                        })
+                        .collect();
+                    samples.append(&points)
+                })
+                .await;
+                match appended {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "our own metrics could not be stored"),
+                    Err(error) => tracing::error!(%error, "reading our own metrics broke off"),
+                }
+            }
+        });
+    }
+
+    /// Drops what is older than the retention.
+    pub(super) fn keep_store(&mut self, store: Store) {
+        self.every(STORE_INTERVAL, move || {
+            let store = store.clone();
+            async move {
+                match tokio::task::spawn_blocking(move || store.run_retention(now_ms())).await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => tracing::warn!(%error, "old samples could not be dropped"),
+                    Err(error) => tracing::error!(%error, "dropping old samples broke off"),
+                }
+            }
+        });
+    }
+
+    /// Stops the server on SIGINT and SIGTERM.
+    pub(super) fn stop_on_signal(&mut self) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                () = signalled() => {
+                    tracing::info!("told to stop");
+                    stop.cancel();
+                }
+                () = stop.cancelled() => {}
+            }
+        });
+    }
+
+    /// Waits for all tasks after the server was stopped.
+    pub(super) async fn ended(mut self) {
+        if tokio::time::timeout(PATIENCE, async { while self.tasks.join_next().await.is_some() {} }).await.is_err() {
+            tracing::warn!("background tasks did not end in time");
+        }
+    }
+}
+
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => {
+                signals.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be waited for");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+/// Since when and why the daemons' data is not current: the oldest trouble, with all that have any.
+fn trouble(statuses: &[UpstreamStatus]) -> Option<(i64, String)> {
+    let troubled: Vec<&UpstreamStatus> =
+        statuses.iter().filter(|status| !status.state.is_fresh() && status.last_data_ms.is_some()).collect();
+    let since = troubled.iter().filter_map(|status| status.last_data_ms).min()?;
+    let reasons: Vec<String> = troubled
+        .iter()
+        .map(|status| match &status.error {
+            Some(error) => format!("{} is {}: {error}", status.name, status.state.name()),
+            None => format!("{} is {}", status.name, status.state.name()),
+        })
+        .collect();
+    Some((since, reasons.join("; ")))
+}
+
+/// The alerts known now. A cheap handle.
+#[derive(Clone)]
+pub(super) struct Alerts(Arc<Mutex<AlertList>>);
+
+impl Alerts {
+    /// No alerts yet, or the reason why there are none.
+    pub(super) fn new(backend: &Backend) -> Self {
+        let unavailable = match backend {
+            Backend::Embedded(_) => Some("The embedded store has no alert rules.".to_owned()),
+            Backend::Prometheus(_) => None,
+        };
+        Alerts(Arc::new(Mutex::new(AlertList { alerts: Vec::new(), unavailable })))
+    }
+
+    /// The alerts known now.
+    pub(super) fn list(&self) -> AlertList {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces what is known and returns what happened in between.
+    fn replace(&self, new: AlertList) -> Vec<Event> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fired = new
+            .alerts
+            .iter()
+            .filter(|alert| !known.alerts.iter().any(|old| old.labels == alert.labels && old.state == alert.state))
+            .map(|alert| Event::AlertFired(alert.clone()));
+        let resolved = known
+            .alerts
+            .iter()
+            .filter(|old| !new.alerts.iter().any(|alert| alert.labels == old.labels))
+            .map(|old| Event::AlertResolved(old.clone()));
+        // What could not be asked for has not resolved.
+        let events = if new.unavailable.is_some() { Vec::new() } else { fired.chain(resolved).collect() };
+        *known = new;
+        events
+    }
+}
+
+/// Keeps what scrapes tell of metric families in the store.
+pub(super) struct StoreMetadata(pub(super) Store);
+
+impl upstream::MetadataSink for StoreMetadata {
+    fn describe(&self, families: &[upstream::Metadata]) {
+        let families: Vec<_> = families
+            .iter()
+            .map(|family| {
+                let metadata = store::Metadata {
+                    kind: family.kind.name().to_owned(),
+                    help: family.help.clone(),
+                    unit: family.unit.clone(),
+                };
+                (family.name.clone(), metadata)
+            })
+            .collect();
+        if let Err(error) = self.0.set_metadata(&families) {
+            tracing::warn!(%error, "what scrapes tell of their metrics could not be stored");
+        }
+    }
+}

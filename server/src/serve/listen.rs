@@ -1,0 +1,95 @@
+//! The listening socket: bound early, so that a port in use is told before anything is opened, and served with limits.
+
+use std::{
+    net::{SocketAddr, TcpListener},
+    time::Duration,
+};
+
+use anyhow::{Context, anyhow};
+use axum::Router;
+use axum_server::{Handle, tls_rustls::RustlsConfig};
+use hyper_util::rt::TokioTimer;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+
+/// How long open requests may take to end when the server stops.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Binds the address.
+pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AddrInUse => anyhow!(
+            "{address} is in use by another program: stop it, or choose another address with --listen (port 0 takes any free one)"
+        ),
+        std::io::ErrorKind::PermissionDenied => {
+            anyhow!("not allowed to listen on {address}: ports below 1024 need the right to, so choose a higher one with --listen")
+        }
+        std::io::ErrorKind::AddrNotAvailable => {
+            anyhow!("{address} is no address of this machine: choose one with --listen, for example 127.0.0.1:3030")
+        }
+        _ => anyhow!("cannot listen on {address}: {error}"),
+    })?;
+    listener.set_nonblocking(true).context("the listening socket cannot be set up")?;
+    Ok(listener)
+}
+
+/// Serves until `stop` is cancelled. Calls `ready` with the address as a URL once requests are answered.
+pub(super) async fn serve(
+    listener: TcpListener,
+    app: Router,
+    config: &Config,
+    stop: CancellationToken,
+    ready: impl FnOnce(&str),
+) -> anyhow::Result<()> {
+    let address = listener.local_addr()?;
+    let handle = Handle::new();
+    let stopper = handle.clone();
+    let stopping = tokio::spawn(async move {
+        stop.cancelled().await;
+        stopper.graceful_shutdown(Some(GRACE));
+    });
+    let make_service = app.into_make_service_with_connect_info::<SocketAddr>();
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let serving = async {
+        match &config.tls {
+            Some(tls) => {
+                let tls_config = RustlsConfig::from_pem_file(&tls.cert, &tls.key).await.with_context(|| {
+                    format!("the certificate {} or its key {} cannot be used", tls.cert.display(), tls.key.display())
+                })?;
+                let mut server = axum_server::from_tcp_rustls(listener, tls_config)?.handle(handle.clone());
+                limit(server.http_builder(), config);
+                server.serve(make_service).await?;
+            }
+            None => {
+                let mut server = axum_server::from_tcp(listener)?.handle(handle.clone());
+                limit(server.http_builder(), config);
+                server.serve(make_service).await?;
+            }
+        }
+        anyhow::Ok(())
+    };
+    tokio::pin!(serving);
+    tokio::select! {
+        outcome = &mut serving => outcome?,
+        listening = handle.listening() => {
+            if listening.is_some() {
+                ready(&format!("{scheme}://{address}"));
+            }
+            serving.await?;
+        }
+    }
+    stopping.abort();
+    Ok(())
+}
+
+/// What one connection may take before it has said what it wants.
+fn limit(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>, config: &Config) {
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(config.limits.upgrade_time)
+        // hyper wants at least 8 KiB.
+        .max_buf_size(config.limits.header_bytes.max(8 << 10));
+    builder.http2().max_header_list_size(u32::try_from(config.limits.header_bytes).unwrap_or(u32::MAX));
+}

@@ -1,0 +1,64 @@
+//! What the request handlers share.
+
+use std::sync::Arc;
+
+use model::upstream::UpstreamStatus;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    assets::Assets,
+    auth::Auth,
+    config::Limits,
+    dashboards::Library,
+    query::{Backend, embedded::Embedded},
+    telemetry::Telemetry,
+    upstream::Upstreams,
+    ws::hub::Hub,
+};
+
+/// Handles to everything. Cheap to clone.
+#[derive(Clone)]
+pub struct AppState {
+    /// Who may do what.
+    pub auth: Auth,
+    /// The bundle.
+    pub assets: Assets,
+    /// The dashboards there are.
+    pub library: Library,
+    /// The engine that answers queries.
+    pub backend: Backend,
+    /// Our own engine and store, which hold what was scraped and derived also where another engine answers.
+    pub embedded: Arc<Embedded>,
+    /// The daemons.
+    pub upstreams: Upstreams,
+    /// Live topics.
+    pub hub: Hub,
+    /// Our own metrics.
+    pub telemetry: Telemetry,
+    /// Whether `/metrics` asks for no token.
+    pub metrics_public: bool,
+    /// Sources of the CSP directive `frame-ancestors`.
+    pub frame_ancestors: Vec<String>,
+    /// What one request or socket may take.
+    pub limits: Limits,
+    /// Cancelled when the server stops.
+    pub stop: CancellationToken,
+}
+
+impl AppState {
+    /// State of all sources: the daemons, then the engine if it is elsewhere.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<UpstreamStatus> {
+        all_statuses(&self.upstreams, &self.backend)
+    }
+}
+
+/// State of all sources: the daemons, then the engine if it is elsewhere.
+#[must_use]
+pub fn all_statuses(upstreams: &Upstreams, backend: &Backend) -> Vec<UpstreamStatus> {
+    let mut statuses = upstreams.statuses();
+    if let Backend::Prometheus(engine) = backend {
+        statuses.push(engine.status());
+    }
+    statuses
+}

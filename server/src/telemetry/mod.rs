@@ -1,0 +1,96 @@
+//! What the server tells of itself and of the machine it runs on.
+
+mod host;
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicI64, AtomicU64, Ordering},
+};
+
+use self::host::Host;
+
+/// Type of a metric, in the exposition format's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Goes up and down.
+    Gauge,
+    /// Only goes up.
+    Counter,
+}
+
+/// One metric without labels, at one time.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Metric {
+    /// Its name.
+    pub name: &'static str,
+    /// What it tells.
+    pub help: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// Its value.
+    pub value: f64,
+}
+
+/// Counters of this server and gauges of its machine. A cheap handle.
+#[derive(Clone, Default)]
+pub struct Telemetry(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    sockets: AtomicI64,
+    sockets_opened: AtomicU64,
+    pages: AtomicU64,
+    host: Mutex<Host>,
+}
+
+/// An open socket; counted until dropped.
+pub struct SocketGuard(Telemetry);
+
+impl Drop for SocketGuard {
+    fn drop(&mut self) {
+        self.0.0.sockets.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Telemetry {
+    /// Counts a socket that was opened.
+    #[must_use]
+    pub fn socket_opened(&self) -> SocketGuard {
+        self.0.sockets.fetch_add(1, Ordering::Relaxed);
+        self.0.sockets_opened.fetch_add(1, Ordering::Relaxed);
+        SocketGuard(self.clone())
+    }
+
+    /// Counts a page that was drawn.
+    pub fn page_drawn(&self) {
+        self.0.pages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// All metrics now. Reading the machine takes about a millisecond.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // counts, far below 2^53
+    pub fn gather(&self) -> Vec<Metric> {
+        let mut metrics = vec![
+            Metric {
+                name: "hyperscope_sockets",
+                help: "Live sockets that are open.",
+                kind: Kind::Gauge,
+                value: self.0.sockets.load(Ordering::Relaxed) as f64,
+            },
+            Metric {
+                name: "hyperscope_sockets_opened_total",
+                help: "Live sockets opened so far.",
+                kind: Kind::Counter,
+                value: self.0.sockets_opened.load(Ordering::Relaxed) as f64,
+            },
+            Metric {
+                name: "hyperscope_pages_total",
+                help: "Pages drawn so far.",
+                kind: Kind::Counter,
+                value: self.0.pages.load(Ordering::Relaxed) as f64,
+            },
+        ];
+        self.0.host.lock().unwrap_or_else(PoisonError::into_inner).gather(&mut metrics);
+        metrics
+    }
+}

@@ -1,0 +1,262 @@
+//! The subscribers of one topic, and what they were told last.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use model::live::SnapshotData;
+
+use crate::clock::now_ms;
+
+use super::{
+    queue::QueueSender,
+    update::{Content, Update},
+};
+
+/// Updates kept for sockets that come back.
+const LOG_LENGTH: usize = 128;
+
+/// Numbers the updates of all topics. A cheap handle.
+#[derive(Clone, Default)]
+pub struct Sequence(Arc<AtomicU64>);
+
+impl Sequence {
+    fn next(&self) -> u64 {
+        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// The number of the newest update.
+    #[must_use]
+    pub fn current(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Gives the whole state of a topic; `None` while it is not known.
+pub type SnapshotSource = Box<dyn Fn() -> Option<SnapshotData> + Send + Sync>;
+
+/// One topic.
+///
+/// The lock is held while a snapshot is taken and while an update is handed out, so that every subscriber sees its
+/// snapshot first and each later update once.
+pub struct Channel {
+    sequence: Sequence,
+    snapshot: SnapshotSource,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    subscribers: Vec<Subscriber>,
+    /// Recent updates, oldest first.
+    log: VecDeque<Arc<Update>>,
+    /// The log holds every update after this number.
+    log_floor: u64,
+    /// The newest status, unless it says that all is well.
+    trouble: Option<Arc<Update>>,
+    /// The encoded snapshot; good until the next update of any topic.
+    snapshot: Option<Arc<Update>>,
+}
+
+struct Subscriber {
+    queue: QueueSender,
+    id: u64,
+    /// It subscribed before there was a snapshot to send.
+    waits: bool,
+}
+
+impl Channel {
+    /// A topic without subscribers.
+    #[must_use]
+    pub fn new(sequence: Sequence, snapshot: SnapshotSource) -> Self {
+        let state = State { log_floor: sequence.current(), ..State::default() };
+        Channel { sequence, snapshot, state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a subscriber and sends it what it has to know: what it missed since update `resume_seq` where that is still
+    /// known, else the whole state.
+    pub fn subscribe(&self, queue: QueueSender, id: u64, resume_seq: Option<u64>) {
+        let mut state = self.lock();
+        let mut waits = false;
+        match resume_seq {
+            Some(seq) if seq >= state.log_floor && seq <= self.sequence.current() => {
+                for update in state.log.iter().filter(|update| update.seq > seq) {
+                    queue.push(id, Arc::clone(update));
+                }
+            }
+            _ => match self.current_snapshot(&mut state) {
+                Some(snapshot) => {
+                    queue.push(id, snapshot);
+                }
+                None => waits = true,
+            },
+        }
+        if let Some(trouble) = &state.trouble {
+            queue.push(id, Arc::clone(trouble));
+        }
+        state.subscribers.push(Subscriber { queue, id, waits });
+    }
+
+    /// Ends a subscription.
+    pub fn unsubscribe(&self, queue: &QueueSender, id: u64) {
+        self.lock().subscribers.retain(|subscriber| subscriber.id != id || !subscriber.queue.is_same(queue));
+    }
+
+    /// Sends the whole state again to one subscriber that lost updates.
+    pub fn resync(&self, queue: &QueueSender, id: u64) {
+        let mut state = self.lock();
+        if let Some(snapshot) = self.current_snapshot(&mut state) {
+            queue.push(id, snapshot);
+        }
+    }
+
+    /// Changes the topic's state by `change` and tells all subscribers what it returns. Subscribers that wait for a
+    /// snapshot get one instead.
+    pub fn publish(&self, change: impl FnOnce() -> Option<Content>) {
+        let mut state = self.lock();
+        let Some(content) = change() else { return };
+        let update = Arc::new(Update::new(self.sequence.next(), content));
+        state.snapshot = None;
+        if let Content::Status { fresh, .. } = &update.content {
+            state.trouble = (!fresh).then(|| Arc::clone(&update));
+        } else {
+            state.remember(Arc::clone(&update));
+        }
+        let snapshot = if state.subscribers.iter().any(|subscriber| subscriber.waits) {
+            self.current_snapshot(&mut state)
+        } else {
+            None
+        };
+        state.subscribers.retain_mut(|subscriber| match (&snapshot, subscriber.waits) {
+            (Some(snapshot), true) => {
+                subscriber.waits = false;
+                subscriber.queue.push(subscriber.id, Arc::clone(snapshot))
+            }
+            _ => subscriber.queue.push(subscriber.id, Arc::clone(&update)),
+        });
+    }
+
+    /// The whole state, for a page.
+    #[must_use]
+    pub fn snapshot_data(&self) -> Option<SnapshotData> {
+        (self.snapshot)()
+    }
+
+    /// Tells all subscribers the whole state anew.
+    pub fn publish_snapshot(&self) {
+        self.publish(|| (self.snapshot)().map(Content::Snapshot));
+    }
+
+    /// Tells all subscribers, and those to come, that the data is not current since a time for a reason; `None` when it is
+    /// current again. What they know already is not said again.
+    pub fn publish_status(&self, trouble: Option<(i64, String)>) {
+        let known = self.trouble();
+        match trouble {
+            Some((since, reason)) if known.as_ref().is_none_or(|(_, known)| *known != reason) => {
+                self.publish(|| Some(Content::Status { fresh: false, since, reason }));
+            }
+            None if known.is_some() => {
+                self.publish(|| {
+                    Some(Content::Status { fresh: true, since: now_ms(), reason: "data is current again".into() })
+                });
+            }
+            _ => {}
+        }
+    }
+
+    /// Since when and why the data is not current, if it is not.
+    #[must_use]
+    pub fn trouble(&self) -> Option<(i64, String)> {
+        self.lock().trouble.as_ref().and_then(|update| match &update.content {
+            Content::Status { since, reason, .. } => Some((*since, reason.clone())),
+            _ => None,
+        })
+    }
+
+    /// True when nobody looks.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let mut state = self.lock();
+        state.subscribers.retain(|subscriber| !subscriber.queue.is_closed());
+        state.subscribers.is_empty()
+    }
+
+    fn current_snapshot(&self, state: &mut State) -> Option<Arc<Update>> {
+        let current = self.sequence.current();
+        if state.snapshot.as_ref().is_none_or(|snapshot| snapshot.seq != current) {
+            let data = (self.snapshot)()?;
+            // The number of the newest update, not a new one: a snapshot is what is known after it.
+            state.snapshot = Some(Arc::new(Update::new(current, Content::Snapshot(data))));
+        }
+        state.snapshot.clone()
+    }
+}
+
+impl State {
+    fn remember(&mut self, update: Arc<Update>) {
+        if matches!(update.content, Content::Snapshot(_)) {
+            self.log.clear();
+        }
+        self.log.push_back(update);
+        while self.log.len() > LOG_LENGTH {
+            if let Some(dropped) = self.log.pop_front() {
+                self.log_floor = dropped.seq;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ws::queue::{Next, QueueReceiver, queue};
+
+    fn error(text: &str) -> Option<Content> {
+        Some(Content::Error { code: "test", message: text.into() })
+    }
+
+    fn seqs(receiver: &mut QueueReceiver) -> Vec<(&'static str, u64)> {
+        std::iter::from_fn(|| match receiver.try_next() {
+            Some(Next::Update(_, update)) => Some(match update.content {
+                Content::Snapshot(_) => ("snapshot", update.seq),
+                _ => ("update", update.seq),
+            }),
+            _ => None,
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_subscriber_gets_a_snapshot_and_a_returning_one_what_it_missed() {
+        let channel = Channel::new(Sequence::default(), Box::new(|| Some(SnapshotData::Jobs { jobs: Vec::new() })));
+        channel.publish(|| error("1"));
+        let (sender, mut receiver) = queue();
+        channel.subscribe(sender.clone(), 1, None);
+        channel.publish(|| error("2"));
+        assert_eq!(seqs(&mut receiver), [("snapshot", 1), ("update", 2)]);
+
+        let (late, mut late_receiver) = queue();
+        channel.subscribe(late, 1, Some(1));
+        assert_eq!(seqs(&mut late_receiver), [("update", 2)]);
+
+        for _ in 0..LOG_LENGTH {
+            channel.publish(|| error("more"));
+        }
+        let (later, mut later_receiver) = queue();
+        channel.subscribe(later, 1, Some(1));
+        assert_eq!(seqs(&mut later_receiver), [("snapshot", 130)]);
+
+        channel.unsubscribe(&sender, 1);
+        seqs(&mut receiver);
+        channel.publish(|| error("last"));
+        assert_eq!(seqs(&mut receiver), []);
+    }
+}

@@ -1,0 +1,138 @@
+//! Live updates by long poll, for browsers that no socket reaches: the same messages as on `/ws`, in JSON.
+
+use std::time::Duration;
+
+use axum::body::Bytes;
+use model::live::{LiveQuery, Topic};
+use serde_json::value::RawValue;
+
+use super::{
+    hub::Hub,
+    queue::{Next, queue},
+    update::{Content, Format},
+};
+
+/// Longest wait for something to happen.
+const MAX_WAIT: Duration = Duration::from_secs(55);
+/// After the first message, how long to collect those that come with it.
+const GATHER: Duration = Duration::from_millis(50);
+/// Most messages of one answer.
+const MAX_MESSAGES: usize = 512;
+
+/// What a poll asks for. Ids of the messages count from 1: first the topics in their order, then the queries.
+pub struct Poll {
+    /// Topics and queries.
+    pub topics: Vec<Topic>,
+    /// `BOOT_ID:SEQ` of the answer before, or nothing for the first poll.
+    pub since: Option<String>,
+    /// How long to wait when there is nothing to tell.
+    pub wait: Duration,
+}
+
+/// An answer.
+#[derive(serde::Serialize)]
+pub struct Answer {
+    boot_id: String,
+    seq: u64,
+    /// For the next poll.
+    since: String,
+    messages: Vec<Box<RawValue>>,
+}
+
+impl Poll {
+    /// Reads the parameters of `/api/live`.
+    ///
+    /// # Errors
+    /// A topic that does not exist, or a query that is not JSON: what was wrong.
+    pub fn parse<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Result<Self, String> {
+        let mut poll = Poll { topics: Vec::new(), since: None, wait: Duration::from_secs(25) };
+        let mut queries = Vec::new();
+        for (name, value) in pairs {
+            match name {
+                "topics" => poll.topics.extend(topics(value)?),
+                "query" => queries.push(Topic::Query(
+                    serde_json::from_str::<LiveQuery>(value).map_err(|error| format!("query={value}: {error}"))?,
+                )),
+                "since" => poll.since = Some(value.to_owned()),
+                "timeout" => {
+                    let secs = value.parse().map_err(|_| format!("timeout={value} is not a number of seconds"))?;
+                    poll.wait = Duration::from_secs(secs).min(MAX_WAIT);
+                }
+                _ => {}
+            }
+        }
+        poll.topics.append(&mut queries);
+        Ok(poll)
+    }
+
+    /// Waits for something to tell.
+    ///
+    /// # Errors
+    /// A query that cannot be evaluated: what is wrong with it.
+    pub async fn answer(self, hub: &Hub) -> Result<Answer, String> {
+        let resume = self.since.as_deref().and_then(|since| {
+            let (boot_id, seq) = since.split_once(':').unwrap_or((hub.boot_id(), since));
+            (boot_id == hub.boot_id()).then(|| seq.parse().ok()).flatten()
+        });
+        let (sender, mut receiver) = queue();
+        // Before the subscriptions, so that what comes in between is told twice rather than never.
+        let mut seq = hub.seq();
+        let mut subscriptions = Vec::new();
+        for (id, topic) in (1..).zip(&self.topics) {
+            subscriptions.push((id, hub.subscribe(topic, sender.clone(), id, resume).map_err(|error| error.message)?));
+        }
+        let mut messages = Vec::new();
+        let mut wait = self.wait;
+        while messages.len() < MAX_MESSAGES {
+            match tokio::time::timeout(wait, receiver.next()).await {
+                Ok(Some(Next::Update(id, update))) => {
+                    if !matches!(update.content, Content::Status { .. }) {
+                        seq = seq.max(update.seq);
+                    }
+                    let json = String::from_utf8(update.message(id, Format::Json)).unwrap_or_default();
+                    messages.extend(RawValue::from_string(json));
+                    wait = GATHER;
+                }
+                Ok(Some(Next::Resync(id))) => {
+                    for (_, subscription) in subscriptions.iter().filter(|(other, _)| *other == id) {
+                        subscription.channel().resync(&sender, id);
+                    }
+                }
+                Ok(None) | Err(_) => break,
+            }
+        }
+        for (id, subscription) in subscriptions {
+            subscription.channel().unsubscribe(&sender, id);
+        }
+        let boot_id = hub.boot_id().to_owned();
+        // A full answer may have left something behind: the next one begins with snapshots.
+        let since = if messages.len() < MAX_MESSAGES { format!("{boot_id}:{seq}") } else { String::new() };
+        Ok(Answer { since, boot_id, seq, messages })
+    }
+}
+
+impl Answer {
+    /// The answer as JSON.
+    #[must_use]
+    pub fn into_json(self) -> Bytes {
+        serde_json::to_vec(&self).unwrap_or_default().into()
+    }
+}
+
+/// Topics by name, separated by commas.
+///
+/// # Errors
+/// A name that is no topic: which, and what there is.
+pub fn topics(names: &str) -> Result<Vec<Topic>, String> {
+    names
+        .split(',')
+        .filter(|name| !name.is_empty())
+        .map(|name| match name {
+            "jobs" => Ok(Topic::Jobs),
+            "system" => Ok(Topic::System),
+            "alerts" => Ok(Topic::Alerts),
+            "upstreams" => Ok(Topic::Upstreams),
+            _ => Err(format!("there is no topic {name:?}: use jobs, system, alerts or upstreams")),
+        })
+        .collect()
+}

@@ -1,0 +1,206 @@
+//! One live query: evaluated once at each step, however many look at it.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use model::{
+    frame::Frame,
+    live::{LiveQuery, SnapshotData},
+    panel::{QueryState, Staleness},
+};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    channel::{Channel, Sequence},
+    update::Content,
+};
+use crate::{
+    clock::now_ms,
+    query::{Backend, ErrorKind, QueryError},
+};
+
+/// How long a query that nobody looks at is kept warm for the next page.
+const LINGER_MS: i64 = 120_000;
+
+/// A live query and its subscribers.
+pub struct QueryTopic {
+    query: LiveQuery,
+    backend: Backend,
+    /// The subscribers.
+    pub channel: Channel,
+    known: Arc<Mutex<Known>>,
+    /// True once the first evaluation ended.
+    evaluated: watch::Sender<bool>,
+    last_used_ms: AtomicI64,
+    /// True when new points cannot be had by evaluating only the new steps: `@ end()` moves with the window.
+    whole: bool,
+}
+
+/// What is known of the query's result.
+#[derive(Default)]
+struct Known {
+    frame: Option<Frame>,
+    /// Set while the newest evaluation failed.
+    error: Option<QueryError>,
+}
+
+impl QueryTopic {
+    /// A topic that is not evaluated yet; [`QueryTopic::run`] does that.
+    ///
+    /// # Errors
+    /// The query cannot be parsed, or its step or window makes no sense.
+    pub fn new(query: LiveQuery, backend: Backend, sequence: Sequence) -> Result<Self, QueryError> {
+        let bad = |message: String| QueryError::new(ErrorKind::BadData, message);
+        if query.step_ms < 1_000 {
+            return Err(bad(format!("step_ms is {}: a live query has steps of at least 1000 ms", query.step_ms)));
+        }
+        if !query.instant && (query.window_ms < query.step_ms || query.window_ms / query.step_ms > 11_000) {
+            return Err(bad(format!(
+                "window_ms is {}: it must be between one and 11000 steps of {} ms",
+                query.window_ms, query.step_ms
+            )));
+        }
+        let parsed = promql::parse(&query.expr).map_err(|error| bad(error.to_string()))?;
+        let known = Arc::new(Mutex::new(Known::default()));
+        let snapshot_of = Arc::clone(&known);
+        let snapshot = move || {
+            let known = snapshot_of.lock().unwrap_or_else(PoisonError::into_inner);
+            known.frame.clone().map(SnapshotData::Query)
+        };
+        Ok(QueryTopic {
+            channel: Channel::new(sequence, Box::new(snapshot)),
+            whole: query.instant || parsed.text().contains('@'),
+            query,
+            backend,
+            known,
+            evaluated: watch::Sender::new(false),
+            last_used_ms: AtomicI64::new(now_ms()),
+        })
+    }
+
+    /// Notes that somebody wants it, so that it is kept.
+    pub fn touch(&self) {
+        self.last_used_ms.store(now_ms(), Ordering::Relaxed);
+    }
+
+    /// What a panel shows of it; waits for the first evaluation.
+    pub async fn state(&self) -> QueryState {
+        self.touch();
+        let mut evaluated = self.evaluated.subscribe();
+        // An error means that the topic was dropped, and then it was evaluated as well.
+        let _ = evaluated.wait_for(|evaluated| *evaluated).await;
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&known.frame, &known.error) {
+            (Some(frame), _) => {
+                let stale = self.channel.trouble().map(|(since_ms, reason)| Staleness { since_ms, reason });
+                QueryState::Ready { frame: frame.clone(), stale }
+            }
+            (None, Some(error)) => QueryState::Failed { message: error.message.clone() },
+            (None, None) => QueryState::Loading,
+        }
+    }
+
+    /// Evaluates at each multiple of the step until nobody has wanted it for a while or `stop` is cancelled.
+    pub async fn run(&self, stop: CancellationToken) {
+        loop {
+            let step_ms = self.query.step_ms;
+            self.evaluate(now_ms().div_euclid(step_ms) * step_ms).await;
+            self.evaluated.send_replace(true);
+            if self.channel.is_idle() {
+                if now_ms().saturating_sub(self.last_used_ms.load(Ordering::Relaxed)) > LINGER_MS {
+                    return;
+                }
+            } else {
+                self.touch();
+            }
+            let wait_ms = step_ms - now_ms().rem_euclid(step_ms);
+            let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(1_000));
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    /// Brings the result up to `end_ms`, a multiple of the step.
+    async fn evaluate(&self, end_ms: i64) {
+        let known_end_ms = {
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.frame.as_ref().map(|frame| frame.end_ms)
+        };
+        let LiveQuery { expr, window_ms, step_ms, instant } = &self.query;
+        let start_ms = end_ms.saturating_sub(*window_ms);
+        // Only the new steps, unless there is a gap or the clock was set back.
+        let newest = known_end_ms.filter(|known_end_ms| !self.whole && (start_ms..=end_ms).contains(known_end_ms));
+        if newest == Some(end_ms) {
+            return;
+        }
+        let result = match newest {
+            Some(known_end_ms) => self.backend.range(expr, known_end_ms + step_ms, end_ms, *step_ms).await,
+            None if *instant => self.backend.instant(expr, end_ms).await,
+            None => self.backend.range(expr, start_ms, end_ms, *step_ms).await,
+        };
+        match result {
+            Ok(frame) => self.accept(frame, end_ms, newest.is_some()),
+            Err(error) => self.reject(error),
+        }
+    }
+
+    fn accept(&self, mut frame: Frame, end_ms: i64, newer_only: bool) {
+        frame.end_ms = end_ms;
+        let was_failing = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.error.take().is_some()
+        };
+        self.channel.publish(|| {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            match known.frame.as_mut().filter(|_| newer_only || self.query.instant) {
+                Some(whole) => {
+                    frame.removed = whole.apply(&frame, self.query.window_ms);
+                    Some(Content::Delta(frame))
+                }
+                None => {
+                    known.frame = Some(frame.clone());
+                    Some(Content::Snapshot(SnapshotData::Query(frame)))
+                }
+            }
+        });
+        if was_failing {
+            self.channel.publish(|| {
+                Some(Content::Status { fresh: true, since: now_ms(), reason: "the source answers again".into() })
+            });
+        }
+    }
+
+    fn reject(&self, error: QueryError) {
+        let (known_end_ms, is_new) = {
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let is_new = known.error.as_ref() != Some(&error);
+            known.error = Some(error.clone());
+            (known.frame.as_ref().map(|frame| frame.end_ms), is_new)
+        };
+        if !is_new {
+            return;
+        }
+        tracing::warn!(expr = self.query.expr, %error, "a live query failed");
+        self.channel.publish(|| {
+            Some(match known_end_ms {
+                Some(since) => Content::Status { fresh: false, since, reason: error.message },
+                None => Content::Error {
+                    code: match error.kind {
+                        ErrorKind::BadData => "bad_query",
+                        ErrorKind::Execution => "limit",
+                        ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Internal => "unavailable",
+                    },
+                    message: error.message,
+                },
+            })
+        });
+    }
+}

@@ -1,0 +1,113 @@
+//! The bounded queue between topics and one socket.
+//!
+//! A topic never waits for a socket: when the queue is full, the update is dropped and the subscription marked. The socket
+//! sends a fresh snapshot of each marked subscription once it has caught up, so nothing is lost silently.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::mpsc;
+
+use super::update::Update;
+
+/// Updates that may wait for one socket.
+const QUEUE_LENGTH: usize = 256;
+
+/// The topics' end of the queue. A cheap handle.
+#[derive(Clone)]
+pub struct QueueSender {
+    updates: mpsc::Sender<(u64, Arc<Update>)>,
+    overflown: Arc<Mutex<BTreeSet<u64>>>,
+}
+
+/// The socket's end of the queue.
+pub struct QueueReceiver {
+    updates: mpsc::Receiver<(u64, Arc<Update>)>,
+    overflown: Arc<Mutex<BTreeSet<u64>>>,
+}
+
+/// What the socket has to do next.
+pub enum Next {
+    /// Send this update to this subscription.
+    Update(u64, Arc<Update>),
+    /// Send a fresh snapshot of this subscription: updates of it were dropped.
+    Resync(u64),
+}
+
+/// A queue for one socket.
+#[must_use]
+pub fn queue() -> (QueueSender, QueueReceiver) {
+    let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
+    let overflown = Arc::new(Mutex::new(BTreeSet::new()));
+    (QueueSender { updates: sender, overflown: Arc::clone(&overflown) }, QueueReceiver { updates: receiver, overflown })
+}
+
+impl QueueSender {
+    /// Hands over an update without waiting. False when the socket is gone.
+    pub fn push(&self, id: u64, update: Arc<Update>) -> bool {
+        match self.updates.try_send((id, update)) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.overflown.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+                true
+            }
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        }
+    }
+
+    /// True when the socket is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.updates.is_closed()
+    }
+
+    /// True when both are ends of the same queue.
+    #[must_use]
+    pub fn is_same(&self, other: &QueueSender) -> bool {
+        self.updates.same_channel(&other.updates)
+    }
+}
+
+impl QueueReceiver {
+    /// The next thing to do; waits for one. `None` never comes while a [`QueueSender`] lives.
+    pub async fn next(&mut self) -> Option<Next> {
+        if let Some(next) = self.try_next() {
+            return Some(next);
+        }
+        let (id, update) = self.updates.recv().await?;
+        Some(Next::Update(id, update))
+    }
+
+    /// The next thing to do, if there is one now.
+    pub fn try_next(&mut self) -> Option<Next> {
+        if let Ok((id, update)) = self.updates.try_recv() {
+            return Some(Next::Update(id, update));
+        }
+        // Only with the queue drained: what waited in it is older than the snapshot to come.
+        self.overflown.lock().unwrap_or_else(PoisonError::into_inner).pop_first().map(Next::Resync)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ws::update::Content;
+
+    #[tokio::test]
+    async fn a_full_queue_asks_for_a_snapshot_after_what_waits() {
+        let (sender, mut receiver) = queue();
+        let update = Arc::new(Update::new(1, Content::Error { code: "x", message: String::new() }));
+        for _ in 0..QUEUE_LENGTH + 10 {
+            assert!(sender.push(3, Arc::clone(&update)));
+        }
+        for _ in 0..QUEUE_LENGTH {
+            assert!(matches!(receiver.next().await, Some(Next::Update(3, _))));
+        }
+        assert!(matches!(receiver.next().await, Some(Next::Resync(3))));
+        assert!(receiver.try_next().is_none());
+        drop(receiver);
+        assert!(!sender.push(3, update));
+    }
+}

@@ -1,0 +1,278 @@
+//! One browser over `/ws`, from `hello` to close.
+
+use std::{collections::HashMap, future::Future, time::Duration};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::{SinkExt, StreamExt};
+use model::{
+    live::{BINARY_PROTOCOL, CLOSE_SESSION_ENDED, ClientMessage, ServerMessage, Topic},
+    role::Role,
+};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    hub::{Hub, Subscription},
+    queue::{Next, QueueSender, queue},
+    update::Format,
+};
+
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Without a pong for this long the browser is gone; a message that cannot be written for this long says the same.
+const DEAD_AFTER: Duration = Duration::from_secs(40);
+/// Largest message from a browser.
+pub const MAX_CLIENT_MESSAGE_BYTES: usize = 64 << 10;
+/// Read buffer of a socket: browsers send little, and thousands of sockets each have one.
+pub const READ_BUFFER_BYTES: usize = 1 << 10;
+/// Messages sent before the socket is flushed.
+const BATCH: usize = 32;
+/// Normal close codes of RFC 6455, 7.4.1.
+const CLOSE_GOING_AWAY: u16 = 1001;
+
+/// What a socket is opened with.
+pub struct SocketOptions {
+    /// Form of the messages.
+    pub format: Format,
+    /// What the session may do.
+    pub role: Role,
+    /// Topics of `?topics=`, subscribed at once with ids from 1.
+    pub topics: Vec<Topic>,
+    /// Most subscriptions at a time.
+    pub max_subscriptions: usize,
+    /// Whether the session may follow a topic.
+    pub may_follow: Box<dyn Fn(&Topic) -> bool + Send + Sync>,
+}
+
+/// The form for the subprotocol that was agreed on; JSON for clients that named none.
+#[must_use]
+pub fn format_of(protocol: Option<&str>) -> Format {
+    if protocol == Some(BINARY_PROTOCOL) { Format::Cbor } else { Format::Json }
+}
+
+/// Serves a socket until the browser leaves, `session_ended` comes to pass, or the server stops.
+pub async fn serve(
+    socket: WebSocket,
+    hub: Hub,
+    options: SocketOptions,
+    session_ended: impl Future<Output = ()> + Send,
+    stop: CancellationToken,
+) {
+    let (mut sink, mut stream) = socket.split();
+    let (sender, mut receiver) = queue();
+    let mut session = Session {
+        hub,
+        format: options.format,
+        queue: sender,
+        subscriptions: HashMap::new(),
+        resume: None,
+        max: options.max_subscriptions,
+        may_follow: options.may_follow,
+    };
+    let hello = ServerMessage::Hello {
+        protocol: 1,
+        boot_id: session.hub.boot_id().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        role: options.role,
+    };
+    if sink.send(encode(&hello, session.format)).await.is_err() {
+        return;
+    }
+    for (id, topic) in (1..).zip(options.topics) {
+        if let Some(refusal) = session.handle(ClientMessage::Subscribe { id, topic })
+            && sink.send(encode(&refusal, session.format)).await.is_err()
+        {
+            return;
+        }
+    }
+
+    let mut ping = interval(PING_INTERVAL);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last_heard = Instant::now();
+    tokio::pin!(session_ended);
+    loop {
+        let outcome = tokio::select! {
+            next = receiver.next() => {
+                let Some(next) = next else { break };
+                let mut sent = session.send(&mut sink, next).await;
+                for _ in 1..BATCH {
+                    let Some(next) = receiver.try_next().filter(|_| sent.is_ok()) else { break };
+                    sent = session.send(&mut sink, next).await;
+                }
+                match sent {
+                    Ok(()) => flush(&mut sink).await,
+                    Err(gone) => Err(gone),
+                }
+            }
+            message = stream.next() => {
+                let Some(Ok(message)) = message else { break };
+                last_heard = Instant::now();
+                match session.read(&message) {
+                    Read::Nothing => Ok(()),
+                    Read::Closed => break,
+                    Read::Answer(answer) => write(&mut sink, encode(&answer, session.format)).await,
+                }
+            }
+            _ = ping.tick() => {
+                if last_heard.elapsed() > DEAD_AFTER {
+                    break;
+                }
+                write(&mut sink, Message::Ping(bytes::Bytes::new())).await
+            }
+            () = &mut session_ended => {
+                let _ = write(&mut sink, close(CLOSE_SESSION_ENDED, "the session ended: log in again")).await;
+                break;
+            }
+            () = stop.cancelled() => {
+                let _ = write(&mut sink, close(CLOSE_GOING_AWAY, "the server is stopping")).await;
+                break;
+            }
+        };
+        if outcome.is_err() {
+            break;
+        }
+    }
+    session.end();
+}
+
+/// The browser does not take what it is sent.
+struct Gone;
+
+type Sink = futures_util::stream::SplitSink<WebSocket, Message>;
+
+async fn within_patience<E>(sending: impl Future<Output = Result<(), E>>) -> Result<(), Gone> {
+    match timeout(DEAD_AFTER, sending).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Gone),
+    }
+}
+
+async fn write(sink: &mut Sink, message: Message) -> Result<(), Gone> {
+    within_patience(sink.send(message)).await
+}
+
+async fn flush(sink: &mut Sink) -> Result<(), Gone> {
+    within_patience(sink.flush()).await
+}
+
+fn close(code: u16, reason: &'static str) -> Message {
+    Message::Close(Some(CloseFrame { code, reason: reason.into() }))
+}
+
+/// A document of the form as a frame of its kind.
+fn frame(document: Vec<u8>, format: Format) -> Message {
+    match format {
+        Format::Json => Message::Text(String::from_utf8(document).unwrap_or_default().into()),
+        Format::Cbor => Message::Binary(document.into()),
+    }
+}
+
+fn encode(message: &ServerMessage, format: Format) -> Message {
+    let mut document = Vec::new();
+    let outcome = match format {
+        Format::Json => serde_json::to_writer(&mut document, message).map_err(|error| error.to_string()),
+        Format::Cbor => ciborium::into_writer(message, &mut document).map_err(|error| error.to_string()),
+    };
+    if let Err(error) = outcome {
+        tracing::error!(error, "a live message could not be encoded");
+    }
+    frame(document, format)
+}
+
+/// What a message from the browser came to.
+enum Read {
+    Nothing,
+    Closed,
+    Answer(ServerMessage),
+}
+
+/// State of one socket.
+struct Session {
+    hub: Hub,
+    format: Format,
+    queue: QueueSender,
+    subscriptions: HashMap<u64, Subscription>,
+    /// Number of the last update that an earlier connection to this run of the server saw.
+    resume: Option<u64>,
+    max: usize,
+    may_follow: Box<dyn Fn(&Topic) -> bool + Send + Sync>,
+}
+
+impl Session {
+    async fn send(&self, sink: &mut Sink, next: Next) -> Result<(), Gone> {
+        match next {
+            Next::Update(id, update) if self.subscriptions.contains_key(&id) => {
+                within_patience(sink.feed(frame(update.message(id, self.format), self.format))).await
+            }
+            Next::Update(..) => Ok(()),
+            Next::Resync(id) => {
+                if let Some(subscription) = self.subscriptions.get(&id) {
+                    subscription.channel().resync(&self.queue, id);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn read(&mut self, message: &Message) -> Read {
+        let parsed = match message {
+            Message::Text(text) => serde_json::from_str(text).map_err(|error| error.to_string()),
+            Message::Binary(bytes) => {
+                ciborium::from_reader::<ClientMessage, _>(bytes.as_ref()).map_err(|error| error.to_string())
+            }
+            Message::Close(_) => return Read::Closed,
+            Message::Ping(_) | Message::Pong(_) => return Read::Nothing,
+        };
+        let answer = match parsed {
+            Ok(message) => self.handle(message),
+            Err(error) => Some(refusal(None, "bad_request", format!("the message was not understood: {error}"))),
+        };
+        answer.map_or(Read::Nothing, Read::Answer)
+    }
+
+    /// Carries out a message; returns what to answer if it cannot be.
+    fn handle(&mut self, message: ClientMessage) -> Option<ServerMessage> {
+        match message {
+            ClientMessage::Subscribe { id, .. } if self.subscriptions.contains_key(&id) => Some(refusal(
+                Some(id),
+                "bad_request",
+                format!("subscription {id} exists: unsubscribe it, or use another id"),
+            )),
+            ClientMessage::Subscribe { id, .. } if self.subscriptions.len() >= self.max => {
+                Some(refusal(Some(id), "limit", format!("a socket has at most {} subscriptions", self.max)))
+            }
+            ClientMessage::Subscribe { id, topic } if !(self.may_follow)(&topic) => {
+                let message = "this session is limited to what is on its dashboards".to_owned();
+                Some(refusal(Some(id), "forbidden", message))
+            }
+            ClientMessage::Subscribe { id, topic } => {
+                match self.hub.subscribe(&topic, self.queue.clone(), id, self.resume) {
+                    Ok(subscription) => {
+                        self.subscriptions.insert(id, subscription);
+                        None
+                    }
+                    Err(error) => Some(refusal(Some(id), "bad_query", error.message)),
+                }
+            }
+            ClientMessage::Unsubscribe { id } => {
+                if let Some(subscription) = self.subscriptions.remove(&id) {
+                    subscription.channel().unsubscribe(&self.queue, id);
+                }
+                None
+            }
+            ClientMessage::Resume { boot_id, seq } => {
+                self.resume = (boot_id == self.hub.boot_id()).then_some(seq);
+                None
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        for (id, subscription) in self.subscriptions.drain() {
+            subscription.channel().unsubscribe(&self.queue, id);
+        }
+    }
+}
+
+fn refusal(id: Option<u64>, code: &str, message: String) -> ServerMessage {
+    ServerMessage::Error { id, code: code.to_owned(), message }
+}

@@ -1,0 +1,248 @@
+//! One message to subscribers, encoded once for all of them.
+//!
+//! Only the subscription's `id` differs between sockets. So the rest of the message is encoded once in each form, on first
+//! use, and a socket's message is a few bytes of head with that body behind it.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use model::{
+    frame::Frame,
+    live::{Event, SnapshotData},
+};
+use serde::Serialize;
+
+/// Form of the messages of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// `hyperscope.v1.json`
+    Json,
+    /// `hyperscope.v1.bin`: CBOR (RFC 8949).
+    Cbor,
+}
+
+/// What a message says.
+#[derive(Debug)]
+pub enum Content {
+    /// The whole state.
+    Snapshot(SnapshotData),
+    /// New points.
+    Delta(Frame),
+    /// Something happened at `ts` (milliseconds since the Unix epoch).
+    Event {
+        /// When.
+        ts: i64,
+        /// What.
+        event: Event,
+    },
+    /// The source stopped or came back.
+    Status {
+        /// Whether data is current.
+        fresh: bool,
+        /// Since when, in milliseconds since the Unix epoch.
+        since: i64,
+        /// Why, for a person.
+        reason: String,
+    },
+    /// The subscription failed.
+    Error {
+        /// See [`model::live::ServerMessage::Error`].
+        code: &'static str,
+        /// What was wrong.
+        message: String,
+    },
+}
+
+/// A message without its subscription.
+#[derive(Debug)]
+pub struct Update {
+    /// Rises over all updates of this run of the server.
+    pub seq: u64,
+    /// What it says.
+    pub content: Content,
+    json: OnceLock<Fields>,
+    cbor: OnceLock<Fields>,
+}
+
+/// Encoded members of an object, without the object around them.
+#[derive(Debug, Clone, Default)]
+struct Fields {
+    count: u8,
+    bytes: Bytes,
+}
+
+#[derive(Serialize)]
+struct SeqData<'a, T> {
+    seq: u64,
+    data: &'a T,
+}
+
+#[derive(Serialize)]
+struct SeqTs {
+    seq: u64,
+    ts: i64,
+}
+
+#[derive(Serialize)]
+struct Status<'a> {
+    fresh: bool,
+    since: i64,
+    reason: &'a str,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+impl Update {
+    /// A message with its place in the order of all messages.
+    #[must_use]
+    pub fn new(seq: u64, content: Content) -> Self {
+        Update { seq, content, json: OnceLock::new(), cbor: OnceLock::new() }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.content {
+            Content::Snapshot(_) => "snapshot",
+            Content::Delta(_) => "delta",
+            Content::Event { .. } => "event",
+            Content::Status { .. } => "status",
+            Content::Error { .. } => "error",
+        }
+    }
+
+    fn fields(&self, format: Format) -> &Fields {
+        let cell = match format {
+            Format::Json => &self.json,
+            Format::Cbor => &self.cbor,
+        };
+        cell.get_or_init(|| {
+            let seq = self.seq;
+            match &self.content {
+                Content::Snapshot(data) => Fields::of(&SeqData { seq, data }, format),
+                Content::Delta(data) => Fields::of(&SeqData { seq, data }, format),
+                Content::Event { ts, event } => {
+                    Fields::of(&SeqTs { seq, ts: *ts }, format).and(&Fields::of(event, format), format)
+                }
+                Content::Status { fresh, since, reason } => {
+                    Fields::of(&Status { fresh: *fresh, since: *since, reason }, format)
+                }
+                Content::Error { code, message } => Fields::of(&Error { code, message }, format),
+            }
+        })
+    }
+
+    /// The message for subscription `id`, as one document of the form. Text forms are UTF-8.
+    #[must_use]
+    pub fn message(&self, id: u64, format: Format) -> Vec<u8> {
+        let fields = self.fields(format);
+        let kind = self.kind();
+        match format {
+            Format::Json => {
+                let mut message = format!("{{\"type\":\"{kind}\",\"id\":{id},").into_bytes();
+                message.extend_from_slice(&fields.bytes);
+                message.push(b'}');
+                message
+            }
+            Format::Cbor => {
+                let mut message = Vec::with_capacity(fields.bytes.len() + 32);
+                message.push(CBOR_MAP | (fields.count + 2));
+                for value in ["type", kind, "id"] {
+                    cbor_into(&value, &mut message);
+                }
+                cbor_into(&id, &mut message);
+                message.extend_from_slice(&fields.bytes);
+                message
+            }
+        }
+    }
+}
+
+/// Head byte of a CBOR map with fewer than 24 entries, to which the number of entries is added (RFC 8949, 3.1).
+const CBOR_MAP: u8 = 0xa0;
+
+/// Encodes into memory, which cannot fail for the types of the protocol; should it, the receiver sees a broken message.
+fn cbor_into<T: Serialize + ?Sized>(value: &T, bytes: &mut Vec<u8>) {
+    if let Err(error) = ciborium::into_writer(value, bytes) {
+        tracing::error!(%error, "a live message could not be encoded");
+    }
+}
+
+impl Fields {
+    /// Encodes a struct and takes off what makes it an object.
+    fn of<T: Serialize>(value: &T, format: Format) -> Self {
+        match format {
+            Format::Json => match serde_json::to_vec(value) {
+                Ok(bytes) => {
+                    let bytes = Bytes::from(bytes);
+                    Fields { count: 0, bytes: bytes.slice(1..bytes.len().saturating_sub(1).max(1)) }
+                }
+                Err(error) => {
+                    tracing::error!(%error, "a live message could not be encoded");
+                    Fields::default()
+                }
+            },
+            Format::Cbor => {
+                let mut bytes = Vec::new();
+                cbor_into(value, &mut bytes);
+                let count = bytes.first().map_or(0, |head| head & 0x1f);
+                Fields { count, bytes: Bytes::from(bytes).slice(1..) }
+            }
+        }
+    }
+
+    fn and(&self, other: &Fields, format: Format) -> Fields {
+        let separator: &[u8] = if format == Format::Json { b"," } else { b"" };
+        Fields {
+            count: self.count + other.count,
+            bytes: [self.bytes.as_ref(), separator, other.bytes.as_ref()].concat().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{
+        frame::{Labels, Series},
+        live::{JobKey, ServerMessage},
+    };
+
+    use super::*;
+
+    fn both_forms(update: &Update) -> ServerMessage {
+        let json: ServerMessage = serde_json::from_slice(&update.message(300, Format::Json)).unwrap();
+        let cbor: ServerMessage = ciborium::from_reader(update.message(300, Format::Cbor).as_slice()).unwrap();
+        assert_eq!(json, cbor);
+        json
+    }
+
+    #[test]
+    fn both_forms_read_as_the_protocol_type() {
+        let series = Series {
+            labels: Labels::from([("job".into(), "x".into())]),
+            timestamps: vec![1_700_000_000_000],
+            values: vec![f64::INFINITY],
+        };
+        let frame = Frame { series: vec![series], end_ms: 5, ..Frame::default() };
+        let delta = Update::new(7, Content::Delta(frame.clone()));
+        assert_eq!(both_forms(&delta), ServerMessage::Delta { id: 300, seq: 7, data: frame.clone() });
+
+        let snapshot = Update::new(8, Content::Snapshot(SnapshotData::Query(frame.clone())));
+        assert_eq!(
+            both_forms(&snapshot),
+            ServerMessage::Snapshot { id: 300, seq: 8, data: SnapshotData::Query(frame) }
+        );
+
+        let event = Event::JobRemoved(JobKey { job_id: "1".into(), daemon: "d".into() });
+        let update = Update::new(9, Content::Event { ts: 4, event: event.clone() });
+        assert_eq!(both_forms(&update), ServerMessage::Event { id: 300, seq: 9, ts: 4, event });
+
+        let status = Update::new(10, Content::Status { fresh: false, since: 3, reason: "down".into() });
+        assert_eq!(
+            both_forms(&status),
+            ServerMessage::Status { id: 300, fresh: false, since: 3, reason: "down".into() }
+        );
+    }
+}
