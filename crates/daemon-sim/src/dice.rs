@@ -1,4 +1,4 @@
-//! The one source of chance in the simulated world: the same seed gives the same sequence on every machine.
+//! The one source of chance in the simulated world: the same seed gives the same sequence.
 
 use std::f64::consts::TAU;
 

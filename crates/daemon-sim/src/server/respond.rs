@@ -1,7 +1,7 @@
 //! Answers in the forms that the daemon uses: JSON, its two kinds of errors, and none at all.
 
 use axum::{
-    extract::State,
+    extract::{State, rejection::BytesRejection},
     http::{HeaderValue, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -73,6 +73,14 @@ impl Shared {
         };
         json_answer(status, &json!({"error": message, "timestamp": timestamp}))
     }
+}
+
+/// Largest body that the daemon reads.
+pub(super) const BODY_LIMIT: usize = 10 << 20;
+
+/// Why a body could not be read, in the words of the daemon.
+pub(super) fn body_error(rejection: &BytesRejection) -> &'static str {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE { "http: request body too large" } else { "unexpected EOF" }
 }
 
 /// Carries out the faults that concern every request: late answers, and errors.

@@ -26,8 +26,8 @@ use crate::{
     world::{Event, World},
 };
 
-/// Messages a slow socket may be behind; beyond that it misses the oldest.
-const FEED_QUEUE: usize = 1_024;
+/// Messages a slow socket may be behind; beyond that it misses the oldest. Room for one progress of many jobs.
+const FEED_QUEUE: usize = 8_192;
 
 /// A message for every socket.
 #[derive(Debug, Clone)]

@@ -113,6 +113,9 @@ impl World {
         self.enqueue(job);
         if submission.running {
             self.with_active(&id, World::begin);
+        } else if self.options.profile == Profile::Daemon {
+            // No queue: it starts in the instant it is accepted.
+            self.start_pending();
         }
         Ok(id)
     }

@@ -63,16 +63,28 @@ pub async fn request(addr: SocketAddr, head: &str, headers: &[(&str, &str)], bod
         text.push_str(body);
         stream.write_all(text.as_bytes()).await.ok()?;
         let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).await.ok()?;
-        let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
-        let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
-        let mut lines = head.split("\r\n");
+        let end = loop {
+            match bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+                Some(end) => break end,
+                None if stream.read_buf(&mut bytes).await.ok()? == 0 => return None,
+                None => {}
+            }
+        };
+        let mut body = bytes.split_off(end + 4);
+        let head = String::from_utf8(bytes).unwrap();
+        let mut lines = head.trim_end().split("\r\n");
         let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
-        let headers = lines
+        let headers: HashMap<String, String> = lines
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
             .collect();
-        Some(Answer { status, headers, body: bytes[end + 4..].to_vec() })
+        let length: usize = headers.get("content-length").map_or(0, |length| length.parse().unwrap());
+        while body.len() < length {
+            if stream.read_buf(&mut body).await.ok()? == 0 {
+                break;
+            }
+        }
+        Some(Answer { status, headers, body })
     };
     timeout(PATIENCE, exchange).await.expect("an answer in time")
 }

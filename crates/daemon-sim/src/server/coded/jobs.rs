@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use axum::{
     body::Bytes,
-    extract::{Path, State},
+    extract::{Path, State, rejection::BytesRejection},
     http::{StatusCode, Uri},
     response::Response,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use super::{
     super::{
-        respond::{json_ok, no_answer, put},
+        respond::{body_error, json_ok, no_answer, put},
         shared::Shared,
     },
     vcenter,
@@ -24,6 +24,9 @@ use crate::{
     number::{rounded, seconds},
     world::{Job, Method, Status, World},
 };
+
+/// A body, or why there is none.
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Wanted {
@@ -46,11 +49,17 @@ pub(super) async fn query_by_address(State(shared): State<Arc<Shared>>, _uri: Ur
     query(&shared, &Wanted { job_ids: None, status: None, all: true, limit: 0 })
 }
 
-pub(super) async fn query_by_body(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    match serde_json::from_slice::<Wanted>(&body) {
+pub(super) async fn query_by_body(State(shared): State<Arc<Shared>>, body: Body) -> Response {
+    match read_request::<Wanted>(body) {
         Ok(wanted) => query(&shared, &wanted),
-        Err(error) => shared.error(StatusCode::BAD_REQUEST, &format!("invalid request: {error}")),
+        Err(message) => shared.error(StatusCode::BAD_REQUEST, &message),
     }
+}
+
+/// Reads the JSON body of a request.
+pub(super) fn read_request<T: DeserializeOwned>(body: Body) -> Result<T, String> {
+    let body = body.map_err(|rejection| format!("invalid request: {}", body_error(&rejection)))?;
+    serde_json::from_slice(&body).map_err(|error| format!("invalid request: {error}"))
 }
 
 fn query(shared: &Shared, wanted: &Wanted) -> Response {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{DefaultBodyLimit, Request, State},
     http::{HeaderValue, Method, StatusCode, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::{
     Dialect, auth,
-    respond::{json_ok, method_not_allowed, misbehave, not_found, text_error},
+    respond::{BODY_LIMIT, json_ok, method_not_allowed, misbehave, not_found, text_error},
     shared::Shared,
     socket,
 };
@@ -71,6 +71,7 @@ pub(super) fn routes(shared: &Arc<Shared>) -> Router {
         .route_layer(from_fn(refuse_head))
         .method_not_allowed_fallback(|| async { method_not_allowed() })
         .fallback(not_found);
+    routes = routes.layer(DefaultBodyLimit::max(BODY_LIMIT));
     if custom {
         routes = routes.layer(from_fn_with_state(Arc::clone(shared), auth::coded));
     }

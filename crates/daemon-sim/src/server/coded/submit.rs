@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Bytes,
     extract::State,
     http::{HeaderMap, StatusCode, header},
     response::Response,
@@ -11,7 +10,13 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::super::{respond::json_ok, shared::Shared};
+use super::{
+    super::{
+        respond::{body_error, json_ok},
+        shared::Shared,
+    },
+    jobs::{Body, read_request},
+};
 use crate::{
     go_format::salt,
     world::{Method, Provider, Submission, Vcenter, World},
@@ -145,19 +150,26 @@ pub(in crate::server) fn cancel_all(world: &mut World, ids: &[String]) -> Map<St
     body
 }
 
-pub(super) async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes) -> Response {
-    let submissions = match parse_submission(&headers, &body) {
+pub(super) async fn submit(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Body) -> Response {
+    let parsed = body
+        .map_err(|rejection| format!("failed to read request body: {}", body_error(&rejection)))
+        .and_then(|body| parse_submission(&headers, &body));
+    match parsed {
         // The coded daemon knows one provider.
-        Ok(submissions) => submissions.into_iter().map(|s| Submission { provider: None, region: None, ..s }).collect(),
-        Err(message) => return shared.error(StatusCode::BAD_REQUEST, &message),
-    };
-    answer(&shared, |world| submit_all(world, submissions))
+        Ok(submissions) => answer(&shared, |world| {
+            submit_all(
+                world,
+                submissions.into_iter().map(|s| Submission { provider: None, region: None, ..s }).collect(),
+            )
+        }),
+        Err(message) => shared.error(StatusCode::BAD_REQUEST, &message),
+    }
 }
 
-pub(super) async fn cancel(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
-    match serde_json::from_slice::<JobIds>(&body) {
+pub(super) async fn cancel(State(shared): State<Arc<Shared>>, body: Body) -> Response {
+    match read_request::<JobIds>(body) {
         Ok(ids) => answer(&shared, |world| cancel_all(world, &ids.job_ids)),
-        Err(error) => shared.error(StatusCode::BAD_REQUEST, &format!("invalid request: {error}")),
+        Err(message) => shared.error(StatusCode::BAD_REQUEST, &message),
     }
 }
 
