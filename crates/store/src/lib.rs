@@ -9,6 +9,7 @@
 
 mod bits;
 mod chunk;
+mod compact;
 mod damage;
 mod disk;
 mod error;

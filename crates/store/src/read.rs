@@ -37,7 +37,7 @@ pub(crate) fn decode(
 }
 
 /// The bytes of a chunk, from memory or disk.
-fn load(run: &Run, files: &Files, report: &dyn Fn(Damage)) -> Option<Arc<[u8]>> {
+pub(crate) fn load(run: &Run, files: &Files, report: &dyn Fn(Damage)) -> Option<Arc<[u8]>> {
     if let Some(bytes) = &run.bytes {
         return Some(bytes.clone());
     }

@@ -1,7 +1,7 @@
 //! Starting from the files: replaying the log, indexing the chunks, and setting aside what is damaged.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fs::{self, File},
     io::Read,
     path::{Path, PathBuf},
@@ -16,8 +16,10 @@ use crate::{
     disk::{
         ChunkFile, ChunkPlace, Directory, FileNumber,
         directory::{numbered, replace},
-        frame::{Found, Kind, Scan},
-        record::{FORMAT_VERSION, header_version, read_chunk, read_samples, read_series, read_unsealed},
+        frame::{Found, Kind, Scan, frame_at},
+        record::{
+            FORMAT_VERSION, header_replaces, header_version, read_chunk, read_samples, read_series, read_unsealed,
+        },
     },
     error::{FileError, OnFile, OpenError},
     head::{Entry, Head},
@@ -27,8 +29,8 @@ use crate::{
     series::Run,
 };
 
-/// Bytes of a file that tell whether it begins with a checkpoint.
-const BEGINNING_BYTES: u64 = 128;
+/// Bytes of a file that hold its header and tell whether it begins with a checkpoint.
+const BEGINNING_BYTES: u64 = 4_096;
 
 /// What was found beside the content.
 #[derive(Debug, Default)]
@@ -154,6 +156,12 @@ impl Recovery<'_> {
         let mut files = numbered(&self.directory.chunks(), "chunks")?;
         let last = files.last().and_then(|(last, _)| u32::try_from(*last).ok()).unwrap_or(0);
         self.result.next_file = FileNumber::new(last.saturating_add(1));
+        let replaced: BTreeSet<u64> =
+            files.iter().flat_map(|(_, path)| replaced_by(path)).map(|number| u64::from(number.get())).collect();
+        for (_, outdated) in files.iter().filter(|(number, _)| replaced.contains(number)) {
+            fs::remove_file(outdated).on_file("remove", outdated)?;
+        }
+        files.retain(|(number, _)| !replaced.contains(number));
         // The newest first, so that it is known early which chunks are young.
         files.reverse();
         for (number, path) in files {
@@ -182,6 +190,7 @@ impl Recovery<'_> {
         let mut numbers = Numbers::new();
         let mut runs = Vec::new();
         let mut good = Vec::new();
+        let mut compacted = false;
         for found in Scan::new(&content) {
             let (kind, payload, range) = match found {
                 Found::Frame { kind, payload, range } => (kind, payload, range),
@@ -192,7 +201,10 @@ impl Recovery<'_> {
                 }
             };
             let understood = match kind {
-                Kind::Header => self.check_version(payload)?,
+                Kind::Header => {
+                    compacted = header_replaces(payload).is_some_and(|replaces| !replaces.is_empty());
+                    self.check_version(payload)?
+                }
                 Kind::Series => self.define(&mut numbers, payload),
                 Kind::Chunk => match read_chunk(payload).and_then(|(id, chunk)| Some((numbers.get(&id)?, chunk))) {
                     Some((id, chunk)) => match Indexed::read(*id, chunk) {
@@ -233,8 +245,9 @@ impl Recovery<'_> {
         }
 
         let file = Arc::new(File::open(path).on_file("read", path)?);
-        let mut last = i64::MIN;
+        let (mut first, mut last) = (i64::MAX, i64::MIN);
         for (indexed, range) in runs {
+            first = first.min(indexed.chunk.first);
             last = last.max(indexed.chunk.last);
             let offset = range.start - removed_before(range.start);
             if let (Ok(offset), Ok(bytes)) = (u32::try_from(offset), u32::try_from(range.len())) {
@@ -242,7 +255,7 @@ impl Recovery<'_> {
             }
         }
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        let file = ChunkFile { path: path.to_owned(), file, bytes, last };
+        let file = ChunkFile { path: path.to_owned(), file, bytes, first, last, compacted };
         Arc::make_mut(&mut self.head.files).insert(number, Arc::new(file));
         Ok(())
     }
@@ -335,9 +348,25 @@ impl Indexed {
 
 /// Whether a log file stands on its own. One that cannot be read does not.
 fn begins_with_checkpoint(path: &Path) -> bool {
+    Scan::new(&beginning(path)).any(|found| matches!(found, Found::Frame { kind: Kind::Checkpoint, .. }))
+}
+
+/// The files that a file of chunks takes the place of; none if it cannot be read.
+fn replaced_by(path: &Path) -> Vec<FileNumber> {
+    let beginning = beginning(path);
+    match frame_at(&beginning) {
+        Some((Kind::Header, header)) => header_replaces(header).unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+/// The first bytes of a file, or none if it cannot be read, which reading the whole will tell.
+fn beginning(path: &Path) -> Vec<u8> {
     let mut beginning = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(BEGINNING_BYTES).read_to_end(&mut beginning));
-    read.is_ok() && Scan::new(&beginning).any(|found| matches!(found, Found::Frame { kind: Kind::Checkpoint, .. }))
+    match File::open(path).and_then(|file| file.take(BEGINNING_BYTES).read_to_end(&mut beginning)) {
+        Ok(_) => beginning,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// Sets log files aside that a checkpoint has replaced. Called before the checkpoint removes them.

@@ -228,6 +228,14 @@ impl Pieces {
     }
 }
 
+/// The samples of chunks, sorted by their first sample, in order; and how many chunks are damaged.
+pub(crate) fn merged(chunks: &[SealedChunk]) -> (Columns, usize) {
+    let mut columns = Columns::default();
+    let damaged = chunks.iter().filter(|chunk| add(&mut columns, |to| chunk.decode(i64::MIN, i64::MAX, to)).is_err());
+    let damaged = damaged.count();
+    (columns, damaged)
+}
+
 /// Lets `decode` append to the columns, and puts what it appended in order if it is not later than what was there.
 fn add(columns: &mut Columns, decode: impl Fn(&mut Columns) -> Result<(), DamagedChunk>) -> Result<(), DamagedChunk> {
     let from = columns.times.len();

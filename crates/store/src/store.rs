@@ -1,6 +1,6 @@
 //! The handle.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 use promql::{
@@ -10,8 +10,15 @@ use promql::{
 };
 
 use crate::{
-    damage::Damage, disk::Directory, error::OpenError, head::Head, metadata::Metadata, options::StoreOptions, read,
-    stats::Stats, writer::Writer,
+    damage::Damage,
+    disk::Directory,
+    error::{FileError, OnFile, OpenError},
+    head::Head,
+    metadata::Metadata,
+    options::StoreOptions,
+    read,
+    stats::Stats,
+    writer::Writer,
 };
 
 /// Damages remembered for [`Store::damage`] at most.
@@ -27,6 +34,8 @@ struct Shared {
     options: StoreOptions,
     head: RwLock<Head>,
     writer: Mutex<Writer>,
+    /// Held by the one that does what is due from time to time. Taken before the writer's lock.
+    upkeep: Mutex<()>,
     damage: Mutex<Vec<Damage>>,
 }
 
@@ -40,14 +49,26 @@ impl Store {
         let directory = Directory::open(directory)?;
         let head = RwLock::new(Head::default());
         let (writer, damage) = Writer::open(directory, &head, options.clone())?;
-        Ok(Store(Arc::new(Shared { options, head, writer: Mutex::new(writer), damage: Mutex::new(damage) })))
+        Ok(Store(Arc::new(Shared {
+            options,
+            head,
+            writer: Mutex::new(writer),
+            upkeep: Mutex::default(),
+            damage: Mutex::new(damage),
+        })))
     }
 
     /// A store that forgets everything with its last handle, for tests.
     #[must_use]
     pub fn in_memory(options: StoreOptions) -> Self {
         let writer = Mutex::new(Writer::in_memory(options.clone()));
-        Store(Arc::new(Shared { options, head: RwLock::default(), writer, damage: Mutex::default() }))
+        Store(Arc::new(Shared {
+            options,
+            head: RwLock::default(),
+            writer,
+            upkeep: Mutex::default(),
+            damage: Mutex::default(),
+        }))
     }
 
     /// The settings it was opened with.
@@ -118,13 +139,36 @@ impl Store {
         self.0.writer.lock().flush(&self.0.head).map_err(source_error)
     }
 
-    /// Removes what is older than the retention or more than the limit, and does other work that is due; to be called every minute or
-    /// so with the time of the clock. Gives the number of files removed.
+    /// Removes what is older than the retention or more than the limit, merges files, and does other work that is due; to be called
+    /// every minute or so with the time of the clock, on a thread that may be busy for a second. Gives the number of files removed.
     ///
     /// # Errors
     /// A file could not be written or removed; what is due stays due.
     pub fn run_retention(&self, now_ms: i64) -> Result<usize, SourceError> {
-        self.0.writer.lock().run_retention(&self.0.head, now_ms).map_err(source_error)
+        let _upkeep = self.0.upkeep.lock();
+        let removed = self.0.writer.lock().run_retention(&self.0.head, now_ms).map_err(source_error)?;
+        self.compact().map_err(source_error)?;
+        Ok(removed)
+    }
+
+    /// Merges files, if that is worth it. Appends and readers go on meanwhile: the files do not change.
+    fn compact(&self) -> Result<(), FileError> {
+        let planned = self.0.writer.lock().plan_compaction(&self.0.head);
+        let Some((plan, number, path)) = planned else { return Ok(()) };
+        let damaged = Mutex::new(BTreeSet::new());
+        let compacted = plan.write(number, &path, &|damage| {
+            damaged.lock().insert(damage.file.clone());
+            self.report(damage);
+        })?;
+        let replaced = compacted.install(&mut self.0.head.write());
+        for path in damaged.into_inner() {
+            self.0.writer.lock().set_aside(&path)?;
+        }
+        for file in replaced {
+            // One that stays is removed by the next start, because the new file says that it takes its place.
+            fs::remove_file(&file.path).on_file("remove", &file.path)?;
+        }
+        Ok(())
     }
 
     /// How much there is.

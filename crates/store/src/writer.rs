@@ -1,6 +1,10 @@
 //! The one writer: log first, then memory, then sealed chunks to their files.
 
-use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use parking_lot::RwLock;
 use promql::{
@@ -9,6 +13,7 @@ use promql::{
 };
 
 use crate::{
+    compact::Plan,
     damage::Damage,
     disk::{ChunkWriter, Directory, FileNumber, Log, chunks::NewChunk},
     error::{FileError, OpenError},
@@ -290,6 +295,21 @@ impl Writer {
             self.release(head);
         }
         removed
+    }
+
+    /// Picks files to be merged, and gives the number and path of the file that will take their place.
+    pub(crate) fn plan_compaction(&mut self, head: &RwLock<Head>) -> Option<(Plan, FileNumber, PathBuf)> {
+        let disk = self.disk.as_mut()?;
+        let head = head.read();
+        let cutoff = head.newest?.saturating_sub(millis(self.options.head_window));
+        let plan = Plan::pick(&head, disk.chunks.growing(), cutoff)?;
+        let (number, path) = disk.chunks.reserve();
+        Some((plan, number, path))
+    }
+
+    /// Keeps a damaged file among the damaged ones before it is removed.
+    pub(crate) fn set_aside(&self, path: &Path) -> Result<(), FileError> {
+        self.disk.as_ref().map_or(Ok(()), |disk| disk.directory.set_aside(path))
     }
 
     /// Begins a new log. Everything sealed must have been written.

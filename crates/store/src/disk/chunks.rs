@@ -45,8 +45,12 @@ pub(crate) struct ChunkFile {
     pub(crate) path: PathBuf,
     pub(crate) file: Arc<File>,
     pub(crate) bytes: u64,
+    /// Time of the oldest sample.
+    pub(crate) first: i64,
     /// Time of the newest sample.
     pub(crate) last: i64,
+    /// Made of other files, its chunks sorted by series.
+    pub(crate) compacted: bool,
 }
 
 impl ChunkFile {
@@ -72,6 +76,23 @@ pub(crate) struct NewChunk<'a> {
     pub(crate) first: i64,
     pub(crate) last: i64,
     pub(crate) bytes: &'a [u8],
+}
+
+impl NewChunk<'_> {
+    /// The frame of the labels, which must be in the file once and first, and the frame of the chunk.
+    pub(crate) fn frames(&self) -> (Vec<u8>, Vec<u8>) {
+        let (mut labelled, mut framed) = (Vec::new(), Vec::new());
+        put_frame(&mut labelled, Kind::Series, |out| put_series(out, self.id, self.labels));
+        put_frame(&mut framed, Kind::Chunk, |out| put_chunk(out, self.id, self.bytes));
+        (labelled, framed)
+    }
+}
+
+/// What a file of chunks begins with; one that is made of others names them.
+pub(crate) fn file_header(replaces: &[FileNumber]) -> Vec<u8> {
+    let mut header = Vec::new();
+    put_frame(&mut header, Kind::Header, |out| put_header(out, replaces));
+    header
 }
 
 /// Writes files of chunks, one after the other.
@@ -117,10 +138,8 @@ impl ChunkWriter {
         let growing = match self.current.take() {
             Some(growing) => growing,
             None => {
-                let path = self.directory.join(format!("{:08}.chunks", self.next_number));
-                let growing = start_file(self.next_number, &path).on_file("write", &path)?;
-                self.next_number = self.next_number.saturating_add(1);
-                growing
+                let (number, path) = self.reserve();
+                start_file(number, &path).on_file("write", &path)?
             }
         };
         let growing = self.current.insert(growing);
@@ -130,12 +149,13 @@ impl ChunkWriter {
         let mut new = Vec::new();
         let mut span = growing.span;
         for chunk in chunks {
+            let (labelled, framed) = chunk.frames();
             if growing.defined.insert(chunk.id) {
                 new.push(chunk.id);
-                put_frame(&mut buffer, Kind::Series, |out| put_series(out, chunk.id, chunk.labels));
+                buffer.extend_from_slice(&labelled);
             }
             let from = buffer.len();
-            put_frame(&mut buffer, Kind::Chunk, |out| put_chunk(out, chunk.id, chunk.bytes));
+            buffer.extend_from_slice(&framed);
             places.push((from, buffer.len() - from));
             let (first, last) = span.unwrap_or((chunk.first, chunk.last));
             span = Some((first.min(chunk.first), last.max(chunk.last)));
@@ -155,9 +175,9 @@ impl ChunkWriter {
                 growing.bytes = bytes;
                 growing.span = span;
                 growing.unsynced = true;
-                let (_, last) = span.unwrap_or_default();
+                let (first, last) = span.unwrap_or_default();
                 let (path, file) = (growing.path.clone(), growing.file.clone());
-                let file = ChunkFile { path, file, bytes: u64::from(bytes), last };
+                let file = ChunkFile { path, file, bytes: u64::from(bytes), first, last, compacted: false };
                 Ok(Written { number: growing.number, file, places })
             }
             Err(error) => {
@@ -181,6 +201,22 @@ impl ChunkWriter {
         Ok(())
     }
 
+    /// Number of the file that grows.
+    pub(crate) fn growing(&self) -> Option<FileNumber> {
+        self.current.as_ref().map(|growing| growing.number)
+    }
+
+    /// A number and a path for a file that someone else writes.
+    pub(crate) fn reserve(&mut self) -> (FileNumber, PathBuf) {
+        let number = self.next_number;
+        self.next_number = self.next_number.saturating_add(1);
+        (number, self.path_of(number))
+    }
+
+    fn path_of(&self, number: FileNumber) -> PathBuf {
+        self.directory.join(format!("{number:08}.chunks"))
+    }
+
     /// Lets the file that grows, if it is one of these, grow no more.
     pub(crate) fn finish(&mut self, files: &BTreeSet<FileNumber>) -> Result<(), FileError> {
         if self.current.as_ref().is_some_and(|growing| files.contains(&growing.number)) {
@@ -200,8 +236,7 @@ impl Growing {
 
 /// Makes a file of chunks with its header.
 fn start_file(number: FileNumber, path: &Path) -> std::io::Result<Growing> {
-    let mut header = Vec::new();
-    put_frame(&mut header, Kind::Header, |out| put_header(out, "chunks"));
+    let header = file_header(&[]);
     let file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
     if let Err(error) = file.write_all_at(&header, 0).and_then(|()| sync_parent(path)) {
         // Without its header it would be found damaged.

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -14,6 +14,8 @@ use crate::error::{FileError, OnFile, OpenError};
 /// instant, even those it gives up meanwhile.
 const LOCK_ATTEMPTS: u32 = 20;
 const LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// Written at once.
+const BUFFER_BYTES: usize = 256 * 1_024;
 /// Files set aside beyond this number are removed, the oldest first.
 const MAX_SET_ASIDE: usize = 32;
 
@@ -110,22 +112,67 @@ fn check_format(root: &Path) -> Result<(), OpenError> {
 
 /// Writes a file so that at any moment the old or the new content is there, never a part.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<File, FileError> {
-    let unfinished = path.with_extension("tmp");
-    let written = write_synced(&unfinished, content)
-        .and_then(|file| fs::rename(&unfinished, path).map(|()| file))
-        .and_then(|file| sync_parent(path).map(|()| file));
-    if written.is_err() {
-        // What is left of it only takes room; if even that fails, the next start removes it.
-        let _ = fs::remove_file(&unfinished);
-    }
-    written.on_file("write", path)
+    let mut builder = FileBuilder::start(path)?;
+    builder.append(content)?;
+    builder.finish().map(|(file, _)| file)
 }
 
-fn write_synced(path: &Path, content: &[u8]) -> io::Result<File> {
-    let mut file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    Ok(file)
+/// Writes a file that appears under its name, complete and forced to the disk, when it is finished. Left unfinished, it goes.
+#[derive(Debug)]
+pub(crate) struct FileBuilder {
+    path: PathBuf,
+    unfinished: PathBuf,
+    /// `None` once it is finished.
+    writer: Option<BufWriter<File>>,
+    bytes: u64,
+}
+
+impl FileBuilder {
+    /// Begins a file that will be named `path`.
+    pub(crate) fn start(path: &Path) -> Result<Self, FileError> {
+        let unfinished = path.with_extension("tmp");
+        let file = File::options().create(true).truncate(true).read(true).write(true).open(&unfinished);
+        let writer = BufWriter::with_capacity(BUFFER_BYTES, file.on_file("write", &unfinished)?);
+        Ok(FileBuilder { path: path.to_owned(), unfinished, writer: Some(writer), bytes: 0 })
+    }
+
+    /// Adds content; gives its position.
+    pub(crate) fn append(&mut self, content: &[u8]) -> Result<u64, FileError> {
+        let position = self.bytes;
+        if let Some(writer) = &mut self.writer {
+            writer.write_all(content).on_file("write", &self.unfinished)?;
+        }
+        self.bytes += u64::try_from(content.len()).unwrap_or(u64::MAX);
+        Ok(position)
+    }
+
+    /// Gives the file its name; gives the file, open for reading and writing, and its length.
+    pub(crate) fn finish(mut self) -> Result<(File, u64), FileError> {
+        let named = self.named();
+        if named.is_ok() {
+            self.writer = None;
+        }
+        Ok((named.on_file("write", &self.path)?, self.bytes))
+    }
+
+    fn named(&mut self) -> io::Result<File> {
+        let writer = self.writer.as_mut().ok_or(io::ErrorKind::InvalidInput)?;
+        writer.flush()?;
+        let file = writer.get_ref().try_clone()?;
+        file.sync_all()?;
+        fs::rename(&self.unfinished, &self.path)?;
+        sync_parent(&self.path)?;
+        Ok(file)
+    }
+}
+
+impl Drop for FileBuilder {
+    fn drop(&mut self) {
+        if self.writer.is_some() {
+            // What is left of it only takes room; if even that fails, the next start removes it.
+            let _ = fs::remove_file(&self.unfinished);
+        }
+    }
 }
 
 /// Makes sure that a new, renamed or removed name outlives a power cut.

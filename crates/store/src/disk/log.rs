@@ -241,6 +241,6 @@ fn start_file(path: &Path) -> std::io::Result<LogFile> {
 /// What every log file begins with.
 fn new_file() -> Vec<u8> {
     let mut header = Vec::new();
-    put_frame(&mut header, Kind::Header, |out| put_header(out, "log"));
+    put_frame(&mut header, Kind::Header, |out| put_header(out, &[]));
     header
 }

@@ -2,6 +2,7 @@
 
 use promql::labels::Labels;
 
+use super::FileNumber;
 use crate::{
     chunk::{Columns, SealedChunk},
     head::Entry,
@@ -13,15 +14,24 @@ use crate::{
 /// The format that this version writes.
 pub(crate) const FORMAT_VERSION: u64 = 1;
 
-/// A file's first frame: what the file is, and the version of its format.
-pub(crate) fn put_header(out: &mut Vec<u8>, what: &str) {
+/// A file's first frame: the version of its format and, if it was made of other files, the numbers of those.
+pub(crate) fn put_header(out: &mut Vec<u8>, replaces: &[FileNumber]) {
     put_varint(out, FORMAT_VERSION);
-    put_bytes(out, what.as_bytes());
+    put_varint(out, length(replaces));
+    replaces.iter().for_each(|number| put_varint(out, u64::from(number.get())));
 }
 
 /// Version of the format that a header tells.
 pub(crate) fn header_version(payload: &[u8]) -> Option<u64> {
     Cursor::new(payload).varint()
+}
+
+/// The files that a file takes the place of.
+pub(crate) fn header_replaces(payload: &[u8]) -> Option<Vec<FileNumber>> {
+    let mut cursor = Cursor::new(payload);
+    let _version = cursor.varint()?;
+    let count = cursor.varint()?;
+    (0..count).map(|_| FileNumber::new(cursor.u32()?)).collect()
 }
 
 /// A series' number in this file and its labels.
