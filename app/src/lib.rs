@@ -1,32 +1,23 @@
-//! The pages of hyperscope.
+//! The pages of hyperscope: rendered to HTML by the server, taken over by the same components in the browser.
+//!
+//! The component tree is built at once from a [`payload::Payload`] on both sides, so a page is complete in its first byte
+//! and hydrates without waiting. Nothing here knows the URL of an upstream, and nothing here reads a file.
 
+// The component macro writes public items for components that are not.
+#![allow(unreachable_pub)]
+
+pub mod clock;
+#[cfg(feature = "ssr")]
+pub mod document;
+pub mod live;
+mod pages;
 pub mod panels;
-/// t
-#[derive(Debug, Clone)]
-pub struct AssetPaths {
-    /// t
-    pub js: String,
-    /// t
-    pub wasm: String,
-    /// t
-    pub css: String,
-}
-/// t
-pub struct PageInput {
-    /// t
-    pub boot: model::page::Boot,
-    /// t
-    pub panels: std::collections::HashMap<String, model::panel::PanelData>,
-    /// t
-    pub job: Option<model::job::JobDetail>,
-    /// t
-    pub assets: AssetPaths,
-    /// t
-    pub nonce: String,
-    /// t
-    pub tz_offset_min: i32,
-}
-/// t
-pub fn render_document(input: PageInput, _p: &str) -> String {
-    format!("<html><pre>{:#?}</pre>", input.panels)
-}
+pub mod payload;
+mod platform;
+mod shell;
+#[cfg(feature = "browser")]
+pub mod start;
+
+#[cfg(feature = "ssr")]
+pub use document::{AssetPaths, PageInput, render_document};
+pub use shell::App;

@@ -1,0 +1,120 @@
+//! The whole HTML document of a page, on the server.
+//!
+//! Rendering never waits: the caller has evaluated every panel before, so the document is one string from one pass.
+
+use std::{collections::HashMap, fmt::Write};
+
+use leptos::prelude::*;
+use leptos_router::location::RequestUrl;
+use model::{job::JobDetail, page::Boot, panel::PanelData};
+
+use crate::{
+    App,
+    payload::{Evaluated, PAYLOAD_ELEMENT, Payload},
+    shell::{Refresh, page_title},
+};
+
+/// What the server knows when it answers with a page.
+#[derive(Debug, Clone)]
+pub struct PageInput {
+    /// Who looks at what. `boot.dashboard` is `None` for the job page, the settings and pages that are not found.
+    pub boot: Boot,
+    /// Data of the dashboard's panels by panel id. A panel without an entry is shown as loading.
+    pub panels: HashMap<String, PanelData>,
+    /// On a job page: the job; `None` if no daemon has it.
+    pub job: Option<JobDetail>,
+    /// Where the bundle is.
+    pub assets: AssetPaths,
+    /// The nonce of this answer's `Content-Security-Policy`.
+    pub nonce: String,
+    /// The viewer's minutes east of UTC, from the cookie [`crate::payload::ZONE_COOKIE`]; 0 if unknown.
+    pub tz_offset_min: i32,
+}
+
+/// URLs of the bundle's files, from the root: `/browser-1234.js`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssetPaths {
+    /// The JavaScript module that loads the WebAssembly.
+    pub js: String,
+    /// The WebAssembly.
+    pub wasm: String,
+    /// The style sheet.
+    pub css: String,
+}
+
+/// The document for `path_and_query`, which decides the page and its time range.
+#[must_use]
+pub fn render_document(input: PageInput, path_and_query: &str) -> String {
+    let PageInput { boot, panels, job, assets, nonce, tz_offset_min } = input;
+    let theme = boot.theme.clone();
+    let kiosk = boot.kiosk;
+    let title = page_title(&boot, job.as_ref());
+    let payload = Payload { boot, job, offset_min: tz_offset_min };
+    let payload_json = script_json(&payload);
+    let reload_seconds = Refresh::from_path_and_query(path_and_query).reload_seconds();
+
+    // Each document has a reactive owner of its own, gone with all its signals when the string is there.
+    let owner = Owner::new_root(None);
+    let body = owner.with(|| {
+        provide_context(RequestUrl::new(path_and_query));
+        provide_context(Evaluated(panels));
+        App(crate::shell::AppProps { payload }).to_html()
+    });
+    owner.unset_with_forced_cleanup();
+
+    let (nonce, js, wasm, css) =
+        (attribute(&nonce), attribute(&assets.js), attribute(&assets.wasm), attribute(&assets.css));
+    let mut document = String::with_capacity(body.len() + payload_json.len() + 2_048);
+    document.push_str("<!DOCTYPE html><html lang=\"en\" data-ssr");
+    if let Some(theme) = theme {
+        push(&mut document, format_args!(" data-theme=\"{}\"", attribute(&theme)));
+    }
+    if kiosk {
+        document.push_str(" data-kiosk");
+    }
+    push(
+        &mut document,
+        format_args!(
+            "><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+             <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title>\
+             <link rel=\"stylesheet\" href=\"{css}\">\
+             <link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\">\
+             <link rel=\"modulepreload\" href=\"{js}\" nonce=\"{nonce}\">\
+             <link rel=\"preload\" href=\"{wasm}\" as=\"fetch\" type=\"application/wasm\" crossorigin>\
+             <noscript><style nonce=\"{nonce}\">.needs-script{{display:none!important}}</style>",
+            title = text(&title),
+        ),
+    );
+    if let Some(seconds) = reload_seconds {
+        push(&mut document, format_args!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"));
+    }
+    push(
+        &mut document,
+        format_args!(
+            "</noscript><script type=\"application/json\" id=\"{PAYLOAD_ELEMENT}\" nonce=\"{nonce}\">{payload_json}</script>\
+             <script type=\"module\" nonce=\"{nonce}\">import init from '{js}';init({{module_or_path:'{wasm}'}});</script>\
+             </head><body>{body}</body></html>"
+        ),
+    );
+    document
+}
+
+/// JSON that may stand inside a `script` element: nothing in it can end the element or open a comment.
+fn script_json(payload: &Payload) -> String {
+    // All maps of a payload have strings for keys, so that writing it cannot fail; an empty object would show as a page without data.
+    let json = serde_json::to_string(payload).unwrap_or_default();
+    json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
+}
+
+fn text(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn attribute(value: &str) -> String {
+    text(value).replace('"', "&quot;").replace('\'', "&#39;")
+}
+
+fn push(document: &mut String, arguments: std::fmt::Arguments) {
+    // Writing to a String has no error to report.
+    let _ = document.write_fmt(arguments);
+}

@@ -1,0 +1,92 @@
+//! How the page is connected, in words.
+
+use leptos::prelude::Get;
+
+use crate::clock::Clock;
+
+/// State of the live connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Connection {
+    /// The first attempt is under way.
+    #[default]
+    Connecting,
+    /// Messages arrive as they happen.
+    Live,
+    /// The socket was lost.
+    Reconnecting {
+        /// When it was lost, in milliseconds since the Unix epoch.
+        since_ms: i64,
+        /// When the next attempt is due; `None` while one is under way.
+        retry_at_ms: Option<i64>,
+    },
+    /// Sockets do not get through; the page asks for news instead.
+    Polling,
+    /// Neither way works.
+    Offline {
+        /// When the connection was lost, in milliseconds since the Unix epoch.
+        since_ms: i64,
+    },
+    /// The viewer paused the page.
+    Paused,
+}
+
+impl Connection {
+    /// For the indicator: `live`, `reconnecting in 4 s`, `offline since 12:03`.
+    #[must_use]
+    pub fn words(self, clock: Clock) -> String {
+        match self {
+            Connection::Connecting => "connecting".to_owned(),
+            Connection::Live => "live".to_owned(),
+            Connection::Reconnecting { retry_at_ms: None, .. } => "reconnecting".to_owned(),
+            Connection::Reconnecting { retry_at_ms: Some(at_ms), .. } => {
+                let wait_ms = at_ms.saturating_sub(clock.now_ms.get()).max(0);
+                format!("reconnecting in {} s", wait_ms.saturating_add(999) / 1_000)
+            }
+            Connection::Polling => "polling".to_owned(),
+            Connection::Offline { since_ms } => format!("offline since {}", clock.time(since_ms)),
+            Connection::Paused => "paused".to_owned(),
+        }
+    }
+
+    /// A word for style sheets and tests.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Connection::Connecting => "connecting",
+            Connection::Live => "live",
+            Connection::Reconnecting { .. } => "reconnecting",
+            Connection::Polling => "polling",
+            Connection::Offline { .. } => "offline",
+            Connection::Paused => "paused",
+        }
+    }
+
+    /// When news stopped coming, if they did.
+    #[must_use]
+    pub fn lost_at_ms(self) -> Option<i64> {
+        match self {
+            Connection::Reconnecting { since_ms, .. } | Connection::Offline { since_ms } => Some(since_ms),
+            Connection::Connecting | Connection::Live | Connection::Polling | Connection::Paused => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use leptos::prelude::Owner;
+
+    use super::*;
+
+    #[test]
+    fn the_indicator_counts_down_in_whole_seconds() {
+        let owner = Owner::new();
+        owner.with(|| {
+            let clock = Clock::new(10_000, 0);
+            let words = |retry_at_ms| Connection::Reconnecting { since_ms: 0, retry_at_ms }.words(clock);
+            assert_eq!(words(Some(13_001)), "reconnecting in 4 s");
+            assert_eq!(words(Some(9_000)), "reconnecting in 0 s");
+            assert_eq!(words(None), "reconnecting");
+            assert_eq!(Connection::Offline { since_ms: 0 }.words(Clock::new(43_200_000, 3)), "offline since 00:03");
+        });
+    }
+}

@@ -1,0 +1,251 @@
+//! What a subscription holds: signals that the panels read and the connection writes.
+
+use std::cmp::Reverse;
+
+use leptos::prelude::*;
+use model::{
+    job::{Job, JobStatus},
+    live::{Alert, AlertList, AlertState, Event, JobProgress, SnapshotData, Topic},
+    panel::{QueryState, Staleness},
+    system::SystemMetrics,
+    upstream::UpstreamStatus,
+};
+
+/// The state of one topic as signals; clones show the same.
+#[derive(Debug, Clone)]
+pub struct Feed {
+    /// By topic.
+    pub data: FeedData,
+    /// Set while the server says that the source of this topic stopped, or that it cannot be subscribed.
+    pub stale: ArcRwSignal<Option<Staleness>>,
+}
+
+/// Data of a feed. Lists are `None` until their first snapshot.
+#[derive(Debug, Clone)]
+pub enum FeedData {
+    /// Topic `query`.
+    Query(ArcRwSignal<QueryState>),
+    /// Topic `jobs`, youngest first.
+    Jobs(ArcRwSignal<Option<Vec<Job>>>),
+    /// Topic `alerts`.
+    Alerts(ArcRwSignal<Option<AlertList>>),
+    /// Topic `upstreams`.
+    Upstreams(ArcRwSignal<Option<Vec<UpstreamStatus>>>),
+    /// Topic `system`.
+    System(ArcRwSignal<Option<Vec<SystemMetrics>>>),
+}
+
+impl Feed {
+    /// A feed in which nothing has come yet.
+    #[must_use]
+    pub fn waiting(topic: &Topic) -> Self {
+        let data = match topic {
+            Topic::Query(_) => FeedData::Query(ArcRwSignal::new(QueryState::Loading)),
+            Topic::Jobs => FeedData::Jobs(ArcRwSignal::new(None)),
+            Topic::Alerts => FeedData::Alerts(ArcRwSignal::new(None)),
+            Topic::Upstreams => FeedData::Upstreams(ArcRwSignal::new(None)),
+            Topic::System => FeedData::System(ArcRwSignal::new(None)),
+        };
+        Feed { data, stale: ArcRwSignal::new(None) }
+    }
+
+    /// Takes the whole state. Data of another topic is not for this feed and changes nothing.
+    pub fn replace(&self, snapshot: SnapshotData) {
+        match (&self.data, snapshot) {
+            (FeedData::Query(state), SnapshotData::Query(frame)) => state.set(QueryState::Ready { frame, stale: None }),
+            (FeedData::Jobs(jobs), SnapshotData::Jobs { jobs: mut all }) => {
+                all.sort_by_key(|job| Reverse(job.created_at));
+                jobs.set(Some(all));
+            }
+            (FeedData::Alerts(alerts), SnapshotData::Alerts(list)) => alerts.set(Some(list)),
+            (FeedData::Upstreams(upstreams), SnapshotData::Upstreams { upstreams: all }) => upstreams.set(Some(all)),
+            (FeedData::System(system), SnapshotData::System { system: all }) => system.set(Some(all)),
+            _ => {}
+        }
+    }
+
+    /// Takes several events at once, in their order, so that readers run once.
+    pub fn apply(&self, events: Vec<Event>) {
+        match &self.data {
+            FeedData::Jobs(jobs) => jobs.update(|jobs| {
+                let jobs = jobs.get_or_insert_default();
+                events.into_iter().for_each(|event| apply_to_jobs(jobs, event));
+            }),
+            FeedData::Alerts(alerts) => alerts.update(|alerts| {
+                let alerts = alerts.get_or_insert_default();
+                events.into_iter().for_each(|event| apply_to_alerts(&mut alerts.alerts, event));
+            }),
+            FeedData::Upstreams(upstreams) => upstreams.update(|upstreams| {
+                let upstreams = upstreams.get_or_insert_default();
+                for event in events {
+                    if let Event::UpstreamStatus(status) = event {
+                        put(upstreams, status, |one, other| one.name == other.name && one.kind == other.kind);
+                    }
+                }
+            }),
+            FeedData::System(system) => system.update(|system| {
+                let system = system.get_or_insert_default();
+                for event in events {
+                    if let Event::SystemMetrics(metrics) = event {
+                        put(system, metrics, |one, other| one.daemon == other.daemon);
+                    }
+                }
+            }),
+            FeedData::Query(_) => {}
+        }
+    }
+
+    /// Marks what is here as old, or as current again.
+    pub fn mark(&self, staleness: Option<Staleness>) {
+        if let FeedData::Query(state) = &self.data {
+            state.update(|state| {
+                if let QueryState::Ready { stale, .. } = state {
+                    stale.clone_from(&staleness);
+                }
+            });
+        }
+        if self.stale.with_untracked(|stale| *stale != staleness) {
+            self.stale.set(staleness);
+        }
+    }
+}
+
+/// Replaces the item that `same` finds, or appends.
+fn put<T>(items: &mut Vec<T>, item: T, same: impl Fn(&T, &T) -> bool) {
+    match items.iter_mut().find(|other| same(other, &item)) {
+        Some(place) => *place = item,
+        None => items.push(item),
+    }
+}
+
+fn apply_to_jobs(jobs: &mut Vec<Job>, event: Event) {
+    match event {
+        Event::JobStatus(transition) => {
+            let job = transition.job;
+            match jobs.iter_mut().find(|other| other.id == job.id && other.daemon == job.daemon) {
+                Some(place) => *place = job,
+                None => {
+                    let older = jobs.partition_point(|other| other.created_at > job.created_at);
+                    jobs.insert(older, job);
+                }
+            }
+        }
+        Event::JobProgress(progress) => {
+            let named = |job: &&mut Job| job.id == progress.job_id && job.daemon == progress.daemon;
+            if let Some(job) = jobs.iter_mut().find(named) {
+                advance(job, &progress);
+            }
+        }
+        Event::JobRemoved(key) => jobs.retain(|job| job.id != key.job_id || job.daemon != key.daemon),
+        _ => {}
+    }
+}
+
+/// A job that ended is not moved back by a report that was under way.
+fn advance(job: &mut Job, progress: &JobProgress) {
+    if job.status == JobStatus::Completed || job.status == JobStatus::Failed {
+        return;
+    }
+    job.percent = progress.percent;
+    job.bytes_transferred = progress.bytes_transferred;
+    job.bytes_total = progress.bytes_total;
+    job.rate_bytes_per_second = progress.rate_bytes_per_second;
+    job.eta_seconds = progress.eta_seconds;
+}
+
+fn apply_to_alerts(alerts: &mut Vec<Alert>, event: Event) {
+    match event {
+        Event::AlertFired(alert) => {
+            alerts.retain(|other| other.labels != alert.labels || other.name != alert.name);
+            let firing = alerts.partition_point(|other| {
+                other.state == AlertState::Firing && (&other.severity, &other.name) < (&alert.severity, &alert.name)
+            });
+            alerts.insert(firing, alert);
+        }
+        Event::AlertResolved(alert) => {
+            alerts.retain(|other| other.labels != alert.labels || other.name != alert.name);
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::live::{JobKey, JobTransition};
+
+    use super::*;
+
+    fn job(id: &str, created_at: i64, status: JobStatus) -> Job {
+        Job {
+            id: id.into(),
+            daemon: "d".into(),
+            name: id.into(),
+            vm: String::new(),
+            provider: "kvm".into(),
+            job_type: None,
+            region: None,
+            status,
+            cancel_requested: false,
+            historic: false,
+            phase: None,
+            percent: None,
+            bytes_transferred: None,
+            bytes_total: None,
+            rate_bytes_per_second: None,
+            eta_seconds: None,
+            created_at: Some(created_at),
+            started_at: None,
+            completed_at: None,
+            updated_at: None,
+            format: None,
+            export_method: None,
+            output_dir: None,
+            error: None,
+        }
+    }
+
+    fn transition(job: Job) -> Event {
+        Event::JobStatus(Box::new(JobTransition {
+            job_id: job.id.clone(),
+            daemon: job.daemon.clone(),
+            name: job.name.clone(),
+            from: None,
+            status: job.status,
+            timestamp: 0,
+            job,
+        }))
+    }
+
+    fn progress(id: &str, percent: f64) -> Event {
+        Event::JobProgress(JobProgress {
+            job_id: id.into(),
+            daemon: "d".into(),
+            name: id.into(),
+            percent: Some(percent),
+            bytes_transferred: None,
+            bytes_total: None,
+            rate_bytes_per_second: None,
+            eta_seconds: None,
+        })
+    }
+
+    #[test]
+    fn jobs_stay_youngest_first_and_ended_ones_do_not_move() {
+        let feed = Feed::waiting(&Topic::Jobs);
+        feed.replace(SnapshotData::Jobs {
+            jobs: vec![job("old", 1, JobStatus::Running), job("young", 5, JobStatus::Running)],
+        });
+        feed.apply(vec![
+            transition(job("middle", 3, JobStatus::Running)),
+            progress("middle", 40.0),
+            transition(job("old", 1, JobStatus::Completed)),
+            progress("old", 90.0),
+        ]);
+        let FeedData::Jobs(jobs) = &feed.data else { panic!("a feed of jobs") };
+        let seen: Vec<_> = jobs.get_untracked().unwrap().into_iter().map(|job| (job.id, job.percent)).collect();
+        assert_eq!(seen, [("young".into(), None), ("middle".into(), Some(40.0)), ("old".into(), None)]);
+
+        feed.apply(vec![Event::JobRemoved(JobKey { job_id: "young".into(), daemon: "d".into() })]);
+        assert_eq!(jobs.get_untracked().unwrap().len(), 2);
+    }
+}

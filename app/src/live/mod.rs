@@ -1,0 +1,101 @@
+//! The live connection of a page: one socket, and one subscription for each distinct topic however many panels show it.
+//!
+//! Components see [`Live`], [`Feed`] and [`Connection`] only, the same on the server, where nothing is ever connected and a
+//! feed stays as it was made.
+
+#[cfg(any(feature = "browser", test))]
+mod backoff;
+#[cfg(feature = "browser")]
+mod client;
+mod connection;
+mod feed;
+#[cfg(feature = "browser")]
+mod poll;
+#[cfg(any(feature = "browser", test))]
+mod prometheus;
+#[cfg(feature = "browser")]
+mod socket;
+
+use leptos::prelude::*;
+use model::{live::Topic, panel::Staleness, range::TimeRange};
+
+pub use connection::Connection;
+pub use feed::{Feed, FeedData};
+
+use crate::clock::Clock;
+
+/// How long a lost connection goes unmarked, in milliseconds: a reconnect at once is not worth a flash of grey.
+const GRACE_MS: i64 = 5_000;
+
+/// Handle on the page's connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Live {
+    /// How the page is connected.
+    pub connection: RwSignal<Connection>,
+    /// Why and since when nothing on the page is current; `None` while news arrive, or when they have only just stopped.
+    pub lost: Signal<Option<Staleness>>,
+    #[cfg(feature = "browser")]
+    client: StoredValue<client::Client, LocalStorage>,
+}
+
+impl Live {
+    /// Begins to connect, in the browser; on the server, a handle on nothing.
+    #[must_use]
+    pub fn open(clock: Clock) -> Self {
+        let connection = RwSignal::new(Connection::default());
+        Live {
+            connection,
+            lost: lost(connection, clock),
+            #[cfg(feature = "browser")]
+            client: StoredValue::new_local(client::Client::open(connection)),
+        }
+    }
+
+    /// The feed of `topic`, held until the calling component or effect is cleaned up.
+    #[must_use]
+    pub fn subscribe(&self, topic: Topic) -> Feed {
+        #[cfg(feature = "browser")]
+        {
+            let client = self.client.get_value();
+            let feed = client.acquire(&topic);
+            let lease = StoredValue::new_local(client);
+            on_cleanup(move || lease.with_value(|client| client.release(&topic)));
+            feed
+        }
+        #[cfg(not(feature = "browser"))]
+        Feed::waiting(&topic)
+    }
+
+    /// The frame of a query over a range that does not move, asked for once; `instant` asks for the value at its end.
+    #[must_use]
+    pub fn fetch(&self, expr: &str, range: TimeRange, instant: bool) -> Feed {
+        let now_ms = crate::platform::now_ms();
+        let query =
+            model::live::LiveQuery { expr: expr.to_owned(), window_ms: 0, step_ms: range.step_ms(now_ms), instant };
+        let feed = Feed::waiting(&Topic::Query(query.clone()));
+        #[cfg(feature = "browser")]
+        poll::fetch_once(query, range.resolve(now_ms), feed.clone());
+        #[cfg(not(feature = "browser"))]
+        let _ = query;
+        feed
+    }
+
+    /// Closes the connection and keeps what is shown, or connects again and catches up.
+    pub fn pause(&self, paused: bool) {
+        #[cfg(feature = "browser")]
+        self.client.with_value(|client| client.pause(paused));
+        #[cfg(not(feature = "browser"))]
+        let _ = paused;
+    }
+}
+
+fn lost(connection: RwSignal<Connection>, clock: Clock) -> Signal<Option<Staleness>> {
+    let since_ms = Memo::new(move |_| {
+        let since_ms = connection.get().lost_at_ms()?;
+        (clock.now_ms.get().saturating_sub(since_ms) > GRACE_MS).then_some(since_ms)
+    });
+    Signal::derive(move || {
+        let reason = "the connection to hyperscope was lost".to_owned();
+        since_ms.get().map(|since_ms| Staleness { since_ms, reason })
+    })
+}

@@ -1,0 +1,144 @@
+//! News by HTTP: for fixed ranges, and while no socket gets through.
+
+use futures_util::future::join_all;
+use gloo_timers::future::TimeoutFuture;
+use model::{
+    live::{LiveQuery, ServerMessage, Topic},
+    panel::QueryState,
+};
+use serde::Deserialize;
+
+use super::{Connection, Feed, FeedData, client::Client, prometheus::Answer};
+use crate::platform::{self, FetchError};
+
+/// How long the server may hold a question open, in seconds.
+const HOLD_SECONDS: u32 = 5;
+/// The wait between questions that fail, in milliseconds.
+const RETRY_MS: u32 = 5_000;
+
+/// What `/api/live` answers.
+#[derive(Debug, Deserialize)]
+struct News {
+    /// For the next question.
+    since: String,
+    /// Subscriptions are numbered from 1 in the order in which the question named the topics.
+    messages: Vec<ServerMessage>,
+}
+
+/// Asks for news of all that `client` holds, until it is aborted because a socket opened.
+pub(super) async fn keep_asking(client: Client) {
+    let mut next_queries_ms = 0;
+    let mut since = client.position();
+    let mut asked: Vec<u64> = Vec::new();
+    loop {
+        let held = client.held();
+        let lists: Vec<&(u64, Topic, Feed)> = held.iter().filter(|(_, topic, _)| topic_name(topic).is_some()).collect();
+        let ids: Vec<u64> = lists.iter().map(|(id, _, _)| *id).collect();
+        if ids != asked {
+            since = String::new();
+            asked.clone_from(&ids);
+        }
+        let names: Vec<&str> = lists.iter().filter_map(|(_, topic, _)| topic_name(topic)).collect();
+        let answer = ask(&names, &since).await;
+        match answer {
+            Ok(news) => {
+                client.show(Connection::Polling);
+                since = news.since;
+                for message in news.messages {
+                    if let Some(message) = renumbered(message, &ids) {
+                        client.receive(message);
+                    }
+                }
+                if platform::now_ms() >= next_queries_ms {
+                    let queries = held.iter().filter_map(|(_, topic, feed)| match topic {
+                        Topic::Query(query) => Some((query, feed)),
+                        _ => None,
+                    });
+                    let step_ms = queries.clone().map(|(query, _)| query.step_ms).min().unwrap_or(15_000).max(5_000);
+                    join_all(queries.map(|(query, feed)| refresh(query, feed))).await;
+                    next_queries_ms = platform::now_ms().saturating_add(step_ms);
+                }
+                if names.is_empty() {
+                    TimeoutFuture::new(RETRY_MS).await;
+                }
+            }
+            Err(FetchError::LoggedOut) => {
+                platform::go_to_login();
+                return;
+            }
+            Err(FetchError::Failed(_)) => {
+                let since_ms = client.lost_at_ms().unwrap_or_else(platform::now_ms);
+                client.show(Connection::Offline { since_ms });
+                TimeoutFuture::new(RETRY_MS).await;
+            }
+        }
+    }
+}
+
+async fn ask(names: &[&str], since: &str) -> Result<News, FetchError> {
+    let (names, since) = (names.join(","), platform::encoded(since));
+    platform::get_json(&format!("/api/live?topics={names}&since={since}&timeout={HOLD_SECONDS}")).await
+}
+
+/// Topics that `/api/live` knows; queries have the query API.
+fn topic_name(topic: &Topic) -> Option<&'static str> {
+    match topic {
+        Topic::Jobs => Some("jobs"),
+        Topic::System => Some("system"),
+        Topic::Alerts => Some("alerts"),
+        Topic::Upstreams => Some("upstreams"),
+        Topic::Query(_) => None,
+    }
+}
+
+/// The message with our number of its subscription; those that are not about one of ours are of no use here.
+fn renumbered(message: ServerMessage, ids: &[u64]) -> Option<ServerMessage> {
+    let ours = |number: u64| ids.get(usize::try_from(number.checked_sub(1)?).ok()?).copied();
+    Some(match message {
+        ServerMessage::Snapshot { id, seq, data } => ServerMessage::Snapshot { id: ours(id)?, seq, data },
+        ServerMessage::Event { id, seq, ts, event } => ServerMessage::Event { id: ours(id)?, seq, ts, event },
+        ServerMessage::Status { id, fresh, since, reason } => {
+            ServerMessage::Status { id: ours(id)?, fresh, since, reason }
+        }
+        ServerMessage::Error { id, code, message } => ServerMessage::Error { id: Some(ours(id?)?), code, message },
+        ServerMessage::Hello { .. } | ServerMessage::Delta { .. } => return None,
+    })
+}
+
+/// Evaluates `query` once up to now.
+async fn refresh(query: &LiveQuery, feed: &Feed) {
+    // Aligned as the server aligns, so that points stay where they are.
+    let end_ms = platform::now_ms().div_euclid(query.step_ms.max(1)).saturating_mul(query.step_ms);
+    evaluate(query, (end_ms.saturating_sub(query.window_ms), end_ms), feed).await;
+}
+
+/// Evaluates `query` over `range_ms` and puts the answer into `feed`, once.
+pub(super) fn fetch_once(query: LiveQuery, range_ms: (i64, i64), feed: Feed) {
+    wasm_bindgen_futures::spawn_local(async move { evaluate(&query, range_ms, &feed).await });
+}
+
+async fn evaluate(query: &LiveQuery, (start_ms, end_ms): (i64, i64), feed: &Feed) {
+    let expr = platform::encoded(&query.expr);
+    let url = if query.instant {
+        format!("/api/v1/query?query={expr}&time={}", seconds(end_ms))
+    } else {
+        let (start, end, step) = (seconds(start_ms), seconds(end_ms), seconds(query.step_ms));
+        format!("/api/v1/query_range?query={expr}&start={start}&end={end}&step={step}")
+    };
+    let state = match platform::get_json::<Answer>(&url).await {
+        Ok(answer) => match answer.into_frame(end_ms) {
+            Ok(frame) => QueryState::Ready { frame, stale: None },
+            Err(message) => QueryState::Failed { message },
+        },
+        Err(FetchError::LoggedOut) => return platform::go_to_login(),
+        Err(FetchError::Failed(message)) => QueryState::Failed { message },
+    };
+    if let FeedData::Query(signal) = &feed.data {
+        leptos::prelude::Set::set(signal, state);
+    }
+}
+
+/// Milliseconds as Prometheus' API wants them: seconds with three decimals.
+fn seconds(ms: i64) -> String {
+    format!("{}.{:03}", ms.div_euclid(1_000), ms.rem_euclid(1_000))
+}

@@ -1,0 +1,169 @@
+//! The socket: connects for ever, decodes what arrives, falls back to polling while sockets do not get through.
+
+use futures_channel::mpsc::{self, UnboundedReceiver};
+use futures_util::{
+    FutureExt, SinkExt, StreamExt,
+    future::{AbortHandle, Either, abortable, select},
+    pin_mut,
+    stream::Fuse,
+};
+use gloo_net::websocket::{Message, WebSocketError, futures::WebSocket};
+use gloo_timers::future::TimeoutFuture;
+use model::live::{BINARY_PROTOCOL, CLOSE_SESSION_ENDED, ClientMessage, ServerMessage};
+
+use super::{
+    Connection,
+    backoff::Backoff,
+    client::{Client, Wake},
+    poll,
+};
+use crate::platform;
+
+/// Upgrades that fail in a row before the page asks for news by HTTP instead.
+const FAILURES_BEFORE_POLLING: u32 = 3;
+
+type Woken = Fuse<UnboundedReceiver<Wake>>;
+
+/// Why a socket ended.
+enum Ended {
+    /// It never opened.
+    Refused,
+    /// It was open, and is lost.
+    Lost,
+    /// The session ended: nothing but a login helps.
+    SessionOver,
+    /// The viewer paused.
+    Paused,
+}
+
+/// Keeps `client` connected until the page is gone.
+pub(super) async fn stay_connected(client: Client, mut woken: Woken) {
+    let mut backoff = Backoff::default();
+    let mut polling: Option<AbortHandle> = None;
+    loop {
+        while client.is_paused() {
+            stop(&mut polling);
+            client.show(Connection::Paused);
+            if woken.next().await.is_none() {
+                return;
+            }
+        }
+        match run(&client, &mut woken, &mut polling).await {
+            Ended::SessionOver => {
+                platform::go_to_login();
+                return;
+            }
+            Ended::Paused => continue,
+            Ended::Lost => backoff.succeed(),
+            Ended::Refused => {}
+        }
+        let wait_ms = backoff.fail(js_sys::Math::random());
+        if backoff.failures() >= FAILURES_BEFORE_POLLING && polling.is_none() {
+            let (task, handle) = abortable(poll::keep_asking(client.clone()));
+            wasm_bindgen_futures::spawn_local(task.map(|_| ()));
+            polling = Some(handle);
+        }
+        if polling.is_none() {
+            let now_ms = platform::now_ms();
+            let since_ms = client.lost_at_ms().unwrap_or(now_ms);
+            client.show(if platform::is_online() {
+                let retry_at_ms = Some(now_ms.saturating_add(i64::from(wait_ms)));
+                Connection::Reconnecting { since_ms, retry_at_ms }
+            } else {
+                Connection::Offline { since_ms }
+            });
+        }
+        // Whatever wakes it, the next thing to do is to try.
+        let timeout = TimeoutFuture::new(wait_ms);
+        let wake = woken.next();
+        pin_mut!(timeout, wake);
+        if let Either::Right((None, _)) = select(timeout, wake).await {
+            return;
+        }
+    }
+}
+
+fn stop(polling: &mut Option<AbortHandle>) {
+    if let Some(handle) = polling.take() {
+        handle.abort();
+    }
+}
+
+/// One socket, from its opening to its end.
+async fn run(client: &Client, woken: &mut Woken, polling: &mut Option<AbortHandle>) -> Ended {
+    if polling.is_none()
+        && let Some(since_ms) = client.lost_at_ms()
+    {
+        client.show(Connection::Reconnecting { since_ms, retry_at_ms: None });
+    }
+    let Ok(socket) = WebSocket::open_with_protocol(&platform::socket_url("/ws"), BINARY_PROTOCOL) else {
+        return Ended::Refused;
+    };
+    let (mut sink, stream) = socket.split();
+    let mut stream = stream.fuse();
+    let (outgoing, mut to_send) = mpsc::unbounded::<ClientMessage>();
+    let mut opened = false;
+    loop {
+        futures_util::select_biased! {
+            wake = woken.next() => match wake {
+                Some(Wake::Paused) if client.is_paused() => {
+                    client.detach();
+                    return Ended::Paused;
+                }
+                Some(Wake::Offline) if opened => {
+                    client.detach();
+                    return lost(client);
+                }
+                _ => {}
+            },
+            arrived = stream.next() => match arrived {
+                Some(Ok(message)) => {
+                    if !opened {
+                        // The first message is the server's `hello`: from here on the connection works.
+                        opened = true;
+                        stop(polling);
+                        receive(client, &message);
+                        client.attach(outgoing.clone());
+                        client.show(Connection::Live);
+                    } else {
+                        receive(client, &message);
+                    }
+                }
+                Some(Err(WebSocketError::ConnectionClose(close))) if close.code == CLOSE_SESSION_ENDED => {
+                    client.detach();
+                    return Ended::SessionOver;
+                }
+                Some(Err(_)) | None => {
+                    client.detach();
+                    return if opened { lost(client) } else { Ended::Refused };
+                }
+            },
+            message = to_send.next() => if let Some(message) = message {
+                let mut bytes = Vec::new();
+                if ciborium::into_writer(&message, &mut bytes).is_ok() && sink.send(Message::Bytes(bytes)).await.is_err() {
+                    client.detach();
+                    return if opened { lost(client) } else { Ended::Refused };
+                }
+            },
+        }
+    }
+}
+
+/// Notes when the connection was lost.
+fn lost(client: &Client) -> Ended {
+    client.show(Connection::Reconnecting { since_ms: platform::now_ms(), retry_at_ms: None });
+    Ended::Lost
+}
+
+fn receive(client: &Client, message: &Message) {
+    let decoded = match message {
+        Message::Bytes(bytes) => {
+            ciborium::from_reader::<ServerMessage, _>(bytes.as_slice()).map_err(|error| error.to_string())
+        }
+        Message::Text(text) => serde_json::from_str(text).map_err(|error| error.to_string()),
+    };
+    match decoded {
+        Ok(message) => client.receive(message),
+        Err(error) => leptos::logging::warn!("a live message could not be read: {error}"),
+    }
+}

@@ -1,0 +1,175 @@
+//! A dashboard: whatever its file says, in a grid of panels.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use leptos::prelude::*;
+use model::{
+    dashboard::{Dashboard, Panel},
+    page::Boot,
+};
+
+use super::{not_found::Missing, panel_data::Source};
+use crate::{
+    platform::{self, FetchError},
+    shell::{ConnectionIndicator, Page, TopBar},
+};
+
+/// Dashboards that this page has seen, by uid: going back needs no question.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Library(StoredValue<BTreeMap<String, Arc<Dashboard>>>);
+
+impl Library {
+    /// A library with the dashboard of the first page.
+    pub(crate) fn of(boot: &Boot) -> Self {
+        let first = boot.dashboard.clone().map(|dashboard| (dashboard.uid.clone(), Arc::new(dashboard)));
+        Library(StoredValue::new(first.into_iter().collect()))
+    }
+}
+
+/// Where getting a dashboard stands.
+#[derive(Debug, Clone)]
+enum Loading {
+    Waiting,
+    Here(Arc<Dashboard>),
+    Failed(String),
+}
+
+/// The dashboard that the URL names.
+#[component]
+pub(crate) fn DashboardPage() -> impl IntoView {
+    let page = Page::get();
+    let library: Library = expect_context();
+    let uid = Memo::new(move |_| page.url.path.with(|path| uid_at(path, &page.boot().dashboards)));
+    let loading = RwSignal::new(uid.with_untracked(|uid| known(uid.as_deref())));
+    Effect::new(move |before: Option<Option<String>>| {
+        let uid = uid.get();
+        // What the page began with stands; a link within this route leads to another dashboard.
+        if before.is_some() {
+            loading.set(known(uid.as_deref()));
+        }
+        if let (Some(uid), true) = (&uid, matches!(*loading.read_untracked(), Loading::Waiting)) {
+            platform::spawn(load(library, uid.clone(), loading));
+        }
+        uid
+    });
+    move || match loading.get() {
+        Loading::Here(dashboard) => view! { <Panels dashboard /> }.into_any(),
+        Loading::Waiting => view! {
+            <TopBar title="Loading" />
+            <main id="main" class="content" tabindex="-1" aria-busy="true"></main>
+        }
+        .into_any(),
+        Loading::Failed(message) => view! {
+            <TopBar title="Not found" />
+            <main id="main" class="content" tabindex="-1"><Missing message /></main>
+        }
+        .into_any(),
+    }
+}
+
+/// Uid of the dashboard at `path`.
+fn uid_at(path: &str, links: &[model::page::DashboardLink]) -> Option<String> {
+    let named = path.strip_prefix("/kiosk/").or_else(|| path.strip_prefix("/d/")).map(str::to_owned);
+    named.or_else(|| links.iter().find(|link| link.path == path).map(|link| link.uid.clone()))
+}
+
+fn known(uid: Option<&str>) -> Loading {
+    let none = || Loading::Failed("There is no dashboard at this address.".to_owned());
+    let Some(uid) = uid else { return none() };
+    let library: Library = expect_context();
+    match library.0.with_value(|library| library.get(uid).cloned()) {
+        Some(dashboard) => Loading::Here(dashboard),
+        // On the server and in a page that it just rendered, what is not there does not exist.
+        None if Page::get().is_first_view() => none(),
+        None => Loading::Waiting,
+    }
+}
+
+async fn load(library: Library, uid: String, loading: RwSignal<Loading>) {
+    let answer = platform::get_json::<Dashboard>(&format!("/api/dashboards/{uid}")).await;
+    let now = match answer {
+        Ok(dashboard) => {
+            let dashboard = Arc::new(dashboard);
+            library.0.update_value(|library| {
+                library.insert(uid, Arc::clone(&dashboard));
+            });
+            Loading::Here(dashboard)
+        }
+        Err(FetchError::LoggedOut) => return platform::go_to_login(),
+        Err(FetchError::Failed(message)) => Loading::Failed(message),
+    };
+    // The viewer may have gone on meanwhile.
+    let _ = loading.try_set(now);
+}
+
+#[component]
+fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
+    let page = Page::get();
+    let kiosk = page.url.kiosk();
+    let title = dashboard.title.clone();
+    let panels = dashboard.panels.iter().map(|panel| view! { <Slot panel=panel.clone() /> }).collect_view();
+    let bar = if kiosk.get_untracked() {
+        view! { <KioskBar title=title.clone() /> }.into_any()
+    } else {
+        view! { <TopBar title=title.clone() dashboard=dashboard.uid.clone() /> }.into_any()
+    };
+    view! {
+        {bar}
+        <main id="main" class="content" tabindex="-1">
+            <p class="range-error" role="alert">
+                {move || page.url.range_error.get().map(|error| format!("{error}. Shown is the last hour."))}
+            </p>
+            <div class="grid">{panels}</div>
+        </main>
+    }
+}
+
+/// What is left of the chrome on a wall: the name, the time, and whether it is live.
+#[component]
+fn KioskBar(title: String) -> impl IntoView {
+    let page = Page::get();
+    Effect::new({
+        let title = title.clone();
+        move |_| platform::set_title(&crate::shell::window_title(&title))
+    });
+    view! {
+        <header class="kiosk-bar">
+            <h1>{title}</h1>
+            <ConnectionIndicator />
+            <span class="kiosk-time">{move || page.clock.time(page.clock.now_ms.get())}</span>
+        </header>
+    }
+}
+
+/// One panel in its place.
+#[component]
+fn Slot(panel: Panel) -> impl IntoView {
+    let source = Source::of(&panel);
+    let class = format!("slot w{} h{} kind-{}", panel.width.clamp(1, 24), panel.height.clamp(1, 24), kind_name(&panel));
+    view! {
+        <div class=class>
+            <section class="panel">
+                <h2>{panel.title}</h2>
+                <p>{move || source.stale.get().map(|stale| format!("{} {}", stale.reason, stale.since_ms))}</p>
+                <pre inner_html=move || source.data.get().map(|data| format!("{data:?}").chars().take(300).collect::<String>().replace('<', "")).unwrap_or_default()></pre>
+            </section>
+        </div>
+    }
+}
+
+/// The kind of a panel as a word for the style sheet.
+fn kind_name(panel: &Panel) -> &'static str {
+    use model::dashboard::PanelKind;
+    match panel.kind {
+        PanelKind::Stat => "stat",
+        PanelKind::Timeseries => "timeseries",
+        PanelKind::Gauge => "gauge",
+        PanelKind::Pie => "pie",
+        PanelKind::Bars => "bars",
+        PanelKind::Table => "table",
+        PanelKind::Heatmap => "heatmap",
+        PanelKind::Jobs => "jobs",
+        PanelKind::Alerts => "alerts",
+        PanelKind::Sources => "sources",
+    }
+}

@@ -1,0 +1,335 @@
+//! One job: where it stands, what it did, and for operators the way to cancel it.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+use model::{
+    job::{Job, JobDetail, JobLogEntry, JobStatus},
+    live::Topic,
+    unit::{Unit, whole_duration},
+};
+
+use super::not_found::Missing;
+use crate::{
+    live::FeedData,
+    platform::{self, FetchError},
+    shell::{Page, TopBar},
+};
+
+/// Where getting the job stands.
+#[derive(Debug, Clone, PartialEq)]
+enum Lookup {
+    Waiting,
+    Found(Box<JobDetail>),
+    Failed(String),
+}
+
+/// Names the job of the URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Key {
+    daemon: String,
+    id: String,
+}
+
+impl Key {
+    fn api_path(&self) -> String {
+        format!("/api/jobs/{}/{}", platform::encoded(&self.daemon), platform::encoded(&self.id))
+    }
+}
+
+/// The job that the URL names.
+#[component]
+pub(crate) fn JobPage() -> impl IntoView {
+    let page = Page::get();
+    let params = use_params_map();
+    let key = Memo::new(move |_| {
+        params.with(|params| Key {
+            daemon: params.get_str("daemon").unwrap_or_default().to_owned(),
+            id: params.get_str("id").unwrap_or_default().to_owned(),
+        })
+    });
+    let lookup = RwSignal::new(first_lookup(page, &key.get_untracked()));
+    let job = Memo::new(move |_| match lookup.get() {
+        Lookup::Found(detail) => Some(detail.job),
+        Lookup::Waiting | Lookup::Failed(_) => None,
+    });
+    follow(page, key, lookup);
+
+    let title = Signal::derive(move || job.get().map_or_else(|| "Job".to_owned(), |job| job.name));
+    // Rebuilt when a job is found or lost, not when it moves.
+    let found = Memo::new(move |_| match lookup.get() {
+        Lookup::Found(_) => Ok(true),
+        Lookup::Waiting => Ok(false),
+        Lookup::Failed(message) => Err(message),
+    });
+    view! {
+        <TopBar title up="/jobs" />
+        <main id="main" class="content narrow" tabindex="-1">
+            {move || match found.get() {
+                Ok(true) => view! { <Detail lookup key=key.get() /> }.into_any(),
+                Ok(false) => view! { <p class="notice" aria-busy="true">"Looking for the job"</p> }.into_any(),
+                Err(message) => view! { <Missing message /> }.into_any(),
+            }}
+        </main>
+    }
+}
+
+fn first_lookup(page: Page, key: &Key) -> Lookup {
+    let sent = page.payload.with_value(|payload| payload.job.clone());
+    match sent.filter(|detail| detail.job.daemon == key.daemon && detail.job.id == key.id) {
+        Some(detail) => Lookup::Found(Box::new(detail)),
+        None if page.is_first_view() => Lookup::Failed("No daemon has this job.".to_owned()),
+        None => Lookup::Waiting,
+    }
+}
+
+/// Keeps `lookup` current: the job from the live feed, the log by asking when the job's status changes.
+fn follow(page: Page, key: Memo<Key>, lookup: RwSignal<Lookup>) {
+    let feed = StoredValue::new(None);
+    Effect::new(move |_| feed.set_value(Some(page.live.subscribe(Topic::Jobs))));
+    let live = Memo::new(move |_| {
+        let key = key.get();
+        let feed = feed.get_value()?;
+        let FeedData::Jobs(jobs) = feed.data else { return None };
+        jobs.with(|jobs| jobs.as_ref()?.iter().find(|job| job.id == key.id && job.daemon == key.daemon).cloned())
+    });
+    Effect::new(move |_| {
+        let Some(job) = live.get() else { return };
+        lookup.update(|lookup| {
+            if let Lookup::Found(detail) = lookup {
+                detail.job = job;
+            }
+        });
+    });
+    let status = Memo::new(move |_| live.get().map(|job| (job.status, job.cancel_requested)));
+    Effect::new(move |before: Option<()>| {
+        let key = key.get();
+        let status = status.get();
+        let have = lookup.with_untracked(|lookup| matches!(lookup, Lookup::Found(detail) if detail.job.id == key.id));
+        // What came with the page is current.
+        if have && (before.is_none() || status.is_none()) {
+            return;
+        }
+        platform::spawn(async move {
+            let answer = match platform::get_json::<JobDetail>(&key.api_path()).await {
+                Ok(detail) => Lookup::Found(Box::new(detail)),
+                Err(FetchError::LoggedOut) => return platform::go_to_login(),
+                Err(FetchError::Failed(message)) => Lookup::Failed(message),
+            };
+            let _ = lookup.try_set(answer);
+        });
+    });
+}
+
+#[component]
+fn Detail(lookup: RwSignal<Lookup>, key: Key) -> impl IntoView {
+    let page = Page::get();
+    let detail = move || match lookup.get() {
+        Lookup::Found(detail) => Some(*detail),
+        Lookup::Waiting | Lookup::Failed(_) => None,
+    };
+    let job = Memo::new(move |_| detail().map(|detail| detail.job));
+    let log = Memo::new(move |_| detail().map(|detail| (detail.log, detail.log_error)).unwrap_or_default());
+    let may_cancel = page.boot().session.role.operates();
+    view! {
+        <section class="card job-head">
+            <div class="job-status-line">
+                {move || job.get().map(|job| view! { <StatusChip job /> })}
+                <span class="job-phase">{move || job.get().and_then(|job| job.phase)}</span>
+                {may_cancel.then(|| view! { <Cancel job key /> })}
+            </div>
+            {move || job.get().map(|job| view! { <Progress job /> })}
+            {move || job.get().and_then(|job| job.error).map(|error| {
+                view! { <p class="job-error"><span class="job-error-word">"Error"</span> {error}</p> }
+            })}
+        </section>
+        <div class="columns">
+            <section class="card">
+                <h2>"Job"</h2>
+                {move || job.get().map(|job| facts(identity(&job)))}
+            </section>
+            <section class="card">
+                <h2>"Times"</h2>
+                {move || job.get().map(|job| facts(times(page, &job)))}
+            </section>
+        </div>
+        <section class="card">
+            <h2>"Log"</h2>
+            {move || {
+                let (entries, error) = log.get();
+                view! { <Log entries error /> }
+            }}
+        </section>
+    }
+}
+
+/// The status as word and shape.
+#[component]
+fn StatusChip(job: Job) -> impl IntoView {
+    let words = match (job.status, job.cancel_requested, job.historic) {
+        (JobStatus::Cancelled, true, _) => "cancel requested",
+        (_, _, true) => "unknown: the daemon restarted",
+        (status, ..) => status.name(),
+    };
+    view! { <span class="chip" data-status=job.status.name()>{words}</span> }
+}
+
+#[component]
+fn Progress(job: Job) -> impl IntoView {
+    let percent = job.percent.filter(|percent| percent.is_finite()).map(|percent| percent.clamp(0.0, 100.0));
+    let bytes = |count: u64| Unit::from_id("bytes").format(lossless(count), None);
+    let moved = match (job.bytes_transferred, job.bytes_total) {
+        (Some(moved), Some(total)) => Some(format!("{} of {}", bytes(moved), bytes(total))),
+        (Some(moved), None) => Some(bytes(moved)),
+        _ => None,
+    };
+    let rate = job.rate_bytes_per_second.map(|rate| Unit::from_id("Bps").format(rate, None));
+    let eta = job.eta_seconds.map(|seconds| format!("{} left", model::unit::duration(seconds.round())));
+    let words = percent.map_or_else(|| "no percentage known".to_owned(), |percent| format!("{percent:.1} %"));
+    let running = job.status == JobStatus::Running;
+    let bar = match percent {
+        Some(percent) => {
+            view! { <progress max="100" value=format!("{percent:.2}") aria-label="Progress"></progress> }.into_any()
+        }
+        None if running => view! { <progress max="100" aria-label="Progress"></progress> }.into_any(),
+        None => ().into_any(),
+    };
+    view! {
+        <div class="job-progress" data-status=job.status.name()>
+            {bar}
+            <div class="job-numbers">
+                <strong>{words}</strong>
+                <span>{moved}</span>
+                <span>{running.then_some(rate)}</span>
+                <span>{running.then_some(eta)}</span>
+            </div>
+        </div>
+    }
+}
+
+/// A count of bytes as a float: exact up to 9 PB, and close enough beyond.
+#[allow(clippy::cast_precision_loss)]
+fn lossless(count: u64) -> f64 {
+    count as f64
+}
+
+fn identity(job: &Job) -> Vec<(&'static str, Option<String>)> {
+    vec![
+        ("Id", Some(job.id.clone())),
+        ("Daemon", Some(job.daemon.clone())),
+        ("Virtual machine", Some(job.vm.clone())),
+        ("Provider", Some(job.provider.clone())),
+        ("Region", job.region.clone()),
+        ("Kind", job.job_type.clone()),
+        ("Format", job.format.clone()),
+        ("Method", job.export_method.clone()),
+        ("Goes to", job.output_dir.clone()),
+    ]
+}
+
+fn times(page: Page, job: &Job) -> Vec<(&'static str, Option<String>)> {
+    let at = |at_ms: Option<i64>| at_ms.map(|at_ms| page.clock.date_time(at_ms));
+    let end_ms = job.completed_at.unwrap_or_else(|| page.clock.now_ms.get());
+    let length = |from: Option<i64>, to_ms: i64| from.map(|from_ms| whole_duration(to_ms.saturating_sub(from_ms)));
+    vec![
+        ("Submitted", at(job.created_at)),
+        ("Waited", job.started_at.and_then(|started_at| length(job.created_at, started_at))),
+        ("Started", at(job.started_at)),
+        ("Ended", at(job.completed_at)),
+        (if job.completed_at.is_some() { "Took" } else { "Runs for" }, length(job.started_at, end_ms)),
+        ("Last news", job.updated_at.map(|at_ms| page.clock.age(at_ms))),
+    ]
+}
+
+/// Names and values; what is not known is left out rather than invented.
+fn facts(facts: Vec<(&'static str, Option<String>)>) -> impl IntoView {
+    let rows = facts.into_iter().filter_map(|(name, value)| {
+        value.filter(|value| !value.is_empty()).map(|value| view! { <dt>{name}</dt> <dd>{value}</dd> })
+    });
+    view! { <dl class="facts">{rows.collect_view()}</dl> }
+}
+
+#[component]
+fn Log(entries: Vec<JobLogEntry>, error: Option<String>) -> impl IntoView {
+    let page = Page::get();
+    if let Some(error) = error {
+        return view! { <p class="quiet-words">{format!("The log cannot be had: {error}")}</p> }.into_any();
+    }
+    if entries.is_empty() {
+        return view! { <p class="quiet-words">"The daemon has no log entries for this job."</p> }.into_any();
+    }
+    let rows = entries.into_iter().map(|entry| {
+        let at = move || entry.timestamp.map_or_else(String::new, |at_ms| page.clock.date_time(at_ms));
+        view! {
+            <li data-level=entry.level.clone()>
+                <span class="log-time">{at}</span>
+                <span class="log-level">{entry.level.clone()}</span>
+                <span class="log-message">{entry.message}</span>
+            </li>
+        }
+    });
+    view! { <ol class="log">{rows.collect_view()}</ol> }.into_any()
+}
+
+const CANCEL_DIALOG: &str = "cancel-job";
+
+/// The button, the question, and the daemon's answer.
+#[component]
+fn Cancel(job: Memo<Option<Job>>, key: Key) -> impl IntoView {
+    let answer = RwSignal::new(None::<String>);
+    let asking = RwSignal::new(false);
+    let possible = move || {
+        job.with(|job| {
+            let open = |job: &Job| matches!(job.status, JobStatus::Pending | JobStatus::Running);
+            job.as_ref().is_some_and(|job| open(job) && !job.cancel_requested && !job.historic)
+        })
+    };
+    let confirm = move |_| {
+        let url = format!("{}/cancel", key.api_path());
+        asking.set(true);
+        platform::show_dialog(CANCEL_DIALOG, false);
+        platform::spawn(async move {
+            let words = match platform::post(&url).await {
+                Ok(body) => answer_words(&body),
+                Err(FetchError::LoggedOut) => return platform::go_to_login(),
+                Err(FetchError::Failed(message)) => format!("Not cancelled: {message}"),
+            };
+            let _ = answer.try_set(Some(words));
+            let _ = asking.try_set(false);
+        });
+    };
+    let name = move || job.with(|job| job.as_ref().map(|job| job.name.clone()));
+    view! {
+        <button
+            type="button"
+            class="button danger needs-script"
+            disabled=move || !possible() || asking.get()
+            on:click=move |_| platform::show_dialog(CANCEL_DIALOG, true)
+        >
+            {move || if asking.get() { "Asking the daemon" } else { "Cancel job" }}
+        </button>
+        <p class="job-answer" role="status">{move || answer.get()}</p>
+        <dialog id=CANCEL_DIALOG class="dialog" aria-labelledby="cancel-job-title">
+            <h2 id="cancel-job-title">"Cancel this job?"</h2>
+            <p>
+                "The daemon is asked to cancel " <strong>{name}</strong>
+                ". An export that is under way may still go on to its end; what was written stays where it is."
+            </p>
+            <div class="dialog-buttons">
+                <button type="button" class="button" on:click=move |_| platform::show_dialog(CANCEL_DIALOG, false)>
+                    "Keep it running"
+                </button>
+                <button type="button" class="button danger" on:click=confirm>"Cancel job"</button>
+            </div>
+        </dialog>
+    }
+}
+
+/// The server's `message`, or that it was accepted.
+fn answer_words(body: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Answer {
+        message: String,
+    }
+    serde_json::from_str::<Answer>(body)
+        .map_or_else(|_| "The daemon accepted the cancel.".to_owned(), |answer| answer.message)
+}

@@ -1,0 +1,12 @@
+//! The pages. Each fills the space beside the navigation, its own bar included.
+
+mod dashboard;
+mod job;
+mod not_found;
+mod panel_data;
+mod settings;
+
+pub(crate) use dashboard::{DashboardPage, Library};
+pub(crate) use job::JobPage;
+pub(crate) use not_found::NotFoundPage;
+pub(crate) use settings::SettingsPage;

@@ -1,0 +1,35 @@
+//! The page for a URL that names nothing.
+
+use leptos::prelude::*;
+
+use crate::shell::{Page, TopBar};
+
+/// Says that there is nothing, and where there is something.
+#[component]
+pub(crate) fn NotFoundPage() -> impl IntoView {
+    view! {
+        <TopBar title="Not found" />
+        <main id="main" class="content" tabindex="-1">
+            <Missing message="There is no page at this address." />
+        </main>
+    }
+}
+
+/// A notice with the way to the dashboards.
+#[component]
+pub(crate) fn Missing(
+    /// What is missing.
+    #[prop(into)]
+    message: String,
+) -> impl IntoView {
+    let links = Page::get().boot().dashboards.clone();
+    view! {
+        <div class="notice">
+            <p class="notice-title">{message}</p>
+            <p>"What there is:"</p>
+            <ul>
+                {links.into_iter().map(|link| view! { <li><a href=link.path>{link.title}</a></li> }).collect_view()}
+            </ul>
+        </div>
+    }
+}

@@ -1,0 +1,162 @@
+//! The browser's side.
+
+use std::{future::Future, time::Duration};
+
+use gloo_net::http::{Request, Response};
+use leptos::prelude::*;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsCast;
+
+use super::{FetchError, envelope};
+use crate::payload::{THEME_COOKIE, ZONE_COOKIE};
+
+/// How long a cookie of ours is kept, in seconds.
+const COOKIE_SECONDS: u32 = 365 * 24 * 3_600;
+
+#[allow(clippy::cast_possible_truncation)] // milliseconds of a clock are far inside i64
+pub(crate) fn now_ms() -> i64 {
+    js_sys::Date::now() as i64
+}
+
+/// Minutes east of UTC, now.
+#[allow(clippy::cast_possible_truncation)] // within a day's minutes
+pub(crate) fn local_offset_min() -> i32 {
+    -(js_sys::Date::new_0().get_timezone_offset() as i32)
+}
+
+/// Milliseconds since the Unix epoch of a local time as `YYYY-MM-DDTHH:MM`.
+#[allow(clippy::cast_possible_truncation)] // checked to be finite; a cast from float saturates
+pub(crate) fn local_time_ms(text: &str) -> Option<i64> {
+    let at_ms = js_sys::Date::parse(text);
+    at_ms.is_finite().then_some(at_ms as i64)
+}
+
+/// Runs `tick` each second until the calling component is gone.
+pub(crate) fn every_second(tick: impl Fn() + 'static) {
+    if let Ok(handle) = set_interval_with_handle(tick, Duration::from_secs(1)) {
+        on_cleanup(move || handle.clear());
+    }
+}
+
+pub(crate) fn is_visible() -> bool {
+    document().visibility_state() == web_sys::VisibilityState::Visible
+}
+
+/// Whether the browser believes to have a network.
+pub(crate) fn is_online() -> bool {
+    window().navigator().on_line()
+}
+
+pub(crate) fn set_title(title: &str) {
+    document().set_title(title);
+}
+
+/// Shows and remembers the theme; `None` follows the system.
+pub(crate) fn set_theme(theme: Option<&str>) {
+    if let Some(root) = document().document_element() {
+        let _ = match theme {
+            Some(theme) => root.set_attribute("data-theme", theme),
+            None => root.remove_attribute("data-theme"),
+        };
+    }
+    set_cookie(THEME_COOKIE, theme);
+}
+
+/// Tells the server the zone for the next page.
+pub(crate) fn remember_zone(offset_min: i32) {
+    set_cookie(ZONE_COOKIE, Some(&offset_min.to_string()));
+}
+
+fn set_cookie(name: &str, value: Option<&str>) {
+    let (value, seconds) = value.map_or(("", 0), |value| (value, COOKIE_SECONDS));
+    let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; SameSite=Strict");
+    // A browser that refuses cookies keeps the choice for this page only.
+    let _ = document().unchecked_into::<web_sys::HtmlDocument>().set_cookie(&cookie);
+}
+
+pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
+    wasm_bindgen_futures::spawn_local(task);
+}
+
+pub(crate) async fn get_json<T: DeserializeOwned>(url: &str) -> Result<T, FetchError> {
+    let body = body(Request::get(url).header("Accept", "application/json").send().await).await?;
+    serde_json::from_str(&body).map_err(|error| FetchError::Failed(format!("the answer cannot be read: {error}")))
+}
+
+/// Posts nothing to `url`; the body of the answer.
+pub(crate) async fn post(url: &str) -> Result<String, FetchError> {
+    body(Request::post(url).header("Accept", "application/json").send().await).await
+}
+
+async fn body(answer: Result<Response, gloo_net::Error>) -> Result<String, FetchError> {
+    let unreachable = |_| FetchError::Failed("the server cannot be reached".to_owned());
+    let answer = answer.map_err(unreachable)?;
+    if answer.status() == 401 {
+        return Err(FetchError::LoggedOut);
+    }
+    let body = answer.text().await.map_err(unreachable)?;
+    if answer.ok() { Ok(body) } else { Err(FetchError::Failed(envelope::message(answer.status(), &body))) }
+}
+
+/// Leaves for the login page, which leads back here.
+pub(crate) fn go_to_login() {
+    let location = window().location();
+    let here = format!("{}{}", location.pathname().unwrap_or_default(), location.search().unwrap_or_default());
+    // If the browser refuses to navigate, the page stays and says that it is not connected.
+    let _ = location.set_href(&format!("/login?next={}", encoded(&here)));
+}
+
+/// `text` as part of a URL's query.
+pub(crate) fn encoded(text: &str) -> String {
+    js_sys::encode_uri_component(text).into()
+}
+
+/// The URL of a socket on this page's server.
+pub(crate) fn socket_url(path: &str) -> String {
+    let location = window().location();
+    let scheme = if location.protocol().is_ok_and(|protocol| protocol == "https:") { "wss" } else { "ws" };
+    format!("{scheme}://{}{path}", location.host().unwrap_or_default())
+}
+
+/// Opens or closes the `dialog` element with this id.
+pub(crate) fn show_dialog(id: &str, shown: bool) {
+    let dialog =
+        document().get_element_by_id(id).and_then(|element| element.dyn_into::<web_sys::HtmlDialogElement>().ok());
+    if let Some(dialog) = dialog {
+        if !shown {
+            dialog.close();
+        } else if !dialog.open() {
+            let _ = dialog.show_modal();
+        }
+    }
+}
+
+/// Closes the menus of the top bar.
+pub(crate) fn close_menus() {
+    let Ok(open) = document().query_selector_all("details.menu[open]") else { return };
+    for index in 0..open.length() {
+        if let Some(element) = open.item(index).and_then(|node| node.dyn_into::<web_sys::Element>().ok()) {
+            let _ = element.remove_attribute("open");
+        }
+    }
+}
+
+/// Closes the menus when something outside of them is clicked or Escape is pressed, until the calling effect is gone.
+pub(crate) fn close_menus_on_leave() {
+    let clicked = window_event_listener(leptos::ev::click, |event| {
+        let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let inside = target.is_some_and(|target| target.closest("details.menu").is_ok_and(|menu| menu.is_some()));
+        if !inside {
+            close_menus();
+        }
+    });
+    let pressed = window_event_listener(leptos::ev::keydown, |event| {
+        if event.key() == "Escape" {
+            close_menus();
+        }
+    });
+    on_cleanup(move || {
+        clicked.remove();
+        pressed.remove();
+    });
+}

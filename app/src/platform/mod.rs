@@ -1,0 +1,60 @@
+//! What the components want from where they run. The server has none of it: there, effects and event handlers never run,
+//! and these functions answer as a page answers that is not connected to anything.
+
+#[cfg(feature = "browser")]
+mod browser;
+#[cfg(not(feature = "browser"))]
+mod server;
+
+#[cfg(feature = "browser")]
+pub(crate) use browser::*;
+#[cfg(not(feature = "browser"))]
+pub(crate) use server::*;
+
+/// Why an answer is not to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FetchError {
+    /// The session is over.
+    #[cfg_attr(not(feature = "browser"), allow(dead_code))] // only a browser asks
+    LoggedOut,
+    /// What went wrong, in words for a person.
+    Failed(String),
+}
+
+/// The error envelope of our API, and of Prometheus' API.
+#[cfg(any(feature = "browser", test))]
+mod envelope {
+    use serde::Deserialize;
+
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Envelope {
+        Ours { error: Detail },
+        Prometheus { error: String },
+    }
+
+    #[derive(Deserialize)]
+    struct Detail {
+        message: String,
+    }
+
+    /// The message inside an answer that is not a success.
+    pub(super) fn message(status: u16, body: &str) -> String {
+        match serde_json::from_str(body) {
+            Ok(Envelope::Ours { error: Detail { message } } | Envelope::Prometheus { error: message }) => message,
+            Err(_) => format!("the server answered with status {status}"),
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::message;
+
+        #[test]
+        fn both_envelopes_give_their_message() {
+            assert_eq!(message(404, r#"{"error":{"code":"not_found","message":"no such job"}}"#), "no such job");
+            assert_eq!(message(400, r#"{"status":"error","errorType":"bad_data","error":"parse"}"#), "parse");
+            assert_eq!(message(502, "<html>"), "the server answered with status 502");
+        }
+    }
+}

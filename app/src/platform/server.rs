@@ -1,0 +1,50 @@
+//! The server's side: nothing to reach and nobody to show it to.
+
+use std::future::Future;
+
+use serde::de::DeserializeOwned;
+
+use super::FetchError;
+
+pub(crate) fn now_ms() -> i64 {
+    0
+}
+
+pub(crate) fn local_offset_min() -> i32 {
+    0
+}
+
+pub(crate) fn every_second(_tick: impl Fn() + 'static) {}
+
+pub(crate) fn set_title(_title: &str) {}
+
+pub(crate) fn set_theme(_theme: Option<&str>) {}
+
+pub(crate) fn remember_zone(_offset_min: i32) {}
+
+/// Milliseconds since the Unix epoch of a local time as `YYYY-MM-DDTHH:MM`.
+pub(crate) fn local_time_ms(_text: &str) -> Option<i64> {
+    None
+}
+
+pub(crate) fn spawn(_task: impl Future<Output = ()> + 'static) {}
+
+pub(crate) async fn get_json<T: DeserializeOwned>(_url: &str) -> Result<T, FetchError> {
+    Err(FetchError::Failed("not in a browser".to_owned()))
+}
+
+pub(crate) async fn post(_url: &str) -> Result<String, FetchError> {
+    Err(FetchError::Failed("not in a browser".to_owned()))
+}
+
+pub(crate) fn go_to_login() {}
+
+pub(crate) fn show_dialog(_id: &str, _shown: bool) {}
+
+pub(crate) fn close_menus() {}
+
+pub(crate) fn close_menus_on_leave() {}
+
+pub(crate) fn encoded(text: &str) -> String {
+    text.to_owned()
+}

@@ -1,0 +1,158 @@
+//! What is around every page: navigation, router, clock, theme and the live connection.
+
+mod icons;
+mod picker;
+mod refresh;
+mod sidebar;
+mod topbar;
+mod view;
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use leptos_router::{
+    components::{FlatRoutes, Route, Router},
+    path,
+};
+use model::page::Boot;
+
+pub(crate) use icons::Icon;
+pub(crate) use picker::{RangePicker, RefreshPicker, zone_words};
+pub(crate) use refresh::Refresh;
+use sidebar::Sidebar;
+pub(crate) use topbar::{ConnectionIndicator, TopBar};
+use view::PageUrl;
+
+use crate::{
+    clock::Clock,
+    live::Live,
+    pages::{DashboardPage, JobPage, Library, NotFoundPage, SettingsPage},
+    payload::Payload,
+    platform,
+};
+
+/// What every component of a page may ask for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Page {
+    /// What the server said at first.
+    pub(crate) payload: StoredValue<Arc<Payload>>,
+    /// The time.
+    pub(crate) clock: Clock,
+    /// The live connection.
+    pub(crate) live: Live,
+    /// What the URL says.
+    pub(crate) url: PageUrl,
+    /// The chosen theme; `None` follows the system.
+    pub(crate) theme: RwSignal<Option<String>>,
+    first_view: StoredValue<bool>,
+}
+
+impl Page {
+    /// The page that the calling component is part of.
+    pub(crate) fn get() -> Self {
+        expect_context()
+    }
+
+    /// True on the server and while a page is taken over as it came: what the server did not send does not exist.
+    pub(crate) fn is_first_view(self) -> bool {
+        self.first_view.get_value()
+    }
+
+    /// Who looks at what, as of the first page.
+    pub(crate) fn boot(self) -> BootRef {
+        BootRef(self.payload.get_value())
+    }
+}
+
+/// A payload seen as its boot.
+pub(crate) struct BootRef(Arc<Payload>);
+
+impl std::ops::Deref for BootRef {
+    type Target = Boot;
+
+    fn deref(&self) -> &Boot {
+        &self.0.boot
+    }
+}
+
+/// The whole app.
+#[component]
+pub fn App(
+    /// What it starts from.
+    payload: Payload,
+) -> impl IntoView {
+    view! {
+        <Router>
+            <Frame payload />
+        </Router>
+    }
+}
+
+#[component]
+fn Frame(payload: Payload) -> impl IntoView {
+    // The first picture shows the server's time; the browser's own comes with the first tick.
+    let clock = Clock::new(payload.boot.now_ms, payload.offset_min);
+    let page = Page {
+        clock,
+        live: Live::open(clock),
+        url: PageUrl::follow(clock),
+        theme: RwSignal::new(payload.boot.theme.clone()),
+        // Without a session id of the server's run nothing was rendered: see `start`.
+        first_view: StoredValue::new(!payload.boot.boot_id.is_empty()),
+        payload: StoredValue::new(Arc::new(payload)),
+    };
+    provide_context(page);
+    provide_context(Library::of(&page.boot()));
+
+    Effect::new(move |_| page.first_view.set_value(false));
+
+    Effect::new(move |_| {
+        let offset_min = platform::local_offset_min();
+        platform::remember_zone(offset_min);
+        clock.offset_min.set(offset_min);
+        clock.now_ms.set(platform::now_ms());
+    });
+    Effect::new(move |_| platform::every_second(move || clock.now_ms.set(platform::now_ms())));
+    Effect::new(move |_| page.live.pause(page.url.refresh.get() == Refresh::Paused));
+    Effect::new(move |_| {
+        page.url.path.track();
+        page.url.range.track();
+        page.url.refresh.track();
+        platform::close_menus();
+    });
+    Effect::new(move |_| platform::close_menus_on_leave());
+
+    let kiosk = page.url.kiosk();
+    view! {
+        <div class="app" data-kiosk=move || kiosk.get().then_some("")>
+            <a class="skip-link" href="#main" rel="external">"Skip to the panels"</a>
+            <Sidebar />
+            <div class="page">
+                <FlatRoutes fallback=NotFoundPage>
+                    <Route path=path!("/") view=DashboardPage />
+                    <Route path=path!("/jobs") view=DashboardPage />
+                    <Route path=path!("/system") view=DashboardPage />
+                    <Route path=path!("/d/:uid") view=DashboardPage />
+                    <Route path=path!("/kiosk/:uid") view=DashboardPage />
+                    <Route path=path!("/jobs/:daemon/:id") view=JobPage />
+                    <Route path=path!("/settings") view=SettingsPage />
+                </FlatRoutes>
+            </div>
+        </div>
+    }
+}
+
+/// The title of a window that shows `title`.
+pub(crate) fn window_title(title: &str) -> String {
+    format!("{title} · hyperscope")
+}
+
+/// The title of the document that the server writes.
+#[cfg(feature = "ssr")]
+pub(crate) fn page_title(boot: &Boot, job: Option<&model::job::JobDetail>) -> String {
+    match (&boot.dashboard, job) {
+        (Some(dashboard), _) => window_title(&dashboard.title),
+        (None, Some(detail)) => window_title(&detail.job.name),
+        (None, None) => "hyperscope".to_owned(),
+    }
+}

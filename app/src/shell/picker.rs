@@ -1,0 +1,166 @@
+//! Time range and refresh of a page. Menus of links, so that they work without scripts too.
+
+use leptos::{ev::SubmitEvent, prelude::*};
+use leptos_router::{NavigateOptions, hooks::use_navigate};
+use model::{
+    range::{DurationMs, Instant, TimeRange},
+    unit::whole_duration,
+};
+
+use super::{Icon, Page, Refresh};
+use crate::{clock::Civil, platform};
+
+/// The time range: presets and a custom one.
+#[component]
+pub(crate) fn RangePicker() -> impl IntoView {
+    let page = Page::get();
+    let presets = TimeRange::PRESETS_MS.map(|window_ms| {
+        let range = TimeRange::last(window_ms);
+        view! {
+            <a
+                class="menu-item"
+                href=move || page.url.link_with_range(range)
+                aria-current=move || (page.url.range.get() == range).then_some("true")
+                data-noscroll
+            >
+                {format!("Last {}", spelled(window_ms))}
+            </a>
+        }
+    });
+    view! {
+        <details class="menu range-menu" name="menu">
+            <summary class="button" title="Time range">
+                {Icon::Clock.draw()}
+                <span class="range-words">{move || range_words(page)}</span>
+            </summary>
+            <div class="menu-body menu-right range-body">
+                <div class="menu-list">{presets.into_iter().collect_view()}</div>
+                <CustomRange />
+            </div>
+        </details>
+    }
+}
+
+/// Two times of one's own. Without scripts the form's fields are the URL's, read as UTC.
+#[component]
+fn CustomRange() -> impl IntoView {
+    let page = Page::get();
+    let (from, to) = (NodeRef::<leptos::html::Input>::new(), NodeRef::<leptos::html::Input>::new());
+    let error = RwSignal::new(None::<String>);
+    let navigate = use_navigate();
+    let apply = move |event: SubmitEvent| {
+        event.prevent_default();
+        let read = |input: NodeRef<leptos::html::Input>| input.get_untracked().map(|input| input.value());
+        let at = |text: Option<String>| text.and_then(|text| platform::local_time_ms(&text)).map(Instant::At);
+        match (at(read(from)), at(read(to))) {
+            (Some(from), Some(to)) if from.resolve(0) < to.resolve(0) => {
+                error.set(None);
+                platform::close_menus();
+                let href = page.url.link_with_range(TimeRange { from, to });
+                navigate(&href, NavigateOptions { scroll: false, ..NavigateOptions::default() });
+            }
+            (Some(_), Some(_)) => error.set(Some("Let the first time be earlier than the second.".to_owned())),
+            _ => error.set(Some("Fill in both times.".to_owned())),
+        }
+    };
+    let bound = move |pick: fn((i64, i64)) -> i64| {
+        let range_ms = page.url.range.get().resolve(page.clock.now_ms.get_untracked());
+        Civil::at(pick(range_ms), page.clock.offset_min.get()).input_value()
+    };
+    let refresh = move || page.url.refresh.get().parameter();
+    view! {
+        <form class="custom-range" method="get" action=move || page.url.path.get() on:submit=apply>
+            <p class="menu-heading">"From a time to a time, " {move || zone_words(page.clock.offset_min.get())}</p>
+            <label>
+                "From"
+                <input type="datetime-local" name="from" required node_ref=from value=move || bound(|(start, _)| start) />
+            </label>
+            <label>
+                "To"
+                <input type="datetime-local" name="to" required node_ref=to value=move || bound(|(_, end)| end) />
+            </label>
+            {move || refresh().map(|value| view! { <input type="hidden" name="refresh" value=value /> })}
+            <p class="form-error" role="alert">{move || error.get()}</p>
+            <button type="submit" class="button primary">"Apply"</button>
+        </form>
+    }
+}
+
+/// How the page renews itself.
+#[component]
+pub(crate) fn RefreshPicker() -> impl IntoView {
+    let page = Page::get();
+    let choices = Refresh::CHOICES.map(|choice| {
+        view! {
+            <a
+                class="menu-item"
+                href=move || page.url.link_with_refresh(choice)
+                aria-current=move || (page.url.refresh.get() == choice).then_some("true")
+                data-noscroll
+            >
+                {choice.to_string()}
+            </a>
+        }
+    });
+    view! {
+        <details class="menu refresh-menu" name="menu">
+            <summary class="button" title="Refresh">
+                {Icon::Refresh.draw()}
+                <span class="refresh-words">{move || page.url.refresh.get().to_string()}</span>
+            </summary>
+            <div class="menu-body menu-right">
+                <div class="menu-list">{choices.into_iter().collect_view()}</div>
+            </div>
+        </details>
+    }
+}
+
+/// The range in words: `Last 6 hours`, or from when to when.
+fn range_words(page: Page) -> String {
+    let range = page.url.range.get();
+    match (range.live_window_ms(), range.from, range.to) {
+        (Some(window_ms), ..) => format!("Last {}", spelled(window_ms)),
+        (None, Instant::Ago(from_ms), Instant::Ago(to_ms)) => {
+            format!("{} ago to {} ago", whole_duration(from_ms), whole_duration(to_ms))
+        }
+        (None, from, to) => {
+            let now_ms = page.clock.now_ms.get_untracked();
+            format!("{} to {}", page.clock.time(from.resolve(now_ms)), page.clock.time(to.resolve(now_ms)))
+        }
+    }
+}
+
+/// `15 minutes`, `1 hour`, `2 days`; what is not whole is written as in the URL.
+fn spelled(window_ms: i64) -> String {
+    const UNITS: [(i64, &str); 3] = [(86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute")];
+    let whole = UNITS.into_iter().find(|(unit_ms, _)| window_ms >= *unit_ms && window_ms % unit_ms == 0);
+    match whole {
+        Some((unit_ms, name)) => {
+            let count = window_ms / unit_ms;
+            format!("{count} {name}{}", if count == 1 { "" } else { "s" })
+        }
+        None => DurationMs(window_ms).to_string(),
+    }
+}
+
+/// `UTC`, `UTC+2`, `UTC-3:30`.
+pub(crate) fn zone_words(offset_min: i32) -> String {
+    let (hours, minutes) = (offset_min.abs() / 60, offset_min.abs() % 60);
+    match (offset_min, minutes) {
+        (0, _) => "UTC".to_owned(),
+        (offset, 0) => format!("UTC{}{hours}", if offset < 0 { '-' } else { '+' }),
+        (offset, _) => format!("UTC{}{hours}:{minutes:02}", if offset < 0 { '-' } else { '+' }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_and_zones_are_spelled() {
+        let spelled_ms = [900_000, 3_600_000, 86_400_000, 172_800_000, 5_400_000, 1_000].map(spelled);
+        assert_eq!(spelled_ms, ["15 minutes", "1 hour", "1 day", "2 days", "90 minutes", "1s"]);
+        assert_eq!([0, 120, -210].map(zone_words), ["UTC", "UTC+2", "UTC-3:30"]);
+    }
+}

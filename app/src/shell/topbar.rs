@@ -1,0 +1,132 @@
+//! The bar above a page: what it is, its time range and refresh, how it is connected, and whose session it is.
+
+use leptos::prelude::*;
+use model::page::Session;
+
+use super::{Icon, Page, RangePicker, RefreshPicker};
+use crate::platform;
+
+/// The bar. `dashboard` is the uid of the page's dashboard; other pages have neither range nor kiosk form.
+#[component]
+pub(crate) fn TopBar(
+    /// Heading of the page.
+    #[prop(into)]
+    title: Signal<String>,
+    /// Uid of the dashboard shown.
+    #[prop(optional, into)]
+    dashboard: Option<String>,
+    /// Where one level up is.
+    #[prop(optional, into)]
+    up: Option<String>,
+) -> impl IntoView {
+    let page = Page::get();
+    Effect::new(move |_| platform::set_title(&super::window_title(&title.get())));
+    let controls = dashboard.map(|uid| {
+        let kiosk_path = format!("/kiosk/{uid}");
+        view! {
+            <RangePicker />
+            <RefreshPicker />
+            <a class="button quiet" href=move || page.url.link_to(&kiosk_path) title="Kiosk: only the panels, sized to the screen">
+                {Icon::Screen.draw()}
+                <span class="sr-only">"Kiosk"</span>
+            </a>
+        }
+    });
+    let up = up.map(|path| {
+        view! {
+            <a class="button quiet" href=move || page.url.link_to(&path) title="Back">
+                {Icon::Back.draw()}
+                <span class="sr-only">"Back"</span>
+            </a>
+        }
+    });
+    view! {
+        <header class="topbar">
+            {up}
+            <h1 class="topbar-title">{move || title.get()}</h1>
+            <div class="topbar-controls">
+                <ConnectionIndicator />
+                {controls}
+                <ThemeSwitch />
+                <UserMenu session=page.boot().session.clone() />
+            </div>
+        </header>
+    }
+}
+
+/// How the page is connected, in words.
+#[component]
+pub(crate) fn ConnectionIndicator() -> impl IntoView {
+    let page = Page::get();
+    let connection = page.live.connection;
+    view! {
+        <div class="connection needs-script" data-state=move || connection.get().name()>
+            <span class="connection-dot"></span>
+            <span class="connection-words" aria-hidden="true">{move || connection.get().words(page.clock)}</span>
+            // A screen reader hears of changes, not of every second of a countdown.
+            <span class="sr-only" role="status">{move || connection.get().name()}</span>
+        </div>
+    }
+}
+
+/// From system to light to dark and around.
+#[component]
+fn ThemeSwitch() -> impl IntoView {
+    let theme = Page::get().theme;
+    let name = move || match theme.get().as_deref() {
+        Some("light") => "Theme: light",
+        Some(_) => "Theme: dark",
+        None => "Theme: as the system",
+    };
+    let switch = move |_| {
+        let next = match theme.get_untracked().as_deref() {
+            None => Some("light"),
+            Some("light") => Some("dark"),
+            Some(_) => None,
+        };
+        platform::set_theme(next);
+        theme.set(next.map(str::to_owned));
+    };
+    let icon = move || match theme.get().as_deref() {
+        Some("light") => Icon::Light.draw(),
+        Some(_) => Icon::Dark.draw(),
+        None => Icon::Auto.draw(),
+    };
+    view! {
+        <button type="button" class="button quiet needs-script" on:click=switch title=name>
+            {icon}
+            <span class="sr-only">{name}</span>
+        </button>
+    }
+}
+
+/// Who is logged in, and the way out.
+#[component]
+fn UserMenu(session: Session) -> impl IntoView {
+    let page = Page::get();
+    let expires = session.expires_at;
+    let expiry = move || expires.map_or_else(|| "never".to_owned(), |at_ms| page.clock.date_time(at_ms));
+    let role = session.role.name();
+    view! {
+        <details class="menu user-menu" name="menu">
+            <summary class="button quiet" title="Session">
+                {Icon::User.draw()}
+                <span class="user-name">{session.name.clone()}</span>
+            </summary>
+            <div class="menu-body menu-right">
+                <dl class="facts">
+                    <dt>"Token"</dt>
+                    <dd>{session.name}</dd>
+                    <dt>"Role"</dt>
+                    <dd>{role}</dd>
+                    <dt>"Expires"</dt>
+                    <dd>{expiry}</dd>
+                </dl>
+                <a class="menu-item" href="/settings">{Icon::Settings.draw()} <span>"Settings"</span></a>
+                <form method="post" action="/logout">
+                    <button type="submit" class="menu-item">{Icon::Leave.draw()} <span>"Log out"</span></button>
+                </form>
+            </div>
+        </details>
+    }
+}

@@ -1,0 +1,86 @@
+//! What the URL says about the page: path, time range and refresh, and links that keep the rest of it.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+use model::range::TimeRange;
+
+use super::Refresh;
+use crate::clock::Clock;
+
+/// The page's URL in our words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PageUrl {
+    /// Path, without a query.
+    pub(crate) path: Memo<String>,
+    /// The time range shown.
+    pub(crate) range: Memo<TimeRange>,
+    /// Why the range in the URL is not the one that is shown.
+    pub(crate) range_error: Memo<Option<String>>,
+    /// How the page renews itself.
+    pub(crate) refresh: Memo<Refresh>,
+}
+
+impl PageUrl {
+    /// Follows the router's location.
+    pub(crate) fn follow(clock: Clock) -> Self {
+        let location = use_location();
+        let (path, query) = (location.pathname, location.query);
+        let parsed = Memo::new(move |_| {
+            query.with(|query| {
+                let (from, to) = (query.get_str("from"), query.get_str("to"));
+                TimeRange::parse(from, to, clock.now_ms.get_untracked()).map_err(|error| error.to_string())
+            })
+        });
+        PageUrl {
+            path,
+            range: Memo::new(move |_| parsed.get().unwrap_or_default()),
+            range_error: Memo::new(move |_| parsed.get().err()),
+            refresh: Memo::new(move |_| query.with(|query| Refresh::parse(query.get_str("refresh")))),
+        }
+    }
+
+    /// Set on pages without chrome.
+    pub(crate) fn kiosk(self) -> Signal<bool> {
+        Signal::derive(move || self.path.with(|path| path.starts_with("/kiosk/")))
+    }
+
+    /// A link to `path` that keeps range and refresh.
+    pub(crate) fn link_to(self, path: &str) -> String {
+        href(path, self.range.get(), self.refresh.get())
+    }
+
+    /// A link to this page with another range.
+    pub(crate) fn link_with_range(self, range: TimeRange) -> String {
+        self.path.with(|path| href(path, range, self.refresh.get()))
+    }
+
+    /// A link to this page with another refresh.
+    pub(crate) fn link_with_refresh(self, refresh: Refresh) -> String {
+        self.path.with(|path| href(path, self.range.get(), refresh))
+    }
+}
+
+/// `path` with what differs from the defaults. Nothing in it needs escaping: times and durations are letters, digits and `-`.
+fn href(path: &str, range: TimeRange, refresh: Refresh) -> String {
+    let mut parameters = Vec::new();
+    if range != TimeRange::default() {
+        parameters.push(format!("from={}", range.from));
+        parameters.push(format!("to={}", range.to));
+    }
+    parameters.extend(refresh.parameter().map(|value| format!("refresh={value}")));
+    if parameters.is_empty() { path.to_owned() } else { format!("{path}?{}", parameters.join("&")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_carry_only_what_is_not_the_default() {
+        assert_eq!(href("/jobs", TimeRange::default(), Refresh::Live), "/jobs");
+        assert_eq!(
+            href("/jobs", TimeRange::last(21_600_000), Refresh::Every(5)),
+            "/jobs?from=now-6h&to=now&refresh=5s"
+        );
+    }
+}

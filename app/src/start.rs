@@ -1,0 +1,72 @@
+//! Start in the browser: takes over the page that the server rendered, or builds one where no server did.
+
+use leptos::{mount, prelude::*};
+use model::{
+    page::{Boot, DashboardLink, Session},
+    range::TimeRange,
+};
+
+use crate::{
+    App,
+    payload::{PAYLOAD_ELEMENT, Payload},
+    platform::{self, FetchError},
+};
+
+/// Runs the app for the document that loaded it.
+pub fn start() {
+    console_error_panic_hook::set_once();
+    let rendered = document().document_element().is_some_and(|root| root.has_attribute("data-ssr"));
+    match read_payload() {
+        Some(payload) if rendered => mount::hydrate_body(move || view! { <App payload /> }),
+        Some(payload) => mount::mount_to_body(move || view! { <App payload /> }),
+        None => platform::spawn(start_alone()),
+    }
+}
+
+/// The payload of the document, if it holds one that this version can read.
+fn read_payload() -> Option<Payload> {
+    let json = document().get_element_by_id(PAYLOAD_ELEMENT)?.text_content()?;
+    match serde_json::from_str(&json) {
+        Ok(payload) => Some(payload),
+        Err(error) => {
+            leptos::logging::error!("the page's own data cannot be read: {error}");
+            None
+        }
+    }
+}
+
+/// Without a payload the server is asked who looks and what there is.
+async fn start_alone() {
+    match ask_for_boot().await {
+        Ok(boot) => {
+            let payload = Payload { boot, job: None, offset_min: platform::local_offset_min() };
+            mount::mount_to_body(move || view! { <App payload /> });
+        }
+        Err(FetchError::LoggedOut) => platform::go_to_login(),
+        Err(FetchError::Failed(message)) => mount::mount_to_body(move || {
+            view! {
+                <main class="notice" role="alert">
+                    <h1>"hyperscope cannot start"</h1>
+                    <p>{message}</p>
+                    <p>"Reload the page to try again."</p>
+                </main>
+            }
+        }),
+    }
+}
+
+async fn ask_for_boot() -> Result<Boot, FetchError> {
+    let session: Session = platform::get_json("/api/session").await?;
+    let dashboards: Vec<DashboardLink> = platform::get_json("/api/dashboards").await?;
+    Ok(Boot {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        boot_id: String::new(),
+        now_ms: platform::now_ms(),
+        session,
+        dashboards,
+        dashboard: None,
+        range: TimeRange::default(),
+        kiosk: false,
+        theme: None,
+    })
+}
