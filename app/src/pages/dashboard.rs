@@ -3,13 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use leptos::prelude::*;
-use model::{
-    dashboard::{Dashboard, Panel},
-    page::Boot,
-};
+use model::{dashboard::Dashboard, page::Boot};
 
-use super::{not_found::Missing, panel_data::Source};
+use super::{not_found::Missing, panel_data::follow};
 use crate::{
+    panels::{PanelView, PanelsContext, Viewport},
     platform::{self, FetchError},
     shell::{ConnectionIndicator, Page, TopBar},
 };
@@ -107,7 +105,9 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     let page = Page::get();
     let kiosk = page.url.kiosk();
     let title = dashboard.title.clone();
-    let panels = dashboard.panels.iter().map(|panel| view! { <Slot panel=panel.clone() /> }).collect_view();
+    PanelsContext::provide(viewport(page), page.clock.now_ms.into());
+    let panels = dashboard.panels.iter().map(|panel| view! { <PanelView panel=panel.clone() data=follow(panel) /> });
+    let panels = panels.collect_view();
     let bar = if kiosk.get_untracked() {
         view! { <KioskBar title=title.clone() /> }.into_any()
     } else {
@@ -116,10 +116,15 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     view! {
         {bar}
         <main id="main" class="content" tabindex="-1">
-            <p class="range-error" role="alert">
+            <p class="banner" role="alert">
                 {move || page.url.range_error.get().map(|error| format!("{error}. Shown is the last hour."))}
             </p>
-            <div class="grid">{panels}</div>
+            <p class="banner" role="alert">
+                {move || page.live.lost.get().map(|lost| {
+                    format!("Not connected: what is shown is of {}.", page.clock.time(lost.since_ms))
+                })}
+            </p>
+            <div class="panels" data-stale=move || page.live.lost.get().map(|_| "")>{panels}</div>
         </main>
     }
 }
@@ -141,35 +146,20 @@ fn KioskBar(title: String) -> impl IntoView {
     }
 }
 
-/// One panel in its place.
-#[component]
-fn Slot(panel: Panel) -> impl IntoView {
-    let source = Source::of(&panel);
-    let class = format!("slot w{} h{} kind-{}", panel.width.clamp(1, 24), panel.height.clamp(1, 24), kind_name(&panel));
-    view! {
-        <div class=class>
-            <section class="panel">
-                <h2>{panel.title}</h2>
-                <p>{move || source.stale.get().map(|stale| format!("{} {}", stale.reason, stale.since_ms))}</p>
-                <pre inner_html=move || source.data.get().map(|data| format!("{data:?}").chars().take(300).collect::<String>().replace('<', "")).unwrap_or_default()></pre>
-            </section>
-        </div>
-    }
-}
-
-/// The kind of a panel as a word for the style sheet.
-fn kind_name(panel: &Panel) -> &'static str {
-    use model::dashboard::PanelKind;
-    match panel.kind {
-        PanelKind::Stat => "stat",
-        PanelKind::Timeseries => "timeseries",
-        PanelKind::Gauge => "gauge",
-        PanelKind::Pie => "pie",
-        PanelKind::Bars => "bars",
-        PanelKind::Table => "table",
-        PanelKind::Heatmap => "heatmap",
-        PanelKind::Jobs => "jobs",
-        PanelKind::Alerts => "alerts",
-        PanelKind::Sources => "sources",
-    }
+/// What charts show of time: the URL's range; one that ends now ends where the newest evaluation does.
+fn viewport(page: Page) -> Signal<Viewport> {
+    let viewport = Memo::new(move |_| {
+        let range = page.url.range.get();
+        let now_ms = page.clock.now_ms.get_untracked();
+        let step_ms = range.step_ms(now_ms);
+        let (start_ms, end_ms) = match range.live_window_ms() {
+            Some(window_ms) => {
+                let end_ms = page.evaluated_ms.get().div_euclid(step_ms).saturating_mul(step_ms);
+                (end_ms.saturating_sub(window_ms), end_ms)
+            }
+            None => range.resolve(now_ms),
+        };
+        Viewport { start_ms, end_ms, step_ms, tz_offset_min: page.clock.offset_min.get() }
+    });
+    viewport.into()
 }

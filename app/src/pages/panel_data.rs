@@ -9,68 +9,66 @@ use model::{
 
 use crate::{
     live::{Feed, FeedData},
+    panels,
     payload::Evaluated,
     platform,
     shell::{Page, Refresh},
 };
 
-/// What a panel shows, as it changes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Source {
-    /// `None` until the first data arrives in the browser: the server's picture stays until then.
-    pub(super) data: RwSignal<Option<PanelData>>,
-    /// Set while the data is not current although it has no mark of its own.
-    pub(super) stale: RwSignal<Option<Staleness>>,
+/// The data of `panel` as it changes, following the page's range and refresh.
+///
+/// In the browser it is [`panels::loading`] until the first data is complete: the server's picture stays until then.
+pub(super) fn follow(panel: &Panel) -> Signal<PanelData> {
+    let page = Page::get();
+    let evaluated = use_context::<Evaluated>();
+    let first = evaluated.and_then(|evaluated| evaluated.0.get(&panel.id).cloned());
+    let data = RwSignal::new(first.unwrap_or_else(|| panels::loading(panel)));
+    let (kind, queries) = (panel.kind, StoredValue::new(panel.queries.clone()));
+    // The effect that subscribes runs again when the range changes; its inner effect goes with it.
+    Effect::new(move |_| {
+        let feeds = match kind {
+            PanelKind::Jobs => vec![page.live.subscribe(Topic::Jobs)],
+            PanelKind::Alerts => vec![page.live.subscribe(Topic::Alerts)],
+            PanelKind::Sources => vec![page.live.subscribe(Topic::Upstreams), page.live.subscribe(Topic::System)],
+            _ => {
+                page.url.range.track();
+                queries.with_value(|queries| queries.iter().map(|query| feed_of(page, query)).collect())
+            }
+        };
+        pass_on(page, feeds, data);
+    });
+    data.into()
 }
 
-impl Source {
-    /// The source of `panel`, which follows the page's range and refresh.
-    pub(super) fn of(panel: &Panel) -> Self {
-        let page = Page::get();
-        let evaluated = use_context::<Evaluated>();
-        let first = evaluated.and_then(|evaluated| evaluated.0.get(&panel.id).cloned());
-        let source = Source { data: RwSignal::new(first), stale: RwSignal::new(None) };
-        let (kind, queries) = (panel.kind, StoredValue::new(panel.queries.clone()));
-        // The effect that subscribes runs again when the range changes; its inner effects go with it.
-        Effect::new(move |_| {
-            let feeds = match kind {
-                PanelKind::Jobs => vec![page.live.subscribe(Topic::Jobs)],
-                PanelKind::Alerts => vec![page.live.subscribe(Topic::Alerts)],
-                PanelKind::Sources => vec![page.live.subscribe(Topic::Upstreams), page.live.subscribe(Topic::System)],
-                _ => {
-                    page.url.range.track();
-                    queries.with_value(|queries| queries.iter().map(|query| feed_of(page, query)).collect())
-                }
-            };
-            source.follow(page, feeds);
-        });
-        source
-    }
-
-    fn follow(self, page: Page, feeds: Vec<Feed>) {
-        let marked: Vec<_> = feeds.iter().map(|feed| feed.stale.clone()).collect();
-        Effect::new(move |_| {
-            let first = marked.iter().find_map(Get::get);
-            self.stale.set(page.live.lost.get().or(first));
-        });
-
-        let due = due(page);
-        let arrived = StoredValue::new(false);
-        Effect::new(move |_| {
-            // A page with an interval shows the first data at once, and from then on looks without listening.
-            let listens = match due {
-                Some(due) => {
-                    due.track();
-                    !arrived.get_value()
-                }
-                None => true,
-            };
-            let data = if listens { gather(&feeds) } else { untrack(|| gather(&feeds)) };
-            if data.is_some() {
-                arrived.set_value(true);
-                self.data.set(data);
+/// Passes what comes from `feeds` on to `data`, as often as the page's refresh asks.
+fn pass_on(page: Page, feeds: Vec<Feed>, data: RwSignal<PanelData>) {
+    let due = due(page);
+    let arrived = StoredValue::new(false);
+    Effect::new(move |_| {
+        let lost = page.live.lost.get();
+        // A page with an interval shows the first data at once, and from then on looks without listening.
+        let listens = match due {
+            Some(due) => {
+                due.track();
+                !arrived.get_value()
             }
-        });
+            None => true,
+        };
+        let gathered = if listens { gather(&feeds) } else { untrack(|| gather(&feeds)) };
+        let Some(mut gathered) = gathered else { return };
+        arrived.set_value(true);
+        if let (PanelData::Queries(states), Some(lost)) = (&mut gathered, lost) {
+            states.iter_mut().for_each(|state| mark_lost(state, &lost));
+        }
+        page.note_evaluated(&gathered);
+        data.set(gathered);
+    });
+}
+
+/// Data of a source that was current when the connection was lost is as old as that.
+fn mark_lost(state: &mut QueryState, lost: &Staleness) {
+    if let QueryState::Ready { stale: stale @ None, .. } = state {
+        *stale = Some(lost.clone());
     }
 }
 

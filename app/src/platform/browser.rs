@@ -133,7 +133,7 @@ pub(crate) fn show_dialog(id: &str, shown: bool) {
 
 /// Closes the menus of the top bar.
 pub(crate) fn close_menus() {
-    let Ok(open) = document().query_selector_all("details.menu[open]") else { return };
+    let Ok(open) = document().query_selector_all("details.drop[open]") else { return };
     for index in 0..open.length() {
         if let Some(element) = open.item(index).and_then(|node| node.dyn_into::<web_sys::Element>().ok()) {
             let _ = element.remove_attribute("open");
@@ -145,7 +145,7 @@ pub(crate) fn close_menus() {
 pub(crate) fn close_menus_on_leave() {
     let clicked = window_event_listener(leptos::ev::click, |event| {
         let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        let inside = target.is_some_and(|target| target.closest("details.menu").is_ok_and(|menu| menu.is_some()));
+        let inside = target.is_some_and(|target| target.closest("details.drop").is_ok_and(|menu| menu.is_some()));
         if !inside {
             close_menus();
         }

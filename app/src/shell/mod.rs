@@ -14,7 +14,10 @@ use leptos_router::{
     components::{FlatRoutes, Route, Router},
     path,
 };
-use model::page::Boot;
+use model::{
+    page::Boot,
+    panel::{PanelData, QueryState},
+};
 
 pub(crate) use icons::Icon;
 pub(crate) use picker::{RangePicker, RefreshPicker, zone_words};
@@ -27,7 +30,7 @@ use crate::{
     clock::Clock,
     live::Live,
     pages::{DashboardPage, JobPage, Library, NotFoundPage, SettingsPage},
-    payload::Payload,
+    payload::{Evaluated, Payload},
     platform,
 };
 
@@ -44,6 +47,8 @@ pub(crate) struct Page {
     pub(crate) url: PageUrl,
     /// The chosen theme; `None` follows the system.
     pub(crate) theme: RwSignal<Option<String>>,
+    /// Up to when queries have been evaluated, in milliseconds since the Unix epoch.
+    pub(crate) evaluated_ms: RwSignal<i64>,
     first_view: StoredValue<bool>,
 }
 
@@ -51,6 +56,14 @@ impl Page {
     /// The page that the calling component is part of.
     pub(crate) fn get() -> Self {
         expect_context()
+    }
+
+    /// Moves the page's time on to the newest evaluation in `data`.
+    pub(crate) fn note_evaluated(self, data: &PanelData) {
+        let newest_ms = evaluated_ms(data);
+        if newest_ms > Some(self.evaluated_ms.get_untracked()) {
+            self.evaluated_ms.set(newest_ms.unwrap_or_default());
+        }
     }
 
     /// True on the server and while a page is taken over as it came: what the server did not send does not exist.
@@ -92,7 +105,10 @@ pub fn App(
 fn Frame(payload: Payload) -> impl IntoView {
     // The first picture shows the server's time; the browser's own comes with the first tick.
     let clock = Clock::new(payload.boot.now_ms, payload.offset_min);
+    let evaluated =
+        use_context::<Evaluated>().and_then(|evaluated| evaluated.0.values().filter_map(evaluated_ms).max());
     let page = Page {
+        evaluated_ms: RwSignal::new(evaluated.unwrap_or(payload.boot.now_ms)),
         clock,
         live: Live::open(clock),
         url: PageUrl::follow(clock),
@@ -140,6 +156,16 @@ fn Frame(payload: Payload) -> impl IntoView {
             </div>
         </div>
     }
+}
+
+/// The time of the newest evaluation in `data`.
+fn evaluated_ms(data: &PanelData) -> Option<i64> {
+    let PanelData::Queries(states) = data else { return None };
+    let ends = states.iter().filter_map(|state| match state {
+        QueryState::Ready { frame, .. } => Some(frame.end_ms),
+        _ => None,
+    });
+    ends.max()
 }
 
 /// The title of a window that shows `title`.

@@ -18,7 +18,7 @@ pub(crate) fn RangePicker() -> impl IntoView {
         let range = TimeRange::last(window_ms);
         view! {
             <a
-                class="menu-item"
+                class="drop-item"
                 href=move || page.url.link_with_range(range)
                 aria-current=move || (page.url.range.get() == range).then_some("true")
                 data-noscroll
@@ -28,13 +28,13 @@ pub(crate) fn RangePicker() -> impl IntoView {
         }
     });
     view! {
-        <details class="menu range-menu" name="menu">
+        <details class="drop range-drop" name="menu">
             <summary class="button" title="Time range">
                 {Icon::Clock.draw()}
                 <span class="range-words">{move || range_words(page)}</span>
             </summary>
-            <div class="menu-body menu-right range-body">
-                <div class="menu-list">{presets.into_iter().collect_view()}</div>
+            <div class="drop-body range-body">
+                <div class="drop-list">{presets.into_iter().collect_view()}</div>
                 <CustomRange />
             </div>
         </details>
@@ -70,7 +70,7 @@ fn CustomRange() -> impl IntoView {
     let refresh = move || page.url.refresh.get().parameter();
     view! {
         <form class="custom-range" method="get" action=move || page.url.path.get() on:submit=apply>
-            <p class="menu-heading">"From a time to a time, " {move || zone_words(page.clock.offset_min.get())}</p>
+            <p class="drop-heading">"From a time to a time, " {move || zone_words(page.clock.offset_min.get())}</p>
             <label>
                 "From"
                 <input type="datetime-local" name="from" required node_ref=from value=move || bound(|(start, _)| start) />
@@ -93,7 +93,7 @@ pub(crate) fn RefreshPicker() -> impl IntoView {
     let choices = Refresh::CHOICES.map(|choice| {
         view! {
             <a
-                class="menu-item"
+                class="drop-item"
                 href=move || page.url.link_with_refresh(choice)
                 aria-current=move || (page.url.refresh.get() == choice).then_some("true")
                 data-noscroll
@@ -103,13 +103,13 @@ pub(crate) fn RefreshPicker() -> impl IntoView {
         }
     });
     view! {
-        <details class="menu refresh-menu" name="menu">
+        <details class="drop refresh-drop" name="menu">
             <summary class="button" title="Refresh">
                 {Icon::Refresh.draw()}
                 <span class="refresh-words">{move || page.url.refresh.get().to_string()}</span>
             </summary>
-            <div class="menu-body menu-right">
-                <div class="menu-list">{choices.into_iter().collect_view()}</div>
+            <div class="drop-body">
+                <div class="drop-list">{choices.into_iter().collect_view()}</div>
             </div>
         </details>
     }

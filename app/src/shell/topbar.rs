@@ -108,12 +108,12 @@ fn UserMenu(session: Session) -> impl IntoView {
     let expiry = move || expires.map_or_else(|| "never".to_owned(), |at_ms| page.clock.date_time(at_ms));
     let role = session.role.name();
     view! {
-        <details class="menu user-menu" name="menu">
+        <details class="drop user-drop" name="menu">
             <summary class="button quiet" title="Session">
                 {Icon::User.draw()}
                 <span class="user-name">{session.name.clone()}</span>
             </summary>
-            <div class="menu-body menu-right">
+            <div class="drop-body">
                 <dl class="facts">
                     <dt>"Token"</dt>
                     <dd>{session.name}</dd>
@@ -122,9 +122,9 @@ fn UserMenu(session: Session) -> impl IntoView {
                     <dt>"Expires"</dt>
                     <dd>{expiry}</dd>
                 </dl>
-                <a class="menu-item" href="/settings">{Icon::Settings.draw()} <span>"Settings"</span></a>
+                <a class="drop-item" href="/settings">{Icon::Settings.draw()} <span>"Settings"</span></a>
                 <form method="post" action="/logout">
-                    <button type="submit" class="menu-item">{Icon::Leave.draw()} <span>"Log out"</span></button>
+                    <button type="submit" class="drop-item">{Icon::Leave.draw()} <span>"Log out"</span></button>
                 </form>
             </div>
         </details>
