@@ -62,8 +62,8 @@ impl Scalar {
 
 /// An RFC 3339 time with any offset, in milliseconds since the Unix epoch. `None` for anything before 1970, such as Go's zero time.
 pub(super) fn parse_time_ms(text: &str) -> Option<i64> {
-    let time = chrono::DateTime::parse_from_rfc3339(text).ok()?;
-    Some(time.timestamp_millis()).filter(|milliseconds| *milliseconds > 0)
+    let time: jiff::Timestamp = text.parse().ok()?;
+    Some(time.as_millisecond()).filter(|milliseconds| *milliseconds > 0)
 }
 
 /// A duration as Go writes it (`2h30m15.5s`, `950.1ms`), in seconds.
