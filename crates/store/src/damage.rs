@@ -1,6 +1,10 @@
 //! What was found damaged on disk.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    ops::Range,
+    path::{Path, PathBuf},
+};
 
 /// A part of a file that does not hold what was once written there. It was set aside; everything around it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +30,14 @@ pub enum DamageKind {
     Orphaned,
     /// The file could not be read.
     Unreadable,
+}
+
+impl Damage {
+    /// Damage in a part of a file.
+    pub(crate) fn at(file: &Path, range: &Range<usize>, kind: DamageKind) -> Self {
+        let number = |position: usize| u64::try_from(position).unwrap_or(u64::MAX);
+        Damage { file: file.to_owned(), offset: number(range.start), bytes: number(range.len()), kind }
+    }
 }
 
 impl fmt::Display for Damage {

@@ -25,6 +25,7 @@ mod series;
 mod stats;
 mod store;
 mod varint;
+mod verify;
 mod writer;
 
 pub use damage::{Damage, DamageKind};
@@ -33,3 +34,4 @@ pub use metadata::Metadata;
 pub use options::StoreOptions;
 pub use stats::Stats;
 pub use store::Store;
+pub use verify::{Verification, verify};

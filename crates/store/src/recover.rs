@@ -324,13 +324,7 @@ impl Recovery<'_> {
     }
 
     fn report(&mut self, path: &Path, range: &std::ops::Range<usize>, kind: DamageKind) {
-        let number = |position: usize| u64::try_from(position).unwrap_or(u64::MAX);
-        self.result.damage.push(Damage {
-            file: path.to_owned(),
-            offset: number(range.start),
-            bytes: number(range.len()),
-            kind,
-        });
+        self.result.damage.push(Damage::at(path, range, kind));
     }
 }
 

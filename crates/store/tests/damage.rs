@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 use common::{STEP_MS, check_scraped, files, many_labels, scrape};
 use promql::source::SampleSink;
 use proptest::prelude::*;
-use store::{DamageKind, Store, StoreOptions};
+use store::{DamageKind, Store, StoreOptions, verify};
 
 const SERIES: u32 = 20;
 const SCRAPES: u32 = 300;
@@ -65,6 +65,28 @@ fn a_torn_log_loses_what_was_torn() {
     let (left, damage) = check(directory.path());
     assert_eq!(left, whole() - usize::try_from(SERIES).unwrap(), "the last scrape");
     assert_eq!(damage, [DamageKind::TornEnd]);
+}
+
+#[test]
+fn checking_finds_what_opening_would() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(verify(&directory.path().join("nothing")).is_err());
+    fill(directory.path());
+    let found = verify(directory.path()).unwrap();
+    assert_eq!((found.series, found.damage.len(), found.in_use), (20, 0, false));
+    assert_eq!((found.chunks, found.chunk_samples), (40, 4_800));
+    assert!(found.log_samples >= 1_200);
+    let file = files(directory.path(), "chunks").pop().unwrap();
+    let mut content = fs::read(&file).unwrap();
+    *content.last_mut().unwrap() ^= 1;
+    fs::write(&file, content).unwrap();
+    let found = verify(directory.path()).unwrap();
+    assert_eq!(found.damage.len(), 1);
+    assert_eq!(verify(directory.path()).unwrap(), found, "nothing was changed");
+    let store = open(directory.path());
+    assert_eq!(store.damage(), found.damage);
+    let found = verify(directory.path()).unwrap();
+    assert!(found.in_use && found.damage.is_empty() && found.set_aside == 1, "{found:?}");
 }
 
 #[test]

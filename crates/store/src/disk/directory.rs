@@ -45,7 +45,10 @@ impl Directory {
             }
             std::thread::sleep(LOCK_PAUSE);
         }
-        check_format(root)?;
+        if read_format(root)?.is_none() {
+            // Each file tells its version too.
+            replace(&root.join("FORMAT"), format!("{FORMAT_VERSION}\n").as_bytes())?;
+        }
         let directory = Directory { root: root.to_owned(), _lock: lock };
         for path in [directory.log(), directory.chunks()] {
             for (_, unfinished) in numbered(&path, "tmp")? {
@@ -87,13 +90,27 @@ impl Directory {
     }
 }
 
-/// Reads the version of the format, or writes it if the directory is new.
-fn check_format(root: &Path) -> Result<(), OpenError> {
+/// Whether a process has a directory open.
+pub(crate) fn is_locked(root: &Path) -> Result<bool, FileError> {
+    let path = root.join("LOCK");
+    match File::open(&path) {
+        Ok(file) => match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(source)) => Err(FileError { action: "lock", path, source }),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(FileError { action: "open", path, source }),
+    }
+}
+
+/// Reads the version of the format; `None` if there is none, as in a new directory, or if it is unreadable. A later one is an error.
+pub(crate) fn read_format(root: &Path) -> Result<Option<u64>, OpenError> {
     let path = root.join("FORMAT");
     let written = match fs::read_to_string(&path) {
         Ok(written) => written,
         Err(error) if error.kind() == io::ErrorKind::NotFound || error.kind() == io::ErrorKind::InvalidData => {
-            String::new()
+            return Ok(None);
         }
         Err(source) => return Err(FileError { action: "read", path, source }.into()),
     };
@@ -101,12 +118,7 @@ fn check_format(root: &Path) -> Result<(), OpenError> {
         Ok(found) if found > FORMAT_VERSION => {
             Err(OpenError::NewerFormat { path: root.to_owned(), found, supported: FORMAT_VERSION })
         }
-        Ok(_) => Ok(()),
-        // New or unreadable. Each file tells its version too.
-        Err(_) => {
-            replace(&path, format!("{FORMAT_VERSION}\n").as_bytes())?;
-            Ok(())
-        }
+        parsed => Ok(parsed.ok()),
     }
 }
 

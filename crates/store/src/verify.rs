@@ -1,0 +1,147 @@
+//! Checking a directory without opening it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    ops::Range,
+    path::Path,
+};
+
+use promql::labels::Labels;
+
+use crate::{
+    chunk::{Columns, SealedChunk},
+    damage::{Damage, DamageKind},
+    disk::{
+        directory::{is_locked, numbered, read_format},
+        frame::{Found, Kind, Scan},
+        record::{header_version, read_chunk, read_samples, read_series, read_unsealed},
+    },
+    error::{FileError, OnFile, OpenError},
+    metadata,
+    postings::SeriesId,
+};
+
+/// What a check of a directory found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verification {
+    /// A process has the directory open, so that what it is just writing may look torn.
+    pub in_use: bool,
+    /// Files read.
+    pub files: usize,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Different series.
+    pub series: usize,
+    /// Sealed chunks, all of which were decoded.
+    pub chunks: u64,
+    /// Samples in them.
+    pub chunk_samples: u64,
+    /// Samples in the log, some of which may be in chunks too.
+    pub log_samples: u64,
+    /// Time of the oldest sample in a chunk, in milliseconds since the Unix epoch.
+    pub oldest_ms: Option<i64>,
+    /// Time of the newest sample in a chunk.
+    pub newest_ms: Option<i64>,
+    /// Files that earlier starts have set aside.
+    pub set_aside: usize,
+    /// What is damaged.
+    pub damage: Vec<Damage>,
+}
+
+/// Reads everything in a directory and reports what it finds; changes nothing, and needs no lock.
+///
+/// # Errors
+/// There is no such directory, it was written by a later version, or it cannot be read at all.
+pub fn verify(directory: &Path) -> Result<Verification, OpenError> {
+    fs::read_dir(directory).on_file("read", directory)?;
+    read_format(directory)?;
+    let mut check = Check::default();
+    check.found.in_use = is_locked(directory)?;
+    for (folder, extension) in [("log", "log"), ("chunks", "chunks")] {
+        for (_, path) in list(&directory.join(folder), extension)? {
+            check.file(&path);
+        }
+    }
+    check.found.set_aside = list(&directory.join("damaged"), "")?.len();
+    check.found.series = check.series.len();
+    Ok(check.found)
+}
+
+/// The files of a folder, which need not exist.
+fn list(folder: &Path, extension: &str) -> Result<Vec<(u64, std::path::PathBuf)>, FileError> {
+    if folder.exists() { numbered(folder, extension) } else { Ok(Vec::new()) }
+}
+
+#[derive(Default)]
+struct Check {
+    found: Verification,
+    series: HashSet<Labels>,
+}
+
+impl Check {
+    fn file(&mut self, path: &Path) {
+        let content = match fs::read(path) {
+            Ok(content) => content,
+            // Merged or replaced meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+            Err(_) => return self.report(path, &(0..0), DamageKind::Unreadable),
+        };
+        self.found.files += 1;
+        self.found.bytes += u64::try_from(content.len()).unwrap_or(0);
+        let mut numbers = HashMap::new();
+        for found in Scan::new(&content) {
+            match found {
+                Found::Frame { kind, payload, range } => {
+                    if self.frame(&mut numbers, kind, payload).is_none() {
+                        self.report(path, &range, DamageKind::Orphaned);
+                    }
+                }
+                Found::Damage { range, at_end } => {
+                    let kind = if at_end { DamageKind::TornEnd } else { DamageKind::Changed };
+                    self.report(path, &range, kind);
+                }
+            }
+        }
+    }
+
+    /// Understands a frame, or not.
+    fn frame(&mut self, numbers: &mut HashMap<SeriesId, Labels>, kind: Kind, payload: &[u8]) -> Option<()> {
+        match kind {
+            Kind::Checkpoint => {}
+            Kind::Header => drop(header_version(payload)?),
+            Kind::Metadata => drop(metadata::decode(payload)?),
+            Kind::Series => {
+                let (number, labels) = read_series(payload)?;
+                self.series.insert(labels.clone());
+                numbers.insert(number, labels);
+            }
+            Kind::Samples => {
+                let entries = read_samples(payload)?;
+                self.found.log_samples += u64::try_from(entries.len()).unwrap_or(0);
+                entries.iter().all(|entry| numbers.contains_key(&entry.id)).then_some(())?;
+            }
+            Kind::Unsealed => {
+                let (number, open, late) = read_unsealed(payload)?;
+                self.found.log_samples += u64::try_from(open.times.len() + late.times.len()).unwrap_or(0);
+                numbers.get(&number)?;
+            }
+            Kind::Chunk => {
+                let (number, bytes) = read_chunk(payload)?;
+                numbers.get(&number)?;
+                let chunk = SealedChunk::from_bytes(bytes.into()).ok()?;
+                chunk.decode(i64::MIN, i64::MAX, &mut Columns::default()).ok()?;
+                let found = &mut self.found;
+                found.chunks += 1;
+                found.chunk_samples += u64::from(chunk.count);
+                found.oldest_ms = Some(found.oldest_ms.map_or(chunk.first, |oldest| oldest.min(chunk.first)));
+                found.newest_ms = found.newest_ms.max(Some(chunk.last));
+            }
+        }
+        Some(())
+    }
+
+    fn report(&mut self, path: &Path, range: &Range<usize>, kind: DamageKind) {
+        self.found.damage.push(Damage::at(path, range, kind));
+    }
+}
