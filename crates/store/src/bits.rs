@@ -98,6 +98,23 @@ impl<'a> BitReader<'a> {
         (self.position <= self.bytes.len() * 8).then_some(ones)
     }
 
+    /// Counts ones as [`BitReader::read_ones`] does and, unless there were `limit`, takes the `width` bits that follow, at most 32.
+    #[inline]
+    pub(crate) fn read_ones_then(&mut self, limit: u32, width: u32) -> Option<(u32, u64)> {
+        let window = self.window()?;
+        let ones = window.leading_ones().min(limit);
+        if ones == limit {
+            return Some((self.read_ones(limit)?, 0));
+        }
+        let used = ones + 1 + width;
+        if used > 57 {
+            return Some((self.read_ones(limit)?, self.read(width)?));
+        }
+        self.position += usize::try_from(used).ok()?;
+        let rest = (window << (ones + 1)).checked_shr(64 - width).unwrap_or(0);
+        (self.position <= self.bytes.len() * 8).then_some((ones, rest))
+    }
+
     /// At least 57 bits from the position on, in the high end.
     #[inline]
     fn window(&self) -> Option<u64> {

@@ -20,7 +20,7 @@ use crate::{
     error::FileError,
     head::Head,
     postings::SeriesId,
-    read::load,
+    read::{load, lost},
     series::{Run, merged},
 };
 
@@ -84,7 +84,8 @@ impl Plan {
         let mut compacted = Compacted { number, runs: Vec::new(), replaces, file: None };
         let (mut first, mut last) = (i64::MAX, i64::MIN);
         for (id, labels, runs) in &self.series {
-            let chunks = merge(runs, |run| load(run, &self.inputs, report));
+            let damaged = |run: &Run, kind| report(lost(run, &self.inputs, kind));
+            let chunks = merge(runs, |run| load(run, &self.inputs).map_err(|kind| damaged(run, kind)).ok());
             let mut written = Vec::with_capacity(chunks.len());
             for (position, chunk) in chunks.iter().enumerate() {
                 let new = NewChunk { id: *id, labels, first: chunk.first, last: chunk.last, bytes: &chunk.bytes };

@@ -191,24 +191,26 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// The samples of the range, times rising strictly. `load` gives a run's bytes, or `None` if they are lost, which it has reported.
+    /// The samples of the range, times rising strictly. `load` gives a run's bytes, or `None` if they are lost, which it has reported;
+    /// `damaged` is told of a run whose bytes make no sense.
     pub(crate) fn decode(
         mut self,
         start: i64,
         end: i64,
         load: impl Fn(&Run) -> Option<Arc<[u8]>>,
-    ) -> (Columns, Vec<DamagedChunk>) {
-        let mut damaged = Vec::new();
+        damaged: impl Fn(&Run),
+    ) -> Columns {
         let mut columns = Columns::default();
-        let samples: u32 = self.runs.iter().map(|run| run.count).sum();
-        columns.times.reserve(usize::try_from(samples).unwrap_or(0) + 128);
-        columns.values.reserve(usize::try_from(samples).unwrap_or(0) + 128);
+        let samples = self.runs.iter().map(|run| run.count).sum::<u32>() + CHUNK_SAMPLES;
+        columns.times.reserve(usize::try_from(samples).unwrap_or(0));
+        columns.values.reserve(usize::try_from(samples).unwrap_or(0));
         self.runs.sort_by_key(|run| run.first);
         for run in &self.runs {
             let Some(bytes) = load(run) else { continue };
-            let decoded =
-                SealedChunk::from_bytes(bytes).and_then(|chunk| add(&mut columns, |to| chunk.decode(start, end, to)));
-            damaged.extend(decoded.err());
+            let chunk = SealedChunk::from_bytes(bytes);
+            if chunk.and_then(|chunk| add(&mut columns, |to| chunk.decode(start, end, to))).is_err() {
+                damaged(run);
+            }
         }
         if let Some(open) = &self.open {
             let decoded = add(&mut columns, |to| {
@@ -217,14 +219,16 @@ impl Pieces {
                 to.clip(from, start, end);
                 Ok(())
             });
-            damaged.extend(decoded.err());
+            if let Err(error) = decoded {
+                tracing::error!(labels = ?self.labels, %error, "samples in memory cannot be decoded");
+            }
         }
         if !self.late.is_empty() {
             let mut late = Columns::default();
             self.late.iter().for_each(|(time, value)| late.push(*time, *value));
             columns = merge(&columns, &late);
         }
-        (columns, damaged)
+        columns
     }
 }
 

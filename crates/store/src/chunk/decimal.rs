@@ -69,14 +69,21 @@ pub(crate) fn read(bits: &mut BitReader, count: usize, values: &mut Vec<f64>) ->
     let mut whole = unzigzag(bits.read(64)?);
     let mut step = 0_i64;
     push_scaled(values, whole, scale);
-    for _ in 1..count {
-        let residual = read_rice(bits, parameter)?;
-        step = match order {
-            Order::Delta => residual,
-            Order::DeltaOfDelta => step.wrapping_add(residual),
-        };
-        whole = whole.wrapping_add(step);
-        push_scaled(values, whole, scale);
+    match (order, parameter) {
+        (_, ALL_ZERO) => values.resize(start + count, unscale(whole, scale)),
+        (Order::Delta, _) => {
+            for _ in 1..count {
+                whole = whole.wrapping_add(read_rice(bits, parameter)?);
+                push_scaled(values, whole, scale);
+            }
+        }
+        (Order::DeltaOfDelta, _) => {
+            for _ in 1..count {
+                step = step.wrapping_add(read_rice(bits, parameter)?);
+                whole = whole.wrapping_add(step);
+                push_scaled(values, whole, scale);
+            }
+        }
     }
     for (position, value) in kept.iter().take(exceptions) {
         *values.get_mut(start + position)? = *value;
@@ -203,11 +210,7 @@ fn write_rice(bits: &mut BitWriter, residual: u64, parameter: u32) {
 
 #[inline]
 fn read_rice(bits: &mut BitReader, parameter: u32) -> Option<i64> {
-    if parameter == ALL_ZERO {
-        return Some(0);
-    }
-    let quotient = bits.read_ones(ESCAPE)?;
-    let residual =
-        if quotient == ESCAPE { bits.read(64)? } else { (u64::from(quotient) << parameter) | bits.read(parameter)? };
+    let (quotient, low) = bits.read_ones_then(ESCAPE, parameter)?;
+    let residual = if quotient == ESCAPE { bits.read(64)? } else { (u64::from(quotient) << parameter) | low };
     Some(unzigzag(residual))
 }
