@@ -3,6 +3,8 @@
 //! The component tree is built at once from a [`payload::Payload`] on both sides, so a page is complete in its first byte
 //! and hydrates without waiting. Nothing here knows the URL of an upstream, and nothing here reads a file.
 
+// A view's type nests as deep as its elements.
+#![recursion_limit = "512"]
 // The component macro writes public items for components that are not.
 #![allow(unreachable_pub)]
 

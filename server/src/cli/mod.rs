@@ -2,8 +2,10 @@
 
 mod bundle;
 mod check;
+mod daemon_sim;
 mod healthcheck;
 pub mod logging;
+mod serve;
 mod token;
 
 use std::path::PathBuf;
@@ -25,6 +27,12 @@ lies over the variable, the variable over the file. RUST_LOG chooses what is log
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Watch daemons and show them
+    Serve(Box<serve::ServeCommand>),
+    /// Show a simulated daemon with hours of history: a first look, tests, development
+    Demo(Box<serve::DemoCommand>),
+    /// Simulate a daemon, for tests and development
+    DaemonSim(daemon_sim::DaemonSimCommand),
     /// Make, list and revoke tokens; a running server follows within a second
     Token(token::TokenCommand),
     /// Look a file over and say what is wrong with it, and where
@@ -61,11 +69,34 @@ impl Cli {
     /// What went wrong, as one sentence with its cause.
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command {
+            Command::Serve(serve) => serve.run().await,
+            Command::Demo(demo) => demo.run().await,
+            Command::DaemonSim(simulator) => simulator.run().await,
             Command::Token(token) => token.run().await,
             Command::Check(check) => check.run(),
             Command::Bundle(bundle) => bundle.run(),
             Command::Healthcheck(healthcheck) => healthcheck.run().await,
         }
+    }
+}
+
+/// Completes when the process is told to stop: SIGINT or SIGTERM.
+pub(crate) async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signals) => {
+                signals.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM cannot be waited for");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
     }
 }
 

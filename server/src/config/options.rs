@@ -224,7 +224,7 @@ options! {
         /// How much history there is at the start [default: 6h]
         #[arg(long, env = "HYPERSCOPE_HISTORY", value_name = "DURATION")]
         pub history: Option<Period>,
-        /// How many jobs are submitted a minute [default: 6]
+        /// How many jobs are submitted a minute [default: 2]
         #[arg(long, env = "HYPERSCOPE_JOBS_PER_MINUTE", value_name = "N")]
         pub jobs_per_minute: Option<f64>,
     }
@@ -242,7 +242,7 @@ options! {
         /// Seed of the simulated world: equal seeds make equal worlds [default: 1]
         #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_SEED", value_name = "N")]
         pub seed: Option<u64>,
-        /// How many jobs are submitted a minute [default: 6]
+        /// How many jobs are submitted a minute [default: 2]
         #[arg(long, env = "HYPERSCOPE_DAEMON_SIM_JOBS_PER_MINUTE", value_name = "N")]
         pub jobs_per_minute: Option<f64>,
         /// Key that clients must send; the dialects `custom` and `documented` ask for it

@@ -21,7 +21,7 @@ const DEFAULT_RETENTION: Duration = Duration::from_secs(15 * 86_400);
 const DEFAULT_SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
 const DEFAULT_SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_HISTORY: Duration = Duration::from_secs(6 * 3_600);
-const DEFAULT_JOBS_PER_MINUTE: f64 = 6.0;
+const DEFAULT_JOBS_PER_MINUTE: f64 = daemon_sim::world::USUAL_JOBS_PER_MINUTE;
 const DEFAULT_SEED: u64 = 1;
 
 /// Lengths that a chosen first token may have, in characters.

@@ -18,6 +18,7 @@ use tokio::{sync::broadcast, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    cli::stop_signal,
     clock::now_ms,
     query::Backend,
     telemetry::Telemetry,
@@ -136,7 +137,7 @@ impl Background {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             tokio::select! {
-                () = signalled() => {
+                () = stop_signal() => {
                     tracing::info!("told to stop");
                     stop.cancel();
                 }
@@ -150,25 +151,6 @@ impl Background {
         if tokio::time::timeout(PATIENCE, async { while self.tasks.join_next().await.is_some() {} }).await.is_err() {
             tracing::warn!("background tasks did not end in time");
         }
-    }
-}
-
-async fn signalled() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => {
-                signals.recv().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be waited for");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
     }
 }
 
