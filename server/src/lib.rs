@@ -12,6 +12,7 @@ pub mod demo;
 pub mod pages;
 pub mod query;
 pub mod routes;
+pub mod rules;
 pub mod security;
 pub mod serve;
 pub mod state;

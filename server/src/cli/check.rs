@@ -6,7 +6,10 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use super::say;
-use crate::config::{Config, Options, default_data_dir};
+use crate::{
+    config::{Config, Options, default_data_dir},
+    rules,
+};
 
 /// `hyperscope check`
 #[derive(Debug, Args)]
@@ -22,6 +25,11 @@ enum What {
         /// The file
         file: PathBuf,
     },
+    /// A file of alert and recording rules
+    Rules {
+        /// The file
+        file: PathBuf,
+    },
 }
 
 impl CheckCommand {
@@ -31,6 +39,10 @@ impl CheckCommand {
                 let named = || file.display().to_string();
                 let config = Options::from_file(&file)?;
                 Config::resolve(config, default_data_dir()).with_context(named)?;
+                file
+            }
+            What::Rules { file } => {
+                rules::read(&file)?;
                 file
             }
         };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 /// Names closer than this are offered as what was meant: 1 is equal, 0 has nothing in common.
-const NEAR_ENOUGH: f64 = 0.7;
+const NEAR_ENOUGH: f64 = 0.65;
 
 /// Why a file could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +80,13 @@ fn unknown_key(key: &str, known: &[&str]) -> String {
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase().replace('-', "_");
     known
-        .map(|candidate| (strsim::jaro_winkler(&name, candidate), candidate))
+        .map(|candidate| (likeness(&name, candidate), candidate))
         .filter(|(likeness, _)| *likeness >= NEAR_ENOUGH)
         .max_by(|(one, _), (other, _)| one.total_cmp(other))
         .map(|(_, candidate)| candidate)
+}
+
+/// How alike two names are: the better of a measure for long names and one for letters that changed places in short ones.
+fn likeness(one: &str, other: &str) -> f64 {
+    strsim::jaro_winkler(one, other).max(strsim::normalized_damerau_levenshtein(one, other))
 }
