@@ -37,7 +37,7 @@ pub fn require<S: Clone + Send + Sync + 'static>(
 }
 
 /// Lets only requests that may open a live socket reach the routes of `router`, whose handlers take a
-/// [`SocketAdmission`] before the upgrade and keep it as long as the socket is open.
+/// [`SocketAdmission`] before the upgrade and keep it as long as the socket is open. They find the [`Principal`] too.
 pub fn admit_sockets<S: Clone + Send + Sync + 'static>(router: Router<S>, auth: &Auth) -> Router<S> {
     router.route_layer(from_fn_with_state(auth.clone(), admit))
 }
@@ -78,6 +78,7 @@ async fn admit(State(auth): State<Auth>, mut request: Request, next: Next) -> Re
     request = Request::from_parts(parts, body);
     match admission {
         Ok(admission) => {
+            request.extensions_mut().insert(admission.principal().clone());
             request.extensions_mut().insert(admission);
             next.run(request).await
         }
