@@ -170,7 +170,7 @@ fn StatusChip(job: Job) -> impl IntoView {
         (_, _, true) => "unknown: the daemon restarted",
         (status, ..) => status.name(),
     };
-    view! { <span class="chip" data-status=job.status.name()>{words}</span> }
+    view! { <span class="status-chip" data-status=job.status.name()>{words}</span> }
 }
 
 #[component]
