@@ -118,3 +118,84 @@ fn push(document: &mut String, arguments: std::fmt::Arguments) {
     // Writing to a String has no error to report.
     let _ = document.write_fmt(arguments);
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{
+        dashboard::Dashboard,
+        page::{DashboardLink, Session},
+        range::TimeRange,
+        role::Role,
+    };
+
+    use super::*;
+
+    fn input(dashboard: Option<Dashboard>) -> PageInput {
+        PageInput {
+            boot: Boot {
+                version: "1".into(),
+                boot_id: "run".into(),
+                now_ms: 1_795_165_200_000,
+                session: Session {
+                    name: "</script><!--".into(),
+                    role: Role::Viewer,
+                    expires_at: None,
+                    dashboards: Vec::new(),
+                },
+                dashboards: vec![DashboardLink { uid: "one".into(), title: "One & only".into(), path: "/".into() }],
+                dashboard,
+                range: TimeRange::default(),
+                kiosk: false,
+                theme: Some("dark".into()),
+            },
+            panels: HashMap::new(),
+            job: None,
+            assets: AssetPaths { js: "/a.js".into(), wasm: "/a.wasm".into(), css: "/a.css".into() },
+            nonce: "nonce".into(),
+            tz_offset_min: 60,
+        }
+    }
+
+    fn dashboard() -> Dashboard {
+        let json = r#"{"uid":"one","title":"One & only","panels":[
+            {"id":"p","title":"Panel","kind":"stat","width":4,"height":4,"queries":[{"expr":"up"}]}]}"#;
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn the_payload_reads_back_and_cannot_end_its_element() {
+        let document = render_document(input(Some(dashboard())), "/");
+        let start = document.find("id=\"boot\" nonce=\"nonce\">").unwrap() + "id=\"boot\" nonce=\"nonce\">".len();
+        let json = document[start..].split_once("</script>").unwrap().0;
+        let payload: Payload = serde_json::from_str(json).unwrap();
+        assert_eq!(payload.boot, input(Some(dashboard())).boot);
+        assert_eq!(payload.offset_min, 60);
+        assert!(!document.contains("</script><!--"));
+    }
+
+    #[test]
+    fn a_page_is_complete_without_scripts() {
+        let document = render_document(input(Some(dashboard())), "/?from=now-6h&to=now&refresh=1m");
+        for part in [
+            "<html lang=\"en\" data-ssr data-theme=\"dark\">",
+            "<title>One &amp; only · hyperscope</title>",
+            "<meta http-equiv=\"refresh\" content=\"60\">",
+            "id=\"panel-p\"",
+            "Last 6 hours",
+            "href=\"/?from=now-15m&amp;to=now&amp;refresh=1m\"",
+            "action=\"/logout\"",
+        ] {
+            assert!(document.contains(part), "{part} is not in {document}");
+        }
+    }
+
+    #[test]
+    fn an_address_without_a_page_says_so() {
+        let none = render_document(input(None), "/nothing");
+        assert!(none.contains("There is no page at this address."), "{none}");
+        let job = render_document(input(None), "/jobs/site/1");
+        assert!(job.contains("No daemon has this job."), "{job}");
+        let dashboard = render_document(input(None), "/d/other");
+        assert!(dashboard.contains("There is no dashboard at this address."), "{dashboard}");
+    }
+}

@@ -3,13 +3,17 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use leptos::prelude::*;
-use model::{dashboard::Dashboard, page::Boot};
+use leptos_router::hooks::use_params_map;
+use model::{
+    dashboard::Dashboard,
+    page::{Boot, DashboardLink},
+};
 
 use super::{not_found::Missing, panel_data::follow};
 use crate::{
     panels::{PanelView, PanelsContext, Viewport},
     platform::{self, FetchError},
-    shell::{ConnectionIndicator, Page, TopBar},
+    shell::{ConnectionIndicator, Icon, Page, TopBar},
 };
 
 /// Dashboards that this page has seen, by uid: going back needs no question.
@@ -37,7 +41,12 @@ enum Loading {
 pub(crate) fn DashboardPage() -> impl IntoView {
     let page = Page::get();
     let library: Library = expect_context();
-    let uid = Memo::new(move |_| page.url.path.with(|path| uid_at(path, &page.boot().dashboards)));
+    // A route with a uid in it stays when the uid changes; the others end with their path.
+    let (params, path) = (use_params_map(), page.url.path.get_untracked());
+    let uid = Memo::new(move |_| {
+        let named = params.with(|params| params.get_str("uid").map(str::to_owned));
+        named.or_else(|| uid_at(&path, &page.boot().dashboards))
+    });
     let loading = RwSignal::new(uid.with_untracked(|uid| known(uid.as_deref())));
     Effect::new(move |before: Option<Option<String>>| {
         let uid = uid.get();
@@ -65,10 +74,9 @@ pub(crate) fn DashboardPage() -> impl IntoView {
     }
 }
 
-/// Uid of the dashboard at `path`.
-fn uid_at(path: &str, links: &[model::page::DashboardLink]) -> Option<String> {
-    let named = path.strip_prefix("/kiosk/").or_else(|| path.strip_prefix("/d/")).map(str::to_owned);
-    named.or_else(|| links.iter().find(|link| link.path == path).map(|link| link.uid.clone()))
+/// Uid of the dashboard with an address of its own at `path`.
+fn uid_at(path: &str, links: &[DashboardLink]) -> Option<String> {
+    links.iter().find(|link| link.path == path).map(|link| link.uid.clone())
 }
 
 fn known(uid: Option<&str>) -> Loading {
@@ -109,7 +117,7 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     let panels = dashboard.panels.iter().map(|panel| view! { <PanelView panel=panel.clone() data=follow(panel) /> });
     let panels = panels.collect_view();
     let bar = if kiosk.get_untracked() {
-        view! { <KioskBar title=title.clone() /> }.into_any()
+        view! { <KioskBar title=title.clone() dashboard=dashboard.uid.clone() /> }.into_any()
     } else {
         view! { <TopBar title=title.clone() dashboard=dashboard.uid.clone() /> }.into_any()
     };
@@ -127,23 +135,34 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
             <div class="panels" data-stale=move || page.live.lost.get().map(|_| "")>{panels}</div>
         </main>
     }
+    .into_any()
 }
 
 /// What is left of the chrome on a wall: the name, the time, and whether it is live.
 #[component]
-fn KioskBar(title: String) -> impl IntoView {
+fn KioskBar(title: String, dashboard: String) -> impl IntoView {
     let page = Page::get();
     Effect::new({
         let title = title.clone();
         move |_| platform::set_title(&crate::shell::window_title(&title))
     });
+    let uid = dashboard;
+    let away = move || {
+        let path = page.boot().dashboards.iter().find(|link| link.uid == uid).map(|link| link.path.clone());
+        page.url.link_to(path.as_deref().unwrap_or("/"))
+    };
     view! {
         <header class="kiosk-bar">
             <h1>{title}</h1>
+            <a class="button quiet kiosk-leave" href=away title="Leave the kiosk form">
+                {Icon::Leave.draw()}
+                <span class="sr-only">"Leave the kiosk form"</span>
+            </a>
             <ConnectionIndicator />
             <span class="kiosk-time">{move || page.clock.time(page.clock.now_ms.get())}</span>
         </header>
     }
+    .into_any()
 }
 
 /// What charts show of time: the URL's range; one that ends now ends where the newest evaluation does.

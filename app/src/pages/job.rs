@@ -71,6 +71,7 @@ pub(crate) fn JobPage() -> impl IntoView {
             }}
         </main>
     }
+    .into_any()
 }
 
 fn first_lookup(page: Page, key: &Key) -> Lookup {
@@ -160,6 +161,7 @@ fn Detail(lookup: RwSignal<Lookup>, key: Key) -> impl IntoView {
             }}
         </section>
     }
+    .into_any()
 }
 
 /// The status as word and shape.
@@ -204,6 +206,7 @@ fn Progress(job: Job) -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }
 
 /// A count of bytes as a float: exact up to 9 PB, and close enough beyond.
@@ -322,6 +325,7 @@ fn Cancel(job: Memo<Option<Job>>, key: Key) -> impl IntoView {
             </div>
         </dialog>
     }
+    .into_any()
 }
 
 /// The server's `message`, or that it was accepted.

@@ -13,6 +13,7 @@ pub(crate) fn NotFoundPage() -> impl IntoView {
             <Missing message="There is no page at this address." />
         </main>
     }
+    .into_any()
 }
 
 /// A notice with the way to the dashboards.
@@ -32,4 +33,5 @@ pub(crate) fn Missing(
             </ul>
         </div>
     }
+    .into_any()
 }

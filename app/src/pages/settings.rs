@@ -59,4 +59,5 @@ pub(crate) fn SettingsPage() -> impl IntoView {
             </section>
         </main>
     }
+    .into_any()
 }

@@ -99,6 +99,7 @@ pub fn App(
             <Frame payload />
         </Router>
     }
+    .into_any()
 }
 
 #[component]
@@ -156,6 +157,7 @@ fn Frame(payload: Payload) -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }
 
 /// The time of the newest evaluation in `data`.

@@ -39,6 +39,7 @@ pub(crate) fn RangePicker() -> impl IntoView {
             </div>
         </details>
     }
+    .into_any()
 }
 
 /// Two times of one's own. Without scripts the form's fields are the URL's, read as UTC.
@@ -84,6 +85,7 @@ fn CustomRange() -> impl IntoView {
             <button type="submit" class="button primary">"Apply"</button>
         </form>
     }
+    .into_any()
 }
 
 /// How the page renews itself.
@@ -113,6 +115,7 @@ pub(crate) fn RefreshPicker() -> impl IntoView {
             </div>
         </details>
     }
+    .into_any()
 }
 
 /// The range in words: `Last 6 hours`, or from when to when.

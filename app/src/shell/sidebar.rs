@@ -19,6 +19,7 @@ pub(crate) fn Sidebar() -> impl IntoView {
             <ul class="sidebar-links">{links}</ul>
         </nav>
     }
+    .into_any()
 }
 
 fn entry(page: Page, link: &DashboardLink) -> impl IntoView + use<> {

@@ -52,6 +52,7 @@ pub(crate) fn TopBar(
             </div>
         </header>
     }
+    .into_any()
 }
 
 /// How the page is connected, in words.
@@ -67,6 +68,7 @@ pub(crate) fn ConnectionIndicator() -> impl IntoView {
             <span class="sr-only" role="status">{move || connection.get().name()}</span>
         </div>
     }
+    .into_any()
 }
 
 /// From system to light to dark and around.
@@ -98,6 +100,7 @@ fn ThemeSwitch() -> impl IntoView {
             <span class="sr-only">{name}</span>
         </button>
     }
+    .into_any()
 }
 
 /// Who is logged in, and the way out.
@@ -129,4 +132,5 @@ fn UserMenu(session: Session) -> impl IntoView {
             </div>
         </details>
     }
+    .into_any()
 }
