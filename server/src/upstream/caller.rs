@@ -12,7 +12,7 @@ use super::{
     CancelAnswer, CancelError,
     client::CallError,
     link::Link,
-    probe::{Dialect, STATUS_LIMIT},
+    probe::STATUS_LIMIT,
     scalar::parse_go_duration,
     wire::{CancelWire, JobsWire, LogsWire, StatusWire},
 };
@@ -50,23 +50,21 @@ pub(super) async fn run(link: Arc<Link>, stop: CancellationToken) {
             () = link.wake.notified() => {}
             () = tokio::time::sleep(LOOK_INTERVAL) => {}
         }
-        let Some(dialect) = link.dialect() else { continue };
+        if link.dialect().is_none() {
+            continue;
+        }
         let since_all = asked_all.map_or(Duration::MAX, |at| at.elapsed());
         let is_fresh = link.feed_is_fresh();
-        let is_resync = dialect == Dialect::Documented && since_all >= EVENTS_RESYNC;
+        let is_resync = link.sends_events() && since_all >= EVENTS_RESYNC;
         let is_poll = !is_fresh && since_all >= link.options.poll_interval;
         let questions = async {
             if link.take_wants_all() || is_resync || is_poll {
                 asked_all = Some(Instant::now());
                 if let Err(error) = ask_all(&link).await {
-                    link.poll_failed(error.is_reached());
-                    if !link.feed_is_fresh() {
-                        link.note_error(&error.to_string());
-                        link.refresh_state();
-                    }
+                    link.poll_failed(&error);
                 }
             } else if is_fresh && details_failed.is_none_or(|at| at.elapsed() >= DETAIL_RETRY) {
-                let refresh_ms = (dialect != Dialect::Documented).then_some(DETAIL_REFRESH_MS);
+                let refresh_ms = (!link.sends_events()).then_some(DETAIL_REFRESH_MS);
                 details_failed = match ask_details(&link, refresh_ms).await {
                     Ok(()) => None,
                     Err(error) => {

@@ -17,6 +17,9 @@ pub(super) const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// A daemon closes idle connections after 30 s; ours must not be the one that finds out.
 const IDLE: Duration = Duration::from_secs(20);
 
+/// Larger answers are read on a thread of their own, so that they delay nothing else.
+const LARGE_ANSWER: usize = 512 * 1024;
+
 /// Longest piece of an answer that an error repeats, in characters.
 const EXCERPT: usize = 120;
 
@@ -178,20 +181,24 @@ impl Client {
     }
 
     /// Gets JSON.
-    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, limit_bytes: usize) -> Result<T, CallError> {
+    pub(super) async fn get<T: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+        limit_bytes: usize,
+    ) -> Result<T, CallError> {
         let answer = self.call(Method::GET, path, None, "application/json", limit_bytes).await?;
-        self.json(path, &answer)
+        self.json(path, answer).await
     }
 
     /// Posts JSON and gets JSON.
-    pub(super) async fn post<T: DeserializeOwned>(
+    pub(super) async fn post<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
         body: String,
         limit_bytes: usize,
     ) -> Result<T, CallError> {
         let answer = self.call(Method::POST, path, Some(body), "application/json", limit_bytes).await?;
-        self.json(path, &answer)
+        self.json(path, answer).await
     }
 
     /// Gets text of any kind but HTML.
@@ -206,12 +213,20 @@ impl Client {
         url
     }
 
-    fn json<T: DeserializeOwned>(&self, path: &str, answer: &Answer) -> Result<T, CallError> {
-        serde_json::from_str(&answer.body).map_err(|error| CallError::Malformed {
+    async fn json<T: DeserializeOwned + Send + 'static>(&self, path: &str, answer: Answer) -> Result<T, CallError> {
+        let malformed = |reason: String| CallError::Malformed {
             url: self.shown(path),
             expected: self.expected,
-            reason: self.redactor.text(&error.to_string()).into_owned(),
-        })
+            reason: self.redactor.text(&reason).into_owned(),
+        };
+        let is_large = answer.body.len() > LARGE_ANSWER;
+        let read = move || serde_json::from_str(&answer.body);
+        let result = if is_large {
+            tokio::task::spawn_blocking(read).await.map_err(|error| malformed(error.to_string()))?
+        } else {
+            read()
+        };
+        result.map_err(|error| malformed(error.to_string()))
     }
 
     async fn call(

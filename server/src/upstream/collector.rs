@@ -8,13 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Outlets,
-    clock::Cadence,
+    cadence::Cadence,
     derive,
     ledger::Ledger,
     link::Link,
     sample::TargetLabels,
     scrape::{Scrape, Scraper},
     status::StatusCell,
+    vitals,
 };
 
 /// How long the first scrape of a daemon waits for it to be recognised.
@@ -42,8 +43,9 @@ pub(super) async fn run_daemon(link: Arc<Link>, mut scraper: Scraper, outlets: O
                     () = stop.cancelled() => break,
                     scrape = scraper.scrape(path, at_ms) => scrape,
                 };
-                if let Some(error) = &scrape.error {
-                    link.note_error(&format!("the scrape failed: {error}"));
+                link.scraped(scrape.error.as_ref());
+                if let Some(reading) = vitals::read(&scrape.points) {
+                    link.read_vitals(reading);
                 }
                 settle(scrape, &scraper, &link.status, &outlets, at_ms)
             }
@@ -54,7 +56,7 @@ pub(super) async fn run_daemon(link: Arc<Link>, mut scraper: Scraper, outlets: O
         };
         let state = link.status.state();
         if matches!(state, UpstreamState::Live | UpstreamState::Polling) {
-            for (name, labels, value) in link.derived(scraper.families()) {
+            for (name, labels, value) in link.derived(scraper.names()) {
                 let pairs: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (*name, value.as_str())).collect();
                 points.push(Point { labels: scraper.labels().series(name, &pairs), timestamp_ms: at_ms, value });
             }

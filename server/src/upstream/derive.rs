@@ -117,12 +117,12 @@ impl Tally {
         self.providers.entry(provider.to_owned()).or_default()
     }
 
-    /// All series now, but those of the families in `present`, which the daemon shows itself.
+    /// All series now, but those of the names in `present`, which the daemon shows itself.
     pub(super) fn series(&self, book: &Book, present: &HashSet<String>) -> Vec<Derived> {
         let mut series = Vec::new();
         self.push_jobs(book, &mut series);
         self.push_process(&mut series);
-        series.retain(|(name, ..)| !present.contains(family_name(name)));
+        series.retain(|(name, ..)| !present.contains(*name));
         series
     }
 
@@ -200,11 +200,6 @@ impl Histogram {
     }
 }
 
-/// The family of a derived series: its name without the suffix of a histogram's part.
-fn family_name(name: &str) -> &str {
-    ["_bucket", "_sum", "_count"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name)
-}
-
 /// Type and meaning of each derived family.
 pub(super) fn metadata() -> Vec<Metadata> {
     [
@@ -232,4 +227,83 @@ pub(super) fn metadata() -> Vec<Metadata> {
     .into_iter()
     .map(|(name, kind, help)| Metadata { name: name.to_owned(), kind, help: help.to_owned(), unit: String::new() })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::{
+        feed::SystemReading,
+        jobs::{JobUpdate, Moment, Rules},
+    };
+
+    fn value(series: &[Derived], name: &str, label: (&str, &str)) -> Option<f64> {
+        let has = |labels: &[(&'static str, String)]| labels.iter().any(|(name, value)| (*name, &**value) == label);
+        series
+            .iter()
+            .find(|(known, labels, _)| *known == name && (label.0.is_empty() || has(labels)))
+            .map(|found| found.2)
+    }
+
+    #[test]
+    fn counters_start_at_what_is_there_and_rise_by_what_happens() {
+        let mut book = Book::new("d", Rules { cancelled_is_final: true, most_jobs: 100 });
+        let mut tally = Tally::default();
+        assert!(tally.series(&book, &HashSet::new()).is_empty(), "nothing is known yet");
+        let job = |id: &str, status| JobUpdate {
+            id: id.to_owned(),
+            status: Some(status),
+            provider: Some("aws".to_owned()),
+            job_type: Some("export".to_owned()),
+            started_at: Some(1_000),
+            completed_at: Some(4_000),
+            ..JobUpdate::default()
+        };
+        let moment = |now_ms| Moment { now_ms, daemon_ms: now_ms };
+        let list = vec![job("a", JobStatus::Completed), job("b", JobStatus::Running), job("c", JobStatus::Pending)];
+        tally.count(&book.replace(list, moment(5_000), false).changes);
+        let series = tally.series(&book, &HashSet::new());
+        let aws = ("provider", "aws");
+        assert_eq!(value(&series, "hypersdk_jobs_completed_total", aws), Some(1.0));
+        assert_eq!(value(&series, "hypersdk_provider_jobs_total", aws), Some(3.0));
+        assert_eq!(value(&series, "hypersdk_jobs_active", aws), Some(1.0));
+        assert_eq!(value(&series, "hypersdk_queue_length", aws), Some(1.0));
+        assert_eq!(value(&series, "hypersdk_export_bytes_total", aws), None, "absent is not zero");
+        assert_eq!(value(&series, "hypersdk_job_duration_seconds_bucket", ("le", "2")), Some(0.0));
+        assert_eq!(value(&series, "hypersdk_job_duration_seconds_bucket", ("le", "4")), Some(1.0));
+        assert_eq!(value(&series, "hypersdk_job_duration_seconds_bucket", ("le", "+Inf")), Some(1.0));
+
+        tally.count(&book.update(vec![job("b", JobStatus::Failed)], moment(6_000)).changes);
+        tally.count(&book.update(vec![job("b", JobStatus::Failed)], moment(7_000)).changes);
+        tally.count(&book.replace(Vec::new(), moment(9_000), true).changes);
+        let series = tally.series(&book, &HashSet::new());
+        assert_eq!(value(&series, "hypersdk_jobs_failed_total", aws), Some(1.0));
+        assert_eq!(value(&series, "hypersdk_jobs_total", ("status", "failed")), Some(1.0));
+        assert_eq!(value(&series, "hypersdk_jobs_completed_total", aws), Some(1.0), "a restart takes nothing away");
+        assert_eq!(value(&series, "hypersdk_jobs_active", aws), Some(0.0));
+
+        let present = HashSet::from(["hypersdk_jobs_failed_total".to_owned()]);
+        assert_eq!(value(&tally.series(&book, &present), "hypersdk_jobs_failed_total", aws), None);
+    }
+
+    #[test]
+    fn numbers_of_the_process_go_on_over_a_restart() {
+        let book = Book::new("d", Rules { cancelled_is_final: true, most_jobs: 100 });
+        let mut tally = Tally::default();
+        for requests in [10.0, 30.0, 5.0] {
+            tally.observe(&Numbers {
+                http_requests: Some(requests),
+                mean_response_seconds: Some(0.5),
+                system: SystemReading { memory_bytes: Some(7.0), ..SystemReading::default() },
+                ..Numbers::default()
+            });
+        }
+        let series = tally.series(&book, &HashSet::new());
+        let none = ("", "");
+        assert_eq!(value(&series, "hypersdk_http_requests_total", none), Some(35.0));
+        assert_eq!(value(&series, "hypersdk_http_response_time_seconds_sum", none), Some(17.5));
+        assert_eq!(value(&series, "hypersdk_memory_bytes", ("type", "heap")), Some(7.0));
+        assert_eq!(value(&series, "hypersdk_http_errors_total", none), None);
+        assert_eq!(value(&series, "hypersdk_cpu_usage", none), None);
+    }
 }

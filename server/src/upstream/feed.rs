@@ -241,4 +241,20 @@ mod tests {
             assert!(parse(text, &Redactor::default()).is_err(), "{text}");
         }
     }
+
+    #[test]
+    fn no_cut_or_changed_byte_makes_it_panic() {
+        let text = r#"{"type":"metrics","timestamp":"2026-03-01T10:00:01.2+01:00","data":{"raw":{"http_requests":1e3,
+            "recent_jobs":[{"id":"é","status":"running","progress":{"percent_complete":-1},"error":"a://b@c password=x"}]}}}"#;
+        let characters: Vec<char> = text.chars().collect();
+        for index in 0..characters.len() {
+            let cut: String = characters[..index].iter().collect();
+            let _ = parse(&cut, &Redactor::default());
+            for stranger in ['"', '{', '9', '\\', 'é', ':', '\0'] {
+                let mut changed = characters.clone();
+                changed[index] = stranger;
+                let _ = parse(&changed.into_iter().collect::<String>(), &Redactor::default());
+            }
+        }
+    }
 }

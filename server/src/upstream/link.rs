@@ -20,15 +20,16 @@ use tokio::{
 
 use super::{
     DaemonConfig, Options,
-    client::Client,
-    clock::now_ms,
+    client::{CallError, Client},
     derive::{Derived, Tally},
     feed::{Incoming, Message, SystemReading},
     jobs::{Book, JobUpdate, Moment, Outcome, Rules},
     probe::{Dialect, Profile},
     redact::Redactor,
+    scrape::ScrapeError,
     status::StatusCell,
 };
+use crate::clock::now_ms;
 
 /// Time between two `system.metrics` events of a daemon that tells more often.
 const SYSTEM_INTERVAL: Duration = Duration::from_millis(4900);
@@ -73,6 +74,24 @@ struct Contact {
     is_reached: bool,
     has_failed: bool,
     wants_all: bool,
+    /// It sends the documented events, whatever the probe found.
+    sends_events: bool,
+    troubles: Troubles,
+}
+
+/// What is wrong, by what it is wrong with, in words for a person.
+#[derive(Default)]
+struct Troubles {
+    feed: Option<String>,
+    poll: Option<String>,
+    scrape: Option<String>,
+}
+
+impl Troubles {
+    /// What to show: the feed is what matters most, and what it suffers from is seldom its alone.
+    fn worst(&self) -> Option<String> {
+        [&self.feed, &self.poll, &self.scrape].into_iter().find_map(Clone::clone)
+    }
 }
 
 impl Link {
@@ -117,7 +136,7 @@ impl Link {
         self.knowledge().system.clone()
     }
 
-    /// Series counted from the feed, but those of the families in `present`.
+    /// Series counted from the feed, but those of the names in `present`.
     pub(super) fn derived(&self, present: &HashSet<String>) -> Vec<Derived> {
         let knowledge = self.knowledge();
         knowledge.tally.series(&knowledge.book, present)
@@ -143,6 +162,7 @@ impl Link {
         let now_ms = now_ms();
         let moment = Moment { now_ms, daemon_ms: incoming.at_ms.unwrap_or(now_ms) };
         let is_data = !matches!(incoming.message, Message::Other);
+        let is_event = matches!(incoming.message, Message::System(_));
         match incoming.message {
             Message::AllJobs(jobs) => self.apply(|knowledge| knowledge.book.replace(jobs, moment, false)),
             Message::Job(update) => {
@@ -156,6 +176,7 @@ impl Link {
                 outcome
             }),
             Message::System(reading) => self.apply(|knowledge| {
+                knowledge.book.set_cancelled_is_final(true);
                 let event = knowledge.note_system(&self.name, reading, true);
                 Outcome { events: event.into_iter().collect(), changes: Vec::new() }
             }),
@@ -166,11 +187,18 @@ impl Link {
             Message::Other => {}
         }
         if is_data {
-            self.contact().last_message = Some(Instant::now());
+            let trouble = {
+                let mut contact = self.contact();
+                contact.last_message = Some(Instant::now());
+                contact.sends_events |= is_event;
+                contact.troubles.feed = None;
+                contact.troubles.poll = None;
+                contact.troubles.worst()
+            };
             self.status.update(now_ms, |status| {
                 status.last_data_ms = Some(now_ms);
                 status.state = UpstreamState::Live;
-                status.error = None;
+                status.error = trouble;
             });
         }
     }
@@ -191,6 +219,7 @@ impl Link {
             outcome
         });
         self.contact().last_poll = Some(Instant::now());
+        self.trouble(|troubles| troubles.poll = None);
         self.status.update(now_ms, |status| status.last_data_ms = Some(now_ms));
         self.refresh_state();
     }
@@ -251,28 +280,59 @@ impl Link {
             contact.has_failed = true;
         }
         self.wake.notify_one();
-        self.note_error(error);
+        self.feed_trouble(error);
         self.refresh_state();
     }
 
-    /// Something is wrong, though the connection goes on.
-    pub(super) fn note_error(&self, error: &str) {
+    /// Something is wrong with the feed, though the connection may go on.
+    pub(super) fn feed_trouble(&self, error: &str) {
         let error = self.redactor.text(error).into_owned();
-        tracing::debug!(upstream = self.name, error, "trouble with a daemon");
-        self.status.update(now_ms(), |status| status.error = Some(error));
+        self.trouble(|troubles| troubles.feed = Some(error));
     }
 
     /// A poll failed.
-    pub(super) fn poll_failed(&self, is_reached: bool) {
-        let mut contact = self.contact();
-        contact.is_reached |= is_reached;
-        contact.has_failed = true;
+    pub(super) fn poll_failed(&self, error: &CallError) {
+        {
+            let mut contact = self.contact();
+            contact.is_reached |= error.is_reached();
+            contact.has_failed = true;
+        }
+        if !self.feed_is_fresh() {
+            self.trouble(|troubles| troubles.poll = Some(error.to_string()));
+            self.refresh_state();
+        }
+    }
+
+    /// A scrape ended, well or not.
+    pub(super) fn scraped(&self, error: Option<&ScrapeError>) {
+        self.trouble(|troubles| troubles.scrape = error.map(|error| format!("the scrape failed: {error}")));
+    }
+
+    /// The page of metrics told the state of the process. The feed knows better, while there is one that tells it.
+    pub(super) fn read_vitals(&self, reading: SystemReading) {
+        if self.feed_is_fresh() {
+            return;
+        }
+        self.apply(|knowledge| {
+            let event = knowledge.note_system(&self.name, reading, false);
+            Outcome { events: event.into_iter().collect(), changes: Vec::new() }
+        });
+    }
+
+    fn trouble(&self, change: impl FnOnce(&mut Troubles)) {
+        let worst = {
+            let mut contact = self.contact();
+            change(&mut contact.troubles);
+            contact.troubles.worst()
+        };
+        self.status.update(now_ms(), |status| status.error = worst);
     }
 
     /// True while messages come over the socket.
     pub(super) fn feed_is_fresh(&self) -> bool {
+        let stale_after = self.stale_after();
         let contact = self.contact();
-        contact.socket_is_open && contact.last_message.is_some_and(|at| at.elapsed() < self.stale_after())
+        contact.socket_is_open && contact.last_message.is_some_and(|at| at.elapsed() < stale_after)
     }
 
     /// When the last message with data came.
@@ -285,34 +345,40 @@ impl Link {
         std::mem::take(&mut self.contact().wants_all)
     }
 
+    /// Whether it tells what happens rather than, each second, all there is.
+    pub(super) fn sends_events(&self) -> bool {
+        self.contact().sends_events || self.dialect() == Some(Dialect::Documented)
+    }
+
     /// A message every second is what a daemon as built sends; a documented one may have nothing to say for 5 s.
     pub(super) fn stale_after(&self) -> Duration {
-        match self.dialect() {
-            Some(Dialect::Documented) => self.options.stale_after.saturating_mul(2),
-            _ => self.options.stale_after,
-        }
+        let factor = if self.sends_events() { 2 } else { 1 };
+        self.options.stale_after.saturating_mul(factor)
     }
 
     /// Brings the state up to date with the time since the last data.
     pub(super) fn refresh_state(&self) {
-        let (is_fresh, polls, is_reached, has_data, has_failed) = {
+        let stale_after = self.stale_after();
+        let poll_lasts = self.options.poll_interval * 2 + stale_after;
+        let (is_live, is_polling, is_recent, is_reached, has_failed) = {
             let contact = self.contact();
-            let since = |at: Option<Instant>| at.map(|at| at.elapsed());
-            let newest = since(contact.last_message).into_iter().chain(since(contact.last_poll)).min();
-            let is_recent = newest.is_some_and(|age| age < self.stale_after());
-            let polls =
-                since(contact.last_poll).is_some_and(|age| age < self.options.poll_interval * 2 + self.stale_after());
-            let is_live =
-                contact.socket_is_open && since(contact.last_message).is_some_and(|age| age < self.stale_after());
-            (is_live, polls && !is_live, contact.is_reached || contact.socket_is_open, is_recent, contact.has_failed)
+            let is_within = |at: Option<Instant>, limit| at.is_some_and(|at| at.elapsed() < limit);
+            let is_recent = is_within(contact.last_message, stale_after);
+            (
+                contact.socket_is_open && is_recent,
+                contact.last_poll > contact.last_message && is_within(contact.last_poll, poll_lasts),
+                is_recent,
+                contact.is_reached || contact.socket_is_open,
+                contact.has_failed,
+            )
         };
         let now_ms = now_ms();
         self.status.update(now_ms, |status| {
             status.state = match status.state {
-                _ if is_fresh => UpstreamState::Live,
-                _ if polls => UpstreamState::Polling,
+                _ if is_live => UpstreamState::Live,
+                _ if is_polling => UpstreamState::Polling,
                 // The socket has just closed; what is shown is as good as a moment ago.
-                state if has_data => state,
+                state if is_recent => state,
                 UpstreamState::Connecting if !has_failed => UpstreamState::Connecting,
                 _ if is_reached && status.last_data_ms.is_some() => UpstreamState::Stale,
                 _ => UpstreamState::Down,

@@ -8,9 +8,9 @@
 //! Nothing here knows a browser, a session or a query.
 
 mod backoff;
+mod cadence;
 mod caller;
 mod client;
-mod clock;
 mod collector;
 mod derive;
 mod feed;
@@ -25,6 +25,7 @@ mod scrape;
 mod socket;
 mod status;
 mod tls;
+mod vitals;
 mod wire;
 
 use std::{sync::Arc, time::Duration};
@@ -52,6 +53,7 @@ pub use self::{
     client::{ApiKey, CallError, ClientError},
     sample::{Metadata, MetadataSink},
 };
+use crate::clock::now_ms;
 
 /// Label `job` of a daemon's series, as the HyperSDK documents configure it.
 const DAEMON_JOB: &str = "hypersdk";
@@ -204,8 +206,7 @@ impl Upstreams {
             let more = target.labels.iter().map(|(name, value)| (&**name, &**value));
             let labels = TargetLabels::new(own.into_iter().chain(more));
             let scraper = Scraper::new(client, labels, limits, Arc::clone(&redactor));
-            let status =
-                StatusCell::new(&target.name, UpstreamKind::Prometheus, clock::now_ms(), outlets.events.clone());
+            let status = StatusCell::new(&target.name, UpstreamKind::Prometheus, now_ms(), outlets.events.clone());
             let status = Arc::new(status);
             tasks.spawn(collector::run_target(
                 target.name,

@@ -248,4 +248,20 @@ mod tests {
         assert_eq!(redactor.text("bad s3cr3t-longer, s3cr3t of svc-vmware abc"), "bad ***, *** of *** abc");
         assert_eq!(redactor.text("username=bob"), "username=***");
     }
+
+    #[test]
+    fn odd_text_does_not_make_it_panic() {
+        let redactor = Redactor::new(true);
+        redactor.learn("://");
+        let pieces = ["password", "=", ":", "\"", "'", "\\", "://", "@", "é", " ", "Bearer", "token", "\n", "x"];
+        for first in pieces {
+            for second in pieces {
+                for third in pieces {
+                    for fourth in pieces {
+                        let _ = redactor.text(&[first, second, third, fourth].concat());
+                    }
+                }
+            }
+        }
+    }
 }

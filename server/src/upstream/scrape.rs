@@ -7,7 +7,7 @@ use std::{
 };
 
 use exposition::{
-    page::{Family, Format},
+    page::{Family, Format, Kind},
     parse::{Limits, parse},
 };
 use promql::{labels::Labels, source::Point};
@@ -37,7 +37,7 @@ pub(super) struct Scraper {
     /// Labels by the series' text on the page: a page hardly changes but for its numbers.
     known: HashMap<Box<str>, Labels>,
     described: Vec<Metadata>,
-    families: HashSet<String>,
+    names: HashSet<String>,
 }
 
 /// What one scrape gave.
@@ -71,13 +71,13 @@ impl Scraper {
             redactor,
             known: HashMap::new(),
             described: Vec::new(),
-            families: HashSet::new(),
+            names: HashSet::new(),
         }
     }
 
-    /// Families on the last page that could be read.
-    pub(super) fn families(&self) -> &HashSet<String> {
-        &self.families
+    /// Names of the series on the last page that could be read.
+    pub(super) fn names(&self) -> &HashSet<String> {
+        &self.names
     }
 
     /// The labels of a series of this target.
@@ -137,23 +137,30 @@ impl Scraper {
             let timestamp_ms = sample.timestamp_ms.unwrap_or(at_ms);
             scrape.points.push(Point { labels, timestamp_ms, value: sample.value });
         }
-        let metadata: Vec<Metadata> = families
-            .iter()
-            .map(|family| Metadata {
-                name: family.name.to_string(),
-                kind: family.kind,
-                help: self.redactor.known(&family.help).into_owned(),
-                unit: family.unit.to_string(),
-            })
-            .collect();
+        let metadata: Vec<Metadata> = families.iter().map(|family| self.metadata(family)).collect();
         if metadata != self.described {
-            self.families = families
-                .iter()
-                .filter(|family| !family.samples.is_empty())
-                .map(|family| family.name.to_string())
-                .collect();
+            let samples = families.iter().flat_map(|family| &family.samples);
+            self.names = samples.map(|sample| sample.name.to_string()).collect();
             self.described.clone_from(&metadata);
             scrape.metadata = Some(metadata);
+        }
+    }
+
+    /// Under the name by which the family is queried: OpenMetrics leaves out the suffix that all its series have.
+    fn metadata(&self, family: &Family) -> Metadata {
+        let suffix = match family.kind {
+            Kind::Counter => "_total",
+            Kind::Info => "_info",
+            _ => "",
+        };
+        let is_suffixed = !suffix.is_empty()
+            && !family.name.ends_with(suffix)
+            && family.samples.iter().any(|sample| sample.name.ends_with(suffix));
+        Metadata {
+            name: if is_suffixed { format!("{}{suffix}", family.name) } else { family.name.to_string() },
+            kind: family.kind,
+            help: self.redactor.known(&family.help).into_owned(),
+            unit: family.unit.to_string(),
         }
     }
 

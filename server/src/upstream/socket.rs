@@ -164,7 +164,7 @@ async fn read(link: &Arc<Link>, mut stream: Stream) -> Failure {
 fn take(link: &Link, text: &str) {
     match feed::parse(text, &link.redactor) {
         Ok(incoming) => link.receive(incoming),
-        Err(error) => link.note_error(&format!("the live socket: {error}")),
+        Err(error) => link.feed_trouble(&format!("the live socket: {error}")),
     }
 }
 

@@ -41,20 +41,8 @@ async fn documented_end_to_end() {
     world.sample("scrape_samples_scraped", &labels, |value| value > 50.0).await;
     world.sample("hypersdk_jobs_active", &labels, |_| true).await;
     world.sample("hypersdk_http_response_time_seconds_bucket", &labels, |_| true).await;
-    let of_active = |point: &&promql::source::Point| point.labels.metric_name() == "hypersdk_jobs_active";
-    let points = world.memory.points.lock().unwrap().clone();
-    let newest = points.iter().filter(of_active).map(|point| point.timestamp_ms).max();
-    let mut labels: Vec<_> = points
-        .iter()
-        .filter(of_active)
-        .filter(|point| Some(point.timestamp_ms) == newest)
-        .map(|point| &point.labels)
-        .collect();
-    let count = labels.len();
-    labels.sort();
-    labels.dedup();
-    assert_eq!(labels.len(), count, "a series twice in one scrape");
-    assert!(world.memory.metadata.lock().unwrap().iter().any(|one| one.name == "hypersdk_jobs_active"));
+    world.assert_no_series_twice();
+    assert!(world.memory.metadata.lock().unwrap().iter().any(|one| one.name == "hypersdk_jobs_completed_total"));
     world.end().await;
     simulator.shutdown().await;
 }
@@ -112,6 +100,7 @@ async fn custom_needs_its_key_and_adds_what_its_page_lacks() {
     world.sample("hypersdk_api_requests_total", &labels, |value| value > 0.0).await;
     world.sample("hypersdk_jobs_active", &labels, |_| true).await;
     world.sample("hypersdk_jobs_completed_total", &labels, |_| true).await;
+    world.assert_no_series_twice();
     world.end().await;
     simulator.shutdown().await;
 }

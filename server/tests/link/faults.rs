@@ -118,6 +118,7 @@ async fn after_a_restart_its_jobs_are_history() {
             })
             .await;
         assert_eq!((lost.rate_bytes_per_second, lost.eta_seconds), (None, None));
+        world.until("opened again", |world| (world.upstreams.statuses()[0].reconnects > 0).then_some(())).await;
         world.state(UpstreamState::Live).await;
         assert!(world.upstreams.job("sim", &id).unwrap().historic);
         let next = manual_job(&simulator).await;
@@ -136,6 +137,19 @@ async fn a_refused_socket_leaves_polling() {
     world.until("jobs", |world| (!world.upstreams.jobs().is_empty()).then_some(())).await;
     world.error("503").await;
     world.sample("hypersdk_jobs_active", &[], |_| true).await;
+    world.end().await;
+    simulator.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_socket_the_page_of_metrics_tells_how_the_process_is() {
+    let simulator = quiet_sim(Dialect::Documented).await;
+    admin(&simulator, "/sim/fault", r#"{"kind":"refuse_upgrade"}"#).await;
+    let world = World::to(&url(&simulator));
+    world.state(UpstreamState::Polling).await;
+    let known = |world: &World| world.upstreams.system().into_iter().next();
+    let system = world.until("system metrics", known).await;
+    assert!(system.memory_bytes > Some(0.0) && system.goroutines > Some(0.0), "{system:?}");
     world.end().await;
     simulator.shutdown().await;
 }

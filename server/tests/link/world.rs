@@ -126,6 +126,15 @@ impl World {
         self.until(name, |world| world.value(name, labels).filter(|value| wanted(*value))).await
     }
 
+    /// Every series has one value a scrape: what is derived does not repeat what is scraped.
+    pub(crate) fn assert_no_series_twice(&self) {
+        let points = self.memory.points.lock().unwrap();
+        let mut known = std::collections::HashSet::new();
+        for point in points.iter() {
+            assert!(known.insert((&point.labels, point.timestamp_ms)), "twice: {:?}", point.labels);
+        }
+    }
+
     /// Ends the links and waits for their tasks.
     pub(crate) async fn end(self) {
         self.stop.cancel();

@@ -375,3 +375,172 @@ struct Batch {
     /// Running jobs that were mentioned.
     moved: Vec<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START_MS: i64 = 1_700_000_000_000;
+
+    fn book(most_jobs: usize) -> Book {
+        Book::new("d", Rules { cancelled_is_final: false, most_jobs })
+    }
+
+    fn at(seconds: i64) -> Moment {
+        let now_ms = START_MS + seconds * 1000;
+        Moment { now_ms, daemon_ms: now_ms }
+    }
+
+    fn job(id: &str, status: JobStatus) -> JobUpdate {
+        JobUpdate { id: id.to_owned(), status: Some(status), created_at: Some(START_MS), ..JobUpdate::default() }
+    }
+
+    fn percent(id: &str, percent: f64) -> JobUpdate {
+        JobUpdate { percent: Some(percent), ..job(id, JobStatus::Running) }
+    }
+
+    fn transitions(outcome: &Outcome) -> Vec<(String, Option<JobStatus>, JobStatus)> {
+        let told = outcome.events.iter().filter_map(|event| match event {
+            Event::JobStatus(told) => Some((told.job_id.clone(), told.from, told.status)),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    fn progress(events: &[Event]) -> Vec<Option<f64>> {
+        let told = events.iter().filter_map(|event| match event {
+            Event::JobProgress(progress) => Some(progress.percent),
+            _ => None,
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn only_what_changes_is_told() {
+        let mut book = book(100);
+        let list = || vec![job("a", JobStatus::Pending), percent("b", 10.0)];
+        let mut first = transitions(&book.replace(list(), at(0), false));
+        first.sort();
+        assert_eq!(first, [("a".into(), None, JobStatus::Pending), ("b".into(), None, JobStatus::Running)]);
+        assert!(book.replace(list(), at(2), false).events.iter().all(|event| matches!(event, Event::JobProgress(_))));
+        let outcome = book.replace(vec![job("a", JobStatus::Running), percent("b", 10.0)], at(3), false);
+        assert_eq!(transitions(&outcome), [("a".into(), Some(JobStatus::Pending), JobStatus::Running)]);
+        assert_eq!(book.job("a").unwrap().started_at, Some(START_MS + 3000));
+    }
+
+    #[test]
+    fn percent_never_falls_and_ends_at_100() {
+        let mut book = book(100);
+        book.update(vec![percent("a", 60.0)], at(0));
+        book.update(vec![percent("a", 0.0)], at(1));
+        assert_eq!(book.job("a").unwrap().percent, Some(60.0));
+        book.update(vec![JobUpdate { percent: Some(0.0), ..job("a", JobStatus::Completed) }], at(2));
+        assert_eq!(book.job("a").unwrap().percent, Some(100.0));
+    }
+
+    #[test]
+    fn a_tool_that_tells_no_percentage_has_none() {
+        let mut book = book(100);
+        for (id, tool) in [("a", "govc"), ("b", "web"), ("c", "ctl")] {
+            book.update(vec![JobUpdate { export_method: Some(tool.into()), ..percent(id, 0.0) }], at(0));
+        }
+        let percents: Vec<_> = ["a", "b", "c"].map(|id| book.job(id).unwrap().percent).into();
+        assert_eq!(percents, [None, None, Some(0.0)]);
+    }
+
+    #[test]
+    fn progress_goes_out_once_a_second_and_the_last_of_it_does_too() {
+        let mut book = book(100);
+        book.update(vec![percent("a", 1.0)], at(0));
+        let step = |book: &mut Book, value, milliseconds| {
+            let now_ms = START_MS + milliseconds;
+            progress(&book.update(vec![percent("a", value)], Moment { now_ms, daemon_ms: now_ms }).events)
+        };
+        assert_eq!(step(&mut book, 2.0, 100), [Some(2.0)]);
+        assert_eq!(step(&mut book, 3.0, 300), []);
+        assert_eq!(step(&mut book, 4.0, 500), []);
+        assert_eq!(progress(&book.tick(START_MS + 600)), []);
+        assert_eq!(progress(&book.tick(START_MS + 1100)), [Some(4.0)]);
+        assert_eq!(progress(&book.tick(START_MS + 3000)), []);
+    }
+
+    #[test]
+    fn rate_and_time_left_come_from_the_bytes() {
+        let mut book = book(100);
+        for second in 0..5_u32 {
+            let update = JobUpdate {
+                bytes_transferred: Some(u64::from(second) * 100),
+                bytes_total: Some(1000),
+                ..job("a", JobStatus::Running)
+            };
+            book.update(vec![update], at(i64::from(second)));
+        }
+        let job = book.job("a").unwrap();
+        assert_eq!((job.rate_bytes_per_second, job.eta_seconds, job.percent), (Some(100.0), Some(6.0), Some(40.0)));
+    }
+
+    #[test]
+    fn an_answer_that_comes_late_changes_nothing() {
+        let mut book = book(100);
+        book.update(vec![JobUpdate { updated_at: Some(START_MS + 9000), ..job("a", JobStatus::Completed) }], at(9));
+        let late = JobUpdate { updated_at: Some(START_MS + 8000), ..percent("a", 50.0) };
+        assert!(book.update(vec![late], at(10)).events.is_empty());
+        assert_eq!(book.job("a").unwrap().status, JobStatus::Completed);
+    }
+
+    #[test]
+    fn a_cancel_is_a_request_until_the_job_ends() {
+        let mut book = book(100);
+        book.update(vec![percent("a", 5.0)], at(0));
+        let told = book.cancel_accepted("a", at(1));
+        assert_eq!(transitions(&told), [("a".into(), Some(JobStatus::Running), JobStatus::Running)]);
+        assert!(book.job("a").unwrap().cancel_requested);
+        book.update(vec![job("a", JobStatus::Cancelled)], at(2));
+        assert!(book.job("a").unwrap().cancel_requested);
+        let ended = book.update(vec![job("a", JobStatus::Completed)], at(60));
+        assert_eq!(transitions(&ended), [("a".into(), Some(JobStatus::Cancelled), JobStatus::Completed)]);
+        assert!(!book.job("a").unwrap().cancel_requested);
+
+        book.update(vec![JobUpdate { updated_at: Some(START_MS), ..job("b", JobStatus::Cancelled) }], at(0));
+        assert!(book.settle_cancelled(at(60)).events.is_empty());
+        assert_eq!(transitions(&book.settle_cancelled(at(700))).len(), 1);
+        assert!(!book.job("b").unwrap().cancel_requested);
+    }
+
+    #[test]
+    fn missing_jobs_become_history_and_come_back() {
+        let mut book = book(100);
+        book.replace(vec![percent("a", 5.0), percent("b", 5.0)], at(0), false);
+        book.replace(vec![percent("b", 5.0)], at(1), false);
+        assert!(!book.job("a").unwrap().historic, "a list and an event may have crossed");
+        let told = book.replace(vec![percent("b", 5.0)], at(5), false);
+        assert_eq!(transitions(&told).len(), 1);
+        assert!(book.job("a").unwrap().historic);
+        assert_eq!(book.levels()["vsphere"], Levels { active: 1, pending: 0 });
+        book.replace(vec![job("a", JobStatus::Pending)], at(6), true);
+        assert!(book.job("b").unwrap().historic && !book.job("a").unwrap().historic);
+        assert_eq!(book.job("a").unwrap().status, JobStatus::Pending, "another job of that id, after a restart");
+    }
+
+    #[test]
+    fn history_is_bounded_and_what_was_dropped_stays_so() {
+        let mut book = book(3);
+        let list = || {
+            let ended = (0..6_i64).map(|age| JobUpdate {
+                created_at: Some(START_MS - age * 1000),
+                ..job(&format!("ended-{age}"), JobStatus::Completed)
+            });
+            ended.chain([percent("running", 5.0)]).collect::<Vec<_>>()
+        };
+        let first = book.replace(list(), at(0), false);
+        assert_eq!(first.changes.iter().filter(|change| matches!(change, Change::Ended { .. })).count(), 6);
+        let mut kept: Vec<_> = book.jobs().map(|job| &*job.id).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, ["ended-0", "ended-1", "running"]);
+        assert_eq!(transitions(&first).len(), 3, "what is dropped at once is not told");
+        let second = book.replace(list(), at(1), false);
+        assert!(second.changes.is_empty() && transitions(&second).is_empty());
+        let third = book.update(vec![percent("new", 0.0)], at(2));
+        assert!(third.events.iter().any(|event| matches!(event, Event::JobRemoved(key) if key.job_id == "ended-1")));
+    }
+}

@@ -1,15 +1,8 @@
-//! Wall-clock time, and ticks on it.
+//! Ticks on the wall clock.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-/// Now, in milliseconds since the Unix epoch.
-pub(super) fn now_ms() -> i64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .ok()
-        .and_then(|since| i64::try_from(since.as_millis()).ok())
-        .unwrap_or_default()
-}
+use crate::clock::now_ms;
 
 /// A duration in whole milliseconds.
 pub(super) fn millis(duration: Duration) -> i64 {
