@@ -38,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let store = Store::open(&directory, StoreOptions::default())?;
     let start_ms = 1_700_000_000_000_i64;
     let steps = hours * 3_600 / step;
-    let mut appending = Duration::ZERO;
+    let (mut appending, mut upkeep, mut peak) = (Duration::ZERO, Duration::ZERO, 0);
     for at in 0..steps {
         let time = start_ms + i64::from(at) * i64::from(step) * 1_000;
         for (point, kind) in batch.iter_mut().zip(0_u32..) {
@@ -48,6 +48,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         let began = Instant::now();
         store.append(&batch)?;
         appending += began.elapsed();
+        // Every half an hour of the series' time, as a server does every minute of its own.
+        if i64::from(at) * i64::from(step) % 1_800 == 0 {
+            let began = Instant::now();
+            store.run_retention(time)?;
+            upkeep = upkeep.max(began.elapsed());
+            peak = peak.max(resident_bytes()?);
+        }
     }
     let end_ms = start_ms + i64::from(steps) * i64::from(step) * 1_000;
     store.run_retention(end_ms)?;
@@ -56,6 +63,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let stats = store.stats();
     println!("samples               {samples:.0} ({series} series, {hours} h, {step} s)");
     println!("append                {:.0} samples/s", samples / appending.as_secs_f64());
+    println!("longest upkeep        {:.0} ms", upkeep.as_secs_f64() * 1e3);
+    println!(
+        "resident, peak        {:.1} MiB more than before",
+        bytes_as_f64(peak.saturating_sub(before)) / 1_048_576.0
+    );
     println!("resident              {:.2} bytes/sample", per(resident_bytes()?.saturating_sub(before)));
     println!("own count             {:.2} bytes/sample", per(u64::try_from(stats.memory_bytes)?));
     println!("disk                  {:.2} bytes/sample", per(directory_bytes(&directory)?));

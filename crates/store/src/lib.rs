@@ -22,6 +22,7 @@ mod read;
 mod recover;
 mod retention;
 mod series;
+mod snapshot;
 mod stats;
 mod store;
 mod varint;

@@ -171,6 +171,19 @@ impl Store {
         Ok(())
     }
 
+    /// Makes a directory that is a copy of the store at one moment, everything acknowledged included; another store can open it.
+    /// Appends wait meanwhile, which is short where the copy is on the same disk.
+    ///
+    /// # Errors
+    /// The directory exists already or could not be written, and nothing is left of it; or the store is in memory only.
+    pub fn snapshot(&self, to: &Path) -> Result<(), SourceError> {
+        let _upkeep = self.0.upkeep.lock();
+        if self.0.writer.lock().snapshot(&self.0.head, to).map_err(source_error)? {
+            return Ok(());
+        }
+        Err(SourceError { message: "the store keeps nothing on disk that could be copied".to_owned(), source: None })
+    }
+
     /// How much there is.
     #[must_use]
     pub fn stats(&self) -> Stats {

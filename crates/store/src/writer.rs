@@ -23,6 +23,7 @@ use crate::{
     postings::SeriesId,
     recover::{recover, set_logs_aside},
     retention::Doomed,
+    snapshot::Snapshot,
 };
 
 /// Samples added between two chances for readers.
@@ -287,11 +288,15 @@ impl Writer {
             self.sealed_idle_at = newest;
         }
         let doomed = Doomed::pick(head, &self.options, now_ms, self.log_bytes());
-        if let Some(disk) = &mut self.disk {
-            disk.chunks.finish(&doomed.files)?;
+        if let Some(disk) = &mut self.disk
+            && disk.chunks.growing().is_some_and(|growing| doomed.files.contains(&growing))
+        {
+            disk.chunks.finish()?;
         }
         let removed = doomed.remove(head);
-        if self.disk.is_some() {
+        if let Some(disk) = &mut self.disk {
+            // Appends do this too, but there may have been none since.
+            disk.log.sync()?;
             self.release(head);
         }
         removed
@@ -305,6 +310,18 @@ impl Writer {
         let plan = Plan::pick(&head, disk.chunks.growing(), cutoff)?;
         let (number, path) = disk.chunks.reserve();
         Some((plan, number, path))
+    }
+
+    /// Makes a copy of the directory as it is now; `false` if there is none.
+    pub(crate) fn snapshot(&mut self, head: &RwLock<Head>, to: &Path) -> Result<bool, FileError> {
+        self.write_sealed(head)?;
+        let Some(disk) = &mut self.disk else { return Ok(false) };
+        disk.chunks.finish()?;
+        disk.log.checkpoint(&head.read())?;
+        let growing = disk.log.files().map(Path::to_owned).collect();
+        let finished = head.read().files.values().map(|file| file.path.clone()).collect();
+        Snapshot { growing, finished }.write(disk.directory.root(), to)?;
+        Ok(true)
     }
 
     /// Keeps a damaged file among the damaged ones before it is removed.

@@ -119,6 +119,28 @@ fn metadata_is_kept() {
 }
 
 #[test]
+fn a_snapshot_is_the_store_at_one_moment() {
+    let directory = tempfile::tempdir().unwrap();
+    let (data, copy) = (directory.path().join("data"), directory.path().join("copies/first"));
+    let store = Store::open(&data, StoreOptions::default()).unwrap();
+    let append = |range: std::ops::Range<i64>| {
+        let points: Vec<_> = range.map(|at| point("m", "a", at * 15_000, 1.0)).collect();
+        assert_eq!(store.append(&points).unwrap().stored, points.len());
+    };
+    append(0..500);
+    store.snapshot(&copy).unwrap();
+    append(500..1_000);
+    let copied = Store::open(&copy, StoreOptions::default()).unwrap();
+    assert_eq!((copied.stats().samples, copied.damage().len()), (500, 0));
+    assert_eq!(copied.append(&[point("m", "a", 500 * 15_000, 2.0)]).unwrap().stored, 1, "a store of its own");
+    let error = store.snapshot(&copy).unwrap_err().to_string();
+    assert!(error.contains("copies/first"), "{error}");
+    drop((store, copied));
+    assert_eq!(Store::open(&data, StoreOptions::default()).unwrap().stats().samples, 1_000);
+    assert!(Store::in_memory(StoreOptions::default()).snapshot(&copy).is_err());
+}
+
+#[test]
 fn beyond_the_limit_of_series_nothing_of_a_batch_is_stored() {
     let store = Store::in_memory(StoreOptions { max_series: 1, ..Default::default() });
     store.append(&[point("m", "a", 1_000, 1.0)]).unwrap();

@@ -1,7 +1,7 @@
 //! Files of sealed chunks: written once from front to end, then only read.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::HashSet,
     fs::{self, File},
     num::NonZeroU32,
     os::unix::fs::FileExt,
@@ -132,8 +132,7 @@ impl ChunkWriter {
     /// Writes chunks into one file. On an error none of them counts.
     pub(crate) fn write(&mut self, chunks: &[NewChunk]) -> Result<Written, FileError> {
         if self.current.as_ref().is_some_and(Growing::is_finished) {
-            self.sync()?;
-            self.current = None;
+            self.finish()?;
         }
         let growing = match self.current.take() {
             Some(growing) => growing,
@@ -217,12 +216,10 @@ impl ChunkWriter {
         self.directory.join(format!("{number:08}.chunks"))
     }
 
-    /// Lets the file that grows, if it is one of these, grow no more.
-    pub(crate) fn finish(&mut self, files: &BTreeSet<FileNumber>) -> Result<(), FileError> {
-        if self.current.as_ref().is_some_and(|growing| files.contains(&growing.number)) {
-            self.sync()?;
-            self.current = None;
-        }
+    /// Lets the file that grows grow no more.
+    pub(crate) fn finish(&mut self) -> Result<(), FileError> {
+        self.sync()?;
+        self.current = None;
         Ok(())
     }
 }

@@ -81,7 +81,7 @@ impl Directory {
         let damaged = self.damaged();
         let number = numbered(&damaged, "")?.last().map_or(1, |(last, _)| last + 1);
         let target = damaged.join(format!("{number:08}-{name}"));
-        fs::hard_link(path, &target).on_file("set aside", path)?;
+        link_or_copy(path, &target)?;
         let kept = numbered(&damaged, "")?;
         for (_, oldest) in kept.iter().take(kept.len().saturating_sub(MAX_SET_ASIDE)) {
             fs::remove_file(oldest).on_file("remove", oldest)?;
@@ -185,6 +185,20 @@ impl Drop for FileBuilder {
             let _ = fs::remove_file(&self.unfinished);
         }
     }
+}
+
+/// Gives a file that no longer changes a second name, or makes a copy where that cannot be done.
+pub(crate) fn link_or_copy(from: &Path, to: &Path) -> Result<(), FileError> {
+    match fs::hard_link(from, to) {
+        Ok(()) => Ok(()),
+        // Another disk, or a file system without second names.
+        Err(_) => copy(from, to),
+    }
+}
+
+/// Copies a file and forces the copy to the disk.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), FileError> {
+    fs::copy(from, to).and_then(|_| File::open(to)?.sync_all()).on_file("copy", to)
 }
 
 /// Makes sure that a new, renamed or removed name outlives a power cut.

@@ -56,7 +56,7 @@ struct LogFile {
     bytes: u64,
     /// Series whose labels are in this file.
     defined: HashSet<SeriesId>,
-    /// When it was last forced to the disk; `None` if nothing has been written since.
+    /// When what is not yet forced to the disk was first written; `None` if there is nothing.
     unsynced_since: Option<Instant>,
 }
 
@@ -143,9 +143,14 @@ impl Log {
         self.write(&buffer)
     }
 
+    /// All files, the growing one last.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.older.iter().map(PathBuf::as_path).chain(self.current.as_ref().map(|current| current.path.as_path()))
+    }
+
     /// Forces everything to the disk.
     pub(crate) fn sync(&mut self) -> Result<(), FileError> {
-        match &mut self.current {
+        match self.current.as_mut().filter(|current| current.unsynced_since.is_some()) {
             Some(current) => {
                 current.file.sync_data().on_file("sync", &current.path)?;
                 current.unsynced_since = None;
