@@ -17,9 +17,6 @@ use super::{
     update::{Content, Update},
 };
 
-/// Updates kept for sockets that come back.
-const LOG_LENGTH: usize = 128;
-
 /// Numbers the updates of all topics. A cheap handle.
 #[derive(Clone, Default)]
 pub struct Sequence(Arc<AtomicU64>);
@@ -45,6 +42,8 @@ pub type SnapshotSource = Box<dyn Fn() -> Option<SnapshotData> + Send + Sync>;
 /// snapshot first and each later update once.
 pub struct Channel {
     sequence: Sequence,
+    /// Updates kept for sockets that come back.
+    log_length: usize,
     snapshot: SnapshotSource,
     state: Mutex<State>,
 }
@@ -70,11 +69,11 @@ struct Subscriber {
 }
 
 impl Channel {
-    /// A topic without subscribers.
+    /// A topic without subscribers, that keeps so many updates for sockets that come back.
     #[must_use]
-    pub fn new(sequence: Sequence, snapshot: SnapshotSource) -> Self {
+    pub fn new(sequence: Sequence, log_length: usize, snapshot: SnapshotSource) -> Self {
         let state = State { log_floor: sequence.current(), ..State::default() };
-        Channel { sequence, snapshot, state: Mutex::new(state) }
+        Channel { sequence, log_length, snapshot, state: Mutex::new(state) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -128,7 +127,7 @@ impl Channel {
         if let Content::Status { fresh, .. } = &update.content {
             state.trouble = (!fresh).then(|| Arc::clone(&update));
         } else {
-            state.remember(Arc::clone(&update));
+            state.remember(Arc::clone(&update), self.log_length);
         }
         let snapshot = if state.subscribers.iter().any(|subscriber| subscriber.waits) {
             self.current_snapshot(&mut state)
@@ -201,12 +200,12 @@ impl Channel {
 }
 
 impl State {
-    fn remember(&mut self, update: Arc<Update>) {
+    fn remember(&mut self, update: Arc<Update>, log_length: usize) {
         if matches!(update.content, Content::Snapshot(_)) {
             self.log.clear();
         }
         self.log.push_back(update);
-        while self.log.len() > LOG_LENGTH {
+        while self.log.len() > log_length {
             if let Some(dropped) = self.log.pop_front() {
                 self.log_floor = dropped.seq;
             }
@@ -236,7 +235,8 @@ mod tests {
 
     #[test]
     fn a_subscriber_gets_a_snapshot_and_a_returning_one_what_it_missed() {
-        let channel = Channel::new(Sequence::default(), Box::new(|| Some(SnapshotData::Jobs { jobs: Vec::new() })));
+        let channel =
+            Channel::new(Sequence::default(), 128, Box::new(|| Some(SnapshotData::Jobs { jobs: Vec::new() })));
         channel.publish(|| error("1"));
         let (sender, mut receiver) = queue();
         channel.subscribe(sender.clone(), 1, None);
@@ -247,7 +247,7 @@ mod tests {
         channel.subscribe(late, 1, Some(1));
         assert_eq!(seqs(&mut late_receiver), [("update", 2)]);
 
-        for _ in 0..LOG_LENGTH {
+        for _ in 0..128 {
             channel.publish(|| error("more"));
         }
         let (later, mut later_receiver) = queue();

@@ -24,6 +24,8 @@ use crate::{
     query::{Backend, ErrorKind, QueryError},
 };
 
+/// Events kept of each topic for sockets that come back: minutes of a busy daemon's.
+const EVENT_LOG_LENGTH: usize = 4_096;
 /// Distinct live queries at a time.
 const MAX_QUERIES: usize = 2_000;
 
@@ -82,7 +84,7 @@ impl Hub {
     #[must_use]
     pub fn new(boot_id: String, backend: Backend, sources: Sources, stop: CancellationToken) -> Self {
         let sequence = Sequence::default();
-        let channel = |snapshot| Arc::new(Channel::new(sequence.clone(), snapshot));
+        let channel = |snapshot| Arc::new(Channel::new(sequence.clone(), EVENT_LOG_LENGTH, snapshot));
         Hub(Arc::new(Shared {
             jobs: channel(sources.jobs),
             system: channel(sources.system),

@@ -25,6 +25,8 @@ use crate::{
     query::{Backend, ErrorKind, QueryError},
 };
 
+/// Deltas kept for sockets that come back. They may hold many series, so there are fewer of them than of events.
+const DELTA_LOG_LENGTH: usize = 64;
 /// How long a query that nobody looks at is kept warm for the next page.
 const LINGER_MS: i64 = 120_000;
 
@@ -74,7 +76,7 @@ impl QueryTopic {
             known.frame.clone().map(SnapshotData::Query)
         };
         Ok(QueryTopic {
-            channel: Channel::new(sequence, Box::new(snapshot)),
+            channel: Channel::new(sequence, DELTA_LOG_LENGTH, Box::new(snapshot)),
             whole: query.instant || parsed.text().contains('@'),
             query,
             backend,
