@@ -101,8 +101,7 @@ pub(super) fn with_look(
                 Look::Empty(hint) => message_view("empty", "No data", "The series is absent.".to_owned(), hint),
                 Look::Failed(message) => message_view("failed", "Query failed", message.clone(), advice(&message)),
             }}
-            {stale_badge(stale)}
-            {notice_badge(data)}
+            <div class="badges">{notice_badge(data)} {stale_badge(stale)}</div>
         </div>
     }
     .into_any()

@@ -4,7 +4,7 @@ use leptos::{ev::FocusEvent, prelude::*};
 use model::{dashboard::Panel, panel::PanelData};
 
 /// The menu. What needs a script is disabled until the panel is live.
-pub(super) fn panel_menu(panel: StoredValue<Panel>, data: Signal<PanelData>, live: RwSignal<bool>) -> impl IntoView {
+pub(super) fn panel_menu(panel: StoredValue<Panel>, data: Signal<PanelData>, live: RwSignal<bool>) -> AnyView {
     let (id, title) = panel.with_value(|panel| (panel.id.clone(), panel.title.clone()));
     let queries = panel.with_value(|panel| panel.queries.iter().map(|query| query.expr.clone()).collect::<Vec<_>>());
     let has_queries = !queries.is_empty();
@@ -68,6 +68,7 @@ pub(super) fn panel_menu(panel: StoredValue<Panel>, data: Signal<PanelData>, liv
             </div>
         </details>
     }
+    .into_any()
 }
 
 #[cfg(feature = "browser")]

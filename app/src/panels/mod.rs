@@ -11,15 +11,22 @@
 //! **Plot area.** Text around a chart is text of the page, placed by percentages of the plot box. Inside the box is an SVG
 //! picture, stretched, or canvases of the same size.
 
+mod alerts;
 #[cfg(feature = "browser")]
 mod canvas;
 mod context;
 #[cfg(any(feature = "browser", test))]
 mod csv;
+mod gauge;
+mod heatmap;
+mod jobs;
 mod legend;
 mod look;
 mod menu;
+mod shares;
+mod sources;
 mod stat;
+mod table;
 mod timeseries;
 mod traces;
 mod view;
@@ -27,3 +34,8 @@ mod view;
 pub use context::{PanelsContext, Viewport};
 pub use look::{has_come, loading};
 pub use view::{PanelView, PanelViewProps};
+
+/// A fraction as percent with two decimals, as text for a style.
+fn percent(fraction: f64) -> f64 {
+    (fraction * 10_000.0).round() / 100.0
+}

@@ -49,7 +49,7 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
     .into_any()
 }
 
-fn number_view(index: usize, named: bool, numbers: Memo<Vec<Number>>) -> impl IntoView {
+fn number_view(index: usize, named: bool, numbers: Memo<Vec<Number>>) -> AnyView {
     let number = Memo::new(move |_| numbers.with(|numbers| numbers.get(index).cloned()));
     let written = move || number.get().map(|number| number.written).unwrap_or_default();
     view! {
@@ -63,6 +63,7 @@ fn number_view(index: usize, named: bool, numbers: Memo<Vec<Number>>) -> impl In
             {named.then(|| view! { <span class="stat-name">{move || number.get().map(|number| number.name)}</span> })}
         </div>
     }
+    .into_any()
 }
 
 /// The digits of a written value, and what follows them.

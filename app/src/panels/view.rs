@@ -7,9 +7,10 @@ use model::{
 };
 
 use super::{
+    alerts, gauge, heatmap, jobs,
     look::{self, with_look},
     menu::panel_menu,
-    stat, timeseries,
+    shares, sources, stat, table, timeseries,
 };
 
 /// One panel of a dashboard.
@@ -61,7 +62,7 @@ pub fn PanelView(
 }
 
 /// The description of a panel, shown when its mark is pointed at or focused.
-fn describe(id: &str, description: String) -> impl IntoView + use<> {
+fn describe(id: &str, description: String) -> AnyView {
     let tip = format!("panel-{id}-tip");
     view! {
         <span class="panel-info">
@@ -71,6 +72,7 @@ fn describe(id: &str, description: String) -> impl IntoView + use<> {
             <span class="tip" role="tooltip" id=tip>{description}</span>
         </span>
     }
+    .into_any()
 }
 
 /// The server's picture of the body.
@@ -92,7 +94,15 @@ fn picture(_panel: StoredValue<Panel>, _data: Signal<PanelData>) -> String {
 fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
     match panel.with_value(|panel| panel.kind) {
         PanelKind::Stat => with_look(panel, data, move || stat::body(panel, data)),
-        _ => with_look(panel, data, move || timeseries::body(panel, data)),
+        PanelKind::Timeseries => with_look(panel, data, move || timeseries::body(panel, data)),
+        PanelKind::Gauge => with_look(panel, data, move || gauge::body(panel, data)),
+        PanelKind::Pie => with_look(panel, data, move || shares::pie(panel, data)),
+        PanelKind::Bars => with_look(panel, data, move || shares::bars(panel, data)),
+        PanelKind::Table => with_look(panel, data, move || table::body(panel, data)),
+        PanelKind::Heatmap => with_look(panel, data, move || heatmap::body(panel, data)),
+        PanelKind::Jobs => jobs::body(data),
+        PanelKind::Alerts => alerts::body(data),
+        PanelKind::Sources => sources::body(data),
     }
 }
 

@@ -5,46 +5,69 @@ use chart::{
     scale::{TimeTick, ValueScale, time_ticks},
 };
 use leptos::prelude::*;
-use model::dashboard::ThresholdStyle;
+use model::dashboard::{Panel, ThresholdStyle};
 
-use super::{Chart, hover, options};
+use super::{
+    Chart,
+    hover::{self, Line},
+    options,
+};
+use crate::panels::{
+    context::Viewport,
+    percent,
+    traces::{shown, write},
+};
 
-/// The axes as they are now. The value axis stays as long as it suits the data.
-#[derive(Clone, Copy)]
-pub(super) struct Axes {
-    pub(super) scale: Memo<ValueScale>,
-    times: Memo<Vec<TimeTick>>,
-}
-
-impl Axes {
-    pub(super) fn of(chart: Chart) -> Self {
-        let scale =
-            Memo::new(move |previous: Option<&ValueScale>| chart.with_plot(previous.copied(), |plot| plot.scale));
-        let times = Memo::new(move |_| {
-            let viewport = chart.viewport.get();
-            let most = chart.panel.with_value(|panel| options(panel, &viewport).time_ticks);
-            time_ticks(viewport.start_ms, viewport.end_ms, viewport.tz_offset_min, most)
-        });
-        Axes { scale, times }
-    }
+/// The value axis as it is now. It stays as long as it suits the data.
+pub(super) fn scale(chart: Chart) -> Memo<ValueScale> {
+    Memo::new(move |previous: Option<&ValueScale>| chart.with_plot(previous.copied(), |plot| plot.scale))
 }
 
 /// The plot box with its axes around it.
-pub(super) fn frame(axes: Axes, chart: Chart, label: String, plot: AnyView) -> impl IntoView {
+pub(super) fn frame(scale: Memo<ValueScale>, chart: Chart, label: String, plot: AnyView) -> AnyView {
+    let content = view! {
+        {plot}
+        <div class="limit-labels" aria-hidden="true">{move || limit_labels(chart, scale.get())}</div>
+    };
     view! {
         <div class="chart-frame">
-            <div class="axis-y" aria-hidden="true">
-                {move || value_labels(chart, axes.scale.get())}
-            </div>
-            {hover::plot_box(chart, label, view! {
-                {plot}
-                <div class="limit-labels" aria-hidden="true">{move || limit_labels(chart, axes.scale.get())}</div>
-            }.into_any())}
-            <div class="axis-x" aria-hidden="true">
-                {move || axes.times.with(|ticks| ticks.iter().map(time_label).collect_view())}
-            </div>
+            <div class="axis-y" aria-hidden="true">{move || value_labels(chart, scale.get())}</div>
+            {hover::plot_box(chart.viewport, label, move |at_ms| read(chart, at_ms), content.into_any())}
+            <div class="axis-x" aria-hidden="true">{time_labels(chart.panel, chart.viewport)}</div>
         </div>
     }
+    .into_any()
+}
+
+/// The values of the series that are shown, at a time.
+fn read(chart: Chart, at_ms: i64) -> Option<Vec<Line>> {
+    let step_ms = chart.viewport.get().step_ms;
+    let isolated = chart.isolated.get();
+    chart.data.with(|data| {
+        chart.panel.with_value(|panel| {
+            let shown = shown(panel, data);
+            let shown = shown.iter().filter(|shown| isolated.is_empty() || isolated.contains(&shown.name));
+            let lines = shown.filter_map(|shown| {
+                let value = shown.value_at(at_ms, step_ms)?;
+                Some(Line {
+                    class: shown.ink.class(),
+                    name: shown.name.clone(),
+                    written: write(panel, shown.query, value),
+                })
+            });
+            Some(lines.collect())
+        })
+    })
+}
+
+/// The labels of the time axis.
+pub(in crate::panels) fn time_labels(panel: StoredValue<Panel>, viewport: Signal<Viewport>) -> impl IntoView {
+    let ticks = Memo::new(move |_| {
+        let viewport = viewport.get();
+        let most = panel.with_value(|panel| options(panel, &viewport).time_ticks);
+        time_ticks(viewport.start_ms, viewport.end_ms, viewport.tz_offset_min, most)
+    });
+    move || ticks.with(|ticks| ticks.iter().map(time_label).collect_view())
 }
 
 fn value_labels(chart: Chart, scale: ValueScale) -> impl IntoView {
@@ -80,9 +103,4 @@ fn limit_labels(chart: Chart, scale: ValueScale) -> impl IntoView {
             })
             .collect_view()
     })
-}
-
-/// A fraction as percent with two decimals, as text for a style.
-pub(in crate::panels) fn percent(fraction: f64) -> f64 {
-    (fraction * 10_000.0).round() / 100.0
 }

@@ -12,7 +12,7 @@ use leptos::{html::Canvas, prelude::*};
 use model::dashboard::ThresholdStyle;
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, Path2d};
 
-use super::{Chart, axes::Axes, colors::color};
+use super::{Chart, colors::color};
 use crate::panels::{
     canvas::{Size, on_frame, prepare, size_of},
     context::PanelsContext,
@@ -46,7 +46,7 @@ struct Frame {
 }
 
 /// The canvases of a chart's plot box.
-pub(super) fn layers(chart: Chart, axes: Axes) -> AnyView {
+pub(super) fn layers(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
     let theme = PanelsContext::of_page().theme;
     let (back, front) = (NodeRef::<Canvas>::new(), NodeRef::<Canvas>::new());
     let size = size_of(back);
@@ -55,7 +55,7 @@ pub(super) fn layers(chart: Chart, axes: Axes) -> AnyView {
         chart.data.track();
         chart.viewport.track();
         chart.isolated.track();
-        axes.scale.track();
+        scale.track();
         size.track();
         theme.track();
     };
@@ -63,7 +63,7 @@ pub(super) fn layers(chart: Chart, axes: Axes) -> AnyView {
         let (Some(back), Some(front)) = (back.get(), front.get()) else { return };
         let size = size.get();
         let (Some(behind), Some(before)) = (prepare(&back, size), prepare(&front, size)) else { return };
-        chart.with_plot(Some(axes.scale.get()), |plot| {
+        chart.with_plot(Some(scale.get()), |plot| {
             draw_back(&behind, plot, size);
             drawn.update_value(|drawn| draw_series(&front, &before, plot, (size, theme.get()), drawn));
         });

@@ -7,30 +7,48 @@ use leptos::{
 };
 use model::civil::Civil;
 
-use super::{Chart, axes::percent};
 use crate::panels::{
     context::{PanelsContext, Viewport},
-    traces::{Written, shown, write},
+    percent,
+    traces::Written,
 };
 
 /// Values that a tooltip lists.
 const MOST_LINES: usize = 12;
+
+/// A value under the hover line.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::panels) struct Line {
+    /// Class that sets `--ink`, or empty.
+    pub(in crate::panels) class: String,
+    pub(in crate::panels) name: String,
+    pub(in crate::panels) written: Written,
+}
 
 /// The values of a chart at one time.
 #[derive(Debug, Clone, PartialEq)]
 struct Reading {
     position: f64,
     time: String,
-    lines: Vec<(String, String, Written)>,
+    lines: Vec<Line>,
     left_out: usize,
 }
 
-/// The plot box: reads the pointer and the arrow keys, and shows the line and the values wherever they were read.
-pub(super) fn plot_box(chart: Chart, label: String, content: AnyView) -> impl IntoView {
+/// The plot box: reads the pointer and the arrow keys, and shows the line, with the values that `read` finds, wherever they were read.
+pub(in crate::panels) fn plot_box(
+    viewport: Signal<Viewport>,
+    label: String,
+    read: impl Fn(i64) -> Option<Vec<Line>> + Send + Sync + 'static,
+    content: AnyView,
+) -> AnyView {
     let hover = PanelsContext::of_page().hover;
     let element = NodeRef::<Div>::new();
     let focused = RwSignal::new(false);
-    let reading = Memo::new(move |_| hover.get().and_then(|at_ms| read(chart, at_ms)));
+    let reading = Memo::new(move |_| {
+        let at_ms = hover.get()?;
+        let viewport = viewport.get();
+        reading(&viewport, at_ms, read(at_ms)?)
+    });
     view! {
         <div
             class="plot-box"
@@ -40,7 +58,7 @@ pub(super) fn plot_box(chart: Chart, label: String, content: AnyView) -> impl In
             node_ref=element
             on:pointermove=move |event| {
                 if let Some(position) = pointer_position(element, &event) {
-                    hover.set(Some(chart.viewport.get_untracked().span().time_at(position)));
+                    hover.set(Some(viewport.get_untracked().span().time_at(position)));
                 }
             }
             on:pointerleave=move |_| hover.set(None)
@@ -50,7 +68,7 @@ pub(super) fn plot_box(chart: Chart, label: String, content: AnyView) -> impl In
                 hover.set(None);
             }
             on:keydown=move |event| {
-                if let Some(at_ms) = key_target(&event, hover.get_untracked(), chart.viewport.get_untracked()) {
+                if let Some(at_ms) = key_target(&event, hover.get_untracked(), viewport.get_untracked()) {
                     event.prevent_default();
                     hover.set(at_ms);
                 }
@@ -63,28 +81,14 @@ pub(super) fn plot_box(chart: Chart, label: String, content: AnyView) -> impl In
             {move || if focused.get() { reading.get().map(|reading| spoken(&reading)) } else { None }}
         </div>
     }
+    .into_any()
 }
 
-fn read(chart: Chart, at_ms: i64) -> Option<Reading> {
-    let viewport = chart.viewport.get();
-    let span = viewport.span();
-    let position = span.position(at_ms);
+fn reading(viewport: &Viewport, at_ms: i64, mut lines: Vec<Line>) -> Option<Reading> {
+    let position = viewport.span().position(at_ms);
     if !(0.0..=1.0).contains(&position) {
         return None;
     }
-    let isolated = chart.isolated.get();
-    let mut lines: Vec<(String, String, Written)> = chart.data.with(|data| {
-        chart.panel.with_value(|panel| {
-            shown(panel, data)
-                .into_iter()
-                .filter(|shown| isolated.is_empty() || isolated.contains(&shown.name))
-                .filter_map(|shown| {
-                    let value = shown.value_at(at_ms, viewport.step_ms)?;
-                    Some((shown.ink.class(), shown.name.clone(), write(panel, shown.query, value)))
-                })
-                .collect()
-        })
-    });
     let left_out = lines.len().saturating_sub(MOST_LINES);
     lines.truncate(MOST_LINES);
     let civil = Civil::new(at_ms, viewport.tz_offset_min);
@@ -92,15 +96,16 @@ fn read(chart: Chart, at_ms: i64) -> Option<Reading> {
     Some(Reading { position, time, lines, left_out })
 }
 
-fn reading_view(reading: Reading) -> impl IntoView {
+fn reading_view(reading: Reading) -> AnyView {
     let side = if reading.position > 0.6 { "hover-tip is-left" } else { "hover-tip" };
     let place = format!("left:{}%", percent(reading.position));
-    let lines = reading.lines.into_iter().map(|(class, name, written)| {
+    let lines = reading.lines.into_iter().map(|line| {
+        let swatch = (!line.class.is_empty()).then(|| view! { <i class="legend-swatch"></i> });
         view! {
-            <li class=class>
-                <i class="legend-swatch"></i>
-                <span class="hover-name">{name}</span>
-                <span class=format!("hover-value {}", written.class)>{written.text}</span>
+            <li class=line.class>
+                {swatch}
+                <span class="hover-name">{line.name}</span>
+                <span class=format!("hover-value {}", line.written.class)>{line.written.text}</span>
             </li>
         }
     });
@@ -113,11 +118,11 @@ fn reading_view(reading: Reading) -> impl IntoView {
             </div>
         </div>
     }
+    .into_any()
 }
 
 fn spoken(reading: &Reading) -> String {
-    let values: Vec<String> =
-        reading.lines.iter().map(|(_, name, written)| format!("{name} {}", written.text)).collect();
+    let values: Vec<String> = reading.lines.iter().map(|line| format!("{} {}", line.name, line.written.text)).collect();
     format!("{}: {}", reading.time, values.join(", "))
 }
 

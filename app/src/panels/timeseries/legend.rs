@@ -16,7 +16,7 @@ struct Entry {
 }
 
 /// Buttons: a click shows a series alone, a click with shift adds it to those shown or takes it away.
-pub(super) fn legend(chart: Chart) -> impl IntoView {
+pub(super) fn legend(chart: Chart) -> AnyView {
     let entries = Memo::new(move |_| chart.data.with(|data| chart.panel.with_value(|panel| entries(panel, data))));
     let keys = Memo::new(move |_| {
         entries.with(|entries| entries.iter().map(|entry| (entry.name.clone(), entry.ink)).collect::<Vec<_>>())
@@ -35,9 +35,10 @@ pub(super) fn legend(chart: Chart) -> impl IntoView {
             }}
         </div>
     }
+    .into_any()
 }
 
-fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> impl IntoView {
+fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyView {
     let isolated = chart.isolated;
     let (in_legend, in_set, on_click) = (name.clone(), name.clone(), name.clone());
     let newest = Memo::new(move |_| {
@@ -61,6 +62,7 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> impl
             <span class=move || format!("legend-value {}", newest.get().class)>{move || newest.get().text}</span>
         </button>
     }
+    .into_any()
 }
 
 /// Isolates a series, or changes which are shown with it. Isolating the only one shown brings all back.

@@ -1,20 +1,23 @@
 //! Lines or areas over time, with axes, a legend that isolates, and a hover line shared by the page.
 
-mod axes;
+pub(super) mod axes;
 #[cfg(feature = "browser")]
 mod canvas;
 #[cfg(feature = "browser")]
 mod colors;
-mod hover;
+pub(super) mod hover;
 mod legend;
 
 use std::collections::BTreeSet;
 
-use chart::plot::{PlotOptions, TimePlot};
+use chart::{
+    plot::{PlotOptions, TimePlot},
+    scale::ValueScale,
+};
 use leptos::prelude::*;
 use model::{dashboard::Panel, panel::PanelData};
 
-use self::{axes::Axes, legend::legend};
+use self::legend::legend;
 use super::{
     context::{PanelsContext, Viewport},
     stat,
@@ -22,10 +25,10 @@ use super::{
 };
 
 #[cfg(feature = "browser")]
-pub(super) use self::colors::watch_theme;
+pub(super) use self::colors::{color, watch_theme};
 
-/// Height of a row of the page's grid, in CSS pixels.
-const ROW_PX: usize = 38;
+/// Height of a row of the page's grid with the gap below it, in CSS pixels.
+const ROW_PX: usize = 46;
 /// What of a panel's height is not plot: heading, time axis, legend.
 const FRAME_PX: usize = 118;
 
@@ -41,7 +44,7 @@ struct Chart {
 
 impl Chart {
     /// Makes the plot of the data as it is now.
-    fn with_plot<T>(&self, previous: Option<chart::scale::ValueScale>, draw: impl FnOnce(&TimePlot<'_>) -> T) -> T {
+    fn with_plot<T>(&self, previous: Option<ValueScale>, draw: impl FnOnce(&TimePlot<'_>) -> T) -> T {
         let viewport = self.viewport.get();
         let isolated = self.isolated.get();
         self.data.with(|data| {
@@ -78,13 +81,13 @@ fn options<'a>(panel: &'a Panel, viewport: &Viewport) -> PlotOptions<'a> {
 pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
     let context = PanelsContext::of_page();
     let chart = Chart { panel, data, viewport: context.viewport, isolated: RwSignal::new(BTreeSet::new()) };
-    let axes = Axes::of(chart);
+    let scale = axes::scale(chart);
     let label = panel.with_value(|panel| format!("{} over time. Arrow keys read values.", panel.title));
     let numbers = Memo::new(move |_| data.with(|data| panel.with_value(|panel| beside(panel, data))));
     view! {
         <div class="chart">
             <div class="chart-row">
-                {axes::frame(axes, chart, label, plot_box(chart, axes))}
+                {axes::frame(scale, chart, label, plot_box(chart, scale))}
                 {move || numbers.with(|numbers| (!numbers.is_empty()).then(|| beside_view(numbers)))}
             </div>
             {legend(chart)}
@@ -95,14 +98,14 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
 
 /// What fills the plot box: a picture from the server, canvases in the browser.
 #[cfg(not(feature = "browser"))]
-fn plot_box(chart: Chart, axes: Axes) -> AnyView {
-    let svg = chart.with_plot(Some(axes.scale.get()), |plot| plot.svg());
+fn plot_box(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
+    let svg = chart.with_plot(Some(scale.get()), |plot| plot.svg());
     view! { <div class="plot-layers" inner_html=svg></div> }.into_any()
 }
 
 #[cfg(feature = "browser")]
-fn plot_box(chart: Chart, axes: Axes) -> AnyView {
-    canvas::layers(chart, axes)
+fn plot_box(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
+    canvas::layers(chart, scale)
 }
 
 /// Numbers beside a chart: the newest value of the queries that ask for it.
@@ -118,7 +121,7 @@ fn beside(panel: &Panel, data: &PanelData) -> Vec<(String, super::traces::Writte
         .collect()
 }
 
-fn beside_view(numbers: &[(String, super::traces::Written)]) -> impl IntoView + use<> {
+fn beside_view(numbers: &[(String, super::traces::Written)]) -> AnyView {
     let numbers = numbers.iter().map(|(name, written)| {
         let (digits, unit) = stat::split(&written.text);
         view! {
@@ -131,7 +134,7 @@ fn beside_view(numbers: &[(String, super::traces::Written)]) -> impl IntoView + 
             </div>
         }
     });
-    view! { <div class="chart-beside">{numbers.collect_view()}</div> }
+    view! { <div class="chart-beside">{numbers.collect_view()}</div> }.into_any()
 }
 
 /// Unit of the values of a chart's axis.

@@ -1,0 +1,81 @@
+//! Alerts that fire or are about to.
+
+use chart::palette::Ink;
+use leptos::prelude::*;
+use model::{
+    dashboard::Color,
+    live::{Alert, AlertList, AlertState},
+    panel::PanelData,
+    unit,
+};
+
+use super::{context::PanelsContext, look::message_view};
+
+/// Alerts that are shown.
+const MOST: usize = 200;
+
+pub(super) fn body(data: Signal<PanelData>) -> AnyView {
+    let now_ms = PanelsContext::of_page().now_ms;
+    let list = Memo::new(move |_| {
+        data.with(|data| match data {
+            PanelData::Alerts(list) => list.clone(),
+            _ => AlertList::default(),
+        })
+    });
+    view! { <div class="look">{move || list.with(|list| list_view(list, now_ms))}</div> }.into_any()
+}
+
+fn list_view(list: &AlertList, now_ms: Signal<i64>) -> AnyView {
+    if let Some(reason) = &list.unavailable {
+        return message_view("empty", "No alerts to show", reason.clone(), String::new());
+    }
+    let shown: Vec<&Alert> =
+        list.alerts.iter().filter(|alert| alert.state != AlertState::Inactive).take(MOST).collect();
+    if shown.is_empty() {
+        return message_view("calm", "All quiet", "No alert is pending or firing.".to_owned(), String::new());
+    }
+    let items = shown.into_iter().map(|alert| item(alert, now_ms)).collect_view();
+    view! { <ul class="alerts" tabindex="0" aria-label="Alerts">{items}</ul> }.into_any()
+}
+
+fn item(alert: &Alert, now_ms: Signal<i64>) -> AnyView {
+    let (color, shape) = look_of(alert);
+    let state = match alert.state {
+        AlertState::Firing => "firing",
+        AlertState::Pending => "pending",
+        AlertState::Inactive => "inactive",
+    };
+    let severity = if alert.severity.is_empty() { "no severity".to_owned() } else { alert.severity.clone() };
+    let labels: Vec<String> = alert
+        .labels
+        .iter()
+        .filter(|(label, _)| !matches!(label.as_str(), "alertname" | "severity"))
+        .map(|(label, value)| format!("{label}={value}"))
+        .collect();
+    let since = alert.active_at;
+    view! {
+        <li class=format!("alert {}", Ink::Meaning(color).class()) title=alert.description.clone()>
+            <span class="chip">
+                <span aria-hidden="true">{shape}</span>
+                {severity}
+            </span>
+            <span class="alert-name">{alert.name.clone()}</span>
+            <span class="alert-state">
+                {state}
+                {since.map(|since| move || format!(", {}", unit::age(now_ms.get() - since)))}
+            </span>
+            <span class="alert-summary">{alert.summary.clone()}</span>
+            <span class="alert-labels">{labels.join("  ")}</span>
+        </li>
+    }
+    .into_any()
+}
+
+fn look_of(alert: &Alert) -> (Color, &'static str) {
+    match (alert.state, alert.severity.as_str()) {
+        (AlertState::Pending, _) => (Color::Gray, "\u{25cb}"),
+        (_, "critical" | "page" | "error") => (Color::Red, "\u{25c6}"),
+        (_, "warning") => (Color::Yellow, "\u{25b2}"),
+        _ => (Color::Blue, "\u{25cf}"),
+    }
+}

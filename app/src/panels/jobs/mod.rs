@@ -1,0 +1,241 @@
+//! The live jobs: sorted, filtered, searched, and only as many rows in the page as one sees.
+
+mod order;
+mod row;
+
+use leptos::{
+    ev::Event,
+    html::Div,
+    prelude::{event_target_value, *},
+};
+use model::{
+    job::{Job, JobStatus},
+    live::JobKey,
+    panel::PanelData,
+};
+
+use self::order::{Choice, Column, providers};
+use super::{context::PanelsContext, look::message_view};
+
+/// Height of a row in CSS pixels, fixed by the style sheet: the place of a row follows from its number.
+const ROW_PX: usize = 34;
+/// Rows in the page before the height of the panel is known.
+const FIRST_ROWS: usize = 50;
+/// Rows in the page above and below those one sees.
+#[cfg(feature = "browser")]
+const SPARE_ROWS: usize = 10;
+
+/// The rows in the page.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Window {
+    first: usize,
+    jobs: Vec<Job>,
+    total: usize,
+}
+
+pub(super) fn body(data: Signal<PanelData>) -> AnyView {
+    let now_ms = PanelsContext::of_page().now_ms;
+    let choice = RwSignal::new(Choice::default());
+    let scrolled = RwSignal::new((0_usize, FIRST_ROWS));
+    let matching = Memo::new(move |_| {
+        // Only an order by elapsed time could need the clock, and running jobs keep theirs: all of them age alike.
+        let now_ms = now_ms.get_untracked();
+        data.with(|data| choice.with(|choice| choice.select(jobs(data), now_ms)))
+    });
+    let window = Memo::new(move |_| {
+        let (first, count) = scrolled.get();
+        matching.with(|matching| {
+            let first = first.min(matching.len().saturating_sub(count));
+            data.with(|data| {
+                let all = jobs(data);
+                let shown = matching.iter().skip(first).take(count).filter_map(|index| all.get(*index).cloned());
+                Window { first, jobs: shown.collect(), total: matching.len() }
+            })
+        })
+    });
+    let keys = Memo::new(move |_| window.with(|window| window.jobs.iter().map(key).collect::<Vec<_>>()));
+    let spacer = move |above: bool| {
+        window.with(|window| {
+            let rows = if above { window.first } else { window.total - window.first - window.jobs.len() };
+            format!("height:{}px", rows * ROW_PX)
+        })
+    };
+    let none = Memo::new(move |_| window.with(|window| window.total == 0));
+    let any = Memo::new(move |_| data.with(|data| !jobs(data).is_empty()));
+    let element = NodeRef::<Div>::new();
+    view! {
+        <div class="jobs">
+            {filters(data, choice, window)}
+            <div
+                class="table-scroll jobs-scroll"
+                tabindex="0"
+                role="region"
+                aria-label="Jobs"
+                node_ref=element
+                on:scroll=move |_| {
+                    if let Some(rows) = visible_rows(element) {
+                        scrolled.set(rows);
+                    }
+                }
+            >
+                <table class="table jobs-table" aria-rowcount=move || (window.with(|window| window.total) + 1).to_string()>
+                    <thead>
+                        <tr>{Column::ALL.map(|column| head_cell(column, choice)).collect_view()}</tr>
+                    </thead>
+                    <tbody>
+                        <tr class="spacer" aria-hidden="true" style=move || spacer(true)></tr>
+                        <For
+                            each=move || keys.get()
+                            key=Clone::clone
+                            children=move |wanted| {
+                                let job = Memo::new(move |_| {
+                                    window.with(|window| window.jobs.iter().find(|job| is(job, &wanted)).cloned())
+                                });
+                                row::row(job, now_ms)
+                            }
+                        />
+                        <tr class="spacer" aria-hidden="true" style=move || spacer(false)></tr>
+                    </tbody>
+                </table>
+                {move || {
+                    none.get().then(|| if any.get() {
+                        message_view("empty", "No job matches", "Every job is filtered out.".to_owned(), "Clear the filters to see all.".to_owned())
+                    } else {
+                        message_view("empty", "No jobs", "No daemon has a job.".to_owned(), String::new())
+                    })
+                }}
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn jobs(data: &PanelData) -> &[Job] {
+    match data {
+        PanelData::Jobs(jobs) => jobs,
+        _ => &[],
+    }
+}
+
+fn key(job: &Job) -> JobKey {
+    JobKey { job_id: job.id.clone(), daemon: job.daemon.clone() }
+}
+
+fn is(job: &Job, key: &JobKey) -> bool {
+    job.id == key.job_id && job.daemon == key.daemon
+}
+
+fn filters(data: Signal<PanelData>, choice: RwSignal<Choice>, window: Memo<Window>) -> AnyView {
+    let names = Memo::new(move |_| data.with(|data| providers(jobs(data))));
+    let all = Memo::new(move |_| data.with(|data| jobs(data).len()));
+    let count = move || {
+        let (shown, all) = (window.with(|window| window.total), all.get());
+        if shown == all { format!("{all} jobs") } else { format!("{shown} of {all} jobs") }
+    };
+    let on_status = move |event: Event| {
+        let value = event_target_value(&event);
+        choice.update(|choice| choice.status = (!value.is_empty()).then(|| JobStatus::from_name(&value)));
+    };
+    let on_provider = move |event: Event| {
+        let value = event_target_value(&event);
+        choice.update(|choice| choice.provider = (!value.is_empty()).then_some(value));
+    };
+    let statuses =
+        [JobStatus::Running, JobStatus::Pending, JobStatus::Completed, JobStatus::Failed, JobStatus::Cancelled];
+    view! {
+        <div class="filters" role="search" aria-label="Filter jobs">
+            <input
+                type="search"
+                class="field"
+                placeholder="Name, VM, id or error"
+                aria-label="Search jobs"
+                on:input=move |event| choice.update(|choice| choice.text = event_target_value(&event))
+            />
+            <select class="field" aria-label="Status" on:change=on_status>
+                <option value="">"Any status"</option>
+                {statuses.map(|status| view! { <option value=status.name()>{status.name()}</option> }).collect_view()}
+            </select>
+            <select class="field" aria-label="Provider" on:change=on_provider>
+                <option value="">"Any provider"</option>
+                <For
+                    each=move || names.get()
+                    key=Clone::clone
+                    children=|name| view! { <option value=name.clone()>{name.clone()}</option> }
+                />
+            </select>
+            <span class="filters-count" role="status">{count}</span>
+        </div>
+    }
+    .into_any()
+}
+
+fn head_cell(column: Column, choice: RwSignal<Choice>) -> AnyView {
+    let falling = move || choice.with(|choice| choice.order.filter(|order| order.0 == column).map(|order| order.1));
+    let aria = move || match falling() {
+        None => "none",
+        Some(true) => "descending",
+        Some(false) => "ascending",
+    };
+    let arrow = move || match falling() {
+        None => "",
+        Some(true) => "\u{25be}",
+        Some(false) => "\u{25b4}",
+    };
+    view! {
+        <th scope="col" class=column.class() aria-sort=aria>
+            <button
+                type="button"
+                class="sort-button"
+                on:click=move |_| {
+                    choice.update(|choice| {
+                        choice.order = next_order(choice.order, column);
+                    });
+                }
+            >
+                {column.heading()}
+                <span class="sort-arrow" aria-hidden="true">{arrow}</span>
+            </button>
+        </th>
+    }
+    .into_any()
+}
+
+/// A column's first click sorts by it, the second turns it around, the third goes back to what is under way first.
+fn next_order(order: Option<(Column, bool)>, column: Column) -> Option<(Column, bool)> {
+    let first = matches!(column, Column::Progress | Column::Rate | Column::Elapsed);
+    match order {
+        Some((by, falling)) if by == column && falling == first => Some((column, !first)),
+        Some((by, _)) if by == column => None,
+        _ => Some((column, first)),
+    }
+}
+
+/// The rows that are seen, and some more: the first and how many.
+#[cfg(feature = "browser")]
+fn visible_rows(element: NodeRef<Div>) -> Option<(usize, usize)> {
+    let scroll = element.get_untracked()?;
+    let pixels = |length: i32| usize::try_from(length).unwrap_or(0);
+    let first = (pixels(scroll.scroll_top()) / ROW_PX).saturating_sub(SPARE_ROWS);
+    Some((first, pixels(scroll.client_height()) / ROW_PX + 1 + 2 * SPARE_ROWS))
+}
+
+// The server's table is not scrolled.
+#[cfg(not(feature = "browser"))]
+fn visible_rows(_element: NodeRef<Div>) -> Option<(usize, usize)> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_third_click_goes_back() {
+        let first = next_order(None, Column::Rate);
+        assert_eq!(first, Some((Column::Rate, true)));
+        let second = next_order(first, Column::Rate);
+        assert_eq!(second, Some((Column::Rate, false)));
+        assert_eq!(next_order(second, Column::Rate), None);
+        assert_eq!(next_order(first, Column::Name), Some((Column::Name, false)));
+    }
+}

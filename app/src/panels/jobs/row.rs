@@ -1,0 +1,172 @@
+//! One job as a row.
+
+use chart::palette::Ink;
+use leptos::prelude::*;
+use model::{
+    dashboard::Color,
+    job::{Job, JobStatus},
+    unit::{self, Unit},
+};
+
+use super::order::{Column, elapsed_ms};
+
+const ABSENT: &str = "\u{2013}";
+
+/// A row that follows its job; empty once the job is no longer among those shown.
+pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>) -> AnyView {
+    let state = Memo::new(move |_| job.with(|job| job.as_ref().map(state_of)));
+    let text = move |read: fn(&Job) -> String| move || job.with(|job| job.as_ref().map(read));
+    let href = text(|job| path(&job.daemon, &job.id));
+    let progress = Memo::new(move |_| job.with(|job| job.as_ref().map(|job| (job.percent, job.status, bytes(job)))));
+    let elapsed = move || {
+        let now_ms = now_ms.get();
+        job.with(|job| job.as_ref().and_then(|job| elapsed_ms(job, now_ms)).map(unit::whole_duration))
+    };
+    view! {
+        <tr class=move || job.with(|job| if job.as_ref().is_some_and(|job| job.historic) { "job is-historic" } else { "job" })>
+            <td class=Column::Status.class()>
+                {move || state.get().map(|(word, shape, color)| view! {
+                    <span class=format!("chip {}", Ink::Meaning(color).class())>
+                        <span aria-hidden="true">{shape}</span>
+                        {word}
+                    </span>
+                })}
+            </td>
+            <td class=Column::Name.class() title=text(|job| format!("{} on {}", job.id, job.daemon))>
+                <a href=href>{text(|job| if job.name.is_empty() { job.id.clone() } else { job.name.clone() })}</a>
+                <span class="job-note">{text(note)}</span>
+            </td>
+            <td class=Column::Vm.class() title=text(|job| job.vm.clone())>{text(|job| short_vm(&job.vm).to_owned())}</td>
+            <td class=Column::Provider.class()>{text(|job| job.provider.clone())}</td>
+            <td class=Column::Progress.class()>
+                {move || progress.get().map(|(percent, status, bytes)| progress_bar(percent, status, bytes))}
+            </td>
+            <td class=Column::Rate.class()>{text(rate)}</td>
+            <td class=Column::Eta.class()>
+                {text(|job| job.eta_seconds.map_or_else(|| ABSENT.to_owned(), |eta| unit::duration(eta.max(0.0).round())))}
+            </td>
+            <td class=Column::Elapsed.class()>{move || elapsed().unwrap_or_else(|| ABSENT.to_owned())}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+/// The word, the shape and the colour of a job's state.
+pub(super) fn state_of(job: &Job) -> (&'static str, &'static str, Color) {
+    match job.status {
+        JobStatus::Pending => ("pending", "\u{25cb}", Color::Gray),
+        JobStatus::Running if job.cancel_requested => ("cancelling", "\u{25d0}", Color::Yellow),
+        JobStatus::Running => ("running", "\u{25b6}", Color::Blue),
+        JobStatus::Completed => ("completed", "\u{2713}", Color::Green),
+        JobStatus::Failed => ("failed", "\u{2715}", Color::Red),
+        JobStatus::Cancelled if job.cancel_requested => ("cancel requested", "\u{25d0}", Color::Yellow),
+        JobStatus::Cancelled => ("cancelled", "\u{2298}", Color::Gray),
+        JobStatus::Unknown => ("unknown", "?", Color::Gray),
+    }
+}
+
+/// Where a job's page is.
+pub(super) fn path(daemon: &str, id: &str) -> String {
+    format!("/jobs/{}/{}", segment(daemon), segment(id))
+}
+
+/// Text as one segment of a path.
+fn segment(text: &str) -> String {
+    use std::fmt::Write;
+    let mut segment = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~') {
+            segment.push(char::from(byte));
+        } else {
+            let _ = write!(segment, "%{byte:02X}");
+        }
+    }
+    segment
+}
+
+fn note(job: &Job) -> String {
+    match (&job.error, &job.phase) {
+        (Some(error), _) if job.status == JobStatus::Failed => error.clone(),
+        (_, Some(phase)) if job.status == JobStatus::Running => phase.clone(),
+        _ if job.historic => "the daemon no longer has it".to_owned(),
+        _ => String::new(),
+    }
+}
+
+fn rate(job: &Job) -> String {
+    let moving = job.rate_bytes_per_second.filter(|_| job.status == JobStatus::Running);
+    moving.map_or_else(|| ABSENT.to_owned(), |rate| Unit::from_id("Bps").format(rate, None))
+}
+
+fn bytes(job: &Job) -> String {
+    #[allow(clippy::cast_precision_loss)] // written with three digits
+    let written = |bytes: u64| Unit::from_id("bytes").format(bytes as f64, None);
+    match (job.bytes_transferred, job.bytes_total) {
+        (Some(moved), Some(total)) => format!("{} of {}", written(moved), written(total)),
+        (Some(moved), None) => written(moved),
+        _ => String::new(),
+    }
+}
+
+/// The last part of an inventory path, which is the machine's name.
+fn short_vm(vm: &str) -> &str {
+    vm.rsplit('/').find(|part| !part.is_empty()).unwrap_or(vm)
+}
+
+fn progress_bar(percent: Option<f64>, status: JobStatus, bytes: String) -> AnyView {
+    let class = match status {
+        JobStatus::Failed => "progress ink-red",
+        JobStatus::Completed => "progress ink-green",
+        JobStatus::Cancelled => "progress ink-gray",
+        _ => "progress ink-blue",
+    };
+    match (percent, status) {
+        (Some(percent), _) => {
+            let percent = percent.clamp(0.0, 100.0);
+            view! {
+                <span class=class title=bytes>
+                    <span
+                        class="progress-track"
+                        role="progressbar"
+                        aria-label="progress"
+                        aria-valuemin="0"
+                        aria-valuemax="100"
+                        aria-valuenow=percent.floor()
+                    >
+                        <span class="progress-fill" style=format!("width:{}%", super::super::percent(percent / 100.0))></span>
+                    </span>
+                    <span class="progress-text">{format!("{}%", percent.floor())}</span>
+                </span>
+            }
+            .into_any()
+        }
+        (None, JobStatus::Running) => view! {
+            <span class=class title=bytes>
+                <span class="progress-track is-unknown" role="progressbar" aria-label="progress, percentage unknown">
+                    <span class="progress-fill"></span>
+                </span>
+                <span class="progress-text">"?"</span>
+            </span>
+        }
+        .into_any(),
+        (None, _) => view! { <span class="progress-text">{ABSENT}</span> }.into_any(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_hold_any_id() {
+        assert_eq!(path("site one", "job/1?x"), "/jobs/site%20one/job%2F1%3Fx");
+        assert_eq!(path("d1", "job-1.a_b~c"), "/jobs/d1/job-1.a_b~c");
+    }
+
+    #[test]
+    fn a_vm_is_called_by_its_last_part() {
+        assert_eq!(short_vm("/dc1/vm/prod/web-01"), "web-01");
+        assert_eq!(short_vm("web-01"), "web-01");
+        assert_eq!(short_vm("/"), "/");
+    }
+}

@@ -1,0 +1,101 @@
+//! Values of series beside each other: as shares of a donut, or as bars.
+
+use chart::{palette::Ink, round::donut};
+use leptos::prelude::*;
+use model::{dashboard::Panel, panel::PanelData, unit::Unit};
+
+use super::traces::{Written, shown, unit_of, write};
+
+/// The newest value of one series.
+#[derive(Debug, Clone, PartialEq)]
+struct Part {
+    name: String,
+    ink: Ink,
+    value: f64,
+    written: Written,
+}
+
+fn parts(panel: &Panel, data: &PanelData) -> Vec<Part> {
+    shown(panel, data)
+        .into_iter()
+        .filter_map(|shown| {
+            let (_, value) = shown.series.last()?;
+            Some(Part { written: write(panel, shown.query, value), name: shown.name, ink: shown.ink, value })
+        })
+        .collect()
+}
+
+fn total(parts: &[Part]) -> f64 {
+    parts.iter().map(|part| part.value).filter(|value| value.is_finite() && *value > 0.0).sum()
+}
+
+/// A donut with its total in the middle, and a list of names, values and percentages.
+pub(super) fn pie(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
+    let parts = Memo::new(move |_| data.with(|data| panel.with_value(|panel| parts(panel, data))));
+    let picture = Memo::new(move |_| {
+        parts.with(|parts| donut(&parts.iter().map(|part| (part.value, part.ink)).collect::<Vec<_>>()))
+    });
+    let sum = move || {
+        panel.with_value(|panel| {
+            let unit = panel.queries.first().map_or(Unit::Plain, |query| unit_of(panel, query));
+            unit.format(parts.with(|parts| total(parts)), panel.decimals)
+        })
+    };
+    view! {
+        <div class="pie">
+            <div class="pie-picture">
+                <div class="pie-ring" inner_html=move || picture.get()></div>
+                <div class="pie-total">
+                    <span class="pie-sum">{sum}</span>
+                    <span class="pie-caption">"total"</span>
+                </div>
+            </div>
+            <ul class="pie-list">{move || parts.with(|parts| pie_list(parts))}</ul>
+        </div>
+    }
+    .into_any()
+}
+
+fn pie_list(parts: &[Part]) -> impl IntoView + use<> {
+    let total = total(parts);
+    let percent = Unit::from_id("percent");
+    let item = |part: &Part| {
+        let share = if total > 0.0 { part.value.max(0.0) / total * 100.0 } else { 0.0 };
+        view! {
+            <li class=part.ink.class()>
+                <i class="legend-swatch" aria-hidden="true"></i>
+                <span class="pie-name">{part.name.clone()}</span>
+                <span class="pie-value">{part.written.text.clone()}</span>
+                <span class="pie-share">{percent.format(share, Some(0))}</span>
+            </li>
+        }
+    };
+    parts.iter().map(item).collect_view()
+}
+
+/// Horizontal bars, the longest as wide as the panel.
+pub(super) fn bars(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
+    let parts = Memo::new(move |_| data.with(|data| panel.with_value(|panel| parts(panel, data))));
+    view! { <ul class="bars">{move || parts.with(|parts| panel.with_value(|panel| bar_list(panel, parts)))}</ul> }
+        .into_any()
+}
+
+fn bar_list(panel: &Panel, parts: &[Part]) -> impl IntoView + use<> {
+    let longest = panel
+        .max
+        .unwrap_or_else(|| parts.iter().map(|part| part.value).filter(|value| value.is_finite()).fold(0.0, f64::max));
+    let item = |part: &Part| {
+        let width = if longest > 0.0 { (part.value / longest).clamp(0.0, 1.0) } else { 0.0 };
+        let color = if part.written.class.is_empty() { part.ink.class() } else { part.written.class.clone() };
+        view! {
+            <li class=color>
+                <span class="bar-name">{part.name.clone()}</span>
+                <span class="bar-track" aria-hidden="true">
+                    <span class="bar-fill" style=format!("width:{}%", super::percent(width))></span>
+                </span>
+                <span class="bar-value">{part.written.text.clone()}</span>
+            </li>
+        }
+    };
+    parts.iter().map(item).collect_view()
+}

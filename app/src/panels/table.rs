@@ -1,0 +1,231 @@
+//! Rows by label, a column a query: the newest value of each series, joined where their labels agree.
+
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+};
+
+use leptos::prelude::*;
+use model::{
+    dashboard::{Panel, Query},
+    frame::Labels,
+    panel::{PanelData, QueryState},
+};
+
+use super::traces::{Written, mark, write};
+
+/// Rows that are shown; a table that needs more wants a narrower query.
+const MOST_ROWS: usize = 500;
+
+/// A joined table.
+#[derive(Debug, Clone, PartialEq, Default)]
+struct Joined {
+    labels: Vec<String>,
+    rows: Vec<Row>,
+    left_out: usize,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct Row {
+    names: Vec<String>,
+    cells: Vec<Option<(f64, Written)>>,
+}
+
+/// By which column rows are sorted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Order {
+    column: usize,
+    falling: bool,
+}
+
+pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
+    let order = RwSignal::new(None::<Order>);
+    let joined = Memo::new(move |_| {
+        let mut joined = data.with(|data| panel.with_value(|panel| join(panel, data)));
+        if let Some(order) = order.get() {
+            sort(&mut joined, order);
+        }
+        joined
+    });
+    let labels = Memo::new(move |_| joined.with(|joined| joined.labels.clone()));
+    let head = move || {
+        let labels = labels.get();
+        let names = labels
+            .iter()
+            .map(|label| heading(label))
+            .chain(panel.with_value(|panel| panel.queries.iter().map(column_name).collect::<Vec<_>>()));
+        let columns: Vec<_> =
+            names.enumerate().map(|(column, name)| head_cell(order, column, name, column < labels.len())).collect();
+        columns
+    };
+    view! {
+        <div class="table-scroll" tabindex="0" role="region" aria-label=panel.with_value(|panel| panel.title.clone())>
+            <table class="table">
+                <thead>
+                    <tr>{head}</tr>
+                </thead>
+                <tbody>{move || joined.with(|joined| joined.rows.iter().map(row_view).collect_view())}</tbody>
+            </table>
+            {move || {
+                let count = joined.with(|joined| joined.left_out);
+                (count > 0).then(|| view! { <p class="table-more">{format!("and {count} rows more, not shown")}</p> })
+            }}
+        </div>
+    }
+    .into_any()
+}
+
+fn head_cell(order: RwSignal<Option<Order>>, column: usize, name: String, is_label: bool) -> AnyView {
+    let sorted = move || order.get().filter(|order| order.column == column);
+    let arrow = move || sorted().map_or("", |order| if order.falling { "\u{25be}" } else { "\u{25b4}" });
+    let aria = move || sorted().map_or("none", |order| if order.falling { "descending" } else { "ascending" });
+    view! {
+        <th scope="col" aria-sort=aria class:is-number=!is_label>
+            <button
+                type="button"
+                class="sort-button"
+                on:click=move |_| {
+                    order.update(|order| {
+                        // Numbers are first looked at from the greatest.
+                        let falling = order
+                            .filter(|order| order.column == column)
+                            .map_or(!is_label, |order| !order.falling);
+                        *order = Some(Order { column, falling });
+                    });
+                }
+            >
+                {name}
+                <span aria-hidden="true" class="sort-arrow">{arrow}</span>
+            </button>
+        </th>
+    }
+    .into_any()
+}
+
+fn row_view(row: &Row) -> AnyView {
+    let names = row.names.iter().map(|name| view! { <td>{name.clone()}</td> }).collect_view();
+    let cells = row.cells.iter().map(|cell| match cell {
+        Some((_, written)) => view! {
+            <td class=format!("is-number {}", written.class)>
+                {written.text.clone()} <span class="stat-mark" aria-hidden="true">{mark(written.meaning)}</span>
+                <span class="sr-only">{written.meaning}</span>
+            </td>
+        }
+        .into_any(),
+        None => view! { <td class="is-number is-absent" aria-label="no data">"\u{2013}"</td> }.into_any(),
+    });
+    view! { <tr>{names} {cells.collect_view()}</tr> }.into_any()
+}
+
+fn column_name(query: &Query) -> String {
+    if query.legend.is_empty() { query.expr.clone() } else { query.legend.clone() }
+}
+
+/// `job_type` as a heading: `Job type`.
+fn heading(label: &str) -> String {
+    let words = label.replace('_', " ");
+    let mut letters = words.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+fn join(panel: &Panel, data: &PanelData) -> Joined {
+    let PanelData::Queries(states) = data else { return Joined::default() };
+    let columns = panel.queries.len();
+    let mut labels = BTreeSet::new();
+    let mut rows: BTreeMap<Labels, Vec<Option<(f64, Written)>>> = BTreeMap::new();
+    for (column, (query, state)) in panel.queries.iter().zip(states).enumerate() {
+        let QueryState::Ready { frame, .. } = state else { continue };
+        for series in &frame.series {
+            let Some((_, value)) = series.last() else { continue };
+            let mut key = series.labels.clone();
+            key.remove("__name__");
+            labels.extend(key.keys().cloned());
+            let cells = rows.entry(key).or_insert_with(|| vec![None; columns]);
+            if let Some(cell) = cells.get_mut(column) {
+                *cell = Some((value, write(panel, query, value)));
+            }
+        }
+    }
+    let left_out = rows.len().saturating_sub(MOST_ROWS);
+    let labels: Vec<String> = labels.into_iter().collect();
+    let rows = rows.into_iter().take(MOST_ROWS).map(|(key, cells)| Row {
+        names: labels.iter().map(|label| key.get(label).cloned().unwrap_or_default()).collect(),
+        cells,
+    });
+    Joined { rows: rows.collect(), labels, left_out }
+}
+
+fn sort(joined: &mut Joined, order: Order) {
+    let labels = joined.labels.len();
+    let number = |row: &Row| row.cells.get(order.column - labels).and_then(Option::as_ref).map(|cell| cell.0);
+    joined.rows.sort_by(|one, other| {
+        if order.column < labels {
+            let ordering = one.names.get(order.column).cmp(&other.names.get(order.column));
+            return if order.falling { ordering.reverse() } else { ordering };
+        }
+        match (number(one), number(other)) {
+            (Some(one), Some(other)) if order.falling => other.total_cmp(&one),
+            (Some(one), Some(other)) => one.total_cmp(&other),
+            // What is absent comes last, whichever way.
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => Ordering::Equal,
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use model::frame::{Frame, Series};
+
+    use super::*;
+
+    fn state(rows: &[(&str, f64)]) -> QueryState {
+        let series = rows.iter().map(|(provider, value)| Series {
+            labels: Labels::from([("__name__".into(), "x".into()), ("provider".into(), (*provider).into())]),
+            timestamps: vec![1],
+            values: vec![*value],
+        });
+        QueryState::Ready { frame: Frame { series: series.collect(), ..Frame::default() }, stale: None }
+    }
+
+    fn joined() -> Joined {
+        let panel = super::super::legend::tests::panel(
+            r#"{"expr":"a","legend":"Jobs"},{"expr":"b","legend":"Time","unit":"s"}"#,
+        );
+        let data =
+            PanelData::Queries(vec![state(&[("aws", 3.0), ("kvm", 7.0)]), state(&[("kvm", 90.0), ("gcp", 1.0)])]);
+        join(&panel, &data)
+    }
+
+    fn providers(joined: &Joined) -> Vec<&str> {
+        joined.rows.iter().map(|row| row.names[0].as_str()).collect()
+    }
+
+    #[test]
+    fn queries_are_joined_by_their_labels() {
+        let joined = joined();
+        assert_eq!(joined.labels, ["provider"]);
+        assert_eq!(providers(&joined), ["aws", "gcp", "kvm"]);
+        let texts: Vec<_> = joined.rows[2].cells.iter().flatten().map(|cell| cell.1.text.as_str()).collect();
+        assert_eq!(texts, ["7", "1 min 30 s"]);
+        assert!(joined.rows[0].cells[1].is_none());
+    }
+
+    #[test]
+    fn absent_cells_are_last_in_either_order() {
+        let mut joined = joined();
+        sort(&mut joined, Order { column: 1, falling: true });
+        assert_eq!(providers(&joined), ["kvm", "aws", "gcp"]);
+        sort(&mut joined, Order { column: 1, falling: false });
+        assert_eq!(providers(&joined), ["aws", "kvm", "gcp"]);
+        sort(&mut joined, Order { column: 0, falling: true });
+        assert_eq!(providers(&joined), ["kvm", "gcp", "aws"]);
+    }
+
+    #[test]
+    fn labels_become_headings() {
+        assert_eq!(heading("job_type"), "Job type");
+        assert_eq!(heading(""), "");
+    }
+}
