@@ -21,14 +21,15 @@ const NOW_MS: i64 = 1_763_631_000_000;
 const STEP_MS: i64 = 15_000;
 const WINDOW_MS: i64 = 3_600_000;
 
-fn main() {
+fn main() -> serde_json::Result<()> {
     let theme = std::env::args().nth(1).unwrap_or_else(|| "light".to_owned());
     let owner = Owner::new();
+    let panels = panels()?;
     let body = owner.with(|| {
         let viewport = Viewport { start_ms: NOW_MS - WINDOW_MS, end_ms: NOW_MS, step_ms: STEP_MS, tz_offset_min: 0 };
         PanelsContext::provide(Signal::stored(viewport), Signal::stored(NOW_MS + 4_000));
         let panels =
-            panels().into_iter().map(|(panel, data)| view! { <PanelView panel=panel data=Signal::stored(data)/> });
+            panels.into_iter().map(|(panel, data)| view! { <PanelView panel=panel data=Signal::stored(data)/> });
         view! { <main class="panels">{panels.collect_view()}</main> }.to_html()
     });
     let style = include_str!("../../style/panels.css");
@@ -37,10 +38,11 @@ fn main() {
          <meta name=\"viewport\" content=\"width=device-width\"><style>{style}\
          body{{margin:0;padding:8px;background:var(--bg);font-family:system-ui,sans-serif}}</style><body>{body}"
     );
+    Ok(())
 }
 
-fn panel(json: serde_json::Value) -> Panel {
-    Panel::deserialize(json).expect("a panel of this file")
+fn panel(json: serde_json::Value) -> serde_json::Result<Panel> {
+    Panel::deserialize(json)
 }
 
 fn wave(index: f64, base: f64, size: f64, period: f64) -> f64 {
@@ -73,7 +75,7 @@ fn stale(series: Vec<Series>) -> QueryState {
 }
 
 #[allow(clippy::too_many_lines)] // a list
-fn panels() -> Vec<(Panel, PanelData)> {
+fn panels() -> serde_json::Result<Vec<(Panel, PanelData)>> {
     let json = |value| panel(value);
     let gibibyte = 1_073_741_824.0;
     let providers = ["vsphere", "aws", "azure", "gcp", "openstack"];
@@ -100,25 +102,25 @@ fn panels() -> Vec<(Panel, PanelData)> {
         (
             json(
                 serde_json::json!({"id":"active","title":"Active Jobs","description":"Jobs that run now, over all daemons.","kind":"stat","width":4,"height":4,"unit":"short","queries":[query("")]}),
-            ),
+            )?,
             PanelData::Queries(vec![ready(vec![series(&[], |index| wave(index, 42.0, 8.0, 90.0).round())])]),
         ),
         (
             json(
                 serde_json::json!({"id":"completed","title":"Completed Jobs (24h)","kind":"stat","width":4,"height":4,"unit":"short","decimals":0,"queries":[{"expr":"x","instant":true}]}),
-            ),
+            )?,
             PanelData::Queries(vec![ready(vec![instant(&[], 3_412.2)])]),
         ),
         (
             json(
                 serde_json::json!({"id":"failed","title":"Failed Jobs (24h)","kind":"stat","width":4,"height":4,"unit":"short","decimals":0,"thresholds":[{"value":1.0,"color":"yellow"},{"value":11.0,"color":"red"}],"queries":[query("")]}),
-            ),
+            )?,
             PanelData::Queries(vec![ready(vec![series(&[], |index| (index / 12.0).floor())])]),
         ),
         (
             json(
                 serde_json::json!({"id":"memory-stat","title":"Memory","kind":"stat","width":4,"height":4,"unit":"bytes","queries":[query("")]}),
-            ),
+            )?,
             PanelData::Queries(vec![stale(vec![series(&[], |index| {
                 wave(index, 1.43 * gibibyte, 0.1 * gibibyte, 60.0)
             })])]),
@@ -126,19 +128,19 @@ fn panels() -> Vec<(Panel, PanelData)> {
         (
             json(
                 serde_json::json!({"id":"empty-stat","title":"Queue","kind":"stat","width":4,"height":4,"queries":[query("")]}),
-            ),
+            )?,
             PanelData::Queries(vec![ready(vec![])]),
         ),
         (
             json(
                 serde_json::json!({"id":"gauge","title":"Job Success Rate","kind":"gauge","width":4,"height":4,"unit":"percent","min":0.0,"max":100.0,"thresholds":[{"value":0.0,"color":"red"},{"value":75.0,"color":"yellow"},{"value":90.0,"color":"green"}],"queries":[{"expr":"x","instant":true}]}),
-            ),
+            )?,
             PanelData::Queries(vec![ready(vec![instant(&[], 93.4)])]),
         ),
         (
             json(
                 serde_json::json!({"id":"rate","title":"Job Completion Rate","kind":"timeseries","width":12,"height":7,"unit":"jobs/h","queries":[{"expr":"a","legend":"completed","color":"green"},{"expr":"b","legend":"failed","color":"red"}]}),
-            ),
+            )?,
             PanelData::Queries(vec![
                 ready(vec![series(&[], |index| wave(index, 160.0, 30.0, 110.0))]),
                 ready(vec![series(&[], |index| wave(index, 9.0, 6.0, 50.0).max(0.0))]),
@@ -147,7 +149,7 @@ fn panels() -> Vec<(Panel, PanelData)> {
         (
             json(
                 serde_json::json!({"id":"memory","title":"Memory Usage","kind":"timeseries","width":12,"height":7,"unit":"bytes","thresholds":limits,"threshold_style":"band","queries":[query("total")]}),
-            ),
+            )?,
             PanelData::Queries(vec![ready(vec![series(&[], |index| {
                 (0.9 + index / 300.0) * gibibyte + wave(index, 0.0, 6e7, 24.0)
             })])]),
@@ -155,7 +157,7 @@ fn panels() -> Vec<(Panel, PanelData)> {
         (
             json(
                 serde_json::json!({"id":"queue","title":"Queue Length & Active Jobs","kind":"timeseries","width":12,"height":7,"unit":"short","thresholds":[{"value":50.0,"color":"yellow","label":"busy"},{"value":100.0,"color":"red"}],"threshold_style":"line","queries":[{"expr":"a","legend":"queue length","stat":true},{"expr":"b","legend":"active"}]}),
-            ),
+            )?,
             PanelData::Queries(vec![
                 stale(vec![series(&[], |index| {
                     if index > 90.0 && index < 110.0 { f64::NAN } else { wave(index, 36.0, 12.0, 70.0).round() }
@@ -166,7 +168,7 @@ fn panels() -> Vec<(Panel, PanelData)> {
         (
             json(
                 serde_json::json!({"id":"stacked","title":"Submitted by provider","kind":"timeseries","width":12,"height":7,"unit":"jobs/min","stacked":true,"queries":[{"expr":"a","legend":"{{provider}}"}]}),
-            ),
+            )?,
             PanelData::Queries(vec![ready(by_provider(&|number, index| {
                 wave(index, 8.0 / number, 1.5, 40.0 * number)
             }))]),
@@ -174,13 +176,13 @@ fn panels() -> Vec<(Panel, PanelData)> {
         (
             json(
                 serde_json::json!({"id":"pie","title":"Jobs by Provider","kind":"pie","width":8,"height":7,"unit":"short","queries":[{"expr":"a","legend":"{{provider}}"}]}),
-            ),
+            )?,
             PanelData::Queries(vec![ready(shares())]),
         ),
         (
             json(
                 serde_json::json!({"id":"bars","title":"Average Duration by Provider","kind":"bars","width":8,"height":7,"unit":"s","thresholds":[{"value":1800.0,"color":"yellow"}],"queries":[{"expr":"a","legend":"{{provider}}"}]}),
-            ),
+            )?,
             PanelData::Queries(vec![ready(
                 shares()
                     .into_iter()
@@ -194,19 +196,19 @@ fn panels() -> Vec<(Panel, PanelData)> {
         (
             json(
                 serde_json::json!({"id":"failed-query","title":"Export Throughput","kind":"timeseries","width":8,"height":7,"unit":"Bps","queries":[query("")]}),
-            ),
+            )?,
             PanelData::Queries(vec![QueryState::Failed { message: "prometheus: query timed out after 30 s".into() }]),
         ),
         (
             json(
                 serde_json::json!({"id":"empty","title":"CPU Usage","kind":"timeseries","width":8,"height":7,"unit":"percent","queries":[{"expr":"hypersdk_cpu_usage"}]}),
-            ),
+            )?,
             PanelData::Queries(vec![ready(vec![])]),
         ),
         (
             json(
                 serde_json::json!({"id":"loading","title":"Goroutines","kind":"timeseries","width":8,"height":7,"queries":[query("")]}),
-            ),
+            )?,
             PanelData::Queries(vec![QueryState::Loading]),
         ),
         (
@@ -214,7 +216,7 @@ fn panels() -> Vec<(Panel, PanelData)> {
                 serde_json::json!({"id":"table","title":"Provider Performance Summary","kind":"table","width":8,"height":7,"queries":[
                 {"expr":"a","legend":"Jobs"},{"expr":"b","legend":"Average","unit":"s"},
                 {"expr":"c","legend":"Success","unit":"percent","thresholds":[{"value":0.0,"color":"red"},{"value":75.0,"color":"yellow"},{"value":90.0,"color":"green"}]}]}),
-            ),
+            )?,
             PanelData::Queries(vec![
                 ready(shares()),
                 ready(shares().into_iter().take(4).collect()),
@@ -230,13 +232,13 @@ fn panels() -> Vec<(Panel, PanelData)> {
         (
             json(
                 serde_json::json!({"id":"heat","title":"Job Duration Heatmap","kind":"heatmap","width":12,"height":7,"unit":"s","queries":[{"expr":"a"}]}),
-            ),
+            )?,
             PanelData::Queries(vec![ready(buckets())]),
         ),
         (
             json(
                 serde_json::json!({"id":"latency","title":"HTTP Response Time","kind":"timeseries","width":12,"height":7,"unit":"s","thresholds":[{"value":0.5,"color":"red","label":"slow"}],"threshold_style":"line","queries":[{"expr":"a","legend":"p50"},{"expr":"b","legend":"p95"},{"expr":"c","legend":"p99"}]}),
-            ),
+            )?,
             PanelData::Queries(
                 [0.04, 0.18, 0.42]
                     .into_iter()
@@ -245,25 +247,28 @@ fn panels() -> Vec<(Panel, PanelData)> {
             ),
         ),
         (
-            json(serde_json::json!({"id":"jobs","title":"Live jobs","kind":"jobs","width":16,"height":12})),
+            json(serde_json::json!({"id":"jobs","title":"Live jobs","kind":"jobs","width":16,"height":12}))?,
             PanelData::Jobs((0..400).map(job).collect()),
         ),
         (
-            json(serde_json::json!({"id":"alerts","title":"Alerts","kind":"alerts","width":8,"height":6})),
+            json(serde_json::json!({"id":"alerts","title":"Alerts","kind":"alerts","width":8,"height":6}))?,
             PanelData::Alerts(AlertList { alerts: alerts(), unavailable: None }),
         ),
         (
-            json(serde_json::json!({"id":"no-alerts","title":"Alerts","kind":"alerts","width":8,"height":6})),
+            json(serde_json::json!({"id":"no-alerts","title":"Alerts","kind":"alerts","width":8,"height":6}))?,
             PanelData::Alerts(AlertList::default()),
         ),
-        (json(serde_json::json!({"id":"sources","title":"Sources","kind":"sources","width":24,"height":6})), sources()),
+        (
+            json(serde_json::json!({"id":"sources","title":"Sources","kind":"sources","width":24,"height":6}))?,
+            sources(),
+        ),
     ];
     if let Some((_, PanelData::Queries(states))) = panels.first_mut()
         && let Some(QueryState::Ready { frame, .. }) = states.first_mut()
     {
         frame.notices.push("PromQL info: metric might not be a gauge".into());
     }
-    panels
+    Ok(panels)
 }
 
 fn buckets() -> Vec<Series> {

@@ -123,7 +123,7 @@ fn bound_labels(bounds: &[f64], unit: &Unit) -> impl IntoView + use<> {
         .map(|(row, bound)| {
             #[allow(clippy::cast_precision_loss)] // rows of a picture
             let place = (row + 1) as f64 / rows as f64;
-            view! { <span style=format!("bottom:{}%", percent(place))>{unit.format(*bound, None)}</span> }
+            view! { <span style=format!("bottom:{}%", percent(place))>{unit.brief(*bound)}</span> }
         })
         .collect_view()
 }
@@ -141,9 +141,9 @@ fn read(heatmap: &Heatmap, at_ms: i64, unit: &Unit) -> Option<Vec<Line>> {
         .map(|((upper, lower), count)| Line {
             class: String::new(),
             name: if upper.is_finite() {
-                format!("{} \u{2013} {}", unit.format(lower, None), unit.format(*upper, None))
+                format!("{} \u{2013} {}", unit.brief(lower), unit.brief(*upper))
             } else {
-                format!("over {}", unit.format(lower, None))
+                format!("over {}", unit.brief(lower))
             },
             written: Written { text: Unit::from_id("short").format(count, None), ..Written::default() },
         })

@@ -160,8 +160,7 @@ fn stale_badge(stale: Memo<Option<Staleness>>) -> impl IntoView {
             let label = reason.clone();
             view! {
                 <span class="badge badge-stale" title=reason>
-                    <span aria-hidden="true">"\u{23f1} "</span>
-                    {move || format!("stale, data {}", unit::age(now_ms.get() - since_ms))}
+                    {move || format!("stale, {} old", unit::whole_duration(now_ms.get() - since_ms))}
                     <span class="sr-only">{format!(": {label}")}</span>
                 </span>
             }

@@ -31,6 +31,10 @@ mod timeseries;
 mod traces;
 mod view;
 
+#[cfg(feature = "ssr")]
+#[cfg(test)]
+mod tests;
+
 pub use context::{PanelsContext, Viewport};
 pub use look::{has_come, loading};
 pub use view::{PanelView, PanelViewProps};

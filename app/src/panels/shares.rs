@@ -86,7 +86,9 @@ fn bar_list(panel: &Panel, parts: &[Part]) -> impl IntoView + use<> {
         .unwrap_or_else(|| parts.iter().map(|part| part.value).filter(|value| value.is_finite()).fold(0.0, f64::max));
     let item = |part: &Part| {
         let width = if longest > 0.0 { (part.value / longest).clamp(0.0, 1.0) } else { 0.0 };
-        let color = if part.written.class.is_empty() { part.ink.class() } else { part.written.class.clone() };
+        // Each bar has its name beside it, so colours are left to what has a meaning.
+        let ink = if matches!(part.ink, Ink::Series(_)) { Ink::Series(0) } else { part.ink };
+        let color = if part.written.class.is_empty() { ink.class() } else { part.written.class.clone() };
         view! {
             <li class=color>
                 <span class="bar-name">{part.name.clone()}</span>

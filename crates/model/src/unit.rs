@@ -153,15 +153,31 @@ impl Unit {
         }
     }
 
+    /// A value in little room: a length of time in one unit (`34 min`, `2.3 h`), others as by themselves.
+    #[must_use]
+    pub fn brief(&self, value: f64) -> String {
+        match self {
+            Unit::Duration(time_scale) if value.is_finite() => {
+                let seconds = value * time_scale.seconds();
+                let (length, symbol) = time_symbol(seconds);
+                let count = seconds / length;
+                let decimals = usize::from(count.abs() < 9.95);
+                format!("{} {symbol}", trimmed(fixed(count, decimals)))
+            }
+            _ => self.format(value, None),
+        }
+    }
+
     /// How the ticks of an axis are written: all in the same unit and with the same decimals, as few as tell them apart.
     /// `greatest` is the greatest absolute value of the axis, `step` the distance between ticks.
     #[must_use]
     pub fn axis(&self, greatest: f64, step: f64) -> AxisFormat {
         let (divisor, suffix) = match self {
             Unit::Plain | Unit::Instant => (1.0, String::new()),
-            Unit::Short(suffix) => {
+            // What is counted is said by the legend; beside an axis it would only take room.
+            Unit::Short(_) => {
                 let (divisor, prefix) = divisor(greatest, 1_000.0, &SHORT);
-                (divisor, format!("{prefix}{suffix}"))
+                (divisor, prefix.to_owned())
             }
             Unit::Percent => (1.0, "%".to_owned()),
             Unit::PercentUnit => (0.01, "%".to_owned()),
@@ -460,10 +476,18 @@ mod tests {
         assert_eq!(axis.label(0.3), "300 ms");
         let axis = Unit::from_id("percentunit").axis(1.0, 0.25);
         assert_eq!((axis.label(0.25), axis.label(0.0)), ("25%".into(), "0%".into()));
-        let axis = Unit::from_id("short").axis(4_000.0, 500.0);
-        assert_eq!(axis.label(1_500.0), "1.5 K");
+        for unit in ["short", "jobs/h"] {
+            assert_eq!(Unit::from_id(unit).axis(4_000.0, 500.0).label(1_500.0), "1.5 K");
+        }
         let axis = Unit::from_id("s").axis(1_800.0, 300.0);
         assert_eq!(axis.label(600.0), "10 min");
+    }
+
+    #[test]
+    fn brief_lengths_of_time_have_one_unit() {
+        let brief = |seconds| Unit::from_id("s").brief(seconds);
+        assert_eq!([0.005, 1.0, 2.5, 2_048.0, 8_192.0].map(brief), ["5 ms", "1 s", "2.5 s", "34 min", "2.3 h"]);
+        assert_eq!(Unit::from_id("bytes").brief(2_048.0), "2 KiB");
     }
 
     #[test]

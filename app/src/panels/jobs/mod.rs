@@ -1,6 +1,6 @@
 //! The live jobs: sorted, filtered, searched, and only as many rows in the page as one sees.
 
-mod order;
+pub(in crate::panels) mod order;
 mod row;
 
 use leptos::{

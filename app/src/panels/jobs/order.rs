@@ -144,7 +144,7 @@ fn contains(text: &str, part: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::panels) mod tests {
     use super::*;
 
     pub(in crate::panels) fn job(id: &str, status: JobStatus, provider: &str) -> Job {

@@ -145,7 +145,7 @@ fn progress_bar(percent: Option<f64>, status: JobStatus, bytes: String) -> AnyVi
                 <span class="progress-track is-unknown" role="progressbar" aria-label="progress, percentage unknown">
                     <span class="progress-fill"></span>
                 </span>
-                <span class="progress-text">"?"</span>
+                <span class="progress-text">{ABSENT}</span>
             </span>
         }
         .into_any(),

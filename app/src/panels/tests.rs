@@ -1,0 +1,140 @@
+//! What the server's pictures hold.
+
+use leptos::prelude::*;
+use model::{
+    dashboard::Panel,
+    frame::{Frame, Labels, Series},
+    job::JobStatus,
+    live::{Alert, AlertList, AlertState},
+    panel::{PanelData, QueryState, Staleness},
+    upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
+};
+
+use super::{PanelView, PanelsContext, Viewport, jobs::order::tests::job, loading};
+
+const NOW_MS: i64 = 1_700_000_000_000;
+
+fn html(kind: &str, fields: &str, data: impl FnOnce(&Panel) -> PanelData) -> String {
+    let json = format!(r#"{{"id":"p1","title":"Title & more","kind":"{kind}","width":12,"height":8{fields}}}"#);
+    let panel: Panel = serde_json::from_str(&json).unwrap();
+    let data = data(&panel);
+    Owner::new().with(|| {
+        let viewport = Viewport { start_ms: NOW_MS - 60_000, end_ms: NOW_MS, step_ms: 15_000, tz_offset_min: 0 };
+        PanelsContext::provide(Signal::stored(viewport), Signal::stored(NOW_MS));
+        view! { <PanelView panel=panel data=Signal::stored(data)/> }.to_html()
+    })
+}
+
+fn series(label: (&str, &str), values: &[f64]) -> Series {
+    let count = i64::try_from(values.len()).unwrap();
+    Series {
+        labels: Labels::from([(label.0.to_owned(), label.1.to_owned())]),
+        timestamps: (0..count).map(|index| NOW_MS - (count - 1 - index) * 15_000).collect(),
+        values: values.to_vec(),
+    }
+}
+
+fn ready(series: Vec<Series>) -> QueryState {
+    QueryState::Ready { frame: Frame { series, ..Frame::default() }, stale: None }
+}
+
+fn queries(series: Vec<Series>) -> PanelData {
+    PanelData::Queries(vec![ready(series)])
+}
+
+fn has(html: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(html.contains(part), "{part} is not in {html}");
+    }
+}
+
+const QUERY: &str = r#","unit":"s","queries":[{"expr":"a > 1","legend":"{{provider}}"}]"#;
+
+#[test]
+fn the_frame_names_the_panel_and_shows_its_query() {
+    let html = html("stat", &format!(r#","description":"What it tells"{QUERY}"#), loading);
+    has(&html, &["id=\"panel-p1\"", "Title &amp; more", "What it tells", "a &gt; 1", "--w:12;--h:8", "Loading"]);
+}
+
+#[test]
+fn a_stat_has_its_value_and_course() {
+    let html = html("stat", QUERY, |_| queries(vec![series(("provider", "aws"), &[1.0, 2.0, 0.012_3])]));
+    has(&html, &["12.3", " ms", "<svg class=\"spark\""]);
+}
+
+#[test]
+fn a_chart_has_axes_legend_and_picture() {
+    let html = html("timeseries", QUERY, |_| {
+        queries(vec![series(("provider", "aws"), &[1.0, 2.0, 3.0]), series(("provider", "kvm"), &[4.0, 5.0, 6.5])])
+    });
+    has(&html, &["<svg class=\"plot\"", "ink-series-2", "aws", "6.5 s", "8 s", "22:13:15", "aria-pressed=\"true\""]);
+}
+
+#[test]
+fn values_of_other_kinds_are_text() {
+    let data = || queries(vec![series(("provider", "aws"), &[30.0]), series(("provider", "<kvm>"), &[90.0])]);
+    has(&html("gauge", QUERY, |_| data()), &["30", "<svg class=\"gauge-arc\""]);
+    has(&html("pie", QUERY, |_| data()), &["<svg class=\"donut\"", "&lt;kvm&gt;", "75%", "2 min"]);
+    has(&html("bars", QUERY, |_| data()), &["width:33.33%", "1 min 30 s"]);
+    has(&html("table", QUERY, |_| data()), &["Provider", "&lt;kvm&gt;", "1 min 30 s"]);
+    let buckets = queries(vec![series(("le", "1"), &[1.0, 2.0]), series(("le", "+Inf"), &[4.0, 2.0])]);
+    has(&html("heatmap", QUERY, |_| buckets), &["plot-heat", "ink-heat-8", "1 s"]);
+}
+
+#[test]
+fn the_looks_differ() {
+    let state = |state: QueryState| html("timeseries", QUERY, |_| PanelData::Queries(vec![state]));
+    has(&state(QueryState::Loading), &["message-loading"]);
+    has(&state(ready(vec![])), &["message-empty", "No data", "The series is absent"]);
+    has(
+        &state(QueryState::Failed { message: "timed out".into() }),
+        &["message-failed", "timed out", "shorter time range"],
+    );
+    let stale = Staleness { since_ms: NOW_MS - 90_000, reason: "d1 is silent".into() };
+    let frame = Frame { series: vec![series(("provider", "aws"), &[1.0])], ..Frame::default() };
+    has(
+        &state(QueryState::Ready { frame, stale: Some(stale) }),
+        &["is-stale", "stale, 1 min 30 s old", "d1 is silent"],
+    );
+}
+
+#[test]
+fn only_the_first_jobs_are_in_the_page() {
+    let jobs = (0..200).map(|number| job(&format!("n{number}"), JobStatus::Running, "aws")).collect();
+    let html = html("jobs", "", |_| PanelData::Jobs(jobs));
+    has(&html, &["200 jobs", "href=\"/jobs/d1/n0\"", "export n49", "height:5100px", "running", "percentage unknown"]);
+    assert!(!html.contains("export n50"));
+}
+
+#[test]
+fn alerts_and_sources_say_their_state_in_words() {
+    let alert = Alert {
+        name: "QueueGrowing".into(),
+        state: AlertState::Firing,
+        severity: "warning".into(),
+        labels: Labels::new(),
+        summary: "The queue grows".into(),
+        description: String::new(),
+        value: None,
+        active_at: Some(NOW_MS - 60_000),
+    };
+    let list = |alerts, unavailable| PanelData::Alerts(AlertList { alerts, unavailable });
+    has(&html("alerts", "", |_| list(vec![alert], None)), &["QueueGrowing", "warning", "firing", "1 min ago"]);
+    has(&html("alerts", "", |_| list(vec![], None)), &["All quiet"]);
+    has(&html("alerts", "", |_| list(vec![], Some("no rules".into()))), &["No alerts to show", "no rules"]);
+    let source = UpstreamStatus {
+        name: "d1".into(),
+        kind: UpstreamKind::Daemon,
+        state: UpstreamState::Down,
+        since_ms: NOW_MS - 5_000,
+        last_data_ms: None,
+        reconnects: 2,
+        scrape_duration_seconds: None,
+        error: Some("connection refused".into()),
+        detail: None,
+    };
+    has(
+        &html("sources", "", |_| PanelData::Sources(vec![source], vec![])),
+        &["down", "for 5 s", "never", "connection refused"],
+    );
+}
