@@ -31,7 +31,7 @@ pub struct PageInput {
     pub tz_offset_min: i32,
 }
 
-/// URLs of the bundle's files, from the root: `/browser-1234.js`.
+/// URLs of the bundle's files, from the root: `/browser-1234.js`. Empty where the server has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssetPaths {
     /// The JavaScript module that loads the WebAssembly.
@@ -64,6 +64,21 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> String {
 
     let (nonce, js, wasm, css) =
         (attribute(&nonce), attribute(&assets.js), attribute(&assets.wasm), attribute(&assets.css));
+    // A server without a bundle has pages that stay as they are.
+    let (preloads, loader) = if js.is_empty() || wasm.is_empty() {
+        Default::default()
+    } else {
+        (
+            format!(
+                "<link rel=\"modulepreload\" href=\"{js}\" nonce=\"{nonce}\">\
+                 <link rel=\"preload\" href=\"{wasm}\" as=\"fetch\" type=\"application/wasm\" crossorigin>"
+            ),
+            format!(
+                "<script type=\"module\" nonce=\"{nonce}\">import init from '{js}';\
+                 init({{module_or_path:'{wasm}'}});</script>"
+            ),
+        )
+    };
     let mut document = String::with_capacity(body.len() + payload_json.len() + 2_048);
     document.push_str("<!DOCTYPE html><html lang=\"en\" data-ssr");
     if let Some(theme) = theme {
@@ -79,9 +94,7 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> String {
              <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title>\
              <link rel=\"stylesheet\" href=\"{css}\">\
              <link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\">\
-             <link rel=\"modulepreload\" href=\"{js}\" nonce=\"{nonce}\">\
-             <link rel=\"preload\" href=\"{wasm}\" as=\"fetch\" type=\"application/wasm\" crossorigin>\
-             <noscript><style nonce=\"{nonce}\">.needs-script{{display:none!important}}</style>",
+             {preloads}<noscript><style nonce=\"{nonce}\">.needs-script{{display:none!important}}</style>",
             title = text(&title),
         ),
     );
@@ -92,8 +105,7 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> String {
         &mut document,
         format_args!(
             "</noscript><script type=\"application/json\" id=\"{PAYLOAD_ELEMENT}\" nonce=\"{nonce}\">{payload_json}</script>\
-             <script type=\"module\" nonce=\"{nonce}\">import init from '{js}';init({{module_or_path:'{wasm}'}});</script>\
-             </head><body>{body}</body></html>"
+             {loader}</head><body>{body}</body></html>"
         ),
     );
     document

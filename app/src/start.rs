@@ -5,6 +5,7 @@ use model::{
     page::{Boot, DashboardLink, Session},
     range::TimeRange,
 };
+use serde::Deserialize;
 
 use crate::{
     App,
@@ -55,9 +56,15 @@ async fn start_alone() {
     }
 }
 
+/// What `/api/dashboards` answers.
+#[derive(Deserialize)]
+struct Links {
+    dashboards: Vec<DashboardLink>,
+}
+
 async fn ask_for_boot() -> Result<Boot, FetchError> {
     let session: Session = platform::get_json("/api/session").await?;
-    let dashboards: Vec<DashboardLink> = platform::get_json("/api/dashboards").await?;
+    let Links { dashboards } = platform::get_json("/api/dashboards").await?;
     Ok(Boot {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         boot_id: String::new(),

@@ -22,6 +22,9 @@ use crate::platform;
 /// Upgrades that fail in a row before the page asks for news by HTTP instead.
 const FAILURES_BEFORE_POLLING: u32 = 3;
 
+/// A socket that lasted so long was a success; one that is lost before counts as a failure, however it ended.
+const STEADY_MS: i64 = 2_000;
+
 type Woken = Fuse<UnboundedReceiver<Wake>>;
 
 /// Why a socket ended.
@@ -48,14 +51,15 @@ pub(super) async fn stay_connected(client: Client, mut woken: Woken) {
                 return;
             }
         }
+        let began_ms = platform::now_ms();
         match run(&client, &mut woken, &mut polling).await {
             Ended::SessionOver => {
                 platform::go_to_login();
                 return;
             }
             Ended::Paused => continue,
-            Ended::Lost => backoff.succeed(),
-            Ended::Refused => {}
+            Ended::Lost if platform::now_ms().saturating_sub(began_ms) >= STEADY_MS => backoff.succeed(),
+            Ended::Lost | Ended::Refused => {}
         }
         let wait_ms = backoff.fail(js_sys::Math::random());
         if backoff.failures() >= FAILURES_BEFORE_POLLING && polling.is_none() {

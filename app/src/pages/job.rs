@@ -328,12 +328,16 @@ fn Cancel(job: Memo<Option<Job>>, key: Key) -> impl IntoView {
     .into_any()
 }
 
-/// The server's `message`, or that it was accepted.
+/// The daemon's answer in words.
 fn answer_words(body: &str) -> String {
     #[derive(serde::Deserialize)]
     struct Answer {
+        cancelled: bool,
         message: String,
     }
-    serde_json::from_str::<Answer>(body)
-        .map_or_else(|_| "The daemon accepted the cancel.".to_owned(), |answer| answer.message)
+    match serde_json::from_str(body) {
+        Ok(Answer { cancelled: true, message }) => message,
+        Ok(Answer { cancelled: false, message }) => format!("Not cancelled: {message}"),
+        Err(_) => "The server took the request, but its answer cannot be read.".to_owned(),
+    }
 }
