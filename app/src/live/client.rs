@@ -33,8 +33,8 @@ pub(super) enum Wake {
     Retry,
     /// The network is gone.
     Offline,
-    /// The viewer paused or resumed.
-    Paused,
+    /// Whether a connection is wanted may have changed.
+    Reconsider,
 }
 
 #[derive(Default)]
@@ -69,9 +69,10 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// A client whose task connects for as long as the page lives.
-    pub(super) fn open(connection: RwSignal<Connection>) -> Self {
+    pub(super) fn open(connection: RwSignal<Connection>, paused: bool) -> Self {
         let (wake, woken) = mpsc::unbounded();
-        let client = Client { shared: Rc::default(), connection, wake };
+        let shared = Shared { paused, ..Shared::default() };
+        let client = Client { shared: Rc::new(RefCell::new(shared)), connection, wake };
         client.wake_on_events();
         wasm_bindgen_futures::spawn_local(socket::stay_connected(client.clone(), woken.fuse()));
         client
@@ -107,6 +108,9 @@ impl Client {
         let feed = Feed::waiting(topic);
         shared.subscriptions.push(Subscription { id, topic: topic.clone(), feed: feed.clone(), holders: 1 });
         shared.send(ClientMessage::Subscribe { id, topic: topic.clone() });
+        if shared.paused {
+            let _ = self.wake.unbounded_send(Wake::Reconsider);
+        }
         feed
     }
 
@@ -130,13 +134,19 @@ impl Client {
     pub(super) fn pause(&self, paused: bool) {
         let changed = std::mem::replace(&mut self.shared.borrow_mut().paused, paused) != paused;
         if changed {
-            let _ = self.wake.unbounded_send(Wake::Paused);
+            let _ = self.wake.unbounded_send(Wake::Reconsider);
         }
     }
 
-    /// Whether the viewer wants no news.
+    /// Whether the viewer paused the page.
     pub(super) fn is_paused(&self) -> bool {
         self.shared.borrow().paused
+    }
+
+    /// Whether no connection is wanted: the page is paused, and all that it shows has come once.
+    pub(super) fn rests(&self) -> bool {
+        let shared = self.shared.borrow();
+        shared.paused && shared.subscriptions.iter().all(|subscription| subscription.feed.has_come())
     }
 
     /// Shows how the page is connected.

@@ -49,6 +49,18 @@ impl Feed {
         Feed { data, stale: ArcRwSignal::new(None) }
     }
 
+    /// True once there is something to show, be it an error.
+    #[must_use]
+    pub fn has_come(&self) -> bool {
+        match &self.data {
+            FeedData::Query(state) => state.with_untracked(|state| !matches!(state, QueryState::Loading)),
+            FeedData::Jobs(jobs) => jobs.with_untracked(Option::is_some),
+            FeedData::Alerts(alerts) => alerts.with_untracked(Option::is_some),
+            FeedData::Upstreams(upstreams) => upstreams.with_untracked(Option::is_some),
+            FeedData::System(system) => system.with_untracked(Option::is_some),
+        }
+    }
+
     /// Takes the whole state. Data of another topic is not for this feed and changes nothing.
     pub fn replace(&self, snapshot: SnapshotData) {
         match (&self.data, snapshot) {

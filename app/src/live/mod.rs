@@ -39,15 +39,15 @@ pub struct Live {
 }
 
 impl Live {
-    /// Begins to connect, in the browser; on the server, a handle on nothing.
+    /// Begins to connect, in the browser and unless paused; on the server, a handle on nothing.
     #[must_use]
-    pub fn open(clock: Clock) -> Self {
-        let connection = RwSignal::new(Connection::default());
+    pub fn open(clock: Clock, paused: bool) -> Self {
+        let connection = RwSignal::new(if paused { Connection::Paused } else { Connection::default() });
         Live {
             connection,
             lost: lost(connection, clock),
             #[cfg(feature = "browser")]
-            client: StoredValue::new_local(client::Client::open(connection)),
+            client: StoredValue::new_local(client::Client::open(connection, paused)),
         }
     }
 

@@ -29,15 +29,16 @@ struct News {
 pub(super) async fn keep_asking(client: Client) {
     let mut next_queries_ms = 0;
     let mut since = client.position();
-    let mut asked: Vec<u64> = Vec::new();
+    let mut asked: Option<Vec<u64>> = None;
     loop {
         let held = client.held();
         let lists: Vec<&(u64, Topic, Feed)> = held.iter().filter(|(_, topic, _)| topic_name(topic).is_some()).collect();
         let ids: Vec<u64> = lists.iter().map(|(id, _, _)| *id).collect();
-        if ids != asked {
-            since = String::new();
-            asked.clone_from(&ids);
+        // What is held for the first time has to come whole.
+        if asked.as_ref().is_some_and(|asked| *asked != ids) {
+            since.clear();
         }
+        asked = Some(ids.clone());
         let names: Vec<&str> = lists.iter().filter_map(|(_, topic, _)| topic_name(topic)).collect();
         let answer = ask(&names, &since).await;
         match answer {

@@ -35,8 +35,8 @@ enum Ended {
     Lost,
     /// The session ended: nothing but a login helps.
     SessionOver,
-    /// The viewer paused.
-    Paused,
+    /// Nothing more is wanted for now.
+    Resting,
 }
 
 /// Keeps `client` connected until the page is gone.
@@ -44,7 +44,7 @@ pub(super) async fn stay_connected(client: Client, mut woken: Woken) {
     let mut backoff = Backoff::default();
     let mut polling: Option<AbortHandle> = None;
     loop {
-        while client.is_paused() {
+        while client.rests() {
             stop(&mut polling);
             client.show(Connection::Paused);
             if woken.next().await.is_none() {
@@ -57,7 +57,7 @@ pub(super) async fn stay_connected(client: Client, mut woken: Woken) {
                 platform::go_to_login();
                 return;
             }
-            Ended::Paused => continue,
+            Ended::Resting => continue,
             Ended::Lost if platform::now_ms().saturating_sub(began_ms) >= STEADY_MS => backoff.succeed(),
             Ended::Lost | Ended::Refused => {}
         }
@@ -110,9 +110,14 @@ async fn run(client: &Client, woken: &mut Woken, polling: &mut Option<AbortHandl
     loop {
         futures_util::select_biased! {
             wake = woken.next() => match wake {
-                Some(Wake::Paused) if client.is_paused() => {
-                    client.detach();
-                    return Ended::Paused;
+                Some(Wake::Reconsider) => {
+                    if client.rests() {
+                        client.detach();
+                        return Ended::Resting;
+                    }
+                    if opened {
+                        client.show(shown(client));
+                    }
                 }
                 Some(Wake::Offline) if opened => {
                     client.detach();
@@ -128,9 +133,13 @@ async fn run(client: &Client, woken: &mut Woken, polling: &mut Option<AbortHandl
                         stop(polling);
                         receive(client, &message);
                         client.attach(outgoing.clone());
-                        client.show(Connection::Live);
+                        client.show(shown(client));
                     } else {
                         receive(client, &message);
+                    }
+                    if client.rests() {
+                        client.detach();
+                        return Ended::Resting;
                     }
                 }
                 Some(Err(WebSocketError::ConnectionClose(close))) if close.code == CLOSE_SESSION_ENDED => {
@@ -151,6 +160,11 @@ async fn run(client: &Client, woken: &mut Woken, polling: &mut Option<AbortHandl
             },
         }
     }
+}
+
+/// What the indicator says while a socket is open: a paused page has one only for what it has not shown yet.
+fn shown(client: &Client) -> Connection {
+    if client.is_paused() { Connection::Paused } else { Connection::Live }
 }
 
 /// Notes when the connection was lost.

@@ -127,12 +127,12 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
             <p class="banner" role="alert">
                 {move || page.url.range_error.get().map(|error| format!("{error}. Shown is the last hour."))}
             </p>
-            <p class="banner" role="alert">
+            <div class="panels" data-stale=move || page.live.lost.get().map(|_| "")>{panels}</div>
+            <p class="banner banner-over" role="alert">
                 {move || page.live.lost.get().map(|lost| {
-                    format!("Not connected: what is shown is of {}.", page.clock.time(lost.since_ms))
+                    format!("Not connected. What is shown is from {}.", page.clock.date_time(lost.since_ms))
                 })}
             </p>
-            <div class="panels" data-stale=move || page.live.lost.get().map(|_| "")>{panels}</div>
         </main>
     }
     .into_any()

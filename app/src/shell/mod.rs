@@ -108,11 +108,12 @@ fn Frame(payload: Payload) -> impl IntoView {
     let clock = Clock::new(payload.boot.now_ms, payload.offset_min);
     let evaluated =
         use_context::<Evaluated>().and_then(|evaluated| evaluated.0.values().filter_map(evaluated_ms).max());
+    let url = PageUrl::follow(clock);
     let page = Page {
         evaluated_ms: RwSignal::new(evaluated.unwrap_or(payload.boot.now_ms)),
         clock,
-        live: Live::open(clock),
-        url: PageUrl::follow(clock),
+        live: Live::open(clock, url.refresh.get_untracked() == Refresh::Paused),
+        url,
         theme: RwSignal::new(payload.boot.theme.clone()),
         // Without a session id of the server's run nothing was rendered: see `start`.
         first_view: StoredValue::new(!payload.boot.boot_id.is_empty()),
