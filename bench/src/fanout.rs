@@ -1,181 +1,163 @@
-//! A live query on a thousand sockets, beside a plain axum server that broadcasts a message of 300 bytes a second.
-//!
-//! Latency is from the moment a value is due (the step for us, the sending for the plain server) to its arrival, so ours
-//! includes the evaluation. The clients are in this process, on the same cores, in both measurements.
+//! Many sockets on one server: how late the last of them hears what the first has heard, and what one costs.
 
-use std::{
-    net::SocketAddr,
-    path::Path,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use axum::{
-    Router,
-    extract::{State, WebSocketUpgrade, ws::Message as AxumMessage},
-    routing::get,
-};
+use anyhow::{Context, bail};
 use futures_util::{SinkExt, StreamExt};
-use serde::Deserialize;
-use tokio::{sync::broadcast, task::JoinSet};
-use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
-use crate::{
-    process::{Demo, TOKEN, resident_bytes},
-    rows::Rows,
-    statistics::percentile,
-};
+use crate::process::Process;
 
-const SOCKETS: usize = 1_000;
-/// Messages measured on each socket.
-const MESSAGES: usize = 20;
-/// Messages before that, which are not.
-const WARM_UP: usize = 3;
+/// Time for the server to come to rest after so many connections.
+const SETTLE: Duration = Duration::from_secs(5);
+/// How long messages are counted.
+const LISTEN: Duration = Duration::from_secs(20);
+/// Connections made at the same time.
+const AT_ONCE: usize = 50;
 
-pub(crate) async fn measure(binary: &Path, rows: &mut Rows) -> anyhow::Result<()> {
-    let (mut plain, plain_bytes) = plain().await?;
-    let (mut ours, our_bytes) = ours(binary).await?;
-    let peer = "plain axum broadcast";
-    for (share, name) in [(0.5, "p50"), (0.99, "p99")] {
-        let name = format!("live query to {SOCKETS} sockets, {name}");
-        rows.compare(&name, percentile(&mut ours, share), "ms", peer, percentile(&mut plain, share));
-    }
-    rows.compare("resident of a socket", our_bytes / 1024.0, "KiB", peer, plain_bytes / 1024.0);
-    Ok(())
+/// What the sockets saw.
+pub(crate) struct FanOut {
+    /// Delay behind the first socket that heard the same message, median, in milliseconds.
+    pub(crate) p50_ms: f64,
+    /// The same, 99th percentile.
+    pub(crate) p99_ms: f64,
+    /// Resident memory of the server for each socket, in bytes.
+    pub(crate) bytes_per_socket: f64,
+    /// Messages that arrived, over those that should have.
+    pub(crate) delivered: f64,
 }
 
-#[allow(clippy::cast_precision_loss)] // milliseconds since 1970 are far below 2^53
-fn now_ms() -> f64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64() * 1_000.0)
-}
-
-/// When a message was due, in milliseconds since the Unix epoch.
-#[derive(Deserialize)]
-struct Due {
-    #[serde(default)]
-    r#type: String,
-    #[serde(default)]
-    data: Option<DueData>,
-}
-
-#[derive(Deserialize)]
-struct DueData {
-    end_ms: f64,
-}
-
-/// Opens all sockets, then reads from each; returns all latencies, and the memory a socket took, in bytes.
-async fn clients(
-    url: &str,
-    hello: Option<String>,
-    resident: impl Fn() -> anyhow::Result<u64>,
-) -> anyhow::Result<(Vec<f64>, f64)> {
-    let before = resident()?;
-    let mut sockets = Vec::with_capacity(SOCKETS);
-    for _ in 0..SOCKETS {
-        let mut request = url.into_client_request()?;
-        request.headers_mut().insert("authorization", format!("Bearer {TOKEN}").parse()?);
-        let (mut socket, _) = tokio_tungstenite::connect_async(request).await.context("a socket was refused")?;
-        if let Some(hello) = &hello {
-            socket.send(Message::text(hello.clone())).await?;
+/// Opens `sockets` sockets on `server`, sends `greeting` on each, and listens.
+pub(crate) async fn measure(
+    server: &Process,
+    token: Option<&str>,
+    greeting: Option<&str>,
+    sockets: usize,
+) -> anyhow::Result<FanOut> {
+    let before = server.resident_bytes()?;
+    let mut open = Vec::with_capacity(sockets);
+    while open.len() < sockets {
+        let batch = (0..AT_ONCE.min(sockets - open.len())).map(|_| connect(&server.address, token, greeting));
+        for socket in futures_util::future::join_all(batch).await {
+            open.push(socket?);
         }
-        sockets.push(socket);
     }
-    let mut readers = JoinSet::new();
-    for mut socket in sockets {
-        readers.spawn(async move {
-            let mut latencies = Vec::with_capacity(MESSAGES);
-            let mut skipped = 0;
-            while latencies.len() < MESSAGES {
-                let message = socket.next().await.context("a socket ended")??;
-                let arrived = now_ms();
-                let Message::Text(text) = message else { continue };
-                let due: Due = serde_json::from_str(&text)?;
-                let Some(data) = due.data.filter(|_| due.r#type == "delta") else { continue };
-                if skipped < WARM_UP {
-                    skipped += 1;
-                } else {
-                    latencies.push(arrived - data.end_ms);
-                }
-            }
-            anyhow::Ok((latencies, socket))
-        });
+
+    let start = Instant::now() + SETTLE;
+    let end = start + LISTEN;
+    let mut listeners = JoinSet::new();
+    for socket in open {
+        listeners.spawn(listen(socket, end));
     }
-    let mut latencies = Vec::with_capacity(SOCKETS * MESSAGES);
-    let mut open = Vec::with_capacity(SOCKETS);
-    while let Some(read) = readers.join_next().await {
-        let (of_one, socket) = read??;
-        latencies.extend(of_one);
-        open.push(socket);
-    }
-    let grown = resident()?.saturating_sub(before);
-    #[allow(clippy::cast_precision_loss)] // bytes, far below 2^53
-    let each = grown as f64 / SOCKETS as f64;
-    Ok((latencies, each))
-}
+    tokio::time::sleep_until(end.into()).await;
+    let after = server.resident_bytes()?;
 
-async fn ours(binary: &Path) -> anyhow::Result<(Vec<f64>, f64)> {
-    let demo = Demo::start(binary).await?;
-    // The first page fills caches, which are no cost of a socket.
-    reqwest::Client::new().get(&demo.url).bearer_auth(TOKEN).send().await?.error_for_status()?;
-    let url = format!("{}/ws", demo.url.replacen("http", "ws", 1));
-    let query = r#"{"type":"subscribe","id":1,"topic":"query","expr":"sum(hypersdk_jobs_active)","window_ms":300000,"step_ms":1000}"#;
-    let measured = clients(&url, Some(query.to_owned()), || demo.resident_bytes()).await;
-    demo.stop().await?;
-    measured
-}
-
-/// The plain server runs in a process of its own as well, so that memory and cores are shared in the same way.
-async fn plain() -> anyhow::Result<(Vec<f64>, f64)> {
-    let program = std::env::current_exe()?;
-    let mut child = tokio::process::Command::new(program)
-        .env(PLAIN_SERVER, "1")
-        .stdout(std::process::Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()?;
-    let output = child.stdout.take().context("the plain server has no output")?;
-    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(output));
-    let address = lines.next_line().await?.context("the plain server ended")?;
-    let pid = child.id().context("the plain server ended")?;
-    let measured = clients(&format!("ws://{address}/ws"), None, || resident_bytes(pid)).await;
-    child.kill().await?;
-    measured
-}
-
-/// Set in the environment of the process that is to be the plain server.
-pub(crate) const PLAIN_SERVER: &str = "HYPERSCOPE_BENCH_PLAIN_SERVER";
-
-/// Broadcasts a message of about 300 bytes a second until it is ended.
-#[allow(clippy::print_stdout)] // its address, for the process that started it
-pub(crate) async fn serve_plain() -> anyhow::Result<()> {
-    let (sender, _) = broadcast::channel::<Arc<str>>(16);
-    let app = Router::new().route("/ws", get(plain_socket)).with_state(sender.clone());
-    let listener = tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
-    println!("{}", listener.local_addr()?);
-    tokio::spawn(async move {
-        let padding = "x".repeat(230);
-        let mut ticks = tokio::time::interval(Duration::from_secs(1));
-        loop {
-            ticks.tick().await;
-            let message = format!(r#"{{"type":"delta","padding":"{padding}","data":{{"end_ms":{}}}}}"#, now_ms());
-            // Nobody listening is no error.
-            let _ = sender.send(message.into());
+    let mut arrivals: HashMap<u64, Vec<Instant>> = HashMap::new();
+    while let Some(heard) = listeners.join_next().await {
+        for (number, at) in heard?? {
+            arrivals.entry(number).or_default().push(at);
         }
-    });
-    axum::serve(listener, app).await?;
-    Ok(())
-}
-
-async fn plain_socket(
-    State(sender): State<broadcast::Sender<Arc<str>>>,
-    upgrade: WebSocketUpgrade,
-) -> axum::response::Response {
-    upgrade.read_buffer_size(1 << 10).on_upgrade(move |mut socket| async move {
-        let mut messages = sender.subscribe();
-        while let Ok(message) = messages.recv().await {
-            if socket.send(AxumMessage::Text(message.as_ref().into())).await.is_err() {
-                return;
-            }
-        }
+    }
+    // The first messages are for those who were there early; the last may still be on their way.
+    arrivals.retain(|_, times| times.iter().min().is_some_and(|first| *first >= start && *first + SETTLE / 5 <= end));
+    if arrivals.is_empty() {
+        bail!("no message came to any of {sockets} sockets");
+    }
+    let mut delays: Vec<Duration> = Vec::new();
+    for times in arrivals.values() {
+        let first = times.iter().min().copied().unwrap_or(start);
+        delays.extend(times.iter().map(|at| *at - first));
+    }
+    delays.sort_unstable();
+    Ok(FanOut {
+        p50_ms: percentile_ms(&delays, 50),
+        p99_ms: percentile_ms(&delays, 99),
+        bytes_per_socket: (after - before) / count(sockets),
+        delivered: count(delays.len()) / count(arrivals.len() * sockets),
     })
+}
+
+async fn connect(
+    address: &str,
+    token: Option<&str>,
+    greeting: Option<&str>,
+) -> anyhow::Result<WebSocketStream<TcpStream>> {
+    let mut request = format!("ws://{address}/ws").into_client_request()?;
+    if let Some(token) = token {
+        let headers = request.headers_mut();
+        headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}"))?);
+        headers.insert("sec-websocket-protocol", HeaderValue::from_static("hyperscope.v1.json"));
+    }
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let config = WebSocketConfig::default().read_buffer_size(1024);
+    let (mut socket, _) =
+        client_async_with_config(request, stream, Some(config)).await.context("the upgrade was refused")?;
+    if let Some(greeting) = greeting {
+        socket.send(Message::text(greeting)).await?;
+    }
+    Ok(socket)
+}
+
+/// The messages that came until `end`, by their number.
+async fn listen(mut socket: WebSocketStream<TcpStream>, end: Instant) -> anyhow::Result<Vec<(u64, Instant)>> {
+    let mut heard = Vec::new();
+    while let Ok(message) = tokio::time::timeout_at(end.into(), socket.next()).await {
+        match message {
+            Some(Ok(Message::Text(text))) => heard.extend(number(&text).map(|number| (number, Instant::now()))),
+            Some(Ok(_)) => {}
+            Some(Err(error)) => return Err(error).context("a socket broke"),
+            None => bail!("the server closed a socket"),
+        }
+    }
+    Ok(heard)
+}
+
+/// Which message a delta is: the time of its first point, the same on every socket.
+fn number(text: &str) -> Option<u64> {
+    if !text.contains("\"type\":\"delta\"") {
+        return None;
+    }
+    let (_, rest) = text.split_once("\"timestamps\":[")?;
+    let end = rest.find(|character: char| !character.is_ascii_digit())?;
+    rest.get(..end)?.parse().ok()
+}
+
+/// Of a sorted list.
+fn percentile_ms(sorted: &[Duration], percent: usize) -> f64 {
+    let index = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(index).map_or(0.0, |delay| delay.as_secs_f64() * 1_000.0)
+}
+
+/// A number of things, for a division.
+#[allow(clippy::cast_precision_loss)] // Far below 2^52.
+fn count(things: usize) -> f64 {
+    things as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_a_message_by_its_first_point() {
+        let delta = r#"{"type":"delta","id":1,"seq":7,"data":{"series":[{"labels":{},"timestamps":[1700,1701],"values":[1,2]}]}}"#;
+        assert_eq!(number(delta), Some(1700));
+        assert_eq!(number(r#"{"type":"snapshot","data":{"series":[{"timestamps":[1]}]}}"#), None);
+    }
+
+    #[test]
+    fn takes_percentiles_of_a_sorted_list() {
+        let sorted: Vec<Duration> = (1..=200).map(Duration::from_millis).collect();
+        assert_eq!(percentile_ms(&sorted, 50), 101.0);
+        assert_eq!(percentile_ms(&sorted, 99), 199.0);
+        assert_eq!(percentile_ms(&[], 50), 0.0);
+    }
 }

@@ -1,43 +1,58 @@
-//! `make bench`: measures the release binary, beside its peer in the same run where there is one.
+//! `make bench`: what the server costs and how quick it is, measured from outside, on the release binary.
 //!
-//! Prints a table and writes `bench/results.json`. Nothing here judges: it only measures.
+//! `server` starts the demo and measures it; `bare` is the peer of the fan-out, an axum server that does nothing else;
+//! `report` joins the rows of several runs into one table. What only a browser can tell is in `end2end/bench`.
 
-mod bundle;
+mod bare;
 mod fanout;
-mod page;
 mod process;
-mod rows;
-mod statistics;
+mod report;
+mod request;
+mod row;
+mod server;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::Context;
+use clap::{Parser, Subcommand};
 
-use crate::rows::Rows;
+#[derive(Parser)]
+#[command(name = "hyperscope-bench", about = "Benchmarks of hyperscope")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Measure the release binary's demo
+    Server {
+        /// The binary
+        #[arg(long, default_value = "target/release/hyperscope")]
+        binary: PathBuf,
+        /// Where the rows go, as JSON
+        #[arg(long)]
+        out: PathBuf,
+        /// Sockets of the fan-out
+        #[arg(long, default_value_t = 1_000)]
+        sockets: usize,
+    },
+    /// Serve a plain broadcast, for comparison
+    Bare,
+    /// Print the rows of FILES as a table and write them as one list
+    Report {
+        /// Where the list goes, as JSON
+        #[arg(long)]
+        out: PathBuf,
+        /// Lists of rows
+        files: Vec<PathBuf>,
+    },
+}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    if std::env::var_os(fanout::PLAIN_SERVER).is_some() {
-        return fanout::serve_plain().await;
+    match Cli::parse().command {
+        Command::Server { binary, out, sockets } => server::measure(&binary, &out, sockets).await,
+        Command::Bare => bare::serve().await,
+        Command::Report { out, files } => report::write(&files, &out),
     }
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let root = PathBuf::from(arguments.first().map_or(".", String::as_str));
-    let mut rows = Rows::default();
-
-    bundle::measure(&root.join("dist"), &mut rows)?;
-    let binary = binary(&root)?;
-    page::measure(&binary, &mut rows).await?;
-    fanout::measure(&binary, &mut rows).await?;
-
-    for file in arguments.iter().skip(1) {
-        rows.add_file(Path::new(file))?;
-    }
-    rows.print();
-    rows.write(&root.join("bench/results.json"))
-}
-
-fn binary(root: &Path) -> anyhow::Result<PathBuf> {
-    let binary = root.join("target/release/hyperscope");
-    binary.canonicalize().with_context(|| format!("there is no {}: run `make build` first", binary.display()))
 }

@@ -1,82 +1,70 @@
-//! A server under measurement: started on a free port with a directory of its own, ended by its pid.
+//! A server as a process of its own: started, asked for its memory, stopped.
 
-use std::{
-    path::Path,
-    process::Stdio,
-    time::{Duration, Instant},
-};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, ChildStdout, Command},
-};
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
-/// Longest wait for a server to be ready.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// The token that all requests carry.
-pub(crate) const TOKEN: &str = "bench-bench-bench-bench-bench-bench";
+/// Longest wait for a ready line.
+const READY: Duration = Duration::from_secs(120);
 
-/// A running `hyperscope demo`.
-pub(crate) struct Demo {
+/// A process that has said where it listens. It is killed when dropped.
+pub(crate) struct Process {
     child: Child,
-    _output: BufReader<ChildStdout>,
-    _directory: tempfile::TempDir,
-    /// `http://HOST:PORT`
-    pub(crate) url: String,
-    /// From its start to its line that it is ready.
+    /// `127.0.0.1:PORT`.
+    pub(crate) address: String,
+    /// From the start to the ready line.
     pub(crate) ready_after: Duration,
 }
 
-impl Demo {
-    /// Starts a demo and waits until it is ready.
-    pub(crate) async fn start(binary: &Path) -> anyhow::Result<Self> {
-        let directory = tempfile::tempdir()?;
+impl Process {
+    /// Starts `binary ARGS` and waits for its line `... ready on http://ADDRESS`.
+    pub(crate) async fn start(binary: &Path, args: &[&str], environment: &[(&str, &str)]) -> anyhow::Result<Self> {
         let started = Instant::now();
         let mut child = Command::new(binary)
-            .args(["demo", "--listen", "127.0.0.1:0", "--data-dir"])
-            .arg(directory.path())
-            .env("HYPERSCOPE_ADMIN_TOKEN", TOKEN)
+            .args(args)
+            .envs(environment.iter().copied())
             .env("RUST_LOG", "warn")
+            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
-        let mut output = BufReader::new(child.stdout.take().context("the server has no output")?);
-        let mut line = String::new();
-        let url = loop {
-            line.clear();
-            let read = tokio::time::timeout(PATIENCE, output.read_line(&mut line)).await;
-            if read.context("the server was not ready in time")?? == 0 {
-                bail!("the server ended before it was ready");
+        let Some(output) = child.stdout.take() else { bail!("{} has no standard output", binary.display()) };
+        let mut lines = BufReader::new(output).lines();
+        let address = timeout(READY, async {
+            while let Some(line) = lines.next_line().await? {
+                if let Some((_, address)) = line.split_once(" ready on http://") {
+                    return Ok(address.to_owned());
+                }
             }
-            if let Some(url) = line.trim().strip_prefix("hyperscope ready on ") {
-                break url.to_owned();
-            }
-        };
-        Ok(Demo { child, _output: output, _directory: directory, url, ready_after: started.elapsed() })
+            bail!("{} ended before it was ready", binary.display())
+        })
+        .await
+        .with_context(|| format!("{} was not ready in time", binary.display()))??;
+        let ready_after = started.elapsed();
+        // Read on, so that the process never waits for us.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { child, address, ready_after })
     }
 
-    /// Resident memory now, in bytes.
-    pub(crate) fn resident_bytes(&self) -> anyhow::Result<u64> {
-        resident_bytes(self.child.id().context("the server ended")?)
+    /// Resident memory, in bytes.
+    pub(crate) fn resident_bytes(&self) -> anyhow::Result<f64> {
+        let Some(pid) = self.child.id() else { bail!("the process has ended") };
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+        let kibibytes = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok())
+            .context("no VmRSS in /proc")?;
+        Ok(kibibytes * 1024.0)
     }
 
-    /// Ends the server and waits for it.
+    /// Ends it.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
-        self.child.kill().await.context("the server could not be ended")
+        self.child.kill().await.context("cannot stop the process")
     }
-}
-
-/// Resident memory of a process, in bytes.
-pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
-    let pid = Pid::from_u32(pid);
-    let mut system = System::new()?;
-    system.refresh_processes_specifics(
-        ProcessesToUpdate::Some(&[pid]),
-        false,
-        ProcessRefreshKind::nothing().with_memory(),
-    );
-    Ok(system.process(pid).context("the process is gone")?.memory())
 }

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Every benchmark on the release build: prints a table, writes bench/results.json.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+PATH="$tools/bin:$PATH"
+cd "$root"
+
+scripts/build.sh
+scripts/tools.sh node browser
+cargo build --quiet --release --locked --package hyperscope-bench
+
+parts=$root/target/bench
+rm -rf "$parts"
+mkdir -p "$parts"
+export HYPERSCOPE_BIN=$root/target/release/hyperscope
+
+say "Measuring the server, about 4 minutes"
+target/release/hyperscope-bench server --binary "$HYPERSCOPE_BIN" --out "$parts/server.json" >&2
+
+say "Measuring in the browser, about 1 minute"
+HYPERSCOPE_BENCH_ROWS=$parts/browser.json scripts/end2end.sh run --config bench.config.ts >&2
+
+target/release/hyperscope-bench report --out bench/results.json "$parts/server.json" "$parts/browser.json"
