@@ -12,7 +12,8 @@ use crate::{
     disk::{ChunkFile, FileNumber},
     metadata::Metadata,
     postings::{Postings, SeriesId},
-    series::{Pushed, Series},
+    read::load,
+    series::{Pushed, Run, Series},
 };
 
 /// A sample of a known series.
@@ -113,8 +114,13 @@ impl Head {
 
     /// Adds samples and counts what became of them.
     pub(crate) fn apply(&mut self, entries: &[Entry], out_of_order_ms: i64, outcome: &mut AppendOutcome) {
+        let files = self.files.clone();
         for entry in entries {
             let Some(series) = self.series_mut(entry.id) else { continue };
+            for run in series.needed_for(entry.time) {
+                // Rare: a late sample of a series that was idle. A chunk that cannot be read is told when it is asked for.
+                run.bytes = load(run, &files).ok();
+            }
             let sealed_before = series.runs.len();
             let pushed = series.push(entry.time, entry.value, out_of_order_ms);
             if series.runs.len() > sealed_before {
@@ -154,7 +160,7 @@ impl Head {
     }
 
     /// Removes chunks for which `gone` is true, then series without any sample, then texts no series uses.
-    pub(crate) fn remove_runs(&mut self, gone: impl Fn(&crate::series::Run) -> bool) {
+    pub(crate) fn remove_runs(&mut self, gone: impl Fn(&Run) -> bool) {
         let mut empty = Vec::new();
         for (id, series) in self.iter_mut() {
             series.runs.retain(|run| !gone(run));

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     fs::{self, File},
     io::Read,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,7 +19,8 @@ use crate::{
         directory::{numbered, replace},
         frame::{Found, Kind, Scan, frame_at},
         record::{
-            FORMAT_VERSION, header_replaces, header_version, read_chunk, read_samples, read_series, read_unsealed,
+            FORMAT_VERSION, SeriesRecord, header_replaces, header_version, read_chunk, read_samples, read_series,
+            read_unsealed,
         },
     },
     error::{FileError, OnFile, OpenError},
@@ -123,8 +125,13 @@ impl Recovery<'_> {
 
     /// Learns a series; `false` if the record makes no sense.
     fn define(&mut self, numbers: &mut Numbers, payload: &[u8]) -> bool {
-        let Some((number, labels)) = read_series(payload) else { return false };
-        numbers.insert(number, self.head.add_series(&labels, self.options.max_series));
+        let Some(SeriesRecord { id: number, labels, newest }) = read_series(payload) else { return false };
+        let id = self.head.add_series(&labels, self.options.max_series);
+        numbers.insert(number, id);
+        if let Some(series) = id.and_then(|id| self.head.series_mut(id)) {
+            // Decides which of the following samples are late, as it did when they came.
+            series.newest = series.newest.or(newest);
+        }
         true
     }
 
@@ -167,7 +174,7 @@ impl Recovery<'_> {
         for (number, path) in files {
             let Some(number) = u32::try_from(number).ok().and_then(FileNumber::new) else { continue };
             if let Some(content) = self.content(&path) {
-                self.index_file(number, &path, content)?;
+                self.index_file(number, &path, &content)?;
             }
         }
         let cutoff = self.young_since();
@@ -185,14 +192,15 @@ impl Recovery<'_> {
     }
 
     /// Adds the chunks of a file. A damaged file is replaced by one of what is good in it.
-    fn index_file(&mut self, number: FileNumber, path: &Path, content: Vec<u8>) -> Result<(), OpenError> {
+    fn index_file(&mut self, number: FileNumber, path: &Path, content: &[u8]) -> Result<(), OpenError> {
         let known = self.result.damage.len();
         let mut numbers = Numbers::new();
-        let mut runs = Vec::new();
+        let mut found = Vec::new();
         let mut good = Vec::new();
+        let mut good_bytes = 0;
         let mut compacted = false;
-        for found in Scan::new(&content) {
-            let (kind, payload, range) = match found {
+        for part in Scan::new(content) {
+            let (kind, payload, range) = match part {
                 Found::Frame { kind, payload, range } => (kind, payload, range),
                 Found::Damage { range, at_end } => {
                     let kind = if at_end { DamageKind::TornEnd } else { DamageKind::Changed };
@@ -206,73 +214,64 @@ impl Recovery<'_> {
                     self.check_version(payload)?
                 }
                 Kind::Series => self.define(&mut numbers, payload),
-                Kind::Chunk => match read_chunk(payload).and_then(|(id, chunk)| Some((numbers.get(&id)?, chunk))) {
-                    Some((id, chunk)) => match Indexed::read(*id, chunk) {
-                        Some(indexed) => {
-                            runs.push((indexed, range.clone()));
-                            true
-                        }
-                        None => false,
-                    },
-                    None => false,
-                },
+                Kind::Chunk => {
+                    let chunk = FoundChunk::read(&numbers, payload, range.clone(), good_bytes);
+                    let understood = chunk.is_some();
+                    found.extend(chunk);
+                    understood
+                }
                 _ => false,
             };
             if understood {
+                good_bytes += range.len();
                 good.push(range);
             } else {
                 self.report(path, &range, DamageKind::Orphaned);
             }
         }
-
-        let mut bytes = content.len();
-        let mut removed_before: Box<dyn Fn(usize) -> usize> = Box::new(|_| 0);
-        if self.result.damage.len() > known {
-            let clean: Vec<u8> =
-                good.iter().filter_map(|range| content.get(range.clone())).flatten().copied().collect();
-            match self.directory.set_aside(path).and_then(|()| replace(path, &clean)) {
-                Ok(_) => {
-                    bytes = clean.len();
-                    removed_before = Box::new(move |position| {
-                        let kept: usize =
-                            good.iter().filter(|range| range.end <= position).map(ExactSizeIterator::len).sum();
-                        position - kept
-                    });
-                }
-                // What is good in it can be read where it is; the next start tries again.
-                Err(error) => tracing::warn!(%error, "cannot set a damaged file aside"),
-            }
-        }
-
+        let damaged = self.result.damage.len() > known;
+        let cleaned = damaged && self.keep_good_part(path, content, &good);
         let file = Arc::new(File::open(path).on_file("read", path)?);
         let (mut first, mut last) = (i64::MAX, i64::MIN);
-        for (indexed, range) in runs {
-            first = first.min(indexed.chunk.first);
-            last = last.max(indexed.chunk.last);
-            let offset = range.start - removed_before(range.start);
-            if let (Ok(offset), Ok(bytes)) = (u32::try_from(offset), u32::try_from(range.len())) {
-                self.add_run(indexed, ChunkPlace { file: number, offset, bytes });
+        for chunk in found {
+            (first, last) = (first.min(chunk.first), last.max(chunk.last));
+            let offset = if cleaned { chunk.clean_offset } else { chunk.frame.start };
+            if let (Ok(offset), Ok(bytes)) = (u32::try_from(offset), u32::try_from(chunk.frame.len())) {
+                self.add_run(&chunk, ChunkPlace { file: number, offset, bytes });
             }
         }
+        let bytes = if cleaned { good_bytes } else { content.len() };
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let file = ChunkFile { path: path.to_owned(), file, bytes, first, last, compacted };
         Arc::make_mut(&mut self.head.files).insert(number, Arc::new(file));
         Ok(())
     }
 
+    /// Sets a damaged file aside and puts what is good of it in its place; `false` if that did not work.
+    fn keep_good_part(&self, path: &Path, content: &[u8], good: &[Range<usize>]) -> bool {
+        let clean: Vec<u8> = good.iter().filter_map(|range| content.get(range.clone())).flatten().copied().collect();
+        match self.directory.set_aside(path).and_then(|()| replace(path, &clean)) {
+            Ok(_) => true,
+            Err(error) => {
+                // What is good in it can be read where it is; the next start tries again.
+                tracing::warn!(%error, "cannot set a damaged file aside");
+                false
+            }
+        }
+    }
+
     /// Adds a chunk on disk, or notes that one which the replay of the log has sealed again is there already.
-    fn add_run(&mut self, indexed: Indexed, place: ChunkPlace) {
+    fn add_run(&mut self, chunk: &FoundChunk, place: ChunkPlace) {
         let young = self.young_since();
-        let chunk = indexed.chunk;
-        let Some(series) = indexed.id.and_then(|id| self.head.series_mut(id)) else { return };
+        let Some(series) = chunk.id.and_then(|id| self.head.series_mut(id)) else { return };
         let same = |run: &&mut Run| {
             run.place.is_none() && (run.first, run.last, run.count) == (chunk.first, chunk.last, chunk.count)
         };
         match series.runs.iter_mut().find(same) {
             Some(run) => run.place = Some(place),
             None => {
-                let SealedChunk { first, last, count, bytes } = chunk;
-                let bytes = (last >= young).then_some(bytes);
+                let bytes = (chunk.last >= young).then(|| chunk.bytes.into());
+                let &FoundChunk { first, last, count, .. } = chunk;
                 series.runs.push(Run { first, last, count, bytes, place: Some(place) });
                 self.head.newest = self.head.newest.max(Some(last));
             }
@@ -323,20 +322,30 @@ impl Recovery<'_> {
         }
     }
 
-    fn report(&mut self, path: &Path, range: &std::ops::Range<usize>, kind: DamageKind) {
+    fn report(&mut self, path: &Path, range: &Range<usize>, kind: DamageKind) {
         self.result.damage.push(Damage::at(path, range, kind));
     }
 }
 
 /// A chunk found in a file.
-struct Indexed {
+struct FoundChunk<'a> {
+    /// `None` for a series beyond the limit.
     id: Option<SeriesId>,
-    chunk: SealedChunk,
+    first: i64,
+    last: i64,
+    count: u32,
+    bytes: &'a [u8],
+    frame: Range<usize>,
+    /// Where the frame begins once what is damaged before it is cut out.
+    clean_offset: usize,
 }
 
-impl Indexed {
-    fn read(id: Option<SeriesId>, chunk: &[u8]) -> Option<Self> {
-        Some(Indexed { id, chunk: SealedChunk::from_bytes(chunk.into()).ok()? })
+impl<'a> FoundChunk<'a> {
+    fn read(numbers: &Numbers, payload: &'a [u8], frame: Range<usize>, clean_offset: usize) -> Option<Self> {
+        let (number, bytes) = read_chunk(payload)?;
+        let id = *numbers.get(&number)?;
+        let (first, last, count) = SealedChunk::summary(bytes).ok()?;
+        Some(FoundChunk { id, first, last, count, bytes, frame, clean_offset })
     }
 }
 

@@ -116,6 +116,12 @@ impl Series {
         Pushed::Stored
     }
 
+    /// The chunks that must be in memory for a sample of this time to be compared with what is stored.
+    pub(crate) fn needed_for(&mut self, time: i64) -> impl Iterator<Item = &mut Run> {
+        let is_late = self.newest.is_some_and(|(newest, _)| time < newest);
+        self.runs.iter_mut().filter(move |run| is_late && run.bytes.is_none() && run.overlaps(time, time))
+    }
+
     /// The stored value of a time, as far as it can be told from memory.
     fn value_at(&self, time: i64) -> Option<f64> {
         let late = self.late.iter().find(|(other, _)| *other == time).map(|(_, value)| *value);

@@ -15,7 +15,7 @@ use crate::{
     disk::{
         directory::{is_locked, numbered, read_format},
         frame::{Found, Kind, Scan},
-        record::{header_version, read_chunk, read_samples, read_series, read_unsealed},
+        record::{SeriesRecord, header_version, read_chunk, read_samples, read_series, read_unsealed},
     },
     error::{FileError, OnFile, OpenError},
     metadata,
@@ -112,9 +112,9 @@ impl Check {
             Kind::Header => drop(header_version(payload)?),
             Kind::Metadata => drop(metadata::decode(payload)?),
             Kind::Series => {
-                let (number, labels) = read_series(payload)?;
+                let SeriesRecord { id, labels, .. } = read_series(payload)?;
                 self.series.insert(labels.clone());
-                numbers.insert(number, labels);
+                numbers.insert(id, labels);
             }
             Kind::Samples => {
                 let entries = read_samples(payload)?;

@@ -108,10 +108,13 @@ impl Writer {
 
     /// Appends points: to the log, then to memory.
     pub(crate) fn append(&mut self, head: &RwLock<Head>, points: &[Point]) -> Result<AppendOutcome, AppendError> {
+        if points.is_empty() {
+            return Ok(AppendOutcome::default());
+        }
         self.resolve(head, points)?;
         if let Some(disk) = &mut self.disk {
             let head = head.read();
-            disk.log.append(&self.entries, |id| head.series(id).map(|series| &series.labels))?;
+            disk.log.append(&self.entries, |id| head.series(id))?;
         }
         let out_of_order = millis(self.options.out_of_order);
         let mut outcome = AppendOutcome::default();

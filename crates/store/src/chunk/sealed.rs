@@ -107,13 +107,14 @@ impl SealedChunk {
 
     /// A chunk from bytes that [`SealedChunk::encode`] made; looks at the head of it alone.
     pub(crate) fn from_bytes(bytes: Arc<[u8]>) -> Result<Self, DamagedChunk> {
-        let head = Head::read(&mut Cursor::new(&bytes)).ok_or(DamagedChunk)?;
-        Ok(SealedChunk {
-            first: head.first,
-            last: head.last,
-            count: u32::try_from(head.count).map_err(|_| DamagedChunk)?,
-            bytes,
-        })
+        let (first, last, count) = Self::summary(&bytes)?;
+        Ok(SealedChunk { first, last, count, bytes })
+    }
+
+    /// Time of the first and of the last sample, and how many there are, of a chunk in bytes.
+    pub(crate) fn summary(bytes: &[u8]) -> Result<(i64, i64, u32), DamagedChunk> {
+        let head = Head::read(&mut Cursor::new(bytes)).ok_or(DamagedChunk)?;
+        Ok((head.first, head.last, u32::try_from(head.count).map_err(|_| DamagedChunk)?))
     }
 
     /// Appends the samples of `start..=end` to the columns.

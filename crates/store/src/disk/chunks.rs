@@ -82,7 +82,7 @@ impl NewChunk<'_> {
     /// The frame of the labels, which must be in the file once and first, and the frame of the chunk.
     pub(crate) fn frames(&self) -> (Vec<u8>, Vec<u8>) {
         let (mut labelled, mut framed) = (Vec::new(), Vec::new());
-        put_frame(&mut labelled, Kind::Series, |out| put_series(out, self.id, self.labels));
+        put_frame(&mut labelled, Kind::Series, |out| put_series(out, self.id, self.labels, None));
         put_frame(&mut framed, Kind::Chunk, |out| put_chunk(out, self.id, self.bytes));
         (labelled, framed)
     }

@@ -8,8 +8,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use promql::labels::Labels;
-
 use super::{
     directory::{numbered, replace, sync_parent},
     frame::{Kind, put_frame},
@@ -20,6 +18,7 @@ use crate::{
     head::{Entry, Head},
     metadata::{self, Metadata},
     postings::SeriesId,
+    series::Series,
 };
 
 /// Samples in one frame at most: what one damaged place can cost.
@@ -96,11 +95,11 @@ impl Log {
         self.deferred_until_bytes = self.bytes() + CHECKPOINT_BYTES / 4;
     }
 
-    /// Writes samples. `labels_of` gives the labels of a series. On an error nothing of it is in the log.
+    /// Writes samples. `series_of` gives a series as it is without them. On an error nothing of it is in the log.
     pub(crate) fn append<'a>(
         &mut self,
         entries: &[Entry],
-        labels_of: impl Fn(SeriesId) -> Option<&'a Labels>,
+        series_of: impl Fn(SeriesId) -> Option<&'a Series>,
     ) -> Result<(), FileError> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut new = Vec::new();
@@ -108,8 +107,8 @@ impl Log {
         for entry in entries {
             if current.defined.insert(entry.id) {
                 new.push(entry.id);
-                if let Some(labels) = labels_of(entry.id) {
-                    put_frame(&mut buffer, Kind::Series, |out| put_series(out, entry.id, labels));
+                if let Some(Series { labels, newest, .. }) = series_of(entry.id) {
+                    put_frame(&mut buffer, Kind::Series, |out| put_series(out, entry.id, labels, *newest));
                 }
             }
         }
@@ -169,7 +168,7 @@ impl Log {
         }
         let mut defined = HashSet::new();
         for (id, series) in head.iter().filter(|(_, series)| series.unsealed_samples() > 0) {
-            put_frame(&mut content, Kind::Series, |out| put_series(out, id, &series.labels));
+            put_frame(&mut content, Kind::Series, |out| put_series(out, id, &series.labels, series.newest));
             put_frame(&mut content, Kind::Unsealed, |out| put_unsealed(out, id, series));
             defined.insert(id);
         }

@@ -34,18 +34,29 @@ pub(crate) fn header_replaces(payload: &[u8]) -> Option<Vec<FileNumber>> {
     (0..count).map(|_| FileNumber::new(cursor.u32()?)).collect()
 }
 
-/// A series' number in this file and its labels.
-pub(crate) fn put_series(out: &mut Vec<u8>, id: SeriesId, labels: &Labels) {
+/// A series' number in this file, its labels and, where it matters for what follows in the file, its newest sample until then.
+pub(crate) fn put_series(out: &mut Vec<u8>, id: SeriesId, labels: &Labels, newest: Option<(i64, f64)>) {
     put_varint(out, u64::from(id));
     put_varint(out, length(labels.pairs()));
     for (name, value) in labels.iter() {
         put_bytes(out, name.as_bytes());
         put_bytes(out, value.as_bytes());
     }
+    if let Some((time, value)) = newest {
+        put_signed(out, time);
+        put_float(out, value);
+    }
+}
+
+/// What [`put_series`] writes.
+pub(crate) struct SeriesRecord {
+    pub(crate) id: SeriesId,
+    pub(crate) labels: Labels,
+    pub(crate) newest: Option<(i64, f64)>,
 }
 
 /// Reads what [`put_series`] wrote.
-pub(crate) fn read_series(payload: &[u8]) -> Option<(SeriesId, Labels)> {
+pub(crate) fn read_series(payload: &[u8]) -> Option<SeriesRecord> {
     let mut cursor = Cursor::new(payload);
     let id = cursor.u32()?;
     let count = cursor.varint()?;
@@ -53,7 +64,8 @@ pub(crate) fn read_series(payload: &[u8]) -> Option<(SeriesId, Labels)> {
     for _ in 0..count {
         pairs.push((cursor.text()?, cursor.text()?));
     }
-    Some((id, Labels::new(pairs)))
+    let newest = if cursor.rest().is_empty() { None } else { Some((cursor.signed()?, cursor.float()?)) };
+    Some(SeriesRecord { id, labels: Labels::new(pairs), newest })
 }
 
 /// Samples, each as differences to the one before.
