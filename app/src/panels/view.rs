@@ -14,7 +14,6 @@ use super::{
 };
 
 /// One panel of a dashboard.
-#[allow(unreachable_pub)] // the macro keeps the function itself private to this module
 #[component]
 pub fn PanelView(
     /// What it is.
