@@ -105,9 +105,13 @@ fn follow(page: Page, key: Memo<Key>, lookup: RwSignal<Lookup>) {
     Effect::new(move |before: Option<()>| {
         let key = key.get();
         let status = status.get();
-        let have = lookup.with_untracked(|lookup| matches!(lookup, Lookup::Found(detail) if detail.job.id == key.id));
-        // What came with the page is current.
-        if have && (before.is_none() || status.is_none()) {
+        // What came with the page is current, also that there is nothing; a job that the feed does not have has no news.
+        let waiting = lookup.with_untracked(|lookup| match lookup {
+            Lookup::Waiting => true,
+            Lookup::Found(detail) => detail.job.id != key.id || detail.job.daemon != key.daemon,
+            Lookup::Failed(_) => false,
+        });
+        if !waiting && (before.is_none() || status.is_none()) {
             return;
         }
         platform::spawn(async move {
