@@ -5,6 +5,12 @@ use std::{fmt, sync::Arc};
 /// Name of the label that holds the metric name.
 pub const METRIC_NAME: &str = "__name__";
 
+/// True for the labels that say what a metric is: its name, and its type and unit where they are kept as labels. They are dropped
+/// together when a value is no longer that of the metric.
+pub(crate) fn is_schema_label(name: &str) -> bool {
+    matches!(name, METRIC_NAME | "__type__" | "__unit__")
+}
+
 /// The labels of one series: sorted by name, each name once, no empty value. Cheap to clone, hash and compare.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
@@ -48,10 +54,11 @@ impl Labels {
         &self.0
     }
 
-    /// The set without its metric name.
+    /// The set without its metric name, and without the metric's type and unit if they are labels.
     #[must_use]
     pub fn without_name(&self) -> Self {
-        if self.metric_name().is_empty() { self.clone() } else { self.filtered(|name| name != METRIC_NAME) }
+        let has_any = self.0.iter().any(|(name, _)| is_schema_label(name));
+        if has_any { self.filtered(|name| !is_schema_label(name)) } else { self.clone() }
     }
 
     /// The labels whose names satisfy the condition.

@@ -4,11 +4,11 @@ use std::collections::HashMap;
 
 use crate::{
     engine::{EvalError, InstantSample, Value},
-    eval::Context,
+    eval::{Context, edges},
     labels::Labels,
-    plan::Node,
+    plan::{Edges, Node},
     source::{SeriesSamples, is_stale_marker},
-    value::{Column, Computed, Series, Steps, Track},
+    value::{Column, Computed, Series, Steps},
 };
 
 /// Prometheus' words for a result in which a label set would appear twice at the same time.
@@ -83,12 +83,17 @@ fn samples(series: Series, steps: Steps) -> SeriesSamples {
 pub(crate) fn tracks(context: &Context, node: &Node, time_ms: i64) -> Result<Value, EvalError> {
     let (tracks, frame) = context.tracks(node, Steps::instant(time_ms))?;
     let (start, end) = frame.window(time_ms);
+    let edged = node.edges() != Edges::Plain;
     let mut matrix: Vec<SeriesSamples> = Vec::with_capacity(tracks.len());
     let mut seen: HashMap<Labels, ()> = HashMap::with_capacity(tracks.len());
     for track in tracks {
-        let labels = if track.drop_name { track.labels.without_name() } else { track.labels };
-        let Track { times, values, histograms, .. } = track;
-        let inside = |time: i64| time > start && time <= end;
+        let labels = if track.drop_name { track.labels.without_name() } else { track.labels.clone() };
+        let (times, values) = match node.edges() {
+            Edges::Plain => (track.times, track.values),
+            edges => edges::extend(&track, (start, end), edges)?,
+        };
+        let histograms = track.histograms;
+        let inside = |time: i64| (time > start || edged) && time <= end;
         let (timestamps, values): (Vec<i64>, Vec<f64>) =
             times.into_iter().zip(values).filter(|(time, _)| inside(*time)).unzip();
         let histograms: Vec<_> = histograms.into_iter().filter(|(time, _)| inside(*time)).collect();

@@ -20,6 +20,16 @@ pub(crate) enum Node {
     Invariant(Box<Node>),
 }
 
+impl Node {
+    /// How a range selector treats its ends; of anything else as usual.
+    pub(crate) fn edges(&self) -> Edges {
+        match self {
+            Node::Range(selector, _) => selector.edges,
+            _ => Edges::Plain,
+        }
+    }
+}
+
 /// Which series, as of when.
 #[derive(Debug, Clone)]
 pub(crate) struct Selector {
@@ -200,6 +210,11 @@ impl Operator {
                 | Operator::GreaterOrEqual
                 | Operator::LessOrEqual
         )
+    }
+
+    /// True for `</` and `>/`.
+    pub(crate) fn is_trim(self) -> bool {
+        matches!(self, Operator::TrimUpper | Operator::TrimLower)
     }
 
     pub(crate) fn is_set(self) -> bool {

@@ -43,8 +43,8 @@ impl Context<'_> {
         series
             .into_iter()
             .filter_map(|mut series| {
-                series.drop_name |= !filters;
-                if series.column.has_histograms() || matches!(operator, Operator::TrimUpper | Operator::TrimLower) {
+                series.drop_name |= !(filters || operator.is_trim());
+                if series.column.has_histograms() || operator.is_trim() {
                     self.mixed_scalar(binary, &mut series.column, scalars, swapped, binary.position);
                 } else {
                     for (value, scalar) in series.column.values_mut().iter_mut().zip(scalars) {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Context, binary_sets::signature, operate};
 use crate::{
     engine::EvalError,
-    labels::{Labels, METRIC_NAME},
+    labels::{Labels, is_schema_label},
     plan::{Binary, Many, Matching},
     source::is_stale_marker,
     value::{Column, Sample, Series, Steps},
@@ -223,10 +223,10 @@ fn busy_steps(many: &[Series], one: &[Series], matching: &Matching, steps: Steps
 /// The labels of a result series.
 fn result_labels(many: &Labels, one: &Labels, binary: &Binary) -> Labels {
     let matching = &binary.matching;
-    let keeps_name = binary.operator.is_comparison();
+    let keeps_name = binary.operator.is_comparison() || binary.operator.is_trim();
     let listed = |name: &str| matching.labels.iter().any(|label| label == name);
     let mut labels = many.filtered(|name| {
-        if name == METRIC_NAME && !keeps_name {
+        if is_schema_label(name) && !keeps_name {
             return false;
         }
         match (matching.many, matching.on) {

@@ -9,7 +9,7 @@ use crate::{
     labels::Labels,
     matcher::MatchOp,
     output,
-    plan::{Call, Node, Selector},
+    plan::{Call, Edges, Node, Selector},
     source::is_stale_marker,
     syntax::length::to_seconds,
     value::{Column, Computed, Sample, Series, Steps},
@@ -77,6 +77,7 @@ impl Context<'_> {
 
     fn windowed(&self, call: &Call, function: WindowFunction, steps: Steps) -> Result<Vec<Series>, EvalError> {
         let argument = self.argument(call, function.range_argument)?;
+        let edges = argument.edges();
         let mut scalars: Vec<Vec<f64>> = Vec::new();
         for (index, argument) in call.arguments.iter().enumerate() {
             if index != function.range_argument {
@@ -98,12 +99,16 @@ impl Context<'_> {
                 notes: &mut notes,
                 error: None,
             };
-            let column = window::slide(track, frame, steps, |step, window| {
-                for (slot, values) in inputs.scalars.iter_mut().zip(&scalars) {
-                    *slot = values.get(step).copied().unwrap_or(f64::NAN);
-                }
-                (function.compute)(window, &mut inputs)
-            });
+            let column = if edges == Edges::Plain {
+                window::slide(track, frame, steps, |step, window| {
+                    for (slot, values) in inputs.scalars.iter_mut().zip(&scalars) {
+                        *slot = values.get(step).copied().unwrap_or(f64::NAN);
+                    }
+                    (function.compute)(window, &mut inputs)
+                })
+            } else {
+                self.edged_column(call, edges, track, frame, steps, &mut inputs)?
+            };
             if let Some(error) = inputs.error {
                 return Err(EvalError::Query(error));
             }

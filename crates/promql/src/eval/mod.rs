@@ -7,6 +7,7 @@ mod binary_match;
 mod binary_sets;
 mod call;
 mod call_histogram;
+pub(crate) mod edges;
 mod operate;
 mod selector;
 mod subquery;

@@ -38,7 +38,7 @@ impl Context<'_> {
     pub(super) fn operate(&self, operator: Operator, left: &Sample, right: &Sample, position: Position) -> Verdict {
         match (left, right) {
             (Sample::Float(left), Sample::Float(right)) => {
-                if matches!(operator, Operator::TrimUpper | Operator::TrimLower) {
+                if operator.is_trim() {
                     return self.incompatible(operator, ("float", "float"), position);
                 }
                 floats(operator, *left, *right).map_or(Verdict::Fails, |value| Verdict::Is(Sample::Float(value)))

@@ -1,6 +1,6 @@
 //! Selectors: what the source knows, brought to the steps.
 
-use super::{Context, window::Frame};
+use super::{Context, edges::smoothed_column, window::Frame};
 use crate::{
     engine::EvalError,
     matcher::Matcher,
@@ -27,36 +27,41 @@ impl Context<'_> {
     /// An instant vector selector: at each step the latest sample, unless it is too old or the series ended.
     pub(super) fn instant(&self, selector: &Selector, steps: Steps) -> Result<Vec<Series>, EvalError> {
         let look_back = self.options.look_back_ms;
-        self.pick(selector, steps, |samples, times| latest(&samples, times, look_back).0)
+        match selector.edges {
+            Edges::Plain => self.pick(selector, steps, |samples, times| Ok(latest(&samples, times, look_back).0)),
+            Edges::Smoothed => self.pick(selector, steps, |samples, times| smoothed_column(&samples, times, look_back)),
+            Edges::Anchored => {
+                Err(EvalError::Query("anchored modifier can only be used with range selectors".to_owned()))
+            }
+        }
     }
 
     /// For each step the time, in seconds, of the sample that a selector finds.
     pub(super) fn sample_times(&self, selector: &Selector, steps: Steps) -> Result<Vec<Series>, EvalError> {
         let look_back = self.options.look_back_ms;
-        self.pick(selector, steps, |samples, times| latest(&samples, times, look_back).1)
+        self.pick(selector, steps, |samples, times| Ok(latest(&samples, times, look_back).1))
     }
 
     fn pick(
         &self,
         selector: &Selector,
         steps: Steps,
-        column: impl Fn(SeriesSamples, Steps) -> Column,
+        column: impl Fn(SeriesSamples, Steps) -> Result<Column, EvalError>,
     ) -> Result<Vec<Series>, EvalError> {
-        check_edges(selector)?;
         let (offset, at) = self.resolve(&selector.shift)?;
         let times = match at {
             Some(time) => Steps::instant(time.saturating_sub(offset)),
             None => Steps { start_ms: steps.start_ms.saturating_sub(offset), ..steps },
         };
-        let look_back = self.options.look_back_ms;
-        let from = times.start_ms.saturating_sub(look_back);
-        let found = self.select(&selector.matchers, from, times.end_ms())?;
+        let needed = (times.start_ms.saturating_sub(self.options.look_back_ms), times.end_ms());
+        let ahead = self.widened(selector.edges, needed).1;
+        let found = self.select(&selector.matchers, needed.0, ahead)?;
         self.charge(found.len().saturating_mul(steps.count))?;
         let mut picked = Vec::with_capacity(found.len());
         for mut samples in found {
             self.check()?;
             let labels = std::mem::take(&mut samples.labels);
-            let mut column = column(samples, times);
+            let mut column = column(samples, times)?;
             if column.is_absent() {
                 continue;
             }
@@ -80,22 +85,13 @@ impl Context<'_> {
     }
 
     fn range(&self, selector: &Selector, range: &Length, steps: Steps) -> Result<(Vec<Track>, Frame), EvalError> {
-        check_edges(selector)?;
         let (offset_ms, at) = self.resolve(&selector.shift)?;
         let frame = Frame { range_ms: self.range_milliseconds(range)?, offset_ms, at };
         let (start, _) = frame.window(steps.start_ms);
         let (_, end) = frame.window(steps.end_ms());
+        let (start, end) = self.widened(selector.edges, (start, end));
         let found = self.select(&selector.matchers, start, end)?;
         Ok((found.into_iter().map(track).collect(), frame))
-    }
-}
-
-fn check_edges(selector: &Selector) -> Result<(), EvalError> {
-    match selector.edges {
-        Edges::Plain => Ok(()),
-        Edges::Anchored | Edges::Smoothed => {
-            Err(EvalError::Query("the modifiers anchored and smoothed are not supported".to_owned()))
-        }
     }
 }
 

@@ -80,6 +80,20 @@ impl Histogram {
         self.custom_bounds = Arc::clone(bounds);
     }
 
+    /// Brings the histogram to the layout of a coarser one.
+    pub(super) fn adopt(&mut self, layout: &Histogram) {
+        if layout.has_custom_buckets() {
+            if self.custom_bounds != layout.custom_bounds {
+                self.rebound(&layout.custom_bounds);
+            }
+            return;
+        }
+        if self.zero_threshold < layout.zero_threshold {
+            self.widen_zero_bucket(layout.zero_threshold);
+        }
+        self.reduce(layout.schema);
+    }
+
     /// Widens the zero bucket at least to a threshold. A bucket that the threshold cuts goes into it whole, and widens it further.
     fn widen_zero_bucket(&mut self, threshold: f64) {
         let mut wanted = threshold;

@@ -145,7 +145,7 @@ impl Histogram {
     }
 
     /// The value that stands for all observations of a bucket.
-    pub(super) fn middle(&self, bucket: &Bucket) -> f64 {
+    fn middle(&self, bucket: &Bucket) -> f64 {
         if self.has_custom_buckets() {
             f64::midpoint(bucket.lower, bucket.upper)
         } else if bucket.lower <= 0.0 && bucket.upper >= 0.0 {

@@ -21,7 +21,7 @@ impl Histogram {
             let kept = bucket.count * share;
             if kept != 0.0 {
                 count += kept;
-                sum += kept * self.middle(&Bucket { lower, upper, ..bucket });
+                sum += kept * self.kept_middle(lower, upper);
             }
             kept
         };
@@ -57,7 +57,25 @@ impl Histogram {
         trimmed
     }
 
-    /// The share of a bucket that stays.
+    /// The value that stands for what is left of a bucket.
+    fn kept_middle(&self, lower: f64, upper: f64) -> f64 {
+        if lower == f64::NEG_INFINITY {
+            return if upper == f64::INFINITY { 0.0 } else { upper };
+        }
+        if upper == f64::INFINITY {
+            return lower;
+        }
+        if self.has_custom_buckets()
+            || (lower <= 0.0 && upper >= 0.0)
+            || lower.abs().max(upper.abs()) <= self.zero_threshold
+        {
+            return f64::midpoint(lower, upper);
+        }
+        let middle = (lower * upper).sqrt();
+        if upper < 0.0 { -middle } else { middle }
+    }
+
+    /// The share of a bucket that stays. Observations in an infinite bucket are taken to be infinite themselves.
     fn kept_share(&self, bucket: &Bucket, bound: f64, below: bool) -> f64 {
         let share_below = if bucket.upper <= bound {
             1.0
