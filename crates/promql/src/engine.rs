@@ -1,6 +1,6 @@
 //! The engine's face: parse a query, evaluate it at one time or over a range of times.
 
-use std::fmt;
+use std::{fmt, sync::OnceLock};
 
 use crate::{
     annotation::Notes,
@@ -51,6 +51,8 @@ pub struct Options<'a> {
     pub max_points_per_series: usize,
     /// Samples and points that an evaluation may read and compute in all.
     pub max_samples: usize,
+    /// Threads that a large evaluation may use; the caller's is one of them.
+    pub threads: usize,
     /// Asked regularly; `true` ends the evaluation with [`EvalError::Cancelled`]. A deadline is a closure that looks at the clock.
     pub cancelled: &'a (dyn Fn() -> bool + Sync),
     /// Resolution of a subquery that gives none.
@@ -63,6 +65,12 @@ fn never() -> bool {
     false
 }
 
+/// As many threads as the machine runs at once, but no more than a few.
+fn default_threads() -> usize {
+    static THREADS: OnceLock<usize> = OnceLock::new();
+    *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, |threads| threads.get().min(4)))
+}
+
 impl Default for Options<'_> {
     fn default() -> Self {
         Options {
@@ -70,6 +78,7 @@ impl Default for Options<'_> {
             max_series: 50_000,
             max_points_per_series: 11_000,
             max_samples: 50_000_000,
+            threads: default_threads(),
             cancelled: &never,
             default_subquery_step_ms: 60 * 1000,
             experimental: false,
@@ -85,6 +94,7 @@ impl fmt::Debug for Options<'_> {
             .field("max_series", &self.max_series)
             .field("max_points_per_series", &self.max_points_per_series)
             .field("max_samples", &self.max_samples)
+            .field("threads", &self.threads)
             .field("default_subquery_step_ms", &self.default_subquery_step_ms)
             .field("experimental", &self.experimental)
             .finish_non_exhaustive()

@@ -2,14 +2,13 @@
 
 use super::{Context, map_column, map_floats, window};
 use crate::{
-    annotation::Notes,
     engine::EvalError,
-    functions::{Function, Inputs, Special, WindowFunction, clock::Moment, label, math},
+    functions::{Function, Special, clock::Moment, label, math},
     histogram::Histogram,
     labels::Labels,
     matcher::MatchOp,
     output,
-    plan::{Call, Edges, Node, Selector},
+    plan::{Call, Node, Selector},
     source::is_stale_marker,
     syntax::length::to_seconds,
     value::{Column, Computed, Sample, Series, Steps},
@@ -25,7 +24,7 @@ impl Context<'_> {
         }
     }
 
-    fn argument<'c>(&self, call: &'c Call, index: usize) -> Result<&'c Node, EvalError> {
+    pub(super) fn argument<'c>(&self, call: &'c Call, index: usize) -> Result<&'c Node, EvalError> {
         call.arguments
             .get(index)
             .ok_or_else(|| EvalError::Query(format!("missing argument in call to function {:?}", call.name)))
@@ -73,52 +72,6 @@ impl Context<'_> {
             return Ok(Computed::Vector(vec![Series { labels: Labels::default(), drop_name: false, column }]));
         }
         self.mapped(call, steps, |column, _| map_floats(column, |seconds| part(Moment::new(seconds))))
-    }
-
-    fn windowed(&self, call: &Call, function: WindowFunction, steps: Steps) -> Result<Vec<Series>, EvalError> {
-        let argument = self.argument(call, function.range_argument)?;
-        let edges = argument.edges();
-        let mut scalars: Vec<Vec<f64>> = Vec::new();
-        for (index, argument) in call.arguments.iter().enumerate() {
-            if index != function.range_argument {
-                scalars.push(self.scalar(argument, steps)?);
-            }
-        }
-        let (tracks, frame) = self.tracks(argument, steps)?;
-        let position = call.argument_position(function.range_argument);
-        let scalar_position = call.argument_position(usize::from(function.range_argument == 0));
-        let mut notes = Notes::default();
-        let mut computed = Vec::with_capacity(tracks.len());
-        for track in &tracks {
-            self.check()?;
-            let mut inputs = Inputs {
-                scalars: [0.0; 2],
-                metric: track.labels.metric_name(),
-                position,
-                scalar_position,
-                notes: &mut notes,
-                error: None,
-            };
-            let column = if edges == Edges::Plain {
-                window::slide(track, frame, steps, |step, window| {
-                    for (slot, values) in inputs.scalars.iter_mut().zip(&scalars) {
-                        *slot = values.get(step).copied().unwrap_or(f64::NAN);
-                    }
-                    (function.compute)(window, &mut inputs)
-                })
-            } else {
-                self.edged_column(call, edges, track, frame, steps, &mut inputs)?
-            };
-            if let Some(error) = inputs.error {
-                return Err(EvalError::Query(error));
-            }
-            if !column.is_absent() {
-                let drop_name = track.drop_name || !function.keeps_name;
-                computed.push(Series { labels: track.labels.clone(), drop_name, column });
-            }
-        }
-        self.notes.borrow_mut().merge(notes);
-        Ok(computed)
     }
 
     fn special(&self, call: &Call, special: Special, steps: Steps) -> Result<Computed, EvalError> {

@@ -3,21 +3,18 @@
 //! Anchored, the value at an end is the last one known there, or the first one after it. Smoothed, it is interpolated between the
 //! samples around it. Neither extrapolates. A sample may lie outside of the range by as much as the look-back.
 
-use super::{
-    Context,
-    window::{Cursor, Frame, Window},
-};
+use super::window::{Cursor, Frame, Window};
 use crate::{
     engine::EvalError,
     functions::Inputs,
-    plan::{Call, Edges},
+    plan::Edges,
     source::{SeriesSamples, is_stale_marker},
     syntax::length::to_seconds,
     value::{Column, Sample, Steps, Track},
 };
 
 /// Samples in and around a range, and which of them are next to its ends.
-struct Ends<'a> {
+struct Around<'a> {
     times: &'a [i64],
     values: &'a [f64],
     range: (i64, i64),
@@ -28,7 +25,7 @@ struct Ends<'a> {
     smoothed: bool,
 }
 
-impl<'a> Ends<'a> {
+impl<'a> Around<'a> {
     /// Nothing if no sample lies in the range.
     fn find(times: &'a [i64], values: &'a [f64], range: (i64, i64), smoothed: bool) -> Option<Self> {
         let mut last = times.len().checked_sub(1)?;
@@ -37,7 +34,7 @@ impl<'a> Ends<'a> {
         if smoothed {
             last = before_last.partition_point(|time| *time < range.1);
         }
-        (*times.get(last)? > range.0).then_some(Ends { times, values, range, first, last, smoothed })
+        (*times.get(last)? > range.0).then_some(Around { times, values, range, first, last, smoothed })
     }
 
     fn at(&self, index: usize) -> Option<(i64, f64)> {
@@ -102,34 +99,40 @@ fn interpolate(before: (i64, f64), after: (i64, f64), time: i64) -> f64 {
     before.1 + (after.1 - before.1) * share
 }
 
-impl Context<'_> {
+/// How ranges end, and how far beyond that samples may lie.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) edges: Edges,
+    pub(super) look_back_ms: i64,
+}
+
+impl Ends {
     /// The range that must be read so that each end of a window has its neighbours.
-    pub(super) fn widened(&self, edges: Edges, (start, end): (i64, i64)) -> (i64, i64) {
-        let look_back = self.options.look_back_ms;
-        match edges {
+    pub(super) fn widened(self, (start, end): (i64, i64)) -> (i64, i64) {
+        match self.edges {
             Edges::Plain => (start, end),
-            Edges::Anchored => (start.saturating_sub(look_back), end),
-            Edges::Smoothed => (start.saturating_sub(look_back), end.saturating_add(look_back)),
+            Edges::Anchored => (start.saturating_sub(self.look_back_ms), end),
+            Edges::Smoothed => (start.saturating_sub(self.look_back_ms), end.saturating_add(self.look_back_ms)),
         }
     }
 
     /// A function over windows with values at their ends.
-    pub(super) fn edged_column(
-        &self,
-        call: &Call,
-        edges: Edges,
+    pub(super) fn column(
+        self,
+        name: &str,
         track: &Track,
         frame: Frame,
         steps: Steps,
         inputs: &mut Inputs,
     ) -> Result<Column, EvalError> {
+        let edges = self.edges;
         let allowed: &[&str] = match edges {
             Edges::Smoothed => &["delta", "increase", "rate"],
             _ => &["changes", "delta", "increase", "rate", "resets"],
         };
         let modifier = if edges == Edges::Smoothed { "smoothed" } else { "anchored" };
-        if !allowed.contains(&call.name) {
-            let (list, name) = (allowed.join(", "), call.name);
+        if !allowed.contains(&name) {
+            let list = allowed.join(", ");
             return Err(EvalError::Query(format!(
                 "{modifier} modifier can only be used with: {list} - not with {name}"
             )));
@@ -139,12 +142,12 @@ impl Context<'_> {
         let mut cursor = Cursor::default();
         for (step, time) in steps.times().enumerate() {
             let range = frame.window(time);
-            let (start, end) = self.widened(edges, range);
+            let (start, end) = self.widened(range);
             let (from, to) = cursor.advance(&track.times, start, end, |time| *time);
             let times = track.times.get(from..to).unwrap_or_default();
             let values = track.values.get(from..to).unwrap_or_default();
-            let Some(ends) = Ends::find(times, values, range, edges == Edges::Smoothed) else { continue };
-            let value = match call.name {
+            let Some(ends) = Around::find(times, values, range, edges == Edges::Smoothed) else { continue };
+            let value = match name {
                 "delta" => ends.difference(false),
                 "increase" => ends.difference(true),
                 "rate" => ends.difference(true).map(|difference| difference / to_seconds(frame.range_ms)),
@@ -180,7 +183,7 @@ impl Context<'_> {
 /// There are histograms among them.
 pub(crate) fn extend(track: &Track, range: (i64, i64), edges: Edges) -> Result<(Vec<i64>, Vec<f64>), EvalError> {
     refuse_histograms(!track.histograms.is_empty())?;
-    let ends = Ends::find(&track.times, &track.values, range, edges == Edges::Smoothed);
+    let ends = Around::find(&track.times, &track.values, range, edges == Edges::Smoothed);
     Ok(ends.and_then(|ends| ends.extended()).unwrap_or_default())
 }
 
@@ -223,8 +226,8 @@ mod tests {
 
     const TIMES: [i64; 4] = [10, 20, 30, 40];
 
-    fn ends(values: &[f64; 4], range: (i64, i64), smoothed: bool) -> Option<Ends<'_>> {
-        Ends::find(&TIMES, values, range, smoothed)
+    fn ends(values: &[f64; 4], range: (i64, i64), smoothed: bool) -> Option<Around<'_>> {
+        Around::find(&TIMES, values, range, smoothed)
     }
 
     #[test]

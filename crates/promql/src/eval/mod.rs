@@ -9,9 +9,11 @@ mod call;
 mod call_histogram;
 pub(crate) mod edges;
 mod operate;
+mod parallel;
 mod selector;
 mod subquery;
 pub(crate) mod window;
+mod windowed;
 
 use std::cell::{Cell, RefCell};
 
@@ -68,6 +70,14 @@ impl<'a> Context<'a> {
             return Err(EvalError::Limit(text.to_owned()));
         }
         Ok(())
+    }
+
+    /// Refuses to hold so many points, before they are computed and counted.
+    fn afford(&self, points: usize) -> Result<(), EvalError> {
+        let counted = self.samples.get();
+        let affordable = self.charge(points);
+        self.samples.set(counted);
+        affordable
     }
 
     fn milliseconds(&self, length: &Length) -> Result<i64, EvalError> {

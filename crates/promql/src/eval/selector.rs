@@ -1,12 +1,16 @@
 //! Selectors: what the source knows, brought to the steps.
 
-use super::{Context, edges::smoothed_column, window::Frame};
+use super::{
+    Context,
+    edges::{Ends, smoothed_column},
+    window::Frame,
+};
 use crate::{
     engine::EvalError,
     matcher::Matcher,
     plan::{Edges, Node, Selector},
-    source::{SeriesSamples, is_stale_marker},
-    syntax::length::Length,
+    source::{STALE_NAN, SeriesSamples, is_stale_marker},
+    syntax::length::{Length, to_seconds},
     value::{Column, Sample, Series, Steps, Track},
 };
 
@@ -28,7 +32,7 @@ impl Context<'_> {
     pub(super) fn instant(&self, selector: &Selector, steps: Steps) -> Result<Vec<Series>, EvalError> {
         let look_back = self.options.look_back_ms;
         match selector.edges {
-            Edges::Plain => self.pick(selector, steps, |samples, times| Ok(latest(&samples, times, look_back).0)),
+            Edges::Plain => self.pick(selector, steps, |samples, times| Ok(latest(&samples, times, look_back))),
             Edges::Smoothed => self.pick(selector, steps, |samples, times| smoothed_column(&samples, times, look_back)),
             Edges::Anchored => {
                 Err(EvalError::Query("anchored modifier can only be used with range selectors".to_owned()))
@@ -39,7 +43,11 @@ impl Context<'_> {
     /// For each step the time, in seconds, of the sample that a selector finds.
     pub(super) fn sample_times(&self, selector: &Selector, steps: Steps) -> Result<Vec<Series>, EvalError> {
         let look_back = self.options.look_back_ms;
-        self.pick(selector, steps, |samples, times| Ok(latest(&samples, times, look_back).1))
+        self.pick(selector, steps, |samples, times| Ok(latest_times(&samples, times, look_back)))
+    }
+
+    fn ends(&self, selector: &Selector) -> Ends {
+        Ends { edges: selector.edges, look_back_ms: self.options.look_back_ms }
     }
 
     fn pick(
@@ -54,9 +62,9 @@ impl Context<'_> {
             None => Steps { start_ms: steps.start_ms.saturating_sub(offset), ..steps },
         };
         let needed = (times.start_ms.saturating_sub(self.options.look_back_ms), times.end_ms());
-        let ahead = self.widened(selector.edges, needed).1;
+        let ahead = self.ends(selector).widened(needed).1;
         let found = self.select(&selector.matchers, needed.0, ahead)?;
-        self.charge(found.len().saturating_mul(steps.count))?;
+        self.afford(found.len().saturating_mul(steps.count))?;
         let mut picked = Vec::with_capacity(found.len());
         for mut samples in found {
             self.check()?;
@@ -89,7 +97,7 @@ impl Context<'_> {
         let frame = Frame { range_ms: self.range_milliseconds(range)?, offset_ms, at };
         let (start, _) = frame.window(steps.start_ms);
         let (_, end) = frame.window(steps.end_ms());
-        let (start, end) = self.widened(selector.edges, (start, end));
+        let (start, end) = self.ends(selector).widened((start, end));
         let found = self.select(&selector.matchers, start, end)?;
         Ok((found.into_iter().map(track).collect(), frame))
     }
@@ -105,46 +113,70 @@ fn track(samples: SeriesSamples) -> Track {
     Track { labels, drop_name: false, times: timestamps, values, histograms }
 }
 
-/// At each time the latest sample that is at most `look_back` old, and when it was, in seconds.
-fn latest(samples: &SeriesSamples, times: Steps, look_back: i64) -> (Column, Column) {
+/// At each time the latest sample that is at most `look_back` old.
+fn latest(samples: &SeriesSamples, times: Steps, look_back: i64) -> Column {
+    if samples.histograms.is_empty() {
+        let mut next = 0;
+        let values = times.times().map(|time| match latest_before(&samples.timestamps, &mut next, time, look_back) {
+            // A staleness marker stands for no value here as there.
+            Some(index) => samples.values.get(index).copied().unwrap_or(STALE_NAN),
+            None => STALE_NAN,
+        });
+        return Column::from_values(values.collect());
+    }
     let mut column = Column::absent(times.count);
-    let mut ages = Column::absent(times.count);
-    let (mut next, mut next_histogram) = (0_usize, 0_usize);
+    each_latest(samples, times, look_back, |step, _, sample| column.set(step, Some(sample)));
+    column
+}
+
+/// At each time when the latest sample was that is at most `look_back` old, in seconds.
+fn latest_times(samples: &SeriesSamples, times: Steps, look_back: i64) -> Column {
+    let mut column = Column::absent(times.count);
+    each_latest(samples, times, look_back, |step, time, _| column.set(step, Some(Sample::Float(to_seconds(time)))));
+    column
+}
+
+/// Index of the last of the rising `timestamps` that is not after `time` and less than `look_back` before it. `next` moves on
+/// from call to call.
+#[inline]
+fn latest_before(timestamps: &[i64], next: &mut usize, time: i64, look_back: i64) -> Option<usize> {
+    while timestamps.get(*next).is_some_and(|timestamp| *timestamp <= time) {
+        *next += 1;
+    }
+    let index = next.checked_sub(1)?;
+    let timestamp = timestamps.get(index)?;
+    (*timestamp > time.saturating_sub(look_back)).then_some(index)
+}
+
+/// Hands on the latest sample of either kind at each time, with its step and its own time.
+fn each_latest(samples: &SeriesSamples, times: Steps, look_back: i64, mut take: impl FnMut(usize, i64, Sample)) {
+    let histogram_times: Vec<i64> = samples.histograms.iter().map(|(time, _)| *time).collect();
+    let (mut next, mut next_histogram) = (0, 0);
     for (step, time) in times.times().enumerate() {
-        while samples.timestamps.get(next).is_some_and(|timestamp| *timestamp <= time) {
-            next += 1;
-        }
-        while samples.histograms.get(next_histogram).is_some_and(|(timestamp, _)| *timestamp <= time) {
-            next_histogram += 1;
-        }
-        let float = next.checked_sub(1).and_then(|i| Some((*samples.timestamps.get(i)?, *samples.values.get(i)?)));
-        let histogram = next_histogram.checked_sub(1).and_then(|i| samples.histograms.get(i));
-        let oldest = time.saturating_sub(look_back);
-        let found = match (float, histogram) {
-            (float, Some((timestamp, histogram))) if float.is_none_or(|(other, _)| other < *timestamp) => {
-                let ended = histogram.is_stale_marker();
-                (!ended).then(|| (*timestamp, Sample::Histogram(histogram.clone())))
+        let float = latest_before(&samples.timestamps, &mut next, time, look_back)
+            .and_then(|index| Some((*samples.timestamps.get(index)?, *samples.values.get(index)?)));
+        let histogram = latest_before(&histogram_times, &mut next_histogram, time, look_back)
+            .and_then(|index| samples.histograms.get(index));
+        let newer = histogram.filter(|(timestamp, _)| float.is_none_or(|(other, _)| other < *timestamp));
+        match (newer, float) {
+            (Some((_, histogram)), _) if histogram.is_stale_marker() => {}
+            (Some((timestamp, histogram)), _) => take(step, *timestamp, Sample::Histogram(histogram.clone())),
+            (None, Some((timestamp, value))) if !is_stale_marker(value) => {
+                take(step, timestamp, Sample::Float(value));
             }
-            (Some((timestamp, value)), _) if !is_stale_marker(value) => Some((timestamp, Sample::Float(value))),
-            _ => None,
-        };
-        if let Some((timestamp, sample)) = found.filter(|(timestamp, _)| *timestamp > oldest) {
-            column.set(step, Some(sample));
-            ages.set(step, Some(Sample::Float(crate::syntax::length::to_seconds(timestamp))));
+            (None, _) => {}
         }
     }
-    (column, ages)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::STALE_NAN;
 
     fn at(samples: &[(i64, f64)], time: i64) -> Option<f64> {
         let (timestamps, values) = samples.iter().copied().unzip();
         let samples = SeriesSamples { timestamps, values, ..SeriesSamples::default() };
-        latest(&samples, Steps::instant(time), 300).0.float(0)
+        latest(&samples, Steps::instant(time), 300).float(0)
     }
 
     #[test]

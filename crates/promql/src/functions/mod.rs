@@ -8,11 +8,12 @@ pub(crate) mod numeric;
 pub(crate) mod over_time;
 pub(crate) mod rate;
 pub(crate) mod regression;
+pub(crate) mod sliding;
 
 use crate::{
     annotation::{Notes, Position},
-    eval::window::Window,
-    value::Sample,
+    eval::window::{Frame, Window},
+    value::{Column, Sample, Steps, Track},
 };
 
 /// How a function is computed.
@@ -32,6 +33,8 @@ pub(crate) enum Function {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct WindowFunction {
     pub(crate) compute: fn(&Window, &mut Inputs) -> Option<Sample>,
+    /// The same for all windows of a series of numbers at once, if there is a faster way.
+    pub(crate) sliding: Option<Sliding>,
     /// Which argument is the range vector; the others are scalars.
     pub(crate) range_argument: usize,
     /// The result is still the metric.
@@ -123,20 +126,40 @@ impl Function {
     }
 }
 
+type Sliding = fn(&Track, Frame, Steps) -> Column;
 type WindowCompute = fn(&Window, &mut Inputs) -> Option<Sample>;
 
 /// The function of a name.
 pub(crate) fn find(name: &str) -> Option<Function> {
-    let window = |compute: WindowCompute| {
-        Some(Function::Window(WindowFunction { compute, range_argument: 0, keeps_name: false }))
-    };
     if let Some(compute) = math::find(name) {
         return Some(Function::Math(compute));
     }
     if let Some(part) = clock::find(name) {
         return Some(Function::Clock(part));
     }
-    let compute: WindowCompute = match name {
+    match windowed(name) {
+        Some(compute) => Some(Function::Window(WindowFunction {
+            compute,
+            sliding: sliding_form(name),
+            range_argument: usize::from(name == "quantile_over_time"),
+            keeps_name: matches!(name, "first_over_time" | "last_over_time"),
+        })),
+        None => special(name).map(Function::Special),
+    }
+}
+
+fn sliding_form(name: &str) -> Option<Sliding> {
+    Some(match name {
+        "rate" => sliding::rate,
+        "increase" => sliding::increase,
+        "min_over_time" => sliding::min,
+        "max_over_time" => sliding::max,
+        _ => return None,
+    })
+}
+
+fn windowed(name: &str) -> Option<WindowCompute> {
+    Some(match name {
         "rate" => rate::rate,
         "increase" => rate::increase,
         "delta" => rate::delta,
@@ -153,6 +176,9 @@ pub(crate) fn find(name: &str) -> Option<Function> {
         "stddev_over_time" => over_time::stddev,
         "stdvar_over_time" => over_time::stdvar,
         "mad_over_time" => over_time::mad,
+        "quantile_over_time" => over_time::quantile,
+        "first_over_time" => over_time::first,
+        "last_over_time" => over_time::last,
         "ts_of_first_over_time" => over_time::time_of_first,
         "ts_of_last_over_time" => over_time::time_of_last,
         "ts_of_min_over_time" => over_time::time_of_min,
@@ -160,17 +186,8 @@ pub(crate) fn find(name: &str) -> Option<Function> {
         "deriv" => regression::deriv,
         "predict_linear" => regression::predict_linear,
         "double_exponential_smoothing" => regression::double_exponential_smoothing,
-        "first_over_time" | "last_over_time" => {
-            let compute = if name == "first_over_time" { over_time::first } else { over_time::last };
-            return Some(Function::Window(WindowFunction { compute, range_argument: 0, keeps_name: true }));
-        }
-        "quantile_over_time" => {
-            let compute = over_time::quantile;
-            return Some(Function::Window(WindowFunction { compute, range_argument: 1, keeps_name: false }));
-        }
-        _ => return special(name).map(Function::Special),
-    };
-    window(compute)
+        _ => return None,
+    })
 }
 
 fn special(name: &str) -> Option<Special> {

@@ -30,6 +30,43 @@ impl Sum {
     }
 }
 
+/// The compensated sum of numbers. As long as all is finite it is what [`Sum`] gives, found without looking at which is larger.
+pub(crate) fn sum(values: &[f64]) -> f64 {
+    let (mut sum, mut lost) = (0.0, 0.0);
+    for value in values {
+        let total: f64 = sum + value;
+        let added = total - sum;
+        lost += (sum - (total - added)) + (value - added);
+        sum = total;
+    }
+    let total = sum + lost;
+    if total.is_finite() {
+        return total;
+    }
+    let mut sum = Sum::default();
+    values.iter().for_each(|value| sum.add(*value));
+    sum.total()
+}
+
+/// The mean of numbers, as [`Mean`] gives it.
+pub(crate) fn mean(values: &[f64]) -> f64 {
+    let (mut sum, mut lost) = (0.0, 0.0);
+    for value in values {
+        let total: f64 = sum + value;
+        let added = total - sum;
+        lost += (sum - (total - added)) + (value - added);
+        sum = total;
+    }
+    let number = count(values.len());
+    let result = sum / number + lost / number;
+    if result.is_finite() {
+        return result;
+    }
+    let mut mean = Mean::default();
+    values.iter().for_each(|value| mean.add(*value));
+    mean.mean()
+}
+
 /// A mean that neither overflows nor loses small numbers. It is the plain sum divided by the count as long as that is finite.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mean {
@@ -161,6 +198,17 @@ mod tests {
         let mut sum = Sum::default();
         [1.0, 1e100, 1.0, -1e100].into_iter().for_each(|value| sum.add(value));
         assert_eq!(sum.total(), 2.0);
+    }
+
+    #[test]
+    fn both_ways_to_add_up_agree() {
+        let values: Vec<f64> = (0..200_i32).map(|i| f64::from(i * i % 37).powi(i % 9) / 7.0 - f64::from(i)).collect();
+        let mut plain = Sum::default();
+        values.iter().for_each(|value| plain.add(*value));
+        assert_eq!(sum(&values).to_bits(), plain.total().to_bits());
+        assert_eq!(super::mean(&values).to_bits(), mean(&values).to_bits());
+        assert_eq!(sum(&[f64::INFINITY, 1.0]), f64::INFINITY);
+        assert_eq!(super::mean(&[f64::MAX, f64::MAX]), f64::MAX);
     }
 
     #[test]

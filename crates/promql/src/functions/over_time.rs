@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Inputs,
-    numeric::{Mean, Spread, Sum, count as number, quantile as quantile_of},
+    numeric::{self, Spread, count as number, quantile as quantile_of},
 };
 use crate::{eval::window::Window, format, histogram::total, syntax::length::to_seconds, value::Sample};
 
@@ -12,18 +12,14 @@ pub(crate) fn sum(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
     if let Some(result) = of_histograms(window, inputs, total::sum) {
         return result;
     }
-    let mut sum = Sum::default();
-    window.values.iter().for_each(|value| sum.add(*value));
-    Some(Sample::Float(sum.total()))
+    Some(Sample::Float(numeric::sum(window.values)))
 }
 
 pub(crate) fn avg(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
     if let Some(result) = of_histograms(window, inputs, total::mean) {
         return result;
     }
-    let mut mean = Mean::default();
-    window.values.iter().for_each(|value| mean.add(*value));
-    Some(Sample::Float(mean.mean()))
+    Some(Sample::Float(numeric::mean(window.values)))
 }
 
 type Histograms<'a> = &'a [(i64, Arc<crate::histogram::Histogram>)];

@@ -14,7 +14,7 @@ use crate::{
 
 /// What is computed of the difference between a window's ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Rate,
     Increase,
     Delta,
@@ -46,7 +46,7 @@ fn extrapolated(window: &Window, inputs: &mut Inputs, kind: Kind) -> Option<Samp
             return None;
         }
         let difference = if is_counter { counter_difference(window.values) } else { window.values.last()? - first };
-        let factor = extrapolation(window, (first_time, last_time), (first, difference), kind);
+        let factor = extrapolation(Ends::of(window, first_time, last_time), first, difference, kind);
         return Some(Sample::Float(difference * factor));
     }
     let ((first_time, first), (last_time, _)) = (window.histograms.first()?, window.histograms.last()?);
@@ -54,7 +54,7 @@ fn extrapolated(window: &Window, inputs: &mut Inputs, kind: Kind) -> Option<Samp
         return None;
     }
     let mut difference = histogram_rate::difference(window.histograms, is_counter, inputs)?;
-    let factor = extrapolation(window, (*first_time, *last_time), (first.count, difference.count), kind);
+    let factor = extrapolation(Ends::of(window, *first_time, *last_time), first.count, difference.count, kind);
     difference.map_counts(|count| count * factor);
     Some(Sample::Histogram(Arc::new(difference)))
 }
@@ -73,12 +73,30 @@ pub(crate) fn counter_difference(values: &[f64]) -> f64 {
     difference
 }
 
+/// A window and its first and last sample.
+#[derive(Clone, Copy)]
+pub(crate) struct Ends {
+    pub(crate) start_ms: i64,
+    pub(crate) end_ms: i64,
+    pub(crate) first_ms: i64,
+    pub(crate) last_ms: i64,
+    /// How many there are, at least two.
+    pub(crate) samples: usize,
+}
+
+impl Ends {
+    fn of(window: &Window, first_ms: i64, last_ms: i64) -> Self {
+        Ends { start_ms: window.start_ms, end_ms: window.end_ms, first_ms, last_ms, samples: window.len() }
+    }
+}
+
 /// By what to multiply the difference between the first and the last sample.
-fn extrapolation(window: &Window, times: (i64, i64), (first, difference): (f64, f64), kind: Kind) -> f64 {
-    let mut to_start = to_seconds(times.0 - window.start_ms);
-    let mut to_end = to_seconds(window.end_ms - times.1);
-    let sampled = to_seconds(times.1 - times.0);
-    let interval = sampled / count(window.len() - 1);
+#[inline]
+pub(crate) fn extrapolation(window: Ends, first: f64, difference: f64, kind: Kind) -> f64 {
+    let mut to_start = to_seconds(window.first_ms - window.start_ms);
+    let mut to_end = to_seconds(window.end_ms - window.last_ms);
+    let sampled = to_seconds(window.last_ms - window.first_ms);
+    let interval = sampled / count(window.samples - 1);
     // Samples that come a little late do not mean that the series began or ended inside of the window.
     let threshold = interval * 1.1;
     if to_start >= threshold {

@@ -1,0 +1,105 @@
+//! Functions over range vectors, series by series.
+
+use super::{Context, edges, parallel, window};
+use crate::{
+    annotation::{Notes, Position},
+    engine::EvalError,
+    functions::{Inputs, WindowFunction},
+    plan::{Call, Edges},
+    value::{Series, Steps, Track},
+};
+
+/// What is done with each series.
+struct Job<'a> {
+    name: &'a str,
+    function: WindowFunction,
+    /// The scalar arguments, a number a step each.
+    scalars: Vec<Vec<f64>>,
+    frame: window::Frame,
+    steps: Steps,
+    edges: Edges,
+    look_back_ms: i64,
+    position: Position,
+    scalar_position: Position,
+    cancelled: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Context<'_> {
+    pub(super) fn windowed(
+        &self,
+        call: &Call,
+        function: WindowFunction,
+        steps: Steps,
+    ) -> Result<Vec<Series>, EvalError> {
+        let argument = self.argument(call, function.range_argument)?;
+        let mut scalars: Vec<Vec<f64>> = Vec::new();
+        for (index, argument) in call.arguments.iter().enumerate() {
+            if index != function.range_argument {
+                scalars.push(self.scalar(argument, steps)?);
+            }
+        }
+        let (tracks, frame) = self.tracks(argument, steps)?;
+        let points = tracks.len().saturating_mul(steps.count);
+        self.afford(points)?;
+        let job = Job {
+            name: call.name,
+            function,
+            scalars,
+            frame,
+            steps,
+            edges: argument.edges(),
+            look_back_ms: self.options.look_back_ms,
+            position: call.argument_position(function.range_argument),
+            scalar_position: call.argument_position(usize::from(function.range_argument == 0)),
+            cancelled: self.options.cancelled,
+        };
+        let mut computed = Vec::with_capacity(tracks.len());
+        for (part, notes) in parallel::split(tracks, points, self.options.threads, |tracks| job.run(tracks)) {
+            self.notes.borrow_mut().merge(notes);
+            computed.extend(part?);
+        }
+        Ok(computed)
+    }
+}
+
+impl Job<'_> {
+    fn run(&self, tracks: Vec<Track>) -> (Result<Vec<Series>, EvalError>, Notes) {
+        let mut notes = Notes::default();
+        let computed = tracks.into_iter().filter_map(|track| self.series(track, &mut notes).transpose()).collect();
+        (computed, notes)
+    }
+
+    /// The series that the function makes of another; nothing if it has no value at any step.
+    fn series(&self, track: Track, notes: &mut Notes) -> Result<Option<Series>, EvalError> {
+        if (self.cancelled)() {
+            return Err(EvalError::Cancelled);
+        }
+        let mut inputs = Inputs {
+            scalars: [0.0; 2],
+            metric: track.labels.metric_name(),
+            position: self.position,
+            scalar_position: self.scalar_position,
+            notes,
+            error: None,
+        };
+        let plain = self.edges == Edges::Plain && track.histograms.is_empty();
+        let column = if let Some(sliding) = self.function.sliding.filter(|_| plain) {
+            sliding(&track, self.frame, self.steps)
+        } else if self.edges == Edges::Plain {
+            window::slide(&track, self.frame, self.steps, |step, window| {
+                for (slot, values) in inputs.scalars.iter_mut().zip(&self.scalars) {
+                    *slot = values.get(step).copied().unwrap_or(f64::NAN);
+                }
+                (self.function.compute)(window, &mut inputs)
+            })
+        } else {
+            let ends = edges::Ends { edges: self.edges, look_back_ms: self.look_back_ms };
+            ends.column(self.name, &track, self.frame, self.steps, &mut inputs)?
+        };
+        if let Some(error) = inputs.error {
+            return Err(EvalError::Query(error));
+        }
+        let drop_name = track.drop_name || !self.function.keeps_name;
+        Ok((!column.is_absent()).then_some(Series { labels: track.labels, drop_name, column }))
+    }
+}
