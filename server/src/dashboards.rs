@@ -11,6 +11,10 @@ use model::{
     page::{DashboardLink, Session},
 };
 use rust_embed::RustEmbed;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_saphyr::Spanned;
+
+use crate::config::yaml::{self, YamlError};
 
 #[derive(RustEmbed)]
 #[folder = "../dashboards"]
@@ -24,36 +28,28 @@ const HOME_PAGES: [(&str, &str); 3] =
 #[derive(Debug, Clone)]
 pub struct Library(Arc<BTreeMap<String, Dashboard>>);
 
-/// A dashboard file that cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[error("{file}: {message}")]
-pub struct DashboardError {
-    /// Name of the file.
-    pub file: String,
-    /// What is wrong, where, and how to mend it.
-    pub message: String,
-}
-
 impl Library {
     /// The built-in dashboards and those of `directory`, which replace built-in ones of the same uid.
     ///
     /// # Errors
     /// The first file that is wrong.
-    pub fn load(directory: Option<&Path>) -> Result<Self, DashboardError> {
+    pub fn load(directory: Option<&Path>) -> Result<Self, YamlError> {
         let mut dashboards = BTreeMap::new();
         for name in BuiltIn::iter() {
             let Some(file) = BuiltIn::get(&name) else { continue };
-            let dashboard = parse(&name, &String::from_utf8_lossy(&file.data))?;
+            let dashboard = parse(Path::new(&*name), &String::from_utf8_lossy(&file.data))?;
             dashboards.insert(dashboard.uid.clone(), dashboard);
         }
         for path in directory.map(yaml_files).transpose()?.unwrap_or_default() {
-            let file = path.display().to_string();
-            let text = std::fs::read_to_string(&path)
-                .map_err(|error| DashboardError { file: file.clone(), message: error.to_string() })?;
-            let dashboard = parse(&file, &text)?;
+            let dashboard = read(&path)?;
             dashboards.insert(dashboard.uid.clone(), dashboard);
         }
         Ok(Library(Arc::new(dashboards)))
+    }
+
+    /// All dashboards, in the order of their uids.
+    pub fn all(&self) -> impl Iterator<Item = &Dashboard> {
+        self.0.values()
     }
 
     /// A dashboard by uid.
@@ -85,11 +81,8 @@ impl Library {
     }
 }
 
-fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, DashboardError> {
-    let unreadable = |error: std::io::Error| DashboardError {
-        file: directory.display().to_string(),
-        message: format!("the dashboards' directory cannot be read: {error}"),
-    };
+fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, YamlError> {
+    let unreadable = |reason: std::io::Error| YamlError::File { file: directory.to_owned(), reason };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
@@ -101,13 +94,34 @@ fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, DashboardError> {
     Ok(files)
 }
 
+/// Where the panels of a file are.
+#[derive(Deserialize)]
+struct Places {
+    #[serde(default)]
+    panels: Vec<Spanned<IgnoredAny>>,
+}
+
+/// Reads the dashboard of a file, as [`parse`] does.
+///
+/// # Errors
+/// The file cannot be read, or what is wrong with it.
+pub fn read(file: &Path) -> Result<Dashboard, YamlError> {
+    let text = std::fs::read_to_string(file).map_err(|reason| YamlError::File { file: file.to_owned(), reason })?;
+    parse(file, &text)
+}
+
 /// Reads a dashboard and checks what its type cannot say.
 ///
 /// # Errors
-/// What is wrong, with the line where the format gives it.
-pub fn parse(file: &str, text: &str) -> Result<Dashboard, DashboardError> {
-    let wrong = |message: String| DashboardError { file: file.to_owned(), message };
-    let dashboard: Dashboard = serde_saphyr::from_str(text).map_err(|error| wrong(error.to_string()))?;
+/// What is wrong, with its place.
+pub fn parse(file: &Path, text: &str) -> Result<Dashboard, YamlError> {
+    let dashboard: Dashboard = yaml::parse(file, text)?;
+    let Places { panels: places } = yaml::parse(file, text)?;
+    let wrong_at = |place: Option<&Spanned<IgnoredAny>>, message: String| {
+        let (line, column) = place.map_or((1, 1), |place| (place.referenced.line(), place.referenced.column()));
+        YamlError::Content { file: file.to_owned(), line, column, message }
+    };
+    let wrong = |message: String| wrong_at(None, message);
     let is_name = |name: &str| {
         !name.is_empty()
             && name.len() <= 64
@@ -117,8 +131,8 @@ pub fn parse(file: &str, text: &str) -> Result<Dashboard, DashboardError> {
         return Err(wrong(format!("uid {:?}: use up to 64 letters, digits, - and _", dashboard.uid)));
     }
     let mut ids = HashSet::new();
-    for panel in &dashboard.panels {
-        let of_panel = |message: String| wrong(format!("panel {:?}: {message}", panel.id));
+    for (at, panel) in dashboard.panels.iter().enumerate() {
+        let of_panel = |message: String| wrong_at(places.get(at), format!("panel {:?}: {message}", panel.id));
         if !is_name(&panel.id) {
             return Err(of_panel("its id may have up to 64 letters, digits, - and _".to_owned()));
         }
@@ -159,9 +173,13 @@ mod tests {
 
     #[test]
     fn a_wrong_file_is_told_by_name_and_cause() {
-        let error = parse("x.yaml", "uid: x\ntitle: X\npanels:\n  - { id: a, title: A, kind: stat, width: 4, height: 4, queries: [{ expr: 'sum(' }] }\n").unwrap_err();
-        assert!(error.to_string().starts_with("x.yaml: panel \"a\": query \"sum(\""), "{error}");
-        let error = parse("x.yaml", "uid: x\ntitle: X\npannels: []\n").unwrap_err();
-        assert!(error.to_string().contains("pannels"), "{error}");
+        let complaint = |text: &str| parse(Path::new("x.yaml"), text).unwrap_err().to_string();
+        let error = complaint(
+            "uid: x\ntitle: X\npanels:\n  - { id: a, title: A, kind: stat, width: 4, height: 4, queries: [{ expr: 'sum(' }] }\n",
+        );
+        assert!(error.starts_with("x.yaml:4:5: panel \"a\": query \"sum(\""), "{error}");
+        let error = complaint("uid: x\ntitle: X\npannels: []\n");
+        assert_eq!(error, "x.yaml:3:1: unknown key `pannels`: did you mean `panels`?");
+        assert!(complaint("uid: x y\ntitle: X\npanels: []\n").starts_with("x.yaml:1:1: uid \"x y\""));
     }
 }

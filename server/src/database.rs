@@ -28,12 +28,12 @@ const STEPS: [(i64, &str, &str); 1] = [(1, "tokens", include_str!("../migrations
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// The data directory cannot be made.
-    #[error("cannot make the data directory {}: {source}", directory.display())]
+    #[error("cannot make the data directory {}: {reason}", directory.display())]
     Directory {
         /// The directory.
         directory: PathBuf,
         /// What the system says.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A newer program wrote it.
     #[error(
@@ -49,12 +49,12 @@ pub enum DatabaseError {
         known: i64,
     },
     /// It cannot be opened or brought up to date.
-    #[error("cannot open {}: {source}", file.display())]
+    #[error("cannot open {}: {reason}", file.display())]
     Open {
         /// The database.
         file: PathBuf,
         /// What SQLite says.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        reason: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
@@ -64,7 +64,7 @@ pub enum DatabaseError {
 /// The directory or file cannot be made or read, is no database, or is of a newer version.
 pub async fn open(data_dir: &Path) -> Result<SqlitePool, DatabaseError> {
     make_private_directory(data_dir)
-        .map_err(|source| DatabaseError::Directory { directory: data_dir.to_owned(), source })?;
+        .map_err(|reason| DatabaseError::Directory { directory: data_dir.to_owned(), reason })?;
     let file = data_dir.join(FILE);
     let options = SqliteConnectOptions::new()
         .filename(&file)
@@ -73,7 +73,7 @@ pub async fn open(data_dir: &Path) -> Result<SqlitePool, DatabaseError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT);
-    let failed = |source: Box<dyn std::error::Error + Send + Sync>| DatabaseError::Open { file: file.clone(), source };
+    let failed = |reason: Box<dyn std::error::Error + Send + Sync>| DatabaseError::Open { file: file.clone(), reason };
     let pool = SqlitePoolOptions::new()
         .max_connections(CONNECTIONS)
         .connect_with(options)

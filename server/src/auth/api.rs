@@ -15,9 +15,9 @@ use super::{
     client::ClientAddress,
     denied::Denied,
     principal::Principal,
-    store::{NewToken, StoreError, TokenInfo, now_ms},
+    store::{NewToken, StoreError, TokenInfo},
 };
-use crate::config::Period;
+use crate::{clock::now_ms, config::Period};
 
 /// Longest body that is read.
 pub(super) const BODY_BYTES: usize = 16 << 10;

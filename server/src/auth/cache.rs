@@ -14,8 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     secret::{Hash, HashKey},
-    store::{StoreError, StoredSession, StoredToken, TokenStore, now_ms},
+    store::{StoreError, StoredSession, StoredToken, TokenStore},
 };
+use crate::clock::now_ms;
 
 /// How often the database is asked whether it changed, and expiry is looked at. What other processes do is seen within this.
 const POLL_EVERY: Duration = Duration::from_millis(250);

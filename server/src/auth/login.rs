@@ -25,9 +25,8 @@ use super::{
     origin::{self, Sender},
     principal::{Carrier, Principal},
     secret::{self, Hash},
-    store::now_ms,
 };
-use crate::config::Secret;
+use crate::{clock::now_ms, config::Secret};
 
 /// Longest form that is read.
 pub(super) const BODY_BYTES: usize = 8 << 10;

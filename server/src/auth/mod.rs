@@ -36,7 +36,7 @@ pub use self::{
     guard::{admit_sockets, require},
     principal::Principal,
     sockets::SocketAdmission,
-    store::{NewToken, StoreError, TokenInfo, TokenStore, now_ms},
+    store::{NewToken, StoreError, TokenInfo, TokenStore},
 };
 pub(crate) use self::{origin::host, secret::random_text};
 use crate::config::{Config, Network, Secret};

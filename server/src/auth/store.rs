@@ -1,6 +1,6 @@
 //! Tokens and sessions as they are kept in the database.
 
-use std::{path::Path, time::SystemTime};
+use std::path::Path;
 
 use model::role::Role;
 use serde::Serialize;
@@ -8,6 +8,7 @@ use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 
 use super::secret::{self, Hash, NoRandomness};
 use crate::{
+    clock::now_ms,
     config::Secret,
     database::{self, DatabaseError},
 };
@@ -22,13 +23,6 @@ const DASHBOARDS_PER_TOKEN: usize = 100;
 const CHOSEN_ID: &str = "first-token-chosen";
 /// Id of the token whose secret we made and printed at the first start.
 const PRINTED_ID: &str = "first-token-printed";
-
-/// Milliseconds since the Unix epoch.
-#[must_use]
-pub fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
-}
 
 /// What a new token shall be.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use super::say;
 use crate::{
     config::{Config, Options, default_data_dir},
-    rules,
+    dashboards, rules,
 };
 
 /// `hyperscope check`
@@ -22,6 +22,11 @@ pub(super) struct CheckCommand {
 enum What {
     /// A configuration file
     Config {
+        /// The file
+        file: PathBuf,
+    },
+    /// A dashboard of your own
+    Dashboard {
         /// The file
         file: PathBuf,
     },
@@ -39,6 +44,10 @@ impl CheckCommand {
                 let named = || file.display().to_string();
                 let config = Options::from_file(&file)?;
                 Config::resolve(config, default_data_dir()).with_context(named)?;
+                file
+            }
+            What::Dashboard { file } => {
+                dashboards::read(&file)?;
                 file
             }
             What::Rules { file } => {

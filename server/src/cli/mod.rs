@@ -3,6 +3,7 @@
 mod bundle;
 mod check;
 mod daemon_sim;
+mod dashboard;
 mod healthcheck;
 pub mod logging;
 mod serve;
@@ -37,6 +38,8 @@ enum Command {
     Token(token::TokenCommand),
     /// Look a file over and say what is wrong with it, and where
     Check(check::CheckCommand),
+    /// Say which dashboards there are
+    Dashboard(dashboard::DashboardCommand),
     /// Write the browser bundle, for a daemon that serves it by itself
     Bundle(bundle::BundleCommand),
     /// Ask a server on this machine whether it is alive
@@ -74,6 +77,7 @@ impl Cli {
             Command::DaemonSim(simulator) => simulator.run().await,
             Command::Token(token) => token.run().await,
             Command::Check(check) => check.run(),
+            Command::Dashboard(dashboard) => dashboard.run(),
             Command::Bundle(bundle) => bundle.run(),
             Command::Healthcheck(healthcheck) => healthcheck.run().await,
         }

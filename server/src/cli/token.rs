@@ -8,7 +8,8 @@ use model::{range::DurationMs, role::Role};
 
 use super::{ConfigFile, logging, say};
 use crate::{
-    auth::{NewToken, TokenInfo, TokenStore, now_ms},
+    auth::{NewToken, TokenInfo, TokenStore},
+    clock::now_ms,
     config::{LogFormat, Options, Period, default_data_dir},
     database,
 };

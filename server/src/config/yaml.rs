@@ -11,12 +11,12 @@ const NEAR_ENOUGH: f64 = 0.65;
 #[derive(Debug, thiserror::Error)]
 pub enum YamlError {
     /// It could not be opened.
-    #[error("{}: {source}", file.display())]
+    #[error("{}: {reason}", file.display())]
     File {
         /// The file.
         file: PathBuf,
         /// What the system says.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// It is not what it should be.
     #[error("{}:{line}:{column}: {message}", file.display())]
@@ -37,7 +37,7 @@ pub enum YamlError {
 /// # Errors
 /// The file cannot be read, is not YAML, or does not hold a `T`.
 pub fn read<T: DeserializeOwned>(file: &Path) -> Result<T, YamlError> {
-    let text = std::fs::read_to_string(file).map_err(|source| YamlError::File { file: file.to_owned(), source })?;
+    let text = std::fs::read_to_string(file).map_err(|reason| YamlError::File { file: file.to_owned(), reason })?;
     parse(file, &text)
 }
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use hyperscope::auth::{NewToken, now_ms};
+use hyperscope::{auth::NewToken, clock::now_ms};
 use model::role::Role;
 
 use crate::server::{Server, client};
