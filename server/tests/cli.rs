@@ -28,7 +28,7 @@ fn help_is_complete_and_goes_to_stdout() {
     let home = TempDir::new().unwrap();
     let (code, stdout, stderr) = run(home.path(), &["--help"]);
     assert_eq!((code, stderr.as_str()), (0, ""));
-    for command in ["token", "check", "bundle", "healthcheck"] {
+    for command in ["demo", "serve", "daemon-sim", "token", "check", "dashboard", "bundle", "healthcheck"] {
         assert!(stdout.contains(&format!("\n  {command} ")), "{command} is missing: {stdout}");
         let (code, stdout, _) = run(home.path(), &[command, "--help"]);
         assert_eq!(code, 0);
@@ -119,18 +119,37 @@ fn files_are_checked() {
     write("contradiction.yaml", "listen: 0.0.0.0:1\ninsecure_no_auth: true\n");
     write("rules.yaml", "groups:\n- name: a\n  rules:\n  - { alert: A, expr: up == 0, for: 5m }\n");
     write("bad-rules.yaml", "groups:\n- name: a\n  rules:\n  - alert: A\n    expr: sum(\n");
+    std::fs::create_dir(home.path().join("mine")).unwrap();
+    write("mine/mine.yaml", "uid: mine\ntitle: My own\npanels: []\n");
+    let panel = "id: a\n  title: A\n  kind: stat\n  width: 4\n  height: 4\n  queries: [{ expr: 'sum(' }]\n";
+    write("bad-dashboard.yaml", &format!("uid: x\ntitle: X\npanels:\n- {panel}"));
     for (what, file, code, said) in [
         ("config", "good.yaml", 0, "good.yaml: ok\n"),
         ("config", "bad.yaml", 1, "error: bad.yaml:2:1: unknown key `retension`: did you mean `retention`?\n"),
         ("config", "contradiction.yaml", 1, "error: contradiction.yaml: insecure_no_auth: refused"),
         ("config", "none.yaml", 1, "error: none.yaml: No such file"),
         ("rules", "rules.yaml", 0, "rules.yaml: ok\n"),
+        ("dashboard", "mine/mine.yaml", 0, "mine/mine.yaml: ok\n"),
+        ("dashboard", "bad-dashboard.yaml", 1, "error: bad-dashboard.yaml:4:3: panel \"a\": query \"sum(\""),
+        ("dashboard", "bad.yaml", 1, "error: bad.yaml:1:1: unknown key `listen`"),
         ("rules", "bad-rules.yaml", 1, "error: bad-rules.yaml:5:11: "),
     ] {
         let (ended, stdout, stderr) = run(home.path(), &["check", what, file]);
         assert_eq!(ended, code, "{what} {file}: {stderr}");
         assert!(format!("{stdout}{stderr}").starts_with(said), "{what} {file}: {stdout}{stderr}");
     }
+}
+
+#[test]
+fn dashboards_are_listed() {
+    let home = TempDir::new().unwrap();
+    std::fs::write(home.path().join("mine.yaml"), "uid: mine\ntitle: My own\npanels: []\n").unwrap();
+    let (code, stdout, stderr) = run(home.path(), &["dashboard", "list", "--dashboards-dir", "."]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(
+        stdout.contains("hypersdk-overview  ") && stdout.contains("mine ") && stdout.contains("  My own\n"),
+        "{stdout}"
+    );
 }
 
 #[test]
