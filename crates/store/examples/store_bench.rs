@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         labels.iter().map(|labels| Point { labels: labels.clone(), timestamp_ms: 0, value: 0.0 }).collect();
     let mut random = Random(7);
     let before = resident_bytes()?;
-    let store = Store::open(&directory, StoreOptions::default())?;
+    let store = Store::open(&directory, options())?;
     let start_ms = 1_700_000_000_000_i64;
     let steps = hours * 3_600 / step;
     let (mut appending, mut upkeep, mut peak) = (Duration::ZERO, Duration::ZERO, 0);
@@ -88,12 +88,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     drop(store);
     let began = Instant::now();
-    let store = Store::open(&directory, StoreOptions::default())?;
+    let store = Store::open(&directory, options())?;
     println!("open                  {:.0} ms", began.elapsed().as_secs_f64() * 1e3);
     println!("after opening         {:?}", store.stats());
     drop(store);
 
-    let history = StoreOptions::default();
+    let history = options();
     let other = tempfile::tempdir()?;
     let store = Store::open(other.path(), history)?;
     let mut points = Vec::new();
@@ -111,6 +111,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         f64::from(u32::try_from(points.len())?) / began.elapsed().as_secs_f64()
     );
     Ok(())
+}
+
+/// The usual settings, but all samples may be selected at once.
+fn options() -> StoreOptions {
+    StoreOptions { max_select_samples: u64::MAX, ..StoreOptions::default() }
 }
 
 fn series_labels(number: u32) -> Labels {

@@ -18,6 +18,9 @@ pub struct StoreOptions {
     pub sync_interval: Duration,
     /// Most series held at once; points of further ones are refused.
     pub max_series: usize,
+    /// Most samples that one [`promql::source::SeriesSource::select`] gives, each of which takes 16 bytes; one that would give more is
+    /// an error. 50 million.
+    pub max_select_samples: u64,
 }
 
 impl Default for StoreOptions {
@@ -29,6 +32,7 @@ impl Default for StoreOptions {
             head_window: Duration::from_secs(2 * 3_600),
             sync_interval: Duration::from_secs(10),
             max_series: 1_000_000,
+            max_select_samples: 50_000_000,
         }
     }
 }

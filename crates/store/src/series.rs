@@ -7,6 +7,7 @@ use promql::labels::Labels;
 use crate::{
     chunk::{Columns, DamagedChunk, OpenChunk, OpenSnapshot, SealedChunk},
     disk::ChunkPlace,
+    varint::length,
 };
 
 /// Samples after which a chunk is sealed.
@@ -197,6 +198,18 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
+    /// Roughly how many samples of the range there are.
+    pub(crate) fn estimate(&self, start: i64, end: i64) -> u64 {
+        let share = |run: &Run| {
+            let count = i128::from(run.count);
+            let whole = i128::from(run.last) - i128::from(run.first);
+            let inside = i128::from(run.last.min(end)) - i128::from(run.first.max(start));
+            let samples = if whole <= 0 { count } else { count * inside.max(0) / whole };
+            u64::try_from(samples).unwrap_or(0)
+        };
+        self.runs.iter().map(share).sum::<u64>() + length(&self.late) + u64::from(CHUNK_SAMPLES)
+    }
+
     /// The samples of the range, times rising strictly. `load` gives a run's bytes, or `None` if they are lost, which it has reported;
     /// `damaged` is told of a run whose bytes make no sense.
     pub(crate) fn decode(

@@ -17,6 +17,7 @@ use crate::{
     metadata::Metadata,
     options::StoreOptions,
     read,
+    series::Pieces,
     stats::Stats,
     writer::Writer,
 };
@@ -211,9 +212,15 @@ impl SeriesSource for Store {
         let (pieces, files) = {
             let head = self.0.head.read();
             let found = head.matching(matchers, start_ms, end_ms);
-            let pieces = found.into_iter().map(|(_, series)| series.pieces(start_ms, end_ms)).collect();
+            let pieces: Vec<Pieces> = found.into_iter().map(|(_, series)| series.pieces(start_ms, end_ms)).collect();
             (pieces, head.files.clone())
         };
+        let limit = self.0.options.max_select_samples;
+        if pieces.iter().map(|series| series.estimate(start_ms, end_ms)).sum::<u64>() > limit {
+            let message =
+                format!("the query would read more than {limit} samples; narrow its label matchers or its time range");
+            return Err(SourceError { message, source: None });
+        }
         Ok(read::decode(pieces, &files, start_ms, end_ms, &|damage| self.report(damage)))
     }
 }

@@ -1,8 +1,15 @@
 //! What goes in comes out, as Prometheus would have it.
 
+#![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
+
 mod common;
 
-use common::{equal, point, samples};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use common::{check_scraped, equal, many_labels, point, samples, scrape};
 use promql::source::{AppendOutcome, STALE_NAN, SampleSink, SeriesSource};
 use store::{Metadata, Store, StoreOptions};
 
@@ -116,6 +123,50 @@ fn metadata_is_kept() {
     drop(store);
     let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
     assert_eq!(store.metadata(), [("requests_total".to_owned(), about)]);
+}
+
+#[test]
+fn a_selection_beyond_the_limit_is_refused() {
+    let store = Store::in_memory(StoreOptions { max_select_samples: 1_000, ..Default::default() });
+    store.append(&(0..2_000).map(|at| point("m", "a", at * 15_000, 1.0)).collect::<Vec<_>>()).unwrap();
+    let error = store.select(&[equal("__name__", "m")], 0, i64::MAX).unwrap_err().to_string();
+    assert!(error.contains("1000 samples"), "{error}");
+    assert_eq!(store.select(&[equal("__name__", "m")], 0, 15_000 * 499).unwrap()[0].values.len(), 500);
+}
+
+#[test]
+fn readers_see_whole_prefixes_while_samples_come_and_files_are_merged() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = StoreOptions { head_window: Duration::from_secs(900), ..Default::default() };
+    let store = Store::open(directory.path(), options).unwrap();
+    let labels = many_labels(40);
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let readers = [1, 2].map(|_| {
+            scope.spawn(|| {
+                let mut seen = 0;
+                while !done.load(Ordering::Relaxed) {
+                    let fewest = check_scraped(&store, &labels).into_iter().min().unwrap();
+                    assert!(fewest >= seen, "{fewest} after {seen}");
+                    seen = fewest;
+                }
+                seen
+            })
+        });
+        let upkeep = scope.spawn(|| {
+            while !done.load(Ordering::Relaxed) {
+                store.run_retention(i64::MAX).unwrap();
+            }
+        });
+        for at in 0..6_000 {
+            assert_eq!(store.append(&scrape(&labels, at)).unwrap().stored, labels.len());
+        }
+        done.store(true, Ordering::Relaxed);
+        upkeep.join().unwrap();
+        readers.into_iter().for_each(|reader| assert!(reader.join().unwrap() > 0));
+    });
+    assert_eq!(check_scraped(&store, &labels), [6_000; 40]);
+    assert_eq!(store.damage(), []);
 }
 
 #[test]
