@@ -19,7 +19,10 @@ pub fn loading(panel: &Panel) -> PanelData {
 #[must_use]
 pub fn has_come(data: &PanelData) -> bool {
     match data {
-        PanelData::Queries(states) => !states.iter().any(|state| matches!(state, QueryState::Loading)),
+        // None at all: a panel with a feed of its own, which has not come.
+        PanelData::Queries(states) => {
+            !states.is_empty() && !states.iter().any(|state| matches!(state, QueryState::Loading))
+        }
         PanelData::Jobs(_) | PanelData::Alerts(_) | PanelData::Sources(..) => true,
     }
 }
@@ -216,5 +219,6 @@ mod tests {
         assert!(!has_come(&PanelData::Queries(vec![ready(vec![]), QueryState::Loading])));
         assert!(has_come(&PanelData::Queries(vec![ready(vec![])])));
         assert!(has_come(&PanelData::Jobs(vec![])));
+        assert!(!has_come(&PanelData::Queries(vec![])));
     }
 }

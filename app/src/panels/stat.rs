@@ -30,7 +30,8 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
                 let shown = shown(panel, data);
                 let course = shown.iter().find(|shown| shown.series.timestamps.len() > 1)?;
                 let written = write(panel, course.query, course.series.last()?.1);
-                Some((written.class, sparkline(course.trace(), viewport.get().span())))
+                let class = if written.class.is_empty() { course.ink.class() } else { written.class };
+                Some((class, sparkline(course.trace(), viewport.get().span())))
             })
         })
     });
