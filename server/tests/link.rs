@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // Clippy takes helpers of tests for something else.
 
+#[path = "link/address.rs"]
+mod address;
 #[path = "link/dialects.rs"]
 mod dialects;
 #[path = "link/faults.rs"]

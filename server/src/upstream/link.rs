@@ -21,6 +21,7 @@ use tokio::{
 use super::{
     DaemonConfig, Options,
     client::{CallError, Client},
+    contact::{Contact, Patience},
     derive::{Derived, Tally},
     feed::{Incoming, Message, SystemReading},
     jobs::{Book, JobUpdate, Moment, Outcome, Rules},
@@ -62,36 +63,6 @@ struct Knowledge {
     system_sent: Option<Instant>,
     /// When the daemon's process started, by its clock, and its newest uptime in seconds.
     started: Option<(i64, f64)>,
-}
-
-/// When it told something last.
-#[derive(Default)]
-struct Contact {
-    socket_is_open: bool,
-    last_message: Option<Instant>,
-    last_poll: Option<Instant>,
-    /// The last call that failed reached the daemon all the same.
-    is_reached: bool,
-    has_failed: bool,
-    wants_all: bool,
-    /// It sends the documented events, whatever the probe found.
-    sends_events: bool,
-    troubles: Troubles,
-}
-
-/// What is wrong, by what it is wrong with, in words for a person.
-#[derive(Default)]
-struct Troubles {
-    feed: Option<String>,
-    poll: Option<String>,
-    scrape: Option<String>,
-}
-
-impl Troubles {
-    /// What to show: the feed is what matters most, and what it suffers from is seldom its alone.
-    fn worst(&self) -> Option<String> {
-        [&self.feed, &self.poll, &self.scrape].into_iter().find_map(Clone::clone)
-    }
 }
 
 impl Link {
@@ -144,7 +115,9 @@ impl Link {
 
     /// The daemon was recognised.
     pub(super) fn recognised(&self, profile: Profile) {
-        self.knowledge().book.set_cancelled_is_final(profile.dialect == Dialect::Documented);
+        let is_documented = profile.dialect == Dialect::Documented;
+        self.knowledge().book.set_cancelled_is_final(is_documented);
+        self.contact().set_sends_events(is_documented);
         self.status.update(now_ms(), |status| status.detail = Some(profile.detail()));
         self.profile.send_replace(Some(profile));
     }
@@ -189,11 +162,11 @@ impl Link {
         if is_data {
             let trouble = {
                 let mut contact = self.contact();
-                contact.last_message = Some(Instant::now());
-                contact.sends_events |= is_event;
-                contact.troubles.feed = None;
-                contact.troubles.poll = None;
-                contact.troubles.worst()
+                contact.heard(Instant::now());
+                if is_event {
+                    contact.set_sends_events(true);
+                }
+                contact.worst_trouble()
             };
             self.status.update(now_ms, |status| {
                 status.last_data_ms = Some(now_ms);
@@ -218,10 +191,9 @@ impl Link {
             knowledge.book.mark_detailed(&ids, now_ms);
             outcome
         });
-        self.contact().last_poll = Some(Instant::now());
-        self.trouble(|troubles| troubles.poll = None);
         self.status.update(now_ms, |status| status.last_data_ms = Some(now_ms));
-        self.refresh_state();
+        self.contact().polled(Instant::now());
+        self.refresh();
     }
 
     /// An answer told some jobs, of those asked for.
@@ -259,12 +231,7 @@ impl Link {
 
     /// The socket is open; data need not come yet.
     pub(super) fn socket_opened(&self, is_reconnect: bool) {
-        {
-            let mut contact = self.contact();
-            contact.socket_is_open = true;
-            contact.is_reached = true;
-            contact.wants_all = true;
-        }
+        self.contact().opened();
         self.wake.notify_one();
         if is_reconnect {
             self.status.update(now_ms(), |status| status.reconnects += 1);
@@ -273,39 +240,29 @@ impl Link {
 
     /// The socket is closed, or could not be opened. `is_reached` tells whether something answered.
     pub(super) fn socket_failed(&self, error: &str, is_reached: bool) {
-        {
-            let mut contact = self.contact();
-            contact.socket_is_open = false;
-            contact.is_reached = is_reached;
-            contact.has_failed = true;
-        }
+        self.contact().closed(self.redactor.text(error).into_owned(), is_reached);
         self.wake.notify_one();
-        self.feed_trouble(error);
-        self.refresh_state();
+        self.refresh();
     }
 
-    /// Something is wrong with the feed, though the connection may go on.
+    /// Something is wrong with the feed, though the connection goes on.
     pub(super) fn feed_trouble(&self, error: &str) {
-        let error = self.redactor.text(error).into_owned();
-        self.trouble(|troubles| troubles.feed = Some(error));
+        self.contact().set_feed_trouble(self.redactor.text(error).into_owned());
+        self.refresh();
     }
 
     /// A poll failed.
     pub(super) fn poll_failed(&self, error: &CallError) {
-        {
-            let mut contact = self.contact();
-            contact.is_reached |= error.is_reached();
-            contact.has_failed = true;
-        }
         if !self.feed_is_fresh() {
-            self.trouble(|troubles| troubles.poll = Some(error.to_string()));
-            self.refresh_state();
+            self.contact().poll_failed(error.to_string(), error.is_reached());
+            self.refresh();
         }
     }
 
     /// A scrape ended, well or not.
     pub(super) fn scraped(&self, error: Option<&ScrapeError>) {
-        self.trouble(|troubles| troubles.scrape = error.map(|error| format!("the scrape failed: {error}")));
+        self.contact().set_scrape_trouble(error.map(|error| format!("the scrape failed: {error}")));
+        self.refresh();
     }
 
     /// The page of metrics told the state of the process. The feed knows better, while there is one that tells it.
@@ -319,70 +276,45 @@ impl Link {
         });
     }
 
-    fn trouble(&self, change: impl FnOnce(&mut Troubles)) {
-        let worst = {
-            let mut contact = self.contact();
-            change(&mut contact.troubles);
-            contact.troubles.worst()
-        };
-        self.status.update(now_ms(), |status| status.error = worst);
-    }
-
     /// True while messages come over the socket.
     pub(super) fn feed_is_fresh(&self) -> bool {
-        let stale_after = self.stale_after();
         let contact = self.contact();
-        contact.socket_is_open && contact.last_message.is_some_and(|at| at.elapsed() < stale_after)
+        contact.feed_is_fresh(Instant::now(), self.patience(&contact))
     }
 
     /// When the last message with data came.
     pub(super) fn last_message(&self) -> Option<Instant> {
-        self.contact().last_message
+        self.contact().last_message()
     }
 
     /// Whether all jobs should be asked for now; asks once.
     pub(super) fn take_wants_all(&self) -> bool {
-        std::mem::take(&mut self.contact().wants_all)
+        self.contact().take_wants_all()
     }
 
     /// Whether it tells what happens rather than, each second, all there is.
     pub(super) fn sends_events(&self) -> bool {
-        self.contact().sends_events || self.dialect() == Some(Dialect::Documented)
+        self.contact().sends_events()
+    }
+
+    /// How long a socket without data counts as current.
+    pub(super) fn stale_after(&self) -> Duration {
+        self.patience(&self.contact()).message
     }
 
     /// A message every second is what a daemon as built sends; a documented one may have nothing to say for 5 s.
-    pub(super) fn stale_after(&self) -> Duration {
-        let factor = if self.sends_events() { 2 } else { 1 };
-        self.options.stale_after.saturating_mul(factor)
+    fn patience(&self, contact: &Contact) -> Patience {
+        let message = self.options.stale_after * if contact.sends_events() { 2 } else { 1 };
+        Patience { message, poll: self.options.poll_interval * 2 + message }
     }
 
-    /// Brings the state up to date with the time since the last data.
-    pub(super) fn refresh_state(&self) {
-        let stale_after = self.stale_after();
-        let poll_lasts = self.options.poll_interval * 2 + stale_after;
-        let (is_live, is_polling, is_recent, is_reached, has_failed) = {
+    /// Brings the status up to date with what is wrong and with the time since the last data.
+    pub(super) fn refresh(&self) {
+        self.status.update(now_ms(), |status| {
             let contact = self.contact();
-            let is_within = |at: Option<Instant>, limit| at.is_some_and(|at| at.elapsed() < limit);
-            let is_recent = is_within(contact.last_message, stale_after);
-            (
-                contact.socket_is_open && is_recent,
-                contact.last_poll > contact.last_message && is_within(contact.last_poll, poll_lasts),
-                is_recent,
-                contact.is_reached || contact.socket_is_open,
-                contact.has_failed,
-            )
-        };
-        let now_ms = now_ms();
-        self.status.update(now_ms, |status| {
-            status.state = match status.state {
-                _ if is_live => UpstreamState::Live,
-                _ if is_polling => UpstreamState::Polling,
-                // The socket has just closed; what is shown is as good as a moment ago.
-                state if is_recent => state,
-                UpstreamState::Connecting if !has_failed => UpstreamState::Connecting,
-                _ if is_reached && status.last_data_ms.is_some() => UpstreamState::Stale,
-                _ => UpstreamState::Down,
-            };
+            let has_data = status.last_data_ms.is_some();
+            status.state = contact.state(status.state, has_data, Instant::now(), self.patience(&contact));
+            status.error = contact.worst_trouble();
         });
     }
 

@@ -12,6 +12,7 @@ mod cadence;
 mod caller;
 mod client;
 mod collector;
+mod contact;
 mod derive;
 mod feed;
 mod jobs;
@@ -37,6 +38,7 @@ use model::{
     upstream::{UpstreamKind, UpstreamStatus},
 };
 use promql::source::SampleSink;
+use rustls::ClientConfig;
 use tokio::sync::broadcast;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
@@ -166,61 +168,18 @@ impl Upstreams {
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         check_names(daemons.iter().map(|daemon| &*daemon.name).chain(targets.iter().map(|target| &*target.name)))?;
-        let tls = tls::client_config().map_err(|error| StartError::Tls(error.to_string()))?;
-        let redactor = Arc::new(Redactor::new(options.hides_user_names));
-        let tasks = TaskTracker::new();
-        let limits = ScrapeLimits { body_bytes: options.scrape_body_limit, samples: options.scrape_sample_limit };
-        let mut links = Vec::with_capacity(daemons.len());
-        for config in daemons {
-            let instance = instance(&config.name, &config.url)?;
-            redactor.learn_url(&config.url);
-            let client = Client::new(
-                config.url.clone(),
-                config.key.as_ref(),
-                &tls,
-                options.call_timeout,
-                Arc::clone(&redactor),
-                "a hypervisord",
-            )
-            .map_err(|error| StartError::Client { name: config.name.clone(), error })?;
-            let labels = TargetLabels::new([("job", DAEMON_JOB), ("instance", &*instance), ("daemon", &*config.name)]);
-            let scraper = Scraper::new(client.clone(), labels, limits, Arc::clone(&redactor));
-            let link = Arc::new(Link::new(config, client, Arc::clone(&redactor), outlets.events.clone(), options));
-            tasks.spawn(socket::run(Arc::clone(&link), Arc::clone(&tls), stop.clone()));
-            tasks.spawn(caller::run(Arc::clone(&link), stop.clone()));
-            tasks.spawn(collector::run_daemon(Arc::clone(&link), scraper, outlets.clone(), stop.clone()));
-            tasks.spawn(tick(Arc::clone(&link), stop.clone()));
-            links.push(link);
-        }
-        let mut statuses = Vec::with_capacity(targets.len());
-        for target in targets {
-            let instance = instance(&target.name, &target.url)?;
-            redactor.learn_url(&target.url);
-            let path = target.url.path().to_owned();
-            let mut base = target.url.clone();
-            base.set_path("");
-            let client =
-                Client::new(base, None, &tls, options.call_timeout, Arc::clone(&redactor), "a page of metrics")
-                    .map_err(|error| StartError::Client { name: target.name.clone(), error })?;
-            let own = [("job", &*target.name), ("instance", &*instance)];
-            let more = target.labels.iter().map(|(name, value)| (&**name, &**value));
-            let labels = TargetLabels::new(own.into_iter().chain(more));
-            let scraper = Scraper::new(client, labels, limits, Arc::clone(&redactor));
-            let status = StatusCell::new(&target.name, UpstreamKind::Prometheus, now_ms(), outlets.events.clone());
-            let status = Arc::new(status);
-            tasks.spawn(collector::run_target(
-                target.name,
-                path,
-                scraper,
-                target.interval.unwrap_or(options.scrape_interval),
-                Arc::clone(&status),
-                outlets.clone(),
-                stop.clone(),
-            ));
-            statuses.push(status);
-        }
-        tasks.close();
-        Ok(Upstreams { shared: Arc::new(Shared { links, targets: statuses, tasks }) })
+        let starter = Starter {
+            tls: tls::client_config().map_err(|error| StartError::Tls(error.to_string()))?,
+            redactor: Arc::new(Redactor::new(options.hides_user_names)),
+            outlets,
+            options,
+            tasks: TaskTracker::new(),
+            stop,
+        };
+        let links = daemons.into_iter().map(|daemon| starter.daemon(daemon)).collect::<Result<_, _>>()?;
+        let targets = targets.into_iter().map(|target| starter.target(target)).collect::<Result<_, _>>()?;
+        starter.tasks.close();
+        Ok(Upstreams { shared: Arc::new(Shared { links, targets, tasks: starter.tasks }) })
     }
 
     /// Jobs of all daemons, youngest first, then by id.
@@ -329,6 +288,70 @@ pub enum StartError {
     Tls(String),
 }
 
+/// What all links are started with.
+struct Starter {
+    tls: Arc<ClientConfig>,
+    redactor: Arc<Redactor>,
+    outlets: Outlets,
+    options: Options,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Starter {
+    fn daemon(&self, config: DaemonConfig) -> Result<Arc<Link>, StartError> {
+        let instance = instance(&config.name, &config.url)?;
+        let client = self.client(&config.name, config.url.clone(), config.key.as_ref(), "a hypervisord")?;
+        let labels = TargetLabels::new([("job", DAEMON_JOB), ("instance", &*instance), ("daemon", &*config.name)]);
+        let scraper = self.scraper(client.clone(), labels);
+        let redactor = Arc::clone(&self.redactor);
+        let link = Arc::new(Link::new(config, client, redactor, self.outlets.events.clone(), self.options));
+        let stop = || self.stop.clone();
+        self.tasks.spawn(socket::run(Arc::clone(&link), Arc::clone(&self.tls), stop()));
+        self.tasks.spawn(caller::run(Arc::clone(&link), stop()));
+        self.tasks.spawn(collector::run_daemon(Arc::clone(&link), scraper, self.outlets.clone(), stop()));
+        self.tasks.spawn(tick(Arc::clone(&link), stop()));
+        Ok(link)
+    }
+
+    fn target(&self, target: ScrapeTarget) -> Result<Arc<StatusCell>, StartError> {
+        let instance = instance(&target.name, &target.url)?;
+        let path = target.url.path().to_owned();
+        let mut base = target.url.clone();
+        base.set_path("");
+        let client = self.client(&target.name, base, None, "a page of metrics")?;
+        let own = [("job", &*target.name), ("instance", &*instance)];
+        let more = target.labels.iter().map(|(name, value)| (&**name, &**value));
+        let scraper = self.scraper(client, TargetLabels::new(own.into_iter().chain(more)));
+        let events = self.outlets.events.clone();
+        let status = Arc::new(StatusCell::new(&target.name, UpstreamKind::Prometheus, now_ms(), events));
+        let interval = target.interval.unwrap_or(self.options.scrape_interval);
+        let collecting = collector::run_target(
+            target.name,
+            path,
+            scraper,
+            interval,
+            Arc::clone(&status),
+            self.outlets.clone(),
+            self.stop.clone(),
+        );
+        self.tasks.spawn(collecting);
+        Ok(status)
+    }
+
+    fn client(&self, name: &str, url: Url, key: Option<&ApiKey>, expected: &'static str) -> Result<Client, StartError> {
+        self.redactor.learn_url(&url);
+        Client::new(url, key, &self.tls, self.options.call_timeout, Arc::clone(&self.redactor), expected)
+            .map_err(|error| StartError::Client { name: name.to_owned(), error })
+    }
+
+    fn scraper(&self, client: Client, labels: TargetLabels) -> Scraper {
+        let limits =
+            ScrapeLimits { body_bytes: self.options.scrape_body_limit, samples: self.options.scrape_sample_limit };
+        Scraper::new(client, labels, limits, Arc::clone(&self.redactor))
+    }
+}
+
 /// Sends what had to wait, and notices when nothing comes.
 async fn tick(link: Arc<Link>, stop: CancellationToken) {
     /// Every how many ticks the state is looked at, and cancelled jobs.
@@ -343,7 +366,7 @@ async fn tick(link: Arc<Link>, stop: CancellationToken) {
         }
         link.tick();
         if count % STATE == 0 {
-            link.refresh_state();
+            link.refresh();
         }
         if count % CANCELLED == 0 {
             link.settle_cancelled();

@@ -64,10 +64,13 @@ impl Redactor {
 
     /// Remembers the credentials that an address holds.
     pub fn learn_url(&self, url: &url::Url) {
+        let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         if let Some(password) = url.password() {
             self.learn(password);
+            self.learn(&plain(password));
         }
         self.learn_user_name(url.username());
+        self.learn_user_name(&plain(url.username()));
     }
 
     /// The text without secrets. Borrows it if there are none.

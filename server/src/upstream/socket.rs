@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use futures_util::StreamExt;
 use rustls::ClientConfig;
 use tokio::{net::TcpStream, time::Instant};
@@ -11,11 +12,12 @@ use tokio_tungstenite::{
         self, Message as Frame,
         client::IntoClientRequest,
         error::CapacityError,
-        http::{HeaderValue, StatusCode},
+        http::{HeaderValue, StatusCode, header::AUTHORIZATION},
         protocol::WebSocketConfig,
     },
 };
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::{
     backoff::Backoff,
@@ -98,6 +100,12 @@ async fn connect(link: &Link, tls: &Arc<ClientConfig>) -> Result<Stream, Failure
     url.set_scheme(scheme).map_err(|()| broken("has an address that is no URL of HTTP".to_owned()))?;
     let mut request =
         url.as_str().into_client_request().map_err(|error| broken(format!("cannot be asked for: {error}")))?;
+    if let Some(login) = basic_login(&link.config.url) {
+        let mut value =
+            HeaderValue::from_str(&login).map_err(|_| broken("needs a login that a header can carry".to_owned()))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert(AUTHORIZATION, value);
+    }
     if let Some(key) = &link.config.key {
         let value = HeaderValue::from_str(key.reveal());
         let mut value = value.map_err(|_| broken("needs a key that a header can carry".to_owned()))?;
@@ -120,6 +128,17 @@ async fn connect(link: &Link, tls: &Arc<ClientConfig>) -> Result<Stream, Failure
             Err(broken(format!("did not open within {seconds} s")))
         }
     }
+}
+
+/// The value of `Authorization` for an address with a user in it, as HTTP calls send it: a proxy before the daemon may ask for one.
+fn basic_login(url: &Url) -> Option<String> {
+    let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let user = plain(url.username());
+    if user.is_empty() && url.password().is_none() {
+        return None;
+    }
+    let password = plain(url.password().unwrap_or_default());
+    Some(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
 }
 
 /// Why a socket was not opened, to follow its address in a sentence.

@@ -7,7 +7,11 @@ use model::{
     live::{Event, JobKey, JobTransition},
 };
 
-use super::{entry::Entry, update::JobUpdate};
+use super::{
+    change::{Change, Levels, Moment, Outcome},
+    entry::Entry,
+    update::JobUpdate,
+};
 
 /// A job missing from a list counts as gone only if nothing mentioned it for this long: lists and events cross on their way.
 const GONE_AFTER_MS: i64 = 2500;
@@ -23,42 +27,6 @@ pub(in crate::upstream) struct Rules {
     pub(in crate::upstream) cancelled_is_final: bool,
     /// Jobs kept; beyond this the oldest that have ended are dropped.
     pub(in crate::upstream) most_jobs: usize,
-}
-
-/// When something was said, in milliseconds since the Unix epoch.
-#[derive(Debug, Clone, Copy)]
-pub(in crate::upstream) struct Moment {
-    /// By the server's clock.
-    pub(in crate::upstream) now_ms: i64,
-    /// By the daemon's clock.
-    pub(in crate::upstream) daemon_ms: i64,
-}
-
-/// What a message changed.
-#[derive(Debug, Default)]
-pub(in crate::upstream) struct Outcome {
-    /// To tell the browsers.
-    pub(in crate::upstream) events: Vec<Event>,
-    /// To count.
-    pub(in crate::upstream) changes: Vec<Change>,
-}
-
-/// Something to count.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::upstream) enum Change {
-    /// A job is there that was not.
-    Submitted { provider: String },
-    /// A job ended, or was cancelled. Told once for each job and status.
-    Ended { provider: String, job_type: Option<String>, status: JobStatus, seconds: Option<f64> },
-    /// Bytes were moved.
-    Moved { provider: String, bytes: u64 },
-}
-
-/// Jobs of a provider now.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::upstream) struct Levels {
-    pub(in crate::upstream) active: u32,
-    pub(in crate::upstream) pending: u32,
 }
 
 /// All jobs of one daemon.

@@ -3,7 +3,7 @@
 use model::job::{Job, JobStatus};
 use model::live::JobProgress;
 
-use super::{book::Moment, meter::Meter, update::JobUpdate};
+use super::{change::Moment, meter::Meter, update::JobUpdate};
 
 /// Smoothing of the byte rate, in seconds.
 const BYTE_RATE_SECONDS: f64 = 10.0;
