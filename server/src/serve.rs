@@ -99,6 +99,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let mut background = Background::new(stop.clone());
     background.forward_events(hub.clone(), received_events);
     background.watch_freshness(hub.clone(), upstreams.clone());
+    background.publish_sources(hub.clone(), upstreams.clone(), backend.clone());
     background.poll_alerts(hub.clone(), alerts, backend.clone());
     background.sample_ourselves(telemetry, samples, scrape_interval(&config, mode));
     background.keep_store(store.clone());

@@ -10,14 +10,15 @@ pub(super) fn series_name(query: &Query, labels: &Labels) -> String {
     if query.legend.is_empty() { selector(labels, &query.expr) } else { fill(&query.legend, labels) }
 }
 
-/// Replaces each `{{label}}`; a label that the series does not have is nothing.
+/// Replaces each `{{label}}`, and each `{{label|other}}` by the first of the labels that the series has; one that has none is nothing.
 fn fill(template: &str, labels: &Labels) -> String {
     let mut name = String::with_capacity(template.len());
     let mut rest = template;
     while let Some((before, after)) = rest.split_once("{{") {
         let Some((label, after)) = after.split_once("}}") else { break };
         name.push_str(before);
-        name.push_str(labels.get(label.trim()).map_or("", String::as_str));
+        let value = label.split('|').find_map(|label| labels.get(label.trim()));
+        name.push_str(value.map_or("", String::as_str));
         rest = after;
     }
     name.push_str(rest);
@@ -79,6 +80,7 @@ pub(super) mod tests {
             series_name(&panel.queries[0], &labels)
         };
         assert_eq!(name("{{job}} {{ job }}"), "node node");
+        assert_eq!(name("{{daemon|job}}"), "node");
         assert_eq!(name("p95"), "p95");
         assert_eq!(name("{{absent}}"), "(none)");
         assert_eq!(name("{{job"), "{{job");

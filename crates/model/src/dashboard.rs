@@ -92,7 +92,8 @@ pub enum PanelKind {
 pub struct Query {
     /// PromQL.
     pub expr: String,
-    /// Name of its series: text in which `{{label}}` stands for a label's value.
+    /// Name of its series: text in which `{{label}}` stands for a label's value, and `{{label|other}}` for the value of the
+    /// first of these labels that a series has.
     #[serde(default)]
     pub legend: String,
     /// Only the newest value is asked for. A stat with `instant: false` has a sparkline.

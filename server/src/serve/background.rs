@@ -21,6 +21,7 @@ use crate::{
     cli::stop_signal,
     clock::now_ms,
     query::Backend,
+    state::all_statuses,
     telemetry::Telemetry,
     upstream::{self, Upstreams},
     ws::hub::Hub,
@@ -30,6 +31,7 @@ use crate::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const ALERT_INTERVAL: Duration = Duration::from_secs(15);
 const FRESHNESS_INTERVAL: Duration = Duration::from_millis(500);
+const SOURCES_INTERVAL: Duration = Duration::from_secs(5);
 const STORE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The tasks of a server.
@@ -71,6 +73,16 @@ impl Background {
     pub(super) fn watch_freshness(&mut self, hub: Hub, upstreams: Upstreams) {
         self.every(FRESHNESS_INTERVAL, move || {
             hub.publish_freshness(trouble(&upstreams.statuses()));
+            std::future::ready(())
+        });
+    }
+
+    /// Tells at intervals how old the data of each source is; that its state changed, the links tell at once.
+    pub(super) fn publish_sources(&mut self, hub: Hub, upstreams: Upstreams, backend: Backend) {
+        self.every(SOURCES_INTERVAL, move || {
+            for status in all_statuses(&upstreams, &backend) {
+                hub.publish(Event::UpstreamStatus(status));
+            }
             std::future::ready(())
         });
     }
