@@ -4,13 +4,12 @@
 //! wrong with its line. `--quiet` leaves out the latter, `--float` skips what involves native histograms.
 
 mod check;
+mod run;
 mod script;
 mod series;
 mod store;
 
 use std::process::ExitCode;
-
-use script::Command;
 
 fn main() -> ExitCode {
     let (flags, files): (Vec<String>, Vec<String>) = std::env::args().skip(1).partition(|arg| arg.starts_with("--"));
@@ -29,37 +28,12 @@ fn main() -> ExitCode {
                 continue;
             }
         };
-        let (passed, total) = run(&file, &text, has("--quiet"), has("--float"));
-        println!("{file} {passed}/{total}");
-        all_passed &= passed == total;
+        let report = run::run(&text, has("--float"));
+        for (line, reason) in report.failures.iter().filter(|_| !has("--quiet")) {
+            println!("{file}:{line}: {reason}");
+        }
+        println!("{file} {}/{}", report.passed, report.total);
+        all_passed &= report.failures.is_empty();
     }
     if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
-}
-
-/// Runs one script; how many evaluations went as expected, of how many.
-fn run(file: &str, text: &str, quiet: bool, float_only: bool) -> (usize, usize) {
-    let mut store = store::Memory::default();
-    let (mut passed, mut total) = (0, 0);
-    for (line, command) in script::parse(text) {
-        match command {
-            Ok(Command::Clear) => store = store::Memory::default(),
-            Ok(Command::Load { series, with_custom_buckets }) => store.load(series, with_custom_buckets),
-            Ok(Command::Eval(eval)) => {
-                if float_only && (eval.mentions_histograms() || store.has_histograms()) {
-                    continue;
-                }
-                total += 1;
-                match check::check(&eval, &store) {
-                    Ok(()) => passed += 1,
-                    Err(reason) if !quiet => println!("{file}:{line}: {}\n    {reason}", eval.expression),
-                    Err(_) => {}
-                }
-            }
-            Err(reason) => {
-                total += 1;
-                println!("{file}:{line}: not understood: {reason}");
-            }
-        }
-    }
-    (passed, total)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use promql::{
     Sample,
-    histogram::{CUSTOM, Histogram},
+    histogram::{CUSTOM, Histogram, ResetHint},
     labels::{Labels, METRIC_NAME},
     matcher::Matcher,
     source::{SeriesSamples, SeriesSource, SourceError, is_stale_marker},
@@ -38,6 +38,7 @@ impl Memory {
                 }
             }
         }
+        self.0.values_mut().for_each(note_resets);
     }
 
     pub(crate) fn has_histograms(&self) -> bool {
@@ -76,6 +77,25 @@ impl Memory {
                 self.0.entry(labels).or_default().entry(time).or_insert(sample);
             }
         }
+    }
+}
+
+/// Says of each histogram of a counter that follows another one whether there was a reset, as Prometheus' storage does.
+fn note_resets(samples: &mut BTreeMap<i64, Sample>) {
+    let mut before: Option<Arc<Histogram>> = None;
+    for sample in samples.values_mut() {
+        let Sample::Histogram(histogram) = sample else {
+            before = None;
+            continue;
+        };
+        if let Some(before) = &before
+            && histogram.reset_hint == ResetHint::Unknown
+            && before.reset_hint != ResetHint::Gauge
+        {
+            let hint = if histogram.detects_reset(before) { ResetHint::Reset } else { ResetHint::NotReset };
+            *histogram = Arc::new(Histogram { reset_hint: hint, ..Histogram::clone(histogram) });
+        }
+        before = Some(Arc::clone(histogram));
     }
 }
 

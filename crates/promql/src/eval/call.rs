@@ -136,6 +136,7 @@ impl Context<'_> {
             Special::HistogramQuantile | Special::HistogramQuantiles | Special::HistogramFraction => {
                 self.histogram_function(call, special, steps)
             }
+            Special::Info => Ok(Computed::Vector(self.info_function(call, steps)?)),
             Special::HistogramCount => self.of_histograms(call, steps, |histogram| histogram.count),
             Special::HistogramSum => self.of_histograms(call, steps, |histogram| histogram.sum),
             Special::HistogramAvg => self.of_histograms(call, steps, |histogram| histogram.sum / histogram.count),

@@ -8,6 +8,7 @@ mod binary_sets;
 mod call;
 mod call_histogram;
 pub(crate) mod edges;
+mod info;
 mod operate;
 mod parallel;
 mod selector;

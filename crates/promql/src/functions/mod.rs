@@ -105,6 +105,7 @@ pub(crate) enum Special {
     HistogramAvg,
     HistogramStddev,
     HistogramStdvar,
+    Info,
 }
 
 impl Function {
@@ -223,6 +224,7 @@ fn special(name: &str) -> Option<Special> {
         "histogram_avg" => Special::HistogramAvg,
         "histogram_stddev" => Special::HistogramStddev,
         "histogram_stdvar" => Special::HistogramStdvar,
+        "info" => Special::Info,
         _ => return None,
     })
 }

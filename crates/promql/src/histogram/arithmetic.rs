@@ -121,8 +121,9 @@ impl Histogram {
         self.zero_threshold = wanted;
     }
 
-    /// True if this histogram cannot follow the other one in a counter that was not reset.
-    pub(crate) fn detects_reset(&self, before: &Histogram) -> bool {
+    /// True if this histogram cannot follow the other one in a counter that was not reset. Its own hint, if there is one, decides.
+    #[must_use]
+    pub fn detects_reset(&self, before: &Histogram) -> bool {
         match self.reset_hint {
             ResetHint::Reset => return true,
             ResetHint::NotReset | ResetHint::Gauge => return false,

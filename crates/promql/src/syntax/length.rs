@@ -133,15 +133,22 @@ impl<'t, 'a> Reader<'t, 'a> {
         Ok(left)
     }
 
-    /// A length with signs before it: what may follow `offset`.
-    pub(crate) fn signed(&mut self) -> Result<Length, Malformed> {
+    /// What follows `offset`: a single length with signs before it. Operators after it are those of the query.
+    pub(crate) fn offset(&mut self) -> Result<Length, Malformed> {
+        self.with_sign(Self::single)
+    }
+
+    fn signed(&mut self) -> Result<Length, Malformed> {
+        self.with_sign(Self::power)
+    }
+
+    fn with_sign(&mut self, read: impl Fn(&mut Self) -> Result<Length, Malformed>) -> Result<Length, Malformed> {
         let mut negative = false;
         while let Some(minus) = self.peek().filter(|token| token.is("+") || token.is("-")).map(|token| token.is("-")) {
             negative ^= minus;
             self.index += 1;
         }
-        let power = self.power()?;
-        Ok(match power {
+        Ok(match read(self)? {
             Length::Seconds(seconds) if negative => Length::Seconds(-seconds),
             other if negative => Length::Negative(Box::new(other)),
             other => other,

@@ -15,7 +15,7 @@ use std::time::UNIX_EPOCH;
 
 use super::{
     ParseError, ValueType,
-    prepare::{Lengths, Prepared},
+    prepare::{Lengths, Prepared, STAND_IN_LABEL},
     token::{Kind, Token, unquote},
     value_type,
 };
@@ -222,7 +222,7 @@ impl<'a> Lowering<'a> {
         }
         let mut matchers: Vec<Matcher> =
             selector.name.iter().map(|name| Matcher::equal(METRIC_NAME, name.as_str())).collect();
-        for parsed in &selector.matchers.matchers {
+        for parsed in selector.matchers.matchers.iter().filter(|matcher| matcher.name != STAND_IN_LABEL) {
             if parsed.name == METRIC_NAME && matchers.iter().any(|m| m.name == METRIC_NAME && m.is_equal()) {
                 let repeated = matches!(parsed.op, ParsedOp::Equal);
                 if repeated {

@@ -10,6 +10,7 @@
 //! | `anchored`, `smoothed` | nothing |
 //! | `1_000` | `1000` |
 //! | `holt_winters` | `double_exponential_smoothing` |
+//! | the label selector of `info()` | the same with a matcher before the others, as it may match anything |
 
 use std::collections::HashMap;
 
@@ -25,6 +26,9 @@ const MAX_OPERATORS: usize = 500;
 const MAX_DEPTH: usize = 150;
 /// A hundred years, in seconds.
 const LONGEST: f64 = 3.2e9;
+
+/// A label that no query asks for: its matcher only makes the parser accept selectors that may match anything.
+pub(crate) const STAND_IN_LABEL: &str = "__stand_in__";
 
 /// The query as the parser gets it, and what was taken out of it.
 #[derive(Debug)]
@@ -52,6 +56,7 @@ pub(crate) fn prepare(query: &str, tokens: &[Token]) -> Result<Prepared, ParseEr
     check_complexity(query, tokens)?;
     let mut prepared = Prepared { text: String::with_capacity(query.len()), lengths: HashMap::new() };
     let mut copied = 0;
+    let mut calls: Vec<bool> = Vec::new();
     let mut index = 0;
     let replace = |text: &mut String, copied: &mut usize, from: usize, to: usize, with: &str| {
         text.push_str(query.get(*copied..from).unwrap_or_default());
@@ -63,6 +68,12 @@ pub(crate) fn prepare(query: &str, tokens: &[Token]) -> Result<Prepared, ParseEr
         let followed_by_call = tokens.get(index + 1).is_some_and(|next| next.is("("));
         let after_operand = index.checked_sub(1).and_then(|i| tokens.get(i)).is_some_and(ends_operand);
         let mut next = index + 1;
+        let before = index.checked_sub(1).and_then(|i| tokens.get(i));
+        match token.text {
+            "(" => calls.push(before.is_some_and(|token| token.text == "info")),
+            ")" => drop(calls.pop()),
+            _ => {}
+        }
         if token.is("[") && tokens.get(index + 1).is_some_and(|token| !token.is("]")) {
             let lengths = read_range(tokens, index).map_err(|error| at_token(query, tokens, error))?;
             let end = tokens.get(lengths.next).map_or(query.len(), |token| token.start);
@@ -77,7 +88,7 @@ pub(crate) fn prepare(query: &str, tokens: &[Token]) -> Result<Prepared, ParseEr
             prepared.lengths.insert(index, lengths);
         } else if after_operand && token.is("offset") {
             let mut reader = Reader::new(tokens, index + 1);
-            let length = reader.signed().map_err(|error| at_token(query, tokens, error))?;
+            let length = reader.offset().map_err(|error| at_token(query, tokens, error))?;
             check_range(&length, false, index + 1).map_err(|error| at_token(query, tokens, error))?;
             let end = tokens.get(reader.index).map_or(query.len(), |token| token.start);
             replace(text, &mut copied, token.end(), end, " 1s ");
@@ -85,6 +96,8 @@ pub(crate) fn prepare(query: &str, tokens: &[Token]) -> Result<Prepared, ParseEr
             prepared.lengths.insert(index, Lengths { length, step: None, next });
         } else if after_operand && (token.is("anchored") || token.is("smoothed")) {
             replace(text, &mut copied, token.start, token.end(), " ");
+        } else if token.is("{") && calls.last() == Some(&true) && before.is_some_and(|token| token.is(",")) {
+            replace(text, &mut copied, token.end(), token.end(), &format!("{STAND_IN_LABEL}=\"\u{1}\","));
         } else if token.is("</") || token.is(">/") {
             let comparison = token.text.get(..1).unwrap_or_default();
             replace(text, &mut copied, token.start, token.end(), &format!("{comparison} "));

@@ -1,0 +1,191 @@
+//! `info()`: adds the labels of info metrics, such as `target_info`, to the series that they describe.
+
+use std::collections::HashMap;
+
+use super::Context;
+use crate::{
+    engine::EvalError,
+    labels::{Labels, METRIC_NAME},
+    matcher::{MatchOp, Matcher},
+    output::DUPLICATE,
+    plan::{Call, Edges, Node, Selector, Shift},
+    value::{Column, Series, Steps},
+};
+
+/// Labels by which a series and its info series find each other.
+const IDENTIFYING: [&str; 2] = ["instance", "job"];
+const DEFAULT_METRIC: &str = "target_info";
+
+/// What the second argument asks for.
+struct Wanted {
+    /// On the info metric's name.
+    names: Vec<Matcher>,
+    /// On the labels to be added.
+    labels: Vec<Matcher>,
+}
+
+impl Wanted {
+    fn of(node: Option<&Node>) -> Self {
+        let matchers = match node {
+            Some(Node::Instant(selector)) => selector.matchers.clone(),
+            _ => Vec::new(),
+        };
+        let (mut names, labels): (Vec<_>, Vec<_>) =
+            matchers.into_iter().partition(|matcher| matcher.name == METRIC_NAME);
+        if names.is_empty() {
+            names.push(Matcher::equal(METRIC_NAME, DEFAULT_METRIC));
+        }
+        Wanted { names, labels }
+    }
+
+    /// True for a series that is an info metric itself.
+    fn names_match(&self, labels: &Labels) -> bool {
+        self.names.iter().all(|matcher| matcher.matches(labels.metric_name()))
+    }
+
+    /// True if a label is one to be added.
+    fn takes(&self, name: &str) -> bool {
+        name != METRIC_NAME
+            && !IDENTIFYING.contains(&name)
+            && (self.labels.is_empty() || self.labels.iter().any(|matcher| matcher.name == name))
+    }
+
+    /// True if a series without an info series stays.
+    fn allows_none(&self) -> bool {
+        self.labels.iter().all(|matcher| matcher.matches(""))
+    }
+}
+
+impl Context<'_> {
+    pub(super) fn info_function(&self, call: &Call, steps: Steps) -> Result<Vec<Series>, EvalError> {
+        let base = self.call_argument_vector(call, 0, steps)?;
+        let wanted = Wanted::of(call.arguments.get(1).map(|node| match node {
+            Node::Invariant(inner) => inner,
+            node => node,
+        }));
+        if base.is_empty() {
+            return Ok(base);
+        }
+        let mut matchers: Vec<Matcher> = wanted.names.iter().chain(&wanted.labels).cloned().collect();
+        // Without any of the identifying labels nothing could be found by them.
+        matchers.push(Matcher { name: IDENTIFYING[0].to_owned(), op: MatchOp::NotEqual(String::new()) });
+        let selector = Selector { matchers, shift: Shift::default(), edges: Edges::Plain };
+        let infos = self.sample_times(&selector, steps)?;
+        let mut by_identity: HashMap<Labels, Vec<&Series>> = HashMap::new();
+        for info in &infos {
+            by_identity.entry(identity(&info.labels)).or_default().push(info);
+        }
+        let mut results = Results { places: HashMap::new(), series: Vec::new() };
+        for series in base {
+            self.check()?;
+            let described = by_identity.get(&identity(&series.labels)).map_or(&[][..], Vec::as_slice);
+            if wanted.names_match(&series.labels) {
+                results.add_all(&series, steps)?;
+            } else {
+                results.describe(&series, described, &wanted, steps)?;
+            }
+        }
+        Ok(results.series)
+    }
+}
+
+fn identity(labels: &Labels) -> Labels {
+    labels.filtered(|name| IDENTIFYING.contains(&name))
+}
+
+/// Series by their labels, which may change from step to step.
+struct Results {
+    places: HashMap<Labels, usize>,
+    series: Vec<Series>,
+}
+
+impl Results {
+    fn place(&mut self, labels: Labels, drop_name: bool, steps: Steps) -> usize {
+        let Results { places, series } = self;
+        *places.entry(labels.clone()).or_insert_with(|| {
+            series.push(Series { labels, drop_name, column: Column::absent(steps.count) });
+            series.len() - 1
+        })
+    }
+
+    fn copy(&mut self, place: usize, step: usize, from: &Series) -> Result<(), EvalError> {
+        if let (Some(result), Some(sample)) = (self.series.get_mut(place), from.column.get(step)) {
+            if result.column.is_present(step) {
+                return Err(EvalError::Query(DUPLICATE.to_owned()));
+            }
+            result.column.set(step, Some(sample));
+        }
+        Ok(())
+    }
+
+    /// Takes a series over as it is.
+    fn add_all(&mut self, series: &Series, steps: Steps) -> Result<(), EvalError> {
+        let place = self.place(series.labels.clone(), series.drop_name, steps);
+        (0..steps.count).try_for_each(|step| self.copy(place, step, series))
+    }
+
+    /// Takes a series over with the labels of the info series that are there at each step.
+    fn describe(
+        &mut self,
+        series: &Series,
+        described: &[&Series],
+        wanted: &Wanted,
+        steps: Steps,
+    ) -> Result<(), EvalError> {
+        let mut before: Option<(Vec<usize>, Option<usize>)> = None;
+        for step in (0..steps.count).filter(|step| series.column.is_present(*step)) {
+            let present = latest(described, step)?;
+            if before.as_ref().is_none_or(|(known, _)| *known != present) {
+                let infos: Vec<&Series> = present.iter().filter_map(|index| described.get(*index).copied()).collect();
+                let labels = added_labels(&series.labels, &infos, wanted)?;
+                let place = labels.map(|labels| self.place(labels, series.drop_name, steps));
+                before = Some((present, place));
+            }
+            if let Some((_, Some(place))) = before {
+                self.copy(place, step, series)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Indices of the info series that count at a step: of each metric the one with the latest sample.
+fn latest(described: &[&Series], step: usize) -> Result<Vec<usize>, EvalError> {
+    let mut found: Vec<(usize, f64, &Labels)> = Vec::new();
+    for (index, info) in described.iter().enumerate() {
+        let Some(time) = info.column.float(step) else { continue };
+        let known = found.iter_mut().find(|(_, _, labels)| labels.metric_name() == info.labels.metric_name());
+        match known {
+            None => found.push((index, time, &info.labels)),
+            Some((_, other, labels)) if *other == time => {
+                return Err(EvalError::Query(format!(
+                    "found duplicate series for info metric: existing {labels} and new {}",
+                    info.labels
+                )));
+            }
+            Some(known) if known.1 < time => *known = (index, time, &info.labels),
+            Some(_) => {}
+        }
+    }
+    Ok(found.into_iter().map(|(index, ..)| index).collect())
+}
+
+/// A series' labels with those of its info series; nothing if it does not stay.
+fn added_labels(labels: &Labels, infos: &[&Series], wanted: &Wanted) -> Result<Option<Labels>, EvalError> {
+    let mut added: HashMap<&str, &str> = HashMap::new();
+    let mut result = labels.clone();
+    for info in infos {
+        for (name, value) in info.labels.iter().filter(|(name, _)| wanted.takes(name)) {
+            match added.insert(name, value) {
+                Some(other) if other != value => {
+                    return Err(EvalError::Query(format!("conflicting label: {name}")));
+                }
+                _ => {}
+            }
+            if labels.get(name).is_empty() {
+                result = result.with(name, value);
+            }
+        }
+    }
+    Ok((!infos.is_empty() || wanted.allows_none()).then_some(result))
+}
