@@ -5,7 +5,7 @@ use chart::{
     plot::Trace,
 };
 use model::{
-    dashboard::{Panel, Query, Threshold},
+    dashboard::{Draw, Panel, Query, Threshold},
     frame::Series,
     panel::{PanelData, QueryState},
     unit::Unit,
@@ -27,7 +27,12 @@ pub(super) struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     pub(super) fn trace(&self) -> Trace<'a> {
-        Trace { ink: self.ink, timestamps: &self.series.timestamps, values: &self.series.values }
+        Trace { ink: self.ink, draw: self.query.draw, timestamps: &self.series.timestamps, values: &self.series.values }
+    }
+
+    /// Its value in words. A mark has none: that it is there says all.
+    pub(super) fn written(&self, panel: &Panel, value: f64) -> Written {
+        if self.query.draw == Draw::Mark { Written::default() } else { write(panel, self.query, value) }
     }
 
     /// The value nearest to `at_ms`, if one is within `reach_ms`.

@@ -6,7 +6,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use model::{
-    dashboard::{Color, Threshold, ThresholdStyle},
+    dashboard::{Color, Draw, Threshold, ThresholdStyle},
     unit::Roundness,
 };
 use plotters::{
@@ -33,6 +33,8 @@ const LINE_FILL: f64 = 0.10;
 const STACK_FILL: f64 = 0.35;
 /// Opacity of the area above a threshold.
 pub const BAND_FILL: f64 = 0.08;
+/// Opacity of a tinted time.
+pub const MARK_FILL: f64 = 0.16;
 /// A line goes on over a distance between points of so many steps.
 const GAP_STEPS: f64 = 1.5;
 
@@ -41,6 +43,8 @@ const GAP_STEPS: f64 = 1.5;
 pub struct Trace<'a> {
     /// Its colour.
     pub ink: Ink,
+    /// How it is drawn.
+    pub draw: Draw,
     /// Milliseconds since the Unix epoch, rising.
     pub timestamps: &'a [i64],
     /// One a timestamp.
@@ -111,6 +115,8 @@ pub struct TimePlot<'a> {
     pub time_ticks: Vec<TimeTick>,
     /// From back to front.
     pub layers: Vec<Layer<'a>>,
+    /// Times that are tinted, behind all.
+    pub marks: Vec<Mark>,
     /// Thresholds to draw, rising.
     pub limits: Vec<Limit>,
     /// How they are drawn.
@@ -124,10 +130,23 @@ pub struct Layer<'a> {
     pub ink: Ink,
     /// Opacity of its area, 0 for a bare line.
     pub fill: f64,
+    /// Its line is broken into dashes.
+    pub dashed: bool,
     timestamps: Cow<'a, [i64]>,
     upper: Cow<'a, [f64]>,
     /// Lower edge of a stacked area; otherwise the area ends at zero.
     lower: Option<Vec<f64>>,
+}
+
+/// A time that is tinted.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Mark {
+    /// Its colour.
+    pub ink: Ink,
+    /// Where it begins: 0 at the left edge, 1 at the right one.
+    pub from: f64,
+    /// Where it ends.
+    pub to: f64,
 }
 
 /// A threshold on a plot.
@@ -156,7 +175,13 @@ impl<'a> TimePlot<'a> {
     /// Makes a plot. `previous` is the y axis of the picture before, which stays if it still suits.
     #[must_use]
     pub fn new(traces: &[Trace<'a>], options: &PlotOptions<'_>, previous: Option<ValueScale>) -> Self {
-        let layers = if options.stacked { stack(traces) } else { lines(traces) };
+        let (stacked, lines_only): (Vec<_>, Vec<_>) = traces
+            .iter()
+            .filter(|trace| trace.draw != Draw::Mark)
+            .partition(|trace| options.stacked && trace.draw == Draw::Panel);
+        let mut layers = stack(&stacked);
+        layers.extend(lines(&lines_only, traces.len() == 1));
+        let marked = traces.iter().filter(|trace| trace.draw == Draw::Mark);
         let values = extent(&layers, options.span.start_ms..options.span.end_ms);
         let values = with_near_thresholds(values, options);
         let extent =
@@ -174,6 +199,7 @@ impl<'a> TimePlot<'a> {
                 options.time_ticks,
             ),
             layers,
+            marks: marked.flat_map(|trace| marks(trace, &options.span)).collect(),
             limits: limits
                 .map(|(threshold, end)| Limit { value: threshold.value, end, color: threshold.color })
                 .filter(|limit| limit.value < scale.high && limit.end > scale.low)
@@ -186,10 +212,23 @@ impl<'a> TimePlot<'a> {
     #[must_use]
     pub fn svg(&self) -> String {
         svg::document("plot", SIZE, false, |out| {
+            svg::group(out, "plot-marks", SIZE, |area| self.draw_marks(area));
             svg::group(out, "plot-grid", SIZE, |area| self.draw_grid(area));
             svg::group(out, "plot-limits", SIZE, |area| self.draw_limits(area));
             svg::group(out, "plot-series", SIZE, |area| self.draw_series(area));
+            svg::group(out, "plot-series plot-dashed", SIZE, |area| self.draw_lines(area, true));
         })
+    }
+
+    /// Draws the tinted times on any backend.
+    pub fn draw_marks<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Option<()> {
+        let mut chart = self.chart(area)?;
+        let tinted = self.marks.iter().map(|mark| {
+            let style = mark.ink.packed().mix(MARK_FILL).filled();
+            Rectangle::new([(mark.from, self.scale.low), (mark.to, self.scale.high)], style)
+        });
+        chart.draw_series(tinted).ok()?;
+        Some(())
     }
 
     /// Draws the grid on any backend.
@@ -227,7 +266,7 @@ impl<'a> TimePlot<'a> {
         Some(())
     }
 
-    /// Draws the series on any backend.
+    /// Draws the series on any backend, but for dashed lines.
     pub fn draw_series<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Option<()> {
         let mut chart = self.chart(area)?;
         let (columns, _) = area.dim_in_pixel();
@@ -240,7 +279,14 @@ impl<'a> TimePlot<'a> {
                 .map(|run| Polygon::new(run.into_iter().map(|(x, y)| (x / columns, y)).collect::<Vec<_>>(), style));
             chart.draw_series(polygons).ok()?;
         }
-        for layer in &self.layers {
+        self.draw_lines(area, false)
+    }
+
+    /// Draws the lines of the series, those that are dashed or those that are not. A backend has no dashes: its caller makes them.
+    pub fn draw_lines<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, dashed: bool) -> Option<()> {
+        let mut chart = self.chart(area)?;
+        let columns = f64::from(area.dim_in_pixel().0);
+        for layer in self.layers.iter().filter(|layer| layer.dashed == dashed) {
             let style = layer.ink.packed();
             let paths = self
                 .runs(layer, columns, None)
@@ -322,6 +368,7 @@ impl<'a> TimePlot<'a> {
                 let below = Layer {
                     ink: layer.ink,
                     fill: 0.0,
+                    dashed: false,
                     timestamps: Cow::Borrowed(&layer.timestamps),
                     upper: Cow::Borrowed(lower),
                     lower: None,
@@ -350,13 +397,14 @@ impl Layer<'_> {
     }
 }
 
-fn lines<'a>(traces: &[Trace<'a>]) -> Vec<Layer<'a>> {
-    let fill = if traces.len() == 1 { LINE_FILL } else { 0.0 };
+fn lines<'a>(traces: &[&Trace<'a>], alone: bool) -> Vec<Layer<'a>> {
+    let fill = if alone { LINE_FILL } else { 0.0 };
     traces
         .iter()
         .map(|trace| Layer {
             ink: trace.ink,
-            fill,
+            fill: if trace.draw == Draw::Panel { fill } else { 0.0 },
+            dashed: trace.draw == Draw::Dashed,
             timestamps: Cow::Borrowed(trace.timestamps),
             upper: Cow::Borrowed(trace.values),
             lower: None,
@@ -364,8 +412,23 @@ fn lines<'a>(traces: &[Trace<'a>]) -> Vec<Layer<'a>> {
         .collect()
 }
 
+/// The times at which a series has a value, each as wide as a step, neighbours together.
+fn marks(trace: &Trace<'_>, span: &TimeSpan) -> Vec<Mark> {
+    let half_step = fraction(span.step_ms, span.end_ms - span.start_ms) / 2.0;
+    let mut marks: Vec<Mark> = Vec::new();
+    let times = trace.timestamps.iter().zip(trace.values).filter(|(_, value)| value.is_finite());
+    for at in times.map(|(at_ms, _)| span.position(*at_ms)).filter(|at| (-half_step..=1.0 + half_step).contains(at)) {
+        let (from, to) = ((at - half_step).max(0.0), (at + half_step).min(1.0));
+        match marks.last_mut() {
+            Some(last) if from <= last.to + half_step * 0.1 => last.to = to,
+            _ => marks.push(Mark { ink: trace.ink, from, to }),
+        }
+    }
+    marks
+}
+
 /// Puts series on top of each other, the first at the bottom. A series without a value at a time adds nothing there.
-fn stack<'a>(traces: &[Trace<'a>]) -> Vec<Layer<'a>> {
+fn stack<'a>(traces: &[&Trace<'a>]) -> Vec<Layer<'a>> {
     let mut times: Vec<i64> = traces.iter().flat_map(|trace| trace.timestamps.iter().copied()).collect();
     times.sort_unstable();
     times.dedup();
@@ -381,6 +444,7 @@ fn stack<'a>(traces: &[Trace<'a>]) -> Vec<Layer<'a>> {
         layers.push(Layer {
             ink: trace.ink,
             fill: STACK_FILL,
+            dashed: false,
             timestamps: Cow::Owned(times.clone()),
             lower: Some(below),
             upper: Cow::Owned(upper.clone()),

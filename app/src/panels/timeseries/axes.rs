@@ -10,13 +10,9 @@ use model::dashboard::{Panel, ThresholdStyle};
 use super::{
     Chart,
     hover::{self, Line},
-    options,
+    is_drawn, options,
 };
-use crate::panels::{
-    context::Viewport,
-    percent,
-    traces::{shown, write},
-};
+use crate::panels::{context::Viewport, percent, traces::shown};
 
 /// The value axis as it is now. It stays as long as it suits the data.
 pub(super) fn scale(chart: Chart) -> Memo<ValueScale> {
@@ -46,14 +42,10 @@ fn read(chart: Chart, at_ms: i64) -> Option<Vec<Line>> {
     chart.data.with(|data| {
         chart.panel.with_value(|panel| {
             let shown = shown(panel, data);
-            let shown = shown.iter().filter(|shown| isolated.is_empty() || isolated.contains(&shown.name));
+            let shown = shown.iter().filter(|shown| is_drawn(&isolated, shown));
             let lines = shown.filter_map(|shown| {
                 let value = shown.value_at(at_ms, step_ms)?;
-                Some(Line {
-                    class: shown.ink.class(),
-                    name: shown.name.clone(),
-                    written: write(panel, shown.query, value),
-                })
+                Some(Line { class: shown.ink.class(), name: shown.name.clone(), written: shown.written(panel, value) })
             });
             Some(lines.collect())
         })

@@ -5,7 +5,7 @@
 
 use chart::{
     palette::Ink,
-    plot::{BAND_FILL, Pixels, TimePlot, TimeSpan},
+    plot::{BAND_FILL, MARK_FILL, Pixels, TimePlot, TimeSpan},
     scale::ValueScale,
 };
 use leptos::{html::Canvas, prelude::*};
@@ -81,6 +81,12 @@ pub(super) fn layers(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
 /// Grid and thresholds: a few lines, drawn anew each time.
 fn draw_back(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size) {
     context.clear_rect(0.0, 0.0, size.width, size.height);
+    context.set_global_alpha(MARK_FILL);
+    for mark in &plot.marks {
+        context.set_fill_style_str(&color(mark.ink));
+        context.fill_rect(mark.from * size.width, 0.0, (mark.to - mark.from) * size.width, size.height);
+    }
+    context.set_global_alpha(1.0);
     context.set_line_width(size.ratio.round().max(1.0));
     // A line of whole pixels lies between two of them.
     let crisp = |position: f64| position.round() + (size.ratio.round().max(1.0) % 2.0) / 2.0;
@@ -103,14 +109,13 @@ fn draw_back(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size
         match plot.limit_style {
             ThresholdStyle::None => {}
             ThresholdStyle::Line => {
-                let dash = js_sys::Array::of2(&(6.0 * size.ratio).into(), &(4.0 * size.ratio).into());
-                let _ = context.set_line_dash(&dash);
+                dash(context, size, true);
                 context.set_stroke_style_str(&ink);
                 context.begin_path();
                 context.move_to(0.0, crisp(y));
                 context.line_to(size.width, crisp(y));
                 context.stroke();
-                let _ = context.set_line_dash(&js_sys::Array::new());
+                dash(context, size, false);
             }
             ThresholdStyle::Band => {
                 let top = plot.pixel_y(limit.end.min(plot.scale.high), size.height);
@@ -121,6 +126,16 @@ fn draw_back(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size
             }
         }
     }
+}
+
+/// Lines that follow are broken into dashes, or no longer.
+fn dash(context: &CanvasRenderingContext2d, size: Size, on: bool) {
+    let pattern = if on {
+        js_sys::Array::of2(&(6.0 * size.ratio).into(), &(4.0 * size.ratio).into())
+    } else {
+        js_sys::Array::new()
+    };
+    let _ = context.set_line_dash(&pattern);
 }
 
 /// The series: moved and continued where that suffices, drawn anew where not.
@@ -146,7 +161,11 @@ fn draw_series(
     };
     context.set_line_width(LINE_WIDTH * size.ratio);
     context.set_line_join("round");
-    if let Some(before) = drawn.as_mut().filter(|before| before.frame == frame && before.pieces < MOST_PIECES)
+    // Dashes of a piece would not go on where those of the last one ended.
+    let continues = !plot.layers.iter().any(|layer| layer.dashed);
+    let unchanged = |before: &&mut Drawn| before.frame == frame && before.pieces < MOST_PIECES;
+    if let Some(before) = drawn.as_mut().filter(unchanged)
+        && continues
         && let Some(shift) = whole_pixels(before, &plot.span, size.width)
         && newest_ms >= before.newest_ms
     {
@@ -200,7 +219,13 @@ fn draw_layers(
         plot.line_path(layer, pixels, since_ms, &mut path);
         if let Ok(line) = Path2d::new_with_path_string(&path) {
             context.set_stroke_style_str(&color(layer.ink));
+            if layer.dashed {
+                dash(context, size, true);
+            }
             context.stroke_with_path(&line);
+            if layer.dashed {
+                dash(context, size, false);
+            }
         }
     }
 }

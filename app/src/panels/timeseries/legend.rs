@@ -1,17 +1,20 @@
 //! The legend of a chart: names, newest values, and which series are shown.
 
+use std::collections::BTreeSet;
+
 use chart::palette::Ink;
 use leptos::{ev::MouseEvent, prelude::*};
 use model::{dashboard::Panel, panel::PanelData};
 
 use super::Chart;
-use crate::panels::traces::{MOST_SERIES, Written, series_count, shown, write};
+use crate::panels::traces::{MOST_SERIES, Written, series_count, shown};
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq)]
 struct Entry {
     name: String,
     ink: Ink,
+    hidden: bool,
     newest: Written,
 }
 
@@ -46,7 +49,10 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyV
             entries.iter().find(|entry| entry.name == in_legend).map(|entry| entry.newest.clone()).unwrap_or_default()
         })
     });
-    let is_shown = Memo::new(move |_| isolated.with(|isolated| isolated.is_empty() || isolated.contains(&in_set)));
+    let is_shown = Memo::new(move |_| {
+        let hidden = || entries.with(|entries| entries.iter().any(|entry| entry.name == in_set && entry.hidden));
+        isolated.with(|isolated| if isolated.is_empty() { !hidden() } else { isolated.contains(&in_set) })
+    });
     view! {
         <button
             type="button"
@@ -54,7 +60,8 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyV
             aria-pressed=move || is_shown.get().to_string()
             title="Show alone; with Shift, add or take away"
             on:click=move |event: MouseEvent| {
-                isolated.update(|isolated| choose(isolated, &on_click, event.shift_key()));
+                let by_default = entries.with_untracked(|entries| drawn_by_default(entries));
+                isolated.update(|isolated| choose(isolated, &by_default, &on_click, event.shift_key()));
             }
         >
             <i class="legend-swatch" aria-hidden="true"></i>
@@ -65,11 +72,21 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyV
     .into_any()
 }
 
-/// Isolates a series, or changes which are shown with it. Isolating the only one shown brings all back.
-fn choose(isolated: &mut std::collections::BTreeSet<String>, name: &str, add: bool) {
+fn drawn_by_default(entries: &[Entry]) -> BTreeSet<String> {
+    entries.iter().filter(|entry| !entry.hidden).map(|entry| entry.name.clone()).collect()
+}
+
+/// Isolates a series, or adds it to those drawn or takes it from them. Isolating the only one drawn brings all back.
+fn choose(isolated: &mut BTreeSet<String>, by_default: &BTreeSet<String>, name: &str, add: bool) {
     if add {
+        if isolated.is_empty() {
+            isolated.clone_from(by_default);
+        }
         if !isolated.remove(name) {
             isolated.insert(name.to_owned());
+        }
+        if isolated == by_default {
+            isolated.clear();
         }
     } else if isolated.len() == 1 && isolated.contains(name) {
         isolated.clear();
@@ -83,31 +100,42 @@ fn entries(panel: &Panel, data: &PanelData) -> Vec<Entry> {
     shown(panel, data)
         .into_iter()
         .map(|shown| {
-            let newest = shown.series.last().map(|(_, value)| write(panel, shown.query, value)).unwrap_or_default();
-            Entry { name: shown.name, ink: shown.ink, newest }
+            let newest = shown.series.last().map(|(_, value)| shown.written(panel, value)).unwrap_or_default();
+            Entry { hidden: shown.query.hidden, name: shown.name, ink: shown.ink, newest }
         })
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use super::*;
 
-    use super::choose;
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
 
     #[test]
     fn a_click_isolates_and_a_second_one_brings_all_back() {
         let mut isolated = BTreeSet::new();
-        choose(&mut isolated, "a", false);
-        assert!(isolated.contains("a"));
-        choose(&mut isolated, "b", true);
-        assert_eq!(isolated.len(), 2);
-        choose(&mut isolated, "b", false);
-        assert_eq!(isolated, BTreeSet::from(["b".to_owned()]));
-        choose(&mut isolated, "b", false);
+        let all = names(&["a", "b"]);
+        choose(&mut isolated, &all, "a", false);
+        assert_eq!(isolated, names(&["a"]));
+        choose(&mut isolated, &all, "b", false);
+        assert_eq!(isolated, names(&["b"]));
+        choose(&mut isolated, &all, "b", false);
         assert!(isolated.is_empty());
-        choose(&mut isolated, "a", true);
-        choose(&mut isolated, "a", true);
+    }
+
+    #[test]
+    fn shift_adds_what_is_hidden_and_takes_away_what_is_drawn() {
+        let mut isolated = BTreeSet::new();
+        let all = names(&["a", "b"]);
+        choose(&mut isolated, &all, "hidden", true);
+        assert_eq!(isolated, names(&["a", "b", "hidden"]));
+        choose(&mut isolated, &all, "a", true);
+        assert_eq!(isolated, names(&["b", "hidden"]));
+        choose(&mut isolated, &all, "hidden", true);
+        choose(&mut isolated, &all, "a", true);
         assert!(isolated.is_empty());
     }
 }

@@ -21,7 +21,7 @@ use self::legend::legend;
 use super::{
     context::{PanelsContext, Viewport},
     stat,
-    traces::{mark, shown, unit_of, write},
+    traces::{Shown, mark, shown, unit_of, write},
 };
 
 #[cfg(feature = "browser")]
@@ -38,7 +38,7 @@ struct Chart {
     panel: StoredValue<Panel>,
     data: Signal<PanelData>,
     viewport: Signal<Viewport>,
-    /// Names of the series that are shown alone; empty for all.
+    /// Names of the series that are picked in the legend; empty for all that are not hidden by default.
     isolated: RwSignal<BTreeSet<String>>,
 }
 
@@ -50,15 +50,17 @@ impl Chart {
         self.data.with(|data| {
             self.panel.with_value(|panel| {
                 let shown = shown(panel, data);
-                let traces: Vec<_> = shown
-                    .iter()
-                    .filter(|shown| isolated.is_empty() || isolated.contains(&shown.name))
-                    .map(super::traces::Shown::trace)
-                    .collect();
+                let traces: Vec<_> =
+                    shown.iter().filter(|shown| is_drawn(&isolated, shown)).map(Shown::trace).collect();
                 draw(&TimePlot::new(&traces, &options(panel, &viewport), previous))
             })
         })
     }
+}
+
+/// Whether a series is drawn: one of those picked in the legend, or, without a pick, one that is not hidden by default.
+fn is_drawn(isolated: &BTreeSet<String>, shown: &Shown<'_>) -> bool {
+    if isolated.is_empty() { !shown.query.hidden } else { isolated.contains(&shown.name) }
 }
 
 fn options<'a>(panel: &'a Panel, viewport: &Viewport) -> PlotOptions<'a> {

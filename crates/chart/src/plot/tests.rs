@@ -17,7 +17,7 @@ fn options(thresholds: &[Threshold]) -> PlotOptions<'_> {
 }
 
 fn trace<'a>(timestamps: &'a [i64], values: &'a [f64]) -> Trace<'a> {
-    Trace { ink: Ink::Series(0), timestamps, values }
+    Trace { ink: Ink::Series(0), draw: Draw::Panel, timestamps, values }
 }
 
 #[test]
@@ -83,4 +83,18 @@ fn tenths_are_written_short() {
         out.push(' ');
     }
     assert_eq!(out, "0 0 12.3 -7.1 100 ");
+}
+
+#[test]
+fn lines_lie_over_a_stack_and_marks_behind_it() {
+    let (times, values) = ([0, 25_000, 75_000], [1.0, 2.0, 3.0]);
+    let drawn = |draw| Trace { draw, ..trace(&times, &values) };
+    let traces = [drawn(Draw::Dashed), drawn(Draw::Mark), drawn(Draw::Panel)];
+    let plot = TimePlot::new(&traces, &PlotOptions { stacked: true, ..options(&[]) }, None);
+    assert_eq!(plot.layers.iter().map(|layer| layer.dashed).collect::<Vec<_>>(), [false, true]);
+    let mark = |from, to| Mark { ink: Ink::Series(0), from, to };
+    assert_eq!(plot.marks, [mark(0.0, 0.375), mark(0.625, 0.875)]);
+    let svg = plot.svg();
+    assert!(svg.contains("<g class=\"plot-marks\"><path class=\"fill ink-series-1\" opacity=\"0.16\""), "{svg}");
+    assert!(svg.contains("<g class=\"plot-series plot-dashed\">"), "{svg}");
 }
