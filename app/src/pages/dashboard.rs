@@ -9,7 +9,10 @@ use model::{
     page::{Boot, DashboardLink},
 };
 
-use super::{not_found::Missing, panel_data::follow};
+use super::{
+    not_found::Missing,
+    panel_data::{Followed, follow},
+};
 use crate::{
     panels::{PanelView, PanelsContext, Viewport},
     platform::{self, FetchError},
@@ -114,7 +117,10 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     let kiosk = page.url.kiosk();
     let title = dashboard.title.clone();
     PanelsContext::provide(viewport(page), page.clock.now_ms.into());
-    let panels = dashboard.panels.iter().map(|panel| view! { <PanelView panel=panel.clone() data=follow(panel) /> });
+    let panels = dashboard.panels.iter().map(|panel| {
+        let Followed { data, stale } = follow(panel);
+        view! { <PanelView panel=panel.clone() data stale /> }
+    });
     let panels = panels.collect_view();
     let bar = if kiosk.get_untracked() {
         view! { <KioskBar title=title.clone() dashboard=dashboard.uid.clone() /> }.into_any()

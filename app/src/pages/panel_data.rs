@@ -15,14 +15,24 @@ use crate::{
     shell::{Page, Refresh},
 };
 
+/// What a panel shows, as it changes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Followed {
+    /// Its data. Queries carry marks of their own when they are no longer current.
+    pub(super) data: Signal<PanelData>,
+    /// Set while the feeds of a panel without queries are not current.
+    pub(super) stale: Signal<Option<Staleness>>,
+}
+
 /// The data of `panel` as it changes, following the page's range and refresh.
 ///
 /// In the browser it is [`panels::loading`] until the first data is complete: the server's picture stays until then.
-pub(super) fn follow(panel: &Panel) -> Signal<PanelData> {
+pub(super) fn follow(panel: &Panel) -> Followed {
     let page = Page::get();
     let evaluated = use_context::<Evaluated>();
     let first = evaluated.and_then(|evaluated| evaluated.0.get(&panel.id).cloned());
     let data = RwSignal::new(first.unwrap_or_else(|| panels::loading(panel)));
+    let stale = RwSignal::new(None);
     let (kind, queries) = (panel.kind, StoredValue::new(panel.queries.clone()));
     // The effect that subscribes runs again when the range changes; its inner effect goes with it.
     Effect::new(move |_| {
@@ -35,9 +45,14 @@ pub(super) fn follow(panel: &Panel) -> Signal<PanelData> {
                 queries.with_value(|queries| queries.iter().map(|query| feed_of(page, query)).collect())
             }
         };
+        let marks: Vec<_> = feeds.iter().map(|feed| feed.stale.clone()).collect();
+        Effect::new(move |_| {
+            let marked = marks.iter().find_map(Get::get);
+            stale.set(page.live.lost.get().or(marked));
+        });
         pass_on(page, feeds, data);
     });
-    data.into()
+    Followed { data: data.into(), stale: stale.into() }
 }
 
 /// Passes what comes from `feeds` on to `data`, as often as the page's refresh asks.

@@ -110,6 +110,18 @@ pub(super) fn with_look(
     .into_any()
 }
 
+/// Shows the `body` of a panel with a feed of its own, marked while the feed is not current.
+pub(super) fn with_mark(stale: Signal<Option<Staleness>>, body: AnyView) -> AnyView {
+    let stale = Memo::new(move |_| stale.get());
+    view! {
+        <div class="look" class:is-stale=move || stale.with(Option::is_some)>
+            {body}
+            <div class="badges">{stale_badge(stale)}</div>
+        </div>
+    }
+    .into_any()
+}
+
 /// The look of a panel that waits for its first data.
 pub(super) fn loading_view(kind: PanelKind) -> AnyView {
     let rows = if matches!(kind, PanelKind::Stat | PanelKind::Gauge | PanelKind::Pie) { 1 } else { 4 };

@@ -3,12 +3,12 @@
 use leptos::prelude::*;
 use model::{
     dashboard::{Panel, PanelKind},
-    panel::PanelData,
+    panel::{PanelData, Staleness},
 };
 
 use super::{
     alerts, gauge, heatmap, jobs,
-    look::{self, with_look},
+    look::{self, with_look, with_mark},
     menu::panel_menu,
     shares, sources, stat, table, timeseries,
 };
@@ -21,6 +21,9 @@ pub fn PanelView(
     /// Its data. On the server what there is; in the browser [`super::loading`] until the first live data is complete.
     #[prop(into)]
     data: Signal<PanelData>,
+    /// Set while data that has no mark of its own (jobs, alerts, sources) is not current.
+    #[prop(optional, into)]
+    stale: Signal<Option<Staleness>>,
 ) -> impl IntoView {
     let live = RwSignal::new(false);
     Effect::new(move |_| {
@@ -33,7 +36,7 @@ pub fn PanelView(
     let (title, description) = (panel.title.clone(), panel.description.clone());
     let place = format!("--w:{};--h:{}", panel.width.clamp(1, 24), panel.height.max(1));
     let panel = StoredValue::new(panel);
-    let picture = StoredValue::new(picture(panel, data));
+    let picture = StoredValue::new(picture(panel, data, stale));
     view! {
         <section
             class=format!("panel panel-{}", kind_name(kind))
@@ -50,7 +53,7 @@ pub fn PanelView(
             <div class="panel-body">
                 {move || {
                     if live.get() {
-                        view! { <div class="panel-live">{body(panel, data)}</div> }.into_any()
+                        view! { <div class="panel-live">{body(panel, data, stale)}</div> }.into_any()
                     } else {
                         view! { <div class="panel-picture" inner_html=picture.get_value()></div> }.into_any()
                     }
@@ -76,13 +79,13 @@ fn describe(id: &str, description: String) -> AnyView {
 
 /// The server's picture of the body.
 #[cfg(feature = "ssr")]
-fn picture(panel: StoredValue<Panel>, data: Signal<PanelData>) -> String {
-    body(panel, data).to_html()
+fn picture(panel: StoredValue<Panel>, data: Signal<PanelData>, stale: Signal<Option<Staleness>>) -> String {
+    body(panel, data, stale).to_html()
 }
 
 /// The browser keeps the picture that the server sent. Where there was no server, the panel waits for data.
 #[cfg(not(feature = "ssr"))]
-fn picture(_panel: StoredValue<Panel>, _data: Signal<PanelData>) -> String {
+fn picture(_panel: StoredValue<Panel>, _data: Signal<PanelData>, _stale: Signal<Option<Staleness>>) -> String {
     concat!(
         r#"<div class="look"><div class="message message-loading" role="status"><div class="skeleton" aria-hidden="true">"#,
         r#"<i></i><i></i><i></i><i></i></div><span class="message-title">Loading</span></div></div>"#
@@ -90,7 +93,7 @@ fn picture(_panel: StoredValue<Panel>, _data: Signal<PanelData>) -> String {
     .to_owned()
 }
 
-fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
+fn body(panel: StoredValue<Panel>, data: Signal<PanelData>, stale: Signal<Option<Staleness>>) -> AnyView {
     match panel.with_value(|panel| panel.kind) {
         PanelKind::Stat => with_look(panel, data, move || stat::body(panel, data)),
         PanelKind::Timeseries => with_look(panel, data, move || timeseries::body(panel, data)),
@@ -99,9 +102,9 @@ fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
         PanelKind::Bars => with_look(panel, data, move || shares::bars(panel, data)),
         PanelKind::Table => with_look(panel, data, move || table::body(panel, data)),
         PanelKind::Heatmap => with_look(panel, data, move || heatmap::body(panel, data)),
-        PanelKind::Jobs => jobs::body(data),
-        PanelKind::Alerts => alerts::body(data),
-        PanelKind::Sources => sources::body(data),
+        PanelKind::Jobs => with_mark(stale, jobs::body(data)),
+        PanelKind::Alerts => with_mark(stale, alerts::body(data)),
+        PanelKind::Sources => with_mark(stale, sources::body(data)),
     }
 }
 
