@@ -44,6 +44,7 @@ const EVENT_QUEUE: usize = 8_192;
 /// # Errors
 /// What keeps it from starting, in a sentence for the person who started it.
 pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
+    warn_of_idle_settings(&config);
     let stop = CancellationToken::new();
     let listener = listen::bind(config.listen)?;
     let pool = database::open(&config.data_dir).await?;
@@ -129,6 +130,16 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         .await?
         .context("the store could not be written out at the end")?;
     served
+}
+
+/// Settings that are read and checked, but that nothing acts on yet: whoever gives one is told.
+fn warn_of_idle_settings(config: &Config) {
+    if config.alertmanager_url.is_some() {
+        tracing::warn!("alertmanager_url is set, but this version does not use an Alertmanager");
+    }
+    if !config.rules.is_empty() {
+        tracing::warn!("rules are set, but this version does not evaluate rules");
+    }
 }
 
 /// The lines that tell whoever started the server that it is ready.

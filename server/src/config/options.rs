@@ -77,10 +77,10 @@ options! {
         /// Prometheus, Thanos, Mimir or VictoriaMetrics to query instead of the embedded store
         #[arg(long, env = "HYPERSCOPE_PROMETHEUS_URL", value_name = "URL")]
         pub prometheus_url: Option<String>,
-        /// Alertmanager to show and to silence alerts
+        /// Alertmanager to show and to silence alerts; not used by this version, which says so at its start
         #[arg(long, env = "HYPERSCOPE_ALERTMANAGER_URL", value_name = "URL")]
         pub alertmanager_url: Option<String>,
-        /// File of alert and recording rules, repeatable
+        /// File of alert and recording rules, repeatable; not evaluated by this version, which says so at its start
         #[arg(long, env = "HYPERSCOPE_RULES", value_name = "FILE", value_delimiter = ',')]
         pub rules: Option<Vec<PathBuf>>,
         /// Directory of dashboards of your own, YAML; they replace built-in ones of the same uid
