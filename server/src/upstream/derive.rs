@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn counters_start_at_what_is_there_and_rise_by_what_happens() {
-        let mut book = Book::new("d", Rules { cancelled_is_final: true, most_jobs: 100 });
+        let mut book = Book::new("d", Rules { cancelled_is_final: true, most_ended: 100 });
         let mut tally = Tally::default();
         assert!(tally.series(&book, &HashSet::new()).is_empty(), "nothing is known yet");
         let job = |id: &str, status| JobUpdate {
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn numbers_of_the_process_go_on_over_a_restart() {
-        let book = Book::new("d", Rules { cancelled_is_final: true, most_jobs: 100 });
+        let book = Book::new("d", Rules { cancelled_is_final: true, most_ended: 100 });
         let mut tally = Tally::default();
         for requests in [10.0, 30.0, 5.0] {
             tally.observe(&Numbers {

@@ -73,7 +73,7 @@ impl Link {
         events: broadcast::Sender<Event>,
         options: Options,
     ) -> Self {
-        let rules = Rules { cancelled_is_final: false, most_jobs: options.most_jobs };
+        let rules = Rules { cancelled_is_final: false, most_ended: options.most_ended_jobs };
         Link {
             name: config.name.clone(),
             client,

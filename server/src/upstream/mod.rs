@@ -107,8 +107,8 @@ pub struct Options {
     pub first_retry: Duration,
     /// The longest wait of all.
     pub longest_retry: Duration,
-    /// Jobs kept of each daemon; beyond this the oldest that have ended are dropped.
-    pub most_jobs: usize,
+    /// Ended jobs kept of each daemon; beyond this the oldest are dropped. Jobs that go on are kept, up to four times as many in all.
+    pub most_ended_jobs: usize,
     /// User names count as secrets.
     pub hides_user_names: bool,
 }
@@ -125,7 +125,7 @@ impl Default for Options {
             poll_interval: Duration::from_secs(2),
             first_retry: Duration::from_millis(500),
             longest_retry: Duration::from_secs(30),
-            most_jobs: 5000,
+            most_ended_jobs: 5000,
             hides_user_names: false,
         }
     }

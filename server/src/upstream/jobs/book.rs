@@ -17,16 +17,16 @@ use super::{
 const GONE_AFTER_MS: i64 = 2500;
 /// A cancelled job that the daemon has not touched for this long is taken to have stopped.
 const CANCEL_SETTLES_AFTER_MS: i64 = 10 * 60 * 1000;
-/// How many times the limit active jobs may be, which are never dropped.
-const ACTIVE_FACTOR: usize = 4;
+/// Jobs in all, as a multiple of the ended ones that are kept: jobs that go on are never dropped, but there can be too many.
+const ALL_FACTOR: usize = 4;
 
 /// How this daemon's jobs behave, and how many are kept.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::upstream) struct Rules {
     /// A cancelled job has stopped. Not so with a daemon whose export goes on after a cancel.
     pub(in crate::upstream) cancelled_is_final: bool,
-    /// Jobs kept; beyond this the oldest that have ended are dropped.
-    pub(in crate::upstream) most_jobs: usize,
+    /// Ended jobs kept; beyond this the oldest are dropped.
+    pub(in crate::upstream) most_ended: usize,
 }
 
 /// All jobs of one daemon.
@@ -190,7 +190,7 @@ impl Book {
             return;
         }
         let is_new = !self.entries.contains_key(&update.id);
-        if is_new && self.entries.len() >= self.rules.most_jobs.saturating_mul(ACTIVE_FACTOR) {
+        if is_new && self.entries.len() >= self.rules.most_ended.saturating_mul(ALL_FACTOR) {
             return;
         }
         let id = update.id.clone();
@@ -252,20 +252,14 @@ impl Book {
         }
     }
 
-    /// Drops what is too much and makes the events.
+    /// Makes the events, and drops what is too much.
     fn finish(&mut self, batch: Batch, listed: &HashSet<String>, moment: Moment) -> Outcome {
         let mut outcome = Outcome { events: Vec::new(), changes: batch.changes };
-        for id in self.surplus() {
-            self.entries.remove(&id);
-            self.waiting.remove(&id);
-            if !batch.new.contains(&id) {
-                outcome.events.push(Event::JobRemoved(JobKey { job_id: id.clone(), daemon: self.daemon.clone() }));
-            }
-            if listed.contains(&id) {
-                self.dropped.insert(id);
-            }
-        }
+        let surplus = self.surplus();
         for (id, from, changed_at) in batch.touched {
+            if batch.new.contains(&id) && surplus.contains(&id) {
+                continue;
+            }
             let Some(entry) = self.entries.get_mut(&id) else { continue };
             entry.mark_sent();
             let job = &entry.job;
@@ -285,6 +279,16 @@ impl Book {
                 job: job.clone(),
             })));
         }
+        for id in surplus {
+            self.entries.remove(&id);
+            self.waiting.remove(&id);
+            if !batch.new.contains(&id) {
+                outcome.events.push(Event::JobRemoved(JobKey { job_id: id.clone(), daemon: self.daemon.clone() }));
+            }
+            if listed.contains(&id) {
+                self.dropped.insert(id);
+            }
+        }
         for id in batch.moved {
             let Some(entry) = self.entries.get_mut(&id) else { continue };
             let (progress, is_early) = entry.take_progress(moment.now_ms);
@@ -297,23 +301,17 @@ impl Book {
     }
 
     /// Ids of the oldest jobs that have ended, as many as there are too many.
-    fn surplus(&self) -> Vec<String> {
-        let too_many = self.entries.len().saturating_sub(self.rules.most_jobs);
-        if too_many == 0 {
-            return Vec::new();
+    fn surplus(&self) -> HashSet<String> {
+        if self.entries.len() <= self.rules.most_ended {
+            return HashSet::new();
         }
-        let mut ended: Vec<(&Entry, &String)> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| {
-                entry.job.status.is_final()
-                    || entry.job.historic
-                    || entry.job.status == JobStatus::Cancelled && !entry.job.cancel_requested
-            })
-            .map(|(id, entry)| (entry, id))
-            .collect();
-        ended.sort_by_key(|(entry, id)| (entry.job.created_at, *id));
-        ended.into_iter().take(too_many).map(|(_, id)| id.clone()).collect()
+        let has_ended = |job: &Job| {
+            job.historic || job.status.is_final() || job.status == JobStatus::Cancelled && !job.cancel_requested
+        };
+        let mut ended: Vec<&Job> = self.jobs().filter(|job| has_ended(job)).collect();
+        let too_many = ended.len().saturating_sub(self.rules.most_ended);
+        ended.sort_by_key(|job| (job.created_at, &job.id));
+        ended.into_iter().take(too_many).map(|job| job.id.clone()).collect()
     }
 }
 
@@ -350,8 +348,8 @@ mod tests {
 
     const START_MS: i64 = 1_700_000_000_000;
 
-    fn book(most_jobs: usize) -> Book {
-        Book::new("d", Rules { cancelled_is_final: false, most_jobs })
+    fn book(most_ended: usize) -> Book {
+        Book::new("d", Rules { cancelled_is_final: false, most_ended })
     }
 
     fn at(seconds: i64) -> Moment {
@@ -492,7 +490,7 @@ mod tests {
 
     #[test]
     fn history_is_bounded_and_what_was_dropped_stays_so() {
-        let mut book = book(3);
+        let mut book = book(2);
         let list = || {
             let ended = (0..6_i64).map(|age| JobUpdate {
                 created_at: Some(START_MS - age * 1000),
@@ -508,7 +506,17 @@ mod tests {
         assert_eq!(transitions(&first).len(), 3, "what is dropped at once is not told");
         let second = book.replace(list(), at(1), false);
         assert!(second.changes.is_empty() && transitions(&second).is_empty());
-        let third = book.update(vec![percent("new", 0.0)], at(2));
+        let third = book.update(vec![job("new", JobStatus::Failed)], at(2));
         assert!(third.events.iter().any(|event| matches!(event, Event::JobRemoved(key) if key.job_id == "ended-1")));
+    }
+
+    #[test]
+    fn the_end_of_a_job_is_told_even_if_it_is_dropped_for_it() {
+        let mut book = book(1);
+        let young = JobUpdate { created_at: Some(START_MS + 1), ..job("young", JobStatus::Completed) };
+        book.replace(vec![young, percent("old", 5.0), percent("other", 5.0)], at(0), false);
+        let told = book.update(vec![job("old", JobStatus::Failed)], at(1));
+        assert_eq!(transitions(&told), [("old".into(), Some(JobStatus::Running), JobStatus::Failed)]);
+        assert!(matches!(told.events.last(), Some(Event::JobRemoved(key)) if key.job_id == "old"));
     }
 }
