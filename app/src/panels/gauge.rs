@@ -29,17 +29,19 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
     let written = move || reading.get().map(|reading| reading.written).unwrap_or_default();
     view! {
         <div class="gauge">
+            <div class="gauge-dial">
             <div class="gauge-picture" inner_html=move || reading.get().map(|reading| reading.svg).unwrap_or_default()></div>
             <div class="gauge-text">
                 <span class=move || format!("gauge-number {}", written().class)>
                     {move || split(&written().text).0} <span class="stat-unit">{move || split(&written().text).1}</span>
-                    <span class="stat-mark" aria-hidden="true">{move || mark(written().meaning)}</span>
+                    <i class=move || mark(written().meaning) aria-hidden="true"></i>
                     <span class="sr-only">{move || written().meaning}</span>
                 </span>
             </div>
             <div class="gauge-ends" aria-hidden="true">
                 <span>{low}</span>
                 <span>{high}</span>
+            </div>
             </div>
         </div>
     }

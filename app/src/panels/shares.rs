@@ -4,7 +4,7 @@ use chart::{palette::Ink, round::donut};
 use leptos::prelude::*;
 use model::{dashboard::Panel, panel::PanelData, unit::Unit};
 
-use super::traces::{Written, shown, unit_of, write};
+use super::traces::{ABSENT, Written, shown, unit_of, write};
 
 /// The newest value of one series.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,12 +61,13 @@ fn pie_list(parts: &[Part]) -> impl IntoView + use<> {
     let percent = Unit::from_id("percent");
     let item = |part: &Part| {
         let share = if total > 0.0 { part.value.max(0.0) / total * 100.0 } else { 0.0 };
+        let share = if part.value.is_finite() { percent.format(share, Some(0)) } else { ABSENT.to_owned() };
         view! {
             <li class=part.ink.class()>
                 <i class="legend-swatch" aria-hidden="true"></i>
                 <span class="pie-name">{part.name.clone()}</span>
                 <span class="pie-value">{part.written.text.clone()}</span>
-                <span class="pie-share">{percent.format(share, Some(0))}</span>
+                <span class="pie-share">{share}</span>
             </li>
         }
     };
@@ -85,7 +86,7 @@ fn bar_list(panel: &Panel, parts: &[Part]) -> impl IntoView + use<> {
         .max
         .unwrap_or_else(|| parts.iter().map(|part| part.value).filter(|value| value.is_finite()).fold(0.0, f64::max));
     let item = |part: &Part| {
-        let width = if longest > 0.0 { (part.value / longest).clamp(0.0, 1.0) } else { 0.0 };
+        let width = if longest > 0.0 && !part.value.is_nan() { (part.value / longest).clamp(0.0, 1.0) } else { 0.0 };
         // Each bar has its name beside it, so colours are left to what has a meaning.
         let ink = if matches!(part.ink, Ink::Series(_)) { Ink::Series(0) } else { part.ink };
         let color = if part.written.class.is_empty() { ink.class() } else { part.written.class.clone() };

@@ -10,7 +10,7 @@ use model::{
     upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
 };
 
-use super::{context::PanelsContext, look::message_view};
+use super::{context::PanelsContext, look::message_view, traces::ABSENT};
 
 pub(super) fn body(data: Signal<PanelData>) -> AnyView {
     let now_ms = PanelsContext::of_page().now_ms;
@@ -59,7 +59,7 @@ fn row(source: &UpstreamStatus, system: Option<&SystemMetrics>, now_ms: Signal<i
     let (color, shape) = look_of(source.state);
     let (since_ms, last_data_ms) = (source.since_ms, source.last_data_ms);
     let written = |unit: &str, value: Option<f64>| value.map(|value| Unit::from_id(unit).format(value, None));
-    let absent = || "\u{2013}".to_owned();
+    let absent = || ABSENT.to_owned();
     let what = [Some(kind_name(source.kind).to_owned()), source.detail.clone()];
     let what = what.into_iter().flatten().collect::<Vec<_>>().join(", ");
     view! {

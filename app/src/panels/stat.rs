@@ -58,8 +58,8 @@ fn number_view(index: usize, named: bool, numbers: Memo<Vec<Number>>) -> AnyView
             <span class="stat-value">
                 {move || split(&written().text).0}
                 <span class="stat-unit">{move || split(&written().text).1}</span>
+                <i class=move || mark(written().meaning) aria-hidden="true"></i>
             </span>
-            <span class="stat-mark" aria-hidden="true">{move || mark(written().meaning)}</span>
             <span class="sr-only">{move || written().meaning}</span>
             {named.then(|| view! { <span class="stat-name">{move || number.get().map(|number| number.name)}</span> })}
         </div>

@@ -12,7 +12,7 @@ use model::{
     panel::{PanelData, QueryState},
 };
 
-use super::traces::{Written, mark, write};
+use super::traces::{ABSENT, Written, mark, write};
 
 /// Rows that are shown; a table that needs more wants a narrower query.
 const MOST_ROWS: usize = 500;
@@ -107,12 +107,12 @@ fn row_view(row: &Row) -> AnyView {
     let cells = row.cells.iter().map(|cell| match cell {
         Some((_, written)) => view! {
             <td class=format!("is-number {}", written.class)>
-                {written.text.clone()} <span class="stat-mark" aria-hidden="true">{mark(written.meaning)}</span>
+                {written.text.clone()} <i class=mark(written.meaning) aria-hidden="true"></i>
                 <span class="sr-only">{written.meaning}</span>
             </td>
         }
         .into_any(),
-        None => view! { <td class="is-number is-absent" aria-label="no data">"\u{2013}"</td> }.into_any(),
+        None => view! { <td class="is-number is-absent" aria-label="no data">{ABSENT}</td> }.into_any(),
     });
     view! { <tr>{names} {cells.collect_view()}</tr> }.into_any()
 }

@@ -1,11 +1,11 @@
 //! The series of a panel in one list, with what they are called and how they look.
 
 use chart::{
-    palette::{Ink, threshold_color},
+    palette::{Ink, SERIES_COLORS, threshold_color},
     plot::Trace,
 };
 use model::{
-    dashboard::{Draw, Panel, Query, Threshold},
+    dashboard::{Color, Draw, Panel, Query, Threshold},
     frame::Series,
     panel::{PanelData, QueryState},
     unit::Unit,
@@ -15,6 +15,9 @@ use super::legend::series_name;
 
 /// Series of a panel that are shown; what is beyond is said to be left out.
 pub(super) const MOST_SERIES: usize = 100;
+
+/// What stands where there is no value.
+pub(super) const ABSENT: &str = "\u{2013}";
 
 /// A series and how it is shown.
 #[derive(Debug, Clone)]
@@ -50,6 +53,8 @@ impl<'a> Shown<'a> {
 pub(super) fn shown<'a>(panel: &'a Panel, data: &'a PanelData) -> Vec<Shown<'a>> {
     let PanelData::Queries(states) = data else { return Vec::new() };
     let mut shown = Vec::new();
+    let taken: Vec<usize> = panel.queries.iter().filter_map(|query| query.color).filter_map(Ink::lookalike).collect();
+    let free: Vec<usize> = (0..SERIES_COLORS).filter(|index| !taken.contains(index)).collect();
     let mut colored = 0;
     for (query, state) in panel.queries.iter().zip(states) {
         let QueryState::Ready { frame, .. } = state else { continue };
@@ -59,10 +64,9 @@ pub(super) fn shown<'a>(panel: &'a Panel, data: &'a PanelData) -> Vec<Shown<'a>>
             if shown.len() == MOST_SERIES {
                 return shown;
             }
-            let ink = Ink::series(colored, own);
-            if own.is_none() {
-                colored += 1;
-            }
+            let next = free.get(colored % free.len().max(1)).copied().unwrap_or(colored);
+            let ink = Ink::series(next, own);
+            colored += usize::from(own.is_none());
             shown.push(Shown { query, series, name: series_name(query, &series.labels), ink });
         }
     }
@@ -103,7 +107,9 @@ pub(super) struct Written {
 
 /// Writes a value of a query.
 pub(super) fn write(panel: &Panel, query: &Query, value: f64) -> Written {
-    use model::dashboard::Color;
+    if value.is_nan() {
+        return Written { text: ABSENT.to_owned(), ..Written::default() };
+    }
     let color = threshold_color(thresholds_of(panel, query), value);
     Written {
         text: unit_of(panel, query).format(value, panel.decimals),
@@ -116,12 +122,12 @@ pub(super) fn write(panel: &Panel, query: &Query, value: f64) -> Written {
     }
 }
 
-/// The shape that says what a colour means: `\u{25b2}` for a warning, `\u{25c6}` for critical.
+/// Class of the shape that says what a colour means: a triangle for a warning, a diamond for critical.
 pub(super) fn mark(meaning: &str) -> &'static str {
     match meaning {
-        "critical" => "\u{25c6}",
-        "warning" => "\u{25b2}",
-        _ => "",
+        "critical" => "mark mark-critical",
+        "warning" => "mark mark-warning",
+        _ => "mark",
     }
 }
 
@@ -130,6 +136,27 @@ mod tests {
     use model::frame::Frame;
 
     use super::*;
+
+    #[test]
+    fn the_palette_leaves_out_what_looks_like_a_colour_with_a_meaning() {
+        let panel = super::super::legend::tests::panel(r#"{"expr":"a","color":"blue"},{"expr":"b"}"#);
+        let state = || QueryState::Ready {
+            frame: Frame {
+                series: vec![Series { timestamps: vec![1], values: vec![1.0], ..Series::default() }],
+                ..Frame::default()
+            },
+            stale: None,
+        };
+        let data = PanelData::Queries(vec![state(), state()]);
+        let inks: Vec<_> = shown(&panel, &data).iter().map(|shown| shown.ink).collect();
+        assert_eq!(inks, [Ink::Meaning(Color::Blue), Ink::Series(1)]);
+    }
+
+    #[test]
+    fn no_number_is_written_as_absent() {
+        let panel = super::super::legend::tests::panel(r#"{"expr":"a","unit":"s"}"#);
+        assert_eq!(write(&panel, &panel.queries[0], f64::NAN).text, ABSENT);
+    }
 
     #[test]
     fn the_nearest_value_is_read_within_reach() {

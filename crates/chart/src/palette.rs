@@ -39,6 +39,20 @@ impl Ink {
         own.map_or_else(|| Ink::Series(u8::try_from(index % SERIES_COLORS).unwrap_or(0)), Ink::Meaning)
     }
 
+    /// The colour of the palette that is hard to tell from a colour with a meaning.
+    #[must_use]
+    pub fn lookalike(color: Color) -> Option<usize> {
+        match color {
+            Color::Blue => Some(0),
+            Color::Orange => Some(1),
+            Color::Green => Some(2),
+            Color::Yellow => Some(4),
+            Color::Purple => Some(5),
+            Color::Red => Some(6),
+            Color::Gray => Some(7),
+        }
+    }
+
     /// Name of the CSS variable that holds it, without the leading dashes.
     #[must_use]
     pub fn variable(self) -> String {

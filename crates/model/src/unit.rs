@@ -168,7 +168,7 @@ impl Unit {
         }
     }
 
-    /// How the ticks of an axis are written: all in the same unit and with the same decimals, as few as tell them apart.
+    /// How the ticks of an axis are written: all in the same unit, with as few decimals as tell them apart.
     /// `greatest` is the greatest absolute value of the axis, `step` the distance between ticks.
     #[must_use]
     pub fn axis(&self, greatest: f64, step: f64) -> AxisFormat {
@@ -217,7 +217,7 @@ impl AxisFormat {
         if value == 0.0 && self.suffix != "%" {
             return "0".to_owned();
         }
-        format!("{}{}", fixed(value / self.divisor, self.decimals), self.suffix)
+        format!("{}{}", trimmed(fixed(value / self.divisor, self.decimals)), self.suffix)
     }
 }
 
@@ -471,7 +471,7 @@ mod tests {
         let axis = Unit::from_id("bytes").axis(2.0 * gibibyte, 0.5 * gibibyte);
         assert_eq!(axis.label(0.0), "0");
         assert_eq!(axis.label(0.5 * gibibyte), "0.5 GiB");
-        assert_eq!(axis.label(2.0 * gibibyte), "2.0 GiB");
+        assert_eq!(axis.label(2.0 * gibibyte), "2 GiB");
         let axis = Unit::from_id("s").axis(0.5, 0.1);
         assert_eq!(axis.label(0.3), "300 ms");
         let axis = Unit::from_id("percentunit").axis(1.0, 0.25);

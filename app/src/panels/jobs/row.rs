@@ -9,8 +9,7 @@ use model::{
 };
 
 use super::order::{Column, elapsed_ms};
-
-const ABSENT: &str = "\u{2013}";
+use crate::panels::traces::ABSENT;
 
 /// A row that follows its job; empty once the job is no longer among those shown.
 pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>) -> AnyView {

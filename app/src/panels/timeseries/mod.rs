@@ -130,7 +130,7 @@ fn beside_view(numbers: &[(String, super::traces::Written)]) -> AnyView {
             <div class=format!("beside-number {}", written.class)>
                 <span class="beside-value">
                     {digits} <span class="stat-unit">{unit}</span>
-                    <span class="stat-mark" aria-hidden="true">{mark(written.meaning)}</span>
+                    <i class=mark(written.meaning) aria-hidden="true"></i>
                 </span>
                 <span class="beside-name">{name.clone()}</span>
             </div>
