@@ -62,7 +62,7 @@ fn samples(series: Series, steps: Steps) -> SeriesSamples {
     let mut samples = SeriesSamples { labels, ..SeriesSamples::default() };
     if !column.values().iter().any(|value| is_stale_marker(*value)) {
         samples.timestamps = steps.times().collect();
-        samples.values = column.values().to_vec();
+        samples.values = column.into_values();
         return samples;
     }
     for (step, (time, value)) in steps.times().zip(column.values()).enumerate() {

@@ -148,9 +148,19 @@ impl Column {
         }
     }
 
+    /// The numbers, with the staleness marker where there is none, given away.
+    pub(crate) fn into_values(self) -> Vec<f64> {
+        self.values
+    }
+
+    /// True if some step has a number.
+    pub(crate) fn has_floats(&self) -> bool {
+        self.values.iter().any(|value| !is_stale_marker(*value))
+    }
+
     /// True if no step has a value.
     pub(crate) fn is_absent(&self) -> bool {
-        self.values.iter().all(|value| is_stale_marker(*value)) && self.histograms.iter().all(Option::is_none)
+        !self.has_floats() && self.histograms.iter().all(Option::is_none)
     }
 
     /// Fills the gaps with another column's values; false if both have a value at some step.

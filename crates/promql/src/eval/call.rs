@@ -261,7 +261,7 @@ impl Context<'_> {
     /// `sort()` and `sort_desc()`: by value, NaN last. Only an instant query has an order; histograms are left out.
     fn sort(&self, call: &Call, descending: bool, steps: Steps) -> Result<Computed, EvalError> {
         let mut series = self.vector_argument(call, 0, steps)?;
-        series.retain(|series| series.column.values().iter().any(|value| !is_stale_marker(*value)));
+        series.retain(|series| series.column.has_floats());
         if steps.count == 1 {
             series.sort_by(|left, right| {
                 let of = |series: &Series| series.column.float(0).unwrap_or(f64::NAN);

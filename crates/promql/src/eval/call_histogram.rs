@@ -119,7 +119,7 @@ impl Context<'_> {
             if series.column.has_histograms() {
                 add(series.labels.clone(), None);
             }
-            if series.column.values().iter().all(|value| crate::source::is_stale_marker(*value)) {
+            if !series.column.has_floats() {
                 continue;
             }
             let text = series.labels.get(BOUND);

@@ -5,6 +5,7 @@ use crate::{
     annotation::{Notes, Position},
     engine::EvalError,
     functions::{Inputs, WindowFunction},
+    labels::Labels,
     plan::{Call, Edges},
     value::{Series, Steps, Track},
 };
@@ -62,6 +63,23 @@ impl Context<'_> {
     }
 }
 
+/// Notes that a metric does not look like a counter, by its type if that is a label, by its name otherwise.
+fn note_doubtful_counter(labels: &Labels, position: Position, notes: &mut Notes) {
+    let (name, kind) = (labels.metric_name(), labels.get("__type__"));
+    if name.is_empty() {
+        return;
+    }
+    if !kind.is_empty() {
+        if !matches!(kind, "counter" | "histogram") {
+            let expected = r#"__type__ label is not set to "counter" or "histogram""#;
+            notes.info(position, format!("metric might not be a counter, {expected}, got {kind:?}: {name:?}"));
+        }
+    } else if !["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| name.ends_with(suffix)) {
+        let expected = "name does not end in _total/_sum/_count/_bucket";
+        notes.info(position, format!("metric might not be a counter, {expected}: {name:?}"));
+    }
+}
+
 impl Job<'_> {
     fn run(&self, tracks: Vec<Track>) -> (Result<Vec<Series>, EvalError>, Notes) {
         let mut notes = Notes::default();
@@ -98,6 +116,9 @@ impl Job<'_> {
         };
         if let Some(error) = inputs.error {
             return Err(EvalError::Query(error));
+        }
+        if matches!(self.name, "rate" | "increase") && column.has_floats() {
+            note_doubtful_counter(&track.labels, self.position, inputs.notes);
         }
         let drop_name = track.drop_name || !self.function.keeps_name;
         Ok((!column.is_absent()).then_some(Series { labels: track.labels, drop_name, column }))
