@@ -13,7 +13,7 @@ use crate::{
         over_time::invalid_quantile,
     },
     histogram::{Histogram, total},
-    labels::{Labels, METRIC_NAME},
+    labels::{Labels, is_schema_label},
     plan::{Aggregate, Aggregator},
     source::is_stale_marker,
     value::{Column, Sample, Series, Steps},
@@ -33,7 +33,7 @@ pub(super) fn groups<'a>(aggregate: &Aggregate, series: &'a [Series]) -> Vec<Gro
     for series in series {
         let listed = |name: &str| aggregate.labels.iter().any(|label| label == name);
         let labels = if aggregate.without {
-            series.labels.filtered(|name| name != METRIC_NAME && !listed(name))
+            series.labels.filtered(|name| !is_schema_label(name) && !listed(name))
         } else if aggregate.labels.is_empty() {
             Labels::default()
         } else {

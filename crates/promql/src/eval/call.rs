@@ -228,6 +228,8 @@ impl Context<'_> {
         if special == Special::Absent {
             self.vector(argument, steps)?.iter().for_each(|series| mark(&series.column));
         } else {
+            let ends = super::edges::Ends { edges: argument.edges(), look_back_ms: self.options.look_back_ms };
+            ends.check(call.name)?;
             let (tracks, frame) = self.tracks(argument, steps)?;
             for track in &tracks {
                 mark(&window::slide(track, frame, steps, |_, _| Some(Sample::Float(1.0))));

@@ -116,6 +116,23 @@ impl Ends {
         }
     }
 
+    /// Fails if a function has no use for values at the ends.
+    ///
+    /// # Errors
+    /// It has none.
+    pub(super) fn check(self, name: &str) -> Result<(), EvalError> {
+        let (modifier, allowed): (&str, &[&str]) = match self.edges {
+            Edges::Plain => return Ok(()),
+            Edges::Anchored => ("anchored", &["changes", "delta", "increase", "rate", "resets"]),
+            Edges::Smoothed => ("smoothed", &["delta", "increase", "rate"]),
+        };
+        if allowed.contains(&name) {
+            return Ok(());
+        }
+        let list = allowed.join(", ");
+        Err(EvalError::Query(format!("{modifier} modifier can only be used with: {list} - not with {name}")))
+    }
+
     /// A function over windows with values at their ends.
     pub(super) fn column(
         self,
@@ -126,17 +143,6 @@ impl Ends {
         inputs: &mut Inputs,
     ) -> Result<Column, EvalError> {
         let edges = self.edges;
-        let allowed: &[&str] = match edges {
-            Edges::Smoothed => &["delta", "increase", "rate"],
-            _ => &["changes", "delta", "increase", "rate", "resets"],
-        };
-        let modifier = if edges == Edges::Smoothed { "smoothed" } else { "anchored" };
-        if !allowed.contains(&name) {
-            let list = allowed.join(", ");
-            return Err(EvalError::Query(format!(
-                "{modifier} modifier can only be used with: {list} - not with {name}"
-            )));
-        }
         refuse_histograms(!track.histograms.is_empty())?;
         let mut column = Column::absent(steps.count);
         let mut cursor = Cursor::default();

@@ -18,8 +18,7 @@ struct Job<'a> {
     scalars: Vec<Vec<f64>>,
     frame: window::Frame,
     steps: Steps,
-    edges: Edges,
-    look_back_ms: i64,
+    ends: edges::Ends,
     position: Position,
     scalar_position: Position,
     cancelled: &'a (dyn Fn() -> bool + Sync),
@@ -33,6 +32,8 @@ impl Context<'_> {
         steps: Steps,
     ) -> Result<Vec<Series>, EvalError> {
         let argument = self.argument(call, function.range_argument)?;
+        let ends = edges::Ends { edges: argument.edges(), look_back_ms: self.options.look_back_ms };
+        ends.check(call.name)?;
         let mut scalars: Vec<Vec<f64>> = Vec::new();
         for (index, argument) in call.arguments.iter().enumerate() {
             if index != function.range_argument {
@@ -48,8 +49,7 @@ impl Context<'_> {
             scalars,
             frame,
             steps,
-            edges: argument.edges(),
-            look_back_ms: self.options.look_back_ms,
+            ends,
             position: call.argument_position(function.range_argument),
             scalar_position: call.argument_position(usize::from(function.range_argument == 0)),
             cancelled: self.options.cancelled,
@@ -100,10 +100,11 @@ impl Job<'_> {
             notes,
             error: None,
         };
-        let plain = self.edges == Edges::Plain && track.histograms.is_empty();
-        let column = if let Some(sliding) = self.function.sliding.filter(|_| plain) {
+        let is_plain = self.ends.edges == Edges::Plain;
+        let only_floats = is_plain && track.histograms.is_empty();
+        let column = if let Some(sliding) = self.function.sliding.filter(|_| only_floats) {
             sliding(&track, self.frame, self.steps)
-        } else if self.edges == Edges::Plain {
+        } else if is_plain {
             window::slide(&track, self.frame, self.steps, |step, window| {
                 for (slot, values) in inputs.scalars.iter_mut().zip(&self.scalars) {
                     *slot = values.get(step).copied().unwrap_or(f64::NAN);
@@ -111,8 +112,7 @@ impl Job<'_> {
                 (self.function.compute)(window, &mut inputs)
             })
         } else {
-            let ends = edges::Ends { edges: self.edges, look_back_ms: self.look_back_ms };
-            ends.column(self.name, &track, self.frame, self.steps, &mut inputs)?
+            self.ends.column(self.name, &track, self.frame, self.steps, &mut inputs)?
         };
         if let Some(error) = inputs.error {
             return Err(EvalError::Query(error));

@@ -115,7 +115,8 @@ impl Histogram {
             }
             rank += bucket.count;
         }
-        self.count
+        // Observations that are no numbers are counted, but in no bucket.
+        if self.sum.is_nan() { rank } else { self.count }
     }
 
     /// The share of a bucket's observations that lie below a bound inside of it.
