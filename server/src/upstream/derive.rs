@@ -261,7 +261,7 @@ mod tests {
         };
         let moment = |now_ms| Moment { now_ms, daemon_ms: now_ms };
         let list = vec![job("a", JobStatus::Completed), job("b", JobStatus::Running), job("c", JobStatus::Pending)];
-        tally.count(&book.replace(list, moment(5_000), false).changes);
+        tally.count(&book.replace(list, &[], moment(5_000), false).changes);
         let series = tally.series(&book, &HashSet::new());
         let aws = ("provider", "aws");
         assert_eq!(value(&series, "hypersdk_jobs_completed_total", aws), Some(1.0));
@@ -275,7 +275,7 @@ mod tests {
 
         tally.count(&book.update(vec![job("b", JobStatus::Failed)], moment(6_000)).changes);
         tally.count(&book.update(vec![job("b", JobStatus::Failed)], moment(7_000)).changes);
-        tally.count(&book.replace(Vec::new(), moment(9_000), true).changes);
+        tally.count(&book.replace(Vec::new(), &[], moment(9_000), true).changes);
         let series = tally.series(&book, &HashSet::new());
         assert_eq!(value(&series, "hypersdk_jobs_failed_total", aws), Some(1.0));
         assert_eq!(value(&series, "hypersdk_jobs_total", ("status", "failed")), Some(1.0));

@@ -1,6 +1,15 @@
 //! Messages of a daemon's socket, in both dialects: the constant feed of the daemon as it is, the events of the documents.
 
-use model::live::{Alert, AlertState};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
+
+use model::{
+    job::JobStatus,
+    live::{Alert, AlertState},
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -28,13 +37,63 @@ pub(super) enum Message {
     /// Progress or a new status of one job.
     Job(Box<JobUpdate>),
     /// The numbers of the constant feed, with all jobs.
-    Metrics { numbers: Box<Numbers>, jobs: Option<Vec<JobUpdate>> },
+    Metrics { numbers: Box<Numbers>, jobs: Option<JobList> },
     /// State of the daemon's process.
     System(SystemReading),
     /// A threshold of the daemon's own was passed.
     Alert(Box<Alert>),
     /// A type that says nothing new, or is not known.
     Other,
+}
+
+/// All jobs of a constant feed. Nearly all of them have ended, and are repeated word for word each second.
+#[derive(Debug, Default)]
+pub(super) struct JobList {
+    pub(super) updates: Vec<JobUpdate>,
+    /// Ids of jobs that ended earlier and are told of in the same words as last time.
+    pub(super) unchanged: Vec<Arc<str>>,
+}
+
+/// The ended jobs of the last message of a constant feed, by a hash of their text.
+#[derive(Debug, Default)]
+pub(super) struct Repeats {
+    hasher: RandomState,
+    ids: HashMap<u64, Arc<str>>,
+}
+
+impl Repeats {
+    /// Forgets all: the next list is read whole.
+    pub(super) fn clear(&mut self) {
+        self.ids.clear();
+    }
+
+    /// Reads a list of jobs, but for those that it repeats. A job that is no object of the known shape is left out.
+    fn read(&mut self, jobs: &[&RawValue], redactor: &Redactor) -> JobList {
+        let mut list = JobList::default();
+        let mut ids = HashMap::with_capacity(self.ids.len());
+        for text in jobs.iter().map(|job| job.get()) {
+            let hash = self.hasher.hash_one(text);
+            if let Some(id) = self.ids.get(&hash) {
+                ids.insert(hash, Arc::clone(id));
+                list.unchanged.push(Arc::clone(id));
+                continue;
+            }
+            let job = match serde_json::from_str::<JobWire>(text) {
+                Ok(job) => job,
+                Err(error) => {
+                    tracing::debug!(%error, "a job of the feed has no known shape");
+                    continue;
+                }
+            };
+            let Some(update) = job.into_update(redactor) else { continue };
+            if update.status.is_some_and(JobStatus::is_final) {
+                ids.insert(hash, Arc::from(&*update.id));
+            }
+            list.updates.push(update);
+        }
+        self.ids = ids;
+        list
+    }
 }
 
 /// Cumulative numbers and levels of the constant feed. `None` is unknown.
@@ -73,11 +132,11 @@ struct Envelope<'a> {
     data: Option<&'a RawValue>,
 }
 
-/// Reads one message.
+/// Reads one message. `repeats` is what the one before it told.
 ///
 /// # Errors
 /// It is not JSON, or its known fields have another structure than they should.
-pub(super) fn parse(text: &str, redactor: &Redactor) -> Result<Incoming, FeedError> {
+pub(super) fn parse(text: &str, redactor: &Redactor, repeats: &mut Repeats) -> Result<Incoming, FeedError> {
     let envelope: Envelope = serde_json::from_str(text)?;
     let at_ms = envelope.timestamp.time_ms();
     let data = envelope.data.map_or("{}", RawValue::get);
@@ -90,8 +149,8 @@ pub(super) fn parse(text: &str, redactor: &Redactor) -> Result<Incoming, FeedErr
             Message::AllJobs(updates(jobs.jobs.unwrap_or_default()))
         }
         (Some("metrics"), _) | (None, None) => {
-            let mut metrics = metrics(text, envelope.data)?;
-            let jobs = metrics.recent_jobs.take().map(updates);
+            let metrics = metrics(text, envelope.data)?;
+            let jobs = metrics.recent_jobs.as_ref().map(|jobs| repeats.read(jobs, redactor));
             Message::Metrics { numbers: Box::new(numbers(&metrics)), jobs }
         }
         (Some("job_update" | "job.progress" | "job.status"), Some(_)) => {
@@ -118,7 +177,7 @@ pub(super) fn parse(text: &str, redactor: &Redactor) -> Result<Incoming, FeedErr
 }
 
 /// The numbers of a `metrics` message: under `data.raw`, in `data`, or in the message itself.
-fn metrics(text: &str, data: Option<&RawValue>) -> Result<MetricsWire, FeedError> {
+fn metrics<'a>(text: &'a str, data: Option<&'a RawValue>) -> Result<MetricsWire<'a>, FeedError> {
     #[derive(Deserialize)]
     struct Wrapper<'a> {
         #[serde(default, borrow)]
@@ -162,12 +221,10 @@ fn alert(wire: AlertWire, redactor: &Redactor) -> Alert {
 
 #[cfg(test)]
 mod tests {
-    use model::job::JobStatus;
-
     use super::*;
 
     fn read(text: &str) -> Incoming {
-        parse(text, &Redactor::default()).unwrap()
+        parse(text, &Redactor::default(), &mut Repeats::default()).unwrap()
     }
 
     #[test]
@@ -187,7 +244,7 @@ mod tests {
             };
             assert_eq!((numbers.http_requests, numbers.mean_response_seconds), (Some(12.0), Some(0.0045)));
             assert_eq!((numbers.system.cpu_percent, numbers.uptime_seconds), (None, Some(3600.5)));
-            let job = &jobs[0];
+            let job = &jobs.updates[0];
             assert_eq!((&*job.id, job.status, job.percent), ("5d1c", Some(JobStatus::Running), Some(45.0)));
             assert_eq!((job.started_at, job.format.as_deref()), (Some(1_772_355_481_000), None));
         }
@@ -201,11 +258,30 @@ mod tests {
              "status":"failed","progress":null,"error":"bad login CLEAR TEXT"},
             {"definition":{"id":"b"},"status":"running","error":"","progress":{"phase":"exporting","percent_complete":45.5,
              "bytes_transferred":0,"total_bytes":0,"export_method":"ctl"}}]}}"#;
-        let Message::AllJobs(jobs) = parse(text, &redactor).unwrap().message else { panic!() };
+        let Message::AllJobs(jobs) = parse(text, &redactor, &mut Repeats::default()).unwrap().message else { panic!() };
         assert!(!format!("{jobs:?}").contains("CLEAR"));
         assert_eq!(jobs[0].error.as_deref(), Some("bad login ***"));
         assert_eq!((jobs[1].percent, jobs[1].bytes_transferred, jobs[1].bytes_total), (Some(45.5), None, None));
         assert_eq!((jobs[1].export_method.as_deref(), jobs[1].error.as_deref()), (Some("ctl"), None));
+    }
+
+    #[test]
+    fn ended_jobs_are_read_once_and_running_ones_each_time() {
+        let mut repeats = Repeats::default();
+        let mut read = |jobs: &str| {
+            let text = format!(r#"{{"type":"metrics","data":{{"raw":{{"recent_jobs":[{jobs}]}}}}}}"#);
+            match parse(&text, &Redactor::default(), &mut repeats).unwrap().message {
+                Message::Metrics { jobs: Some(list), .. } => (list.updates.len(), list.unchanged.len()),
+                other => panic!("{other:?}"),
+            }
+        };
+        let (ended, running) = (r#"{"id":"a","status":"failed"}"#, r#"{"id":"b","status":"running"}"#);
+        let both = format!("{running},{ended}");
+        assert_eq!(read(&both), (2, 0));
+        assert_eq!(read(&both), (1, 1));
+        assert_eq!(read(r#"{"id":"a","status":"failed","error_msg":"x"},7"#), (1, 0));
+        assert_eq!(read(running), (1, 0));
+        assert_eq!(read(&both), (2, 0), "what was away is read anew");
     }
 
     #[test]
@@ -238,7 +314,7 @@ mod tests {
             read(text);
         }
         for text in ["", "hello", "[1]", r#"{"type":"jobs","data":{"jobs":5}}"#] {
-            assert!(parse(text, &Redactor::default()).is_err(), "{text}");
+            assert!(parse(text, &Redactor::default(), &mut Repeats::default()).is_err(), "{text}");
         }
     }
 
@@ -249,11 +325,11 @@ mod tests {
         let characters: Vec<char> = text.chars().collect();
         for index in 0..characters.len() {
             let cut: String = characters[..index].iter().collect();
-            let _ = parse(&cut, &Redactor::default());
+            let _ = parse(&cut, &Redactor::default(), &mut Repeats::default());
             for stranger in ['"', '{', '9', '\\', 'é', ':', '\0'] {
                 let mut changed = characters.clone();
                 changed[index] = stranger;
-                let _ = parse(&changed.into_iter().collect::<String>(), &Redactor::default());
+                let _ = parse(&changed.into_iter().collect::<String>(), &Redactor::default(), &mut Repeats::default());
             }
         }
     }

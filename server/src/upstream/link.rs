@@ -23,7 +23,7 @@ use super::{
     client::{CallError, Client},
     contact::{Contact, Patience},
     derive::{Derived, Tally},
-    feed::{Incoming, Message, SystemReading},
+    feed::{self, FeedError, Incoming, JobList, Message, Repeats, SystemReading},
     jobs::{Book, JobUpdate, Moment, Outcome, Rules},
     probe::{Dialect, Profile},
     redact::Redactor,
@@ -53,6 +53,7 @@ pub(super) struct Link {
     events: broadcast::Sender<Event>,
     knowledge: Mutex<Knowledge>,
     contact: Mutex<Contact>,
+    repeats: Mutex<Repeats>,
 }
 
 /// What the daemon has told.
@@ -90,6 +91,7 @@ impl Link {
                 started: None,
             }),
             contact: Mutex::default(),
+            repeats: Mutex::default(),
             config,
             options,
         }
@@ -130,6 +132,12 @@ impl Link {
         self.profile.borrow().as_ref().map(|profile| profile.dialect)
     }
 
+    /// Reads a message of the socket.
+    pub(super) fn parse(&self, text: &str) -> Result<Incoming, FeedError> {
+        let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        feed::parse(text, &self.redactor, &mut repeats)
+    }
+
     /// A message came over the socket. Changes of status go out before this returns.
     pub(super) fn receive(&self, incoming: Incoming) {
         let now_ms = now_ms();
@@ -137,14 +145,19 @@ impl Link {
         let is_data = !matches!(incoming.message, Message::Other);
         let is_event = matches!(incoming.message, Message::System(_));
         match incoming.message {
-            Message::AllJobs(jobs) => self.apply(|knowledge| knowledge.book.replace(jobs, moment, false)),
+            Message::AllJobs(jobs) => self.apply(|knowledge| knowledge.book.replace(jobs, &[], moment, false)),
             Message::Job(update) => {
                 self.apply(|knowledge| knowledge.book.update(vec![*update], moment));
             }
             Message::Metrics { numbers, jobs } => self.apply(|knowledge| {
                 let restarted = numbers.uptime_seconds.is_some_and(|uptime| knowledge.note_uptime(uptime, moment));
                 knowledge.tally.observe(&numbers);
-                let mut outcome = jobs.map(|jobs| knowledge.book.replace(jobs, moment, restarted)).unwrap_or_default();
+                let mut outcome = match jobs {
+                    Some(JobList { updates, unchanged }) => {
+                        knowledge.book.replace(updates, &unchanged, moment, restarted)
+                    }
+                    None => Outcome::default(),
+                };
                 outcome.events.extend(knowledge.note_system(&self.name, numbers.system, false));
                 outcome
             }),
@@ -187,7 +200,7 @@ impl Link {
         let moment = Moment { now_ms, daemon_ms: daemon_ms.unwrap_or(now_ms) };
         self.apply(|knowledge| {
             let ids: Vec<String> = jobs.iter().map(|job| job.id.clone()).collect();
-            let outcome = knowledge.book.replace(jobs, moment, restarted);
+            let outcome = knowledge.book.replace(jobs, &[], moment, restarted);
             knowledge.book.mark_detailed(&ids, now_ms);
             outcome
         });
@@ -232,6 +245,7 @@ impl Link {
     /// The socket is open; data need not come yet.
     pub(super) fn socket_opened(&self, is_reconnect: bool) {
         self.contact().opened();
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.wake.notify_one();
         if is_reconnect {
             self.status.update(now_ms(), |status| status.reconnects += 1);

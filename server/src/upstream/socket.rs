@@ -22,7 +22,6 @@ use url::Url;
 use super::{
     backoff::Backoff,
     client::{KEY_HEADER, innermost, shown},
-    feed,
     link::Link,
     probe::probe,
 };
@@ -181,7 +180,7 @@ async fn read(link: &Arc<Link>, mut stream: Stream) -> Failure {
 }
 
 fn take(link: &Link, text: &str) {
-    match feed::parse(text, &link.redactor) {
+    match link.parse(text) {
         Ok(incoming) => link.receive(incoming),
         Err(error) => link.feed_trouble(&format!("the live socket: {error}")),
     }

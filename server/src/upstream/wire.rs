@@ -7,6 +7,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
+use serde_json::value::RawValue;
 
 use super::{jobs::JobUpdate, redact::Redactor, scalar::Scalar};
 
@@ -224,7 +225,7 @@ impl JobWire {
 /// The numbers of the feed's `metrics`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct MetricsWire {
+pub(super) struct MetricsWire<'a> {
     pub(super) http_requests: Scalar,
     pub(super) http_errors: Scalar,
     /// Mean over the daemon's life, in milliseconds.
@@ -236,7 +237,8 @@ pub(super) struct MetricsWire {
     pub(super) websocket_clients: Scalar,
     pub(super) uptime_seconds: Scalar,
     /// All jobs, in any order; `None` if the field is absent.
-    pub(super) recent_jobs: Option<Vec<JobWire>>,
+    #[serde(borrow)]
+    pub(super) recent_jobs: Option<Vec<&'a RawValue>>,
 }
 
 /// Data of the documented `system.metrics`.

@@ -1,6 +1,9 @@
 //! The jobs of one daemon: compares what it says with what is known, and tells the difference.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use model::{
     job::{Job, JobStatus},
@@ -35,8 +38,10 @@ pub(in crate::upstream) struct Book {
     daemon: String,
     rules: Rules,
     entries: HashMap<String, Entry>,
-    /// Ids that the daemon still lists but that were dropped here.
-    dropped: HashSet<String>,
+    /// Ids that the daemon still lists but that were dropped here, with the last whole list that they were in.
+    dropped: HashMap<String, u64>,
+    /// Number of whole lists so far.
+    list: u64,
     /// Jobs whose progress is news but too early to tell.
     waiting: HashSet<String>,
     is_filled: bool,
@@ -48,7 +53,8 @@ impl Book {
             daemon: daemon.to_owned(),
             rules,
             entries: HashMap::new(),
-            dropped: HashSet::new(),
+            dropped: HashMap::new(),
+            list: 0,
             waiting: HashSet::new(),
             is_filled: false,
         }
@@ -64,38 +70,51 @@ impl Book {
         self.is_filled
     }
 
-    /// The daemon told all its jobs. What is missing is gone: at once if the daemon has `restarted`.
-    pub(in crate::upstream) fn replace(&mut self, updates: Vec<JobUpdate>, moment: Moment, restarted: bool) -> Outcome {
-        if restarted {
-            for entry in self.entries.values_mut() {
-                entry.seen_ms = i64::MIN;
-            }
-        }
+    /// The daemon told all its jobs, some of them as `unchanged` since the last time. What is missing is gone: at once if the daemon
+    /// has `restarted`.
+    pub(in crate::upstream) fn replace(
+        &mut self,
+        updates: Vec<JobUpdate>,
+        unchanged: &[Arc<str>],
+        moment: Moment,
+        restarted: bool,
+    ) -> Outcome {
         self.is_filled = true;
-        let listed: HashSet<String> = updates.iter().map(|update| update.id.clone()).collect();
-        self.dropped.retain(|id| listed.contains(id));
+        self.list += 1;
         let mut batch = Batch::default();
         for update in updates {
-            self.apply(update, moment, restarted, &mut batch);
+            self.apply(update, moment, restarted, true, &mut batch);
         }
-        for (id, entry) in &mut self.entries {
+        for id in unchanged {
+            if let Some(entry) = self.entries.get_mut(&**id) {
+                entry.seen_ms = moment.now_ms;
+                entry.list = self.list;
+                if std::mem::take(&mut entry.job.historic) {
+                    batch.touched.push((entry.job.id.clone(), Some(entry.job.status), None));
+                }
+            } else if let Some(list) = self.dropped.get_mut(&**id) {
+                *list = self.list;
+            }
+        }
+        self.dropped.retain(|_, list| *list == self.list);
+        for (id, entry) in self.entries.iter_mut().filter(|(_, entry)| entry.list != self.list) {
             let is_gone = restarted || moment.now_ms.saturating_sub(entry.seen_ms) > GONE_AFTER_MS;
-            if !listed.contains(id) && is_gone && !entry.job.historic {
+            if is_gone && !entry.job.historic {
                 entry.job.historic = true;
                 entry.settle(moment);
                 batch.touched.push((id.clone(), Some(entry.job.status), None));
             }
         }
-        self.finish(batch, &listed, moment)
+        self.finish(batch, moment)
     }
 
     /// The daemon told something of some of its jobs, for example their details.
     pub(in crate::upstream) fn update(&mut self, updates: Vec<JobUpdate>, moment: Moment) -> Outcome {
         let mut batch = Batch::default();
         for update in updates {
-            self.apply(update, moment, false, &mut batch);
+            self.apply(update, moment, false, false, &mut batch);
         }
-        self.finish(batch, &HashSet::new(), moment)
+        self.finish(batch, moment)
     }
 
     /// These jobs were asked for, whatever came of it: not to be asked again at once.
@@ -116,7 +135,7 @@ impl Book {
         entry.job.cancel_requested = entry.job.status != JobStatus::Cancelled;
         entry.detailed_ms = None;
         let batch = Batch { touched: vec![(id.to_owned(), Some(entry.job.status), None)], ..Batch::default() };
-        self.finish(batch, &HashSet::new(), moment)
+        self.finish(batch, moment)
     }
 
     /// Progress that had to wait. To be called several times a second.
@@ -142,7 +161,7 @@ impl Book {
                 batch.touched.push((id.clone(), Some(JobStatus::Cancelled), None));
             }
         }
-        self.finish(batch, &HashSet::new(), moment)
+        self.finish(batch, moment)
     }
 
     /// All jobs, in any order.
@@ -185,8 +204,9 @@ impl Book {
         levels
     }
 
-    fn apply(&mut self, update: JobUpdate, moment: Moment, restarted: bool, batch: &mut Batch) {
-        if self.dropped.contains(&update.id) {
+    fn apply(&mut self, update: JobUpdate, moment: Moment, restarted: bool, is_listed: bool, batch: &mut Batch) {
+        if let Some(list) = self.dropped.get_mut(&update.id) {
+            *list = self.list;
             return;
         }
         let is_new = !self.entries.contains_key(&update.id);
@@ -196,6 +216,9 @@ impl Book {
         let id = update.id.clone();
         let entry = self.entries.entry(id.clone()).or_insert_with(|| Entry::new(&self.daemon, &id, moment.now_ms));
         entry.seen_ms = moment.now_ms;
+        if is_listed {
+            entry.list = self.list;
+        }
         let from = (!is_new).then_some(entry.job.status);
         let was_historic = std::mem::take(&mut entry.job.historic);
         let may_go_back = restarted || was_historic || is_new;
@@ -253,7 +276,7 @@ impl Book {
     }
 
     /// Makes the events, and drops what is too much.
-    fn finish(&mut self, batch: Batch, listed: &HashSet<String>, moment: Moment) -> Outcome {
+    fn finish(&mut self, batch: Batch, moment: Moment) -> Outcome {
         let mut outcome = Outcome { events: Vec::new(), changes: batch.changes };
         let surplus = self.surplus();
         for (id, from, changed_at) in batch.touched {
@@ -280,13 +303,13 @@ impl Book {
             })));
         }
         for id in surplus {
-            self.entries.remove(&id);
+            let Some(entry) = self.entries.remove(&id) else { continue };
             self.waiting.remove(&id);
             if !batch.new.contains(&id) {
                 outcome.events.push(Event::JobRemoved(JobKey { job_id: id.clone(), daemon: self.daemon.clone() }));
             }
-            if listed.contains(&id) {
-                self.dropped.insert(id);
+            if entry.list == self.list {
+                self.dropped.insert(id, self.list);
             }
         }
         for id in batch.moved {
@@ -385,11 +408,13 @@ mod tests {
     fn only_what_changes_is_told() {
         let mut book = book(100);
         let list = || vec![job("a", JobStatus::Pending), percent("b", 10.0)];
-        let mut first = transitions(&book.replace(list(), at(0), false));
+        let mut first = transitions(&book.replace(list(), &[], at(0), false));
         first.sort();
         assert_eq!(first, [("a".into(), None, JobStatus::Pending), ("b".into(), None, JobStatus::Running)]);
-        assert!(book.replace(list(), at(2), false).events.iter().all(|event| matches!(event, Event::JobProgress(_))));
-        let outcome = book.replace(vec![job("a", JobStatus::Running), percent("b", 10.0)], at(3), false);
+        assert!(
+            book.replace(list(), &[], at(2), false).events.iter().all(|event| matches!(event, Event::JobProgress(_)))
+        );
+        let outcome = book.replace(vec![job("a", JobStatus::Running), percent("b", 10.0)], &[], at(3), false);
         assert_eq!(transitions(&outcome), [("a".into(), Some(JobStatus::Pending), JobStatus::Running)]);
         assert_eq!(book.job("a").unwrap().started_at, Some(START_MS + 3000));
     }
@@ -476,14 +501,14 @@ mod tests {
     #[test]
     fn missing_jobs_become_history_and_come_back() {
         let mut book = book(100);
-        book.replace(vec![percent("a", 5.0), percent("b", 5.0)], at(0), false);
-        book.replace(vec![percent("b", 5.0)], at(1), false);
+        book.replace(vec![percent("a", 5.0), percent("b", 5.0)], &[], at(0), false);
+        book.replace(vec![percent("b", 5.0)], &[], at(1), false);
         assert!(!book.job("a").unwrap().historic, "a list and an event may have crossed");
-        let told = book.replace(vec![percent("b", 5.0)], at(5), false);
+        let told = book.replace(vec![percent("b", 5.0)], &[], at(5), false);
         assert_eq!(transitions(&told).len(), 1);
         assert!(book.job("a").unwrap().historic);
         assert_eq!(book.levels()["vsphere"], Levels { active: 1, pending: 0 });
-        book.replace(vec![job("a", JobStatus::Pending)], at(6), true);
+        book.replace(vec![job("a", JobStatus::Pending)], &[], at(6), true);
         assert!(book.job("b").unwrap().historic && !book.job("a").unwrap().historic);
         assert_eq!(book.job("a").unwrap().status, JobStatus::Pending, "another job of that id, after a restart");
     }
@@ -498,13 +523,13 @@ mod tests {
             });
             ended.chain([percent("running", 5.0)]).collect::<Vec<_>>()
         };
-        let first = book.replace(list(), at(0), false);
+        let first = book.replace(list(), &[], at(0), false);
         assert_eq!(first.changes.iter().filter(|change| matches!(change, Change::Ended { .. })).count(), 6);
         let mut kept: Vec<_> = book.jobs().map(|job| &*job.id).collect();
         kept.sort_unstable();
         assert_eq!(kept, ["ended-0", "ended-1", "running"]);
         assert_eq!(transitions(&first).len(), 3, "what is dropped at once is not told");
-        let second = book.replace(list(), at(1), false);
+        let second = book.replace(list(), &[], at(1), false);
         assert!(second.changes.is_empty() && transitions(&second).is_empty());
         let third = book.update(vec![job("new", JobStatus::Failed)], at(2));
         assert!(third.events.iter().any(|event| matches!(event, Event::JobRemoved(key) if key.job_id == "ended-1")));
@@ -514,7 +539,7 @@ mod tests {
     fn the_end_of_a_job_is_told_even_if_it_is_dropped_for_it() {
         let mut book = book(1);
         let young = JobUpdate { created_at: Some(START_MS + 1), ..job("young", JobStatus::Completed) };
-        book.replace(vec![young, percent("old", 5.0), percent("other", 5.0)], at(0), false);
+        book.replace(vec![young, percent("old", 5.0), percent("other", 5.0)], &[], at(0), false);
         let told = book.update(vec![job("old", JobStatus::Failed)], at(1));
         assert_eq!(transitions(&told), [("old".into(), Some(JobStatus::Running), JobStatus::Failed)]);
         assert!(matches!(told.events.last(), Some(Event::JobRemoved(key)) if key.job_id == "old"));

@@ -26,6 +26,8 @@ pub(super) struct Entry {
     pub(super) job: Job,
     /// When it was last mentioned, by the server's clock.
     pub(super) seen_ms: i64,
+    /// The last whole list that it was in.
+    pub(super) list: u64,
     /// When its details were last fetched, by the server's clock. `None` asks for them.
     pub(super) detailed_ms: Option<i64>,
     /// Final statuses and `cancelled` that were counted.
@@ -70,6 +72,7 @@ impl Entry {
                 error: None,
             },
             seen_ms: now_ms,
+            list: 0,
             detailed_ms: None,
             counted: Vec::new(),
             counted_bytes: 0,
