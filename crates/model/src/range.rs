@@ -33,7 +33,8 @@ const TARGET_POINTS: i64 = 360;
 /// The finest step: no source of ours has data more often.
 const FINEST_STEP_MS: i64 = 5 * SECOND_MS;
 
-/// One end of a range: Grafana's spelling, `now`, `now-6h`, or milliseconds since the Unix epoch.
+/// One end of a range: Grafana's spelling, `now`, `now-6h`, or milliseconds since the Unix epoch. A date and time is read as
+/// UTC, and written as milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Instant {
@@ -75,7 +76,7 @@ impl FromStr for Instant {
         if let Some(ago) = text.strip_prefix("now-") {
             return Ok(Instant::Ago(ago.parse::<DurationMs>().map_err(|_| wrong())?.0));
         }
-        text.parse().map(Instant::At).map_err(|_| wrong())
+        text.parse().ok().or_else(|| utc_ms(text)).map(Instant::At).ok_or_else(wrong)
     }
 }
 
@@ -91,6 +92,30 @@ impl From<Instant> for String {
     fn from(instant: Instant) -> String {
         instant.to_string()
     }
+}
+
+/// Milliseconds since the Unix epoch of `2026-11-20T08:00`, what a form without scripts sends, read as UTC. Seconds, a space
+/// in place of the `T` and a `Z` at the end are welcome.
+fn utc_ms(text: &str) -> Option<i64> {
+    let (date, time) = text.trim_end_matches('Z').split_once(['T', ' '])?;
+    let numbers = |text: &str, separator: char| -> Option<Vec<i64>> {
+        let digits = |part: &str| !part.is_empty() && part.len() <= 4 && part.bytes().all(|byte| byte.is_ascii_digit());
+        text.split(separator).map(|part| digits(part).then(|| part.parse().ok()).flatten()).collect()
+    };
+    let &[year, month, day] = numbers(date, '-')?.as_slice() else { return None };
+    let (hour, minute, second) = match *numbers(time, ':')?.as_slice() {
+        [hour, minute] => (hour, minute, 0),
+        [hour, minute, second] => (hour, minute, second),
+        _ => return None,
+    };
+    let valid = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60;
+    // A year that starts in March has its leap day at the end: months before it count from a fixed table of lengths,
+    // which (153 m + 2) / 5 gives.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let day_of_year = (153 * month + 2) / 5 + day - 1;
+    // 719,468 days lie between 0000-03-01 and the epoch.
+    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468;
+    valid.then_some(days * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS)
 }
 
 /// A duration in Prometheus' spelling (`5m`, `1h30m`, `15d`), held in milliseconds.
@@ -229,7 +254,7 @@ impl TimeRange {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RangeError {
     /// Neither `now`, `now-<duration>` nor milliseconds.
-    #[error("{0:?} is not a time: write now, now-6h, or milliseconds since 1970")]
+    #[error("{0:?} is not a time: write now, now-6h, 2026-11-20T08:00 for UTC, or milliseconds since 1970")]
     Instant(String),
     /// Not a Prometheus duration.
     #[error("{0:?} is not a duration: write for example 90s, 5m, 1h30m or 15d")]
@@ -251,6 +276,23 @@ mod tests {
             assert!(wrong.parse::<DurationMs>().is_err(), "{wrong}");
         }
         assert_eq!(DurationMs(36 * HOUR_MS).to_string(), "1d12h");
+    }
+
+    #[test]
+    fn a_date_and_time_is_utc() {
+        for (text, at_ms) in [
+            ("1970-01-01T00:00", 0),
+            ("2000-02-29 00:00", 951_782_400_000),
+            ("2026-11-20T09:00:05Z", 1_795_165_205_000),
+            ("2026-11-20T09:00", 1_795_165_200_000),
+        ] {
+            assert_eq!(text.parse(), Ok(Instant::At(at_ms)), "{text}");
+        }
+        for wrong in
+            ["2026-13-01T00:00", "2026-11-20T24:00", "2026-11-20", "2026-11-20T09", "a-b-cT1:2", "2026--1T+1:-2"]
+        {
+            assert!(wrong.parse::<Instant>().is_err(), "{wrong}");
+        }
     }
 
     #[test]
