@@ -39,9 +39,10 @@ impl Auth {
             by_header(&parts.headers).or_else(|| (look == Look::Upgrade).then(|| by_subprotocol(&parts.headers))?);
         if let Some(secret) = given {
             let token = self.shared.cache.token(secret);
-            return token
-                .map(|token| Principal::by_token(&token))
-                .ok_or_else(|| refused("the token is wrong, expired or revoked"));
+            return token.map(|token| Principal::by_token(&token)).ok_or_else(|| {
+                self.audit_refusal(parts, None, "wrong token");
+                refused("the token is wrong, expired or revoked")
+            });
         }
         let Some(cookie) = by_cookie(&parts.headers) else { return Err(refused("a token is needed")) };
         let session = self.shared.cache.session(cookie);
@@ -66,7 +67,12 @@ fn by_subprotocol(headers: &HeaderMap) -> Option<&str> {
 
 /// The secret of the session cookie.
 pub(super) fn by_cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie(headers, COOKIE)
+}
+
+/// The value of a cookie.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let mut cookies = lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-    cookies.find(|(name, _)| *name == COOKIE).map(|(_, value)| value)
+    cookies.find(|(candidate, _)| *candidate == name).map(|(_, value)| value)
 }

@@ -1,9 +1,11 @@
 //! Puts routes behind a role.
 
+use std::{sync::PoisonError, time::Instant};
+
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, header, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Redirect, Response},
 };
@@ -11,6 +13,7 @@ use model::role::Role;
 
 use super::{
     Auth,
+    attempts::Verdict,
     carrier::Look,
     client::ClientAddress,
     denied::Denied,
@@ -57,6 +60,7 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
         Err(denied) => return denied.for_path(&parts.uri),
     };
     if !origin::may_change(&parts, &principal, auth.shared.options.public_url.as_ref()) {
+        auth.audit_refusal(&parts, Some(&principal), "a change by cookie from another site");
         let message = "a change must come from one of our own pages, or carry its token in a header";
         return Denied::new(StatusCode::FORBIDDEN, "cross_site", message).for_path(&parts.uri);
     }
@@ -88,16 +92,12 @@ async fn admit(State(auth): State<Auth>, mut request: Request, next: Next) -> Re
 
 impl Auth {
     /// Who a request is from, if the role may do what is asked for.
-    fn permit(
-        &self,
-        parts: &axum::http::request::Parts,
-        look: Look,
-        allows: fn(Role) -> bool,
-    ) -> Result<Principal, Denied> {
+    fn permit(&self, parts: &Parts, look: Look, allows: fn(Role) -> bool) -> Result<Principal, Denied> {
         let principal = self.identify(parts, look)?;
         if allows(principal.role()) {
             return Ok(principal);
         }
+        self.audit_refusal(parts, Some(&principal), "the role may not");
         let able: Vec<_> = Role::ALL.into_iter().filter(|role| allows(*role)).map(Role::name).collect();
         let message =
             format!("a token of role {} may not do this: it takes {}", principal.role().name(), able.join(" or "));
@@ -105,7 +105,7 @@ impl Auth {
     }
 
     /// Whether a request may open a live socket, decided before it is upgraded.
-    fn admit(&self, parts: &axum::http::request::Parts) -> Result<SocketAdmission, Denied> {
+    fn admit(&self, parts: &Parts) -> Result<SocketAdmission, Denied> {
         let principal = self.permit(parts, Look::Upgrade, Role::reads)?;
         let sender = origin::sender(parts, self.shared.options.public_url.as_ref());
         let has_origin = parts.headers.contains_key(header::ORIGIN);
@@ -115,6 +115,7 @@ impl Auth {
             (false, carrier) => carrier != Carrier::Cookie,
         };
         if !is_ours {
+            self.audit_refusal(parts, Some(&principal), "a socket from another origin");
             return Err(Denied::new(
                 StatusCode::FORBIDDEN,
                 "forbidden_origin",
@@ -123,5 +124,25 @@ impl Auth {
         }
         let permit = self.shared.sockets.take(&principal)?;
         Ok(SocketAdmission::new(principal, permit))
+    }
+
+    /// Writes down that a request was refused, unless its address filled the log with such lines already.
+    pub(super) fn audit_refusal(&self, parts: &Parts, who: Option<&Principal>, why: &str) {
+        let from = ClientAddress::of(parts, &self.shared.options.trusted_proxies);
+        let mut refusals = self.shared.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let verdict = refusals.check(from.0, Instant::now());
+        refusals.note_wrong(from.0, Instant::now());
+        drop(refusals);
+        let (token, name) = who.map_or(("", ""), |who| (who.token_id(), who.session.name.as_str()));
+        let (method, path) = (&parts.method, parts.uri.path());
+        match verdict {
+            Verdict::Allowed => {
+                tracing::warn!(target: "audit", action = "request", token, name, %from, %method, path, "refused: {why}");
+            }
+            Verdict::Limited { is_news: true, .. } => {
+                tracing::warn!(target: "audit", action = "request", %from, "more refusals from here are not written down for a while");
+            }
+            Verdict::Limited { .. } => {}
+        }
     }
 }

@@ -1,22 +1,52 @@
 //! The pages that are there before one is logged in. They need neither script nor a file of the bundle.
 
-/// Same names as the app's own style, so that the login looks like the rest.
+/// Names and colours of the app's own style, so that the login looks like the rest.
 const STYLE: &str = "\
-:root{color-scheme:light dark;--page:#f4f5f7;--surface:#fff;--line:#d5d9e0;--text:#1b2130;--muted:#5a6374;--accent:#1f5fbf;--on-accent:#fff;--bad:#b3261e}\
-@media (prefers-color-scheme:dark){:root{--page:#0f131a;--surface:#171c26;--line:#2c3443;--text:#e6e9ef;--muted:#9aa4b5;--accent:#6ea8fe;--on-accent:#0b1220;--bad:#ff8a80}}\
+:root{color-scheme:light;--bg:#f3f5f8;--panel-bg:#fff;--line:#d9dfe7;--text:#18212d;--muted:#54606e;--focus:#1f6fc4;--blue:#1b68bb;--on-blue:#fff;--red:#c3261f}\
+@media (prefers-color-scheme:dark){:root:not([data-theme=light]){color-scheme:dark;--bg:#0d1117;--panel-bg:#151b23;--line:#28313c;--text:#e4eaf1;--muted:#9aa7b5;--focus:#6cb2f7;--blue:#62aef5;--on-blue:#0d1117;--red:#ff7069}}\
+:root[data-theme=dark]{color-scheme:dark;--bg:#0d1117;--panel-bg:#151b23;--line:#28313c;--text:#e4eaf1;--muted:#9aa7b5;--focus:#6cb2f7;--blue:#62aef5;--on-blue:#0d1117;--red:#ff7069}\
 *{box-sizing:border-box}\
-body{margin:0;min-height:100vh;display:grid;place-items:center;padding:1rem;background:var(--page);color:var(--text);font:1rem/1.5 system-ui,sans-serif}\
-main{width:100%;max-width:24rem;padding:2rem;background:var(--surface);border:1px solid var(--line);border-radius:.5rem}\
-h1{margin:0 0 .25rem;font-size:1.5rem}p{margin:0 0 1.25rem;color:var(--muted)}\
-label{display:block;margin-bottom:.375rem;font-weight:600}\
-input{width:100%;padding:.625rem .75rem;font:inherit;color:inherit;background:var(--page);border:1px solid var(--muted);border-radius:.375rem}\
-button{width:100%;margin-top:1.25rem;padding:.625rem;font:inherit;font-weight:600;color:var(--on-accent);background:var(--accent);border:0;border-radius:.375rem;cursor:pointer}\
-:focus-visible{outline:3px solid var(--accent);outline-offset:2px}\
-[role=alert]{padding:.625rem .75rem;color:var(--bad);border:1px solid currentColor;border-radius:.375rem}\
-a{color:var(--accent)}";
+body{margin:0;min-height:100vh;display:grid;place-items:center;padding:12px;background:var(--bg);color:var(--text);\
+font:14px/1.45 system-ui,-apple-system,\"Segoe UI\",Roboto,\"Noto Sans\",\"Liberation Sans\",sans-serif}\
+main{width:100%;max-width:380px;padding:28px;background:var(--panel-bg);border:1px solid var(--line);border-radius:8px}\
+h1{margin:0 0 4px;font-size:20px}p{margin:0 0 20px;color:var(--muted)}\
+label{display:block;margin-bottom:6px;font-weight:600}\
+input{width:100%;padding:9px 11px;font:inherit;font-size:16px;color:inherit;background:var(--bg);border:1px solid var(--muted);border-radius:6px}\
+button{width:100%;margin-top:20px;padding:10px;font:inherit;font-weight:600;color:var(--on-blue);background:var(--blue);border:0;border-radius:6px;cursor:pointer}\
+:focus-visible{outline:2px solid var(--focus);outline-offset:2px}\
+[role=alert]{padding:9px 11px;color:var(--red);border:1px solid currentColor;border-radius:6px}\
+code{font-family:ui-monospace,Menlo,Consolas,\"DejaVu Sans Mono\",monospace}a{color:var(--blue)}";
+
+/// What the viewer chose in the app; without a choice a page follows the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Theme {
+    #[default]
+    System,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    /// The choice as its cookie has it.
+    pub(super) fn chosen(cookie: Option<&str>) -> Self {
+        match cookie {
+            Some("light") => Theme::Light,
+            Some("dark") => Theme::Dark,
+            _ => Theme::System,
+        }
+    }
+
+    fn attribute(self) -> &'static str {
+        match self {
+            Theme::System => "",
+            Theme::Light => " data-theme=\"light\"",
+            Theme::Dark => " data-theme=\"dark\"",
+        }
+    }
+}
 
 /// The login. `next` is the local path to go on to, `error` what went wrong the last time.
-pub(super) fn login(next: &str, error: Option<&str>) -> String {
+pub(super) fn login(next: &str, error: Option<&str>, theme: Theme) -> String {
     let error = error.map(|error| format!("<p role=\"alert\" id=\"error\">{}</p>", escape(error))).unwrap_or_default();
     let described = if error.is_empty() { "" } else { " aria-invalid=\"true\" aria-describedby=\"error\"" };
     let form = format!(
@@ -27,14 +57,14 @@ pub(super) fn login(next: &str, error: Option<&str>) -> String {
          <button type=\"submit\">Log in</button></form>",
         escape(next),
     );
-    document("Log in", "", &form)
+    document("Log in", "", &form, theme)
 }
 
 /// Asks for `path` once more, from a page of ours: a browser that came from elsewhere did not send the cookie.
 pub(super) fn come_again(path: &str) -> String {
     let path = escape(path);
     let refresh = format!("<meta http-equiv=\"refresh\" content=\"0;url={path}\">");
-    document("hyperscope", &refresh, &format!("<h1>hyperscope</h1><p><a href=\"{path}\">Go on</a></p>"))
+    document("hyperscope", &refresh, &format!("<h1>hyperscope</h1><p><a href=\"{path}\">Go on</a></p>"), Theme::System)
 }
 
 /// Says why a page is not shown.
@@ -43,13 +73,14 @@ pub(super) fn refusal(message: &str) -> String {
         "<h1>Not for this token</h1><p role=\"alert\">{}.</p><p><a href=\"/\">Overview</a> or <a href=\"/logout\">log in with another token</a></p>",
         escape(message),
     );
-    document("Not for this token", "", &body)
+    document("Not for this token", "", &body, Theme::System)
 }
 
-fn document(title: &str, head: &str, body: &str) -> String {
+fn document(title: &str, head: &str, body: &str, theme: Theme) -> String {
     format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
-         <title>{title} · hyperscope</title>{head}<style>{STYLE}</style></head><body><main>{body}</main></body></html>"
+        "<!doctype html><html lang=\"en\"{}><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
+         <title>{title} · hyperscope</title>{head}<link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\"><style>{STYLE}</style></head><body><main>{body}</main></body></html>",
+        theme.attribute(),
     )
 }
 
@@ -76,7 +107,7 @@ mod tests {
     #[test]
     fn nothing_given_becomes_markup() {
         let evil = "\"><script>alert('x')</script>&";
-        for page in [login(evil, Some(evil)), refusal(evil), come_again(evil)] {
+        for page in [login(evil, Some(evil), Theme::Dark), refusal(evil), come_again(evil)] {
             assert!(!page.contains("<script") && page.contains("&quot;&gt;&lt;script"), "{page}");
         }
     }

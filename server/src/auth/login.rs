@@ -21,7 +21,7 @@ use super::{
     carrier::{self, COOKIE, Look},
     client::ClientAddress,
     denied::Denied,
-    html,
+    html::{self, Theme},
     origin::{self, Sender},
     principal::{Carrier, Principal},
     secret::{self, Hash},
@@ -57,7 +57,7 @@ pub(super) async fn page_or_link(
     parts: Parts,
 ) -> Response {
     if let Some(token) = &asked.token {
-        return auth.answer_login(token.expose(), asked.next.as_deref(), from).await;
+        return auth.answer_login(token.expose(), asked.next.as_deref(), from, theme(&parts.headers)).await;
     }
     let next = local_path(asked.next.as_deref());
     if auth.identify(&parts, Look::Request).is_ok_and(|principal| principal.role().reads()) {
@@ -67,7 +67,7 @@ pub(super) async fn page_or_link(
     if is_navigation && origin::sender(&parts, None) == Sender::Foreign {
         return page(StatusCode::OK, html::come_again(&login_path(next.as_deref().unwrap_or("/"))));
     }
-    page(StatusCode::OK, html::login(next.as_deref().unwrap_or(""), None))
+    page(StatusCode::OK, html::login(next.as_deref().unwrap_or(""), None, theme(&parts.headers)))
 }
 
 /// `POST /login`: the form.
@@ -83,7 +83,7 @@ pub(super) async fn form(
         return Denied::new(StatusCode::FORBIDDEN, "cross_site", message).page();
     }
     let token = given.token.as_ref().map_or("", |token| token.expose().trim());
-    auth.answer_login(token, given.next.as_deref(), from).await
+    auth.answer_login(token, given.next.as_deref(), from, theme(&parts.headers)).await
 }
 
 /// `/logout`: ends the session, if the cookie came with the request.
@@ -164,7 +164,7 @@ impl Auth {
     }
 
     /// Logs in and goes on, or shows the form with what went wrong.
-    async fn answer_login(&self, secret: &str, next: Option<&str>, from: ClientAddress) -> Response {
+    async fn answer_login(&self, secret: &str, next: Option<&str>, from: ClientAddress, theme: Theme) -> Response {
         let next = local_path(next);
         match self.log_in(secret, from).await {
             Ok(login) => {
@@ -174,7 +174,7 @@ impl Auth {
                 (headers, Redirect::to(&to)).into_response()
             }
             Err(denied) => {
-                let form = html::login(next.as_deref().unwrap_or(""), Some(denied.message()));
+                let form = html::login(next.as_deref().unwrap_or(""), Some(denied.message()), theme);
                 let mut response = page(denied.status(), form);
                 denied.set_headers(response.headers_mut());
                 response
@@ -245,6 +245,11 @@ fn local_path(next: Option<&str>) -> Option<String> {
 fn page(status: StatusCode, html: String) -> Response {
     let headers: HeaderMap = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))].into_iter().collect();
     (status, headers, Html(html)).into_response()
+}
+
+/// The theme chosen in the app.
+fn theme(headers: &HeaderMap) -> Theme {
+    Theme::chosen(carrier::cookie(headers, "hyperscope_theme"))
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -41,6 +41,9 @@ pub use self::{
 pub(crate) use self::{origin::host, secret::random_text};
 use crate::config::{Config, Network, Secret};
 
+/// Refused requests of one address that are written to the log in a minute.
+const REFUSALS_LOGGED: u32 = 10;
+
 /// Settings of this module.
 #[derive(Debug, Clone)]
 pub struct AuthOptions {
@@ -99,6 +102,8 @@ struct Shared {
     cache: Arc<Cache>,
     options: AuthOptions,
     wrong_logins: Mutex<Attempts>,
+    /// Refused requests that were written to the log.
+    refusals: Mutex<Attempts>,
     sockets: Arc<SocketCounts>,
 }
 
@@ -113,9 +118,10 @@ impl Auth {
         let stop = CancellationToken::new();
         tokio::spawn(Arc::clone(&cache).follow(stop.clone()));
         let wrong_logins = Mutex::new(Attempts::new(options.wrong_logins));
+        let refusals = Mutex::new(Attempts::new(REFUSALS_LOGGED));
         let sockets = Arc::new(SocketCounts::new(options.sockets, options.token_sockets));
         Ok(Auth {
-            shared: Arc::new(Shared { store, cache, options, wrong_logins, sockets }),
+            shared: Arc::new(Shared { store, cache, options, wrong_logins, refusals, sockets }),
             _following: Arc::new(stop.drop_guard()),
         })
     }
