@@ -100,6 +100,7 @@ impl Cache {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut failing = false;
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
+            self.expire().await;
             match self.poll(&mut watch).await {
                 Ok(()) => failing = false,
                 Err(error) => {
@@ -117,11 +118,23 @@ impl Cache {
             Some(watch) => watch,
             None => watch.insert(self.store.watch().await?),
         };
-        let has_expired = self.usable().next_expiry.is_some_and(|next| next <= now_ms());
-        if watch.has_changed().await? || has_expired {
+        if watch.has_changed().await? {
             self.reload().await?;
         }
         Ok(())
+    }
+
+    /// Ends what has expired. This asks no database, so that one that fails keeps nobody logged in.
+    async fn expire(&self) {
+        let now_ms = now_ms();
+        if self.usable().next_expiry.is_none_or(|next| next > now_ms) {
+            return;
+        }
+        let _one_at_a_time = self.reloading.lock().await;
+        let before = self.usable();
+        let after = Arc::new(before.at(now_ms));
+        *self.usable.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
+        after.end_what_is_missing(&before);
     }
 
     fn usable(&self) -> Arc<Usable> {
@@ -177,6 +190,21 @@ impl Usable {
             next.sessions.insert(stored.hash.key(), session);
         }
         next
+    }
+
+    /// What of this holds at `now_ms`.
+    fn at(&self, now_ms: i64) -> Self {
+        let holds = |session: &Session| session.expires_at.is_none_or(|expires_at| expires_at > now_ms);
+        let mut at = Usable::default();
+        for (key, token) in self.tokens.iter().filter(|(_, token)| holds(&token.session)) {
+            at.expires(token.session.expires_at);
+            at.tokens.insert(*key, Arc::clone(token));
+        }
+        for (key, session) in self.sessions.iter().filter(|(_, session)| holds(&session.session)) {
+            at.expires(session.session.expires_at);
+            at.sessions.insert(*key, Arc::clone(session));
+        }
+        at
     }
 
     fn expires(&mut self, at: Option<i64>) {

@@ -119,4 +119,18 @@ mod tests {
         use clap::CommandFactory;
         Cli::command().debug_assert();
     }
+
+    #[test]
+    fn every_option_of_a_server_has_a_variable() {
+        use clap::CommandFactory;
+        for name in ["serve", "demo", "daemon-sim"] {
+            let command = Cli::command().find_subcommand(name).unwrap().clone();
+            for option in command.get_arguments().filter(|option| option.get_id() != "help") {
+                let (flag, variable) = (option.get_long().unwrap(), option.get_env().unwrap().to_str().unwrap());
+                let named = variable.strip_prefix("HYPERSCOPE_").unwrap().to_lowercase().replace('_', "-");
+                let plain = named.strip_prefix("daemon-sim-").filter(|_| name == "daemon-sim").unwrap_or(&named);
+                assert_eq!(flag, plain, "{name}: {variable}");
+            }
+        }
+    }
 }
