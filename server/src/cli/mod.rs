@@ -121,8 +121,9 @@ mod tests {
     }
 
     #[test]
-    fn every_option_of_a_server_has_a_variable() {
+    fn every_option_of_a_server_has_a_variable_and_is_described() {
         use clap::CommandFactory;
+        let described = include_str!("../../../docs/configuration.md");
         for name in ["serve", "demo", "daemon-sim"] {
             let command = Cli::command().find_subcommand(name).unwrap().clone();
             for option in command.get_arguments().filter(|option| option.get_id() != "help") {
@@ -130,7 +131,29 @@ mod tests {
                 let named = variable.strip_prefix("HYPERSCOPE_").unwrap().to_lowercase().replace('_', "-");
                 let plain = named.strip_prefix("daemon-sim-").filter(|_| name == "daemon-sim").unwrap_or(&named);
                 assert_eq!(flag, plain, "{name}: {variable}");
+                assert!(described.contains(&format!("`--{flag}`")), "--{flag} is not in docs/configuration.md");
             }
+        }
+    }
+
+    #[test]
+    fn the_keys_and_the_example_of_the_description_are_taken() {
+        let described = include_str!("../../../docs/configuration.md");
+        let parse = |text: &str| {
+            crate::config::yaml::parse::<Options>("docs".as_ref(), text).map_err(|error| error.to_string())
+        };
+        parse(described.split("```").nth(1).unwrap().strip_prefix("yaml").unwrap()).unwrap();
+        let keys = described.lines().filter_map(|line| line.strip_prefix("| `--")?.split(" | ").nth(1));
+        let keys: Vec<_> = keys.flat_map(|cell| cell.split(", ")).map(|key| key.trim_matches('`')).collect();
+        assert!(keys.len() > 35, "{keys:?}");
+        for key in keys.into_iter().filter(|key| !key.trim().is_empty()) {
+            // A value that no key takes: only a key that does not exist is told as unknown.
+            let text = match key.split_once('.') {
+                Some((group, key)) => format!("{group}: {{ {key}: [[]] }}"),
+                None => format!("{key}: [[]]"),
+            };
+            let complaint = parse(&text).err().unwrap_or_default();
+            assert!(!complaint.contains("unknown key"), "{complaint}");
         }
     }
 }
