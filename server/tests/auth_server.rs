@@ -153,9 +153,7 @@ async fn the_first_start_prints_a_login_link_and_the_session_outlives_a_restart(
     let response = client().get(&link).send().await.unwrap();
     assert_eq!((response.status(), &response.headers()["location"]), (StatusCode::SEE_OTHER, &"/".parse().unwrap()));
     let cookie = response.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
-    let page = async |server: &Server| {
-        client().get(server.url("/")).header("cookie", &cookie).send().await.unwrap()
-    };
+    let page = async |server: &Server| client().get(server.url("/")).header("cookie", &cookie).send().await.unwrap();
     let first = page(&server).await;
     assert_eq!(first.status(), StatusCode::OK);
     let policy = first.headers()["content-security-policy"].to_str().unwrap().to_owned();
