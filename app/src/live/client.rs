@@ -12,6 +12,7 @@ use model::{
 };
 
 use super::{Connection, Feed, FeedData, socket};
+use crate::platform;
 
 /// Events that arrive within so many milliseconds are shown together.
 const BATCH_MS: u32 = 16;
@@ -24,6 +25,8 @@ pub(super) struct Client {
     shared: Rc<RefCell<Shared>>,
     connection: RwSignal<Connection>,
     wake: mpsc::UnboundedSender<Wake>,
+    /// Of the server that made the page.
+    version: Rc<str>,
 }
 
 /// What makes the connection's task act before its time.
@@ -69,10 +72,10 @@ impl fmt::Debug for Client {
 
 impl Client {
     /// A client whose task connects for as long as the page lives.
-    pub(super) fn open(connection: RwSignal<Connection>, paused: bool) -> Self {
+    pub(super) fn open(connection: RwSignal<Connection>, version: &str, paused: bool) -> Self {
         let (wake, woken) = mpsc::unbounded();
         let shared = Shared { paused, ..Shared::default() };
-        let client = Client { shared: Rc::new(RefCell::new(shared)), connection, wake };
+        let client = Client { shared: Rc::new(RefCell::new(shared)), connection, wake, version: version.into() };
         client.wake_on_events();
         wasm_bindgen_futures::spawn_local(socket::stay_connected(client.clone(), woken.fuse()));
         client
@@ -82,7 +85,7 @@ impl Client {
         let on = |event: &'static str, wake: Wake| {
             let sender = self.wake.clone();
             let handle = window_event_listener_untyped(event, move |_| {
-                if wake == Wake::Offline || crate::platform::is_visible() {
+                if wake == Wake::Offline || platform::is_visible() {
                     let _ = sender.unbounded_send(wake);
                 }
             });
@@ -198,7 +201,10 @@ impl Client {
     /// Takes a message of the server.
     pub(super) fn receive(&self, message: ServerMessage) {
         match message {
-            ServerMessage::Hello { boot_id, .. } => {
+            ServerMessage::Hello { boot_id, version, .. } => {
+                if version != self.version.as_ref() {
+                    platform::reload_for(&version);
+                }
                 let mut shared = self.shared.borrow_mut();
                 if shared.boot_id.as_ref() != Some(&boot_id) {
                     shared.boot_id = Some(boot_id);
@@ -241,7 +247,7 @@ impl Client {
                 if let Some(feed) = id.and_then(|id| self.feed(id)) {
                     match &feed.data {
                         FeedData::Query(state) => state.set(QueryState::Failed { message }),
-                        _ => feed.mark(Some(Staleness { since_ms: crate::platform::now_ms(), reason: message })),
+                        _ => feed.mark(Some(Staleness { since_ms: platform::now_ms(), reason: message })),
                     }
                 }
             }

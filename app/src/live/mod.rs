@@ -39,15 +39,18 @@ pub struct Live {
 }
 
 impl Live {
-    /// Begins to connect, in the browser and unless paused; on the server, a handle on nothing.
+    /// Begins to connect, in the browser and unless paused; on the server, a handle on nothing. `version` is the server's that
+    /// made the page: another one that answers later has another page to give.
     #[must_use]
-    pub fn open(clock: Clock, paused: bool) -> Self {
+    pub fn open(clock: Clock, version: &str, paused: bool) -> Self {
+        #[cfg(not(feature = "browser"))]
+        let _ = version;
         let connection = RwSignal::new(if paused { Connection::Paused } else { Connection::default() });
         Live {
             connection,
             lost: lost(connection, clock),
             #[cfg(feature = "browser")]
-            client: StoredValue::new_local(client::Client::open(connection, paused)),
+            client: StoredValue::new_local(client::Client::open(connection, version, paused)),
         }
     }
 

@@ -106,6 +106,16 @@ pub(crate) fn go_to_login() {
     let _ = location.set_href(&format!("/login?next={}", encoded(&here)));
 }
 
+/// Loads the page again because the server is now `version`: once, should the page still be of another version then.
+pub(crate) fn reload_for(version: &str) {
+    const KEY: &str = "hyperscope-reloaded-for";
+    let Ok(Some(storage)) = window().session_storage() else { return };
+    let done = storage.get_item(KEY).is_ok_and(|done| done.as_deref() == Some(version));
+    if !done && storage.set_item(KEY, version).is_ok() {
+        let _ = window().location().reload();
+    }
+}
+
 /// `text` as part of a URL's query.
 pub(crate) fn encoded(text: &str) -> String {
     js_sys::encode_uri_component(text).into()

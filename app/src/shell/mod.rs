@@ -112,7 +112,7 @@ fn Frame(payload: Payload) -> impl IntoView {
     let page = Page {
         evaluated_ms: RwSignal::new(evaluated.unwrap_or(payload.boot.now_ms)),
         clock,
-        live: Live::open(clock, url.refresh.get_untracked() == Refresh::Paused),
+        live: Live::open(clock, &payload.boot.version, url.refresh.get_untracked() == Refresh::Paused),
         url,
         theme: RwSignal::new(payload.boot.theme.clone()),
         // Without a session id of the server's run nothing was rendered: see `start`.
