@@ -85,12 +85,10 @@ fn first_lookup(page: Page, key: &Key) -> Lookup {
 
 /// Keeps `lookup` current: the job from the live feed, the log by asking when the job's status changes.
 fn follow(page: Page, key: Memo<Key>, lookup: RwSignal<Lookup>) {
-    let feed = StoredValue::new(None);
-    Effect::new(move |_| feed.set_value(Some(page.live.subscribe(Topic::Jobs))));
+    let feed = page.live.subscribe(Topic::Jobs);
     let live = Memo::new(move |_| {
         let key = key.get();
-        let feed = feed.get_value()?;
-        let FeedData::Jobs(jobs) = feed.data else { return None };
+        let FeedData::Jobs(jobs) = &feed.data else { return None };
         jobs.with(|jobs| jobs.as_ref()?.iter().find(|job| job.id == key.id && job.daemon == key.daemon).cloned())
     });
     Effect::new(move |_| {
@@ -173,7 +171,7 @@ fn Detail(lookup: RwSignal<Lookup>, key: Key) -> impl IntoView {
 fn StatusChip(job: Job) -> impl IntoView {
     let words = match (job.status, job.cancel_requested, job.historic) {
         (JobStatus::Cancelled, true, _) => "cancel requested",
-        (_, _, true) => "unknown: the daemon restarted",
+        (status, _, true) if !status.is_final() => "unknown: the daemon restarted",
         (status, ..) => status.name(),
     };
     view! { <span class="status-chip" data-status=job.status.name()>{words}</span> }
