@@ -111,7 +111,7 @@ fn UserMenu(session: Session) -> impl IntoView {
     let expiry = move || expires.map_or_else(|| "never".to_owned(), |at_ms| page.clock.date_time(at_ms));
     let role = session.role.name();
     view! {
-        <details class="drop user-drop" name="menu">
+        <details class="drop user-menu" name="menu">
             <summary class="button quiet" title="Session">
                 {Icon::User.draw()}
                 <span class="user-name">{session.name.clone()}</span>

@@ -14,6 +14,8 @@ pub(crate) struct PageUrl {
     pub(crate) path: Memo<String>,
     /// The time range shown.
     pub(crate) range: Memo<TimeRange>,
+    /// Whether the URL names its range, or shows the default one.
+    named: Memo<bool>,
     /// Why the range in the URL is not the one that is shown.
     pub(crate) range_error: Memo<Option<String>>,
     /// How the page renews itself.
@@ -34,6 +36,7 @@ impl PageUrl {
         PageUrl {
             path,
             range: Memo::new(move |_| parsed.get().unwrap_or_default()),
+            named: Memo::new(move |_| query.with(|query| query.get_str("from").or(query.get_str("to")).is_some())),
             range_error: Memo::new(move |_| parsed.get().err()),
             refresh: Memo::new(move |_| query.with(|query| Refresh::parse(query.get_str("refresh")))),
         }
@@ -46,26 +49,30 @@ impl PageUrl {
 
     /// A link to `path` that keeps range and refresh.
     pub(crate) fn link_to(self, path: &str) -> String {
-        href(path, self.range.get(), self.refresh.get())
+        href(path, self.named_range(), self.refresh.get())
     }
 
     /// A link to this page with another range.
     pub(crate) fn link_with_range(self, range: TimeRange) -> String {
-        self.path.with(|path| href(path, range, self.refresh.get()))
+        self.path.with(|path| href(path, Some(range), self.refresh.get()))
     }
 
     /// A link to this page with another refresh.
     pub(crate) fn link_with_refresh(self, refresh: Refresh) -> String {
-        self.path.with(|path| href(path, self.range.get(), refresh))
+        self.path.with(|path| href(path, self.named_range(), refresh))
+    }
+
+    fn named_range(self) -> Option<TimeRange> {
+        self.named.get().then(|| self.range.get())
     }
 }
 
-/// `path` with what differs from the defaults. Nothing in it needs escaping: times and durations are letters, digits and `-`.
-fn href(path: &str, range: TimeRange, refresh: Refresh) -> String {
+/// `path` with a range and a refresh. Nothing in it needs escaping: times and durations are letters, digits and `-`.
+fn href(path: &str, range: Option<TimeRange>, refresh: Refresh) -> String {
     let mut parameters = Vec::new();
-    if range != TimeRange::default() {
-        parameters.push(format!("from={}", range.from));
-        parameters.push(format!("to={}", range.to));
+    if let Some(TimeRange { from, to }) = range {
+        parameters.push(format!("from={from}"));
+        parameters.push(format!("to={to}"));
     }
     parameters.extend(refresh.parameter().map(|value| format!("refresh={value}")));
     if parameters.is_empty() { path.to_owned() } else { format!("{path}?{}", parameters.join("&")) }
@@ -76,10 +83,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_carry_only_what_is_not_the_default() {
-        assert_eq!(href("/jobs", TimeRange::default(), Refresh::Live), "/jobs");
+    fn links_carry_what_is_chosen() {
+        assert_eq!(href("/jobs", None, Refresh::Live), "/jobs");
         assert_eq!(
-            href("/jobs", TimeRange::last(21_600_000), Refresh::Every(5)),
+            href("/jobs", Some(TimeRange::last(21_600_000)), Refresh::Every(5)),
             "/jobs?from=now-6h&to=now&refresh=5s"
         );
     }
