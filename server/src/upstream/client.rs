@@ -120,9 +120,9 @@ impl CallError {
         !matches!(self, CallError::Unreachable { .. } | CallError::TimedOut { .. })
     }
 
-    /// True for a path that the source does not have.
+    /// True for a path that the source does not have, or has something else at.
     pub(super) fn is_absent(&self) -> bool {
-        matches!(self, CallError::Status { status: 404 | 405 | 501, .. })
+        matches!(self, CallError::Status { status: 300..=399 | 404 | 405 | 410 | 501, .. } | CallError::Html { .. })
     }
 }
 

@@ -8,18 +8,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Outlets,
-    cadence::Cadence,
+    cadence::{Cadence, millis},
     derive,
     ledger::Ledger,
     link::Link,
+    probe::probe_metrics,
     sample::TargetLabels,
     scrape::{Scrape, Scraper},
     status::StatusCell,
     vitals,
 };
+use crate::clock::now_ms;
 
 /// How long the first scrape of a daemon waits for it to be recognised.
 const FIRST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Time until metrics are looked for again at a daemon that did not say whether it has any.
+const PROBE_AGAIN: Duration = Duration::from_secs(10);
 
 /// Collects from the daemon of `link` until `stop`.
 pub(super) async fn run_daemon(link: Arc<Link>, mut scraper: Scraper, outlets: Outlets, stop: CancellationToken) {
@@ -30,12 +35,25 @@ pub(super) async fn run_daemon(link: Arc<Link>, mut scraper: Scraper, outlets: O
     }
     let mut cadence = Cadence::new(link.options.scrape_interval);
     let mut ledger = Ledger::default();
+    let mut probed_ms = now_ms();
     outlets.metadata.describe(&derive::metadata());
     loop {
         let at_ms = tokio::select! {
             () = stop.cancelled() => break,
             at_ms = cadence.tick() => at_ms,
         };
+        let profile = link.profile.borrow().clone();
+        if let Some(profile) = profile.filter(|profile| profile.may_have_metrics)
+            && at_ms.saturating_sub(probed_ms) >= millis(PROBE_AGAIN)
+            && link.status.state().is_fresh()
+        {
+            probed_ms = at_ms;
+            let profile = tokio::select! {
+                () = stop.cancelled() => break,
+                profile = probe_metrics(&link.client, link.options.scrape_body_limit, profile) => profile,
+            };
+            link.recognised(profile);
+        }
         let path = link.profile.borrow().as_ref().and_then(|profile| profile.metrics_path);
         let mut points = match path {
             Some(path) => {

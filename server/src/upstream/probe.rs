@@ -46,6 +46,8 @@ pub(super) struct Profile {
     pub(super) version: Option<String>,
     /// Where its metrics are, if it has any.
     pub(super) metrics_path: Option<&'static str>,
+    /// A place where metrics may be did not say: there may be some after all.
+    pub(super) may_have_metrics: bool,
 }
 
 impl Profile {
@@ -64,20 +66,34 @@ impl Profile {
 /// Nothing does, or something that is no daemon.
 pub(super) async fn probe(client: &Client, metrics_limit: usize) -> Result<Profile, CallError> {
     let (prefix, status) = find_status(client).await?;
-    let mut metrics_path = None;
+    let profile = Profile {
+        prefix,
+        dialect: Dialect::Stock,
+        version: status.version.text(),
+        metrics_path: None,
+        may_have_metrics: true,
+    };
+    Ok(probe_metrics(client, metrics_limit, profile).await)
+}
+
+/// Looks for the metrics of a daemon of this profile, again if that was not settled before.
+pub(super) async fn probe_metrics(client: &Client, metrics_limit: usize, mut profile: Profile) -> Profile {
+    profile.may_have_metrics = false;
     for path in METRICS_PATHS {
-        let Ok(answer) = client.get_text(path, Format::ACCEPT, metrics_limit).await else { continue };
-        if Format::from_content_type(answer.content_type.as_deref()).is_some() && answer.body.contains("hypersdk_") {
-            metrics_path = Some(path);
-            break;
+        match client.get_text(path, Format::ACCEPT, metrics_limit).await {
+            Ok(answer) => {
+                let is_text = Format::from_content_type(answer.content_type.as_deref()).is_some();
+                if is_text && answer.body.contains("hypersdk_") {
+                    profile.metrics_path = Some(path);
+                    profile.may_have_metrics = false;
+                    profile.dialect = if path == "/metrics" { Dialect::Custom } else { Dialect::Documented };
+                    break;
+                }
+            }
+            Err(error) => profile.may_have_metrics |= !error.is_absent(),
         }
     }
-    let dialect = match metrics_path {
-        None => Dialect::Stock,
-        Some("/metrics") => Dialect::Custom,
-        Some(_) => Dialect::Documented,
-    };
-    Ok(Profile { prefix, dialect, version: status.version.text(), metrics_path })
+    profile
 }
 
 async fn find_status(client: &Client) -> Result<(&'static str, StatusWire), CallError> {
@@ -95,7 +111,7 @@ async fn find_status(client: &Client) -> Result<(&'static str, StatusWire), Call
                     reason: "its status has neither total_jobs nor uptime".to_owned(),
                 });
             }
-            Err(error) if error.is_absent() => missing = missing.or(Some(error)),
+            Err(error @ CallError::Status { .. }) if error.is_absent() => missing = missing.or(Some(error)),
             // An error below the prefix says less than the first one.
             Err(error) => return Err(missing.unwrap_or(error)),
         }

@@ -97,3 +97,31 @@ async fn settings_that_cannot_work_are_refused() {
     assert!(start(vec![daemon("a", "http://h:1"), daemon("a", "http://h:2")]).contains("two sources are named"));
     assert!(start(vec![daemon("a", "ftp://h")]).contains("http://"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn metrics_that_were_in_trouble_at_first_are_found_later() {
+    const STATUS: &str = r#"{"version":"0.0.1","uptime":"1h","total_jobs":0,"timestamp":"2026-03-01T10:00:00Z"}"#;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let count = Arc::new(AtomicUsize::new(0));
+    let metrics = move || {
+        let is_first = count.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            if is_first {
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            } else {
+                ([(CONTENT_TYPE, TEXT)], "hypersdk_active_jobs 7\n").into_response()
+            }
+        }
+    };
+    let app = Router::new()
+        .route("/status", get(|| async { STATUS }))
+        .route("/jobs/query", axum::routing::post(|| async { r#"{"jobs":null,"total":0}"# }))
+        .route("/metrics", get(metrics));
+    let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+    let world = World::to(&format!("http://{addr}"));
+    world.state(UpstreamState::Polling).await;
+    world.sample("hypersdk_active_jobs", &[("daemon", "sim")], |value| value == 7.0).await;
+    world.end().await;
+    server.abort();
+}
