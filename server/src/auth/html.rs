@@ -50,7 +50,7 @@ pub(super) fn login(next: &str, error: Option<&str>, theme: Theme) -> String {
     let error = error.map(|error| format!("<p role=\"alert\" id=\"error\">{}</p>", escape(error))).unwrap_or_default();
     let described = if error.is_empty() { "" } else { " aria-invalid=\"true\" aria-describedby=\"error\"" };
     let form = format!(
-        "<h1>hyperscope</h1><p>Log in with a token. An admin makes one in the settings or with <code>hyperscope token create</code>.</p>{error}\
+        "<h1>hyperscope</h1><p>Log in with a token. Whoever runs the server makes one with <code>hyperscope token create</code>.</p>{error}\
          <form method=\"post\" action=\"/login\"><input type=\"hidden\" name=\"next\" value=\"{}\">\
          <label for=\"token\">Token</label>\
          <input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"current-password\" spellcheck=\"false\" required autofocus{described}>\

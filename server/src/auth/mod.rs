@@ -149,12 +149,6 @@ impl Auth {
         self.shared.cache.reload().await?;
         Ok(made)
     }
-
-    /// Whether requests are answered without a token.
-    #[must_use]
-    pub fn is_open_to_all(&self) -> bool {
-        self.shared.options.no_auth
-    }
 }
 
 /// The login, and the routes about sessions and tokens.
