@@ -471,6 +471,18 @@ mod tests {
     }
 
     #[test]
+    fn a_time_in_whole_seconds_does_not_replace_the_exact_one() {
+        let mut book = book(100);
+        let created = |created_at| JobUpdate { created_at: Some(created_at), ..job("a", JobStatus::Running) };
+        for (told, known) in [(START_MS, START_MS), (START_MS + 345, START_MS + 345), (START_MS, START_MS + 345)] {
+            book.update(vec![created(told)], at(0));
+            assert_eq!(book.job("a").unwrap().created_at, Some(known));
+        }
+        book.update(vec![created(START_MS + 5000)], at(0));
+        assert_eq!(book.job("a").unwrap().created_at, Some(START_MS + 5000));
+    }
+
+    #[test]
     fn an_answer_that_comes_late_changes_nothing() {
         let mut book = book(100);
         book.update(vec![JobUpdate { updated_at: Some(START_MS + 9000), ..job("a", JobStatus::Completed) }], at(9));

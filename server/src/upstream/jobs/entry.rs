@@ -95,9 +95,9 @@ impl Entry {
         take(&mut job.phase, update.phase);
         take(&mut job.bytes_total, update.bytes_total);
         job.bytes_transferred = job.bytes_transferred.max(update.bytes_transferred);
-        take(&mut job.created_at, update.created_at);
-        take(&mut job.started_at, update.started_at);
-        take(&mut job.completed_at, update.completed_at);
+        take_time(&mut job.created_at, update.created_at);
+        take_time(&mut job.started_at, update.started_at);
+        take_time(&mut job.completed_at, update.completed_at);
         job.updated_at = job.updated_at.max(update.updated_at);
         take(&mut job.format, update.format);
         take(&mut job.export_method, update.export_method);
@@ -212,6 +212,14 @@ impl Entry {
 fn take<T>(known: &mut Option<T>, news: Option<T>) {
     if news.is_some() {
         *known = news;
+    }
+}
+
+/// Takes over a time, unless it is what is known already in whole seconds, as the constant feed has it.
+fn take_time(known: &mut Option<i64>, news: Option<i64>) {
+    let is_coarser = known.is_some_and(|known| news == Some(known - known.rem_euclid(1000)));
+    if !is_coarser {
+        take(known, news);
     }
 }
 
