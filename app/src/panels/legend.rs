@@ -5,9 +5,10 @@ use model::{
     frame::Labels,
 };
 
-/// Name of a series of `query`: the legend with `{{label}}` replaced, else its labels as PromQL writes them.
+/// Name of a series of `query`: the legend with `{{label}}` replaced, or, where that is nothing, its labels as PromQL writes them.
 pub(super) fn series_name(query: &Query, labels: &Labels) -> String {
-    if query.legend.is_empty() { selector(labels, &query.expr) } else { fill(&query.legend, labels) }
+    let name = fill(&query.legend, labels);
+    if name.is_empty() { selector(labels, &query.expr) } else { name }
 }
 
 /// Replaces each `{{label}}`, and each `{{label|other}}` by the first of the labels that the series has; one that has none is nothing.
@@ -22,8 +23,7 @@ fn fill(template: &str, labels: &Labels) -> String {
         rest = after;
     }
     name.push_str(rest);
-    let name = name.trim();
-    if name.is_empty() { "(none)".to_owned() } else { name.to_owned() }
+    name.trim().to_owned()
 }
 
 /// `name{label="value"}`, or the expression if the series has no labels.
@@ -82,7 +82,7 @@ pub(super) mod tests {
         assert_eq!(name("{{job}} {{ job }}"), "node node");
         assert_eq!(name("{{daemon|job}}"), "node");
         assert_eq!(name("p95"), "p95");
-        assert_eq!(name("{{absent}}"), "(none)");
+        assert_eq!(name("{{absent}}"), "up{job=\"node\"}");
         assert_eq!(name("{{job"), "{{job");
         assert_eq!(name(""), "up{job=\"node\"}");
     }

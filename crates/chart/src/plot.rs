@@ -115,6 +115,8 @@ pub struct TimePlot<'a> {
     pub time_ticks: Vec<TimeTick>,
     /// From back to front.
     pub layers: Vec<Layer<'a>>,
+    /// The series of a stack do not end together: the youngest part of it is not final.
+    pub ragged: bool,
     /// Times that are tinted, behind all.
     pub marks: Vec<Mark>,
     /// Thresholds to draw, rising.
@@ -175,10 +177,13 @@ impl<'a> TimePlot<'a> {
     /// Makes a plot. `previous` is the y axis of the picture before, which stays if it still suits.
     #[must_use]
     pub fn new(traces: &[Trace<'a>], options: &PlotOptions<'_>, previous: Option<ValueScale>) -> Self {
-        let (stacked, lines_only): (Vec<_>, Vec<_>) = traces
+        let (stacked, lines_only): (Vec<&Trace<'a>>, Vec<&Trace<'a>>) = traces
             .iter()
             .filter(|trace| trace.draw != Draw::Mark)
             .partition(|trace| options.stacked && trace.draw == Draw::Panel);
+        let ragged = stacked
+            .windows(2)
+            .any(|pair| matches!(pair, [one, other] if one.timestamps.last() != other.timestamps.last()));
         let mut layers = stack(&stacked);
         layers.extend(lines(&lines_only, traces.len() == 1));
         let marked = traces.iter().filter(|trace| trace.draw == Draw::Mark);
@@ -199,6 +204,7 @@ impl<'a> TimePlot<'a> {
                 options.time_ticks,
             ),
             layers,
+            ragged,
             marks: marked.flat_map(|trace| marks(trace, &options.span)).collect(),
             limits: limits
                 .map(|(threshold, end)| Limit { value: threshold.value, end, color: threshold.color })
@@ -328,10 +334,11 @@ impl<'a> TimePlot<'a> {
         (1.0 - self.scale.position(value)) * height
     }
 
-    /// The youngest time that is drawn.
+    /// Time of the youngest point of a layer that is drawn.
     #[must_use]
-    pub fn newest_ms(&self) -> Option<i64> {
-        self.layers.iter().filter_map(|layer| layer.timestamps.last().copied()).max()
+    pub fn newest_ms(&self, layer: &Layer<'_>) -> Option<i64> {
+        let shown = layer.timestamps.partition_point(|timestamp| *timestamp <= self.span.end_ms);
+        layer.timestamps.get(shown.checked_sub(1)?).copied()
     }
 
     fn chart<'b, DB: DrawingBackend>(
@@ -345,6 +352,7 @@ impl<'a> TimePlot<'a> {
     fn emit(&self, layer: &Layer<'_>, width: f64, since_ms: Option<i64>, emit: impl FnMut(Option<reduce::Point>)) {
         let from = layer.first_shown(since_ms.unwrap_or(self.span.start_ms));
         let points = layer.timestamps.iter().zip(layer.upper.iter()).skip(from);
+        let points = points.take_while(|(at_ms, _)| **at_ms <= self.span.end_ms);
         let pixels = points.map(|(at_ms, value)| (self.span.position(*at_ms) * width, *value));
         reduce::columns(pixels, self.span.gap(width), emit);
     }

@@ -181,7 +181,7 @@ pub fn time_ticks(start_ms: i64, end_ms: i64, tz_offset_min: i32, most: i64) -> 
         return Vec::new();
     }
     let least_ms = length_ms / most;
-    let step_ms = TIME_STEPS_MS.into_iter().find(|step_ms| *step_ms > least_ms).unwrap_or(365 * DAY_MS);
+    let step_ms = TIME_STEPS_MS.into_iter().find(|step_ms| *step_ms >= least_ms).unwrap_or(365 * DAY_MS);
     let offset_ms = i64::from(tz_offset_min) * MINUTE_MS;
     let local_start_ms = start_ms.saturating_add(offset_ms);
     let mut at_ms = start_ms.saturating_add((step_ms - local_start_ms.rem_euclid(step_ms)) % step_ms);
@@ -268,7 +268,7 @@ mod tests {
     fn time_ticks_are_round_on_the_viewers_clock() {
         let start = 1_700_000_000_000; // 22:13:20 UTC
         let labels = |offset, length| {
-            time_ticks(start, start + length, offset, 6).into_iter().map(|tick| tick.label).collect::<Vec<_>>()
+            time_ticks(start, start + length, offset, 5).into_iter().map(|tick| tick.label).collect::<Vec<_>>()
         };
         assert_eq!(labels(0, HOUR_MS), ["22:15", "22:30", "22:45", "23:00"]);
         assert_eq!(labels(30, HOUR_MS), ["22:45", "23:00", "23:15", "23:30"]);

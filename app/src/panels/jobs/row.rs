@@ -58,7 +58,7 @@ pub(super) fn state_of(job: &Job) -> (&'static str, &'static str, Color) {
         JobStatus::Running => ("running", "\u{25b6}", Color::Blue),
         JobStatus::Completed => ("completed", "\u{2713}", Color::Green),
         JobStatus::Failed => ("failed", "\u{2715}", Color::Red),
-        JobStatus::Cancelled if job.cancel_requested => ("cancel requested", "\u{25d0}", Color::Yellow),
+        JobStatus::Cancelled if job.cancel_requested => ("cancelling", "\u{25d0}", Color::Yellow),
         JobStatus::Cancelled => ("cancelled", "\u{2298}", Color::Gray),
         JobStatus::Unknown => ("unknown", "?", Color::Gray),
     }

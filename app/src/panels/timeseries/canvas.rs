@@ -29,8 +29,8 @@ struct Drawn {
     frame: Frame,
     /// The time at the left edge, in milliseconds; not quite the span's, because the layer moves by whole pixels.
     origin_ms: f64,
-    /// Time of the youngest point.
-    newest_ms: i64,
+    /// Time of the youngest point of each series: those of one chart may come one after the other.
+    newest_ms: Vec<Option<i64>>,
     pieces: u32,
 }
 
@@ -43,6 +43,8 @@ struct Frame {
     step_ms: i64,
     theme: u32,
     inks: Vec<(Ink, bool)>,
+    /// A stack whose youngest part is not final.
+    ragged: bool,
 }
 
 /// The canvases of a chart's plot box.
@@ -153,21 +155,18 @@ fn draw_series(
         step_ms: plot.span.step_ms,
         theme,
         inks: plot.layers.iter().map(|layer| (layer.ink, layer.fill > 0.0)).collect(),
+        ragged: plot.ragged,
     };
-    let Some(newest_ms) = plot.newest_ms() else {
-        context.clear_rect(0.0, 0.0, size.width, size.height);
-        *drawn = None;
-        return;
-    };
+    let newest_ms: Vec<Option<i64>> = plot.layers.iter().map(|layer| plot.newest_ms(layer)).collect();
     context.set_line_width(LINE_WIDTH * size.ratio);
     context.set_line_join("round");
     // Dashes of a piece would not go on where those of the last one ended.
-    let continues = !plot.layers.iter().any(|layer| layer.dashed);
+    let continues = !plot.ragged && !plot.layers.iter().any(|layer| layer.dashed);
     let unchanged = |before: &&mut Drawn| before.frame == frame && before.pieces < MOST_PIECES;
     if let Some(before) = drawn.as_mut().filter(unchanged)
         && continues
         && let Some(shift) = whole_pixels(before, &plot.span, size.width)
-        && newest_ms >= before.newest_ms
+        && newest_ms.iter().zip(&before.newest_ms).all(|(now, then)| now >= then)
     {
         if shift == 0.0 && newest_ms == before.newest_ms {
             return;
@@ -179,19 +178,13 @@ fn draw_series(
         }
         let pixel_ms = milliseconds_a_pixel(&plot.span, size.width);
         before.origin_ms += shift * pixel_ms;
-        draw_layers(
-            context,
-            plot,
-            size,
-            left_edge(&plot.span, before.origin_ms) / pixel_ms,
-            Some(before.newest_ms + 1),
-        );
+        draw_layers(context, plot, size, left_edge(&plot.span, before.origin_ms) / pixel_ms, &before.newest_ms);
         before.newest_ms = newest_ms;
         before.pieces += 1;
         return;
     }
     context.clear_rect(0.0, 0.0, size.width, size.height);
-    draw_layers(context, plot, size, 0.0, None);
+    draw_layers(context, plot, size, 0.0, &[]);
     *drawn = Some(Drawn { frame, origin_ms: milliseconds(plot.span.start_ms), newest_ms, pieces: 0 });
 }
 
@@ -200,13 +193,14 @@ fn draw_layers(
     plot: &TimePlot<'_>,
     size: Size,
     offset: f64,
-    since_ms: Option<i64>,
+    drawn_ms: &[Option<i64>],
 ) {
     let pixels = Pixels { width: size.width, height: size.height, offset };
+    let since_ms = |index: usize| drawn_ms.get(index).copied().flatten().map(|newest_ms| newest_ms + 1);
     let mut path = String::new();
-    for layer in plot.layers.iter().filter(|layer| layer.fill > 0.0) {
+    for (index, layer) in plot.layers.iter().enumerate().filter(|(_, layer)| layer.fill > 0.0) {
         path.clear();
-        plot.area_path(layer, pixels, since_ms, &mut path);
+        plot.area_path(layer, pixels, since_ms(index), &mut path);
         if let Ok(area) = Path2d::new_with_path_string(&path) {
             context.set_global_alpha(layer.fill);
             context.set_fill_style_str(&color(layer.ink));
@@ -214,9 +208,9 @@ fn draw_layers(
         }
     }
     context.set_global_alpha(1.0);
-    for layer in &plot.layers {
+    for (index, layer) in plot.layers.iter().enumerate() {
         path.clear();
-        plot.line_path(layer, pixels, since_ms, &mut path);
+        plot.line_path(layer, pixels, since_ms(index), &mut path);
         if let Ok(line) = Path2d::new_with_path_string(&path) {
             context.set_stroke_style_str(&color(layer.ink));
             if layer.dashed {

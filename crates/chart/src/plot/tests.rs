@@ -72,7 +72,6 @@ fn only_thresholds_that_values_come_near_to_widen_the_axis() {
 fn no_series_still_has_axes() {
     let plot = TimePlot::new(&[], &options(&[]), None);
     assert!(plot.svg().contains("plot-grid"));
-    assert_eq!(plot.newest_ms(), None);
 }
 
 #[test]
@@ -97,4 +96,18 @@ fn lines_lie_over_a_stack_and_marks_behind_it() {
     let svg = plot.svg();
     assert!(svg.contains("<g class=\"plot-marks\"><path class=\"fill ink-series-1\" opacity=\"0.16\""), "{svg}");
     assert!(svg.contains("<g class=\"plot-series plot-dashed\">"), "{svg}");
+}
+
+#[test]
+fn what_lies_beyond_the_edge_waits() {
+    let traces = [trace(&[75_000, 100_000, 125_000], &[1.0, 2.0, 2.0]), trace(&[75_000], &[1.0])];
+    let plot = TimePlot::new(&traces, &options(&[]), None);
+    let newest: Vec<_> = plot.layers.iter().map(|layer| plot.newest_ms(layer)).collect();
+    assert_eq!(newest, [Some(100_000), Some(75_000)]);
+    let mut path = String::new();
+    let pixels = Pixels { width: 100.0, height: 40.0, offset: 0.0 };
+    plot.line_path(plot.layers.first().unwrap(), pixels, None, &mut path);
+    assert_eq!(path, "M75 20L100 0");
+    assert!(!plot.ragged);
+    assert!(TimePlot::new(&traces, &PlotOptions { stacked: true, ..options(&[]) }, None).ragged);
 }
