@@ -19,6 +19,13 @@ use super::{
 const DURATION_BOUNDS: [f64; 14] =
     [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0, 4096.0, 8192.0];
 
+/// Most providers, and most combinations of provider, type and status, that get series of their own: the words are the daemon's,
+/// and a broken one may invent new ones for ever.
+const MOST_PROVIDERS: usize = 100;
+const MOST_KINDS: usize = 1000;
+/// What stands for the rest.
+const REST: &str = "other";
+
 /// One derived number: name, labels besides those of the target, value.
 pub(super) type Derived = (&'static str, Vec<(&'static str, String)>, f64);
 
@@ -85,7 +92,10 @@ impl Tally {
                     *self.provider(provider).bytes.get_or_insert(0.0) += bytes;
                 }
                 Change::Ended { provider, job_type, status, seconds } => {
-                    let key = (provider.clone(), job_type.clone().unwrap_or_default(), status.name());
+                    let mut key = (provider.clone(), job_type.clone().unwrap_or_default(), status.name());
+                    if self.ended.len() >= MOST_KINDS && !self.ended.contains_key(&key) {
+                        key = (REST.to_owned(), REST.to_owned(), status.name());
+                    }
                     *self.ended.entry(key).or_default() += 1.0;
                     let tally = self.provider(provider);
                     match status {
@@ -111,10 +121,8 @@ impl Tally {
     }
 
     fn provider(&mut self, provider: &str) -> &mut ProviderTally {
-        if !self.providers.contains_key(provider) {
-            self.providers.insert(provider.to_owned(), ProviderTally::default());
-        }
-        self.providers.entry(provider.to_owned()).or_default()
+        let is_too_many = self.providers.len() >= MOST_PROVIDERS && !self.providers.contains_key(provider);
+        self.providers.entry(if is_too_many { REST } else { provider }.to_owned()).or_default()
     }
 
     /// All series now, but those of the names in `present`, which the daemon shows itself.
@@ -284,6 +292,25 @@ mod tests {
 
         let present = HashSet::from(["hypersdk_jobs_failed_total".to_owned()]);
         assert_eq!(value(&tally.series(&book, &present), "hypersdk_jobs_failed_total", aws), None);
+    }
+
+    #[test]
+    fn a_daemon_that_invents_providers_does_not_make_series_for_ever() {
+        let mut book = Book::new("d", Rules { cancelled_is_final: true, most_ended: 10_000 });
+        let mut tally = Tally::default();
+        let job = |number: usize| JobUpdate {
+            id: number.to_string(),
+            status: Some(JobStatus::Failed),
+            provider: Some(format!("provider-{number}")),
+            ..JobUpdate::default()
+        };
+        let moment = Moment { now_ms: 1, daemon_ms: 1 };
+        tally.count(&book.replace((0..5000).map(job).collect(), &[], moment, false).changes);
+        let series = tally.series(&book, &HashSet::new());
+        let failed = series.iter().filter(|(name, ..)| *name == "hypersdk_jobs_failed_total");
+        assert_eq!(failed.clone().count(), MOST_PROVIDERS + 1);
+        assert_eq!(failed.map(|(.., value)| value).sum::<f64>(), 5000.0);
+        assert_eq!(series.iter().filter(|(name, ..)| *name == "hypersdk_jobs_total").count(), MOST_KINDS + 1);
     }
 
     #[test]

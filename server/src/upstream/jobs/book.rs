@@ -129,10 +129,11 @@ impl Book {
     /// The daemon accepted a cancel.
     pub(in crate::upstream) fn cancel_accepted(&mut self, id: &str, moment: Moment) -> Outcome {
         let Some(entry) = self.entries.get_mut(id) else { return Outcome::default() };
-        if entry.job.status.is_final() || entry.job.cancel_requested {
+        let is_told = entry.job.cancel_requested || entry.job.status == JobStatus::Cancelled;
+        if is_told || entry.job.status.is_final() {
             return Outcome::default();
         }
-        entry.job.cancel_requested = entry.job.status != JobStatus::Cancelled;
+        entry.job.cancel_requested = true;
         entry.detailed_ms = None;
         let batch = Batch { touched: vec![(id.to_owned(), Some(entry.job.status), None)], ..Batch::default() };
         self.finish(batch, moment)
