@@ -201,6 +201,7 @@ impl Query {
             node @ (Node::Range(..) | Node::Subquery(_)) => output::tracks(&context, node, time_ms)?,
             node => output::instant(context.eval(node, Steps::instant(time_ms))?, time_ms)?,
         };
+        check_size(&value, options)?;
         Ok(self.outcome(value, context.into_notes()))
     }
 
@@ -239,6 +240,7 @@ impl Query {
         let context = Context::new(source, options, (start_ms, end_ms), step_ms);
         let computed = context.eval(&self.plan.root, steps)?;
         let value = Value::Matrix(output::matrix(computed, steps)?);
+        check_size(&value, options)?;
         Ok(self.outcome(value, context.into_notes()))
     }
 
@@ -262,6 +264,20 @@ impl Query {
         let (warnings, infos) = notes.into_texts(&self.text);
         Outcome { value, warnings, infos }
     }
+}
+
+/// Fails if a result has more series than are allowed.
+fn check_size(value: &Value, options: &Options) -> Result<(), EvalError> {
+    let series = match value {
+        Value::Vector(samples) => samples.len(),
+        Value::Matrix(matrix) => matrix.len(),
+        Value::Scalar { .. } | Value::String { .. } => return Ok(()),
+    };
+    if series > options.max_series {
+        let most = options.max_series;
+        return Err(EvalError::Limit(format!("the result has {series} series, more than the limit of {most}")));
+    }
+    Ok(())
 }
 
 /// Collects selectors with the times they are read at.

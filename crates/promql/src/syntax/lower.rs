@@ -3,28 +3,20 @@
 //! The tree decides what each token is part of; the tokens, consumed beside it in order, give what the tree lacks: positions,
 //! and the syntax that was hidden from the parser.
 
-use promql_parser::{
-    label::MatchOp as ParsedOp,
-    parser::{
-        AggregateExpr, AtModifier, BinaryExpr, Call as ParsedCall, Expr, LabelModifier, SubqueryExpr,
-        VectorMatchCardinality, VectorSelector,
-    },
+use promql_parser::parser::{
+    AggregateExpr, BinaryExpr, Call as ParsedCall, Expr, LabelModifier, SubqueryExpr, VectorMatchCardinality,
 };
-use regex::Regex;
-use std::time::UNIX_EPOCH;
 
 use super::{
     ParseError, ValueType,
-    prepare::{Lengths, Prepared, STAND_IN_LABEL},
-    token::{Kind, Token, unquote},
+    prepare::{Lengths, Prepared},
+    token::{Token, unquote},
     value_type,
 };
 use crate::{
     annotation::Position,
     functions,
-    labels::METRIC_NAME,
-    matcher::{MatchOp, Matcher},
-    plan::{Aggregate, Aggregator, At, Binary, Call, Edges, Many, Matching, Node, Operator, Selector, Shift, Subquery},
+    plan::{Aggregate, Aggregator, Binary, Call, Edges, Many, Matching, Node, Operator, Selector, Subquery},
 };
 
 /// A parsed query.
@@ -65,25 +57,25 @@ impl Part {
     }
 }
 
-struct Lowering<'a> {
+pub(super) struct Lowering<'a> {
     query: &'a str,
     tokens: &'a [Token<'a>],
-    prepared: &'a Prepared,
+    pub(super) prepared: &'a Prepared,
     /// The next token.
-    index: usize,
-    experimental: Vec<String>,
+    pub(super) index: usize,
+    pub(super) experimental: Vec<String>,
 }
 
 impl<'a> Lowering<'a> {
-    fn peek(&self) -> Option<&'a Token<'a>> {
+    pub(super) fn peek(&self) -> Option<&'a Token<'a>> {
         self.tokens.get(self.index)
     }
 
-    fn at(&self, text: &str) -> bool {
+    pub(super) fn at(&self, text: &str) -> bool {
         self.peek().is_some_and(|token| token.is(text))
     }
 
-    fn take(&mut self, text: &str) -> bool {
+    pub(super) fn take(&mut self, text: &str) -> bool {
         let found = self.at(text);
         self.index += usize::from(found);
         found
@@ -93,12 +85,12 @@ impl<'a> Lowering<'a> {
         self.peek().map_or(self.query.len(), |token| token.start)
     }
 
-    fn error(&self, position: Position, message: impl Into<String>) -> ParseError {
+    pub(super) fn error(&self, position: Position, message: impl Into<String>) -> ParseError {
         ParseError::new(self.query, position, message)
     }
 
     /// Skips a group in parentheses, braces or brackets that starts here.
-    fn skip_group(&mut self) {
+    pub(super) fn skip_group(&mut self) {
         let mut depth = 0_usize;
         while let Some(token) = self.peek() {
             self.index += 1;
@@ -162,82 +154,6 @@ impl<'a> Lowering<'a> {
             Expr::Extension(_) => return Err(self.error(position, "unsupported expression")),
         };
         Ok(Part { node, invariant, position })
-    }
-
-    /// Reads `[…]`.
-    fn range(&mut self) -> Option<Lengths> {
-        let lengths = self.prepared.lengths.get(&self.index).cloned();
-        match &lengths {
-            Some(lengths) => {
-                self.index = lengths.next;
-                self.take("]");
-                if !(lengths.length.is_literal() && lengths.step.as_ref().is_none_or(super::length::Length::is_literal))
-                {
-                    self.experimental.push("duration expressions".to_owned());
-                }
-            }
-            None => self.skip_group(),
-        }
-        lengths
-    }
-
-    /// Reads `offset`, `@`, `anchored` and `smoothed`, in any order.
-    fn shift(&mut self, at: Option<&AtModifier>) -> (Shift, Edges) {
-        let mut shift = Shift { offset: None, at: at.map(lower_at) };
-        let mut edges = Edges::Plain;
-        loop {
-            if let Some(lengths) = self.prepared.lengths.get(&self.index).filter(|_| self.at("offset")) {
-                self.index = lengths.next;
-                if !lengths.length.is_literal() {
-                    self.experimental.push("duration expressions".to_owned());
-                }
-                shift.offset = Some(lengths.length.clone());
-            } else if self.take("@") {
-                while self.take("+") || self.take("-") {}
-                self.index += 1;
-                if self.take("(") {
-                    self.take(")");
-                }
-            } else if self.take("anchored") {
-                self.experimental.push("anchored".to_owned());
-                edges = Edges::Anchored;
-            } else if self.take("smoothed") {
-                self.experimental.push("smoothed".to_owned());
-                edges = Edges::Smoothed;
-            } else {
-                return (shift, edges);
-            }
-        }
-    }
-
-    fn matchers(&mut self, selector: &VectorSelector, position: Position) -> Result<Vec<Matcher>, ParseError> {
-        if self.peek().is_some_and(|token| token.kind == Kind::Word) {
-            self.index += 1;
-        }
-        if self.at("{") {
-            self.skip_group();
-        }
-        if !selector.matchers.or_matchers.is_empty() {
-            return Err(self.error(position, "unexpected \"or\" in label matching, expected \",\" or \"}\""));
-        }
-        let mut matchers: Vec<Matcher> =
-            selector.name.iter().map(|name| Matcher::equal(METRIC_NAME, name.as_str())).collect();
-        for parsed in selector.matchers.matchers.iter().filter(|matcher| matcher.name != STAND_IN_LABEL) {
-            if parsed.name == METRIC_NAME && matchers.iter().any(|m| m.name == METRIC_NAME && m.is_equal()) {
-                let repeated = matches!(parsed.op, ParsedOp::Equal);
-                if repeated {
-                    return Err(self.error(position, "metric name must not be set twice"));
-                }
-            }
-            let op = match &parsed.op {
-                ParsedOp::Equal => MatchOp::Equal(parsed.value.clone()),
-                ParsedOp::NotEqual => MatchOp::NotEqual(parsed.value.clone()),
-                ParsedOp::Re(regex) => MatchOp::Regex(anchored(&parsed.value, regex)),
-                ParsedOp::NotRe(regex) => MatchOp::NotRegex(anchored(&parsed.value, regex)),
-            };
-            matchers.push(Matcher { name: parsed.name.clone(), op });
-        }
-        Ok(matchers)
     }
 
     fn subquery(&mut self, tree: &SubqueryExpr, position: Position) -> Result<(Node, bool), ParseError> {
@@ -394,25 +310,4 @@ fn text_of(bytes: &[u8]) -> String {
         }
     }
     text
-}
-
-fn lower_at(at: &AtModifier) -> At {
-    match at {
-        AtModifier::Start => At::Start,
-        AtModifier::End => At::End,
-        AtModifier::At(time) => {
-            let (span, negative) = match time.duration_since(UNIX_EPOCH) {
-                Ok(span) => (span, false),
-                Err(error) => (error.duration(), true),
-            };
-            let rounded = span.saturating_add(std::time::Duration::from_nanos(500_000)).as_millis();
-            let milliseconds = i64::try_from(rounded).unwrap_or(i64::MAX);
-            At::Time(if negative { -milliseconds } else { milliseconds })
-        }
-    }
-}
-
-/// The pattern as Prometheus means it: anchored, and with `.` matching a line's end too.
-fn anchored(pattern: &str, parsed: &Regex) -> Regex {
-    Regex::new(&format!("^(?s:{pattern})$")).unwrap_or_else(|_| parsed.clone())
 }

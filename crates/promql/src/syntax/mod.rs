@@ -3,6 +3,7 @@
 pub(crate) mod diagnose;
 pub(crate) mod length;
 pub(crate) mod lower;
+mod lower_selector;
 pub(crate) mod prepare;
 pub(crate) mod token;
 

@@ -1,0 +1,125 @@
+//! Selectors on the way from the parser's tree to the plan: matchers, ranges, offsets.
+
+use std::time::UNIX_EPOCH;
+
+use promql_parser::{
+    label::MatchOp as ParsedOp,
+    parser::{AtModifier, VectorSelector},
+};
+use regex::Regex;
+
+use super::{
+    ParseError,
+    length::Length,
+    lower::Lowering,
+    prepare::{Lengths, STAND_IN_LABEL},
+    token::Kind,
+};
+use crate::{
+    annotation::Position,
+    labels::METRIC_NAME,
+    matcher::{MatchOp, Matcher},
+    plan::{At, Edges, Shift},
+};
+
+impl Lowering<'_> {
+    /// Reads `[…]`.
+    pub(super) fn range(&mut self) -> Option<Lengths> {
+        let lengths = self.prepared.lengths.get(&self.index).cloned();
+        match &lengths {
+            Some(lengths) => {
+                self.index = lengths.next;
+                self.take("]");
+                if !(lengths.length.is_literal() && lengths.step.as_ref().is_none_or(Length::is_literal)) {
+                    self.experimental.push("duration expressions".to_owned());
+                }
+            }
+            None => self.skip_group(),
+        }
+        lengths
+    }
+
+    /// Reads `offset`, `@`, `anchored` and `smoothed`, in any order.
+    pub(super) fn shift(&mut self, at: Option<&AtModifier>) -> (Shift, Edges) {
+        let mut shift = Shift { offset: None, at: at.map(lower_at) };
+        let mut edges = Edges::Plain;
+        loop {
+            if let Some(lengths) = self.prepared.lengths.get(&self.index).filter(|_| self.at("offset")) {
+                self.index = lengths.next;
+                if !lengths.length.is_literal() {
+                    self.experimental.push("duration expressions".to_owned());
+                }
+                shift.offset = Some(lengths.length.clone());
+            } else if self.take("@") {
+                while self.take("+") || self.take("-") {}
+                self.index += 1;
+                if self.take("(") {
+                    self.take(")");
+                }
+            } else if self.take("anchored") {
+                self.experimental.push("anchored".to_owned());
+                edges = Edges::Anchored;
+            } else if self.take("smoothed") {
+                self.experimental.push("smoothed".to_owned());
+                edges = Edges::Smoothed;
+            } else {
+                return (shift, edges);
+            }
+        }
+    }
+
+    pub(super) fn matchers(
+        &mut self,
+        selector: &VectorSelector,
+        position: Position,
+    ) -> Result<Vec<Matcher>, ParseError> {
+        if self.peek().is_some_and(|token| token.kind == Kind::Word) {
+            self.index += 1;
+        }
+        if self.at("{") {
+            self.skip_group();
+        }
+        if !selector.matchers.or_matchers.is_empty() {
+            return Err(self.error(position, "unexpected \"or\" in label matching, expected \",\" or \"}\""));
+        }
+        let mut matchers: Vec<Matcher> =
+            selector.name.iter().map(|name| Matcher::equal(METRIC_NAME, name.as_str())).collect();
+        for parsed in selector.matchers.matchers.iter().filter(|matcher| matcher.name != STAND_IN_LABEL) {
+            if parsed.name == METRIC_NAME && matchers.iter().any(|m| m.name == METRIC_NAME && m.is_equal()) {
+                let repeated = matches!(parsed.op, ParsedOp::Equal);
+                if repeated {
+                    return Err(self.error(position, "metric name must not be set twice"));
+                }
+            }
+            let op = match &parsed.op {
+                ParsedOp::Equal => MatchOp::Equal(parsed.value.clone()),
+                ParsedOp::NotEqual => MatchOp::NotEqual(parsed.value.clone()),
+                ParsedOp::Re(regex) => MatchOp::Regex(anchored(&parsed.value, regex)),
+                ParsedOp::NotRe(regex) => MatchOp::NotRegex(anchored(&parsed.value, regex)),
+            };
+            matchers.push(Matcher { name: parsed.name.clone(), op });
+        }
+        Ok(matchers)
+    }
+}
+
+fn lower_at(at: &AtModifier) -> At {
+    match at {
+        AtModifier::Start => At::Start,
+        AtModifier::End => At::End,
+        AtModifier::At(time) => {
+            let (span, negative) = match time.duration_since(UNIX_EPOCH) {
+                Ok(span) => (span, false),
+                Err(error) => (error.duration(), true),
+            };
+            let rounded = span.saturating_add(std::time::Duration::from_nanos(500_000)).as_millis();
+            let milliseconds = i64::try_from(rounded).unwrap_or(i64::MAX);
+            At::Time(if negative { -milliseconds } else { milliseconds })
+        }
+    }
+}
+
+/// The pattern as Prometheus means it: anchored, and with `.` matching a line's end too.
+fn anchored(pattern: &str, parsed: &Regex) -> Regex {
+    Regex::new(&format!("^(?s:{pattern})$")).unwrap_or_else(|_| parsed.clone())
+}

@@ -1,0 +1,112 @@
+//! What an evaluation may use, and that no query can take more.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use promql::{
+    EvalError, Options, Value,
+    labels::Labels,
+    matcher::Matcher,
+    source::{SeriesSamples, SeriesSource, SourceError},
+};
+
+/// A hundred series with a sample every ten seconds.
+struct Hundred;
+
+impl SeriesSource for Hundred {
+    fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<SeriesSamples>, SourceError> {
+        let series = (0..100).map(|number| {
+            let labels = Labels::new([("__name__", "m".to_owned()), ("i", number.to_string())]);
+            let timestamps: Vec<i64> =
+                (0..360).map(|index| index * 10_000).filter(|time| (start_ms..=end_ms).contains(time)).collect();
+            let values = vec![1.0; timestamps.len()];
+            SeriesSamples { labels, timestamps, values, ..SeriesSamples::default() }
+        });
+        Ok(series.filter(|series| matchers.iter().all(|m| m.matches(series.labels.get(&m.name)))).collect())
+    }
+}
+
+/// A source that is down.
+struct Down;
+
+impl SeriesSource for Down {
+    fn select(&self, _: &[Matcher], _: i64, _: i64) -> Result<Vec<SeriesSamples>, SourceError> {
+        Err(SourceError { message: "disk gone".to_owned(), source: None })
+    }
+}
+
+fn range(query: &str, options: &Options) -> Result<Value, EvalError> {
+    let query = promql::parse(query).map_err(|error| EvalError::Query(error.to_string()))?;
+    query.range(&Hundred, 0, 3_600_000, 60_000, options).map(|outcome| outcome.value)
+}
+
+#[test]
+fn limits_are_kept() {
+    assert!(matches!(range("m", &Options::default()), Ok(Value::Matrix(matrix)) if matrix.len() == 100));
+    let few_series = Options { max_series: 99, ..Options::default() };
+    assert!(matches!(range("m", &few_series), Err(EvalError::Limit(_))));
+    let few_series = Options { max_series: 150, ..Options::default() };
+    assert!(matches!(range(r#"m or label_replace(m, "j", "x", "", "")"#, &few_series), Err(EvalError::Limit(_))));
+    let few_points = Options { max_points_per_series: 60, ..Options::default() };
+    assert!(matches!(range("m", &few_points), Err(EvalError::Limit(_))));
+    let few_samples = Options { max_samples: 36_000, ..Options::default() };
+    assert!(matches!(range("rate(m[5m])", &few_samples), Err(EvalError::Limit(_))));
+    assert!(matches!(range("sum_over_time(vector(1)[100d:1ms])", &Options::default()), Err(EvalError::Limit(_))));
+}
+
+#[test]
+fn a_caller_can_end_an_evaluation() {
+    let asked = AtomicUsize::new(0);
+    let cancelled = || asked.fetch_add(1, Ordering::Relaxed) > 50;
+    let options = Options { cancelled: &cancelled, ..Options::default() };
+    assert!(matches!(range("sum(rate(m[5m])) + sum(m)", &options), Err(EvalError::Cancelled)));
+    let asked = asked.load(Ordering::Relaxed);
+    assert!(asked < 60, "went on after {asked} questions");
+}
+
+#[test]
+fn a_failing_source_is_reported() {
+    let error = promql::parse("m").unwrap().instant(&Down, 0, &Options::default()).unwrap_err();
+    assert_eq!(error.to_string(), "disk gone");
+}
+
+#[test]
+fn what_is_experimental_must_be_enabled() {
+    let off = Options::default();
+    let on = Options { experimental: true, ..Options::default() };
+    for query in [r#"sort_by_label(m, "i")"#, "limitk(3, m)", "rate(m[5m * 2])", "rate(m[5m] smoothed)"] {
+        assert!(matches!(range(query, &off), Err(EvalError::NotEnabled(_))), "{query}");
+        assert!(range(query, &on).is_ok(), "{query}");
+    }
+    assert!(range("holt_winters(m[5m], 0.5, 0.5)", &off).is_ok());
+}
+
+#[test]
+fn the_deepest_query_fits_into_a_small_stack() {
+    let deepest = [
+        format!("{}m", "m + ".repeat(499)),
+        format!("{}m", "-".repeat(500)),
+        format!("{}m{}", "abs(".repeat(150), ")".repeat(150)),
+        format!("{}m{}", "(".repeat(150), ")".repeat(150)),
+        format!("sum_over_time({}m{})", "max_over_time(".repeat(100), "[1m:10s])".repeat(100)),
+    ];
+    let small = std::thread::Builder::new().stack_size(2 * 1024 * 1024);
+    let worked = small.spawn(move || {
+        for query in &deepest {
+            if let Ok(query) = promql::parse(query) {
+                let _ = query.instant(&Hundred, 600_000, &Options { max_samples: 1_000_000, ..Options::default() });
+            }
+        }
+    });
+    assert!(worked.unwrap().join().is_ok());
+    for query in ["(".repeat(100_000), "1+".repeat(100_000), "a[".repeat(50_000)] {
+        assert!(promql::parse(&query).is_err());
+    }
+}
+
+#[test]
+fn a_query_names_its_selectors_and_the_time_they_need() {
+    let query = promql::parse("rate(a[5m] offset 1m) + sum_over_time(b[10m:1m]) + c @ 100").unwrap();
+    let bounds = query.selectors(1_000_000, 2_000_000, 15_000, &Options::default());
+    let bounds: Vec<(i64, i64)> = bounds.iter().map(|bounds| (bounds.start_ms, bounds.end_ms)).collect();
+    assert_eq!(bounds, [(640_001, 1_940_000), (100_001, 2_000_000), (-199_999, 100_000)]);
+}
