@@ -1,6 +1,6 @@
 //! Parts of a date, in UTC.
 
-/// A time cut into days and the rest, or no time at all.
+/// A time cut into days and the rest.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     /// Days since the Unix epoch.
@@ -12,11 +12,15 @@ pub(crate) struct Moment {
 const DAY: i64 = 86_400;
 
 impl Moment {
-    /// The moment of a Unix time in seconds. Fractions are cut off, and a time that is none counts as the earliest.
-    #[allow(clippy::cast_possible_truncation, reason = "saturating, as intended")]
+    /// The moment of a Unix time in seconds, whose fraction is cut off. A time that no 64-bit count of seconds can hold, or that
+    /// is no number, is 2^63 seconds after the epoch, as in Prometheus.
+    #[allow(clippy::cast_possible_truncation, reason = "the range is checked before")]
     pub(crate) fn new(seconds: f64) -> Self {
-        // Far beyond any year that a calendar is of use for, and safe from overflow below.
-        let seconds = (seconds as i64).clamp(-1_000_000_000_000_000, 1_000_000_000_000_000);
+        const END: f64 = 9.223_372_036_854_776e18;
+        if seconds.is_nan() || seconds.abs() >= END {
+            return Moment { days: 106_751_991_167_300, seconds: 55_808 };
+        }
+        let seconds = seconds as i64;
         Moment { days: seconds.div_euclid(DAY), seconds: seconds.rem_euclid(DAY) }
     }
 
@@ -107,9 +111,13 @@ mod tests {
     }
 
     #[test]
-    fn no_number_panics() {
+    fn what_is_no_time_is_the_end_of_time() {
         for seconds in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {
-            part("day_of_year", seconds);
+            assert_eq!(part("year", seconds), 292_277_026_596.0);
+            assert_eq!(part("day_of_year", seconds), 339.0);
+            assert_eq!((part("hour", seconds), part("minute", seconds)), (15.0, 30.0));
         }
+        part("day_of_year", 9.2e18);
+        part("day_of_year", -9.2e18);
     }
 }

@@ -20,6 +20,9 @@ pub(crate) fn first_misfit(query: &str, tokens: &[Token]) -> (usize, String) {
             Expected::Operand => match token.kind {
                 Kind::Number | Kind::Text => expected = Expected::Operator,
                 Kind::Word if takes_labels(token) && next_is("(") => index = skip_group(tokens, index + 1),
+                Kind::Word if takes_labels(token) && !token.text.starts_with("group") => {
+                    return expected_labels(query, tokens, index);
+                }
                 Kind::Word if token.is("bool") => {}
                 Kind::Word if next_is("(") || next_is("by") || next_is("without") => {}
                 Kind::Word => expected = Expected::Operator,
@@ -28,16 +31,23 @@ pub(crate) fn first_misfit(query: &str, tokens: &[Token]) -> (usize, String) {
                     ")" if index.checked_sub(1).and_then(|i| tokens.get(i)).is_some_and(|t| t.is("(")) => {
                         expected = Expected::Operator;
                     }
-                    "{" => {
-                        index = skip_group(tokens, index);
-                        expected = Expected::Operator;
-                    }
+                    "{" => match label_matchers(query, tokens, index) {
+                        Ok(end) => {
+                            index = end;
+                            expected = Expected::Operator;
+                        }
+                        Err(misfit) => return misfit,
+                    },
                     _ => return misfit(),
                 },
             },
             Expected::Operator => match token.text {
                 ")" | "]" => {}
-                "{" | "[" => index = skip_group(tokens, index),
+                "{" => match label_matchers(query, tokens, index) {
+                    Ok(end) => index = end,
+                    Err(misfit) => return misfit,
+                },
+                "[" => index = skip_group(tokens, index),
                 "," | "+" | "-" | "*" | "/" | "%" | "^" | "==" | "!=" | "<" | ">" | "<=" | ">=" | "@" => {
                     expected = Expected::Operand;
                 }
@@ -45,12 +55,60 @@ pub(crate) fn first_misfit(query: &str, tokens: &[Token]) -> (usize, String) {
                     expected = Expected::Operand;
                 }
                 _ if (token.is("by") || token.is("without")) && next_is("(") => index = skip_group(tokens, index + 1),
+                _ if token.is("by") || token.is("without") => return expected_labels(query, tokens, index),
                 _ => return misfit(),
             },
         }
         index += 1;
     }
     (query.len(), "unexpected end of input".to_owned())
+}
+
+/// The complaint that no labels follow a keyword.
+fn expected_labels(query: &str, tokens: &[Token], keyword: usize) -> (usize, String) {
+    let text = format!("unexpected {} in grouping opts, expected \"(\"", describe_at(tokens, keyword + 1));
+    (tokens.get(keyword + 1).map_or(query.len(), |token| token.start), text)
+}
+
+/// Index of the brace that closes the label matchers opened at `open`.
+///
+/// # Errors
+/// Something does not fit: where and what.
+fn label_matchers(query: &str, tokens: &[Token], open: usize) -> Result<usize, (usize, String)> {
+    let mut index = open + 1;
+    let is = |index: usize, fits: &dyn Fn(&Token) -> bool| tokens.get(index).is_some_and(fits);
+    let misfit = |index: usize, expected: &str| {
+        let text = format!("unexpected {} in label matching, expected {expected}", describe_at(tokens, index));
+        Err((tokens.get(index).map_or(query.len(), |token| token.start), text))
+    };
+    loop {
+        if is(index, &|token| token.is("}")) {
+            return Ok(index);
+        }
+        let quoted = is(index, &|token| token.kind == Kind::Text);
+        if !quoted && !is(index, &|token| token.kind == Kind::Word) {
+            return misfit(index, "identifier or \"}\"");
+        }
+        index += 1;
+        if is(index, &|token| matches!(token.text, "=" | "!=" | "=~" | "!~")) {
+            index += 1;
+            if !is(index, &|token| token.kind == Kind::Text) {
+                return misfit(index, "string");
+            }
+            index += 1;
+        } else if !quoted {
+            return misfit(index, "label matching operator");
+        }
+        if is(index, &|token| token.is(",")) {
+            index += 1;
+        } else if !is(index, &|token| token.is("}")) {
+            return misfit(index, "\",\" or \"}\"");
+        }
+    }
+}
+
+fn describe_at(tokens: &[Token], index: usize) -> String {
+    tokens.get(index).map_or("end of input".to_owned(), describe)
 }
 
 fn takes_labels(token: &Token) -> bool {
@@ -95,6 +153,10 @@ mod tests {
             ("1 + * 2", 4, "unexpected \"*\""),
             ("1 +", 3, "unexpected end of input"),
             ("sum by (a) (up) 3", 16, "unexpected number \"3\""),
+            ("sum(up) by", 10, "unexpected end of input in grouping opts, expected \"(\""),
+            ("sum by up", 7, "unexpected identifier \"up\" in grouping opts, expected \"(\""),
+            ("up{a=}", 5, "unexpected \"}\" in label matching, expected string"),
+            ("up{a=\"x\" b=\"y\"}", 9, "unexpected identifier \"b\" in label matching, expected \",\" or \"}\""),
         ] {
             assert_eq!(first_misfit(query, &tokens(query)), (position, message.to_owned()), "{query}");
         }

@@ -12,6 +12,7 @@ use crate::{
     plan::Node,
 };
 use lower::Lowered;
+use token::Token;
 
 /// A query that is not PromQL: what is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -50,29 +51,36 @@ pub(crate) fn parse(query: &str) -> Result<Lowered, ParseError> {
     }
 }
 
-/// Adds a position to the parser's message.
-fn locate(query: &str, tokens: &[token::Token], message: &str) -> ParseError {
-    let position_of = |name: &str| {
-        let call = |pair: &[token::Token]| {
-            matches!(pair, [word, mark] if word.text == name && mark.is("("))
-                .then(|| pair.first().map(|t| t.start))
-                .flatten()
-        };
-        tokens.windows(2).find_map(call)
-    };
+/// Adds a position to the parser's message, and puts it in Prometheus' words.
+fn locate(query: &str, tokens: &[Token], message: &str) -> ParseError {
     let quoted = message.split('\'').nth(1).unwrap_or_default();
+    let call_position = || {
+        let starts = |pair: &[Token]| match pair {
+            [word, mark] if word.text == quoted && mark.is("(") => Some(word.start),
+            _ => None,
+        };
+        tokens.windows(2).find_map(starts)
+    };
     if message == "invalid promql query" {
         let (position, message) = diagnose::first_misfit(query, tokens);
         return ParseError::new(query, position, message);
     }
-    if message.starts_with("unknown function") {
-        let text = format!("unknown function with name {quoted:?}");
-        return ParseError::new(query, position_of(quoted).unwrap_or(0), text);
+    if message.starts_with("unexpected character") || message.starts_with("unexpected identifier") {
+        // The mark after which it stands, or what it is itself.
+        let position = tokens.iter().find(|token| token.text.starts_with(quoted)).map_or(0, |token| token.start);
+        return ParseError::new(query, position, message);
     }
     if message.starts_with("unclosed") || message.contains("end of input") || message.contains("unterminated") {
         return ParseError::new(query, query.len(), message);
     }
-    ParseError::new(query, position_of(quoted).unwrap_or(0), message)
+    let words = message
+        .replace('\'', "\"")
+        .replace("got matrix", "got range vector")
+        .replace("got vector", "got instant vector")
+        .replace("expected type matrix", "expected type range vector")
+        .replace("expected type vector", "expected type instant vector")
+        .replace("scalar or vector, got: ", "scalar or instant vector, got ");
+    ParseError::new(query, call_position().unwrap_or(0), words)
 }
 
 /// The type of what an expression yields.
