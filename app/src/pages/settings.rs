@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::shell::{Page, TopBar, zone_words};
+use crate::shell::{Page, TopBar};
 
 /// Facts on session, page and server.
 #[component]
@@ -45,7 +45,7 @@ pub(crate) fn SettingsPage() -> impl IntoView {
                     <dt>"Theme"</dt>
                     <dd>{theme}</dd>
                     <dt>"Times"</dt>
-                    <dd>{move || zone_words(page.clock.offset_min.get())}</dd>
+                    <dd>{move || model::civil::zone_name(page.clock.offset_min.get())}</dd>
                     <dt>"Connection"</dt>
                     <dd>{move || page.live.connection.get().words(page.clock)}</dd>
                 </dl>

@@ -20,7 +20,7 @@ use model::{
 };
 
 pub(crate) use icons::Icon;
-pub(crate) use picker::{RangePicker, RefreshPicker, zone_words};
+pub(crate) use picker::{RangePicker, RefreshPicker};
 pub(crate) use refresh::Refresh;
 use sidebar::Sidebar;
 pub(crate) use topbar::{ConnectionIndicator, TopBar};

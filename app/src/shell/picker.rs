@@ -3,12 +3,13 @@
 use leptos::{ev::SubmitEvent, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 use model::{
+    civil::{Civil, zone_name},
     range::{DurationMs, Instant, TimeRange},
     unit::whole_duration,
 };
 
 use super::{Icon, Page, Refresh};
-use crate::{clock::Civil, platform};
+use crate::platform;
 
 /// The time range: presets and a custom one.
 #[component]
@@ -66,12 +67,12 @@ fn CustomRange() -> impl IntoView {
     };
     let bound = move |pick: fn((i64, i64)) -> i64| {
         let range_ms = page.url.range.get().resolve(page.clock.now_ms.get_untracked());
-        Civil::at(pick(range_ms), page.clock.offset_min.get()).input_value()
+        Civil::new(pick(range_ms), page.clock.offset_min.get()).input_value()
     };
     let refresh = move || page.url.refresh.get().parameter();
     view! {
         <form class="custom-range" method="get" action=move || page.url.path.get() on:submit=apply>
-            <p class="drop-heading">"From a time to a time, " {move || zone_words(page.clock.offset_min.get())}</p>
+            <p class="drop-heading">"From a time to a time, " {move || zone_name(page.clock.offset_min.get())}</p>
             <label>
                 "From"
                 <input type="datetime-local" name="from" required node_ref=from value=move || bound(|(start, _)| start) />
@@ -146,24 +147,13 @@ fn spelled(window_ms: i64) -> String {
     }
 }
 
-/// `UTC`, `UTC+2`, `UTC-3:30`.
-pub(crate) fn zone_words(offset_min: i32) -> String {
-    let (hours, minutes) = (offset_min.abs() / 60, offset_min.abs() % 60);
-    match (offset_min, minutes) {
-        (0, _) => "UTC".to_owned(),
-        (offset, 0) => format!("UTC{}{hours}", if offset < 0 { '-' } else { '+' }),
-        (offset, _) => format!("UTC{}{hours}:{minutes:02}", if offset < 0 { '-' } else { '+' }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn ranges_and_zones_are_spelled() {
+    fn ranges_are_spelled() {
         let spelled_ms = [900_000, 3_600_000, 86_400_000, 172_800_000, 5_400_000, 1_000].map(spelled);
         assert_eq!(spelled_ms, ["15 minutes", "1 hour", "1 day", "2 days", "90 minutes", "1s"]);
-        assert_eq!([0, 120, -210].map(zone_words), ["UTC", "UTC+2", "UTC-3:30"]);
     }
 }

@@ -73,6 +73,18 @@ impl Civil {
         format!("{:02}:{:02}:{:02}", self.hour, self.minute, self.second)
     }
 
+    /// `2026-03-07`.
+    #[must_use]
+    pub fn date(&self) -> String {
+        format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+
+    /// What an input of type `datetime-local` holds: `2026-03-07T09:05`.
+    #[must_use]
+    pub fn input_value(&self) -> String {
+        format!("{}T{}", self.date(), self.clock())
+    }
+
     fn month_name(&self) -> &'static str {
         usize::try_from(self.month - 1).ok().and_then(|index| MONTHS.get(index)).copied().unwrap_or("?")
     }
@@ -81,7 +93,7 @@ impl Civil {
 impl fmt::Display for Civil {
     /// `2026-03-07 09:05:31`.
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(formatter, "{:04}-{:02}-{:02} {}", self.year, self.month, self.day, self.clock_seconds())
+        write!(formatter, "{} {}", self.date(), self.clock_seconds())
     }
 }
 
@@ -107,6 +119,7 @@ mod tests {
         assert_eq!(Civil::new(1_700_000_000_000, 0).to_string(), "2023-11-14 22:13:20");
         assert_eq!(Civil::new(1_700_000_000_000, 120).to_string(), "2023-11-15 00:13:20");
         assert_eq!(Civil::new(1_700_000_000_000, -210).clock(), "18:43");
+        assert_eq!(Civil::new(1_709_251_199_000, 60).input_value(), "2024-03-01T00:59");
         assert_eq!(Civil::new(-1, 0).to_string(), "1969-12-31 23:59:59");
     }
 
