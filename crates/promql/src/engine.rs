@@ -10,7 +10,7 @@ use crate::{
     output,
     plan::{Node, Selector, Shift},
     source::{SeriesSamples, SeriesSource, SourceError},
-    syntax::{self, ParseError, ValueType, lower::Lowered, value_type},
+    syntax::{self, ParseError, ValueType, lower::Lowered, print::Printed, value_type},
     value::{Sample, Steps},
 };
 
@@ -184,6 +184,14 @@ impl Query {
         &self.text
     }
 
+    /// The query with its selectors changed: other names, further conditions. `change` gets each selector's matchers in turn.
+    #[must_use]
+    pub fn with_selectors(&self, mut change: impl FnMut(&mut Vec<Matcher>)) -> Self {
+        let mut changed = self.clone();
+        changed.plan.root.each_selector(&mut change);
+        changed
+    }
+
     /// The type of an instant query's result.
     #[must_use]
     pub fn value_type(&self) -> ValueType {
@@ -263,6 +271,13 @@ impl Query {
     fn outcome(&self, value: Value, notes: Notes) -> Outcome {
         let (warnings, infos) = notes.into_texts(&self.text);
         Outcome { value, warnings, infos }
+    }
+}
+
+impl fmt::Display for Query {
+    /// The query in a uniform spelling, after any change to its selectors.
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        Printed(&self.plan.root).fmt(formatter)
     }
 }
 

@@ -21,6 +21,25 @@ pub(crate) enum Node {
 }
 
 impl Node {
+    /// Hands each selector's matchers to `change`.
+    pub(crate) fn each_selector(&mut self, change: &mut dyn FnMut(&mut Vec<Matcher>)) {
+        match self {
+            Node::Number(_) | Node::Text(_) => {}
+            Node::Instant(selector) | Node::Range(selector, _) => change(&mut selector.matchers),
+            Node::Subquery(subquery) => subquery.inner.each_selector(change),
+            Node::Negate(inner) | Node::Invariant(inner) => inner.each_selector(change),
+            Node::Binary(binary) => {
+                binary.left.each_selector(change);
+                binary.right.each_selector(change);
+            }
+            Node::Aggregate(aggregate) => {
+                aggregate.parameter.iter_mut().for_each(|node| node.each_selector(change));
+                aggregate.inner.each_selector(change);
+            }
+            Node::Call(call) => call.arguments.iter_mut().for_each(|node| node.each_selector(change)),
+        }
+    }
+
     /// How a range selector treats its ends; of anything else as usual.
     pub(crate) fn edges(&self) -> Edges {
         match self {

@@ -110,3 +110,19 @@ fn a_query_names_its_selectors_and_the_time_they_need() {
     let bounds: Vec<(i64, i64)> = bounds.iter().map(|bounds| (bounds.start_ms, bounds.end_ms)).collect();
     assert_eq!(bounds, [(640_001, 1_940_000), (100_001, 2_000_000), (-199_999, 100_000)]);
 }
+
+#[test]
+fn selectors_can_be_renamed_and_narrowed() {
+    let query = promql::parse(r#"sum(rate(old_total{a="b"}[5m])) / count(m) > 1"#).unwrap();
+    let changed = query.with_selectors(|matchers| {
+        for matcher in matchers.iter_mut().filter(|matcher| matcher.name == "__name__") {
+            if matcher.matches("old_total") {
+                *matcher = Matcher::equal("__name__", "new_total");
+            }
+        }
+        matchers.push(Matcher::equal("team", "blue"));
+    });
+    let expected = r#"sum(rate(new_total{a="b", team="blue"}[5m])) / count(m{team="blue"}) > 1"#;
+    assert_eq!(changed.to_string(), expected);
+    assert_eq!(changed.text(), query.text());
+}

@@ -16,7 +16,7 @@ use crate::{
 
 /// Evaluates; says what is not as expected.
 pub(crate) fn check(eval: &Eval, store: &Memory) -> Result<(), String> {
-    let outcome = evaluate(eval, store);
+    let outcome = evaluate(eval, &eval.expression, store);
     if let Some(message) = &eval.fails {
         return match outcome {
             Ok(_) => Err("succeeded, but should have failed".to_owned()),
@@ -28,6 +28,7 @@ pub(crate) fn check(eval: &Eval, store: &Memory) -> Result<(), String> {
     remarks("warning", &outcome.warnings, &eval.warns, eval.warns_not)?;
     remarks("info", &outcome.infos, &eval.informs, eval.informs_not)?;
     values(eval, outcome.value)?;
+    printed(eval, store)?;
     let (time, _, step) = eval.times;
     if step == 0 && eval.string.is_none() && eval.range_vector.is_none() && !eval.ordered {
         same_in_range(eval, store, time)?;
@@ -39,8 +40,8 @@ fn options() -> Options<'static> {
     Options { experimental: true, max_points_per_series: 1_000_000, ..Options::default() }
 }
 
-fn evaluate(eval: &Eval, store: &Memory) -> Result<Outcome, String> {
-    let query = promql::parse(&eval.expression).map_err(|error| error.to_string())?;
+fn evaluate(eval: &Eval, expression: &str, store: &Memory) -> Result<Outcome, String> {
+    let query = promql::parse(expression).map_err(|error| error.to_string())?;
     let (start, end, step) = eval.times;
     let outcome = if step == 0 {
         query.instant(store, start, &options())
@@ -48,6 +49,17 @@ fn evaluate(eval: &Eval, store: &Memory) -> Result<Outcome, String> {
         query.range(store, start, end, step, &options())
     };
     outcome.map_err(|error| error.to_string())
+}
+
+/// The query as the engine prints it must be the same query.
+fn printed(eval: &Eval, store: &Memory) -> Result<(), String> {
+    let text = promql::parse(&eval.expression).map_err(|error| error.to_string())?.to_string();
+    let again = promql::parse(&text).map_err(|error| format!("printed as {text}: {error}"))?;
+    if again.to_string() != text {
+        return Err(format!("printed as {text}, and that as {again}"));
+    }
+    let outcome = evaluate(eval, &text, store)?;
+    values(eval, outcome.value).map_err(|reason| format!("printed as {text}: {reason}"))
 }
 
 /// An instant query must give what a range query gives at the same time.

@@ -5,6 +5,7 @@ pub(crate) mod length;
 pub(crate) mod lower;
 mod lower_selector;
 pub(crate) mod prepare;
+pub(crate) mod print;
 pub(crate) mod token;
 
 use crate::{
