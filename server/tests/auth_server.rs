@@ -327,7 +327,7 @@ async fn a_port_in_use_is_told_and_a_healthy_server_is_healthy() {
     let home = TempDir::new().unwrap();
     let server = Server::start(home.path(), &[]);
     let address = server.url.strip_prefix("http://").unwrap();
-    let healthy = program(home.path()).args(["healthcheck", "--listen", address]).status().unwrap();
+    let healthy = program(home.path()).args(["healthcheck", "--listen", address]).output().unwrap().status;
     assert_eq!(healthy.code(), Some(0));
     let other = TempDir::new().unwrap();
     let second = program(other.path()).args(["serve", "--listen", address]).output().unwrap();
