@@ -300,7 +300,7 @@ mod tests {
             "max_over_time((a + b)[1d:30s] @ start() offset 10ms)",
             "topk(3, a) or quantile without () (0.5, b @ 12.5)",
             r#"label_replace({__name__="a.b", c="\"\\"}, "d", "$1", "e", "(.*)")"#,
-            "rate(a[(5m) * (2)] smoothed) + time()",
+            "rate(a[(5m) * (2s)] smoothed) + time()",
             "-1 ^ 2 + Inf",
         ] {
             assert_eq!(printed(query), query);
