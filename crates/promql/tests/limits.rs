@@ -126,3 +126,43 @@ fn selectors_can_be_renamed_and_narrowed() {
     assert_eq!(changed.to_string(), expected);
     assert_eq!(changed.text(), query.text());
 }
+
+#[test]
+fn one_long_series_can_be_given_up_too() {
+    /// A series with a sample every millisecond.
+    struct Dense;
+    impl SeriesSource for Dense {
+        fn select(&self, _: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<SeriesSamples>, SourceError> {
+            let timestamps: Vec<i64> = (start_ms.max(0)..=end_ms).collect();
+            let values = vec![1.0; timestamps.len()];
+            Ok(vec![SeriesSamples { timestamps, values, ..SeriesSamples::default() }])
+        }
+    }
+    let asked = AtomicUsize::new(0);
+    let cancelled = || asked.fetch_add(1, Ordering::Relaxed) > 5;
+    let options = Options { cancelled: &cancelled, ..Options::default() };
+    let query = promql::parse("stddev_over_time(m[100s])").unwrap();
+    let error = query.range(&Dense, 100_000, 200_000, 10, &options).unwrap_err();
+    assert!(matches!(error, EvalError::Cancelled), "{error}");
+}
+
+#[test]
+fn few_samples_cannot_become_very_many_series() {
+    /// A value of its own at each step.
+    struct Changing;
+    impl SeriesSource for Changing {
+        fn select(&self, _: &[Matcher], _: i64, _: i64) -> Result<Vec<SeriesSamples>, SourceError> {
+            let series = (0..20_u32).map(|number| SeriesSamples {
+                labels: Labels::new([("i", number.to_string())]),
+                timestamps: (0..1000).map(|index| index * 1000).collect(),
+                values: (0..1000_u32).map(|index| f64::from(index * 20 + number)).collect(),
+                ..SeriesSamples::default()
+            });
+            Ok(series.collect())
+        }
+    }
+    let options = Options { max_series: 5_000, ..Options::default() };
+    let query = promql::parse(r#"count_values("v", m)"#).unwrap();
+    let error = query.range(&Changing, 0, 999_000, 1000, &options).unwrap_err();
+    assert!(matches!(error, EvalError::Limit(_)), "{error}");
+}

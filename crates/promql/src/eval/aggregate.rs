@@ -80,7 +80,7 @@ impl Context<'_> {
             let fast = if plain { fold(aggregate.operator, &group.members, steps) } else { None };
             let column = match fast {
                 Some(values) => Column::from_values(values),
-                None => self.reduce(aggregate, &group.members, &parameter, steps),
+                None => self.reduce(aggregate, &group.members, &parameter, steps)?,
             };
             if !column.is_absent() {
                 results.push(Series { labels: group.labels, drop_name: group.drop_name, column });
@@ -90,11 +90,18 @@ impl Context<'_> {
     }
 
     /// Any aggregation of any values, step by step.
-    fn reduce(&self, aggregate: &Aggregate, members: &[&Series], parameter: &[f64], steps: Steps) -> Column {
+    fn reduce(
+        &self,
+        aggregate: &Aggregate,
+        members: &[&Series],
+        parameter: &[f64],
+        steps: Steps,
+    ) -> Result<Column, EvalError> {
         let mut column = Column::absent(steps.count);
         let mut floats = Vec::with_capacity(members.len());
         let mut histograms: Vec<(i64, Arc<Histogram>)> = Vec::new();
         for step in 0..steps.count {
+            self.check()?;
             floats.clear();
             histograms.clear();
             for series in members {
@@ -106,7 +113,7 @@ impl Context<'_> {
             let phi = parameter.get(step).copied().unwrap_or(f64::NAN);
             column.set(step, self.reduce_step(aggregate, &mut floats, &histograms, phi));
         }
-        column
+        Ok(column)
     }
 
     fn reduce_step(
@@ -198,6 +205,8 @@ impl Context<'_> {
             self.check()?;
             let kept = group.labels;
             for member in group.members {
+                self.check()?;
+                self.limit_series(results.len())?;
                 for step in 0..steps.count {
                     let text = match member.column.get(step) {
                         None => continue,

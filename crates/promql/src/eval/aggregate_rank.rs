@@ -45,7 +45,7 @@ impl Context<'_> {
             if is_ratio {
                 results.extend(by_ratio(&group, parameter));
             } else {
-                self.by_rank(aggregate, &group, parameter, steps, &mut results);
+                self.by_rank(aggregate, &group, parameter, steps, &mut results)?;
             }
         }
         Ok(results)
@@ -59,7 +59,7 @@ impl Context<'_> {
         parameter: &[f64],
         steps: Steps,
         results: &mut Vec<Series>,
-    ) {
+    ) -> Result<(), EvalError> {
         let operator = aggregate.operator;
         let mut kept: Vec<Option<Column>> = vec![None; group.members.len()];
         let mut order: Vec<usize> = Vec::new();
@@ -69,6 +69,7 @@ impl Context<'_> {
             if most < 1.0 {
                 continue;
             }
+            self.check()?;
             present.clear();
             for (index, series) in group.members.iter().enumerate() {
                 match (series.column.float(step), series.column.histogram(step)) {
@@ -98,6 +99,7 @@ impl Context<'_> {
                 results.push(Series { labels: series.labels.clone(), drop_name: series.drop_name, column });
             }
         }
+        Ok(())
     }
 }
 

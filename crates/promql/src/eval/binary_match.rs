@@ -116,9 +116,8 @@ impl Context<'_> {
         };
         let (missing_many, missing_one) = (stand_in(fill_many), stand_in(fill_one));
         for many in &group.many {
-            let mut matched = vec![false; steps.count];
             for one in &group.one {
-                self.pair(binary, many, one, |step| step_pair(many, one, step), results, &mut taken, &mut matched)?;
+                self.pair(binary, many, one, |step| step_pair(many, one, step), results, &mut taken)?;
             }
             if let Some(one) = &missing_one {
                 let alone: Vec<bool> = (0..steps.count)
@@ -127,23 +126,21 @@ impl Context<'_> {
                     })
                     .collect();
                 let at = |step: usize| alone.get(step).copied().unwrap_or(false);
-                self.pair(binary, many, one, at, results, &mut taken, &mut matched)?;
+                self.pair(binary, many, one, at, results, &mut taken)?;
             }
         }
         if let Some(many) = &missing_many {
             for one in &group.one {
-                let mut matched = vec![false; steps.count];
                 let at = |step: usize| {
                     one.column.is_present(step) && !group.many.iter().any(|many| many.column.is_present(step))
                 };
-                self.pair(binary, many, one, at, results, &mut taken, &mut matched)?;
+                self.pair(binary, many, one, at, results, &mut taken)?;
             }
         }
         Ok(())
     }
 
     /// Combines two series at the steps where `meets` says that they meet.
-    #[allow(clippy::too_many_arguments, reason = "the state of one group, which is of no use elsewhere")]
     fn pair(
         &self,
         binary: &Binary,
@@ -152,8 +149,9 @@ impl Context<'_> {
         meets: impl Fn(usize) -> bool,
         results: &mut Results,
         taken: &mut [bool],
-        matched: &mut [bool],
     ) -> Result<(), EvalError> {
+        let Some(first) = (0..results.steps.count).find(|step| meets(*step)) else { return Ok(()) };
+        self.limit_series(results.series.len())?;
         let swapped = binary.matching.many == Many::Right;
         let (left, right) = if swapped { (one, many) } else { (many, one) };
         let returns_bool = binary.returns_bool;
@@ -162,7 +160,7 @@ impl Context<'_> {
         let place = results.place(labels, drop_name);
         let fast = !left.column.has_histograms() && !right.column.has_histograms();
         let Some(result) = results.series.get_mut(place) else { return Ok(()) };
-        for step in 0..matched.len() {
+        for step in first..results.steps.count {
             if !meets(step) {
                 continue;
             }

@@ -83,6 +83,7 @@ impl Context<'_> {
                 results.add_all(&series, steps)?;
             } else {
                 results.describe(&series, described, &wanted, steps)?;
+                self.limit_series(results.series.len())?;
             }
         }
         Ok(results.series)

@@ -81,6 +81,15 @@ impl<'a> Context<'a> {
         affordable
     }
 
+    /// Refuses to make so many series of others. Each has a column, however few values are in it.
+    fn limit_series(&self, series: usize) -> Result<(), EvalError> {
+        let most = self.options.max_series;
+        if series > most {
+            return Err(EvalError::Limit(format!("the query makes more than {most} series")));
+        }
+        Ok(())
+    }
+
     fn milliseconds(&self, length: &Length) -> Result<i64, EvalError> {
         length
             .milliseconds(self.step_ms, self.query)

@@ -10,6 +10,9 @@ use crate::{
     value::{Series, Steps, Track},
 };
 
+/// After so many samples the caller is asked whether to go on.
+const SAMPLES_A_CHECK: usize = 200_000;
+
 /// What is done with each series.
 struct Job<'a> {
     name: &'a str,
@@ -105,12 +108,27 @@ impl Job<'_> {
         let column = if let Some(sliding) = self.function.sliding.filter(|_| only_floats) {
             sliding(&track, self.frame, self.steps)
         } else if is_plain {
-            window::slide(&track, self.frame, self.steps, |step, window| {
+            let mut unchecked = 0;
+            let mut cancelled = false;
+            let column = window::slide(&track, self.frame, self.steps, |step, window| {
+                // A single series may keep a thread for long, if its windows are.
+                unchecked += window.len();
+                if unchecked > SAMPLES_A_CHECK {
+                    unchecked = 0;
+                    cancelled = cancelled || (self.cancelled)();
+                }
+                if cancelled {
+                    return None;
+                }
                 for (slot, values) in inputs.scalars.iter_mut().zip(&self.scalars) {
                     *slot = values.get(step).copied().unwrap_or(f64::NAN);
                 }
                 (self.function.compute)(window, &mut inputs)
-            })
+            });
+            if cancelled {
+                return Err(EvalError::Cancelled);
+            }
+            column
         } else {
             self.ends.column(self.name, &track, self.frame, self.steps, &mut inputs)?
         };
