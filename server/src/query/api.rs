@@ -222,7 +222,11 @@ async fn rules(State(backend): State<Backend>, params: Params) -> Answer {
     }
 }
 
-async fn buildinfo() -> Response {
+async fn buildinfo(State(backend): State<Backend>, params: Params) -> Response {
+    if let Backend::Prometheus(engine) = &backend {
+        // Clients choose by it what they ask for, and it is the engine that answers.
+        return engine.pass_on("status/buildinfo", params.pairs()).await;
+    }
     success(&serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
         "revision": "",

@@ -15,7 +15,7 @@ use model::{
     live::{Alert, AlertList, AlertState},
     upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ErrorKind, QueryError, QueryLimits};
 use crate::clock::now_ms;
@@ -168,9 +168,8 @@ impl Prometheus {
         parameters: &[(&str, String)],
     ) -> Result<Envelope<T>, QueryError> {
         let started = std::time::Instant::now();
-        let url = format!("{}/api/v1/{path}", self.base_url);
         let outcome = async {
-            let mut response = self.client.post(url).form(parameters).send().await.map_err(|e| self.unreachable(&e))?;
+            let mut response = self.request(path, parameters).send().await.map_err(|e| self.unreachable(&e))?;
             let status = response.status();
             let mut body = Vec::new();
             while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
@@ -201,6 +200,16 @@ impl Prometheus {
         let reached = !matches!(&outcome, Err(error) if error.kind == ErrorKind::Unavailable);
         self.note(reached, outcome.as_ref().err().map(|error| error.message.clone()), started.elapsed());
         outcome
+    }
+
+    /// A request of the HTTP API. What may be long is sent as a form, which Prometheus takes for these paths alone.
+    fn request<P: Serialize + ?Sized>(&self, path: &str, parameters: &P) -> reqwest::RequestBuilder {
+        let url = format!("{}/api/v1/{path}", self.base_url);
+        if matches!(path, "query" | "query_range" | "labels" | "series") {
+            self.client.post(url).form(parameters)
+        } else {
+            self.client.get(url).query(parameters)
+        }
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> QueryError {
@@ -283,15 +292,8 @@ impl Prometheus {
 
     /// Passes a request of the HTTP API on, and the answer back as it is.
     pub async fn pass_on(&self, path: &str, parameters: &[(String, String)]) -> Response {
-        let url = format!("{}/api/v1/{path}", self.base_url);
-        // Label values and metadata are GET alone in Prometheus; what may be long is accepted as a form.
-        let request = if matches!(path, "query" | "query_range" | "labels" | "series") {
-            self.client.post(url).form(parameters)
-        } else {
-            self.client.get(url).query(parameters)
-        };
         let started = std::time::Instant::now();
-        match request.send().await {
+        match self.request(path, parameters).send().await {
             Ok(answer) => {
                 self.note(true, None, started.elapsed());
                 let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
