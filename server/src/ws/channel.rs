@@ -84,6 +84,7 @@ impl Channel {
     /// known, else the whole state.
     pub fn subscribe(&self, queue: QueueSender, id: u64, resume_seq: Option<u64>) {
         let mut state = self.lock();
+        queue.begin(id);
         let mut waits = false;
         match resume_seq {
             Some(seq) if seq >= state.log_floor && seq <= self.sequence.current() => {
@@ -112,8 +113,12 @@ impl Channel {
     /// Sends the whole state again to one subscriber that lost updates.
     pub fn resync(&self, queue: &QueueSender, id: u64) {
         let mut state = self.lock();
+        queue.begin(id);
         if let Some(snapshot) = self.current_snapshot(&mut state) {
             queue.push(id, snapshot);
+        }
+        if let Some(trouble) = &state.trouble {
+            queue.push(id, Arc::clone(trouble));
         }
     }
 

@@ -1,11 +1,12 @@
 //! The bounded queue between topics and one socket.
 //!
-//! A topic never waits for a socket: when the queue is full, the update is dropped and the subscription marked. The socket
-//! sends a fresh snapshot of each marked subscription once it has caught up, so nothing is lost silently.
+//! A topic never waits for a socket: when the queue is full, the update is dropped and the subscription marked. A marked
+//! subscription gets nothing more until the socket has caught up and asks for a fresh snapshot of it, so nothing is lost
+//! silently and no update follows over a gap.
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::mpsc;
@@ -19,13 +20,22 @@ const QUEUE_LENGTH: usize = 256;
 #[derive(Clone)]
 pub struct QueueSender {
     updates: mpsc::Sender<(u64, Arc<Update>)>,
-    overflown: Arc<Mutex<BTreeSet<u64>>>,
+    overflow: Arc<Mutex<Overflow>>,
 }
 
 /// The socket's end of the queue.
 pub struct QueueReceiver {
     updates: mpsc::Receiver<(u64, Arc<Update>)>,
-    overflown: Arc<Mutex<BTreeSet<u64>>>,
+    overflow: Arc<Mutex<Overflow>>,
+}
+
+/// Subscriptions of which updates were dropped.
+#[derive(Default)]
+struct Overflow {
+    /// All of them: what comes for these is dropped as well.
+    marked: BTreeSet<u64>,
+    /// Those whose snapshot the socket has not asked for yet.
+    due: BTreeSet<u64>,
 }
 
 /// What the socket has to do next.
@@ -40,21 +50,33 @@ pub enum Next {
 #[must_use]
 pub fn queue() -> (QueueSender, QueueReceiver) {
     let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
-    let overflown = Arc::new(Mutex::new(BTreeSet::new()));
-    (QueueSender { updates: sender, overflown: Arc::clone(&overflown) }, QueueReceiver { updates: receiver, overflown })
+    let overflow = Arc::new(Mutex::new(Overflow::default()));
+    (QueueSender { updates: sender, overflow: Arc::clone(&overflow) }, QueueReceiver { updates: receiver, overflow })
 }
 
 impl QueueSender {
     /// Hands over an update without waiting. False when the socket is gone.
     pub fn push(&self, id: u64, update: Arc<Update>) -> bool {
+        let mut overflow = lock(&self.overflow);
+        if overflow.marked.contains(&id) {
+            return !self.is_closed();
+        }
         match self.updates.try_send((id, update)) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Full(_)) => {
-                self.overflown.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
+                overflow.marked.insert(id);
+                overflow.due.insert(id);
                 true
             }
             Err(mpsc::error::TrySendError::Closed(_)) => false,
         }
+    }
+
+    /// Takes updates of this subscription again, whatever was dropped: the next one is where it begins anew.
+    pub fn begin(&self, id: u64) {
+        let mut overflow = lock(&self.overflow);
+        overflow.marked.remove(&id);
+        overflow.due.remove(&id);
     }
 
     /// True when the socket is gone.
@@ -86,8 +108,12 @@ impl QueueReceiver {
             return Some(Next::Update(id, update));
         }
         // Only with the queue drained: what waited in it is older than the snapshot to come.
-        self.overflown.lock().unwrap_or_else(PoisonError::into_inner).pop_first().map(Next::Resync)
+        lock(&self.overflow).due.pop_first().map(Next::Resync)
     }
+}
+
+fn lock(overflow: &Mutex<Overflow>) -> MutexGuard<'_, Overflow> {
+    overflow.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -106,6 +132,12 @@ mod tests {
             assert!(matches!(receiver.next().await, Some(Next::Update(3, _))));
         }
         assert!(matches!(receiver.next().await, Some(Next::Resync(3))));
+        // Until it begins anew, nothing comes that would follow over the gap.
+        assert!(sender.push(3, Arc::clone(&update)));
+        assert!(receiver.try_next().is_none());
+        sender.begin(3);
+        assert!(sender.push(3, Arc::clone(&update)));
+        assert!(matches!(receiver.next().await, Some(Next::Update(3, _))));
         assert!(receiver.try_next().is_none());
         drop(receiver);
         assert!(!sender.push(3, update));
