@@ -116,4 +116,14 @@ impl ErrorKind {
             ErrorKind::Internal => "internal",
         }
     }
+
+    /// The word for it in the live protocol.
+    #[must_use]
+    pub fn live_code(self) -> &'static str {
+        match self {
+            ErrorKind::BadData => "bad_query",
+            ErrorKind::Execution => "limit",
+            ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Internal => "unavailable",
+        }
+    }
 }

@@ -194,14 +194,7 @@ impl QueryTopic {
         self.channel.publish(|| {
             Some(match known_end_ms {
                 Some(since) => Content::Status { fresh: false, since, reason: error.message },
-                None => Content::Error {
-                    code: match error.kind {
-                        ErrorKind::BadData => "bad_query",
-                        ErrorKind::Execution => "limit",
-                        ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Internal => "unavailable",
-                    },
-                    message: error.message,
-                },
+                None => Content::Error { code: error.kind.live_code(), message: error.message },
             })
         });
     }

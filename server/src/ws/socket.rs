@@ -24,6 +24,8 @@ const DEAD_AFTER: Duration = Duration::from_secs(40);
 pub const MAX_CLIENT_MESSAGE_BYTES: usize = 64 << 10;
 /// Read buffer of a socket: browsers send little, and thousands of sockets each have one.
 pub const READ_BUFFER_BYTES: usize = 1 << 10;
+/// Subscriptions that follow a `resume` within this time are those of the lost connection; later ones are new, and begin whole.
+const RESUME_TIME: Duration = Duration::from_secs(5);
 /// Messages sent before the socket is flushed.
 const BATCH: usize = 32;
 /// Normal close codes of RFC 6455, 7.4.1.
@@ -191,8 +193,8 @@ struct Session {
     format: Format,
     queue: QueueSender,
     subscriptions: HashMap<u64, Subscription>,
-    /// Number of the last update that an earlier connection to this run of the server saw.
-    resume: Option<u64>,
+    /// Number of the last update that an earlier connection to this run of the server saw, and when that was told.
+    resume: Option<(u64, Instant)>,
     max: usize,
     may_follow: Box<dyn Fn(&Topic) -> bool + Send + Sync>,
 }
@@ -245,12 +247,13 @@ impl Session {
                 Some(refusal(Some(id), "forbidden", message))
             }
             ClientMessage::Subscribe { id, topic } => {
-                match self.hub.subscribe(&topic, self.queue.clone(), id, self.resume) {
+                let resume = self.resume.filter(|(_, told)| told.elapsed() < RESUME_TIME).map(|(seq, _)| seq);
+                match self.hub.subscribe(&topic, self.queue.clone(), id, resume) {
                     Ok(subscription) => {
                         self.subscriptions.insert(id, subscription);
                         None
                     }
-                    Err(error) => Some(refusal(Some(id), "bad_query", error.message)),
+                    Err(error) => Some(refusal(Some(id), error.kind.live_code(), error.message)),
                 }
             }
             ClientMessage::Unsubscribe { id } => {
@@ -260,7 +263,7 @@ impl Session {
                 None
             }
             ClientMessage::Resume { boot_id, seq } => {
-                self.resume = (boot_id == self.hub.boot_id()).then_some(seq);
+                self.resume = (boot_id == self.hub.boot_id()).then(|| (seq, Instant::now()));
                 None
             }
         }
