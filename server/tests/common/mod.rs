@@ -1,0 +1,50 @@
+//! Whole programs under test: started as a user starts them, on free ports of loopback, with directories of their own.
+
+#![allow(dead_code, unused_imports)] // Each test binary uses its part.
+#![allow(unreachable_pub)] // Not a crate: a module of each test binary.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // A test fails by panicking.
+
+mod engine_stub;
+mod process;
+mod prometheus;
+mod server;
+mod simulator;
+mod socket;
+
+use std::time::Duration;
+
+pub use engine_stub::EngineStub;
+pub use process::Program;
+pub use prometheus::Prometheus;
+pub use server::{Server, TOKEN, arguments, client, launch, token};
+pub use simulator::Simulator;
+pub use socket::Live;
+
+/// The program under test.
+pub const HYPERSCOPE: &str = env!("CARGO_BIN_EXE_hyperscope");
+
+/// Longest wait for anything; far more than it takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Asks again until there is an answer.
+pub async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let waiting = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("not in time: {what}"))
+}
+
+/// Now, in milliseconds since the Unix epoch.
+pub fn now_ms() -> i64 {
+    i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
+}
+
+/// A port of loopback that was free a moment ago, for programs that cannot choose one themselves.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

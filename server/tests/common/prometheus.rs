@@ -1,0 +1,74 @@
+//! Debian's Prometheus as a process.
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Program, client, eventually, free_port};
+
+/// A Prometheus that scrapes one daemon each second, and runs until it is dropped.
+pub struct Prometheus {
+    pub program: Program,
+    pub url: String,
+    port: u16,
+    directory: TempDir,
+}
+
+impl Prometheus {
+    /// Scrapes `daemon`, a URL. `rules` are those of one group, in YAML.
+    pub async fn start(daemon: &str, rules: &str) -> Self {
+        let directory = TempDir::new().unwrap();
+        let target = daemon.trim_start_matches("http://");
+        let config = format!(
+            "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
+             rule_files: [rules.yaml]\n\
+             scrape_configs:\n\
+             - job_name: hypersdk\n  metrics_path: /api/v1/metrics\n  static_configs: [{{ targets: ['{target}'], labels: {{ daemon: sim }} }}]\n"
+        );
+        std::fs::write(directory.path().join("prometheus.yaml"), config).unwrap();
+        let rules = format!("groups:\n- name: test\n  rules: {rules}\n");
+        std::fs::write(directory.path().join("rules.yaml"), rules).unwrap();
+        Self::run(directory, free_port()).await
+    }
+
+    async fn run(directory: TempDir, port: u16) -> Self {
+        let address = format!("127.0.0.1:{port}");
+        let args = [
+            format!("--config.file={}", directory.path().join("prometheus.yaml").display()),
+            format!("--storage.tsdb.path={}", directory.path().join("data").display()),
+            format!("--web.listen-address={address}"),
+        ];
+        let program = Program::start("prometheus", &args.each_ref().map(String::as_str), &[]);
+        let mut prometheus = Prometheus { program, url: format!("http://{address}"), port, directory };
+        eventually("a Prometheus that is ready", async || {
+            assert!(prometheus.program.is_running(), "{}", prometheus.program.stderr());
+            let answer = client().get(format!("{}/-/ready", prometheus.url)).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+        prometheus
+    }
+
+    /// What it answers to a GET of its API.
+    pub async fn ask(&self, path: &str) -> Value {
+        client().get(format!("{}{path}", self.url)).send().await.unwrap().json().await.unwrap()
+    }
+
+    /// Ends it without warning; [`Stopped::restart`] brings it back.
+    pub async fn kill(mut self) -> Stopped {
+        self.program.signal("KILL").await;
+        Stopped { directory: self.directory, port: self.port }
+    }
+}
+
+/// A Prometheus that is down.
+pub struct Stopped {
+    directory: TempDir,
+    port: u16,
+}
+
+impl Stopped {
+    /// Starts it again where it was, with what it knew.
+    pub async fn restart(self) -> Prometheus {
+        Prometheus::run(self.directory, self.port).await
+    }
+}

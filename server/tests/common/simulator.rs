@@ -1,0 +1,55 @@
+//! `hyperscope daemon-sim` as a process.
+
+use reqwest::Client;
+use serde_json::{Value, json};
+
+use super::{HYPERSCOPE, Program, client};
+
+/// A simulated daemon that runs until it is dropped.
+pub struct Simulator {
+    pub program: Program,
+    pub url: String,
+    client: Client,
+}
+
+impl Simulator {
+    /// On a free port.
+    pub async fn start(dialect: &str, args: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", dialect, args).await
+    }
+
+    pub async fn start_at(listen: &str, dialect: &str, args: &[&str]) -> Self {
+        let args = [&["daemon-sim", "--listen", listen, "--dialect", dialect], args].concat();
+        let mut program = Program::start(HYPERSCOPE, &args, &[]);
+        let url = program.said("daemon-sim ready on ").await;
+        Simulator { program, url, client: client() }
+    }
+
+    /// `--daemon-url`'s value for it under this name.
+    pub fn named(&self, name: &str) -> String {
+        format!("{name}={}", self.url)
+    }
+
+    /// Submits a job that moves only by [`Simulator::change`], and returns its id.
+    pub async fn submit(&self, name: &str) -> String {
+        let body = json!({"name": name, "status": "pending", "bytes_total": 1_000_000_000});
+        let answer: Value = self.post("/sim/jobs", &body).await.json().await.unwrap();
+        answer["job_id"].as_str().unwrap().to_owned()
+    }
+
+    /// `complete`, `fail?error=...`, `cancel` or `progress?percent=...`.
+    pub async fn change(&self, job: &str, change: &str) {
+        self.post(&format!("/sim/jobs/{job}/{change}"), &json!({})).await;
+    }
+
+    /// Makes it misbehave; `body` as in its description.
+    pub async fn fault(&self, body: &Value) {
+        self.post("/sim/fault", body).await;
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
+        let answer = self.client.post(format!("{}{path}", self.url)).json(body).send().await.unwrap();
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        answer
+    }
+}

@@ -1,0 +1,96 @@
+//! `/api/live`, for those whom no socket reaches.
+
+use serde_json::{Value, json};
+
+use crate::{Rig, times};
+
+async fn poll(rig: &Rig, parameters: &[(&str, &str)]) -> Value {
+    let answer = rig.server.get("/api/live").query(parameters).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.json().await.unwrap()
+}
+
+fn kinds(answer: &Value) -> Vec<(u64, &str)> {
+    let messages = answer["messages"].as_array().unwrap().iter();
+    messages.map(|message| (message["id"].as_u64().unwrap(), message["type"].as_str().unwrap())).collect()
+}
+
+#[tokio::test]
+async fn polls_tell_first_the_whole_and_then_what_is_new() {
+    let rig = Rig::start().await;
+    let first = poll(&rig, &[("topics", "jobs,upstreams"), ("timeout", "1")]).await;
+    assert!(first["boot_id"].is_string() && first["seq"].is_u64(), "{first}");
+    assert_eq!(kinds(&first)[..2], [(1, "snapshot"), (2, "snapshot")], "{first}");
+
+    // Nothing happens: the wait ends, and the next poll goes on from there.
+    let since = first["since"].as_str().unwrap().to_owned();
+    let quiet = poll(&rig, &[("topics", "jobs"), ("since", &since), ("timeout", "1")]).await;
+    assert_eq!(quiet["messages"], json!([]));
+    let since = quiet["since"].as_str().unwrap().to_owned();
+
+    // One poll waits, the event ends its wait.
+    let parameters = [("topics", "jobs"), ("since", &since), ("timeout", "50")];
+    let waiting = poll(&rig, &parameters);
+    let submitting = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        rig.simulator.submit("while polled").await
+    };
+    let (answer, job) = tokio::join!(waiting, submitting);
+    assert_eq!(kinds(&answer)[0], (1, "event"), "{answer}");
+    assert_eq!(answer["messages"][0]["data"]["job_id"], *job);
+
+    // What happens between two polls is not lost, and comes once.
+    rig.simulator.change(&job, "complete").await;
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    let since = answer["since"].as_str().unwrap().to_owned();
+    let mut parameters = [("topics", "jobs".to_owned()), ("since", since), ("timeout", "1".to_owned())];
+    let mut ends = 0;
+    for _ in 0..3 {
+        let pairs: Vec<(&str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let answer = poll(&rig, &pairs).await;
+        let messages = answer["messages"].as_array().unwrap();
+        assert!(messages.iter().all(|message| message["type"] != "snapshot"), "{answer}");
+        ends += messages.iter().filter(|message| message["data"]["status"] == "completed").count();
+        parameters[1].1 = answer["since"].as_str().unwrap().to_owned();
+    }
+    assert_eq!(ends, 1);
+
+    // A number of another run of the server.
+    let other = poll(&rig, &[("topics", "jobs"), ("since", "0123456789abcdef:1"), ("timeout", "1")]).await;
+    assert_eq!(kinds(&other)[0], (1, "snapshot"), "{other}");
+}
+
+#[tokio::test]
+async fn polls_follow_queries() {
+    let rig = Rig::start().await;
+    let query = json!({"expr": "vector(time())", "window_ms": 20_000, "step_ms": 1_000}).to_string();
+    let first = poll(&rig, &[("topics", "alerts"), ("query", &query), ("timeout", "5")]).await;
+    let mut seen = Vec::new();
+    let mut answer = first;
+    while seen.len() < 25 {
+        for message in answer["messages"].as_array().unwrap().iter().filter(|message| message["id"] == 2) {
+            seen.extend(times(&message["data"]));
+        }
+        let since = answer["since"].as_str().unwrap().to_owned();
+        answer = poll(&rig, &[("topics", "alerts"), ("query", &query), ("since", &since), ("timeout", "5")]).await;
+    }
+    assert!(seen.windows(2).all(|pair| pair[0] + 1_000 == pair[1]), "a gap or a point twice: {seen:?}");
+}
+
+#[tokio::test]
+async fn a_wrong_poll_is_told_what_is_wrong() {
+    let rig = Rig::start().await;
+    let bad_query = json!({"expr": "sum(", "window_ms": 20_000, "step_ms": 1_000}).to_string();
+    for (name, value, words) in [
+        ("topics", "jobs,weather", "weather"),
+        ("query", "not json", "not json"),
+        ("query", bad_query.as_str(), "parse error"),
+        ("timeout", "soon", "soon"),
+    ] {
+        let answer = rig.server.get("/api/live").query(&[(name, value)]).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{name}={value}");
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(answer["error"]["code"], "bad_request", "{answer}");
+        assert!(answer["error"]["message"].as_str().unwrap().contains(words), "{answer}");
+    }
+}
