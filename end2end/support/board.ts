@@ -7,7 +7,11 @@ const LIVE_MS = 30_000;
 
 /** A dashboard in a browser, in a viewer's words. */
 export class Board {
-  constructor(readonly page: Page) {}
+  constructor(
+    readonly page: Page,
+    /** Where the server is, for this browser. */
+    readonly origin: string,
+  ) {}
 
   /** How the page is connected, in words. */
   get connection(): Locator {
@@ -16,7 +20,7 @@ export class Board {
 
   /** A panel by its title. */
   panel(title: string): Locator {
-    return this.page.getByRole('region', { name: title, exact: true });
+    return panel(this.page, title);
   }
 
   /** Titles of all panels, in order. */
@@ -26,7 +30,7 @@ export class Board {
 
   /** Opens a dashboard and waits until it is live. */
   async open(path: string): Promise<void> {
-    await this.page.goto(path);
+    await this.page.goto(this.origin + path);
     await this.live();
   }
 
@@ -68,13 +72,20 @@ export class Board {
   }
 }
 
+/** A panel of a page by its title. */
+export function panel(page: Page, title: string): Locator {
+  const heading = page.getByRole('heading', { level: 2, name: title, exact: true });
+  return page.locator('section.panel').filter({ has: heading });
+}
+
 /** Whether a panel shows words, or a drawing with something in it. */
 async function hasContent(panel: Locator): Promise<boolean> {
   return panel.locator('.panel-body').evaluate((body: HTMLElement) => {
     const painted = [...body.querySelectorAll('canvas')].some((canvas) => {
-      const { width, height } = canvas;
-      const pixels = width && height ? canvas.getContext('2d')?.getImageData(0, 0, width, height).data : undefined;
-      return pixels?.some((value, index) => index % 4 === 3 && value > 0) ?? false;
+      const blank = document.createElement('canvas');
+      blank.width = canvas.width;
+      blank.height = canvas.height;
+      return canvas.toDataURL() !== blank.toDataURL();
     });
     const drawn = body.querySelector('svg :is(path, rect, circle, polyline, line)') !== null;
     return painted || drawn || body.innerText.trim() !== '';

@@ -6,7 +6,7 @@ import { type Demo, startDemo } from './server.ts';
 
 interface TestFixtures {
   /** What may be written to the console although nothing is wrong: a cut connection is reported by Chromium itself. */
-  allowedInConsole: RegExp[];
+  allowedInConsole: RegExp | null;
   /** The page, watched: errors and warnings in its console fail the test. */
   page: Page;
   /** The dashboards as a logged in admin sees them. */
@@ -30,14 +30,14 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     { scope: 'worker', timeout: 90_000 },
   ],
 
-  allowedInConsole: [[], { option: true }],
+  allowedInConsole: [null, { option: true }],
 
   page: async ({ page, allowedInConsole }, use) => {
     const complaints: string[] = [];
     page.on('console', (message) => {
       if (message.type() !== 'error' && message.type() !== 'warning') return;
       const text = `${message.type()}: ${message.text()} (${message.location().url})`;
-      if (!allowedInConsole.some((allowed) => allowed.test(text))) complaints.push(text);
+      if (!allowedInConsole?.test(text)) complaints.push(text);
     });
     page.on('pageerror', (error) => complaints.push(`uncaught: ${error.stack ?? error.message}`));
     await use(page);
@@ -46,7 +46,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
   board: async ({ page, demo }, use) => {
     await page.goto(demo.loginLink);
-    await use(new Board(page));
+    await use(new Board(page, demo.origin));
   },
 
   wire: async ({ demo }, use) => {

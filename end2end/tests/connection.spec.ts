@@ -3,10 +3,10 @@ import { expect, test } from '../support/fixtures.ts';
 
 test.describe('when the connection breaks', () => {
   // Chromium reports each attempt that fails.
-  test.use({ allowedInConsole: [/WebSocket connection to/, /ERR_(CONNECTION|EMPTY|INTERNET|NETWORK)/, /status of 502/] });
+  test.use({ allowedInConsole: /WebSocket connection to|ERR_(CONNECTION|EMPTY|INTERNET|NETWORK|INCOMPLETE)|status of 502/ });
 
   test('a cut socket comes back by itself and the page goes on', async ({ page, wire, demo }) => {
-    const board = new Board(page);
+    const board = new Board(page, wire.origin);
     await page.goto(`${wire.origin}/login?token=${demo.token}`);
     await board.live();
     const upgrades = wire.upgrades;
@@ -18,7 +18,7 @@ test.describe('when the connection breaks', () => {
   });
 
   test('while the server is away, every panel says how old it is, and then no longer', async ({ page, wire, demo }) => {
-    const board = new Board(page);
+    const board = new Board(page, wire.origin);
     await page.goto(`${wire.origin}/login?token=${demo.token}`);
     await board.live();
     wire.become('down');
@@ -33,7 +33,7 @@ test.describe('when the connection breaks', () => {
 
   test('where upgrades are refused it polls, and takes the socket when it can', async ({ page, wire, demo }) => {
     test.setTimeout(120_000);
-    const board = new Board(page);
+    const board = new Board(page, wire.origin);
     wire.become('no-upgrades');
     await page.goto(`${wire.origin}/login?token=${demo.token}`);
     await board.connected('polling');

@@ -10,9 +10,10 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
+use std::ops::RangeInclusive;
 
-/// A hashed name's hash: Trunk writes 16 hexadecimal digits.
-const HASH_DIGITS: usize = 16;
+/// How long a hashed name's hash is: Trunk writes 64 bits in hexadecimal, without leading zeros.
+const HASH_DIGITS: RangeInclusive<usize> = 10..=16;
 
 /// For names that carry a hash of the content: never asked for again.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
@@ -192,7 +193,7 @@ fn content_type(path: &str) -> &'static str {
 fn is_hashed(path: &str) -> bool {
     let Some((_, rest)) = path.rsplit_once('-') else { return false };
     let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
-    digits == HASH_DIGITS && matches!(rest.as_bytes().get(digits), Some(b'.' | b'_'))
+    HASH_DIGITS.contains(&digits) && matches!(rest.as_bytes().get(digits), Some(b'.' | b'_'))
 }
 
 #[cfg(not(debug_assertions))]
@@ -332,6 +333,7 @@ mod tests {
         let (_dir, assets) = bundle();
         assert!(assets.get("main-81db85d7ba80aafc.css", "").unwrap().immutable);
         assert!(!assets.get("robots.txt", "").unwrap().immutable);
+        assert!(is_hashed("browser-4d836112f346c94_bg.wasm"));
         assert!(!is_hashed("apple-touch.png"));
     }
 

@@ -25,6 +25,11 @@ pub(super) fn sender(parts: &Parts, public_url: Option<&Url>) -> Sender {
     let header =
         |name| parts.headers.get(name).map(|value: &axum::http::HeaderValue| value.to_str().unwrap_or_default());
     if let Some(origin) = header(header::ORIGIN.as_str()) {
+        // What a browser writes for a form of a page with `Referrer-Policy: no-referrer`, which all of ours have. A page of
+        // elsewhere can be `null` too, and never `same-origin`.
+        if origin == "null" && header(FETCH_SITE) == Some("same-origin") {
+            return Sender::Ours;
+        }
         return if is_ours(origin, parts, public_url) { Sender::Ours } else { Sender::Foreign };
     }
     match header(FETCH_SITE) {
@@ -120,6 +125,14 @@ mod tests {
         assert_eq!(sender(&parts(&[("host", "h"), ("sec-fetch-site", "same-origin")]), None), Sender::Ours);
         assert_eq!(sender(&parts(&[("host", "h"), ("sec-fetch-site", "same-site")]), None), Sender::Foreign);
         assert_eq!(sender(&parts(&[("host", "h")]), None), Sender::Unsaid);
+    }
+
+    #[test]
+    fn a_form_that_hides_its_origin_is_ours_if_the_browser_says_so() {
+        let form = |site| parts(&[("host", "h"), ("origin", "null"), ("sec-fetch-site", site)]);
+        assert_eq!(sender(&form("same-origin"), None), Sender::Ours);
+        assert_eq!(sender(&form("cross-site"), None), Sender::Foreign);
+        assert_eq!(sender(&form("none"), None), Sender::Foreign);
     }
 
     #[test]
