@@ -1,7 +1,8 @@
 //! Aggregations that keep some series of each group: `topk`, `bottomk`, `limitk`, `limit_ratio`.
 
-use std::cmp::Ordering;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::{cmp::Ordering, hash::Hasher};
+
+use twox_hash::XxHash64;
 
 use super::{
     Context,
@@ -127,10 +128,35 @@ fn by_ratio<'a>(group: &'a Group<'a>, parameter: &'a [f64]) -> impl Iterator<Ite
     })
 }
 
-/// A number between 0 and 1 that depends on the labels alone.
+/// A number between 0 and 1 that depends on the labels alone. It is Prometheus' own, so that both pick the same series: the
+/// xxHash of all names and values, each after its length.
+#[allow(clippy::cast_precision_loss, reason = "Prometheus rounds the same way")]
 fn place(labels: &Labels) -> f64 {
-    let mut hasher = DefaultHasher::new();
-    labels.hash(&mut hasher);
-    let high = u32::try_from(hasher.finish() >> 32).unwrap_or(u32::MAX);
-    f64::from(high) / (f64::from(u32::MAX) + 1.0)
+    let mut hash = XxHash64::with_seed(0);
+    for text in labels.iter().flat_map(|(name, value)| [name, value]) {
+        match u8::try_from(text.len()) {
+            Ok(length) if length < u8::MAX => hash.write(&[length]),
+            _ => {
+                let [first, second, third, ..] = u64::try_from(text.len()).unwrap_or(u64::MAX).to_le_bytes();
+                hash.write(&[u8::MAX, first, second, third]);
+            }
+        }
+        hash.write(text.as_bytes());
+    }
+    hash.finish() as f64 / u64::MAX as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_over_lengths_and_texts() {
+        let mut whole = XxHash64::with_seed(0);
+        whole.write(b"\x08__name__\x02up\x03job\x01a");
+        let labels = Labels::new([("job", "a"), ("__name__", "up")]);
+        assert_eq!(place(&labels), whole.finish() as f64 / u64::MAX as f64);
+        // The hash of nothing is known.
+        assert_eq!(place(&Labels::default()), 0xef46_db37_51d8_e999_u64 as f64 / u64::MAX as f64);
+    }
 }
