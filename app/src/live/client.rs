@@ -164,19 +164,26 @@ impl Client {
         self.connection.get_untracked().lost_at_ms()
     }
 
-    /// A socket opened: all that is held is subscribed on it, after a `resume` where there is something to resume.
+    /// A socket opened: all that is held is subscribed on it. What came before is resumed; what never came has to come whole,
+    /// and so is asked for before the `resume`.
     pub(super) fn attach(&self, outgoing: mpsc::UnboundedSender<ClientMessage>) {
         let mut shared = self.shared.borrow_mut();
         shared.outgoing = Some(outgoing);
-        if let Some(boot_id) = shared.boot_id.clone() {
-            let seq = shared.seq;
-            shared.send(ClientMessage::Resume { boot_id, seq });
+        let subscribe = |subscription: &Subscription| {
+            let message = ClientMessage::Subscribe { id: subscription.id, topic: subscription.topic.clone() };
+            (subscription.feed.has_data(), message)
+        };
+        let (known, new): (Vec<_>, Vec<_>) = shared.subscriptions.iter().map(subscribe).partition(|(known, _)| *known);
+        let resume = shared.boot_id.clone().map(|boot_id| ClientMessage::Resume { boot_id, seq: shared.seq });
+        let messages = |all: Vec<(bool, ClientMessage)>| all.into_iter().map(|(_, message)| message);
+        for message in messages(new).chain(resume).chain(messages(known)) {
+            shared.send(message);
         }
-        let held: Vec<(u64, Topic)> =
-            shared.subscriptions.iter().map(|subscription| (subscription.id, subscription.topic.clone())).collect();
-        for (id, topic) in held {
-            shared.send(ClientMessage::Subscribe { id, topic });
-        }
+    }
+
+    /// Forgets where the connection before ended: everything is to come whole.
+    pub(super) fn begin_anew(&self) {
+        self.shared.borrow_mut().boot_id = None;
     }
 
     /// The socket is gone.
@@ -184,10 +191,12 @@ impl Client {
         self.shared.borrow_mut().outgoing = None;
     }
 
-    /// Where the polling fallback continues, as `/api/live` wants it; empty for the beginning.
+    /// Where the polling fallback continues, as `/api/live` wants it; empty where something has to come whole.
     pub(super) fn position(&self) -> String {
         let shared = self.shared.borrow();
-        shared.boot_id.as_ref().map(|boot_id| format!("{boot_id}:{}", shared.seq)).unwrap_or_default()
+        let known = shared.subscriptions.iter().all(|subscription| subscription.feed.has_data());
+        let position = || shared.boot_id.as_ref().map(|boot_id| format!("{boot_id}:{}", shared.seq));
+        known.then(position).flatten().unwrap_or_default()
     }
 
     /// Ids, topics and feeds of all subscriptions.

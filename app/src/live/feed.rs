@@ -61,6 +61,15 @@ impl Feed {
         }
     }
 
+    /// True once there is data that later messages can build on.
+    #[must_use]
+    pub fn has_data(&self) -> bool {
+        match &self.data {
+            FeedData::Query(state) => state.with_untracked(|state| matches!(state, QueryState::Ready { .. })),
+            _ => self.has_come(),
+        }
+    }
+
     /// Takes the whole state. Data of another topic is not for this feed and changes nothing.
     pub fn replace(&self, snapshot: SnapshotData) {
         match (&self.data, snapshot) {

@@ -130,13 +130,16 @@ async fn run(client: &Client, woken: &mut Woken, polling: &mut Option<AbortHandl
                     if !opened {
                         // The first message is the server's `hello`: from here on the connection works.
                         opened = true;
-                        stop(polling);
-                        receive(client, &message);
+                        if polling.is_some() {
+                            // Answers to questions are not numbered as one stream, so there is no point to go on from.
+                            client.begin_anew();
+                            stop(polling);
+                        }
+                        // What is resumed is the connection before, of which this `hello` knows nothing yet.
                         client.attach(outgoing.clone());
                         client.show(shown(client));
-                    } else {
-                        receive(client, &message);
                     }
+                    receive(client, &message);
                     if client.rests() {
                         client.detach();
                         return Ended::Resting;
