@@ -2,10 +2,27 @@
 //!
 //! No I/O and no clock: what is evaluated, over what, and at which times is all given by the caller, so the same engine serves
 //! the HTTP API, live queries and rules, and gives the same answer each time.
-
 //!
 //! [`parse`] makes a [`Query`] of a text; [`Query::instant`] and [`Query::range`] evaluate it. A range query is evaluated for all
 //! its steps at once, one pass over each series, and an instant query is a range query of one step.
+//!
+//! ```
+//! use promql::{Options, Value, matcher::Matcher, source::{SeriesSamples, SeriesSource, SourceError}};
+//!
+//! struct Nothing;
+//!
+//! impl SeriesSource for Nothing {
+//!     fn select(&self, _: &[Matcher], _: i64, _: i64) -> Result<Vec<SeriesSamples>, SourceError> {
+//!         Ok(Vec::new())
+//!     }
+//! }
+//!
+//! let query = promql::parse("sum(rate(jobs_total[5m])) or vector(0)")?;
+//! let outcome = query.instant(&Nothing, 1_700_000_000_000, &Options::default())?;
+//! let Value::Vector(samples) = outcome.value else { unreachable!("the query yields a vector") };
+//! assert_eq!(samples.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod annotation;
 mod engine;
