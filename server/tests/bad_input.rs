@@ -208,20 +208,25 @@ async fn requests_that_are_too_large_are_refused() {
         format!("GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Large: {}\r\n\r\n", "a".repeat(4 << 10));
     assert!(raw(&server, small.as_bytes()).await.starts_with("HTTP/1.1 200 "));
 
-    let large = "a".repeat((1 << 20) + 1);
+    // What will be too much is not even waited for.
+    let head = |path: &str, kind: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: {kind}\r\n"
+        )
+    };
     for path in ["/api/v1/query", "/login", "/api/tokens"] {
-        let answer = server.post(path).body(large.clone()).send().await.unwrap();
-        assert_eq!(answer.status(), 413, "{path}");
-        let form = server.post(path).form(&[("query", &large)]).send().await.unwrap();
-        assert_eq!(form.status(), 413, "{path}");
+        for kind in ["application/x-www-form-urlencoded", "application/json", "text/plain"] {
+            let request = head(path, kind) + &format!("Content-Length: {}\r\n\r\n", (1 << 20) + 1);
+            let answer = raw(&server, request.as_bytes()).await;
+            assert!(answer.starts_with("HTTP/1.1 413 "), "{path} {kind}: {answer}");
+        }
     }
     // Without saying how much will come.
     let chunk = format!("{:x}\r\n{}\r\n", 64 << 10, "a".repeat(64 << 10));
-    let head = format!(
-        "POST /api/v1/query HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {TOKEN}\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\n"
-    );
+    let head = head("/api/v1/query", "application/x-www-form-urlencoded") + "Transfer-Encoding: chunked\r\n\r\n";
     let answer = raw(&server, (head + &chunk.repeat(20) + "0\r\n\r\n").as_bytes()).await;
-    assert!(answer.starts_with("HTTP/1.1 4"), "{}", answer.lines().next().unwrap_or_default());
+    // A connection that is cut may lose the answer.
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{}", answer.lines().next().unwrap_or_default());
     assert_eq!(server.get("/api/session").send().await.unwrap().status(), 200);
 }
 
