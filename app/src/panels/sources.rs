@@ -34,7 +34,7 @@ fn table(sources: &[UpstreamStatus], systems: &[SystemMetrics], now_ms: Signal<i
         row(source, system, now_ms)
     });
     view! {
-        <div class="table-scroll" tabindex="0" role="region" aria-label="Sources">
+        <div class="table-scroll" tabindex="0" role="group" aria-label="Sources">
             <table class="table sources">
                 <thead>
                     <tr>

@@ -59,7 +59,7 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
         columns
     };
     view! {
-        <div class="table-scroll" tabindex="0" role="region" aria-label=panel.with_value(|panel| panel.title.clone())>
+        <div class="table-scroll" tabindex="0" role="group" aria-label=panel.with_value(|panel| panel.title.clone())>
             <table class="table">
                 <thead>
                     <tr>{head}</tr>

@@ -69,7 +69,7 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
             <div
                 class="table-scroll jobs-scroll"
                 tabindex="0"
-                role="region"
+                role="group"
                 aria-label="Jobs"
                 node_ref=element
                 on:scroll=move |_| {
