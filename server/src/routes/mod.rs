@@ -9,13 +9,14 @@ use std::time::Duration;
 
 use axum::{
     Router,
-    extract::{OriginalUri, State},
-    http::{HeaderMap, StatusCode},
+    extract::{Request, State},
+    http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
 use model::role::Role;
+use tower::ServiceExt;
 use tower_http::{
     compression::{
         CompressionLayer, CompressionLevel, Predicate,
@@ -50,6 +51,9 @@ pub fn router(state: &AppState) -> Router {
     let metrics = Router::new().route("/metrics", get(metrics::own)).route("/api/v1/metrics", get(metrics::own));
     let metrics = if state.metrics_public { metrics } else { auth::require(metrics, auth, |_| true) };
 
+    let unknown = Router::new().route("/{*path}", get(pages::other));
+    let unknown: Router = auth::require(unknown, auth, Role::reads).with_state(state.clone());
+
     let answered_in_time = Router::new()
         .merge(readers)
         .merge(operators)
@@ -60,7 +64,7 @@ pub fn router(state: &AppState) -> Router {
         .route("/ready", get(health::ready))
         .route("/-/healthy", get(health::prometheus_healthy))
         .route("/-/ready", get(health::prometheus_ready))
-        .fallback(bundle_or_nothing)
+        .fallback(move |state: State<AppState>, request: Request| bundle_or_page(state, request, unknown.clone()))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME))
         .layer(RequestBodyLimitLayer::new(state.limits.body_bytes))
         // Assets come compressed from the bundle, and what says how it is encoded is left alone.
@@ -74,18 +78,17 @@ pub fn router(state: &AppState) -> Router {
     secure_headers(answered_in_time.merge(sockets), state.frame_ancestors.clone()).with_state(state.clone())
 }
 
-/// A file of the bundle, which holds no secrets, or the page that says that there is nothing.
-async fn bundle_or_nothing(
-    State(state): State<AppState>,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-) -> Response {
-    let path = uri.path().trim_start_matches('/');
-    match state.assets.respond(path, &headers) {
+/// A file of the bundle, which holds no secrets; else, for those who may see pages, the one that says that there is none.
+async fn bundle_or_page(State(state): State<AppState>, request: Request, unknown: Router) -> Response {
+    let path = request.uri().path().trim_start_matches('/');
+    match state.assets.respond(path, request.headers()) {
         Some(file) => file,
         None if path.starts_with("api/") => {
-            api::error::ApiError::not_found(format!("there is no endpoint {}", uri.path())).into_response()
+            api::error::ApiError::not_found(format!("there is no endpoint {}", request.uri().path())).into_response()
         }
-        None => (StatusCode::NOT_FOUND, "There is no such page. The overview is at /\n").into_response(),
+        None => match unknown.oneshot(request).await {
+            Ok(page) => page,
+            Err(never) => match never {},
+        },
     }
 }
