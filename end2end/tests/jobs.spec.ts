@@ -1,7 +1,7 @@
 import { createToken } from '../support/server.ts';
 import { expect, test } from '../support/fixtures.ts';
 
-test('the job table sorts, filters and searches', async ({ board, page }) => {
+test('the job table sorts, filters and searches', async ({ board }) => {
   await board.open('/');
   const panel = board.panel('Live jobs');
   const rows = panel.locator('tbody tr.job');
