@@ -113,7 +113,18 @@ export async function createToken(demo: Demo, role: string, ...args: string[]): 
   const list = await run(['token', 'list', '--data-dir', demo.dataDir]);
   const id = list.split('\n').find((line) => line.includes(name))?.trim().split(/\s+/)[0];
   if (!id) throw new Error(`${name} is not in: ${list}`);
+  await known(demo, secret);
   return { id, secret };
+}
+
+/** Waits until the running server has heard of a token, which it does within a second. */
+async function known(demo: Demo, secret: string): Promise<void> {
+  for (let tries = 0; tries < 50; tries += 1) {
+    const answer = await fetch(`${demo.origin}/api/session`, { headers: { Authorization: `Bearer ${secret}` } });
+    if (answer.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error('the server does not take the token that was made');
 }
 
 /** Revokes a token by its id. */
