@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a verb of the Makefile needs and is not there yet:
 #   tools.sh server   a Rust compiler new enough, and a C compiler
-#   tools.sh bundle   trunk, wasm-bindgen and wasm-opt
+#   tools.sh bundle   trunk and wasm-bindgen
 #   tools.sh node     Node with npm, for the browser tests
 #   tools.sh browser  Chromium
 #   tools.sh services Prometheus and Alertmanager, for the tests against the real ones
@@ -50,7 +50,6 @@ need_bundle() {
     cargo_tool trunk "$trunk_version" "about 2 minutes" trunk --locked
     # Without its lock file, which names a version that has been withdrawn.
     cargo_tool wasm-bindgen "$wasm_bindgen_version" "about 1 minute" wasm-bindgen-cli
-    have wasm-opt || apt_install "wasm-opt" binaryen
 }
 
 need_node() {
