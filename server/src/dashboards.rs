@@ -20,6 +20,9 @@ use crate::config::yaml::{self, YamlError};
 #[folder = "../dashboards"]
 struct BuiltIn;
 
+/// Before the uid in the path of a dashboard without chrome.
+pub(crate) const KIOSK: &str = "/kiosk/";
+
 /// Dashboards that have a page of their own, in the order of the navigation.
 const HOME_PAGES: [(&str, &str); 3] =
     [("/", "hypersdk-overview"), ("/jobs", "hypersdk-jobs"), ("/system", "hypersdk-system")];
@@ -62,7 +65,7 @@ impl Library {
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&Dashboard> {
         let home = HOME_PAGES.iter().find(|(home, _)| *home == path).map(|(_, uid)| *uid);
-        self.get(home.or_else(|| path.strip_prefix("/d/"))?)
+        self.get(home.or_else(|| path.strip_prefix("/d/")).or_else(|| path.strip_prefix(KIOSK))?)
     }
 
     /// Entries of the navigation that a session may see.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use axum::{
-    extract::{OriginalUri, Path, State},
+    extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
@@ -16,7 +16,7 @@ use model::{
     range::TimeRange,
 };
 
-use crate::{assets::Assets, auth::Principal, clock::now_ms, security::Nonce, state::AppState};
+use crate::{assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, security::Nonce, state::AppState};
 
 /// A page waits no longer than this for its data; what is not there then comes live.
 const PATIENCE: Duration = Duration::from_millis(1_500);
@@ -59,56 +59,20 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
         .find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
 }
 
-/// `/`, `/jobs`, `/system`, `/d/{uid}`: a dashboard.
-pub async fn dashboard(
+/// Any page: the address says which dashboard or job it shows, if any.
+pub async fn page(
     State(state): State<AppState>,
     principal: Principal,
     nonce: Nonce,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
-) -> Response {
-    let dashboard = state.library.at(uri.path()).cloned();
-    page(&state, &principal, &nonce, &uri, &headers, dashboard, false).await
-}
-
-/// `/kiosk/{uid}`: a dashboard without chrome.
-pub async fn kiosk(
-    State(state): State<AppState>,
-    principal: Principal,
-    nonce: Nonce,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-    Path(uid): Path<String>,
-) -> Response {
-    let dashboard = state.library.get(&uid).cloned();
-    page(&state, &principal, &nonce, &uri, &headers, dashboard, true).await
-}
-
-/// `/jobs/{daemon}/{id}`, `/settings` and whatever else the app has pages for or says that it has not.
-pub async fn other(
-    State(state): State<AppState>,
-    principal: Principal,
-    nonce: Nonce,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-) -> Response {
-    page(&state, &principal, &nonce, &uri, &headers, None, false).await
-}
-
-async fn page(
-    state: &AppState,
-    principal: &Principal,
-    nonce: &Nonce,
-    uri: &Uri,
-    headers: &HeaderMap,
-    dashboard: Option<Dashboard>,
-    kiosk: bool,
 ) -> Response {
     let now_ms = now_ms();
-    let view = View::of(uri, headers, now_ms);
-    let dashboard = dashboard.filter(|dashboard| principal.may_see(&dashboard.uid));
+    let view = View::of(&uri, &headers, now_ms);
+    let kiosk = uri.path().starts_with(KIOSK);
+    let dashboard = state.library.at(uri.path()).filter(|dashboard| principal.may_see(&dashboard.uid)).cloned();
     let panels = match &dashboard {
-        Some(dashboard) => panels(state, dashboard, view.range, now_ms).await,
+        Some(dashboard) => panels(&state, dashboard, view.range, now_ms).await,
         None => HashMap::new(),
     };
     let job = match job_of(uri.path()) {

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use self::background::Background;
 use crate::{
     assets::Assets,
-    auth::{Auth, LoginLink},
+    auth::{Auth, LoginLink, random_text},
     config::Config,
     dashboards::Library,
     database,
@@ -36,6 +36,8 @@ pub enum Mode {
     Demo,
 }
 
+/// Random bytes of the name of this run of the server.
+const BOOT_ID_BYTES: usize = 8;
 /// Events that may wait to be forwarded to those who look.
 const EVENT_QUEUE: usize = 8_192;
 
@@ -80,7 +82,12 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let upstreams = Upstreams::start(daemons, Vec::new(), outlets, link_options(&config, mode), stop.clone())?;
 
     let alerts = background::Alerts::new(&backend);
-    let hub = Hub::new(boot_id()?, backend.clone(), sources(&upstreams, &backend, &alerts), stop.clone());
+    let hub = Hub::new(
+        random_text::<BOOT_ID_BYTES>()?,
+        backend.clone(),
+        sources(&upstreams, &backend, &alerts),
+        stop.clone(),
+    );
     let telemetry = Telemetry::default();
     let state = AppState {
         auth: auth.clone(),
@@ -149,13 +156,6 @@ fn announce(url: &str, first_token: Option<&crate::config::Secret>) {
     if let Some(token) = first_token {
         println!("login: {url}/login?token={}", token.expose());
     }
-}
-
-/// Names this run of the server.
-fn boot_id() -> anyhow::Result<String> {
-    let mut random = [0_u8; 8];
-    getrandom::fill(&mut random).context("the system gives no random bytes")?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// How often a demo is sampled, so that it moves.

@@ -35,13 +35,13 @@ const REQUEST_TIME: Duration = Duration::from_secs(60);
 pub fn router(state: &AppState) -> Router {
     let auth = &state.auth;
     let pages = Router::new()
-        .route("/", get(pages::dashboard))
-        .route("/jobs", get(pages::dashboard))
-        .route("/system", get(pages::dashboard))
-        .route("/d/{uid}", get(pages::dashboard))
-        .route("/kiosk/{uid}", get(pages::kiosk))
-        .route("/jobs/{daemon}/{id}", get(pages::other))
-        .route("/settings", get(pages::other));
+        .route("/", get(pages::page))
+        .route("/jobs", get(pages::page))
+        .route("/system", get(pages::page))
+        .route("/d/{uid}", get(pages::page))
+        .route("/kiosk/{uid}", get(pages::page))
+        .route("/jobs/{daemon}/{id}", get(pages::page))
+        .route("/settings", get(pages::page));
     let readers = Router::new().nest("/api", api::reader_routes()).layer(middleware::from_fn(v1::whole_readers_only));
     let readers = auth::require(readers.merge(pages).nest("/api", api::dashboard_routes()), auth, Role::reads);
     let operators = auth::require(Router::new().nest("/api", api::operator_routes()), auth, Role::operates);
@@ -51,7 +51,7 @@ pub fn router(state: &AppState) -> Router {
     let metrics = Router::new().route("/metrics", get(metrics::own)).route("/api/v1/metrics", get(metrics::own));
     let metrics = if state.metrics_public { metrics } else { auth::require(metrics, auth, |_| true) };
 
-    let unknown = Router::new().route("/{*path}", get(pages::other));
+    let unknown = Router::new().route("/{*path}", get(pages::page));
     let unknown: Router = auth::require(unknown, auth, Role::reads).with_state(state.clone());
 
     let answered_in_time = Router::new()
