@@ -93,14 +93,7 @@ impl Recovery<'_> {
         let mut numbers = Numbers::new();
         let out_of_order = millis(self.options.out_of_order);
         for found in Scan::new(content) {
-            let (kind, payload, range) = match found {
-                Found::Frame { kind, payload, range } => (kind, payload, range),
-                Found::Damage { range, at_end } => {
-                    let kind = if at_end { DamageKind::TornEnd } else { DamageKind::Changed };
-                    self.report(path, &range, kind);
-                    continue;
-                }
-            };
+            let Some((kind, payload, range)) = self.sound(path, found) else { continue };
             let understood = match kind {
                 Kind::Header => self.check_version(payload)?,
                 Kind::Checkpoint => true,
@@ -200,14 +193,7 @@ impl Recovery<'_> {
         let mut good_bytes = 0;
         let mut compacted = false;
         for part in Scan::new(content) {
-            let (kind, payload, range) = match part {
-                Found::Frame { kind, payload, range } => (kind, payload, range),
-                Found::Damage { range, at_end } => {
-                    let kind = if at_end { DamageKind::TornEnd } else { DamageKind::Changed };
-                    self.report(path, &range, kind);
-                    continue;
-                }
-            };
+            let Some((kind, payload, range)) = self.sound(path, part) else { continue };
             let understood = match kind {
                 Kind::Header => {
                     compacted = header_replaces(payload).is_some_and(|replaces| !replaces.is_empty());
@@ -319,6 +305,18 @@ impl Recovery<'_> {
                 Err(OpenError::NewerFormat { path: self.directory.root().to_owned(), found, supported: FORMAT_VERSION })
             }
             found => Ok(found.is_some()),
+        }
+    }
+
+    /// A frame as it is; damage is reported, and there is nothing.
+    fn sound<'a>(&mut self, path: &Path, found: Found<'a>) -> Option<(Kind, &'a [u8], Range<usize>)> {
+        match found {
+            Found::Frame { kind, payload, range } => Some((kind, payload, range)),
+            Found::Damage { range, at_end } => {
+                let kind = if at_end { DamageKind::TornEnd } else { DamageKind::Changed };
+                self.report(path, &range, kind);
+                None
+            }
         }
     }
 
