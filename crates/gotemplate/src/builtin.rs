@@ -1,0 +1,229 @@
+//! The functions that Go's templates always have.
+
+use std::cmp::Ordering;
+
+use crate::{
+    functions::{CallError, check_count},
+    printf,
+    value::Value,
+};
+
+/// True for the functions that are always there.
+pub(crate) fn is_builtin(name: &str) -> bool {
+    matches!(
+        name,
+        "and"
+            | "or"
+            | "not"
+            | "len"
+            | "index"
+            | "slice"
+            | "print"
+            | "printf"
+            | "println"
+            | "html"
+            | "js"
+            | "urlquery"
+            | "eq"
+            | "ne"
+            | "lt"
+            | "le"
+            | "gt"
+            | "ge"
+    )
+}
+
+/// Calls one of them.
+pub(crate) fn call(name: &str, arguments: &[Value]) -> Result<Value, CallError> {
+    let arity = match name {
+        "not" | "len" => 1..=1,
+        "index" | "slice" | "printf" | "eq" => 1..=usize::MAX,
+        "ne" | "lt" | "le" | "gt" | "ge" => 2..=2,
+        _ => 0..=usize::MAX,
+    };
+    check_count(name, &arity, arguments.len()).map_err(CallError::Wrong)?;
+    let first = arguments.first().cloned().unwrap_or_default();
+    let rest = arguments.get(1..).unwrap_or_default();
+    let result = match name {
+        "not" => Ok(Value::Bool(!first.truth())),
+        "len" => length(&first),
+        "index" => rest.iter().try_fold(first, |value, at| index(&value, at)),
+        "slice" => slice(&first, rest),
+        "print" => Ok(print(arguments).into()),
+        "println" => Ok(spaced(arguments).into()),
+        "printf" => first.as_str().map(|format| printf::sprintf(format, rest).into()),
+        "html" => Ok(escape_html(&print(arguments)).into()),
+        "js" => Ok(escape_js(&print(arguments)).into()),
+        "urlquery" => Ok(escape_query(&print(arguments)).into()),
+        "eq" => equal_any(&first, rest).map(Value::Bool),
+        "ne" => equal_any(&first, rest).map(|equal| Value::Bool(!equal)),
+        _ => compare(&first, rest.first().unwrap_or(&Value::Nil)).map(|ordering| {
+            Value::Bool(match name {
+                "lt" => ordering == Some(Ordering::Less),
+                "le" => matches!(ordering, Some(Ordering::Less | Ordering::Equal)),
+                "gt" => ordering == Some(Ordering::Greater),
+                _ => matches!(ordering, Some(Ordering::Greater | Ordering::Equal)),
+            })
+        }),
+    };
+    result.map_err(CallError::Failed)
+}
+
+/// Go's `Sprint`: a space between operands of which neither is a text.
+fn print(values: &[Value]) -> String {
+    let mut output = String::new();
+    let mut last_was_text = true;
+    for (index, value) in values.iter().enumerate() {
+        let is_text = matches!(value, Value::Str(_) | Value::Html(_));
+        if index > 0 && !is_text && !last_was_text {
+            output.push(' ');
+        }
+        output.push_str(&value.to_string());
+        last_was_text = is_text;
+    }
+    output
+}
+
+fn spaced(values: &[Value]) -> String {
+    let shown: Vec<String> = values.iter().map(Value::to_string).collect();
+    shown.join(" ") + "\n"
+}
+
+fn length(value: &Value) -> Result<Value, String> {
+    let length = match value.plain() {
+        Value::Str(text) | Value::Html(text) => text.len(),
+        Value::List(values) => values.len(),
+        Value::Map(map) => map.entries.len(),
+        Value::Nil => return Err("len of nil pointer".to_owned()),
+        other => return Err(format!("len of type {}", other.type_name())),
+    };
+    Ok(Value::Int(i64::try_from(length).unwrap_or(i64::MAX)))
+}
+
+fn index(value: &Value, at: &Value) -> Result<Value, String> {
+    match (value.plain(), at) {
+        (Value::Map(map), Value::Str(name)) => {
+            Ok(map.entries.get(&**name).cloned().unwrap_or_else(|| map.missing.clone()))
+        }
+        (Value::Map(_), other) => Err(format!("value has type {}; should be string", other.type_name())),
+        (Value::List(values), Value::Int(at)) => usize::try_from(*at)
+            .ok()
+            .and_then(|at| values.get(at).cloned())
+            .ok_or_else(|| format!("index out of range: {at}")),
+        (Value::Str(text) | Value::Html(text), Value::Int(at)) => usize::try_from(*at)
+            .ok()
+            .and_then(|at| text.as_bytes().get(at).copied())
+            .map(|byte| Value::Int(i64::from(byte)))
+            .ok_or_else(|| format!("index out of range: {at}")),
+        (Value::List(_) | Value::Str(_) | Value::Html(_), other) => {
+            Err(format!("cannot index slice/array with type {}", other.type_name()))
+        }
+        (Value::Nil, _) => Err("index of untyped nil".to_owned()),
+        (other, _) => Err(format!("can't index item of type {}", other.type_name())),
+    }
+}
+
+fn slice(value: &Value, bounds: &[Value]) -> Result<Value, String> {
+    let bound = |position: usize, default: usize| match bounds.get(position) {
+        None => Ok(default),
+        Some(bound) => {
+            let bound = bound.as_int()?;
+            usize::try_from(bound).map_err(|_| format!("index out of range: {bound}"))
+        }
+    };
+    match value.plain() {
+        Value::List(values) => {
+            let (start, end) = (bound(0, 0)?, bound(1, values.len())?);
+            values
+                .get(start..end)
+                .map(|part| Value::List(part.into()))
+                .ok_or_else(|| format!("index out of range: {end}"))
+        }
+        Value::Str(text) => {
+            let (start, end) = (bound(0, 0)?, bound(1, text.len())?);
+            text.get(start..end).map(Value::str).ok_or_else(|| format!("index out of range: {end}"))
+        }
+        other => Err(format!("can't slice item of type {}", other.type_name())),
+    }
+}
+
+const INCOMPATIBLE: &str = "incompatible types for comparison";
+
+fn equal_any(first: &Value, rest: &[Value]) -> Result<bool, String> {
+    if rest.is_empty() {
+        return Err("missing argument for comparison".to_owned());
+    }
+    for other in rest {
+        if equal(first, other)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn equal(left: &Value, right: &Value) -> Result<bool, String> {
+    match (left.plain(), right.plain()) {
+        (Value::Nil, Value::Nil) => Ok(true),
+        (Value::Nil, _) | (_, Value::Nil) => Ok(false),
+        (Value::Bool(left), Value::Bool(right)) => Ok(left == right),
+        (Value::Int(left), Value::Int(right)) => Ok(left == right),
+        (Value::Float(left), Value::Float(right)) => Ok(left == right),
+        (Value::Str(left) | Value::Html(left), Value::Str(right) | Value::Html(right)) => Ok(left == right),
+        (Value::List(_) | Value::Map(_), _) | (_, Value::List(_) | Value::Map(_)) => {
+            Err("non-comparable type".to_owned())
+        }
+        _ => Err(INCOMPATIBLE.to_owned()),
+    }
+}
+
+fn compare(left: &Value, right: &Value) -> Result<Option<Ordering>, String> {
+    match (left.plain(), right.plain()) {
+        (Value::Int(left), Value::Int(right)) => Ok(Some(left.cmp(&right))),
+        (Value::Float(left), Value::Float(right)) => Ok(left.partial_cmp(&right)),
+        (Value::Str(left) | Value::Html(left), Value::Str(right) | Value::Html(right)) => Ok(Some(left.cmp(&right))),
+        (Value::Int(_) | Value::Float(_) | Value::Str(_), Value::Int(_) | Value::Float(_) | Value::Str(_)) => {
+            Err(INCOMPATIBLE.to_owned())
+        }
+        _ => Err("invalid type for comparison".to_owned()),
+    }
+}
+
+/// Go's `HTMLEscapeString`.
+pub(crate) fn escape_html(text: &str) -> String {
+    let mut output = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '"' => output.push_str("&#34;"),
+            '\'' => output.push_str("&#39;"),
+            '&' => output.push_str("&amp;"),
+            '<' => output.push_str("&lt;"),
+            '>' => output.push_str("&gt;"),
+            '\0' => output.push('\u{fffd}'),
+            other => output.push(other),
+        }
+    }
+    output
+}
+
+/// Go's `JSEscapeString`.
+fn escape_js(text: &str) -> String {
+    let mut output = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' => output.push_str("\\\\"),
+            '\'' => output.push_str("\\'"),
+            '"' => output.push_str("\\\""),
+            '<' | '>' | '&' | '=' => output.push_str(&format!("\\u{:04X}", u32::from(character))),
+            control if u32::from(control) < 0x20 => output.push_str(&format!("\\u{:04X}", u32::from(control))),
+            other => output.push(other),
+        }
+    }
+    output
+}
+
+/// Go's `url.QueryEscape`.
+fn escape_query(text: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
+    percent_encoding::utf8_percent_encode(text, KEPT).to_string().replace(' ', "+")
+}

@@ -1,0 +1,87 @@
+//! The functions that templates may call.
+
+use std::{collections::HashMap, ops::RangeInclusive};
+
+use crate::value::Value;
+
+type Body<'a> = Box<dyn Fn(&[Value]) -> Result<Value, String> + Send + Sync + 'a>;
+
+struct Function<'a> {
+    arity: RangeInclusive<usize>,
+    body: Body<'a>,
+}
+
+/// A table of functions, which may stand on another one. Go's own (`eq`, `len`, `index`, `printf` …) are always there.
+#[derive(Default)]
+pub struct Functions<'a> {
+    below: Option<&'a Functions<'a>>,
+    own: HashMap<&'static str, Function<'a>>,
+}
+
+impl<'a> Functions<'a> {
+    /// No functions but Go's.
+    #[must_use]
+    pub fn new() -> Self {
+        Functions::default()
+    }
+
+    /// A table that has what `below` has, and what is added to it.
+    #[must_use]
+    pub fn over(below: &'a Functions<'a>) -> Self {
+        Functions { below: Some(below), own: HashMap::new() }
+    }
+
+    /// Adds a function that takes so many arguments (`1..=1` for one, `2..=usize::MAX` for two or more). Its error is what
+    /// went wrong, without the name of the function.
+    #[must_use]
+    pub fn with(
+        mut self,
+        name: &'static str,
+        arity: RangeInclusive<usize>,
+        body: impl Fn(&[Value]) -> Result<Value, String> + Send + Sync + 'a,
+    ) -> Self {
+        self.own.insert(name, Function { arity, body: Box::new(body) });
+        self
+    }
+
+    /// True if there is a function of that name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.find(name).is_some()
+    }
+
+    fn find(&self, name: &str) -> Option<&Function<'_>> {
+        self.own.get(name).or_else(|| self.below.and_then(|below| below.find(name)))
+    }
+
+    /// Calls a function; `None` if there is none of that name.
+    pub(crate) fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, CallError>> {
+        let function = self.find(name)?;
+        Some(match check_count(name, &function.arity, arguments.len()) {
+            // Go finds a wrong type before it makes the call.
+            Ok(()) => (function.body)(arguments).map_err(|message| match message.starts_with("wrong type for value") {
+                true => CallError::Wrong(message),
+                false => CallError::Failed(message),
+            }),
+            Err(message) => Err(CallError::Wrong(message)),
+        })
+    }
+}
+
+/// Why a call gave nothing.
+pub(crate) enum CallError {
+    /// It could not be made.
+    Wrong(String),
+    /// It was made and failed.
+    Failed(String),
+}
+
+/// Go's words for too many or too few arguments.
+pub(crate) fn check_count(name: &str, arity: &RangeInclusive<usize>, count: usize) -> Result<(), String> {
+    if arity.contains(&count) {
+        return Ok(());
+    }
+    let least = arity.start();
+    let want = if arity.end() == least { least.to_string() } else { format!("at least {least}") };
+    Err(format!("wrong number of args for {name}: want {want} got {count}"))
+}

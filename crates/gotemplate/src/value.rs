@@ -1,0 +1,259 @@
+//! The data that templates see.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+/// A dynamic value. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub enum Value {
+    /// Go's `nil`; printed as `<no value>`.
+    #[default]
+    Nil,
+    /// A boolean.
+    Bool(bool),
+    /// An integer.
+    Int(i64),
+    /// A number.
+    Float(f64),
+    /// A text.
+    Str(Arc<str>),
+    /// A text that is HTML already: it is not escaped again.
+    Html(Arc<str>),
+    /// A list.
+    List(Arc<[Value]>),
+    /// Values by name, in order of the names.
+    Map(Arc<Map>),
+    /// A value with named members: a Go struct or a type with methods.
+    Object(Arc<dyn Object>),
+}
+
+/// Values by name.
+#[derive(Debug, Clone, Default)]
+pub struct Map {
+    /// The entries.
+    pub entries: BTreeMap<String, Value>,
+    /// What stands for a name that is not there: `""` in a map of strings, `nil` in a map of anything.
+    pub missing: Value,
+}
+
+/// A value with named members, such as the fields of a struct and the methods of a type.
+pub trait Object: fmt::Debug + Send + Sync {
+    /// Its Go type, for messages.
+    fn type_name(&self) -> &'static str;
+
+    /// The field of that name, or the method's result for these arguments; `None` if there is neither.
+    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>>;
+
+    /// The value that `range`, `index`, `len`, conditions and printing see; [`Value::Nil`] for a struct that has only members.
+    fn underlying(&self) -> Value {
+        Value::Nil
+    }
+
+    /// How it is printed, if not as what is below it: Go's method `String`, or the fields of a struct in braces.
+    fn text(&self) -> Option<String> {
+        None
+    }
+}
+
+/// An [`Object`] that has fields and no methods.
+#[derive(Debug, Clone)]
+pub struct Record {
+    type_name: &'static str,
+    fields: Vec<(&'static str, Value)>,
+}
+
+impl Record {
+    /// A struct of that Go type with these fields.
+    pub fn value(type_name: &'static str, fields: impl IntoIterator<Item = (&'static str, Value)>) -> Value {
+        Value::Object(Arc::new(Record { type_name, fields: fields.into_iter().collect() }))
+    }
+}
+
+impl Object for Record {
+    fn type_name(&self) -> &'static str {
+        self.type_name
+    }
+
+    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
+        let (_, value) = self.fields.iter().find(|(field, _)| *field == name)?;
+        Some(if arguments.is_empty() {
+            Ok(value.clone())
+        } else {
+            Err(format!("{name} has arguments but cannot be invoked as function"))
+        })
+    }
+
+    fn text(&self) -> Option<String> {
+        let fields: Vec<String> = self.fields.iter().map(|(_, value)| value.to_string()).collect();
+        Some(format!("{{{}}}", fields.join(" ")))
+    }
+}
+
+impl Value {
+    /// A text.
+    pub fn str(text: impl Into<Arc<str>>) -> Self {
+        Value::Str(text.into())
+    }
+
+    /// A list.
+    pub fn list(values: impl IntoIterator<Item = Value>) -> Self {
+        Value::List(values.into_iter().collect())
+    }
+
+    /// A map of texts, in which a missing name is the empty text, as Go's `map[string]string`.
+    pub fn strings<N: Into<String>, V: Into<Arc<str>>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        let entries = pairs.into_iter().map(|(name, value)| (name.into(), Value::Str(value.into()))).collect();
+        Value::Map(Arc::new(Map { entries, missing: Value::str("") }))
+    }
+
+    /// A map of anything, in which a missing name is `nil`.
+    pub fn map<N: Into<String>>(pairs: impl IntoIterator<Item = (N, Value)>) -> Self {
+        let entries = pairs.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        Value::Map(Arc::new(Map { entries, missing: Value::Nil }))
+    }
+
+    /// The Go type, for messages and `%T`.
+    #[must_use]
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            Value::Nil => "<nil>",
+            Value::Bool(_) => "bool",
+            Value::Int(_) => "int",
+            Value::Float(_) => "float64",
+            Value::Str(_) => "string",
+            Value::Html(_) => "template.HTML",
+            Value::List(_) => "[]interface {}",
+            Value::Map(map) if matches!(map.missing, Value::Str(_)) => "map[string]string",
+            Value::Map(_) => "map[string]interface {}",
+            Value::Object(object) => object.type_name(),
+        }
+    }
+
+    /// Whether conditions hold: everything but `nil`, false, zero and what is empty.
+    #[must_use]
+    pub fn truth(&self) -> bool {
+        match self {
+            Value::Nil => false,
+            Value::Bool(value) => *value,
+            Value::Int(value) => *value != 0,
+            Value::Float(value) => *value != 0.0,
+            Value::Str(text) | Value::Html(text) => !text.is_empty(),
+            Value::List(values) => !values.is_empty(),
+            Value::Map(map) => !map.entries.is_empty(),
+            Value::Object(object) => match object.underlying() {
+                Value::Nil => true,
+                value => value.truth(),
+            },
+        }
+    }
+
+    /// The plain value below an [`Object`]; itself for others.
+    #[must_use]
+    pub fn plain(&self) -> Value {
+        match self {
+            Value::Object(object) => match object.underlying() {
+                Value::Nil => self.clone(),
+                value => value.plain(),
+            },
+            value => value.clone(),
+        }
+    }
+
+    /// The text, for a function that takes one.
+    ///
+    /// # Errors
+    /// It is no text; in Go's words.
+    pub fn as_str(&self) -> Result<&str, String> {
+        match self {
+            Value::Str(text) | Value::Html(text) => Ok(text),
+            other => Err(format!("wrong type for value; expected string; got {}", other.type_name())),
+        }
+    }
+
+    /// The number, for a function that takes one; an integer will do.
+    ///
+    /// # Errors
+    /// It is no number; in Go's words.
+    pub fn as_float(&self) -> Result<f64, String> {
+        match self {
+            Value::Float(value) => Ok(*value),
+            // Templates count what they show: far below 2^53.
+            #[allow(clippy::cast_precision_loss)]
+            Value::Int(value) => Ok(*value as f64),
+            other => Err(format!("wrong type for value; expected float64; got {}", other.type_name())),
+        }
+    }
+
+    /// The integer, for a function that takes one.
+    ///
+    /// # Errors
+    /// It is no integer; in Go's words.
+    pub fn as_int(&self) -> Result<i64, String> {
+        match self {
+            Value::Int(value) => Ok(*value),
+            other => Err(format!("wrong type for value; expected int; got {}", other.type_name())),
+        }
+    }
+}
+
+impl From<&str> for Value {
+    fn from(text: &str) -> Self {
+        Value::str(text)
+    }
+}
+
+impl From<String> for Value {
+    fn from(text: String) -> Self {
+        Value::str(text)
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Value::Float(value)
+    }
+}
+
+impl From<i64> for Value {
+    fn from(value: i64) -> Self {
+        Value::Int(value)
+    }
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Value::Bool(value)
+    }
+}
+
+/// As Go's `%v` prints it.
+impl fmt::Display for Value {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Value::Nil => formatter.write_str("<nil>"),
+            Value::Bool(value) => write!(formatter, "{value}"),
+            Value::Int(value) => write!(formatter, "{value}"),
+            Value::Float(value) => formatter.write_str(&crate::printf::float_v(*value)),
+            Value::Str(text) | Value::Html(text) => formatter.write_str(text),
+            Value::List(values) => {
+                formatter.write_str("[")?;
+                for (index, value) in values.iter().enumerate() {
+                    let space = if index == 0 { "" } else { " " };
+                    write!(formatter, "{space}{value}")?;
+                }
+                formatter.write_str("]")
+            }
+            Value::Map(map) => {
+                formatter.write_str("map[")?;
+                for (index, (name, value)) in map.entries.iter().enumerate() {
+                    let space = if index == 0 { "" } else { " " };
+                    write!(formatter, "{space}{name}:{value}")?;
+                }
+                formatter.write_str("]")
+            }
+            Value::Object(object) => match object.text() {
+                Some(text) => formatter.write_str(&text),
+                None => write!(formatter, "{}", object.underlying()),
+            },
+        }
+    }
+}
