@@ -131,17 +131,20 @@ fn slice(value: &Value, bounds: &[Value]) -> Result<Value, String> {
             usize::try_from(bound).map_err(|_| format!("index out of range: {bound}"))
         }
     };
-    match value.plain() {
-        Value::List(values) => {
-            let (start, end) = (bound(0, 0)?, bound(1, values.len())?);
-            values
-                .get(start..end)
-                .map(|part| Value::List(part.into()))
-                .ok_or_else(|| format!("index out of range: {end}"))
+    let range = |length: usize| {
+        let (start, end) = (bound(0, 0)?, bound(1, length)?);
+        match [start, end].into_iter().find(|bound| *bound > length) {
+            Some(outside) => Err(format!("index out of range: {outside}")),
+            None if start > end => Err(format!("invalid slice index: {start} > {end}")),
+            None => Ok(start..end),
         }
+    };
+    match value.plain() {
+        Value::List(values) => Ok(values.get(range(values.len())?).map_or(Value::Nil, |part| Value::List(part.into()))),
+        // Go cuts between bytes, which might cut a character in two.
         Value::Str(text) => {
-            let (start, end) = (bound(0, 0)?, bound(1, text.len())?);
-            text.get(start..end).map(Value::str).ok_or_else(|| format!("index out of range: {end}"))
+            let part = text.as_bytes().get(range(text.len())?).unwrap_or_default();
+            Ok(String::from_utf8_lossy(part).into_owned().into())
         }
         other => Err(format!("can't slice item of type {}", other.type_name())),
     }
