@@ -9,6 +9,7 @@ pub mod config;
 pub mod dashboards;
 pub mod database;
 pub mod demo;
+pub mod ingest;
 pub mod pages;
 pub mod query;
 pub mod routes;

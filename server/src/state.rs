@@ -10,6 +10,7 @@ use crate::{
     auth::Auth,
     config::Limits,
     dashboards::Library,
+    ingest::Exemplars,
     query::{Backend, embedded::Embedded},
     telemetry::Telemetry,
     upstream::Upstreams,
@@ -29,6 +30,8 @@ pub struct AppState {
     pub backend: Backend,
     /// Our own engine and store, which hold what was scraped and derived also where another engine answers.
     pub embedded: Arc<Embedded>,
+    /// The newest exemplars that were sent.
+    pub exemplars: Exemplars,
     /// The daemons.
     pub upstreams: Upstreams,
     /// Live topics.

@@ -131,8 +131,14 @@ impl Head {
                     outcome.stored += 1;
                     self.newest = self.newest.max(Some(entry.time));
                 }
-                Pushed::TooOld => outcome.out_of_order += 1,
-                Pushed::Duplicate => outcome.duplicate += 1,
+                rejected => {
+                    let position = outcome.stored + outcome.out_of_order + outcome.duplicate;
+                    outcome.first_rejected.get_or_insert(position);
+                    match rejected {
+                        Pushed::Duplicate => outcome.duplicate += 1,
+                        _ => outcome.out_of_order += 1,
+                    }
+                }
             }
         }
     }

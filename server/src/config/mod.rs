@@ -108,6 +108,10 @@ pub struct Limits {
     pub body_bytes: usize,
     /// Longest body of a remote write, in bytes.
     pub write_body_bytes: usize,
+    /// Longest body of a remote write once it is unpacked, in bytes.
+    pub write_unpacked_bytes: usize,
+    /// Most exemplars held in memory.
+    pub exemplars: usize,
     /// Most live sockets in all.
     pub sockets: usize,
     /// Most live sockets of one token.
@@ -131,6 +135,8 @@ impl Default for Limits {
             response_bytes: 64 << 20,
             body_bytes: 1 << 20,
             write_body_bytes: 16 << 20,
+            write_unpacked_bytes: 64 << 20,
+            exemplars: 100_000,
             sockets: 20_000,
             token_sockets: 50,
             subscriptions: 256,

@@ -194,6 +194,12 @@ options! {
         /// Longest body of a remote write [default: 16MiB]
         #[arg(long = "limit-write-body", env = "HYPERSCOPE_LIMIT_WRITE_BODY", value_name = "SIZE")]
         pub write_body: Option<ByteSize>,
+        /// Longest body of a remote write once it is unpacked [default: 64MiB]
+        #[arg(long = "limit-write-unpacked", env = "HYPERSCOPE_LIMIT_WRITE_UNPACKED", value_name = "SIZE")]
+        pub write_unpacked: Option<ByteSize>,
+        /// Most exemplars held in memory; 0 holds none [default: 100000]
+        #[arg(long = "limit-exemplars", env = "HYPERSCOPE_LIMIT_EXEMPLARS", value_name = "N")]
+        pub exemplars: Option<usize>,
         /// Most live sockets in all [default: 20000]
         #[arg(long = "limit-sockets", env = "HYPERSCOPE_LIMIT_SOCKETS", value_name = "N")]
         pub sockets: Option<usize>,

@@ -291,6 +291,8 @@ fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {
         response_bytes: given.response.map_or(default.response_bytes, |size| size.0),
         body_bytes: given.body.map_or(default.body_bytes, |size| size.0),
         write_body_bytes: given.write_body.map_or(default.write_body_bytes, |size| size.0),
+        write_unpacked_bytes: given.write_unpacked.map_or(default.write_unpacked_bytes, |size| size.0),
+        exemplars: given.exemplars.unwrap_or(default.exemplars),
         sockets: given.sockets.unwrap_or(default.sockets),
         token_sockets: given.token_sockets.unwrap_or(default.token_sockets),
         subscriptions: given.subscriptions.unwrap_or(default.subscriptions),

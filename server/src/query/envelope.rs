@@ -64,6 +64,12 @@ impl IntoResponse for QueryError {
     }
 }
 
+/// An error outside of [`super::ErrorKind`], by its status and `errorType`.
+pub fn failure(status: StatusCode, error_type: &'static str, message: &str) -> Response {
+    let failure = Failure { status: "error", error_type, error: message };
+    json(status, serde_json::to_vec(&failure).unwrap_or_default())
+}
+
 /// The envelope of a refusal.
 pub fn forbidden(message: &str) -> Json<serde_json::Value> {
     Json(serde_json::json!({ "status": "error", "errorType": "forbidden", "error": message }))

@@ -26,7 +26,13 @@ use tower_http::{
     timeout::TimeoutLayer,
 };
 
-use crate::{api, auth, pages, query, security::secure_headers, state::AppState};
+use crate::{
+    api, auth,
+    ingest::{Ingest, IngestLimits},
+    pages, query,
+    security::secure_headers,
+    state::AppState,
+};
 
 /// Longest time for one request that is not a socket; a long poll is shorter.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
@@ -48,6 +54,13 @@ pub fn router(state: &AppState) -> Router {
     let prometheus = query::api::routes(state.backend.clone())
         .layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
     let prometheus = auth::require(Router::new().nest("/api/v1", prometheus), auth, Role::reads);
+    let limits = IngestLimits {
+        body_bytes: state.limits.write_body_bytes,
+        decompressed_bytes: state.limits.write_unpacked_bytes,
+    };
+    let ingest = Ingest::new(state.embedded.store().clone(), state.exemplars.clone(), limits).routes();
+    let ingest = auth::require(ingest, auth, Role::ingests)
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME));
     let metrics = Router::new().route("/metrics", get(metrics::own)).route("/api/v1/metrics", get(metrics::own));
     let metrics = if state.metrics_public { metrics } else { auth::require(metrics, auth, |_| true) };
 
@@ -75,7 +88,8 @@ pub fn router(state: &AppState) -> Router {
                 .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/wasm"))),
         );
     let sockets = auth::admit_sockets(Router::new().route("/ws", get(ws::upgrade)), auth);
-    secure_headers(answered_in_time.merge(sockets), state.frame_ancestors.clone()).with_state(state.clone())
+    secure_headers(answered_in_time.merge(ingest).merge(sockets), state.frame_ancestors.clone())
+        .with_state(state.clone())
 }
 
 /// A file of the bundle, which holds no secrets; else, for those who may see pages, the one that says that there is none.

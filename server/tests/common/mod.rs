@@ -7,6 +7,7 @@
 mod engine_stub;
 mod process;
 mod prometheus;
+mod sender;
 mod server;
 mod simulator;
 mod socket;
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub use engine_stub::EngineStub;
 pub use process::Program;
 pub use prometheus::Prometheus;
+pub use sender::{body, series, with_body, write};
 pub use server::{Server, TOKEN, arguments, client, launch, token};
 pub use simulator::Simulator;
 pub use socket::Live;

@@ -1,0 +1,161 @@
+//! A body into a request.
+
+use std::sync::Arc;
+
+use promql::labels::Labels;
+
+use crate::{
+    DecodeError, Exemplar, Family, FamilyKind, Rejected, Request, TimeSeries, histogram,
+    labels::{Pairs, series_labels},
+    wire::{Field, Message},
+};
+
+/// What one body may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes once decompressed.
+    pub decompressed_bytes: usize,
+}
+
+impl Limits {
+    /// Buckets of all histograms of one request. Spans say in a few bytes how many there are.
+    pub(crate) const MAX_BUCKETS: usize = 4 << 20;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { decompressed_bytes: 64 << 20 }
+    }
+}
+
+/// Unpacks a body in Snappy's block format.
+///
+/// # Errors
+/// It is something else, or larger than is taken.
+pub fn decompress(body: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
+    let wrong = |error: snap::Error| DecodeError::Compression(error.to_string());
+    let size = snap::raw::decompress_len(body).map_err(wrong)?;
+    if size > limits.decompressed_bytes {
+        let size = u64::try_from(size).unwrap_or(u64::MAX);
+        return Err(DecodeError::TooLarge { size, limit: limits.decompressed_bytes });
+    }
+    snap::raw::Decoder::new().decompress_vec(body).map_err(wrong)
+}
+
+/// Reads an unpacked body. Series whose labels are wrong are left out, and told in [`Request::first_rejected`].
+///
+/// # Errors
+/// It is no message of the protocol.
+pub fn decode(bytes: &[u8]) -> Result<Request, DecodeError> {
+    let mut request = Request::default();
+    let mut budget = Limits::MAX_BUCKETS;
+    let mut pairs = Pairs::new();
+    let mut message = Message::new(bytes);
+    while let Some((number, field)) = message.next_field()? {
+        match number {
+            1 => {
+                pairs.clear();
+                read_series(field.message(&message)?, &mut pairs, &mut budget, &mut request)?;
+            }
+            3 => request.families.push(read_family(field.message(&message)?)?),
+            _ => {}
+        }
+    }
+    Ok(request)
+}
+
+fn read_series<'a>(
+    mut message: Message<'a>,
+    pairs: &mut Pairs<'a>,
+    budget: &mut usize,
+    request: &mut Request,
+) -> Result<(), DecodeError> {
+    let mut series = TimeSeries::default();
+    let mut wrong = Vec::new();
+    while let Some((number, field)) = message.next_field()? {
+        match number {
+            1 => pairs.push(read_label(field, &message)?),
+            2 => series.samples.push(read_sample(field.message(&message)?)?),
+            3 => series.exemplars.push(read_exemplar(field.message(&message)?)?),
+            4 => match histogram::read(field.message(&message)?, budget)? {
+                Ok((time, histogram)) => series.histograms.push((time, Arc::new(histogram))),
+                Err(reason) => wrong.push(reason),
+            },
+            _ => {}
+        }
+    }
+    match series_labels(pairs) {
+        Ok(labels) => {
+            for reason in wrong {
+                request.reject(|| Rejected { series: labels.to_string(), reason });
+            }
+            series.labels = labels;
+            request.series.push(series);
+        }
+        Err(rejected) => request.reject(|| rejected),
+    }
+    Ok(())
+}
+
+impl Request {
+    fn reject(&mut self, rejected: impl FnOnce() -> Rejected) {
+        self.rejected += 1;
+        self.first_rejected.get_or_insert_with(rejected);
+    }
+}
+
+fn read_label<'a>(field: Field<'a>, message: &Message) -> Result<(&'a str, &'a str), DecodeError> {
+    let mut label = field.message(message)?;
+    let (mut name, mut value) = ("", "");
+    while let Some((number, field)) = label.next_field()? {
+        match number {
+            1 => name = field.text(&label)?,
+            2 => value = field.text(&label)?,
+            _ => {}
+        }
+    }
+    Ok((name, value))
+}
+
+fn read_sample(mut message: Message) -> Result<(i64, f64), DecodeError> {
+    let (mut time, mut value) = (0, 0.0);
+    while let Some((number, field)) = message.next_field()? {
+        match number {
+            1 => value = field.double(&message)?,
+            2 => time = field.int64(&message)?,
+            _ => {}
+        }
+    }
+    Ok((time, value))
+}
+
+fn read_exemplar(mut message: Message) -> Result<Exemplar, DecodeError> {
+    let mut pairs = Pairs::new();
+    let (mut timestamp_ms, mut value) = (0, 0.0);
+    while let Some((number, field)) = message.next_field()? {
+        match number {
+            1 => pairs.push(read_label(field, &message)?),
+            2 => value = field.double(&message)?,
+            3 => timestamp_ms = field.int64(&message)?,
+            _ => {}
+        }
+    }
+    Ok(Exemplar { labels: Labels::new(pairs), value, timestamp_ms })
+}
+
+fn read_family(mut message: Message) -> Result<Family, DecodeError> {
+    let mut family = Family::default();
+    while let Some((number, field)) = message.next_field()? {
+        match number {
+            1 => family.kind = FamilyKind::of(field.varint(&message)?),
+            2 => field.text(&message)?.clone_into(&mut family.name),
+            4 => field.text(&message)?.clone_into(&mut family.help),
+            5 => field.text(&message)?.clone_into(&mut family.unit),
+            _ => {}
+        }
+    }
+    Ok(family)
+}
+
+#[cfg(test)]
+mod tests;

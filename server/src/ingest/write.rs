@@ -1,0 +1,174 @@
+//! `POST /api/v1/write`
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use promql::source::{AppendOutcome, Point, SampleSink, SourceError};
+use remote_write::{DecodeError, Limits, Rejected, Request};
+
+use super::{Ingest, headers};
+use crate::{clock::now_ms, query::envelope::failure};
+
+/// How far in the future a sample may lie, as in Prometheus: beyond it a clock is wrong.
+const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
+/// When a sender may try again after a store could not write, in seconds.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// Why nothing, or not everything, of a request was stored.
+#[derive(Debug)]
+enum Refused {
+    /// Its headers.
+    MediaType(String),
+    /// It is too large.
+    TooLarge(String),
+    /// It cannot be read.
+    Unreadable(String),
+    /// Some of it is not taken; the rest is stored.
+    Partly(String),
+    /// The store cannot write now.
+    Store(SourceError),
+    /// A fault of ours.
+    Internal(String),
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let (status, kind, message) = match self {
+            Refused::MediaType(message) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_data", message),
+            Refused::TooLarge(message) => (StatusCode::PAYLOAD_TOO_LARGE, "bad_data", message),
+            Refused::Unreadable(message) | Refused::Partly(message) => (StatusCode::BAD_REQUEST, "bad_data", message),
+            Refused::Store(error) => {
+                tracing::warn!(%error, "a remote write could not be stored");
+                let message = format!("the samples cannot be stored now: {error}");
+                let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &message);
+                response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
+                return response;
+            }
+            Refused::Internal(message) => {
+                tracing::error!(message, "a remote write broke off");
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+            }
+        };
+        failure(status, kind, &message)
+    }
+}
+
+pub(super) async fn write(State(ingest): State<Ingest>, headers: HeaderMap, body: Body) -> Response {
+    match take(ingest, &headers, body).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn take(ingest: Ingest, headers: &HeaderMap, body: Body) -> Result<(), Refused> {
+    headers::check(headers).map_err(Refused::MediaType)?;
+    let limit = ingest.limits.body_bytes;
+    let body = to_bytes(body, limit).await.map_err(|error| {
+        let mut cause: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(error) = cause {
+            if error.is::<http_body_util::LengthLimitError>() {
+                let message = format!("the body is larger than {limit} bytes: send smaller requests");
+                return Refused::TooLarge(message);
+            }
+            cause = error.source();
+        }
+        Refused::Unreadable(format!("the body could not be read: {error}"))
+    })?;
+    let slot = ingest.slots.clone().acquire_owned().await.map_err(|error| Refused::Internal(error.to_string()))?;
+    let stored = tokio::task::spawn_blocking(move || {
+        let _slot = slot;
+        store(&ingest, &body)
+    });
+    stored.await.map_err(|error| Refused::Internal(error.to_string()))?
+}
+
+/// Reads a body and stores what is in it.
+fn store(ingest: &Ingest, body: &Bytes) -> Result<(), Refused> {
+    let limits = Limits { decompressed_bytes: ingest.limits.decompressed_bytes };
+    let decoded = remote_write::decompress(body, limits).and_then(|bytes| remote_write::decode(&bytes));
+    let mut request = decoded.map_err(|error| match error {
+        DecodeError::TooLarge { .. } => Refused::TooLarge(error.to_string()),
+        _ => Refused::Unreadable(error.to_string()),
+    })?;
+    let mut rejections = Rejections { count: request.rejected, first: request.first_rejected.take() };
+    let points = points(&request, now_ms().saturating_add(MAX_AHEAD_MS), &mut rejections);
+    let outcome = ingest.store.append(&points).map_err(Refused::Store)?;
+    rejections.add_outcome(outcome, &points);
+    let families: Vec<_> = std::mem::take(&mut request.families)
+        .into_iter()
+        .filter(|family| !family.name.is_empty())
+        .map(|family| {
+            let kind = family.kind.name().to_owned();
+            (family.name, store::Metadata { kind, help: family.help, unit: family.unit })
+        })
+        .collect();
+    if !families.is_empty() {
+        ingest.store.set_metadata(&families).map_err(Refused::Store)?;
+    }
+    for series in request.series {
+        ingest.exemplars.add(&series.labels, series.exemplars);
+    }
+    rejections.into_result()
+}
+
+/// The float samples of a request that are not too far in the future.
+fn points(request: &Request, newest_ms: i64, rejections: &mut Rejections) -> Vec<Point> {
+    let mut points = Vec::with_capacity(request.series.iter().map(|series| series.samples.len()).sum());
+    for series in &request.series {
+        for (timestamp_ms, value) in series.samples.iter().copied() {
+            if timestamp_ms > newest_ms {
+                rejections.add(1, || Rejected {
+                    series: format!("{} at {timestamp_ms} ms", series.labels),
+                    reason: "out of bounds, the sample is more than 10 minutes in the future".to_owned(),
+                });
+                continue;
+            }
+            points.push(Point { labels: series.labels.clone(), timestamp_ms, value });
+        }
+    }
+    points
+}
+
+/// What of a request was not taken.
+struct Rejections {
+    count: usize,
+    first: Option<Rejected>,
+}
+
+impl Rejections {
+    fn add(&mut self, count: usize, first: impl FnOnce() -> Rejected) {
+        if count > 0 {
+            self.count += count;
+            self.first.get_or_insert_with(first);
+        }
+    }
+
+    fn add_outcome(&mut self, outcome: AppendOutcome, points: &[Point]) {
+        self.add(outcome.out_of_order + outcome.duplicate, || {
+            let point = outcome.first_rejected.and_then(|position| points.get(position));
+            let reason = match (outcome.out_of_order, outcome.duplicate) {
+                (_, 0) => "out of order or too old sample",
+                (0, _) => "duplicate sample for timestamp",
+                _ => "out of order, too old or duplicate samples for timestamp",
+            };
+            let series =
+                point.map_or_else(String::new, |point| format!("{} at {} ms", point.labels, point.timestamp_ms));
+            Rejected { series, reason: reason.to_owned() }
+        });
+    }
+
+    fn into_result(self) -> Result<(), Refused> {
+        match self.first {
+            None => Ok(()),
+            Some(first) if self.count == 1 => Err(Refused::Partly(first.to_string())),
+            Some(first) => {
+                let message = format!("{first} (and {} more were not stored; the rest was)", self.count - 1);
+                Err(Refused::Partly(message))
+            }
+        }
+    }
+}
