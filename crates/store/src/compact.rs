@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc};
 use promql::labels::Labels;
 
 use crate::{
-    chunk::{Columns, SealedChunk},
+    chunk::{Columns, HistogramColumn, SealedChunk},
     damage::Damage,
     disk::{
         ChunkFile, ChunkPlace, FileNumber,
@@ -19,6 +19,7 @@ use crate::{
     },
     error::FileError,
     head::Head,
+    histograms::put_in_order,
     postings::SeriesId,
     read::{load, lost},
     series::{Run, merged},
@@ -26,6 +27,8 @@ use crate::{
 
 /// Samples of a chunk at most.
 const CHUNK_SAMPLES: usize = 1_920;
+/// Native histograms of a chunk at most.
+const CHUNK_HISTOGRAMS: u32 = 480;
 /// Files are merged when they span this much, ...
 const SPAN_MS: i64 = 24 * 3_600 * 1_000;
 /// ... or are this many, ...
@@ -126,6 +129,24 @@ fn merge(runs: &[Run], load: impl Fn(&Run) -> Option<Arc<[u8]>>) -> Vec<SealedCh
     let mut chunks: Vec<SealedChunk> =
         runs.iter().filter_map(&load).filter_map(|bytes| SealedChunk::from_bytes(bytes).ok()).collect();
     chunks.sort_by_key(|chunk| chunk.first);
+    let histograms: Vec<SealedChunk> = chunks.extract_if(.., |chunk| chunk.has_histograms()).collect();
+    let mut chunks = merge_floats(chunks);
+    chunks.extend(merge_histograms(&histograms));
+    chunks
+}
+
+/// Histograms in as few chunks as there can be.
+fn merge_histograms(chunks: &[SealedChunk]) -> Vec<SealedChunk> {
+    let mut column = HistogramColumn::new();
+    for chunk in chunks {
+        // One that makes no sense is left out; reading it has told so.
+        let _ = chunk.decode_histograms(i64::MIN, i64::MAX, &mut column);
+    }
+    put_in_order(&mut column);
+    SealedChunk::encode_histograms(&column, CHUNK_HISTOGRAMS)
+}
+
+fn merge_floats(chunks: Vec<SealedChunk>) -> Vec<SealedChunk> {
     let (columns, _) = merged(&chunks);
     let mut longer = Vec::new();
     for (times, values) in columns.times.chunks(CHUNK_SAMPLES).zip(columns.values.chunks(CHUNK_SAMPLES)) {

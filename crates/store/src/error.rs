@@ -41,6 +41,15 @@ pub struct FileError {
     pub source: io::Error,
 }
 
+impl FileError {
+    /// Whether there was no room on the disk, or no more than a quota or a limit allows.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
+        matches!(self.source.kind(), StorageFull | QuotaExceeded | FileTooLarge | WriteZero)
+    }
+}
+
 /// Says which file an I/O error is about.
 pub(crate) trait OnFile<T> {
     /// Adds what was tried and the path.

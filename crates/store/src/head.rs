@@ -6,10 +6,11 @@ use std::{
 };
 
 use hashbrown::HashMap;
-use promql::{labels::Labels, matcher::Matcher, source::AppendOutcome};
+use promql::{histogram::Histogram, labels::Labels, matcher::Matcher};
 
 use crate::{
     disk::{ChunkFile, FileNumber},
+    ingest::Tally,
     metadata::Metadata,
     postings::{Postings, SeriesId},
     read::load,
@@ -22,6 +23,32 @@ pub(crate) struct Entry {
     pub(crate) id: SeriesId,
     pub(crate) time: i64,
     pub(crate) value: f64,
+}
+
+/// A native histogram of a known series.
+#[derive(Debug, Clone)]
+pub(crate) struct HistogramEntry {
+    pub(crate) id: SeriesId,
+    pub(crate) time: i64,
+    pub(crate) histogram: Arc<Histogram>,
+}
+
+/// Samples of one kind that follow each other in a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Part<'a> {
+    Floats(&'a [Entry]),
+    Histograms(&'a [HistogramEntry]),
+}
+
+impl Part<'_> {
+    /// The series of each sample.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = SeriesId> {
+        let (floats, histograms): (&[Entry], &[HistogramEntry]) = match self {
+            Part::Floats(entries) => (entries, &[]),
+            Part::Histograms(entries) => (&[], entries),
+        };
+        floats.iter().map(|entry| entry.id).chain(histograms.iter().map(|entry| entry.id))
+    }
 }
 
 /// The state that readers share and the one writer changes.
@@ -113,34 +140,47 @@ impl Head {
     }
 
     /// Adds samples and counts what became of them.
-    pub(crate) fn apply(&mut self, entries: &[Entry], out_of_order_ms: i64, outcome: &mut AppendOutcome) {
+    pub(crate) fn apply(&mut self, part: Part, out_of_order_ms: i64, tally: &mut Tally) {
         let files = self.files.clone();
-        for entry in entries {
-            let Some(series) = self.series_mut(entry.id) else { continue };
-            for run in series.needed_for(entry.time) {
-                // Rare: a late sample of a series that was idle. A chunk that cannot be read is told when it is asked for.
-                run.bytes = load(run, &files).ok();
-            }
-            let sealed_before = series.runs.len();
-            let pushed = series.push(entry.time, entry.value, out_of_order_ms);
-            if series.runs.len() > sealed_before {
-                self.unwritten.push(entry.id);
-            }
-            match pushed {
-                Pushed::Stored => {
-                    outcome.stored += 1;
-                    self.newest = self.newest.max(Some(entry.time));
+        match part {
+            Part::Floats(entries) => {
+                for &Entry { id, time, value } in entries {
+                    self.apply_one(id, time, &files, tally, |series| series.push(time, value, out_of_order_ms));
                 }
-                rejected => {
-                    let position = outcome.stored + outcome.out_of_order + outcome.duplicate;
-                    outcome.first_rejected.get_or_insert(position);
-                    match rejected {
-                        Pushed::Duplicate => outcome.duplicate += 1,
-                        _ => outcome.out_of_order += 1,
-                    }
+            }
+            Part::Histograms(entries) => {
+                for HistogramEntry { id, time, histogram } in entries {
+                    self.apply_one(*id, *time, &files, tally, |series| {
+                        series.push_histogram(*time, histogram, out_of_order_ms)
+                    });
                 }
             }
         }
+    }
+
+    #[inline]
+    fn apply_one(
+        &mut self,
+        id: SeriesId,
+        time: i64,
+        files: &BTreeMap<FileNumber, Arc<ChunkFile>>,
+        tally: &mut Tally,
+        push: impl FnOnce(&mut Series) -> Pushed,
+    ) {
+        let Some(series) = self.series_mut(id) else { return tally.skip() };
+        for run in series.needed_for(time) {
+            // Rare: a late sample of a series that was idle. A chunk that cannot be read is told when it is asked for.
+            run.bytes = load(run, files).ok();
+        }
+        let sealed_before = series.runs.len();
+        let pushed = push(series);
+        if series.runs.len() > sealed_before {
+            self.unwritten.push(id);
+        }
+        if pushed == Pushed::Stored {
+            self.newest = self.newest.max(Some(time));
+        }
+        tally.note(pushed);
     }
 
     /// Frees the memory of sealed chunks that are on disk and end before `cutoff`.
@@ -156,7 +196,7 @@ impl Head {
     pub(crate) fn seal_idle(&mut self, cutoff: i64) {
         let mut sealed = Vec::new();
         for (id, series) in self.iter_mut() {
-            if series.unsealed_samples() > 0 && series.newest.is_some_and(|(newest, _)| newest < cutoff) {
+            if series.unsealed_samples() > 0 && series.newest_time().is_some_and(|newest| newest < cutoff) {
                 series.seal_open();
                 series.seal_late();
                 sealed.push(id);

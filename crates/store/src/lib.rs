@@ -14,6 +14,8 @@ mod damage;
 mod disk;
 mod error;
 mod head;
+mod histograms;
+mod ingest;
 mod metadata;
 mod options;
 mod pattern;
@@ -31,6 +33,7 @@ mod writer;
 
 pub use damage::{Damage, DamageKind};
 pub use error::{FileError, OpenError};
+pub use ingest::{Incoming, IngestError, Ingested, Refusal, Refused};
 pub use metadata::Metadata;
 pub use options::StoreOptions;
 pub use stats::Stats;

@@ -58,15 +58,15 @@ fn decode_part(
     for series in pieces {
         let labels = series.labels.clone();
         let lost = |run: &Run, kind| report(lost(run, files, kind));
-        let columns = series.decode(
+        let (columns, histograms) = series.decode(
             start,
             end,
             |run| load(run, files).map_err(|kind| lost(run, kind)).ok(),
             |run| lost(run, DamageKind::Orphaned),
         );
-        if !columns.times.is_empty() {
+        if !columns.times.is_empty() || !histograms.is_empty() {
             let (timestamps, values) = (columns.times, columns.values);
-            decoded.push(SeriesSamples { labels, timestamps, values, histograms: Vec::new() });
+            decoded.push(SeriesSamples { labels, timestamps, values, histograms });
         }
     }
     decoded

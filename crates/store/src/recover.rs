@@ -9,25 +9,25 @@ use std::{
     sync::Arc,
 };
 
-use promql::source::AppendOutcome;
-
 use crate::{
-    chunk::{Columns, SealedChunk},
+    chunk::{Columns, HistogramColumn, SealedChunk, has_histograms},
     damage::{Damage, DamageKind},
     disk::{
         ChunkFile, ChunkPlace, Directory, FileNumber,
         directory::{numbered, replace},
         frame::{Found, Kind, Scan, frame_at},
         record::{
-            FORMAT_VERSION, SeriesRecord, header_replaces, header_version, read_chunk, read_samples, read_series,
-            read_unsealed,
+            FORMAT_VERSION, SeriesRecord, header_out_of_order, header_replaces, header_version, read_chunk,
+            read_histograms, read_samples, read_series, read_unsealed, read_unsealed_histograms,
         },
     },
     error::{FileError, OnFile, OpenError},
-    head::{Entry, Head},
+    head::{Entry, Head, HistogramEntry, Part},
+    ingest::Tally,
     metadata,
     options::{StoreOptions, millis},
     postings::SeriesId,
+    read::load,
     series::Run,
 };
 
@@ -91,11 +91,14 @@ impl Recovery<'_> {
     /// Does again what a log file says was done.
     fn replay(&mut self, path: &Path, content: &[u8]) -> Result<(), OpenError> {
         let mut numbers = Numbers::new();
-        let out_of_order = millis(self.options.out_of_order);
+        let mut out_of_order = millis(self.options.out_of_order);
         for found in Scan::new(content) {
             let Some((kind, payload, range)) = self.sound(path, found) else { continue };
             let understood = match kind {
-                Kind::Header => self.check_version(payload)?,
+                Kind::Header => {
+                    out_of_order = header_out_of_order(payload).unwrap_or(out_of_order);
+                    self.check_version(payload)?
+                }
                 Kind::Checkpoint => true,
                 Kind::Series => self.define(&mut numbers, payload),
                 Kind::Metadata => match metadata::decode(payload) {
@@ -107,6 +110,8 @@ impl Recovery<'_> {
                 },
                 Kind::Samples => self.replay_samples(&numbers, payload, out_of_order),
                 Kind::Unsealed => self.replay_unsealed(&numbers, payload),
+                Kind::Histograms => self.replay_histograms(&numbers, payload, out_of_order),
+                Kind::UnsealedHistograms => self.replay_unsealed_histograms(&numbers, payload),
                 Kind::Chunk => false,
             };
             if !understood {
@@ -133,8 +138,40 @@ impl Recovery<'_> {
         let Some(entries) = read_samples(payload) else { return false };
         let known: Vec<Entry> =
             entries.iter().filter_map(|entry| Some(Entry { id: (*numbers.get(&entry.id)?)?, ..*entry })).collect();
-        self.head.apply(&known, out_of_order, &mut AppendOutcome::default());
+        self.head.apply(Part::Floats(&known), out_of_order, &mut Tally::default());
         entries.iter().all(|entry| numbers.contains_key(&entry.id))
+    }
+
+    /// Adds histograms; `false` if some belong to an unknown series.
+    fn replay_histograms(&mut self, numbers: &Numbers, payload: &[u8], out_of_order: i64) -> bool {
+        let Some(entries) = read_histograms(payload) else { return false };
+        let count = entries.len();
+        let belongs = |entry: &HistogramEntry| numbers.contains_key(&entry.id);
+        let orphaned = count - entries.iter().filter(|entry| belongs(entry)).count();
+        let known: Vec<HistogramEntry> = entries
+            .into_iter()
+            .filter_map(|entry| Some(HistogramEntry { id: (*numbers.get(&entry.id)?)?, ..entry }))
+            .collect();
+        self.head.apply(Part::Histograms(&known), out_of_order, &mut Tally::default());
+        orphaned == 0
+    }
+
+    /// Restores the newest histogram of a series, and its unsealed ones.
+    fn replay_unsealed_histograms(&mut self, numbers: &Numbers, payload: &[u8]) -> bool {
+        let Some(found) = read_unsealed_histograms(payload) else { return false };
+        let Some(id) = numbers.get(&found.id) else { return false };
+        let Some(series) = id.and_then(|id| self.head.series_mut(id)) else { return true };
+        let histograms = series.histograms.get_or_insert_default();
+        // Decides which of the following samples are late, as it did when they came.
+        histograms.newest = histograms.newest.take().or(found.newest);
+        found.open.iter().for_each(|(time, histogram)| histograms.open.push(*time, histogram));
+        if let Some((time, histogram)) = found.open.last() {
+            histograms.newest = Some((*time, Arc::clone(histogram)));
+        }
+        histograms.late.extend(found.late);
+        let unsealed = histograms.spans().map(|(_, last)| last).max();
+        self.head.newest = self.head.newest.max(unsealed);
+        true
     }
 
     /// Restores the unsealed samples of a series.
@@ -250,6 +287,9 @@ impl Recovery<'_> {
     fn add_run(&mut self, chunk: &FoundChunk, place: ChunkPlace) {
         let young = self.young_since();
         let Some(series) = chunk.id.and_then(|id| self.head.series_mut(id)) else { return };
+        if has_histograms(chunk.bytes) {
+            series.histograms.get_or_insert_default();
+        }
         let same = |run: &&mut Run| {
             run.place.is_none() && (run.first, run.last, run.count) == (chunk.first, chunk.last, chunk.count)
         };
@@ -269,20 +309,24 @@ impl Recovery<'_> {
         let files = self.head.files.clone();
         for (_, series) in self.head.iter_mut() {
             let Some(run) = series.runs.iter().max_by_key(|run| run.last) else { continue };
-            if series.newest.is_some_and(|(newest, _)| newest >= run.last) {
+            if series.newest_time().is_some_and(|newest| newest >= run.last) {
                 continue;
             }
-            let stored = run.bytes.clone().or_else(|| {
-                let place = run.place?;
-                files.get(&place.file)?.read(place).ok()
-            });
-            let mut columns = Columns::default();
-            let decoded = stored.map(|bytes| {
-                SealedChunk::from_bytes(bytes).and_then(|chunk| chunk.decode(run.last, run.last, &mut columns))
-            });
+            let last = run.last;
+            let chunk = load(run, &files).ok().and_then(|bytes| SealedChunk::from_bytes(bytes).ok());
+            let (mut floats, mut histograms) = (Columns::default(), HistogramColumn::new());
             // If the value is lost, only whether a repeated sample is a duplicate cannot be told.
-            let value = if matches!(decoded, Some(Ok(()))) { columns.values.last().copied() } else { None };
-            series.newest = Some((run.last, value.unwrap_or(f64::NAN)));
+            let _ = chunk.map(|chunk| {
+                if chunk.has_histograms() {
+                    chunk.decode_histograms(last, last, &mut histograms)
+                } else {
+                    chunk.decode(last, last, &mut floats)
+                }
+            });
+            match histograms.pop() {
+                Some(newest) => series.histograms.get_or_insert_default().newest = Some(newest),
+                None => series.newest = Some((last, floats.values.last().copied().unwrap_or(f64::NAN))),
+            }
         }
     }
 

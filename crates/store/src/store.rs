@@ -14,6 +14,7 @@ use crate::{
     disk::Directory,
     error::{FileError, OnFile, OpenError},
     head::Head,
+    ingest::{Incoming, IngestError, Ingested},
     metadata::Metadata,
     options::StoreOptions,
     read,
@@ -76,6 +77,16 @@ impl Store {
     #[must_use]
     pub fn options(&self) -> &StoreOptions {
         &self.0.options
+    }
+
+    /// Appends samples of either kind, in order, and tells of each one that was not stored why; those that are not stored are no
+    /// error. What is acknowledged survives the end of the process, in whatever way it comes. A sample that is there already with the
+    /// same value counts as stored.
+    ///
+    /// # Errors
+    /// Nothing of the batch is stored: the disk is full or broken, or there are too many series.
+    pub fn ingest(&self, batch: &[Incoming]) -> Result<Ingested, IngestError> {
+        self.0.writer.lock().ingest(&self.0.head, batch)
     }
 
     /// Labels of the series that fulfil every matcher and have a chunk that touches `start_ms..=end_ms`, sorted.
@@ -227,7 +238,8 @@ impl SeriesSource for Store {
 
 impl SampleSink for Store {
     fn append(&self, points: &[Point]) -> Result<AppendOutcome, SourceError> {
-        self.0.writer.lock().append(&self.0.head, points).map_err(source_error)
+        let ingested = self.0.writer.lock().append(&self.0.head, points).map_err(source_error)?;
+        Ok(ingested.outcome)
     }
 }
 

@@ -10,12 +10,15 @@ use std::{
 use promql::labels::Labels;
 
 use crate::{
-    chunk::{Columns, SealedChunk},
+    chunk::{Columns, HistogramColumn, SealedChunk},
     damage::{Damage, DamageKind},
     disk::{
         directory::{is_locked, numbered, read_format},
         frame::{Found, Kind, Scan},
-        record::{SeriesRecord, header_version, read_chunk, read_samples, read_series, read_unsealed},
+        record::{
+            SeriesRecord, header_version, read_chunk, read_histograms, read_samples, read_series, read_unsealed,
+            read_unsealed_histograms,
+        },
     },
     error::{FileError, OnFile, OpenError},
     metadata,
@@ -126,11 +129,25 @@ impl Check {
                 self.found.log_samples += u64::try_from(open.times.len() + late.times.len()).unwrap_or(0);
                 numbers.get(&number)?;
             }
+            Kind::Histograms => {
+                let entries = read_histograms(payload)?;
+                self.found.log_samples += u64::try_from(entries.len()).unwrap_or(0);
+                entries.iter().all(|entry| numbers.contains_key(&entry.id)).then_some(())?;
+            }
+            Kind::UnsealedHistograms => {
+                let found = read_unsealed_histograms(payload)?;
+                self.found.log_samples += u64::try_from(found.open.len() + found.late.len()).unwrap_or(0);
+                numbers.get(&found.id)?;
+            }
             Kind::Chunk => {
                 let (number, bytes) = read_chunk(payload)?;
                 numbers.get(&number)?;
                 let chunk = SealedChunk::from_bytes(bytes.into()).ok()?;
-                chunk.decode(i64::MIN, i64::MAX, &mut Columns::default()).ok()?;
+                if chunk.has_histograms() {
+                    chunk.decode_histograms(i64::MIN, i64::MAX, &mut HistogramColumn::new()).ok()?;
+                } else {
+                    chunk.decode(i64::MIN, i64::MAX, &mut Columns::default()).ok()?;
+                }
                 let found = &mut self.found;
                 found.chunks += 1;
                 found.chunk_samples += u64::from(chunk.count);

@@ -7,17 +7,16 @@ use std::{
 };
 
 use parking_lot::RwLock;
-use promql::{
-    labels::Labels,
-    source::{AppendOutcome, Point},
-};
+use promql::{Sample, labels::Labels, source::Point};
 
 use crate::{
     compact::Plan,
     damage::Damage,
     disk::{ChunkWriter, Directory, FileNumber, Log, chunks::NewChunk},
     error::{FileError, OpenError},
-    head::{Entry, Head},
+    head::{Entry, Head, HistogramEntry, Part},
+    histograms::{MAX_BUCKETS, bucket_count},
+    ingest::{Incoming, IngestError, Ingested, Refusal, Refused, Tally},
     metadata::{MAX_FAMILIES, Metadata},
     options::{StoreOptions, millis},
     postings::SeriesId,
@@ -31,21 +30,15 @@ const APPLY_SAMPLES: usize = 16_384;
 /// Chunks written at once.
 const WRITE_CHUNKS: usize = 4_096;
 
-/// Why an append failed.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AppendError {
-    #[error(transparent)]
-    File(#[from] FileError),
-    #[error("the store holds its limit of {0} series; no new series is taken")]
-    TooManySeries(usize),
-}
-
 /// What only one thread at a time may do.
 #[derive(Debug)]
 pub(crate) struct Writer {
     options: StoreOptions,
     /// `None` if nothing is kept beyond the process.
     disk: Option<Disk>,
+    /// Series of the samples of a batch; a buffer.
+    ids: Vec<SeriesId>,
+    /// The samples of a batch; a buffer.
     entries: Vec<Entry>,
     /// Time of the newest sample when memory was last released.
     released_at: i64,
@@ -73,7 +66,12 @@ struct Pending {
 impl Writer {
     /// A writer that keeps nothing.
     pub(crate) fn in_memory(options: StoreOptions) -> Self {
-        Writer { options, disk: None, entries: Vec::new(), released_at: i64::MIN, sealed_idle_at: i64::MIN }
+        Writer::new(options, None)
+    }
+
+    fn new(options: StoreOptions, disk: Option<Disk>) -> Self {
+        let (ids, entries) = (Vec::new(), Vec::new());
+        Writer { options, disk, ids, entries, released_at: i64::MIN, sealed_idle_at: i64::MIN }
     }
 
     /// Fills the head from a directory and goes on there. Also gives what was damaged.
@@ -83,11 +81,10 @@ impl Writer {
         options: StoreOptions,
     ) -> Result<(Self, Vec<Damage>), OpenError> {
         let recovered = recover(&directory, &mut head.write(), &options)?;
-        let log = Log::new(directory.log(), options.sync_interval)?;
+        let log = Log::new(directory.log(), options.sync_interval, millis(options.out_of_order))?;
         let chunks = ChunkWriter::new(directory.chunks(), recovered.next_file.unwrap_or(FileNumber::MIN));
         let disk = Disk { directory, log, chunks };
-        let mut writer =
-            Writer { options, disk: Some(disk), entries: Vec::new(), released_at: i64::MIN, sealed_idle_at: i64::MIN };
+        let mut writer = Writer::new(options, Some(disk));
         writer.tidy_after_start(head, &recovered.damaged_logs);
         Ok((writer, recovered.damage))
     }
@@ -107,45 +104,134 @@ impl Writer {
     }
 
     /// Appends points: to the log, then to memory.
-    pub(crate) fn append(&mut self, head: &RwLock<Head>, points: &[Point]) -> Result<AppendOutcome, AppendError> {
-        if points.is_empty() {
-            return Ok(AppendOutcome::default());
-        }
-        self.resolve(head, points)?;
-        if let Some(disk) = &mut self.disk {
-            let head = head.read();
-            disk.log.append(&self.entries, |id| head.series(id))?;
-        }
-        let out_of_order = millis(self.options.out_of_order);
-        let mut outcome = AppendOutcome::default();
-        for part in self.entries.chunks(APPLY_SAMPLES) {
-            head.write().apply(part, out_of_order, &mut outcome);
-        }
-        self.entries.clear();
-        self.entries.shrink_to(APPLY_SAMPLES);
-        self.after_append(head);
-        Ok(outcome)
+    pub(crate) fn append(&mut self, head: &RwLock<Head>, points: &[Point]) -> Result<Ingested, IngestError> {
+        self.resolve(head, points, |point| &point.labels)?;
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.clear();
+        let with_ids = points.iter().zip(&self.ids);
+        entries.extend(with_ids.map(|(point, id)| Entry { id: *id, time: point.timestamp_ms, value: point.value }));
+        let result = self.store(head, &[Part::Floats(&entries)]);
+        entries.shrink_to(APPLY_SAMPLES);
+        self.entries = entries;
+        result
     }
 
-    /// Fills `entries` with the points under their series' numbers.
-    fn resolve(&mut self, head: &RwLock<Head>, points: &[Point]) -> Result<(), AppendError> {
-        self.entries.clear();
-        self.entries.reserve(points.len());
+    /// Appends samples of either kind: to the log, then to memory.
+    pub(crate) fn ingest(&mut self, head: &RwLock<Head>, batch: &[Incoming]) -> Result<Ingested, IngestError> {
+        let is_oversized = |sample: &Incoming| match &sample.value {
+            Sample::Float(_) => false,
+            Sample::Histogram(histogram) => bucket_count(histogram) > MAX_BUCKETS,
+        };
+        if batch.iter().any(is_oversized) {
+            return self.ingest_part(head, batch, |sample| !is_oversized(sample));
+        }
+        self.resolve(head, batch, |sample| &sample.labels)?;
+        let (mut floats, mut histograms) = (Vec::new(), Vec::new());
+        // Samples of one kind that follow each other, told by how many there are; of the first kind there may be none.
+        let mut lengths: Vec<usize> = vec![0];
+        for (sample, id) in batch.iter().zip(&self.ids) {
+            let (id, time) = (*id, sample.timestamp_ms);
+            let is_float = match &sample.value {
+                Sample::Float(value) => {
+                    floats.push(Entry { id, time, value: *value });
+                    true
+                }
+                Sample::Histogram(histogram) => {
+                    histograms.push(HistogramEntry { id, time, histogram: Arc::clone(histogram) });
+                    false
+                }
+            };
+            if (lengths.len() % 2 == 1) != is_float {
+                lengths.push(0);
+            }
+            lengths.last_mut().into_iter().for_each(|length| *length += 1);
+        }
+        let (mut floats, mut histograms) = (floats.as_slice(), histograms.as_slice());
+        let mut parts = Vec::with_capacity(lengths.len());
+        for (position, length) in lengths.into_iter().enumerate() {
+            parts.push(if position % 2 == 0 {
+                Part::Floats(floats.split_off(..length).unwrap_or_default())
+            } else {
+                Part::Histograms(histograms.split_off(..length).unwrap_or_default())
+            });
+        }
+        self.store(head, &parts)
+    }
+
+    /// Appends those samples of a batch that are wanted, and tells that the others have too many buckets.
+    fn ingest_part(
+        &mut self,
+        head: &RwLock<Head>,
+        batch: &[Incoming],
+        is_wanted: impl Fn(&Incoming) -> bool,
+    ) -> Result<Ingested, IngestError> {
+        let (positions, wanted): (Vec<usize>, Vec<Incoming>) = batch
+            .iter()
+            .enumerate()
+            .filter(|(_, sample)| is_wanted(sample))
+            .map(|(at, sample)| (at, sample.clone()))
+            .unzip();
+        let mut ingested = self.ingest(head, &wanted)?;
+        for refused in &mut ingested.refused {
+            refused.position = positions.get(refused.position).copied().unwrap_or_default();
+        }
+        let unwanted = batch.iter().enumerate().filter(|(_, sample)| !is_wanted(sample));
+        ingested.refused.extend(unwanted.map(|(position, _)| Refused { position, reason: Refusal::TooManyBuckets }));
+        ingested.refused.sort_by_key(|refused| refused.position);
+        Ok(ingested)
+    }
+
+    /// Appends a batch of known series: to the log, then to memory.
+    fn store(&mut self, head: &RwLock<Head>, parts: &[Part]) -> Result<Ingested, IngestError> {
+        let out_of_order = millis(self.options.out_of_order);
+        let mut tally = Tally::new(out_of_order);
+        if parts.iter().all(|part| part.ids().next().is_none()) {
+            return Ok(tally.result);
+        }
+        if let Some(disk) = &mut self.disk {
+            let head = head.read();
+            disk.log.append(parts, |id| head.series(id))?;
+        }
+        for part in parts {
+            match part {
+                Part::Floats(entries) => entries
+                    .chunks(APPLY_SAMPLES)
+                    .for_each(|some| head.write().apply(Part::Floats(some), out_of_order, &mut tally)),
+                Part::Histograms(entries) => entries
+                    .chunks(APPLY_SAMPLES)
+                    .for_each(|some| head.write().apply(Part::Histograms(some), out_of_order, &mut tally)),
+            }
+        }
+        self.after_append(head);
+        Ok(tally.result)
+    }
+
+    /// Fills `ids` with the numbers of the samples' series, which are added where they are new.
+    fn resolve<T>(
+        &mut self,
+        head: &RwLock<Head>,
+        samples: &[T],
+        labels_of: impl Fn(&T) -> &Labels,
+    ) -> Result<(), IngestError> {
+        self.ids.clear();
+        self.ids.shrink_to(APPLY_SAMPLES);
+        self.ids.reserve(samples.len());
         let mut unknown = Vec::new();
         {
             let head = head.read();
             let mut last: Option<(&Labels, Option<SeriesId>)> = None;
-            for (position, point) in points.iter().enumerate() {
+            for (position, sample) in samples.iter().enumerate() {
+                let labels = labels_of(sample);
                 let id = match last {
                     // Batches sorted by series share the labels: no need to hash them again.
-                    Some((labels, id)) if std::ptr::eq(labels.pairs(), point.labels.pairs()) => id,
-                    _ => head.id_of(&point.labels),
+                    Some((before, id)) if std::ptr::eq(before.pairs(), labels.pairs()) => id,
+                    _ => head.id_of(labels),
                 };
-                last = Some((&point.labels, id));
+                last = Some((labels, id));
                 if id.is_none() {
                     unknown.push(position);
                 }
-                self.entries.push(Entry { id: id.unwrap_or_default(), time: point.timestamp_ms, value: point.value });
+                self.ids.push(id.unwrap_or_default());
             }
         }
         if unknown.is_empty() {
@@ -155,12 +241,13 @@ impl Writer {
         let mut head = head.write();
         let mut last: Option<(&Labels, SeriesId)> = None;
         for position in unknown {
-            let (Some(point), Some(entry)) = (points.get(position), self.entries.get_mut(position)) else { continue };
-            entry.id = match last {
-                Some((labels, id)) if std::ptr::eq(labels.pairs(), point.labels.pairs()) => id,
-                _ => head.add_series(&point.labels, limit).ok_or(AppendError::TooManySeries(limit))?,
+            let (Some(sample), Some(id)) = (samples.get(position), self.ids.get_mut(position)) else { continue };
+            let labels = labels_of(sample);
+            *id = match last {
+                Some((before, id)) if std::ptr::eq(before.pairs(), labels.pairs()) => id,
+                _ => head.add_series(labels, limit).ok_or(IngestError::TooManySeries(limit))?,
             };
-            last = Some((&point.labels, entry.id));
+            last = Some((labels, *id));
         }
         Ok(())
     }

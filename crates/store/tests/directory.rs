@@ -4,11 +4,11 @@
 
 mod common;
 
-use std::{fs, path::Path, process::Command};
+use std::{fs, path::Path, process::Command, sync::Arc};
 
 use common::{many_labels, scrape};
-use promql::source::SampleSink;
-use store::{OpenError, Store, StoreOptions};
+use promql::{Sample, histogram::Histogram, labels::Labels, source::SampleSink};
+use store::{Incoming, OpenError, Store, StoreOptions};
 
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";
 
@@ -52,11 +52,11 @@ fn a_second_process_is_told_that_the_directory_is_in_use() {
 fn a_later_format_is_refused_and_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     open(directory.path()).unwrap().append(&scrape(&many_labels(3), 0)).unwrap();
-    fs::write(directory.path().join("FORMAT"), "2\n").unwrap();
+    fs::write(directory.path().join("FORMAT"), "3\n").unwrap();
     let error = open(directory.path()).unwrap_err();
-    assert!(matches!(error, OpenError::NewerFormat { found: 2, supported: 1, .. }), "{error:?}");
-    assert!(error.to_string().contains("format 2"), "{error}");
-    fs::write(directory.path().join("FORMAT"), "1\n").unwrap();
+    assert!(matches!(error, OpenError::NewerFormat { found: 3, supported: 2, .. }), "{error:?}");
+    assert!(error.to_string().contains("format 3"), "{error}");
+    fs::write(directory.path().join("FORMAT"), "2\n").unwrap();
     assert_eq!(open(directory.path()).unwrap().stats().samples, 3);
 }
 
@@ -67,4 +67,23 @@ fn a_directory_that_cannot_be_made_is_named() {
     fs::write(&file, "in the way").unwrap();
     let error = open(&file.join("data")).unwrap_err().to_string();
     assert!(error.contains("file/data"), "{error}");
+}
+
+/// A directory as the first format had it is read, goes on, and is no longer one of that format.
+#[test]
+fn the_first_format_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    for file in ["FORMAT", "chunks/00000001.chunks", "log/00000003.log"] {
+        let target = directory.path().join(file);
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/format1").join(file), target).unwrap();
+    }
+    let store = open(directory.path()).unwrap();
+    assert_eq!((store.stats().series, store.stats().samples, store.damage()), (3, 720, vec![]));
+    let labels = Labels::new([("__name__", "later")]);
+    let value = Sample::Histogram(Arc::new(Histogram { count: 2.0, ..Histogram::default() }));
+    store.ingest(&[Incoming { labels, timestamp_ms: 1_700_003_600_000, value }]).unwrap();
+    drop(store);
+    assert_eq!(open(directory.path()).unwrap().stats().samples, 721);
+    assert_eq!(fs::read_to_string(directory.path().join("FORMAT")).unwrap(), "2\n");
 }

@@ -99,7 +99,8 @@ impl Histogram {
     }
 
     /// True if both say the same; what they say about resets does not matter.
-    pub(crate) fn is_same(&self, other: &Histogram) -> bool {
+    #[must_use]
+    pub fn is_same(&self, other: &Histogram) -> bool {
         let same = |left: f64, right: f64| left.to_bits() == right.to_bits() || left == right;
         self.schema == other.schema
             && same(self.count, other.count)

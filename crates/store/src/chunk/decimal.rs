@@ -100,12 +100,12 @@ fn push_scaled(values: &mut Vec<f64>, whole: i64, scale: f64) {
 /// The float that a scaled whole number stands for.
 #[inline]
 #[allow(clippy::cast_precision_loss)] // Written numbers are below 2^53; a damaged one may round, the checksum tells.
-fn unscale(whole: i64, scale: f64) -> f64 {
+pub(super) fn unscale(whole: i64, scale: f64) -> f64 {
     whole as f64 / scale
 }
 
 /// The whole number that stands for the value at this scale, if it comes back bit by bit.
-fn to_whole(value: f64, scale: f64) -> Option<i64> {
+pub(super) fn to_whole(value: f64, scale: f64) -> Option<i64> {
     let scaled = (value * scale).round();
     // Also false for NaN.
     if scaled.abs() < EXACT_BELOW {

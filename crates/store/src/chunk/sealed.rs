@@ -5,13 +5,15 @@ use std::sync::Arc;
 use super::{DamagedChunk, decimal, times::TimeState, xor::XorState};
 use crate::{
     bits::{BitReader, BitWriter},
-    varint::{Cursor, length, put_signed, put_varint},
+    varint::{Cursor, put_signed, put_varint},
 };
 
 /// Values as the exclusive or with their predecessor.
 const VALUES_XOR: u8 = 0;
 /// Values as scaled whole numbers.
 const VALUES_DECIMAL: u8 = 1;
+/// No columns at all, but native histograms one after the other.
+pub(super) const VALUES_HISTOGRAM: u8 = 2;
 /// Most samples of a chunk; exceptions of a column are numbered in 16 bits.
 const MAX_SAMPLES: usize = 1 << 16;
 
@@ -97,10 +99,7 @@ impl SealedChunk {
         };
 
         let mut bytes = Vec::with_capacity(body.len() + 20);
-        bytes.push(kind << 1 | u8::from(interval.is_some()));
-        put_varint(&mut bytes, length(&columns.times));
-        put_signed(&mut bytes, first);
-        put_signed(&mut bytes, last.wrapping_sub(first));
+        Head { kind, regular: interval.is_some(), count: columns.times.len(), first, last }.put(&mut bytes);
         bytes.extend_from_slice(&body);
         Some(SealedChunk { first, last, count: u32::try_from(columns.times.len()).ok()?, bytes: bytes.into() })
     }
@@ -135,16 +134,23 @@ impl SealedChunk {
 }
 
 /// What precedes the columns.
-struct Head {
-    kind: u8,
-    regular: bool,
-    count: usize,
-    first: i64,
-    last: i64,
+pub(super) struct Head {
+    pub(super) kind: u8,
+    pub(super) regular: bool,
+    pub(super) count: usize,
+    pub(super) first: i64,
+    pub(super) last: i64,
 }
 
 impl Head {
-    fn read(cursor: &mut Cursor) -> Option<Self> {
+    pub(super) fn put(&self, out: &mut Vec<u8>) {
+        out.push(self.kind << 1 | u8::from(self.regular));
+        put_varint(out, u64::try_from(self.count).unwrap_or(u64::MAX));
+        put_signed(out, self.first);
+        put_signed(out, self.last.wrapping_sub(self.first));
+    }
+
+    pub(super) fn read(cursor: &mut Cursor) -> Option<Self> {
         let flags = cursor.byte()?;
         let count = usize::try_from(cursor.varint()?).ok()?;
         let first = cursor.signed()?;

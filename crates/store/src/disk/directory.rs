@@ -45,8 +45,8 @@ impl Directory {
             }
             std::thread::sleep(LOCK_PAUSE);
         }
-        if read_format(root)?.is_none() {
-            // Each file tells its version too.
+        if read_format(root)?.is_none_or(|found| found < FORMAT_VERSION) {
+            // Each file tells its version too, so that one of an earlier format can stay beside one of this.
             replace(&root.join("FORMAT"), format!("{FORMAT_VERSION}\n").as_bytes())?;
         }
         let directory = Directory { root: root.to_owned(), _lock: lock };

@@ -29,11 +29,24 @@ pub(crate) enum Kind {
     Unsealed,
     /// What is said about a metric family.
     Metadata,
+    /// Native histograms of several series.
+    Histograms,
+    /// Unsealed native histograms of a series, and its newest one.
+    UnsealedHistograms,
 }
 
 impl Kind {
-    const ALL: [Kind; 7] =
-        [Kind::Header, Kind::Series, Kind::Samples, Kind::Chunk, Kind::Checkpoint, Kind::Unsealed, Kind::Metadata];
+    const ALL: [Kind; 9] = [
+        Kind::Header,
+        Kind::Series,
+        Kind::Samples,
+        Kind::Chunk,
+        Kind::Checkpoint,
+        Kind::Unsealed,
+        Kind::Metadata,
+        Kind::Histograms,
+        Kind::UnsealedHistograms,
+    ];
 
     fn code(self) -> u8 {
         match self {
@@ -44,6 +57,8 @@ impl Kind {
             Kind::Checkpoint => 5,
             Kind::Unsealed => 6,
             Kind::Metadata => 7,
+            Kind::Histograms => 8,
+            Kind::UnsealedHistograms => 9,
         }
     }
 

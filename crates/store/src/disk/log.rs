@@ -11,11 +11,11 @@ use std::{
 use super::{
     directory::{numbered, replace, sync_parent},
     frame::{Kind, put_frame},
-    record::{put_header, put_samples, put_series, put_unsealed},
+    record::{put_histograms, put_log_header, put_samples, put_series, put_unsealed, put_unsealed_histograms},
 };
 use crate::{
     error::{FileError, OnFile},
-    head::{Entry, Head},
+    head::{Head, Part},
     metadata::{self, Metadata},
     postings::SeriesId,
     series::Series,
@@ -23,6 +23,8 @@ use crate::{
 
 /// Samples in one frame at most: what one damaged place can cost.
 const FRAME_SAMPLES: usize = 2_048;
+/// Bytes of histograms after which a frame takes no more.
+const FRAME_HISTOGRAM_BYTES: usize = 256 * 1_024;
 /// The log is due for a checkpoint at this size, or at twice the size of the last checkpoint if that is more.
 const CHECKPOINT_BYTES: u64 = 4 * 1_024 * 1_024;
 /// Log files after which a checkpoint is due, whatever their size.
@@ -44,6 +46,8 @@ pub(crate) struct Log {
     /// No checkpoint below this size, because the last one failed.
     deferred_until_bytes: u64,
     sync_interval: Duration,
+    /// What the header of each file tells.
+    out_of_order_ms: i64,
     buffer: Vec<u8>,
 }
 
@@ -61,7 +65,7 @@ struct LogFile {
 
 impl Log {
     /// A log that goes on after the files there are.
-    pub(crate) fn new(directory: PathBuf, sync_interval: Duration) -> Result<Self, FileError> {
+    pub(crate) fn new(directory: PathBuf, sync_interval: Duration, out_of_order_ms: i64) -> Result<Self, FileError> {
         let found = numbered(&directory, "log")?;
         let next_number = found.last().map_or(1, |(last, _)| last + 1);
         let older: Vec<PathBuf> = found.into_iter().map(|(_, path)| path).collect();
@@ -75,6 +79,7 @@ impl Log {
             checkpoint_bytes: 0,
             deferred_until_bytes: 0,
             sync_interval,
+            out_of_order_ms,
             buffer: Vec::new(),
         })
     }
@@ -98,22 +103,43 @@ impl Log {
     /// Writes samples. `series_of` gives a series as it is without them. On an error nothing of it is in the log.
     pub(crate) fn append<'a>(
         &mut self,
-        entries: &[Entry],
+        parts: &[Part],
         series_of: impl Fn(SeriesId) -> Option<&'a Series>,
     ) -> Result<(), FileError> {
         let mut buffer = std::mem::take(&mut self.buffer);
         let mut new = Vec::new();
         let current = self.current()?;
-        for entry in entries {
-            if current.defined.insert(entry.id) {
-                new.push(entry.id);
-                if let Some(Series { labels, newest, .. }) = series_of(entry.id) {
-                    put_frame(&mut buffer, Kind::Series, |out| put_series(out, entry.id, labels, *newest));
+        for id in parts.iter().flat_map(Part::ids) {
+            if current.defined.insert(id) {
+                new.push(id);
+                if let Some(Series { labels, newest, histograms, .. }) = series_of(id) {
+                    put_frame(&mut buffer, Kind::Series, |out| put_series(out, id, labels, *newest));
+                    if let Some(histograms) = histograms {
+                        put_frame(&mut buffer, Kind::UnsealedHistograms, |out| {
+                            put_unsealed_histograms(out, id, histograms, false);
+                        });
+                    }
                 }
             }
         }
-        for part in entries.chunks(FRAME_SAMPLES) {
-            put_frame(&mut buffer, Kind::Samples, |out| put_samples(out, part));
+        for part in parts {
+            match part {
+                Part::Floats(entries) => {
+                    for some in entries.chunks(FRAME_SAMPLES) {
+                        put_frame(&mut buffer, Kind::Samples, |out| put_samples(out, some));
+                    }
+                }
+                Part::Histograms(entries) => {
+                    let mut rest = *entries;
+                    while !rest.is_empty() {
+                        let mut written = 0;
+                        put_frame(&mut buffer, Kind::Histograms, |out| {
+                            written = put_histograms(out, rest, FRAME_HISTOGRAM_BYTES);
+                        });
+                        rest = rest.get(written..).unwrap_or_default();
+                    }
+                }
+            }
         }
         let written = self.write(&buffer);
         if written.is_err()
@@ -161,7 +187,7 @@ impl Log {
 
     /// Begins a new log with the unsealed samples of all series and removes the older files. All sealed chunks must be on disk.
     pub(crate) fn checkpoint(&mut self, head: &Head) -> Result<(), FileError> {
-        let mut content = new_file();
+        let mut content = new_file(self.out_of_order_ms);
         put_frame(&mut content, Kind::Checkpoint, |_| {});
         for (family, about) in &head.metadata {
             put_frame(&mut content, Kind::Metadata, |out| metadata::encode(out, family, about));
@@ -170,6 +196,11 @@ impl Log {
         for (id, series) in head.iter().filter(|(_, series)| series.unsealed_samples() > 0) {
             put_frame(&mut content, Kind::Series, |out| put_series(out, id, &series.labels, series.newest));
             put_frame(&mut content, Kind::Unsealed, |out| put_unsealed(out, id, series));
+            if let Some(histograms) = &series.histograms {
+                put_frame(&mut content, Kind::UnsealedHistograms, |out| {
+                    put_unsealed_histograms(out, id, histograms, true);
+                });
+            }
             defined.insert(id);
         }
         let path = self.next_path();
@@ -195,7 +226,7 @@ impl Log {
             Some(current) => current,
             None => {
                 let path = self.next_path();
-                let started = start_file(&path).on_file("write", &path)?;
+                let started = start_file(&path, self.out_of_order_ms).on_file("write", &path)?;
                 self.next_number += 1;
                 started
             }
@@ -230,8 +261,8 @@ impl Log {
 }
 
 /// Makes a log file with its header.
-fn start_file(path: &Path) -> std::io::Result<LogFile> {
-    let header = new_file();
+fn start_file(path: &Path, out_of_order_ms: i64) -> std::io::Result<LogFile> {
+    let header = new_file(out_of_order_ms);
     let file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
     if let Err(error) = file.write_all_at(&header, 0).and_then(|()| sync_parent(path)) {
         // Without its header it would be found damaged.
@@ -243,8 +274,8 @@ fn start_file(path: &Path) -> std::io::Result<LogFile> {
 }
 
 /// What every log file begins with.
-fn new_file() -> Vec<u8> {
+fn new_file(out_of_order_ms: i64) -> Vec<u8> {
     let mut header = Vec::new();
-    put_frame(&mut header, Kind::Header, |out| put_header(out, &[]));
+    put_frame(&mut header, Kind::Header, |out| put_log_header(out, out_of_order_ms));
     header
 }

@@ -1,18 +1,21 @@
 //! What the payloads of frames are: labels, samples, unsealed series.
 
-use promql::labels::Labels;
+use std::sync::Arc;
+
+use promql::{histogram::Histogram, labels::Labels};
 
 use super::FileNumber;
 use crate::{
-    chunk::{Columns, SealedChunk},
-    head::Entry,
+    chunk::{Columns, HistogramColumn, SealedChunk, put_histogram, read_histogram},
+    head::{Entry, HistogramEntry},
+    histograms::Histograms,
     postings::SeriesId,
     series::Series,
     varint::{Cursor, length, put_bytes, put_float, put_signed, put_varint},
 };
 
-/// The format that this version writes.
-pub(crate) const FORMAT_VERSION: u64 = 1;
+/// The format that this version writes. The first one had no native histograms; otherwise it is the same, and is read as it is.
+pub(crate) const FORMAT_VERSION: u64 = 2;
 
 /// A file's first frame: the version of its format and, if it was made of other files, the numbers of those.
 pub(crate) fn put_header(out: &mut Vec<u8>, replaces: &[FileNumber]) {
@@ -24,6 +27,22 @@ pub(crate) fn put_header(out: &mut Vec<u8>, replaces: &[FileNumber]) {
 /// Version of the format that a header tells.
 pub(crate) fn header_version(payload: &[u8]) -> Option<u64> {
     Cursor::new(payload).varint()
+}
+
+/// A log's first frame: as [`put_header`], and how late a sample may be in it. Samples that are too late are in the log too, because
+/// they are written before they are looked at; a start with another setting must come to the same decision.
+pub(crate) fn put_log_header(out: &mut Vec<u8>, out_of_order_ms: i64) {
+    put_header(out, &[]);
+    put_signed(out, out_of_order_ms);
+}
+
+/// How late a sample may be in a log, if its header tells.
+pub(crate) fn header_out_of_order(payload: &[u8]) -> Option<i64> {
+    let mut cursor = Cursor::new(payload);
+    let _version = cursor.varint()?;
+    let replaces = cursor.varint()?;
+    (0..replaces).try_for_each(|_| cursor.u32().map(drop))?;
+    cursor.signed()
 }
 
 /// The files that a file takes the place of.
@@ -96,6 +115,38 @@ pub(crate) fn read_samples(payload: &[u8]) -> Option<Vec<Entry>> {
     Some(entries)
 }
 
+/// Histograms, as many as `room` bytes hold, and one at least; gives how many.
+pub(crate) fn put_histograms(out: &mut Vec<u8>, entries: &[HistogramEntry], room: usize) -> usize {
+    let end = out.len().saturating_add(room);
+    let (mut last_id, mut last_time) = (0_i64, 0_i64);
+    let mut last: Option<&HistogramEntry> = None;
+    for (written, entry) in entries.iter().enumerate() {
+        if out.len() >= end {
+            return written;
+        }
+        let id = i64::from(entry.id);
+        put_signed(out, id - last_id);
+        put_signed(out, entry.time.wrapping_sub(last_time));
+        put_histogram(out, last.map(|last| &*last.histogram), &entry.histogram);
+        (last_id, last_time, last) = (id, entry.time, Some(entry));
+    }
+    entries.len()
+}
+
+/// Reads what [`put_histograms`] wrote.
+pub(crate) fn read_histograms(payload: &[u8]) -> Option<Vec<HistogramEntry>> {
+    let mut cursor = Cursor::new(payload);
+    let mut entries: Vec<HistogramEntry> = Vec::new();
+    let (mut id, mut time) = (0_i64, 0_i64);
+    while !cursor.rest().is_empty() {
+        id = id.checked_add(cursor.signed()?)?;
+        time = time.wrapping_add(cursor.signed()?);
+        let histogram = read_histogram(&mut cursor, entries.last().map(|last| &*last.histogram))?;
+        entries.push(HistogramEntry { id: SeriesId::try_from(id).ok()?, time, histogram: Arc::new(histogram) });
+    }
+    Some(entries)
+}
+
 /// A chunk and the number of its series in this file.
 pub(crate) fn put_chunk(out: &mut Vec<u8>, id: SeriesId, chunk: &[u8]) {
     put_varint(out, u64::from(id));
@@ -119,6 +170,51 @@ pub(crate) fn put_unsealed(out: &mut Vec<u8>, id: SeriesId, series: &Series) {
     for columns in [open, late] {
         put_bytes(out, SealedChunk::encode(&columns).as_ref().map_or(&[], |chunk| &*chunk.bytes));
     }
+}
+
+/// The newest histogram of a series and, if `unsealed`, those that are in no sealed chunk.
+pub(crate) fn put_unsealed_histograms(out: &mut Vec<u8>, id: SeriesId, histograms: &Histograms, unsealed: bool) {
+    put_varint(out, u64::from(id));
+    let newest: &[(i64, Arc<Histogram>)] = histograms.newest.as_slice();
+    let late: &[(i64, Arc<Histogram>)] = if unsealed { &histograms.late } else { &[] };
+    let open = if unsealed { histograms.open.snapshot() } else { None };
+    put_bytes(out, open.as_ref().map_or(&[], |chunk| &*chunk.bytes));
+    for column in [newest, late] {
+        let chunks = SealedChunk::encode_histograms(column, u32::MAX);
+        put_varint(out, length(&chunks));
+        chunks.iter().for_each(|chunk| put_bytes(out, &chunk.bytes));
+    }
+}
+
+/// What [`put_unsealed_histograms`] writes.
+pub(crate) struct UnsealedHistograms {
+    pub(crate) id: SeriesId,
+    pub(crate) open: HistogramColumn,
+    pub(crate) newest: Option<(i64, Arc<Histogram>)>,
+    pub(crate) late: HistogramColumn,
+}
+
+/// Reads what [`put_unsealed_histograms`] wrote.
+pub(crate) fn read_unsealed_histograms(payload: &[u8]) -> Option<UnsealedHistograms> {
+    let mut cursor = Cursor::new(payload);
+    let id = cursor.u32()?;
+    let add = |bytes: &[u8], column: &mut HistogramColumn| {
+        SealedChunk::from_bytes(bytes.into()).ok()?.decode_histograms(i64::MIN, i64::MAX, column).ok()
+    };
+    let mut open = HistogramColumn::new();
+    let bytes = cursor.bytes()?;
+    if !bytes.is_empty() {
+        add(bytes, &mut open)?;
+    }
+    let mut column = || {
+        let mut column = HistogramColumn::new();
+        for _ in 0..cursor.varint()? {
+            add(cursor.bytes()?, &mut column)?;
+        }
+        Some(column)
+    };
+    let (newest, late) = (column()?, column()?);
+    Some(UnsealedHistograms { id, open, newest: newest.into_iter().next(), late })
 }
 
 /// Reads what [`put_unsealed`] wrote: the series' number, the open chunk's samples, the late ones.

@@ -2,14 +2,19 @@
 #![allow(dead_code)] // Not every test needs every one.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // Clippy takes helpers of tests for something else.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use promql::{
+    Sample,
+    histogram::Histogram,
     labels::Labels,
     matcher::Matcher,
     source::{Point, SeriesSamples, SeriesSource},
 };
-use store::Store;
+use store::{Incoming, Store};
 
 /// Time between two scrapes.
 pub(crate) const STEP_MS: i64 = 15_000;
@@ -19,6 +24,27 @@ pub(crate) const START_MS: i64 = 1_700_000_000_000;
 /// A sample of a series with a job.
 pub(crate) fn point(name: &str, job: &str, timestamp_ms: i64, value: f64) -> Point {
     Point { labels: Labels::new([("__name__", name), ("job", job)]), timestamp_ms, value }
+}
+
+/// The same, of either kind.
+pub(crate) fn incoming(name: &str, job: &str, timestamp_ms: i64, value: Sample) -> Incoming {
+    Incoming { labels: Labels::new([("__name__", name), ("job", job)]), timestamp_ms, value }
+}
+
+/// A histogram told from nothing but a number.
+pub(crate) fn histogram(number: f64) -> Sample {
+    let positive = (0..8).map(|index| (index, number + f64::from(index) + 1.0)).collect();
+    let negative = vec![(-3, number * 2.0 + 1.0)];
+    let histogram = Histogram {
+        schema: 2,
+        zero_threshold: 0.001,
+        count: number * 10.0,
+        sum: number / 3.0,
+        positive,
+        negative,
+        ..Histogram::default()
+    };
+    Sample::Histogram(Arc::new(histogram))
 }
 
 pub(crate) fn equal(name: &str, value: &str) -> Matcher {
