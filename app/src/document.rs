@@ -153,6 +153,7 @@ mod tests {
                     role: Role::Viewer,
                     expires_at: None,
                     dashboards: Vec::new(),
+                    matchers: String::new(),
                 },
                 dashboards: vec![DashboardLink { uid: "one".into(), title: "One & only".into(), path: "/".into() }],
                 dashboard,

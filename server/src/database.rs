@@ -22,7 +22,10 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTIONS: u32 = 4;
 
 /// All steps from an empty database to today's, in order. A step that was released is never changed.
-const STEPS: [(i64, &str, &str); 1] = [(1, "tokens", include_str!("../migrations/0001_tokens.sql"))];
+const STEPS: [(i64, &str, &str); 2] = [
+    (1, "tokens", include_str!("../migrations/0001_tokens.sql")),
+    (2, "matchers", include_str!("../migrations/0002_matchers.sql")),
+];
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -19,4 +19,5 @@ pub mod serve;
 pub mod state;
 pub mod telemetry;
 pub mod upstream;
+pub mod visible;
 pub mod ws;

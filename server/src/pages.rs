@@ -16,7 +16,10 @@ use model::{
     range::TimeRange,
 };
 
-use crate::{assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, security::Nonce, state::AppState};
+use crate::{
+    assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, query::Scope, security::Nonce, state::AppState,
+    visible,
+};
 
 /// A page waits no longer than this for its data; what is not there then comes live.
 const PATIENCE: Duration = Duration::from_millis(1_500);
@@ -72,11 +75,14 @@ pub async fn page(
     let kiosk = uri.path().starts_with(KIOSK);
     let dashboard = state.library.at(uri.path()).filter(|dashboard| principal.may_see(&dashboard.uid)).cloned();
     let panels = match &dashboard {
-        Some(dashboard) => panels(&state, dashboard, view.range, now_ms).await,
+        Some(dashboard) => panels(&state, principal.scope(), dashboard, view.range, now_ms).await,
         None => HashMap::new(),
     };
     let job = match job_of(uri.path()) {
-        Some((daemon, id)) if !principal.is_limited() => state.upstreams.job_detail(&daemon, &id).await,
+        Some((daemon, id)) if !principal.is_limited() => {
+            let detail = state.upstreams.job_detail(&daemon, &id).await;
+            detail.filter(|detail| visible::job(principal.scope(), &detail.job))
+        }
         _ => None,
     };
     let found = dashboard.is_some() || job.is_some() || uri.path() == "/settings";
@@ -130,23 +136,37 @@ fn job_of(path: &str) -> Option<(String, String)> {
     Some((decode(daemon)?, decode(id)?))
 }
 
-async fn panels(state: &AppState, dashboard: &Dashboard, range: TimeRange, now_ms: i64) -> HashMap<String, PanelData> {
-    let each =
-        dashboard.panels.iter().map(async |panel| (panel.id.clone(), panel_data(state, panel, range, now_ms).await));
+async fn panels(
+    state: &AppState,
+    scope: &Scope,
+    dashboard: &Dashboard,
+    range: TimeRange,
+    now_ms: i64,
+) -> HashMap<String, PanelData> {
+    let each = dashboard
+        .panels
+        .iter()
+        .map(async |panel| (panel.id.clone(), panel_data(state, scope, panel, range, now_ms).await));
     join_all(each).await.into_iter().collect()
 }
 
-async fn panel_data(state: &AppState, panel: &Panel, range: TimeRange, now_ms: i64) -> PanelData {
+async fn panel_data(state: &AppState, scope: &Scope, panel: &Panel, range: TimeRange, now_ms: i64) -> PanelData {
     match panel.kind {
-        PanelKind::Jobs => PanelData::Jobs(state.upstreams.jobs()),
-        PanelKind::Sources => PanelData::Sources(state.statuses(), state.upstreams.system()),
-        PanelKind::Alerts => match state.hub.snapshot(&Topic::Alerts) {
+        PanelKind::Jobs => {
+            PanelData::Jobs(state.upstreams.jobs().into_iter().filter(|job| visible::job(scope, job)).collect())
+        }
+        PanelKind::Sources => {
+            let statuses = state.statuses().into_iter().filter(|status| visible::upstream(scope, status));
+            let system = state.upstreams.system().into_iter().filter(|system| visible::system(scope, system));
+            PanelData::Sources(statuses.collect(), system.collect())
+        }
+        PanelKind::Alerts => match state.hub.snapshot(scope, &Topic::Alerts) {
             Some(SnapshotData::Alerts(alerts)) => PanelData::Alerts(alerts),
             _ => PanelData::Alerts(model::live::AlertList::default()),
         },
         _ => {
             let each = panel.queries.iter().map(async |query| {
-                tokio::time::timeout(PATIENCE, query_state(state, query, range, now_ms))
+                tokio::time::timeout(PATIENCE, query_state(state, scope, query, range, now_ms))
                     .await
                     .unwrap_or(QueryState::Loading)
             });
@@ -155,19 +175,22 @@ async fn panel_data(state: &AppState, panel: &Panel, range: TimeRange, now_ms: i
     }
 }
 
-async fn query_state(state: &AppState, query: &Query, range: TimeRange, now_ms: i64) -> QueryState {
+async fn query_state(state: &AppState, scope: &Scope, query: &Query, range: TimeRange, now_ms: i64) -> QueryState {
     let step_ms = range.step_ms(now_ms);
     if let Some(window_ms) = range.live_window_ms() {
-        return state.hub.query_state(&LiveQuery::of_panel(query, window_ms, step_ms)).await;
+        return state.hub.query_state(scope, &LiveQuery::of_panel(query, window_ms, step_ms)).await;
     }
     let (start_ms, end_ms) = range.resolve(now_ms);
-    let result = if query.instant {
-        state.backend.instant(&query.expr, end_ms).await
-    } else {
-        let align = |ms: i64| ms.div_euclid(step_ms) * step_ms;
-        state.backend.range(&query.expr, align(start_ms), align(end_ms), step_ms).await
+    let result = async {
+        let scoped = scope.query(&query.expr)?;
+        if query.instant {
+            state.backend.instant(&scoped, end_ms).await
+        } else {
+            let align = |ms: i64| ms.div_euclid(step_ms) * step_ms;
+            state.backend.range(&scoped, align(start_ms), align(end_ms), step_ms).await
+        }
     };
-    match result {
+    match result.await {
         Ok(frame) => QueryState::Ready { frame, stale: None },
         Err(error) => QueryState::Failed { message: error.message },
     }

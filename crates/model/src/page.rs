@@ -16,6 +16,9 @@ pub struct Session {
     /// Dashboards it is limited to, by uid; empty for no limit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dashboards: Vec<String>,
+    /// Matchers that every series it sees fulfils, as between the braces of a selector; empty for all series.
+    #[serde(default, rename = "match", skip_serializing_if = "String::is_empty")]
+    pub matchers: String,
 }
 
 /// A dashboard as an entry of the navigation.

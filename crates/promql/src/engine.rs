@@ -192,6 +192,12 @@ impl Query {
         changed
     }
 
+    /// Whether a function of this name is called anywhere in the query.
+    #[must_use]
+    pub fn calls(&self, name: &str) -> bool {
+        self.plan.root.any(&mut |node| matches!(node, Node::Call(call) if call.name == name))
+    }
+
     /// The type of an instant query's result.
     #[must_use]
     pub fn value_type(&self) -> ValueType {

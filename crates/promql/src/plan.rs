@@ -40,6 +40,21 @@ impl Node {
         }
     }
 
+    /// Whether `is_it` holds for this node or one below it.
+    pub(crate) fn any(&self, is_it: &mut dyn FnMut(&Node) -> bool) -> bool {
+        is_it(self)
+            || match self {
+                Node::Number(_) | Node::Text(_) | Node::Instant(_) | Node::Range(..) => false,
+                Node::Subquery(subquery) => subquery.inner.any(is_it),
+                Node::Negate(inner) | Node::Invariant(inner) => inner.any(is_it),
+                Node::Binary(binary) => binary.left.any(is_it) || binary.right.any(is_it),
+                Node::Aggregate(aggregate) => {
+                    aggregate.parameter.iter().any(|node| node.any(is_it)) || aggregate.inner.any(is_it)
+                }
+                Node::Call(call) => call.arguments.iter().any(|node| node.any(is_it)),
+            }
+    }
+
     /// How a range selector treats its ends; of anything else as usual.
     pub(crate) fn edges(&self) -> Edges {
         match self {

@@ -8,7 +8,7 @@ use model::job::{Job, JobDetail, JobStatus};
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
-use crate::{auth::Principal, state::AppState};
+use crate::{auth::Principal, state::AppState, visible};
 
 /// Filters of the list. All must hold.
 #[derive(Debug, Deserialize)]
@@ -62,10 +62,12 @@ impl Filter {
 /// `GET /api/jobs`
 pub(super) async fn list(
     State(state): State<AppState>,
+    principal: Principal,
     Query(filter): Query<Filter>,
 ) -> Result<Json<JobList>, ApiError> {
     let statuses = filter.statuses()?;
     let mut jobs = state.upstreams.jobs();
+    jobs.retain(|job| visible::job(principal.scope(), job));
     jobs.retain(|job| statuses.as_ref().is_none_or(|wanted| wanted.contains(&job.status)) && filter.passes(job));
     let total = jobs.len();
     jobs.truncate(filter.limit.unwrap_or(usize::MAX));
@@ -75,12 +77,14 @@ pub(super) async fn list(
 /// `GET /api/jobs/{daemon}/{id}`
 pub(super) async fn detail(
     State(state): State<AppState>,
+    principal: Principal,
     Path((daemon, id)): Path<(String, String)>,
 ) -> Result<Json<JobDetail>, ApiError> {
     state
         .upstreams
         .job_detail(&daemon, &id)
         .await
+        .filter(|detail| visible::job(principal.scope(), &detail.job))
         .map(Json)
         .ok_or_else(|| ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")))
 }
@@ -98,7 +102,7 @@ pub(super) async fn cancel(
     principal: Principal,
     Path((daemon, id)): Path<(String, String)>,
 ) -> Result<Json<Cancelled>, ApiError> {
-    if state.upstreams.job(&daemon, &id).is_none() {
+    if !state.upstreams.job(&daemon, &id).is_some_and(|job| visible::job(principal.scope(), &job)) {
         return Err(ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")));
     }
     let answer = state.upstreams.cancel(&daemon, &id).await;

@@ -23,6 +23,6 @@ pub(super) async fn poll(
     if !poll.topics.iter().all(|topic| crate::routes::ws::may_follow(&state, &principal, topic)) {
         return Err(ApiError::forbidden("this session is limited to what is on its dashboards"));
     }
-    let answer = poll.answer(&state.hub).await.map_err(ApiError::bad_request)?;
+    let answer = poll.answer(&state.hub, principal.scope()).await.map_err(ApiError::bad_request)?;
     Ok(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], answer.into_json()).into_response())
 }

@@ -34,6 +34,23 @@ struct Asked {
     /// Dashboards a kiosk is limited to.
     #[serde(default)]
     dashboards: Vec<String>,
+    /// Matchers that every series it reads must fulfil.
+    #[serde(default, rename = "match")]
+    matchers: Matchers,
+}
+
+/// Matchers, as one text or as several that must all hold.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Matchers {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Default for Matchers {
+    fn default() -> Self {
+        Matchers::Several(Vec::new())
+    }
 }
 
 /// A token that was made: the only time that its secret is told.
@@ -75,6 +92,10 @@ pub(super) async fn create(
         role: asked.role,
         expires_at: asked.expires.map(lasts),
         dashboards: asked.dashboards,
+        matchers: match asked.matchers {
+            Matchers::One(matchers) => matchers,
+            Matchers::Several(several) => several.join(","),
+        },
     };
     let made = match auth.shared.store.create(new).await {
         Ok(made) => auth.shared.cache.reload().await.map(|()| made),

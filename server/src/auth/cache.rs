@@ -16,7 +16,7 @@ use super::{
     secret::{Hash, HashKey},
     store::{StoreError, StoredSession, StoredToken, TokenStore},
 };
-use crate::clock::now_ms;
+use crate::{clock::now_ms, query::Scope};
 
 /// How often the database is asked whether it changed, and expiry is looked at. What other processes do is seen within this.
 const POLL_EVERY: Duration = Duration::from_millis(250);
@@ -26,6 +26,8 @@ const POLL_EVERY: Duration = Duration::from_millis(250);
 pub(super) struct LiveToken {
     pub(super) id: Arc<str>,
     pub(super) session: Arc<Session>,
+    /// The series that it sees: the session's matchers, read.
+    pub(super) scope: Scope,
     pub(super) ended: CancellationToken,
     hash: Hash,
 }
@@ -153,6 +155,18 @@ impl Usable {
                 role: stored.info.role,
                 expires_at: stored.info.expires_at,
                 dashboards: stored.info.dashboards,
+                matchers: stored.info.matchers,
+            };
+            let scope = match Scope::parse(&session.matchers) {
+                Ok(scope) => scope,
+                Err(error) => {
+                    tracing::error!(
+                        token = stored.info.id,
+                        error,
+                        "a token's matchers cannot be read: it is not accepted"
+                    );
+                    continue;
+                }
             };
             let same = before
                 .tokens
@@ -162,6 +176,7 @@ impl Usable {
                 Arc::new(LiveToken {
                     id: stored.info.id.into(),
                     session: Arc::new(session),
+                    scope,
                     ended: CancellationToken::new(),
                     hash: stored.hash,
                 })

@@ -9,6 +9,8 @@ use axum::{
 use model::{page::Session, role::Role};
 use tokio_util::sync::CancellationToken;
 
+use crate::query::Scope;
+
 use super::{
     cache::{LiveSession, LiveToken},
     denied::Denied,
@@ -30,6 +32,7 @@ pub(super) enum Carrier {
 pub struct Principal {
     /// What the browser may know of it.
     pub session: Session,
+    scope: Scope,
     token_id: Arc<str>,
     carrier: Carrier,
     ended: CancellationToken,
@@ -40,6 +43,7 @@ impl Principal {
         Principal {
             token_id: Arc::clone(&token.id),
             session: Session::clone(&token.session),
+            scope: token.scope.clone(),
             carrier: Carrier::Header,
             ended: token.ended.clone(),
         }
@@ -49,6 +53,7 @@ impl Principal {
         Principal {
             token_id: Arc::clone(&session.token.id),
             session: Session::clone(&session.session),
+            scope: session.token.scope.clone(),
             carrier: Carrier::Cookie,
             ended: session.ended.clone(),
         }
@@ -56,8 +61,20 @@ impl Principal {
 
     /// Whoever it is, where nobody is asked.
     pub(super) fn anyone() -> Self {
-        let session = Session { name: "anyone".into(), role: Role::Admin, expires_at: None, dashboards: Vec::new() };
-        Principal { token_id: "none".into(), session, carrier: Carrier::None, ended: CancellationToken::new() }
+        let session = Session {
+            name: "anyone".into(),
+            role: Role::Admin,
+            expires_at: None,
+            dashboards: Vec::new(),
+            matchers: String::new(),
+        };
+        Principal {
+            token_id: "none".into(),
+            session,
+            scope: Scope::all(),
+            carrier: Carrier::None,
+            ended: CancellationToken::new(),
+        }
     }
 
     /// Names the token in audit lines and in `hyperscope token revoke`.
@@ -87,6 +104,12 @@ impl Principal {
     #[must_use]
     pub fn is_limited(&self) -> bool {
         !self.session.dashboards.is_empty()
+    }
+
+    /// The series that it sees. Everything it asks for goes through this.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
     }
 
     /// Completes when it expires, is revoked or logs out, within half a second.

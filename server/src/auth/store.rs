@@ -11,6 +11,7 @@ use crate::{
     clock::now_ms,
     config::Secret,
     database::{self, DatabaseError},
+    query::Scope,
 };
 
 /// Most sessions of one token; a login beyond that ends the oldest.
@@ -19,6 +20,8 @@ const SESSIONS_PER_TOKEN: i64 = 1_000;
 const NAME_LENGTH: usize = 100;
 /// Most dashboards that one token names.
 const DASHBOARDS_PER_TOKEN: usize = 100;
+/// Longest matchers of a token, in bytes.
+const MATCHERS_LENGTH: usize = 4_000;
 /// Id of the token whose secret the operator chose. Random ids never have a `-`.
 const CHOSEN_ID: &str = "first-token-chosen";
 /// Id of the token whose secret we made and printed at the first start.
@@ -35,6 +38,8 @@ pub struct NewToken {
     pub expires_at: Option<i64>,
     /// Dashboards a kiosk is limited to, by uid; empty for no limit.
     pub dashboards: Vec<String>,
+    /// Matchers that every series it reads must fulfil, as between the braces of a selector; empty for all series.
+    pub matchers: String,
 }
 
 impl NewToken {
@@ -62,6 +67,15 @@ impl NewToken {
         if !self.dashboards.iter().all(is_uid) {
             return wrong("a dashboard is named by its uid: letters, digits, `-` and `_`");
         }
+        if self.matchers.len() > MATCHERS_LENGTH {
+            return wrong("the matchers have more than 4000 characters");
+        }
+        let scope = Scope::parse(&self.matchers).map_err(StoreError::Invalid)?;
+        if !scope.is_all() && (!self.role.reads() || self.role.administers()) {
+            return wrong(
+                "matchers are for tokens that read: viewer, kiosk or operator (an admin could make a token without them)",
+            );
+        }
         Ok(())
     }
 }
@@ -77,6 +91,9 @@ pub struct TokenInfo {
     pub role: Role,
     /// Dashboards it is limited to, by uid; empty for no limit.
     pub dashboards: Vec<String>,
+    /// Matchers that every series it reads fulfils, as between the braces of a selector; empty for all series.
+    #[serde(rename = "match")]
+    pub matchers: String,
     /// When it was made, in milliseconds since the Unix epoch.
     pub created_at: i64,
     /// When it ends, in milliseconds since the Unix epoch; `None` for never.
@@ -152,18 +169,21 @@ impl TokenStore {
             name: new.name,
             role: new.role,
             dashboards: new.dashboards,
+            matchers: new.matchers.trim().to_owned(),
             created_at: now_ms,
             expires_at: new.expires_at,
             revoked_at: None,
         };
         sqlx::query(
-            "INSERT INTO tokens (id, name, role, hash, dashboards, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO tokens (id, name, role, hash, dashboards, matchers, created_at, expires_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&info.id)
         .bind(&info.name)
         .bind(info.role.name())
         .bind(Hash::of(secret.expose()).as_bytes())
         .bind(info.dashboards.join(","))
+        .bind(&info.matchers)
         .bind(info.created_at)
         .bind(info.expires_at)
         .execute(&self.pool)
@@ -319,6 +339,7 @@ fn token(row: &SqliteRow) -> Result<StoredToken, StoreError> {
             name: row.try_get("name")?,
             role: role.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
             dashboards: dashboards.split(',').filter(|uid| !uid.is_empty()).map(str::to_owned).collect(),
+            matchers: row.try_get("matchers")?,
             created_at: row.try_get("created_at")?,
             expires_at: row.try_get("expires_at")?,
             revoked_at: row.try_get("revoked_at")?,

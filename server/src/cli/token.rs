@@ -57,8 +57,8 @@ struct Create {
     /// Dashboards that a kiosk is limited to, by uid
     #[arg(long, value_name = "UID", value_delimiter = ',')]
     dashboards: Vec<String>,
-    /// Not supported yet, and refused rather than stored without effect.
-    #[arg(long = "match", hide = true, value_name = "MATCHER")]
+    /// Matcher that every series it reads must fulfil, as in provider="aws"; repeatable, and all must hold
+    #[arg(long = "match", value_name = "MATCHER")]
     matchers: Vec<String>,
 }
 
@@ -86,10 +86,8 @@ impl TokenCommand {
 
 impl Create {
     async fn run(self, store: &TokenStore) -> anyhow::Result<()> {
-        if !self.matchers.is_empty() {
-            bail!(
-                "--match is not supported yet: a token of this version reads all series, so make none for who must not"
-            );
+        if self.matchers.iter().any(|matcher| matcher.trim().is_empty()) {
+            bail!("--match is empty: write for example --match 'provider=\"aws\"', or leave it out for all series");
         }
         let lasts = |Period(period)| now_ms().saturating_add(i64::try_from(period.as_millis()).unwrap_or(i64::MAX));
         let new = NewToken {
@@ -97,6 +95,7 @@ impl Create {
             role: self.role,
             expires_at: self.expires.map(lasts),
             dashboards: self.dashboards,
+            matchers: self.matchers.join(","),
         };
         let (token, secret) = store.create(new).await?;
         tracing::info!(
@@ -109,10 +108,10 @@ impl Create {
 
 async fn list(store: &TokenStore) -> anyhow::Result<()> {
     let now_ms = now_ms();
-    let head = ["ID", "NAME", "ROLE", "STATE", "CREATED", "EXPIRES", "DASHBOARDS"].map(str::to_owned);
+    let head = ["ID", "NAME", "ROLE", "STATE", "CREATED", "EXPIRES", "DASHBOARDS", "MATCH"].map(str::to_owned);
     let rows: Vec<_> =
         std::iter::once(head).chain(store.list().await?.iter().map(|token| row(token, now_ms))).collect();
-    let widths: [usize; 7] = std::array::from_fn(|column| {
+    let widths: [usize; 8] = std::array::from_fn(|column| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     });
     for row in &rows {
@@ -122,7 +121,7 @@ async fn list(store: &TokenStore) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn row(token: &TokenInfo, now_ms: i64) -> [String; 7] {
+fn row(token: &TokenInfo, now_ms: i64) -> [String; 8] {
     let state = match token {
         TokenInfo { revoked_at: Some(_), .. } => "revoked",
         TokenInfo { expires_at: Some(at), .. } if *at <= now_ms => "expired",
@@ -136,6 +135,7 @@ fn row(token: &TokenInfo, now_ms: i64) -> [String; 7] {
         distance(Some(token.created_at), now_ms),
         distance(token.expires_at, now_ms),
         token.dashboards.join(","),
+        token.matchers.clone(),
     ]
 }
 

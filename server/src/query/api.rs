@@ -14,19 +14,21 @@ use promql::{Outcome, matcher::Matcher};
 use serde::Serialize;
 
 use super::{
-    Backend, ErrorKind, QueryError,
+    Backend, ErrorKind, QueryError, Reads, Scope, ScopedSelectors,
     embedded::{Embedded, When},
     envelope::{annotated_raw, success},
     json,
     params::Params,
+    within,
 };
-use crate::clock::now_ms;
+use crate::{auth::Principal, clock::now_ms};
 
 /// The routes, to be nested under `/api/v1`. GET and POST alike.
 pub fn routes<S: Clone + Send + Sync + 'static>(backend: Backend) -> Router<S> {
     Router::new()
         .route("/query", get(query).post(query))
         .route("/query_range", get(query_range).post(query_range))
+        .route("/query_exemplars", get(query_exemplars).post(query_exemplars))
         .route("/labels", get(labels).post(labels))
         .route("/label/{name}/values", get(label_values))
         .route("/series", get(series).post(series))
@@ -48,22 +50,40 @@ async fn unknown(request: Request) -> QueryError {
     bad_data(format!("there is no endpoint {} {}", request.method(), request.uri().path()))
 }
 
-async fn query(State(backend): State<Backend>, params: Params) -> Answer {
+async fn query(State(backend): State<Backend>, principal: Principal, params: Params) -> Answer {
+    let scope = principal.scope();
     let engine = match &backend {
         Backend::Embedded(engine) => engine,
-        Backend::Prometheus(engine) => return Ok(engine.pass_on("query", params.pairs()).await),
+        Backend::Prometheus(engine) => {
+            return Ok(engine.pass_on(&scope.request("query", Reads::Query, &params)?).await);
+        }
     };
-    let expr = params.required("query")?;
+    let query = scope.query(params.required("query")?)?;
     let time_ms = params.time_ms("time")?.unwrap_or_else(now_ms);
-    answer(engine, &engine.evaluate(expr, When::At(time_ms)).await?)
+    answer(engine, &engine.evaluate(&query, When::At(time_ms)).await?)
 }
 
-async fn query_range(State(backend): State<Backend>, params: Params) -> Answer {
+/// Exemplars: an engine elsewhere may have some; the embedded store has none.
+async fn query_exemplars(State(backend): State<Backend>, principal: Principal, params: Params) -> Answer {
+    let request = principal.scope().request("query_exemplars", Reads::Query, &params)?;
+    match &backend {
+        Backend::Embedded(_) => {
+            principal.scope().query(params.required("query")?)?.parsed()?;
+            Ok(success(&Vec::<()>::new()))
+        }
+        Backend::Prometheus(engine) => Ok(engine.pass_on(&request).await),
+    }
+}
+
+async fn query_range(State(backend): State<Backend>, principal: Principal, params: Params) -> Answer {
+    let scope = principal.scope();
     let engine = match &backend {
         Backend::Embedded(engine) => engine,
-        Backend::Prometheus(engine) => return Ok(engine.pass_on("query_range", params.pairs()).await),
+        Backend::Prometheus(engine) => {
+            return Ok(engine.pass_on(&scope.request("query_range", Reads::Query, &params)?).await);
+        }
     };
-    let expr = params.required("query")?;
+    let query = scope.query(params.required("query")?)?;
     params.required("start")?;
     params.required("end")?;
     params.required("step")?;
@@ -78,7 +98,7 @@ async fn query_range(State(backend): State<Backend>, params: Params) -> Answer {
             "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer",
         ));
     }
-    answer(engine, &engine.evaluate(expr, When::Range { start_ms, end_ms, step_ms }).await?)
+    answer(engine, &engine.evaluate(&query, When::Range { start_ms, end_ms, step_ms }).await?)
 }
 
 /// The engine's outcome in Prometheus' shape.
@@ -96,24 +116,17 @@ fn answer(engine: &Embedded, outcome: &Outcome) -> Answer {
 
 /// What `match[]`, `start` and `end` select.
 struct Selection {
-    /// A series is selected if it fulfils one of these; empty selects all.
-    selectors: Vec<Vec<Matcher>>,
+    /// Which series.
+    selectors: ScopedSelectors,
     start_ms: i64,
     end_ms: i64,
     limit: Option<usize>,
 }
 
 impl Selection {
-    fn of(params: &Params) -> Result<Self, QueryError> {
-        let selectors = params
-            .all("match[]")
-            .map(|text| {
-                promql::parse_selector(text)
-                    .map_err(|error| bad_data(format!("invalid parameter \"match[]\": {error}")))
-            })
-            .collect::<Result<_, _>>()?;
+    fn of(scope: &Scope, params: &Params) -> Result<Self, QueryError> {
         Ok(Selection {
-            selectors,
+            selectors: scope.selectors(params.all("match[]"))?,
             start_ms: params.time_ms("start")?.unwrap_or(i64::MIN / 2),
             end_ms: params.time_ms("end")?.unwrap_or(i64::MAX / 2),
             limit: params.limit()?,
@@ -128,9 +141,8 @@ impl Selection {
     ) -> Result<Vec<T>, QueryError> {
         let store = engine.store().clone();
         tokio::task::spawn_blocking(move || {
-            let selectors = if self.selectors.is_empty() { vec![Vec::new()] } else { self.selectors };
             let mut found = Vec::new();
-            for matchers in &selectors {
+            for matchers in self.selectors.matchers() {
                 found.extend(ask(&store, matchers, self.start_ms, self.end_ms));
             }
             found.sort();
@@ -143,40 +155,56 @@ impl Selection {
     }
 }
 
-async fn labels(State(backend): State<Backend>, params: Params) -> Answer {
+async fn labels(State(backend): State<Backend>, principal: Principal, params: Params) -> Answer {
+    let scope = principal.scope();
     let engine = match &backend {
         Backend::Embedded(engine) => engine,
-        Backend::Prometheus(engine) => return Ok(engine.pass_on("labels", params.pairs()).await),
+        Backend::Prometheus(engine) => {
+            return Ok(engine.pass_on(&scope.request("labels", Reads::Selectors, &params)?).await);
+        }
     };
-    let names = Selection::of(&params)?
+    let names = Selection::of(scope, &params)?
         .gather(engine, |store, matchers, start_ms, end_ms| store.label_names(matchers, start_ms, end_ms))
         .await?;
     Ok(success(&names))
 }
 
-async fn label_values(State(backend): State<Backend>, Path(name): Path<String>, params: Params) -> Answer {
+async fn label_values(
+    State(backend): State<Backend>,
+    principal: Principal,
+    Path(name): Path<String>,
+    params: Params,
+) -> Answer {
+    let scope = principal.scope();
     let engine = match &backend {
         Backend::Embedded(engine) => engine,
         Backend::Prometheus(engine) => {
             let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
-            return Ok(engine.pass_on(&format!("label/{name}/values"), params.pairs()).await);
+            let request = scope.request(format!("label/{name}/values"), Reads::Selectors, &params)?;
+            return Ok(engine.pass_on(&request).await);
         }
     };
-    let values = Selection::of(&params)?
+    let values = Selection::of(scope, &params)?
         .gather(engine, move |store, matchers, start_ms, end_ms| store.label_values(&name, matchers, start_ms, end_ms))
         .await?;
     Ok(success(&values))
 }
 
-async fn series(State(backend): State<Backend>, params: Params) -> Answer {
+async fn series(State(backend): State<Backend>, principal: Principal, params: Params) -> Answer {
+    let scope = principal.scope();
     let engine = match &backend {
         Backend::Embedded(engine) => engine,
-        Backend::Prometheus(engine) => return Ok(engine.pass_on("series", params.pairs()).await),
+        Backend::Prometheus(engine) => {
+            if !scope.is_all() && params.get("match[]").is_none() {
+                return Err(bad_data("no match[] parameter provided"));
+            }
+            return Ok(engine.pass_on(&scope.request("series", Reads::Selectors, &params)?).await);
+        }
     };
-    let selection = Selection::of(&params)?;
-    if selection.selectors.is_empty() {
+    if params.get("match[]").is_none() {
         return Err(bad_data("no match[] parameter provided"));
     }
+    let selection = Selection::of(scope, &params)?;
     let found =
         selection.gather(engine, |store, matchers, start_ms, end_ms| store.series(matchers, start_ms, end_ms)).await?;
     let as_maps: Vec<BTreeMap<&str, &str>> = found.iter().map(|labels| labels.iter().collect()).collect();
@@ -191,10 +219,30 @@ struct Family {
     unit: String,
 }
 
-async fn metadata(State(backend): State<Backend>, params: Params) -> Answer {
+async fn metadata(State(backend): State<Backend>, principal: Principal, params: Params) -> Answer {
+    let scope = principal.scope();
     let engine = match &backend {
         Backend::Embedded(engine) => engine,
-        Backend::Prometheus(engine) => return Ok(engine.pass_on("metadata", params.pairs()).await),
+        Backend::Prometheus(engine) => {
+            let request = scope.request("metadata", Reads::Nothing, &params)?;
+            if scope.is_all() {
+                return Ok(engine.pass_on(&request).await);
+            }
+            let names =
+                engine.json(&scope.request("label/__name__/values", Reads::Selectors, &Params::none())?).await?;
+            let mut families = engine.json(&request).await?;
+            within::families(&mut families, &within::names(&names));
+            return Ok(success(&families));
+        }
+    };
+    let seen = if scope.is_all() {
+        None
+    } else {
+        let all = Selection::of(scope, &Params::none())?;
+        let names = all.gather(engine, |store, matchers, start_ms, end_ms| {
+            store.label_values(promql::labels::METRIC_NAME, matchers, start_ms, end_ms)
+        });
+        Some(names.await?.into_iter().map(|name| name.to_string()).collect())
     };
     let wanted = params.get("metric").filter(|metric| !metric.is_empty());
     let families: BTreeMap<String, [Family; 1]> = engine
@@ -202,32 +250,52 @@ async fn metadata(State(backend): State<Backend>, params: Params) -> Answer {
         .metadata()
         .into_iter()
         .filter(|(name, _)| wanted.is_none_or(|wanted| name.as_str() == wanted))
+        .filter(|(name, _)| seen.as_ref().is_none_or(|seen| within::has_family(seen, name)))
         .take(params.limit()?.unwrap_or(usize::MAX))
         .map(|(name, family)| (name, [Family { r#type: family.kind, help: family.help, unit: family.unit }]))
         .collect();
     Ok(success(&families))
 }
 
-async fn alerts(State(backend): State<Backend>, params: Params) -> Answer {
+async fn alerts(State(backend): State<Backend>, principal: Principal, params: Params) -> Answer {
+    let scope = principal.scope();
     match &backend {
         Backend::Embedded(_) => Ok(success(&serde_json::json!({ "alerts": [] }))),
-        Backend::Prometheus(engine) => Ok(engine.pass_on("alerts", params.pairs()).await),
+        Backend::Prometheus(engine) => {
+            let request = scope.request("alerts", Reads::Nothing, &params)?;
+            if scope.is_all() {
+                return Ok(engine.pass_on(&request).await);
+            }
+            let mut data = engine.json(&request).await?;
+            within::alerts(&mut data, scope);
+            Ok(success(&data))
+        }
     }
 }
 
-async fn rules(State(backend): State<Backend>, params: Params) -> Answer {
+async fn rules(State(backend): State<Backend>, principal: Principal, params: Params) -> Answer {
+    let scope = principal.scope();
     match &backend {
         Backend::Embedded(_) => Ok(success(&serde_json::json!({ "groups": [] }))),
-        Backend::Prometheus(engine) => Ok(engine.pass_on("rules", params.pairs()).await),
+        Backend::Prometheus(engine) => {
+            let request = scope.request("rules", Reads::Nothing, &params)?;
+            if scope.is_all() {
+                return Ok(engine.pass_on(&request).await);
+            }
+            let mut data = engine.json(&request).await?;
+            within::rules(&mut data, scope);
+            Ok(success(&data))
+        }
     }
 }
 
-async fn buildinfo(State(backend): State<Backend>, params: Params) -> Response {
+async fn buildinfo(State(backend): State<Backend>, principal: Principal, params: Params) -> Answer {
     if let Backend::Prometheus(engine) = &backend {
         // Clients choose by it what they ask for, and it is the engine that answers.
-        return engine.pass_on("status/buildinfo", params.pairs()).await;
+        let request = principal.scope().request("status/buildinfo", Reads::Nothing, &params)?;
+        return Ok(engine.pass_on(&request).await);
     }
-    success(&serde_json::json!({
+    Ok(success(&serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
         "revision": "",
         "branch": "",
@@ -235,5 +303,5 @@ async fn buildinfo(State(backend): State<Backend>, params: Params) -> Response {
         "buildDate": "",
         "goVersion": "",
         "application": "hyperscope",
-    }))
+    })))
 }

@@ -13,7 +13,7 @@ use promql::{Outcome, Sample, Value};
 use store::Store;
 use tokio::sync::Semaphore;
 
-use super::{ErrorKind, QueryError, QueryLimits};
+use super::{ErrorKind, QueryError, QueryLimits, ScopedQuery};
 
 /// Evaluates queries over the embedded store, a bounded number at a time, off the threads that serve sockets.
 pub struct Embedded {
@@ -71,8 +71,8 @@ impl Embedded {
     ///
     /// # Errors
     /// It is wrong, over a limit, or took too long.
-    pub async fn evaluate(&self, expr: &str, when: When) -> Result<Outcome, QueryError> {
-        let query = promql::parse(expr).map_err(|error| QueryError::new(ErrorKind::BadData, error.to_string()))?;
+    pub async fn evaluate(&self, query: &ScopedQuery, when: When) -> Result<Outcome, QueryError> {
+        let query = query.parsed()?.clone();
         if let When::Range { start_ms, end_ms, step_ms } = when {
             let points = end_ms.saturating_sub(start_ms) / step_ms.max(1);
             if usize::try_from(points).map_or(true, |points| points > self.limits.max_points_per_series) {
@@ -132,16 +132,22 @@ impl Embedded {
     ///
     /// # Errors
     /// As [`Embedded::evaluate`].
-    pub async fn range_frame(&self, expr: &str, start_ms: i64, end_ms: i64, step_ms: i64) -> Result<Frame, QueryError> {
-        Ok(frame(self.evaluate(expr, When::Range { start_ms, end_ms, step_ms }).await?, end_ms))
+    pub async fn range_frame(
+        &self,
+        query: &ScopedQuery,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+    ) -> Result<Frame, QueryError> {
+        Ok(frame(self.evaluate(query, When::Range { start_ms, end_ms, step_ms }).await?, end_ms))
     }
 
     /// See [`super::Backend::instant`].
     ///
     /// # Errors
     /// As [`Embedded::evaluate`].
-    pub async fn instant_frame(&self, expr: &str, time_ms: i64) -> Result<Frame, QueryError> {
-        Ok(frame(self.evaluate(expr, When::At(time_ms)).await?, time_ms))
+    pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
+        Ok(frame(self.evaluate(query, When::At(time_ms)).await?, time_ms))
     }
 }
 

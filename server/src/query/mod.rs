@@ -8,11 +8,16 @@ pub mod envelope;
 pub(crate) mod json;
 mod params;
 pub mod prometheus;
+mod request;
+mod scope;
+mod within;
 
 use std::sync::Arc;
 
 use model::frame::Frame;
 
+pub use self::request::{Reads, ScopedRequest};
+pub use self::scope::{Scope, ScopedQuery, ScopedSelectors};
 use self::{embedded::Embedded, prometheus::Prometheus};
 
 /// The engine that answers queries. A cheap handle.
@@ -25,25 +30,31 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Evaluates `expr` at each step of `start_ms..=end_ms`.
+    /// Evaluates `query` at each step of `start_ms..=end_ms`.
     ///
     /// # Errors
     /// The query is wrong, too large or too slow, or the engine cannot be reached.
-    pub async fn range(&self, expr: &str, start_ms: i64, end_ms: i64, step_ms: i64) -> Result<Frame, QueryError> {
+    pub async fn range(
+        &self,
+        query: &ScopedQuery,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+    ) -> Result<Frame, QueryError> {
         match self {
-            Backend::Embedded(engine) => engine.range_frame(expr, start_ms, end_ms, step_ms).await,
-            Backend::Prometheus(engine) => engine.range_frame(expr, start_ms, end_ms, step_ms).await,
+            Backend::Embedded(engine) => engine.range_frame(query, start_ms, end_ms, step_ms).await,
+            Backend::Prometheus(engine) => engine.range_frame(query, start_ms, end_ms, step_ms).await,
         }
     }
 
-    /// Evaluates `expr` at one time: a frame with one point a series.
+    /// Evaluates `query` at one time: a frame with one point a series.
     ///
     /// # Errors
     /// As [`Backend::range`].
-    pub async fn instant(&self, expr: &str, time_ms: i64) -> Result<Frame, QueryError> {
+    pub async fn instant(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
         match self {
-            Backend::Embedded(engine) => engine.instant_frame(expr, time_ms).await,
-            Backend::Prometheus(engine) => engine.instant_frame(expr, time_ms).await,
+            Backend::Embedded(engine) => engine.instant_frame(query, time_ms).await,
+            Backend::Prometheus(engine) => engine.instant_frame(query, time_ms).await,
         }
     }
 }

@@ -39,6 +39,11 @@ fn bad_data(message: String) -> QueryError {
 }
 
 impl Params {
+    /// No parameters.
+    pub(super) fn none() -> Self {
+        Params(Vec::new())
+    }
+
     /// The first value of a parameter.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())

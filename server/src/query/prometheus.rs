@@ -17,8 +17,11 @@ use model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{ErrorKind, QueryError, QueryLimits};
+use super::{ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest};
 use crate::clock::now_ms;
+
+/// Parameters of a request that has none.
+const NO_PARAMETERS: &[(&str, &str)] = &[];
 
 /// A client of one engine.
 pub struct Prometheus {
@@ -129,9 +132,15 @@ impl Prometheus {
     ///
     /// # Errors
     /// The engine's own error, or that it cannot be reached.
-    pub async fn range_frame(&self, expr: &str, start_ms: i64, end_ms: i64, step_ms: i64) -> Result<Frame, QueryError> {
+    pub async fn range_frame(
+        &self,
+        query: &ScopedQuery,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+    ) -> Result<Frame, QueryError> {
         let parameters = [
-            ("query", expr.to_owned()),
+            ("query", query.text().to_owned()),
             ("start", seconds(start_ms)),
             ("end", seconds(end_ms)),
             ("step", seconds(step_ms)),
@@ -143,8 +152,8 @@ impl Prometheus {
     ///
     /// # Errors
     /// As [`Prometheus::range_frame`].
-    pub async fn instant_frame(&self, expr: &str, time_ms: i64) -> Result<Frame, QueryError> {
-        self.frame("query", &[("query", expr.to_owned()), ("time", seconds(time_ms))], time_ms).await
+    pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
+        self.frame("query", &[("query", query.text().to_owned()), ("time", seconds(time_ms))], time_ms).await
     }
 
     async fn frame(&self, path: &str, parameters: &[(&str, String)], end_ms: i64) -> Result<Frame, QueryError> {
@@ -162,10 +171,10 @@ impl Prometheus {
         Ok(Frame { series, removed: Vec::new(), end_ms, notices })
     }
 
-    async fn ask<T: for<'de> Deserialize<'de>>(
+    async fn ask<T: for<'de> Deserialize<'de>, P: Serialize + ?Sized>(
         &self,
         path: &str,
-        parameters: &[(&str, String)],
+        parameters: &P,
     ) -> Result<Envelope<T>, QueryError> {
         let started = std::time::Instant::now();
         let outcome = async {
@@ -250,7 +259,9 @@ impl Prometheus {
         struct BuildInfo {
             version: String,
         }
-        if let Ok(Envelope { data: Some(BuildInfo { version }), .. }) = self.ask("status/buildinfo", &[]).await {
+        if let Ok(Envelope { data: Some(BuildInfo { version }), .. }) =
+            self.ask("status/buildinfo", NO_PARAMETERS).await
+        {
             self.health.lock().unwrap_or_else(PoisonError::into_inner).version = Some(version);
         }
     }
@@ -274,7 +285,7 @@ impl Prometheus {
 
     /// The alerts of the engine's rules.
     pub async fn alerts(&self) -> AlertList {
-        match self.ask::<AlertsData>("alerts", &[]).await {
+        match self.ask::<AlertsData, _>("alerts", NO_PARAMETERS).await {
             Ok(envelope) => {
                 let mut alerts: Vec<Alert> =
                     envelope.data.map(|data| data.alerts).unwrap_or_default().into_iter().map(Alert::from).collect();
@@ -290,10 +301,19 @@ impl Prometheus {
         }
     }
 
+    /// The data of the answer to a request of the HTTP API.
+    ///
+    /// # Errors
+    /// The engine's own error, or that it cannot be reached.
+    pub async fn json(&self, request: &ScopedRequest) -> Result<serde_json::Value, QueryError> {
+        let envelope: Envelope<serde_json::Value> = self.ask(request.path(), request.pairs()).await?;
+        Ok(envelope.data.unwrap_or_default())
+    }
+
     /// Passes a request of the HTTP API on, and the answer back as it is.
-    pub async fn pass_on(&self, path: &str, parameters: &[(String, String)]) -> Response {
+    pub async fn pass_on(&self, request: &ScopedRequest) -> Response {
         let started = std::time::Instant::now();
-        match self.request(path, parameters).send().await {
+        match self.request(request.path(), request.pairs()).send().await {
             Ok(answer) => {
                 self.note(true, None, started.elapsed());
                 let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);

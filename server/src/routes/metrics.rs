@@ -3,14 +3,21 @@
 use std::collections::BTreeMap;
 
 use axum::{
+    Extension,
     extract::State,
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
 use exposition::{page::Kind, write::Writer};
-use promql::{InstantSample, Sample, Value};
+use promql::{InstantSample, Sample, Value, labels::METRIC_NAME};
 
-use crate::{clock::now_ms, query::QueryError, state::AppState, telemetry};
+use crate::{
+    auth::Principal,
+    clock::now_ms,
+    query::{QueryError, Scope},
+    state::AppState,
+    telemetry,
+};
 
 /// Media type of the text format, version 0.0.4.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -19,9 +26,15 @@ const DAEMONS_SERIES: &str = r#"{__name__=~"hypersdk_.+|up", daemon!=""}"#;
 /// What a histogram's or summary's series end in.
 const SUFFIXES: [&str; 4] = ["_bucket", "_sum", "_count", ""];
 
-pub(super) async fn own(State(state): State<AppState>) -> Result<Response, QueryError> {
+pub(super) async fn own(
+    State(state): State<AppState>,
+    principal: Option<Extension<Principal>>,
+) -> Result<Response, QueryError> {
+    // Nobody is asked where the page is public.
+    let scope = principal.map_or_else(Scope::all, |Extension(principal)| principal.scope().clone());
     let mut page = Writer::new();
-    for metric in state.telemetry.gather() {
+    let ours = state.telemetry.gather().into_iter();
+    for metric in ours.filter(|metric| scope.proves(|name| (name == METRIC_NAME).then_some(metric.name))) {
         let kind = match metric.kind {
             telemetry::Kind::Gauge => Kind::Gauge,
             telemetry::Kind::Counter => Kind::Counter,
@@ -29,7 +42,7 @@ pub(super) async fn own(State(state): State<AppState>) -> Result<Response, Query
         page.family(metric.name, kind, metric.help).sample([], metric.value);
     }
     let when = crate::query::embedded::When::At(now_ms());
-    if let Value::Vector(samples) = state.embedded.evaluate(DAEMONS_SERIES, when).await?.value {
+    if let Value::Vector(samples) = state.embedded.evaluate(&scope.query(DAEMONS_SERIES)?, when).await?.value {
         write_daemons(&mut page, &state, &samples);
     }
     Ok(([(CONTENT_TYPE, TEXT_FORMAT)], page.finish()).into_response())

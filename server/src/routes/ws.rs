@@ -59,6 +59,7 @@ pub(super) async fn upgrade(
             role,
             topics,
             max_subscriptions: state.limits.subscriptions,
+            scope: principal.scope().clone(),
             may_follow: Box::new(move |topic| v1::may_follow(&library, &follower, topic)),
         };
         socket::serve(socket, state.hub.clone(), options, principal.ended(), state.stop.clone()).await;

@@ -17,11 +17,13 @@ use super::{
     channel::{Channel, Sequence, SnapshotSource},
     query_topic::QueryTopic,
     queue::QueueSender,
+    scoped::{ScopedTopics, Topics},
     update::Content,
 };
 use crate::{
     clock::now_ms,
-    query::{Backend, ErrorKind, QueryError},
+    query::{Backend, ErrorKind, QueryError, Scope},
+    visible,
 };
 
 /// Events kept of each topic for sockets that come back: minutes of a busy daemon's.
@@ -41,6 +43,12 @@ pub struct Sources {
     pub upstreams: SnapshotSource,
 }
 
+/// What a live query is shared by.
+type QueryKey = (Scope, LiveQuery);
+
+/// Why the data of a source is not current, for those who may not know the source.
+const SOME_SOURCE: &str = "a source of this data is not current";
+
 /// All topics. A cheap handle.
 #[derive(Clone)]
 pub struct Hub(Arc<Shared>);
@@ -48,12 +56,12 @@ pub struct Hub(Arc<Shared>);
 struct Shared {
     boot_id: String,
     sequence: Sequence,
-    jobs: Arc<Channel>,
-    system: Arc<Channel>,
-    alerts: Arc<Channel>,
-    upstreams: Arc<Channel>,
+    topics: Topics,
+    /// The topics as those see them whose token has matchers.
+    scoped: Mutex<HashMap<Scope, Arc<ScopedTopics>>>,
     backend: Backend,
-    queries: Mutex<HashMap<LiveQuery, Arc<QueryTopic>>>,
+    /// By scope as well: who sees less never shares an evaluation with who sees more.
+    queries: Mutex<HashMap<QueryKey, Arc<QueryTopic>>>,
     /// Since when and why the daemons' data is not current, if it is not.
     trouble: Mutex<Option<(i64, String)>>,
     tasks: Mutex<JoinSet<()>>,
@@ -86,10 +94,13 @@ impl Hub {
         let sequence = Sequence::default();
         let channel = |snapshot| Arc::new(Channel::new(sequence.clone(), EVENT_LOG_LENGTH, snapshot));
         Hub(Arc::new(Shared {
-            jobs: channel(sources.jobs),
-            system: channel(sources.system),
-            alerts: channel(sources.alerts),
-            upstreams: channel(sources.upstreams),
+            topics: Topics {
+                jobs: channel(sources.jobs),
+                system: channel(sources.system),
+                alerts: channel(sources.alerts),
+                upstreams: channel(sources.upstreams),
+            },
+            scoped: Mutex::default(),
             boot_id,
             sequence: sequence.clone(),
             backend,
@@ -112,51 +123,62 @@ impl Hub {
         self.0.sequence.current()
     }
 
-    /// Starts a subscription.
+    /// Starts a subscription of somebody who sees `scope`.
     ///
     /// # Errors
     /// The query is wrong, or there are too many distinct ones.
     pub fn subscribe(
         &self,
+        scope: &Scope,
         topic: &Topic,
         queue: QueueSender,
         id: u64,
         resume_seq: Option<u64>,
     ) -> Result<Subscription, QueryError> {
-        let subscription = match topic {
-            Topic::Jobs => Subscription::Topic(Arc::clone(&self.0.jobs)),
-            Topic::System => Subscription::Topic(Arc::clone(&self.0.system)),
-            Topic::Alerts => Subscription::Topic(Arc::clone(&self.0.alerts)),
-            Topic::Upstreams => Subscription::Topic(Arc::clone(&self.0.upstreams)),
-            Topic::Query(query) => Subscription::Query(self.query(query)?),
-        };
-        subscription.channel().subscribe(queue, id, resume_seq);
-        Ok(subscription)
+        if let Topic::Query(query) = topic {
+            let topic = self.query(scope, query)?;
+            topic.channel.subscribe(queue, id, resume_seq);
+            return Ok(Subscription::Query(topic));
+        }
+        if scope.is_all() {
+            return Ok(subscribe_to(&self.0.topics, topic, queue, id, resume_seq));
+        }
+        let mut all = self.0.scoped.lock().unwrap_or_else(PoisonError::into_inner);
+        if !all.contains_key(scope) {
+            all.retain(|_, scoped| !scoped.is_idle());
+        }
+        let scoped = all.entry(scope.clone()).or_insert_with(|| {
+            Arc::new(ScopedTopics::new(scope.clone(), &self.0.topics, &self.0.sequence, EVENT_LOG_LENGTH))
+        });
+        // Under the lock, so that the topics are not taken for idle before.
+        Ok(subscribe_to(&scoped.topics, topic, queue, id, resume_seq))
     }
 
     /// What a panel shows of a live query now; starts the query if nobody looks at it yet.
-    pub async fn query_state(&self, query: &LiveQuery) -> QueryState {
-        match self.query(query) {
+    pub async fn query_state(&self, scope: &Scope, query: &LiveQuery) -> QueryState {
+        match self.query(scope, query) {
             Ok(topic) => topic.state().await,
             Err(error) => QueryState::Failed { message: error.message },
         }
     }
 
-    /// The whole state of a topic that is not a query.
+    /// The state of a topic that is not a query, as far as `scope` sees it.
     #[must_use]
-    pub fn snapshot(&self, topic: &Topic) -> Option<SnapshotData> {
-        match topic {
-            Topic::Jobs => self.0.jobs.snapshot_data(),
-            Topic::System => self.0.system.snapshot_data(),
-            Topic::Alerts => self.0.alerts.snapshot_data(),
-            Topic::Upstreams => self.0.upstreams.snapshot_data(),
+    pub fn snapshot(&self, scope: &Scope, topic: &Topic) -> Option<SnapshotData> {
+        let data = match topic {
+            Topic::Jobs => self.0.topics.jobs.snapshot_data(),
+            Topic::System => self.0.topics.system.snapshot_data(),
+            Topic::Alerts => self.0.topics.alerts.snapshot_data(),
+            Topic::Upstreams => self.0.topics.upstreams.snapshot_data(),
             Topic::Query(_) => None,
-        }
+        };
+        data.map(|data| visible::snapshot(scope, data))
     }
 
-    fn query(&self, query: &LiveQuery) -> Result<Arc<QueryTopic>, QueryError> {
+    fn query(&self, scope: &Scope, query: &LiveQuery) -> Result<Arc<QueryTopic>, QueryError> {
+        let key = (scope.clone(), query.clone());
         let mut queries = self.0.queries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(topic) = queries.get(query) {
+        if let Some(topic) = queries.get(&key) {
             topic.touch();
             return Ok(Arc::clone(topic));
         }
@@ -166,10 +188,11 @@ impl Hub {
                 format!("there are {MAX_QUERIES} different live queries already: close some pages, or use query_range"),
             ));
         }
-        let topic = Arc::new(QueryTopic::new(query.clone(), self.0.backend.clone(), self.0.sequence.clone())?);
-        topic.channel.publish_status(self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone());
-        queries.insert(query.clone(), Arc::clone(&topic));
-        let (hub, running, key) = (Arc::downgrade(&self.0), Arc::clone(&topic), query.clone());
+        let topic = Arc::new(QueryTopic::new(query.clone(), scope, self.0.backend.clone(), self.0.sequence.clone())?);
+        let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        topic.channel.publish_status(trouble_for(scope, &trouble));
+        queries.insert(key.clone(), Arc::clone(&topic));
+        let (hub, running) = (Arc::downgrade(&self.0), Arc::clone(&topic));
         let stop = self.0.stop.clone();
         let mut tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
@@ -190,13 +213,14 @@ impl Hub {
 
     /// Hands an event of a source to those who look.
     pub fn publish(&self, event: Event) {
-        let channel = match &event {
-            Event::JobProgress(_) | Event::JobStatus(_) | Event::JobRemoved(_) => &self.0.jobs,
-            Event::SystemMetrics(_) => &self.0.system,
-            Event::UpstreamStatus(_) => &self.0.upstreams,
-            Event::AlertFired(_) | Event::AlertResolved(_) => &self.0.alerts,
-        };
-        channel.publish(|| Some(Content::Event { ts: now_ms(), event }));
+        for scoped in self.scoped() {
+            scoped.publish(&event);
+        }
+        self.0.topics.of(&event).publish(|| Some(Content::Event { ts: now_ms(), event }));
+    }
+
+    fn scoped(&self) -> Vec<Arc<ScopedTopics>> {
+        self.0.scoped.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect()
     }
 
     /// Tells everybody that looks at data of the daemons whether it is current. `None` for all is well. Queries are
@@ -205,14 +229,20 @@ impl Hub {
         let queries: Vec<_> = if matches!(self.0.backend, Backend::Embedded(_)) {
             let queries = self.0.queries.lock().unwrap_or_else(PoisonError::into_inner);
             self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&trouble);
-            queries.values().map(Arc::clone).collect()
+            queries.iter().map(|((scope, _), topic)| (scope.clone(), Arc::clone(topic))).collect()
         } else {
             Vec::new()
         };
-        let channels = queries.iter().map(|topic| &topic.channel).chain([&*self.0.jobs, &*self.0.system]);
-        for channel in channels {
-            channel.publish_status(trouble.clone());
+        let vague = trouble.as_ref().map(|(since_ms, _)| (*since_ms, SOME_SOURCE.to_owned()));
+        for (scope, topic) in &queries {
+            topic.channel.publish_status(trouble_for(scope, &trouble));
         }
+        for scoped in self.scoped() {
+            scoped.topics.jobs.publish_status(vague.clone());
+            scoped.topics.system.publish_status(vague.clone());
+        }
+        self.0.topics.jobs.publish_status(trouble.clone());
+        self.0.topics.system.publish_status(trouble);
     }
 
     /// Forwards events until the source or the server ends. Lost events are made good by fresh snapshots.
@@ -226,8 +256,9 @@ impl Hub {
                 Ok(event) => self.publish(event),
                 Err(broadcast::error::RecvError::Lagged(lost)) => {
                     tracing::warn!(lost, "events came faster than they could be forwarded: sending snapshots");
-                    for channel in [&self.0.jobs, &self.0.system, &self.0.upstreams, &self.0.alerts] {
-                        channel.publish_snapshot();
+                    self.0.topics.all().into_iter().for_each(Channel::publish_snapshot);
+                    for scoped in self.scoped() {
+                        scoped.topics.all().into_iter().for_each(Channel::publish_snapshot);
                     }
                 }
                 Err(broadcast::error::RecvError::Closed) => return,
@@ -242,4 +273,22 @@ impl Hub {
             tracing::warn!("live queries did not end in time");
         }
     }
+}
+
+/// Why data is not current, in as many words as somebody who sees `scope` may read.
+fn trouble_for(scope: &Scope, trouble: &Option<(i64, String)>) -> Option<(i64, String)> {
+    let (since_ms, reason) = trouble.as_ref()?;
+    Some((*since_ms, if scope.is_all() { reason.clone() } else { SOME_SOURCE.to_owned() }))
+}
+
+/// Subscribes to a topic that is not a query.
+fn subscribe_to(topics: &Topics, topic: &Topic, queue: QueueSender, id: u64, resume_seq: Option<u64>) -> Subscription {
+    let channel = match topic {
+        Topic::System => &topics.system,
+        Topic::Alerts => &topics.alerts,
+        Topic::Upstreams => &topics.upstreams,
+        Topic::Jobs | Topic::Query(_) => &topics.jobs,
+    };
+    channel.subscribe(queue, id, resume_seq);
+    Subscription::Topic(Arc::clone(channel))
 }

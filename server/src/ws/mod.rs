@@ -9,5 +9,6 @@ pub mod hub;
 pub mod poll;
 pub mod query_topic;
 pub mod queue;
+mod scoped;
 pub mod socket;
 pub mod update;

@@ -6,6 +6,8 @@ use axum::body::Bytes;
 use model::live::{LiveQuery, Topic};
 use serde_json::value::RawValue;
 
+use crate::query::Scope;
+
 use super::{
     hub::Hub,
     queue::{Next, queue},
@@ -65,11 +67,11 @@ impl Poll {
         Ok(poll)
     }
 
-    /// Waits for something to tell.
+    /// Waits for something to tell somebody who sees `scope`.
     ///
     /// # Errors
     /// A query that cannot be evaluated: what is wrong with it.
-    pub async fn answer(self, hub: &Hub) -> Result<Answer, String> {
+    pub async fn answer(self, hub: &Hub, scope: &Scope) -> Result<Answer, String> {
         let resume = self.since.as_deref().and_then(|since| {
             let (boot_id, seq) = since.split_once(':').unwrap_or((hub.boot_id(), since));
             (boot_id == hub.boot_id()).then(|| seq.parse().ok()).flatten()
@@ -79,7 +81,8 @@ impl Poll {
         let mut seq = hub.seq();
         let mut subscriptions = Vec::new();
         for (id, topic) in (1..).zip(&self.topics) {
-            subscriptions.push((id, hub.subscribe(topic, sender.clone(), id, resume).map_err(|error| error.message)?));
+            subscriptions
+                .push((id, hub.subscribe(scope, topic, sender.clone(), id, resume).map_err(|error| error.message)?));
         }
         let mut messages = Vec::new();
         let mut wait = self.wait;

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     clock::now_ms,
-    query::{Backend, ErrorKind, QueryError},
+    query::{Backend, ErrorKind, QueryError, Scope, ScopedQuery},
 };
 
 /// Deltas kept for sockets that come back. They may hold many series, so there are fewer of them than of events.
@@ -33,6 +33,8 @@ const LINGER_MS: i64 = 120_000;
 /// A live query and its subscribers.
 pub struct QueryTopic {
     query: LiveQuery,
+    /// The query with the matchers of those who look.
+    scoped: ScopedQuery,
     backend: Backend,
     /// The subscribers.
     pub channel: Channel,
@@ -57,7 +59,7 @@ impl QueryTopic {
     ///
     /// # Errors
     /// The query cannot be parsed, or its step or window makes no sense.
-    pub fn new(query: LiveQuery, backend: Backend, sequence: Sequence) -> Result<Self, QueryError> {
+    pub fn new(query: LiveQuery, scope: &Scope, backend: Backend, sequence: Sequence) -> Result<Self, QueryError> {
         let bad = |message: String| QueryError::new(ErrorKind::BadData, message);
         if query.step_ms < 1_000 {
             return Err(bad(format!("step_ms is {}: a live query has steps of at least 1000 ms", query.step_ms)));
@@ -68,7 +70,8 @@ impl QueryTopic {
                 query.window_ms, query.step_ms
             )));
         }
-        let parsed = promql::parse(&query.expr).map_err(|error| bad(error.to_string()))?;
+        let scoped = scope.query(&query.expr)?;
+        let moves_with_window = scoped.parsed()?.text().contains('@');
         let known = Arc::new(Mutex::new(Known::default()));
         let snapshot_of = Arc::clone(&known);
         let snapshot = move || {
@@ -77,8 +80,9 @@ impl QueryTopic {
         };
         Ok(QueryTopic {
             channel: Channel::new(sequence, DELTA_LOG_LENGTH, Box::new(snapshot)),
-            whole: query.instant || parsed.text().contains('@'),
+            whole: query.instant || moves_with_window,
             query,
+            scoped,
             backend,
             known,
             evaluated: watch::Sender::new(false),
@@ -136,7 +140,8 @@ impl QueryTopic {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.frame.as_ref().map(|frame| frame.end_ms)
         };
-        let LiveQuery { expr, window_ms, step_ms, instant } = &self.query;
+        let LiveQuery { window_ms, step_ms, instant, .. } = &self.query;
+        let query = &self.scoped;
         let start_ms = end_ms.saturating_sub(*window_ms);
         // Only the new steps, unless there is a gap or the clock was set back.
         let newest = known_end_ms.filter(|known_end_ms| !self.whole && (start_ms..=end_ms).contains(known_end_ms));
@@ -144,9 +149,9 @@ impl QueryTopic {
             return;
         }
         let result = match newest {
-            Some(known_end_ms) => self.backend.range(expr, known_end_ms + step_ms, end_ms, *step_ms).await,
-            None if *instant => self.backend.instant(expr, end_ms).await,
-            None => self.backend.range(expr, start_ms, end_ms, *step_ms).await,
+            Some(known_end_ms) => self.backend.range(query, known_end_ms + step_ms, end_ms, *step_ms).await,
+            None if *instant => self.backend.instant(query, end_ms).await,
+            None => self.backend.range(query, start_ms, end_ms, *step_ms).await,
         };
         match result {
             Ok(frame) => self.accept(frame, end_ms, newest.is_some()),

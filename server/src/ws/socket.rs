@@ -11,6 +11,8 @@ use model::{
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::query::Scope;
+
 use super::{
     hub::{Hub, Subscription},
     queue::{Next, QueueSender, queue},
@@ -41,6 +43,8 @@ pub struct SocketOptions {
     pub topics: Vec<Topic>,
     /// Most subscriptions at a time.
     pub max_subscriptions: usize,
+    /// What the session sees.
+    pub scope: Scope,
     /// Whether the session may follow a topic.
     pub may_follow: Box<dyn Fn(&Topic) -> bool + Send + Sync>,
 }
@@ -68,6 +72,7 @@ pub async fn serve(
         subscriptions: HashMap::new(),
         resume: None,
         max: options.max_subscriptions,
+        scope: options.scope,
         may_follow: options.may_follow,
     };
     let hello = ServerMessage::Hello {
@@ -196,6 +201,7 @@ struct Session {
     /// Number of the last update that an earlier connection to this run of the server saw, and when that was told.
     resume: Option<(u64, Instant)>,
     max: usize,
+    scope: Scope,
     may_follow: Box<dyn Fn(&Topic) -> bool + Send + Sync>,
 }
 
@@ -248,7 +254,7 @@ impl Session {
             }
             ClientMessage::Subscribe { id, topic } => {
                 let resume = self.resume.filter(|(_, told)| told.elapsed() < RESUME_TIME).map(|(seq, _)| seq);
-                match self.hub.subscribe(&topic, self.queue.clone(), id, resume) {
+                match self.hub.subscribe(&self.scope, &topic, self.queue.clone(), id, resume) {
                     Ok(subscription) => {
                         self.subscriptions.insert(id, subscription);
                         None

@@ -173,8 +173,13 @@ async fn sessions_outlive_a_restart_and_end_in_time() {
 #[tokio::test]
 async fn a_kiosk_logs_in_by_its_url_and_sees_its_dashboards_alone() {
     let server = Server::start().await;
-    let new =
-        NewToken { name: "hall".into(), role: Role::Kiosk, expires_at: None, dashboards: vec!["a".into(), "b".into()] };
+    let new = NewToken {
+        name: "hall".into(),
+        role: Role::Kiosk,
+        expires_at: None,
+        dashboards: vec!["a".into(), "b".into()],
+        matchers: String::new(),
+    };
     let (_, secret) = server.token_with(new).await;
     let link = client().get(server.url(&format!("/kiosk/a?from=now-6h&token={secret}"))).send().await.unwrap();
     assert_eq!((link.status(), location(&link)), (StatusCode::SEE_OTHER, "/kiosk/a?from=now-6h"));

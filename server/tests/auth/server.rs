@@ -72,7 +72,14 @@ impl Server {
 
     /// Makes a token as the command line does, and waits until the server knows it.
     pub(crate) async fn token(&self, role: Role) -> (TokenInfo, String) {
-        self.token_with(NewToken { name: "test".into(), role, expires_at: None, dashboards: Vec::new() }).await
+        self.token_with(NewToken {
+            name: "test".into(),
+            role,
+            expires_at: None,
+            dashboards: Vec::new(),
+            matchers: String::new(),
+        })
+        .await
     }
 
     pub(crate) async fn token_with(&self, new: NewToken) -> (TokenInfo, String) {

@@ -107,7 +107,13 @@ async fn a_revoked_token_closes_its_sockets() {
 async fn a_token_that_expires_closes_its_sockets() {
     let server = Server::start().await;
     let end_ms = now_ms() + 1_500;
-    let new = NewToken { name: "short".into(), role: Role::Viewer, expires_at: Some(end_ms), dashboards: Vec::new() };
+    let new = NewToken {
+        name: "short".into(),
+        role: Role::Viewer,
+        expires_at: Some(end_ms),
+        dashboards: Vec::new(),
+        matchers: String::new(),
+    };
     let (_, secret) = server.token_with(new).await;
     let mut socket = open(&server, &[("x-api-key", &secret)]).await.unwrap();
     assert_eq!(closed(&mut socket).await, CloseCode::from(4401));

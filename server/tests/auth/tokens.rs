@@ -40,7 +40,13 @@ async fn a_token_revoked_elsewhere_ends_here_too() {
 async fn a_token_expires_by_itself() {
     let server = Server::start().await;
     let end_ms = now_ms() + 1_500;
-    let new = NewToken { name: "short".into(), role: Role::Viewer, expires_at: Some(end_ms), dashboards: Vec::new() };
+    let new = NewToken {
+        name: "short".into(),
+        role: Role::Viewer,
+        expires_at: Some(end_ms),
+        dashboards: Vec::new(),
+        matchers: String::new(),
+    };
     let (_, secret) = server.token_with(new).await;
     until_refused(&server, &secret).await;
     assert!(now_ms() >= end_ms);
@@ -54,6 +60,7 @@ async fn a_token_that_makes_no_sense_is_not_made() {
         role,
         expires_at: None,
         dashboards: dashboards.iter().map(|uid| (*uid).to_owned()).collect(),
+        matchers: String::new(),
     };
     for wrong in [
         new("", Role::Viewer, &[]),

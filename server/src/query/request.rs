@@ -1,0 +1,71 @@
+//! A request of the HTTP API for an engine elsewhere: as it came, or with a scope's matchers on all that it reads.
+
+use super::{QueryError, Scope, params::Params};
+
+/// Parameters that choose no series, and that an engine may get from anyone.
+const HARMLESS: [&str; 8] = ["time", "start", "end", "step", "timeout", "limit", "stats", "lookback_delta"];
+
+/// What of a request chooses the series that it reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reads {
+    /// The parameter `query`.
+    Query,
+    /// The parameters `match[]`.
+    Selectors,
+    /// Nothing: it reads no series, or what it reads is looked through afterwards.
+    Nothing,
+}
+
+/// A request that reads no more than a scope has. Only a [`Scope`] makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScopedRequest {
+    path: String,
+    pairs: Vec<(String, String)>,
+}
+
+impl ScopedRequest {
+    /// The path below `/api/v1/`.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The parameters.
+    #[must_use]
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.pairs
+    }
+}
+
+impl Scope {
+    /// The request for `path` below `/api/v1/` that sees only what the scope has. Whoever sees everything has it passed on as it
+    /// came; for others it is put together anew of the parameters that we know, so that none of an engine's own gets around the matchers.
+    ///
+    /// # Errors
+    /// The query or a selector cannot be read.
+    pub(super) fn request(
+        &self,
+        path: impl Into<String>,
+        reads: Reads,
+        params: &Params,
+    ) -> Result<ScopedRequest, QueryError> {
+        let path = path.into();
+        if self.is_all() {
+            return Ok(ScopedRequest { path, pairs: params.pairs().to_vec() });
+        }
+        let harmless = params.pairs().iter().filter(|(name, _)| HARMLESS.contains(&name.as_str()));
+        let mut pairs: Vec<(String, String)> = harmless.cloned().collect();
+        match reads {
+            Reads::Query => {
+                let query = self.query(params.required("query")?)?;
+                pairs.push(("query".to_owned(), query.text().to_owned()));
+            }
+            Reads::Selectors => {
+                let selectors = self.selectors(params.all("match[]"))?;
+                pairs.extend(selectors.texts().iter().map(|text| ("match[]".to_owned(), text.clone())));
+            }
+            Reads::Nothing => pairs.extend(params.pairs().iter().filter(|(name, _)| name == "metric").cloned()),
+        }
+        Ok(ScopedRequest { path, pairs })
+    }
+}

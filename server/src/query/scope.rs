@@ -1,0 +1,292 @@
+//! What of the series a session may see: the matchers of its token, laid on every selector before anything is asked.
+//!
+//! Engines take a [`ScopedQuery`] or [`ScopedSelectors`] and nothing else, and only a [`Scope`] makes these: no text of a
+//! request reaches an engine past it. The matchers are added in the syntax tree, so no spelling of a query gets around them.
+
+use std::{fmt, sync::Arc};
+
+use promql::{Query, matcher::Matcher};
+
+use super::{ErrorKind, QueryError};
+
+/// Selects every series: what stands where a request names no selector.
+const ANY_SERIES: &str = r#"{__name__=~".+"}"#;
+
+/// The series that a session may see. Cheap to clone; equal for equal matchers.
+#[derive(Clone, Default)]
+pub struct Scope(Option<Arc<Restriction>>);
+
+/// Conditions that every series must fulfil.
+struct Restriction {
+    /// As given: what tells one scope from another.
+    text: String,
+    matchers: Vec<Matcher>,
+}
+
+impl PartialEq for Scope {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Scope {}
+
+impl std::hash::Hash for Scope {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.text().hash(state);
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "Scope({{{}}})", self.text())
+    }
+}
+
+impl Scope {
+    /// All series.
+    #[must_use]
+    pub fn all() -> Self {
+        Scope::default()
+    }
+
+    /// The series that fulfil `text`: matchers as they stand between the braces of a selector. Empty for all series.
+    ///
+    /// # Errors
+    /// The text is not a list of matchers: what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Scope::all());
+        }
+        // A condition that holds for a missing label too may not stand alone in a selector.
+        let selector = format!(r#"{{__name__=~".+", {text}}}"#);
+        let mut matchers = promql::parse_selector(&selector).map_err(|error| {
+            format!("{text:?} is not a list of matchers ({}): write for example provider=\"aws\"", error.message)
+        })?;
+        matchers.remove(0);
+        if matchers.is_empty() {
+            return Err(format!("{text:?} holds no matcher: write for example provider=\"aws\""));
+        }
+        Ok(Scope(Some(Arc::new(Restriction { text: text.to_owned(), matchers }))))
+    }
+
+    /// Whether it leaves nothing out.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The matchers as given; empty for all series.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.as_ref().map_or("", |restriction| &restriction.text)
+    }
+
+    fn matchers(&self) -> &[Matcher] {
+        self.0.as_ref().map_or(&[], |restriction| &restriction.matchers)
+    }
+
+    /// Whether something that is no series, such as a job or an alert, belongs to the scope: each label that the scope speaks
+    /// of must be known of it and fulfil the condition. What is not known is not shown.
+    #[must_use]
+    pub fn proves<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.matchers()
+            .iter()
+            .all(|matcher| label(&matcher.name).is_some_and(|value| !value.is_empty() && matcher.matches(value)))
+    }
+
+    /// Whether a series with these labels is in the scope, by PromQL's rule: a missing label counts as empty.
+    #[must_use]
+    pub fn has_series<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.matchers().iter().all(|matcher| matcher.matches(label(&matcher.name).unwrap_or_default()))
+    }
+
+    /// A query that sees only what the scope has.
+    ///
+    /// # Errors
+    /// The scope leaves something out and the query cannot be read, or reads series that no selector of it names.
+    pub fn query(&self, expr: &str) -> Result<ScopedQuery, QueryError> {
+        let parsed = promql::parse(expr).map_err(|error| bad_data(error.to_string()));
+        if self.is_all() {
+            // What we cannot read another engine may.
+            return Ok(ScopedQuery { text: expr.to_owned(), parsed });
+        }
+        let query = parsed?;
+        if query.calls("info") {
+            let message = "info() reads series that no selector names: a token with matchers cannot use it";
+            return Err(bad_data(message.to_owned()));
+        }
+        let query = query.with_selectors(|matchers| matchers.extend_from_slice(self.matchers()));
+        Ok(ScopedQuery { text: query.to_string(), parsed: Ok(query) })
+    }
+
+    /// Selectors, as the parameter `match[]` has them, that see only what the scope has. No selectors select all of it.
+    ///
+    /// # Errors
+    /// One of them is not a selector.
+    pub fn selectors<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Result<ScopedSelectors, QueryError> {
+        let wrong = |error: promql::ParseError| bad_data(format!("invalid parameter \"match[]\": {error}"));
+        let mut scoped = ScopedSelectors { texts: Vec::new(), matchers: Vec::new() };
+        for text in texts {
+            let mut matchers = promql::parse_selector(text).map_err(wrong)?;
+            matchers.extend_from_slice(self.matchers());
+            scoped.matchers.push(matchers);
+            scoped.texts.push(if self.is_all() { text.to_owned() } else { self.query(text)?.text });
+        }
+        if scoped.texts.is_empty() {
+            scoped.matchers.push(self.matchers().to_vec());
+            if !self.is_all() {
+                scoped.texts.push(self.query(ANY_SERIES)?.text);
+            }
+        }
+        Ok(scoped)
+    }
+}
+
+fn bad_data(message: String) -> QueryError {
+    QueryError::new(ErrorKind::BadData, message)
+}
+
+/// A query with a scope's matchers on each of its selectors.
+#[derive(Debug, Clone)]
+pub struct ScopedQuery {
+    text: String,
+    parsed: Result<Query, QueryError>,
+}
+
+impl ScopedQuery {
+    /// What to send to an engine elsewhere.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The query for our engine.
+    ///
+    /// # Errors
+    /// The text is not PromQL as we know it.
+    pub fn parsed(&self) -> Result<&Query, QueryError> {
+        self.parsed.as_ref().map_err(Clone::clone)
+    }
+}
+
+/// Series selectors with a scope's matchers on each.
+#[derive(Debug, Clone)]
+pub struct ScopedSelectors {
+    texts: Vec<String>,
+    matchers: Vec<Vec<Matcher>>,
+}
+
+impl ScopedSelectors {
+    /// What to send to an engine elsewhere as `match[]`; empty where all series are meant.
+    #[must_use]
+    pub fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    /// Conditions for our store; a series is selected if it fulfils all of one of these. Never empty.
+    #[must_use]
+    pub fn matchers(&self) -> &[Vec<Matcher>] {
+        &self.matchers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scoped(expr: &str) -> String {
+        Scope::parse(r#"provider="aws""#).unwrap().query(expr).unwrap().text().to_owned()
+    }
+
+    #[test]
+    fn every_selector_of_a_query_gets_the_matchers() {
+        for (written, sent) in [
+            ("up", r#"up{provider="aws"}"#),
+            ("a or b", r#"a{provider="aws"} or b{provider="aws"}"#),
+            (r#"{__name__=~".+"}"#, r#"{__name__=~".+", provider="aws"}"#),
+            (r#"a{provider="gcp"}"#, r#"a{provider="gcp", provider="aws"}"#),
+            (r#"a{provider!="aws"}"#, r#"a{provider!="aws", provider="aws"}"#),
+            ("rate(a[5m] @ 0 offset 1d)", r#"rate(a{provider="aws"}[5m] @ 0 offset 1d)"#),
+            ("max_over_time(sum(a)[1h:1m] @ end())", r#"max_over_time(sum(a{provider="aws"})[1h:1m] @ end())"#),
+            ("topk(scalar(count(a)), b)", r#"topk(scalar(count(a{provider="aws"})), b{provider="aws"})"#),
+            (
+                r#"label_replace(a, "provider", "aws", "", "")"#,
+                r#"label_replace(a{provider="aws"}, "provider", "aws", "", "")"#,
+            ),
+            (r#"{"a.b"} # }"#, r#"{__name__="a.b", provider="aws"}"#),
+            (r#"{"a.b", "c d"="e"}"#, r#"{__name__="a.b", "c d"="e", provider="aws"}"#),
+            ("-a ^ (b unless on (x) c)", r#"-a{provider="aws"} ^ (b{provider="aws"} unless on (x) c{provider="aws"})"#),
+            (
+                "absent(a) + absent_over_time(a[1m])",
+                r#"absent(a{provider="aws"}) + absent_over_time(a{provider="aws"}[1m])"#,
+            ),
+            ("1 + time()", "1 + time()"),
+        ] {
+            assert_eq!(scoped(written), sent, "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_reads_back_with_the_matchers_on_each_selector() {
+        let scope = Scope::parse(r#"provider="a\"b", "the.zone"=~"eu|us""#).unwrap();
+        for expr in ["a or b{x=~\"}|{\"}", "sum by (a) (rate({\"x y\"}[5m:1m])) / on () group_left () c @ start()"] {
+            let sent = scope.query(expr).unwrap();
+            let selectors = promql::parse(sent.text()).unwrap().selectors(0, 0, 1, &promql::Options::default());
+            assert_eq!(selectors.len(), 2, "{expr}");
+            for selector in selectors {
+                let text: Vec<String> = selector.matchers.iter().map(|matcher| format!("{matcher:?}")).collect();
+                assert!(text.iter().any(|one| one.contains(r#"Equal("a\"b")"#)), "{text:?}");
+                assert!(text.iter().any(|one| one.contains("the.zone")), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_reads_series_unseen_or_cannot_be_read_is_refused() {
+        let scope = Scope::parse(r#"provider="aws""#).unwrap();
+        for expr in ["info(up)", "sum(info(up, {a=\"b\"}))", "sum(", "a{x=\"1\" or y=\"2\"}", "up[5m", ""] {
+            assert!(scope.query(expr).is_err(), "{expr}");
+        }
+        assert!(Scope::all().query("WITH (x = y) x").is_ok());
+        for selector in ["up or down", "up offset 5m", "sum(up)", "up}", ""] {
+            assert!(scope.selectors([selector]).is_err(), "{selector}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_selector_sees_the_scope_and_no_more() {
+        let scope = Scope::parse(r#"provider!="gcp""#).unwrap();
+        let selectors = scope.selectors([]).unwrap();
+        assert_eq!(selectors.texts(), [r#"{__name__=~".+", provider!="gcp"}"#]);
+        assert_eq!(selectors.matchers().len(), 1);
+        let all = Scope::all().selectors([]).unwrap();
+        assert!(all.texts().is_empty());
+        assert!(all.matchers().len() == 1 && all.matchers().iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn matchers_of_a_token_are_matchers_and_nothing_else() {
+        for good in [r#"provider="aws""#, r#"a="b",c=~"d|e""#, r#""x.y"="z""#, r#"provider!="gcp""#, "a='b'"] {
+            assert_eq!(Scope::parse(good).unwrap().text(), good);
+        }
+        for wrong in ["provider", "provider=aws", r#"a="b"} or {c="d""#, r#"a="b"} offset 5m"#, ",", r#"a=~"(""#, "{}"]
+        {
+            assert!(Scope::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(Scope::parse(" ").unwrap().is_all());
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_proven() {
+        let scope = Scope::parse(r#"provider!="gcp""#).unwrap();
+        let job = |provider: &'static str| move |name: &str| (name == "provider").then_some(provider);
+        assert!(scope.proves(job("aws")));
+        assert!(!scope.proves(job("gcp")));
+        assert!(!scope.proves(job("")));
+        assert!(!scope.proves(|_| None));
+        assert!(scope.has_series(|_| None));
+        assert!(Scope::all().proves(|_| None));
+    }
+}

@@ -1,0 +1,107 @@
+//! The topics that are no queries, for those whose token has matchers: the same events, without those they may not see.
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use model::live::{Event, JobKey, SnapshotData};
+
+use super::{
+    channel::{Channel, Sequence},
+    update::Content,
+};
+use crate::{clock::now_ms, query::Scope, visible};
+
+/// The whole topics.
+pub(super) struct Topics {
+    pub(super) jobs: Arc<Channel>,
+    pub(super) system: Arc<Channel>,
+    pub(super) alerts: Arc<Channel>,
+    pub(super) upstreams: Arc<Channel>,
+}
+
+impl Topics {
+    /// The topic of an event.
+    pub(super) fn of(&self, event: &Event) -> &Channel {
+        match event {
+            Event::JobProgress(_) | Event::JobStatus(_) | Event::JobRemoved(_) => &self.jobs,
+            Event::SystemMetrics(_) => &self.system,
+            Event::UpstreamStatus(_) => &self.upstreams,
+            Event::AlertFired(_) | Event::AlertResolved(_) => &self.alerts,
+        }
+    }
+
+    pub(super) fn all(&self) -> [&Channel; 4] {
+        [&self.jobs, &self.system, &self.alerts, &self.upstreams]
+    }
+}
+
+/// The part of the topics that one scope sees.
+pub(super) struct ScopedTopics {
+    scope: Scope,
+    pub(super) topics: Topics,
+    /// Jobs that were shown: an event of progress does not tell a job's labels.
+    seen: Arc<Mutex<HashSet<JobKey>>>,
+}
+
+impl ScopedTopics {
+    pub(super) fn new(scope: Scope, whole: &Topics, sequence: &Sequence, log_length: usize) -> Self {
+        let seen = Arc::<Mutex<HashSet<JobKey>>>::default();
+        let part = |channel: &Arc<Channel>| {
+            let (channel, scope, seen) = (Arc::clone(channel), scope.clone(), Arc::clone(&seen));
+            let snapshot = move || {
+                let data = visible::snapshot(&scope, channel.snapshot_data()?);
+                if let SnapshotData::Jobs { jobs } = &data {
+                    let keys = jobs.iter().map(|job| JobKey { job_id: job.id.clone(), daemon: job.daemon.clone() });
+                    *seen.lock().unwrap_or_else(PoisonError::into_inner) = keys.collect();
+                }
+                Some(data)
+            };
+            Arc::new(Channel::new(sequence.clone(), log_length, Box::new(snapshot)))
+        };
+        let topics = Topics {
+            jobs: part(&whole.jobs),
+            system: part(&whole.system),
+            alerts: part(&whole.alerts),
+            upstreams: part(&whole.upstreams),
+        };
+        // What is there already counts as shown.
+        let _ = topics.jobs.snapshot_data();
+        ScopedTopics { scope, topics, seen }
+    }
+
+    /// Hands an event to those who look, if they may see it.
+    pub(super) fn publish(&self, event: &Event) {
+        let channel = self.topics.of(event);
+        channel.publish(|| self.sees(event).then(|| Content::Event { ts: now_ms(), event: event.clone() }));
+    }
+
+    fn sees(&self, event: &Event) -> bool {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::JobStatus(transition) => {
+                let sees = visible::job(&self.scope, &transition.job);
+                let key = JobKey { job_id: transition.job_id.clone(), daemon: transition.daemon.clone() };
+                if sees {
+                    seen.insert(key);
+                } else {
+                    seen.remove(&key);
+                }
+                sees
+            }
+            Event::JobProgress(progress) => {
+                seen.contains(&JobKey { job_id: progress.job_id.clone(), daemon: progress.daemon.clone() })
+            }
+            Event::JobRemoved(key) => seen.remove(key),
+            Event::SystemMetrics(system) => visible::system(&self.scope, system),
+            Event::UpstreamStatus(status) => visible::upstream(&self.scope, status),
+            Event::AlertFired(alert) | Event::AlertResolved(alert) => visible::alert(&self.scope, alert),
+        }
+    }
+
+    /// True when nobody looks.
+    pub(super) fn is_idle(&self) -> bool {
+        self.topics.all().into_iter().all(Channel::is_idle)
+    }
+}
