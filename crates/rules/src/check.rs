@@ -1,0 +1,95 @@
+//! What Prometheus refuses in a file of rules (its `rulefmt`), and no more.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::{
+    file::{Placed, RuleFile, RuleSpec, Span},
+    template,
+    text::Problem,
+};
+
+/// All that is wrong with a file.
+pub(crate) fn problems(file: &RuleFile) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let mut names = HashSet::new();
+    for group in &file.groups {
+        let mut add = |message: String| {
+            found.push(Problem { line: group.line, column: group.column, message });
+        };
+        if group.value.name.is_empty() {
+            add("the group has no name: give it one by `name`".to_owned());
+        }
+        if !names.insert(&group.value.name) {
+            add(format!("another group of this file is named {:?} too: rename one", group.value.name));
+        }
+        check_labels(&group.value.labels, &mut add);
+        for rule in &group.value.rules {
+            check_rule(rule, &mut found);
+        }
+    }
+    found
+}
+
+fn check_rule(placed: &Placed<RuleSpec>, found: &mut Vec<Problem>) {
+    let rule = &placed.value;
+    let at_expr = rule.expr.as_ref().map_or((placed.line, placed.column), |expr| (expr.line, expr.column));
+    let mut add = |message: String| found.push(Problem { line: placed.line, column: placed.column, message });
+    match (rule.alert.is_empty(), rule.record.is_empty()) {
+        (false, false) => add("a rule either alerts or records: leave out `alert` or `record`".to_owned()),
+        (true, true) => add("a rule needs a name: give `alert` or `record`".to_owned()),
+        _ => {}
+    }
+    if !rule.record.is_empty() {
+        let is_set = |span: Option<Span>| span.is_some_and(|span| span.ms != 0);
+        for (is_there, key) in [
+            (!rule.annotations.is_empty(), "annotations"),
+            (is_set(rule.hold), "for"),
+            (is_set(rule.keep_firing_for), "keep_firing_for"),
+        ] {
+            if is_there {
+                add(format!("`{key}` is for alerts: leave it out of a recording rule"));
+            }
+        }
+        if !is_metric_name(&rule.record) {
+            add(format!("{:?} is not a name of a series: use letters, digits, `_` and `:`", rule.record));
+        }
+    }
+    check_labels(&rule.labels, &mut add);
+    for name in rule.annotations.keys().filter(|name| !is_label_name(name)) {
+        add(format!("{name:?} is not a name of an annotation: use letters, digits and `_`"));
+    }
+    if !rule.alert.is_empty() {
+        for (kind, texts) in [("label", &rule.labels), ("annotation", &rule.annotations)] {
+            for (name, text) in texts {
+                if let Err(error) = template::Text::parse(&rule.alert, text) {
+                    add(format!("{kind} {name:?}: {error}"));
+                }
+            }
+        }
+    }
+    let expr = rule.expr.as_ref().map_or("", |expr| expr.value.as_str());
+    let message = if expr.is_empty() {
+        "a rule needs an expression: give `expr`".to_owned()
+    } else {
+        match promql::parse(expr) {
+            Ok(_) => return,
+            Err(error) => format!("could not parse expression: {error}"),
+        }
+    };
+    found.push(Problem { line: at_expr.0, column: at_expr.1, message });
+}
+
+fn check_labels(labels: &BTreeMap<String, String>, add: &mut impl FnMut(String)) {
+    for name in labels.keys().filter(|name| !is_label_name(name) || *name == "__name__") {
+        add(format!("{name:?} is not a name of a label: use letters, digits and `_`, and not __name__"));
+    }
+}
+
+fn is_metric_name(name: &str) -> bool {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | ':');
+    name.chars().all(is_part) && name.chars().next().is_some_and(|first| !first.is_ascii_digit())
+}
+
+fn is_label_name(name: &str) -> bool {
+    is_metric_name(name) && !name.contains(':')
+}

@@ -1,0 +1,139 @@
+//! Files of rules, in Prometheus' format.
+
+use std::{collections::BTreeMap, str::FromStr};
+
+use model::range::DurationMs;
+use serde::Deserialize;
+use serde_saphyr::Spanned;
+
+use crate::{
+    check,
+    text::{self, Problem, or_default},
+};
+
+/// A file of rules that was read and found good.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleFile {
+    /// Its groups; their names are distinct.
+    #[serde(default, deserialize_with = "or_default")]
+    pub groups: Vec<Placed<GroupSpec>>,
+}
+
+/// Rules that are evaluated together, in order.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupSpec {
+    /// Names it within its file.
+    #[serde(default, deserialize_with = "or_default")]
+    pub name: String,
+    /// How often it is evaluated.
+    #[serde(default)]
+    pub interval: Option<Span>,
+    /// How far back it is evaluated, so that late samples are in.
+    #[serde(default)]
+    pub query_offset: Option<Span>,
+    /// Most series or alerts that one of its rules may make; 0 and less for no limit.
+    #[serde(default, deserialize_with = "or_default")]
+    pub limit: i64,
+    /// Labels of all its rules; a rule's own come first.
+    #[serde(default, deserialize_with = "or_default")]
+    pub labels: BTreeMap<String, String>,
+    /// Its rules.
+    #[serde(default, deserialize_with = "or_default")]
+    pub rules: Vec<Placed<RuleSpec>>,
+}
+
+/// One rule: either `alert` or `record` is there.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuleSpec {
+    /// Name of the alert that it raises; empty if it records.
+    #[serde(default, deserialize_with = "or_default")]
+    pub alert: String,
+    /// Name of the series that it records; empty if it alerts.
+    #[serde(default, deserialize_with = "or_default")]
+    pub record: String,
+    /// What is evaluated.
+    #[serde(default)]
+    pub expr: Option<Placed<String>>,
+    /// How long the expression must hold before the alert fires.
+    #[serde(default, rename = "for")]
+    pub hold: Option<Span>,
+    /// How long the alert goes on firing after the expression held last.
+    #[serde(default)]
+    pub keep_firing_for: Option<Span>,
+    /// Labels added to what it makes.
+    #[serde(default, deserialize_with = "or_default")]
+    pub labels: BTreeMap<String, String>,
+    /// What people read of the alert.
+    #[serde(default, deserialize_with = "or_default")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// A part of a file and where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placed<T> {
+    /// The part.
+    pub value: T,
+    /// Its line, from 1.
+    pub line: u64,
+    /// Its column, from 1.
+    pub column: u64,
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<T>::deserialize(from)?;
+        let (line, column) = (spanned.referenced.line(), spanned.referenced.column());
+        Ok(Placed { value: spanned.value, line, column })
+    }
+}
+
+/// A length of time in Prometheus' spelling: `5m`, `1h30m`, `0`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span {
+    /// Milliseconds.
+    pub ms: i64,
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "0" {
+            return Ok(Span::default());
+        }
+        match text.parse() {
+            Ok(DurationMs(ms)) => Ok(Span { ms }),
+            Err(_) => Err(format!("{text:?} is not a duration: write one as 30s, 5m or 1h30m")),
+        }
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl RuleFile {
+    /// Reads the text of a file and checks it as Prometheus does.
+    ///
+    /// # Errors
+    /// All that is wrong; never empty.
+    pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
+        let file: RuleFile = text::read(text).map_err(|problem| vec![problem])?;
+        let problems = check::problems(&file);
+        if problems.is_empty() { Ok(file) } else { Err(problems) }
+    }
+
+    /// Rules of all groups.
+    #[must_use]
+    pub fn rule_count(&self) -> usize {
+        self.groups.iter().map(|group| group.value.rules.len()).sum()
+    }
+}

@@ -1,0 +1,242 @@
+//! The functions that Prometheus gives to templates.
+
+use std::{net::IpAddr, sync::OnceLock};
+
+use gotemplate::{Functions, Record, Value, time::Time};
+use promql::{InstantSample, Sample};
+use regex::Regex;
+
+use crate::{file::Span, humanize, link};
+
+/// What some functions need to know of the evaluation.
+pub(crate) struct Scope<'a> {
+    /// Answers `query`.
+    pub(crate) query: &'a (dyn Fn(&str) -> Result<Vec<InstantSample>, String> + Send + Sync),
+    /// Where people reach us; empty if that is not known.
+    pub(crate) external_url: &'a str,
+    /// The evaluation time, in milliseconds since the Unix epoch.
+    pub(crate) at_ms: i64,
+}
+
+impl Scope<'_> {
+    /// All functions.
+    pub(crate) fn functions(&self) -> Functions<'_> {
+        Functions::over(fixed())
+            .with("query", 1..=1, |arguments| {
+                let samples = (self.query)(text(arguments, 0)?)?;
+                Ok(Value::list(samples.iter().map(sample)))
+            })
+            .with("externalURL", 0..=0, |_| Ok(self.external_url.into()))
+            .with("pathPrefix", 0..=0, |_| Ok(link::path(self.external_url).into()))
+            // Evaluation times are far below 2^53 milliseconds.
+            .with("now", 0..=0, |_| Ok(Value::Float(seconds(self.at_ms))))
+    }
+}
+
+/// The names of all functions, for parsing.
+pub(crate) fn all_names() -> &'static Functions<'static> {
+    static NAMES: OnceLock<Functions<'static>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let nothing = |_: &[Value]| Ok(Value::Nil);
+        Functions::over(fixed())
+            .with("query", 1..=1, nothing)
+            .with("externalURL", 0..=0, nothing)
+            .with("pathPrefix", 0..=0, nothing)
+            .with("now", 0..=0, nothing)
+    })
+}
+
+#[allow(clippy::cast_precision_loss)] // times of this era in milliseconds are exact in a double
+fn seconds(ms: i64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+/// A series' value as `query` gives it.
+fn sample(sample: &InstantSample) -> Value {
+    let value = match &sample.sample {
+        Sample::Float(value) => *value,
+        Sample::Histogram(_) => 0.0,
+    };
+    Record::value(
+        "*template.sample",
+        [("Labels", Value::strings(sample.labels.iter())), ("Value", Value::Float(value))],
+    )
+}
+
+/// The functions that depend on their arguments alone.
+fn fixed() -> &'static Functions<'static> {
+    static FIXED: OnceLock<Functions<'static>> = OnceLock::new();
+    FIXED.get_or_init(|| {
+        let table = of_samples(Functions::new());
+        let table = of_numbers(table);
+        of_texts(table)
+    })
+}
+
+fn of_samples(table: Functions<'static>) -> Functions<'static> {
+    table
+        .with("first", 1..=1, |arguments| match arguments {
+            [Value::List(samples)] => {
+                samples.first().cloned().ok_or_else(|| "first() called on vector with no elements".to_owned())
+            }
+            _ => Err(wrong("template.queryResult", arguments, 0)),
+        })
+        .with("label", 2..=2, |arguments| {
+            let name = text(arguments, 0)?;
+            label(argument(arguments, 1), name)
+        })
+        .with("value", 1..=1, |arguments| member(argument(arguments, 0), "Value"))
+        .with("strvalue", 1..=1, |arguments| label(argument(arguments, 0), "__value__"))
+        .with("sortByLabel", 2..=2, |arguments| {
+            let name = text(arguments, 0)?;
+            let Value::List(samples) = argument(arguments, 1) else {
+                return Err(wrong("template.queryResult", arguments, 1));
+            };
+            let mut keyed = Vec::with_capacity(samples.len());
+            for sample in samples.iter() {
+                keyed.push((label(sample, name)?.to_string(), sample.clone()));
+            }
+            keyed.sort_by(|(left, _), (right, _)| left.cmp(right));
+            Ok(Value::list(keyed.into_iter().map(|(_, sample)| sample)))
+        })
+        .with("args", 0..=usize::MAX, |arguments| {
+            let named = arguments.iter().enumerate().map(|(index, value)| (format!("arg{index}"), value.clone()));
+            Ok(Value::map(named))
+        })
+}
+
+fn of_numbers(table: Functions<'static>) -> Functions<'static> {
+    table
+        .with("humanize", 1..=1, |arguments| Ok(humanize::metric(number(arguments)?).into()))
+        .with("humanize1024", 1..=1, |arguments| Ok(humanize::binary(number(arguments)?).into()))
+        .with("humanizeDuration", 1..=1, |arguments| Ok(humanize::duration(number(arguments)?).into()))
+        .with("humanizePercentage", 1..=1, |arguments| Ok(humanize::percentage(number(arguments)?).into()))
+        .with("humanizeTimestamp", 1..=1, |arguments| {
+            let value = number(arguments)?;
+            Ok(match time(value) {
+                Ok(time) => time.to_string().into(),
+                Err(_) if !value.is_finite() => humanize::metric(value).into(),
+                Err(error) => return Err(error),
+            })
+        })
+        .with("toTime", 1..=1, |arguments| time(number(arguments)?))
+        .with("toDuration", 1..=1, |arguments| Ok(Value::Float(number(arguments)?)))
+        .with("parseDuration", 1..=1, |arguments| {
+            let given = text(arguments, 0)?;
+            let span: Span = given.parse().map_err(|_| format!("not a valid duration string: {given:?}"))?;
+            Ok(Value::Float(seconds(span.ms)))
+        })
+}
+
+fn of_texts(table: Functions<'static>) -> Functions<'static> {
+    table
+        .with("title", 1..=1, |arguments| Ok(title(text(arguments, 0)?).into()))
+        .with("toUpper", 1..=1, |arguments| Ok(text(arguments, 0)?.to_uppercase().into()))
+        .with("toLower", 1..=1, |arguments| Ok(text(arguments, 0)?.to_lowercase().into()))
+        .with("match", 2..=2, |arguments| Ok(Value::Bool(pattern(text(arguments, 0)?)?.is_match(text(arguments, 1)?))))
+        .with("reReplaceAll", 3..=3, |arguments| {
+            let pattern = pattern(text(arguments, 0)?)?;
+            Ok(pattern.replace_all(text(arguments, 2)?, text(arguments, 1)?).into_owned().into())
+        })
+        .with("safeHtml", 1..=1, |arguments| Ok(Value::Html(text(arguments, 0)?.into())))
+        .with("graphLink", 1..=1, |arguments| Ok(link::graph(text(arguments, 0)?).into()))
+        .with("tableLink", 1..=1, |arguments| Ok(link::table(text(arguments, 0)?).into()))
+        .with("urlQueryEscape", 1..=1, |arguments| Ok(link::escape(text(arguments, 0)?).into()))
+        .with("stripPort", 1..=1, |arguments| {
+            let given = text(arguments, 0)?;
+            Ok(split_port(given).map_or(given, |(host, _)| host).into())
+        })
+        .with("stripDomain", 1..=1, |arguments| Ok(strip_domain(text(arguments, 0)?).into()))
+}
+
+fn argument(arguments: &[Value], index: usize) -> &Value {
+    arguments.get(index).unwrap_or(&Value::Nil)
+}
+
+fn wrong(expected: &str, arguments: &[Value], index: usize) -> String {
+    format!("wrong type for value; expected {expected}; got {}", argument(arguments, index).type_name())
+}
+
+fn text(arguments: &[Value], index: usize) -> Result<&str, String> {
+    argument(arguments, index).as_str()
+}
+
+/// A number, or a text that reads as one.
+fn number(arguments: &[Value]) -> Result<f64, String> {
+    match argument(arguments, 0) {
+        Value::Str(text) => {
+            text.trim().parse().map_err(|_| format!("strconv.ParseFloat: parsing {text:?}: invalid syntax"))
+        }
+        value => value.as_float().map_err(|_| format!("can't convert {} to float", value.type_name())),
+    }
+}
+
+fn member(sample: &Value, name: &str) -> Result<Value, String> {
+    match sample {
+        Value::Object(object) => {
+            object.member(name, &[]).unwrap_or_else(|| Err(format!("{} has no {name}", object.type_name())))
+        }
+        other => Err(format!("wrong type for value; expected *template.sample; got {}", other.type_name())),
+    }
+}
+
+fn label(sample: &Value, name: &str) -> Result<Value, String> {
+    match member(sample, "Labels")? {
+        Value::Map(labels) => Ok(labels.entries.get(name).cloned().unwrap_or_else(|| "".into())),
+        _ => Err("the value has no labels".to_owned()),
+    }
+}
+
+fn pattern(text: &str) -> Result<Regex, String> {
+    Regex::new(text).map_err(|error| format!("error parsing regexp: {error}"))
+}
+
+/// Seconds since the Unix epoch as a time, to the millisecond.
+fn time(seconds: f64) -> Result<Value, String> {
+    if !seconds.is_finite() {
+        return Err("value is NaN or Inf".to_owned());
+    }
+    let ms = (seconds * 1000.0).trunc();
+    if ms.abs() > 9.2e12 {
+        return Err(format!("{seconds} cannot be represented as a nanoseconds timestamp since it overflows int64"));
+    }
+    #[allow(clippy::cast_possible_truncation)] // just checked
+    Ok(Time::value(ms as i64))
+}
+
+/// The first letter of each word as a capital.
+fn title(text: &str) -> String {
+    let mut output = String::with_capacity(text.len());
+    let mut starts = true;
+    for character in text.chars() {
+        if starts {
+            output.extend(character.to_uppercase());
+        } else {
+            output.push(character);
+        }
+        starts = if character.is_ascii() {
+            !(character.is_ascii_alphanumeric() || character == '_')
+        } else {
+            character.is_whitespace()
+        };
+    }
+    output
+}
+
+/// Host and port of `host:port` or `[host]:port`.
+fn split_port(text: &str) -> Option<(&str, &str)> {
+    let (host, port) = text.rsplit_once(':')?;
+    if let Some(inner) = host.strip_prefix('[') {
+        return inner.strip_suffix(']').map(|host| (host, port));
+    }
+    (!host.contains(':') && !host.contains(['[', ']'])).then_some((host, port))
+}
+
+fn strip_domain(text: &str) -> String {
+    let (host, port) = split_port(text).unwrap_or((text, ""));
+    if host.parse::<IpAddr>().is_ok() {
+        return text.to_owned();
+    }
+    let first = host.split('.').next().unwrap_or(host);
+    if port.is_empty() { first.to_owned() } else { format!("{first}:{port}") }
+}

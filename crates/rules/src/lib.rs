@@ -1,0 +1,22 @@
+//! Alert and recording rules in Prometheus' format: files are read and checked, groups evaluated, alerts moved between their
+//! states, texts filled in. No I/O and no clock: files are texts, queries go through [`Engine`], samples to [`Sink`], and the
+//! times are given by the caller, so that hours can be played through in a test.
+
+mod alert;
+mod check;
+mod file;
+mod functions;
+mod group;
+pub mod humanize;
+pub mod link;
+mod restore;
+mod rule;
+mod template;
+mod text;
+
+pub use alert::{Alert, AlertState, Annotations, Notification, RESEND_MS};
+pub use file::{GroupSpec, Placed, RuleFile, RuleSpec, Span};
+pub use group::{Evaluation, Group, RuleHealth, Sink, World};
+pub use restore::{FOR_GRACE_MS, OUTAGE_TOLERANCE_MS};
+pub use rule::{Alerting, Engine, Kind, Rule, Surroundings, Transition};
+pub use text::Problem;

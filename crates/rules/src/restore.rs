@@ -1,0 +1,70 @@
+//! What alerts were before a restart (Prometheus' `Group.RestoreForState`).
+
+use promql::{
+    labels::Labels,
+    matcher::Matcher,
+    source::{SeriesSamples, SeriesSource, is_stale_marker},
+};
+
+use crate::{alert::FOR_STATE, group::Group, rule::Kind};
+
+/// How long we may have been away and still take up what was.
+pub const OUTAGE_TOLERANCE_MS: i64 = 60 * 60 * 1000;
+/// Least time between taking up an alert and its firing, so that there is time for data that ends it. Alerts that wait for less
+/// are not taken up: they begin anew.
+pub const FOR_GRACE_MS: i64 = 10 * 60 * 1000;
+
+impl Group {
+    /// Takes up how long alerts had been pending before a restart. Call it once, after the second evaluation, which has seen data.
+    ///
+    /// # Errors
+    /// The samples could not be read; the alerts of that rule begin anew.
+    pub fn restore(&mut self, at_ms: i64, source: &dyn SeriesSource) -> Result<(), String> {
+        let mut failed = None;
+        for rule in self.rules_mut() {
+            let name = rule.name.clone();
+            let Kind::Alerting(alerting) = &mut rule.kind else { continue };
+            alerting.is_restored = true;
+            let hold_ms = alerting.hold_ms();
+            if hold_ms < FOR_GRACE_MS || alerting.active_mut().next().is_none() {
+                continue;
+            }
+            let matchers = [Matcher::equal("__name__", FOR_STATE), Matcher::equal("alertname", name)];
+            let found = match source.select(&matchers, at_ms - OUTAGE_TOLERANCE_MS, at_ms) {
+                Ok(found) => found,
+                Err(error) => {
+                    failed = Some(error.to_string());
+                    continue;
+                }
+            };
+            for alert in alerting.active_mut() {
+                let wanted = alert.labels.with("__name__", FOR_STATE);
+                if let Some(since_ms) = taken_up(&wanted, &found, at_ms, hold_ms) {
+                    alert.active_at_ms = since_ms;
+                }
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// Since when an alert counts as on, if it was on.
+fn taken_up(wanted: &Labels, found: &[SeriesSamples], at_ms: i64, hold_ms: i64) -> Option<i64> {
+    let series = found.iter().find(|series| series.labels == *wanted)?;
+    let (down_ms, since) = (*series.timestamps.last()?, *series.values.last()?);
+    if is_stale_marker(since) || !since.is_finite() {
+        return None;
+    }
+    // Both are told in whole seconds, as Prometheus does.
+    let down_ms = down_ms.div_euclid(1000) * 1000;
+    #[allow(clippy::cast_possible_truncation)] // a time in seconds; `as` saturates
+    let since_ms = (since as i64).saturating_mul(1000);
+    let remaining_ms = hold_ms - (down_ms - since_ms);
+    Some(if remaining_ms <= 0 {
+        since_ms
+    } else if remaining_ms < FOR_GRACE_MS {
+        at_ms + FOR_GRACE_MS - hold_ms
+    } else {
+        since_ms + (at_ms - down_ms)
+    })
+}

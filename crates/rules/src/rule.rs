@@ -1,0 +1,334 @@
+//! One rule, ready to be evaluated.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use gotemplate::Value as Data;
+use promql::{InstantSample, Query, Sample, Value, labels::Labels, source::Point};
+
+use crate::{
+    alert::{After, Alert, AlertState, Annotations, Notification, Patience},
+    file::{GroupSpec, RuleSpec},
+    functions::Scope,
+    link,
+    template::{self, Text},
+};
+
+/// What rules are evaluated over. Calls may block.
+pub trait Engine: Sync {
+    /// The result of a query at one time.
+    ///
+    /// # Errors
+    /// What went wrong.
+    fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, String>;
+}
+
+/// What all rules have in common.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Labels that templates see as `$externalLabels`.
+    pub external_labels: Labels,
+    /// Where people reach us, without a slash at its end; for links.
+    pub external_url: String,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    /// It raises alerts.
+    Alerting(Alerting),
+    /// It records series.
+    Recording,
+}
+
+/// The part of a rule that raises alerts.
+#[derive(Debug, Clone)]
+pub struct Alerting {
+    patience: Patience,
+    label_texts: Vec<(String, Text)>,
+    annotation_texts: Vec<(Arc<str>, Text)>,
+    /// As written in the file.
+    pub annotations: Vec<(String, String)>,
+    active: HashMap<Labels, Alert>,
+    /// False until the state of before a restart was looked up: no samples are written that would hide it.
+    pub(crate) is_restored: bool,
+}
+
+/// A rule.
+#[derive(Debug, Clone)]
+pub struct Rule {
+    /// Name of the alert or of the series.
+    pub name: String,
+    /// What is evaluated.
+    pub query: Query,
+    /// Labels that it adds, as written in the file; with those of its group.
+    pub labels: Labels,
+    /// What it does.
+    pub kind: Kind,
+}
+
+/// A change of an alert's state.
+#[derive(Debug, Clone)]
+pub struct Transition {
+    /// The alert after it.
+    pub alert: Alert,
+    /// The state before.
+    pub from: AlertState,
+    /// The state after.
+    pub to: AlertState,
+}
+
+/// What an evaluation of one rule gave.
+#[derive(Debug, Default)]
+pub(crate) struct Output {
+    pub(crate) points: Vec<Point>,
+    pub(crate) transitions: Vec<Transition>,
+    pub(crate) notifications: Vec<Notification>,
+}
+
+impl Rule {
+    /// A rule of a group.
+    ///
+    /// # Errors
+    /// It is not one that the check lets pass.
+    pub(crate) fn new(spec: &RuleSpec, group: &GroupSpec, is_restored: bool) -> Result<Self, String> {
+        let expr = spec.expr.as_ref().map_or("", |expr| expr.value.as_str());
+        let query = promql::parse(expr).map_err(|error| error.to_string())?;
+        let pairs = group.labels.iter().chain(&spec.labels);
+        let labels = Labels::new(pairs.map(|(name, value)| (name.as_str(), value.as_str())));
+        if spec.alert.is_empty() {
+            return Ok(Rule { name: spec.record.clone(), query, labels, kind: Kind::Recording });
+        }
+        let text = |text: &str| Text::parse(&spec.alert, text);
+        let mut label_texts = Vec::new();
+        for (name, value) in labels.iter() {
+            label_texts.push((name.to_owned(), text(value)?));
+        }
+        let mut annotation_texts = Vec::new();
+        for (name, value) in &spec.annotations {
+            annotation_texts.push((name.as_str().into(), text(value)?));
+        }
+        let alerting = Alerting {
+            patience: Patience {
+                hold_ms: spec.hold.unwrap_or_default().ms,
+                keep_firing_ms: spec.keep_firing_for.unwrap_or_default().ms,
+            },
+            label_texts,
+            annotation_texts,
+            annotations: spec.annotations.clone().into_iter().collect(),
+            active: HashMap::new(),
+            is_restored,
+        };
+        Ok(Rule { name: spec.alert.clone(), query, labels, kind: Kind::Alerting(alerting) })
+    }
+
+    /// Evaluates the rule.
+    pub(crate) fn evaluate(
+        &mut self,
+        engine: &dyn Engine,
+        times: Times,
+        limit: i64,
+        around: &Surroundings,
+    ) -> Result<Output, String> {
+        let samples = vector(engine.instant(&self.query, times.query_ms)?)?;
+        match &mut self.kind {
+            Kind::Recording => record(&self.name, &self.labels, samples, times, limit),
+            Kind::Alerting(alerting) => {
+                alerting.evaluate(&self.name, &self.query, samples, engine, times, limit, around)
+            }
+        }
+    }
+
+    /// Takes over the alerts of the rule that was in its place.
+    pub(crate) fn take_state(&mut self, from: Rule) {
+        if let (Kind::Alerting(to), Kind::Alerting(from)) = (&mut self.kind, from.kind) {
+            to.active = from.active;
+        }
+    }
+}
+
+/// The times of one evaluation, in milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// When it is.
+    pub(crate) at_ms: i64,
+    /// The time that is asked for: earlier by the group's `query_offset`.
+    pub(crate) query_ms: i64,
+    /// How often it happens, in milliseconds.
+    pub(crate) interval_ms: i64,
+}
+
+fn vector(value: Value) -> Result<Vec<InstantSample>, String> {
+    match value {
+        Value::Vector(samples) => Ok(samples),
+        Value::Scalar { timestamp_ms, value } => {
+            Ok(vec![InstantSample { labels: Labels::default(), timestamp_ms, sample: Sample::Float(value) }])
+        }
+        Value::String { .. } | Value::Matrix(_) => Err("rule result is not a vector or scalar".to_owned()),
+    }
+}
+
+fn record(
+    name: &str,
+    labels: &Labels,
+    samples: Vec<InstantSample>,
+    times: Times,
+    limit: i64,
+) -> Result<Output, String> {
+    let mut points = Vec::with_capacity(samples.len());
+    let mut seen = HashSet::with_capacity(samples.len());
+    for sample in samples {
+        let Sample::Float(value) = sample.sample else {
+            return Err("native histograms cannot be recorded: record a number made of them".to_owned());
+        };
+        let mut named = sample.labels.with("__name__", name);
+        for (label, value) in labels.iter() {
+            named = named.with(label, value);
+        }
+        if !seen.insert(named.clone()) {
+            return Err("vector contains metrics with the same labelset after applying rule labels".to_owned());
+        }
+        points.push(Point { labels: named, timestamp_ms: times.query_ms, value });
+    }
+    match usize::try_from(limit) {
+        Ok(limit) if limit > 0 && points.len() > limit => {
+            Err(format!("exceeded limit of {limit} with {} series", points.len()))
+        }
+        _ => Ok(Output { points, ..Output::default() }),
+    }
+}
+
+impl Alerting {
+    /// How long the expression must hold, in milliseconds.
+    #[must_use]
+    pub fn hold_ms(&self) -> i64 {
+        self.patience.hold_ms
+    }
+
+    /// How long an alert lingers, in milliseconds.
+    #[must_use]
+    pub fn keep_firing_ms(&self) -> i64 {
+        self.patience.keep_firing_ms
+    }
+
+    /// Alerts that are pending or fire, sorted by labels.
+    #[must_use]
+    pub fn alerts(&self) -> Vec<Alert> {
+        let mut alerts: Vec<Alert> =
+            self.active.values().filter(|alert| alert.resolved_at_ms.is_none()).cloned().collect();
+        alerts.sort_by(|left, right| left.labels.cmp(&right.labels));
+        alerts
+    }
+
+    pub(crate) fn active_mut(&mut self) -> impl Iterator<Item = &mut Alert> {
+        self.active.values_mut()
+    }
+
+    #[allow(clippy::too_many_arguments)] // the parts of the rule beside this one, and the evaluation's
+    fn evaluate(
+        &mut self,
+        name: &str,
+        query: &Query,
+        samples: Vec<InstantSample>,
+        engine: &dyn Engine,
+        times: Times,
+        limit: i64,
+        around: &Surroundings,
+    ) -> Result<Output, String> {
+        let holding = self.holding(name, samples, engine, times, around)?;
+        let mut found = HashSet::with_capacity(holding.len());
+        for (labels, annotations, value) in holding {
+            if !found.insert(labels.clone()) {
+                return Err("vector contains metrics with the same labelset after applying alert labels".to_owned());
+            }
+            match self.active.get_mut(&labels).filter(|alert| alert.state != AlertState::Inactive) {
+                Some(alert) => {
+                    alert.value = value;
+                    alert.annotations = annotations;
+                }
+                None => {
+                    let alert = Alert::begun(labels.clone(), annotations, value, times.at_ms);
+                    self.active.insert(labels, alert);
+                }
+            }
+        }
+        let output = self.step(&found, query, times, around);
+        let on = self.active.values().filter(|alert| alert.state != AlertState::Inactive).count();
+        match usize::try_from(limit) {
+            Ok(limit) if limit > 0 && on > limit => {
+                self.active.clear();
+                Err(format!("exceeded limit of {limit} with {on} alerts"))
+            }
+            _ => Ok(output),
+        }
+    }
+
+    /// Moves each alert on.
+    fn step(&mut self, found: &HashSet<Labels>, query: &Query, times: Times, around: &Surroundings) -> Output {
+        let mut output = Output::default();
+        let generator_url = format!("{}{}", around.external_url, link::table(query.text()));
+        let (patience, is_restored) = (self.patience, self.is_restored);
+        self.active.retain(|labels, alert| {
+            let is_new = alert.active_at_ms == times.at_ms && alert.fired_at_ms.is_none();
+            let from = if is_new { AlertState::Inactive } else { alert.state };
+            let after = alert.step(found.contains(labels), times.at_ms, patience);
+            if after == After::On && is_restored {
+                output.points.extend(alert.samples(times.query_ms));
+            }
+            if from != alert.state {
+                output.transitions.push(Transition { alert: alert.clone(), from, to: alert.state });
+            }
+            if after != After::Gone {
+                output.notifications.extend(alert.notification(times.at_ms, times.interval_ms, &generator_url));
+            }
+            after != After::Gone
+        });
+        output.transitions.sort_by(|left, right| left.alert.labels.cmp(&right.alert.labels));
+        output
+    }
+
+    /// Labels, annotations and value of each series for which the expression holds.
+    fn holding(
+        &self,
+        name: &str,
+        samples: Vec<InstantSample>,
+        engine: &dyn Engine,
+        times: Times,
+        around: &Surroundings,
+    ) -> Result<Vec<(Labels, Annotations, f64)>, String> {
+        let query = |text: &str| {
+            let query = promql::parse(text).map_err(|error| error.to_string())?;
+            vector(engine.instant(&query, times.query_ms)?)
+        };
+        let scope = Scope { query: &query, external_url: &around.external_url, at_ms: times.at_ms };
+        let functions = scope.functions();
+        let has_templates = self.label_texts.iter().any(|(_, text)| text.is_template())
+            || self.annotation_texts.iter().any(|(_, text)| text.is_template());
+        let plain: Annotations = if has_templates { Arc::new([]) } else { self.annotations(&Data::Nil, &functions) };
+        let mut holding = Vec::with_capacity(samples.len());
+        for sample in samples {
+            // As Prometheus has it: a native histogram counts as 0 here.
+            let value = if let Sample::Float(value) = sample.sample { value } else { 0.0 };
+            let data = match has_templates {
+                true => template::data(&sample.labels, &around.external_labels, &around.external_url, value),
+                false => Data::Nil,
+            };
+            let mut labels = sample.labels.with("__name__", "");
+            for (label, text) in &self.label_texts {
+                labels = labels.with(label, &text.expand(&data, &functions));
+            }
+            let labels = labels.with("alertname", name);
+            let annotations = if has_templates { self.annotations(&data, &functions) } else { Arc::clone(&plain) };
+            holding.push((labels, annotations, value));
+        }
+        Ok(holding)
+    }
+
+    fn annotations(&self, data: &Data, functions: &gotemplate::Functions) -> Annotations {
+        let expanded =
+            self.annotation_texts.iter().map(|(name, text)| (Arc::clone(name), text.expand(data, functions)));
+        expanded.collect()
+    }
+}

@@ -1,0 +1,69 @@
+//! Texts of labels and annotations, which may be templates.
+
+use std::sync::Arc;
+
+use gotemplate::{Functions, Options, Record, Templates, Value};
+use promql::labels::Labels;
+
+use crate::functions;
+
+/// What Prometheus puts before each text, so that `$labels` and the like are there. Columns in errors count it.
+const VARIABLES: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}\
+                         {{$externalURL := .ExternalURL}}{{$value := .Value}}";
+
+/// A text that was parsed.
+#[derive(Debug, Clone)]
+pub(crate) enum Text {
+    /// It has no actions.
+    Plain(Arc<str>),
+    /// It has some.
+    Template { name: String, templates: Templates },
+}
+
+impl Text {
+    /// Parses a text of the alert `alert`.
+    ///
+    /// # Errors
+    /// It is no template, or uses what is not there.
+    pub(crate) fn parse(alert: &str, text: &str) -> Result<Self, String> {
+        if !text.contains("{{") {
+            return Ok(Text::Plain(text.into()));
+        }
+        let name = format!("__alert_{alert}");
+        let mut templates = Templates::new();
+        templates
+            .parse(&name, &format!("{VARIABLES}{text}"), functions::all_names())
+            .map_err(|error| format!("could not parse template: error parsing template {name}: {error}"))?;
+        Ok(Text::Template { name, templates })
+    }
+
+    /// The text for one alert. What cannot be filled in says so in the text, as Prometheus does it.
+    pub(crate) fn expand(&self, data: &Value, functions: &Functions) -> String {
+        match self {
+            Text::Plain(text) => text.to_string(),
+            Text::Template { name, templates } => {
+                templates.render(name, data, functions, &Options::default()).unwrap_or_else(|error| {
+                    format!("<error expanding template: error executing template {name}: {error}>")
+                })
+            }
+        }
+    }
+
+    /// True if it has actions.
+    pub(crate) fn is_template(&self) -> bool {
+        matches!(self, Text::Template { .. })
+    }
+}
+
+/// What the templates of an alert see.
+pub(crate) fn data(labels: &Labels, external_labels: &Labels, external_url: &str, value: f64) -> Value {
+    Record::value(
+        "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value float64 }",
+        [
+            ("Labels", Value::strings(labels.iter())),
+            ("ExternalLabels", Value::strings(external_labels.iter())),
+            ("ExternalURL", external_url.into()),
+            ("Value", Value::Float(value)),
+        ],
+    )
+}
