@@ -13,6 +13,7 @@ mod restore;
 mod rule;
 mod template;
 mod text;
+mod threshold;
 
 pub use alert::{Alert, AlertState, Annotations, Notification, RESEND_MS};
 pub use file::{GroupSpec, Placed, RuleFile, RuleSpec, Span};
@@ -20,3 +21,4 @@ pub use group::{Evaluation, Group, RuleHealth, Sink, World};
 pub use restore::{FOR_GRACE_MS, OUTAGE_TOLERANCE_MS};
 pub use rule::{Alerting, Engine, Kind, Rule, Surroundings, Transition};
 pub use text::Problem;
+pub use threshold::Threshold;
