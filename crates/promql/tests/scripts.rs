@@ -1,15 +1,6 @@
 //! Runs the scripts beside this file: what the language means, in the format of Prometheus' own tests.
 
-#[path = "../examples/promqltest/check.rs"]
-mod check;
-#[path = "../examples/promqltest/run.rs"]
-mod run;
-#[path = "../examples/promqltest/script.rs"]
-mod script;
-#[path = "../examples/promqltest/series.rs"]
-mod series;
-#[path = "../examples/promqltest/store.rs"]
-mod store;
+use promqltest::{Memory, run};
 
 #[test]
 fn every_evaluation_gives_what_its_script_expects() {
@@ -18,7 +9,7 @@ fn every_evaluation_gives_what_its_script_expects() {
     let mut total = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        let report = run::run(&std::fs::read_to_string(&path).unwrap(), false);
+        let report = run(&std::fs::read_to_string(&path).unwrap(), &mut Memory::default(), false);
         total += report.total;
         for (line, reason) in report.failures {
             failures.push(format!("{}:{line}: {reason}", path.display()));

@@ -1,9 +1,9 @@
 //! The script's commands.
 
-use crate::{
-    series::{self, Described},
-    store::Loaded,
-};
+use crate::series::{self, Described, Loaded};
+
+/// Start, end and step, in milliseconds; the step is 0 for an instant query.
+pub type Times = (i64, i64, i64);
 
 /// A command.
 #[derive(Debug)]
@@ -17,8 +17,7 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Eval {
     pub(crate) expression: String,
-    /// Start, end and step, in milliseconds; the step is 0 for an instant query.
-    pub(crate) times: (i64, i64, i64),
+    pub(crate) times: Times,
     pub(crate) fails: Option<Message>,
     pub(crate) ordered: bool,
     pub(crate) warns: Vec<Message>,

@@ -11,9 +11,20 @@ use promql::{
 
 /// A series with one value or none at each step.
 #[derive(Debug, Clone)]
-pub(crate) struct Described {
-    pub(crate) labels: Labels,
-    pub(crate) samples: Vec<Option<Sample>>,
+pub struct Described {
+    /// The series.
+    pub labels: Labels,
+    /// A value or none at each step.
+    pub samples: Vec<Option<Sample>>,
+}
+
+/// A series and the distance of its samples.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The series.
+    pub series: Described,
+    /// Milliseconds from one sample to the next.
+    pub step_ms: i64,
 }
 
 /// Reads a series; nothing if the line is none.

@@ -4,29 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use promql::{
-    Sample,
+    Options, Sample,
     histogram::{CUSTOM, Histogram, ResetHint},
     labels::{Labels, METRIC_NAME},
     matcher::Matcher,
     source::{SeriesSamples, SeriesSource, SourceError, is_stale_marker},
 };
 
-use crate::series::Described;
+use crate::{Answer, Target, Times, series::Loaded};
 
 /// Samples by time, of each series.
 #[derive(Debug, Default)]
-pub(crate) struct Memory(BTreeMap<Labels, BTreeMap<i64, Sample>>);
-
-/// A series and the distance of its samples.
-#[derive(Debug, Clone)]
-pub(crate) struct Loaded {
-    pub(crate) series: Described,
-    pub(crate) step_ms: i64,
-}
+pub struct Memory(BTreeMap<Labels, BTreeMap<i64, Sample>>);
 
 impl Memory {
     /// Adds series. With custom buckets, each classic histogram among them is added as a native one too.
-    pub(crate) fn load(&mut self, loaded: Vec<Loaded>, with_custom_buckets: bool) {
+    pub(crate) fn add(&mut self, loaded: Vec<Loaded>, with_custom_buckets: bool) {
         if with_custom_buckets {
             self.add_converted(&loaded);
         }
@@ -38,11 +31,11 @@ impl Memory {
                 }
             }
         }
-        self.0.values_mut().for_each(note_resets);
     }
 
-    pub(crate) fn has_histograms(&self) -> bool {
-        self.0.values().any(|samples| samples.values().any(|sample| matches!(sample, Sample::Histogram(_))))
+    /// Each series with its samples by time.
+    pub(crate) fn series(&self) -> impl Iterator<Item = (&Labels, &BTreeMap<i64, Sample>)> {
+        self.0.iter()
     }
 
     fn add_converted(&mut self, loaded: &[Loaded]) {
@@ -132,6 +125,34 @@ impl Classic {
             custom_bounds: bounds.collect(),
             ..Histogram::default()
         }
+    }
+}
+
+impl Target for Memory {
+    fn clear(&mut self) -> Result<(), String> {
+        self.0.clear();
+        Ok(())
+    }
+
+    fn load(&mut self, loaded: Vec<Loaded>, with_custom_buckets: bool) -> Result<(), String> {
+        self.add(loaded, with_custom_buckets);
+        self.0.values_mut().for_each(note_resets);
+        Ok(())
+    }
+
+    fn evaluate(&self, expression: &str, (start, end, step): Times) -> Result<Answer, String> {
+        let query = promql::parse(expression).map_err(|error| error.to_string())?;
+        let options = Options { experimental: true, max_points_per_series: 1_000_000, ..Options::default() };
+        let outcome = if step == 0 {
+            query.instant(self, start, &options)
+        } else {
+            query.range(self, start, end, step, &options)
+        };
+        outcome.map(Answer::from).map_err(|error| error.to_string())
+    }
+
+    fn has_histograms(&self) -> bool {
+        self.0.values().any(|samples| samples.values().any(|sample| matches!(sample, Sample::Histogram(_))))
     }
 }
 

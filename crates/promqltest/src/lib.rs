@@ -1,0 +1,22 @@
+//! Test scripts in the format of Prometheus' promqltest: `load` some series, `eval` some expressions, compare.
+//!
+//! [`run`] runs a script against a [`Target`]: the engine over series in memory ([`Memory`]), or a server that is loaded by remote write
+//! and asked over HTTP ([`Server`], [`Spawned`]), so that the same scripts tell what both do. For tests alone: scripts are trusted.
+
+mod answer;
+mod check;
+mod http;
+mod memory;
+mod run;
+mod script;
+mod series;
+mod server;
+mod spawned;
+
+pub use answer::{Answer, Buckets, Found, Value};
+pub use memory::Memory;
+pub use run::{Report, Target, run};
+pub use script::Times;
+pub use series::{Described, Loaded};
+pub use server::Server;
+pub use spawned::Spawned;
