@@ -61,7 +61,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         max_response_bytes: config.limits.response_bytes,
     };
     let store = open_store(&config, mode).await?;
-    let embedded = Arc::new(Embedded::new(store.clone(), limits.clone()));
+    let embedded = Arc::new(Embedded::new(store.clone(), limits.clone()).with_experimental(config.promql_experimental));
     let backend = match &config.prometheus_url {
         Some(url) => Backend::Prometheus(Arc::new(Prometheus::new(url.as_str(), limits)?)),
         None => Backend::Embedded(Arc::clone(&embedded)),

@@ -47,9 +47,11 @@ async fn what_cannot_be_stored_is_told_and_keeps_nothing_else_out() {
     // The same again is no fault.
     assert_eq!(write(&server, vec![series("a", &[("x", "1")], &[(hour, 1.0)])]).await.status(), 204);
     let far = now_ms() + hour;
-    for (number, sample, words) in
-        [(1, (hour, 2.0), "duplicate sample"), (2, (0, 2.0), "out of order"), (3, (far, 2.0), "out of bounds")]
-    {
+    for (number, sample, words) in [
+        (1, (hour, 2.0), "duplicate sample for timestamp"),
+        (2, (0, 2.0), "too old sample"),
+        (3, (far, 2.0), "out of bounds"),
+    ] {
         let good = format!("good_{number}");
         let bad = series("a", &[("x", "1")], &[sample]);
         let answer = write(&server, vec![bad, series(&good, &[], &[(hour, 5.0)])]).await;

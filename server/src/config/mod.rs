@@ -48,6 +48,8 @@ pub struct Config {
     pub rules: Vec<PathBuf>,
     /// Directory of the operator's own dashboards.
     pub dashboards_dir: Option<PathBuf>,
+    /// Whether queries may use what Prometheus calls experimental.
+    pub promql_experimental: bool,
     /// How long samples are kept.
     pub retention: Duration,
     /// HTTPS, if set up.

@@ -89,6 +89,9 @@ options! {
         /// Database for tokens and dashboards [default: SQLite in the data directory]
         #[arg(long, env = "HYPERSCOPE_DATABASE_URL", value_name = "URL", hide_env_values = true)]
         pub database_url: Option<Secret>,
+        /// Allow what Prometheus calls experimental in PromQL, such as limitk and info [default: true]
+        #[arg(long, env = "HYPERSCOPE_PROMQL_EXPERIMENTAL", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+        pub promql_experimental: Option<bool>,
         /// How long samples are kept [default: 15d]
         #[arg(long, env = "HYPERSCOPE_RETENTION", value_name = "DURATION")]
         pub retention: Option<Period>,

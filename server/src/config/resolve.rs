@@ -143,6 +143,7 @@ impl Config {
             alertmanager_url: url("alertmanager_url", given.alertmanager_url.as_deref())?,
             rules: given.rules.unwrap_or_default(),
             dashboards_dir: given.dashboards_dir,
+            promql_experimental: given.promql_experimental.unwrap_or(true),
             retention: positive("retention", given.retention, DEFAULT_RETENTION)?,
             tls: tls(given.tls)?,
             scrape: scrape(&given.scrape)?,

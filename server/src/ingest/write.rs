@@ -1,5 +1,7 @@
 //! `POST /api/v1/write`
 
+use std::sync::Arc;
+
 use axum::{
     body::{Body, to_bytes},
     extract::State,
@@ -7,8 +9,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use promql::source::{AppendOutcome, Point, SampleSink, SourceError};
+use promql::{Sample, labels::Labels};
 use remote_write::{DecodeError, Limits, Rejected, Request};
+use store::{Incoming, Ingested};
 
 use super::{Ingest, headers};
 use crate::{clock::now_ms, query::envelope::failure};
@@ -30,7 +33,7 @@ enum Refused {
     /// Some of it is not taken; the rest is stored.
     Partly(String),
     /// The store cannot write now.
-    Store(SourceError),
+    Store(String),
     /// A fault of ours.
     Internal(String),
 }
@@ -95,9 +98,9 @@ fn store(ingest: &Ingest, body: &Bytes) -> Result<(), Refused> {
         _ => Refused::Unreadable(error.to_string()),
     })?;
     let mut rejections = Rejections { count: request.rejected, first: request.first_rejected.take() };
-    let points = points(&request, now_ms().saturating_add(MAX_AHEAD_MS), &mut rejections);
-    let outcome = ingest.store.append(&points).map_err(Refused::Store)?;
-    rejections.add_outcome(outcome, &points);
+    let samples = samples(&request, now_ms().saturating_add(MAX_AHEAD_MS), &mut rejections);
+    let ingested = ingest.store.ingest(&samples).map_err(|error| Refused::Store(error.to_string()))?;
+    rejections.add_refused(&ingested, &samples);
     let families: Vec<_> = std::mem::take(&mut request.families)
         .into_iter()
         .filter(|family| !family.name.is_empty())
@@ -107,7 +110,7 @@ fn store(ingest: &Ingest, body: &Bytes) -> Result<(), Refused> {
         })
         .collect();
     if !families.is_empty() {
-        ingest.store.set_metadata(&families).map_err(Refused::Store)?;
+        ingest.store.set_metadata(&families).map_err(|error| Refused::Store(error.to_string()))?;
     }
     for series in request.series {
         ingest.exemplars.add(&series.labels, series.exemplars);
@@ -115,22 +118,29 @@ fn store(ingest: &Ingest, body: &Bytes) -> Result<(), Refused> {
     rejections.into_result()
 }
 
-/// The float samples of a request that are not too far in the future.
-fn points(request: &Request, newest_ms: i64, rejections: &mut Rejections) -> Vec<Point> {
-    let mut points = Vec::with_capacity(request.series.iter().map(|series| series.samples.len()).sum());
+/// The samples of a request that are not too far in the future.
+fn samples(request: &Request, newest_ms: i64, rejections: &mut Rejections) -> Vec<Incoming> {
+    let counts = request.series.iter().map(|series| series.samples.len() + series.histograms.len());
+    let mut samples = Vec::with_capacity(counts.sum());
     for series in &request.series {
-        for (timestamp_ms, value) in series.samples.iter().copied() {
+        let floats = series.samples.iter().map(|(time, value)| (*time, Sample::Float(*value)));
+        let histograms = series.histograms.iter().map(|(time, value)| (*time, Sample::Histogram(Arc::clone(value))));
+        for (timestamp_ms, value) in floats.chain(histograms) {
             if timestamp_ms > newest_ms {
                 rejections.add(1, || Rejected {
-                    series: format!("{} at {timestamp_ms} ms", series.labels),
+                    series: shown(&series.labels, timestamp_ms),
                     reason: "out of bounds, the sample is more than 10 minutes in the future".to_owned(),
                 });
                 continue;
             }
-            points.push(Point { labels: series.labels.clone(), timestamp_ms, value });
+            samples.push(Incoming { labels: series.labels.clone(), timestamp_ms, value });
         }
     }
-    points
+    samples
+}
+
+fn shown(labels: &Labels, timestamp_ms: i64) -> String {
+    format!("{labels} at {timestamp_ms} ms")
 }
 
 /// What of a request was not taken.
@@ -147,17 +157,14 @@ impl Rejections {
         }
     }
 
-    fn add_outcome(&mut self, outcome: AppendOutcome, points: &[Point]) {
-        self.add(outcome.out_of_order + outcome.duplicate, || {
-            let point = outcome.first_rejected.and_then(|position| points.get(position));
-            let reason = match (outcome.out_of_order, outcome.duplicate) {
-                (_, 0) => "out of order or too old sample",
-                (0, _) => "duplicate sample for timestamp",
-                _ => "out of order, too old or duplicate samples for timestamp",
-            };
-            let series =
-                point.map_or_else(String::new, |point| format!("{} at {} ms", point.labels, point.timestamp_ms));
-            Rejected { series, reason: reason.to_owned() }
+    fn add_refused(&mut self, ingested: &Ingested, samples: &[Incoming]) {
+        let first = ingested.refused.first();
+        self.add(ingested.refused.len(), || {
+            let sample = first.and_then(|refused| samples.get(refused.position));
+            Rejected {
+                series: sample.map_or_else(String::new, |sample| shown(&sample.labels, sample.timestamp_ms)),
+                reason: first.map_or_else(String::new, |refused| refused.reason.to_string()),
+            }
         });
     }
 

@@ -20,6 +20,7 @@ pub struct Embedded {
     store: Store,
     limits: QueryLimits,
     slots: Arc<Semaphore>,
+    experimental: bool,
 }
 
 /// When a query is evaluated.
@@ -52,7 +53,14 @@ impl Embedded {
     #[must_use]
     pub fn new(store: Store, limits: QueryLimits) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Embedded { store, limits, slots: Arc::new(Semaphore::new(cores * 2)) }
+        Embedded { store, limits, slots: Arc::new(Semaphore::new(cores * 2)), experimental: false }
+    }
+
+    /// Lets queries use what Prometheus calls experimental, or not.
+    #[must_use]
+    pub fn with_experimental(mut self, allowed: bool) -> Self {
+        self.experimental = allowed;
+        self
     }
 
     /// The store it reads.
@@ -102,6 +110,7 @@ impl Embedded {
         let abandoned = Arc::new(AtomicBool::new(false));
         let _abandon = Abandon(Arc::clone(&abandoned));
         let store = self.store.clone();
+        let experimental = self.experimental;
         let (max_series, max_points) = (self.limits.max_series, self.limits.max_points_per_series);
         let outcome = tokio::task::spawn_blocking(move || {
             let _slot = slot;
@@ -110,6 +119,7 @@ impl Embedded {
                 max_series,
                 max_points_per_series: max_points + 1,
                 cancelled: &cancelled,
+                experimental,
                 ..promql::Options::default()
             };
             match when {
