@@ -17,6 +17,7 @@ pub mod rules;
 pub mod security;
 pub mod serve;
 pub mod state;
+pub mod storage;
 pub mod telemetry;
 pub mod upstream;
 pub mod visible;

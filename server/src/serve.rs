@@ -8,7 +8,6 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context;
 use model::live::SnapshotData;
 use promql::source::SampleSink;
-use store::{Store, StoreOptions};
 use tokio_util::sync::CancellationToken;
 
 use self::background::Background;
@@ -23,6 +22,7 @@ use crate::{
     query::{Backend, QueryLimits, embedded::Embedded, prometheus::Prometheus},
     routes,
     state::{AppState, all_statuses},
+    storage::{self, Storage},
     telemetry::Telemetry,
     upstream::{self, Upstreams},
     ws::hub::{Hub, Sources},
@@ -60,7 +60,8 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         max_series: config.limits.series,
         max_response_bytes: config.limits.response_bytes,
     };
-    let store = open_store(&config, mode).await?;
+    let store = storage::open(&config, mode).await?;
+    let storage = Storage::new(store.clone(), &config.data_dir);
     let embedded = Arc::new(Embedded::new(store.clone(), limits.clone()).with_experimental(config.promql_experimental));
     let backend = match &config.prometheus_url {
         Some(url) => Backend::Prometheus(Arc::new(Prometheus::new(url.as_str(), limits)?)),
@@ -100,6 +101,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         upstreams: upstreams.clone(),
         hub: hub.clone(),
         telemetry: telemetry.clone(),
+        storage,
         metrics_public: config.metrics_public,
         frame_ancestors: config.frame_ancestors.clone(),
         limits: config.limits,
@@ -185,24 +187,6 @@ fn daemon(config: &crate::config::DaemonConfig) -> upstream::DaemonConfig {
         url: config.url.clone(),
         key: config.key.as_ref().map(|key| upstream::ApiKey::new(key.expose())),
     }
-}
-
-/// A demo's history is made anew at each start, so it has a store of its own that begins empty.
-async fn open_store(config: &Config, mode: Mode) -> anyhow::Result<Store> {
-    let directory = match mode {
-        Mode::Serve => config.data_dir.join("store"),
-        Mode::Demo => {
-            let directory = config.data_dir.join("demo-store");
-            match std::fs::remove_dir_all(&directory) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(error).with_context(|| format!("cannot empty {}", directory.display()));
-                }
-                _ => directory,
-            }
-        }
-    };
-    let options = StoreOptions { retention: config.retention, ..StoreOptions::default() };
-    Ok(tokio::task::spawn_blocking(move || Store::open(&directory, options)).await??)
 }
 
 fn sources(upstreams: &Upstreams, backend: &Backend, alerts: &background::Alerts) -> Sources {

@@ -12,6 +12,7 @@ use crate::{
     dashboards::Library,
     ingest::Exemplars,
     query::{Backend, embedded::Embedded},
+    storage::Storage,
     telemetry::Telemetry,
     upstream::Upstreams,
     ws::hub::Hub,
@@ -30,6 +31,8 @@ pub struct AppState {
     pub backend: Backend,
     /// Our own engine and store, which hold what was scraped and derived also where another engine answers.
     pub embedded: Arc<Embedded>,
+    /// Endpoints of our own store.
+    pub storage: Storage,
     /// The newest exemplars that were sent.
     pub exemplars: Exemplars,
     /// The daemons.

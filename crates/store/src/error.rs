@@ -6,10 +6,16 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process has the directory open.
-    #[error("the data directory {} is in use by another process; stop it, or choose another directory", .path.display())]
+    #[error(
+        "the data directory {} is in use by another process{}; stop it, or choose another directory",
+        .path.display(),
+        .pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
+    )]
     Locked {
         /// The directory.
         path: PathBuf,
+        /// The process, if it has told.
+        pid: Option<u32>,
     },
     /// The directory was written by a later version.
     #[error(

@@ -62,6 +62,10 @@ pub(crate) struct Head {
     pub(crate) metadata: BTreeMap<String, Metadata>,
     /// Time of the newest sample of all.
     pub(crate) newest: Option<i64>,
+    /// Samples refused because they came too late, since the start.
+    pub(crate) too_old: u64,
+    /// Samples refused because their time was taken, since the start.
+    pub(crate) duplicates: u64,
     /// Series with sealed chunks that are not on disk yet; a series may be there twice.
     pub(crate) unwritten: Vec<SeriesId>,
     /// Files with chunks. Readers take the whole map with them, so that a file removed meanwhile stays readable for them.
@@ -177,8 +181,10 @@ impl Head {
         if series.runs.len() > sealed_before {
             self.unwritten.push(id);
         }
-        if pushed == Pushed::Stored {
-            self.newest = self.newest.max(Some(time));
+        match pushed {
+            Pushed::Stored => self.newest = self.newest.max(Some(time)),
+            Pushed::TooOld => self.too_old += 1,
+            Pushed::Duplicate => self.duplicates += 1,
         }
         tally.note(pushed);
     }

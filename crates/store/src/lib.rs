@@ -8,6 +8,7 @@
 //! The store knows no PromQL, no network and no clock but the one that decides when to force the log to the disk.
 
 mod bits;
+mod cardinality;
 mod chunk;
 mod compact;
 mod damage;
@@ -31,6 +32,7 @@ mod varint;
 mod verify;
 mod writer;
 
+pub use cardinality::{Cardinality, Counted};
 pub use damage::{Damage, DamageKind};
 pub use error::{FileError, OpenError};
 pub use ingest::{Incoming, IngestError, Ingested, Refusal, Refused};

@@ -54,6 +54,14 @@ impl Postings {
         self.names.get(name).into_iter().flatten().map(|(value, list)| (value, list.as_slice()))
     }
 
+    /// The labels there are, each with its values and how many series have them.
+    pub(crate) fn names(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = (&str, u64)>)> {
+        self.names.iter().map(|(name, values)| {
+            let values = values.iter().map(|(value, list)| (&**value, u64::try_from(list.len()).unwrap_or(u64::MAX)));
+            (&**name, values)
+        })
+    }
+
     /// The series that fulfil every matcher, sorted. `labels_of` gives the labels of a series.
     pub(crate) fn select<'a>(
         &self,

@@ -51,6 +51,8 @@ pub(crate) fn recover(directory: &Directory, head: &mut Head, options: &StoreOpt
     recovery.replay_logs()?;
     recovery.index_chunks()?;
     recovery.complete_newest();
+    // What was refused when it came was told then.
+    (recovery.head.too_old, recovery.head.duplicates) = (0, 0);
     for damage in &recovery.result.damage {
         tracing::warn!(%damage, "damaged data was set aside");
     }

@@ -10,6 +10,7 @@ use promql::{
 };
 
 use crate::{
+    cardinality::Cardinality,
     damage::Damage,
     disk::Directory,
     error::{FileError, OnFile, OpenError},
@@ -48,7 +49,10 @@ impl Store {
     /// # Errors
     /// The directory is in use by another process, was written by a later version, or cannot be read or written.
     pub fn open(directory: &Path, options: StoreOptions) -> Result<Self, OpenError> {
-        let directory = Directory::open(directory)?;
+        Self::open_locked(Directory::open(directory)?, options)
+    }
+
+    fn open_locked(directory: Directory, options: StoreOptions) -> Result<Self, OpenError> {
         let head = RwLock::new(Head::default());
         let (writer, damage) = Writer::open(directory, &head, options.clone())?;
         Ok(Store(Arc::new(Shared {
@@ -58,6 +62,14 @@ impl Store {
             upkeep: Mutex::default(),
             damage: Mutex::new(damage),
         })))
+    }
+
+    /// Opens the store of a directory as [`Store::open`] does, after removing what is in it.
+    ///
+    /// # Errors
+    /// As for [`Store::open`]; a directory that is in use by another process is left as it is.
+    pub fn open_emptied(directory: &Path, options: StoreOptions) -> Result<Self, OpenError> {
+        Self::open_locked(Directory::open_emptied(directory)?, options)
     }
 
     /// A store that forgets everything with its last handle, for tests.
@@ -201,6 +213,12 @@ impl Store {
     pub fn stats(&self) -> Stats {
         let log_bytes = self.0.writer.lock().log_bytes();
         Stats::of(&self.0.head.read(), log_bytes)
+    }
+
+    /// Which metrics and labels have the most series, at most `limit` of each, the most first.
+    #[must_use]
+    pub fn cardinality(&self, limit: usize) -> Cardinality {
+        Cardinality::of(&self.0.head.read(), limit)
     }
 
     /// What was found damaged since the store was opened, while opening it included.

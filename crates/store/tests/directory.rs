@@ -40,6 +40,8 @@ fn a_second_process_is_told_that_the_directory_is_in_use() {
     let store = open(directory.path()).unwrap();
     let told = run();
     assert!(told.contains("REFUSED") && told.contains("in use by another process"), "{told}");
+    assert!(told.contains(&format!("(pid {})", std::process::id())), "{told}");
+    assert!(matches!(Store::open_emptied(directory.path(), StoreOptions::default()), Err(OpenError::Locked { .. })));
     assert!(
         matches!(open(directory.path()), Err(OpenError::Locked { .. })),
         "the same process has no second one either"
@@ -86,4 +88,17 @@ fn the_first_format_is_read() {
     drop(store);
     assert_eq!(open(directory.path()).unwrap().stats().samples, 721);
     assert_eq!(fs::read_to_string(directory.path().join("FORMAT")).unwrap(), "2\n");
+}
+
+#[test]
+fn a_directory_is_emptied_only_of_what_is_a_stores() {
+    let directory = tempfile::tempdir().unwrap();
+    open(directory.path()).unwrap().append(&scrape(&many_labels(3), 0)).unwrap();
+    fs::write(directory.path().join("notes"), "mine").unwrap();
+    let store = Store::open_emptied(directory.path(), StoreOptions::default()).unwrap();
+    assert_eq!(store.stats().samples, 0);
+    store.append(&scrape(&many_labels(3), 1)).unwrap();
+    drop(store);
+    assert_eq!(open(directory.path()).unwrap().stats().samples, 3);
+    assert_eq!(fs::read_to_string(directory.path().join("notes")).unwrap(), "mine");
 }

@@ -10,7 +10,10 @@ use std::{
 };
 
 use common::{check_scraped, equal, many_labels, point, samples, scrape};
-use promql::source::{AppendOutcome, STALE_NAN, SampleSink, SeriesSource};
+use promql::{
+    labels::Labels,
+    source::{AppendOutcome, Point, STALE_NAN, SampleSink, SeriesSource},
+};
 use store::{Metadata, Store, StoreOptions};
 
 #[test]
@@ -198,4 +201,25 @@ fn beyond_the_limit_of_series_nothing_of_a_batch_is_stored() {
     let error = store.append(&[point("m", "a", 2_000, 1.0), point("m", "b", 2_000, 1.0)]).unwrap_err();
     assert!(error.to_string().contains("limit of 1 series"), "{error}");
     assert_eq!(store.stats().samples, 1);
+}
+
+#[test]
+fn what_makes_the_most_series_is_told() {
+    let store = Store::in_memory(StoreOptions::default());
+    let labelled = |name: &str, number: u32| {
+        let labels = Labels::new([("__name__", name.to_owned()), ("number", number.to_string())]);
+        Point { labels, timestamp_ms: 1, value: 1.0 }
+    };
+    let mut points: Vec<Point> = (0..30).map(|number| labelled("many", number)).collect();
+    points.extend((0..3).map(|number| labelled("few", number)));
+    points.push(labelled("one", 1));
+    store.append(&points).unwrap();
+    let found = store.cardinality(2);
+    let told =
+        |list: &[store::Counted]| list.iter().map(|one| format!("{} {}", one.name, one.count)).collect::<Vec<_>>();
+    assert_eq!(told(&found.series_by_metric), ["many 30", "few 3"]);
+    assert_eq!(told(&found.values_by_label), ["number 30", "__name__ 3"]);
+    assert_eq!(told(&found.series_by_pair), ["__name__=many 30", "__name__=few 3"]);
+    assert_eq!(found.label_pairs, 33);
+    assert_eq!(store.cardinality(0).series_by_metric, []);
 }

@@ -1,11 +1,11 @@
-//! `hyperscope check`: looks a file over.
+//! `hyperscope check`: looks a file or a store over.
 
 use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 
-use super::say;
+use super::{check_store::CheckStore, say};
 use crate::{
     config::{Config, Options, default_data_dir},
     dashboards, rules,
@@ -35,6 +35,8 @@ enum What {
         /// The file
         file: PathBuf,
     },
+    /// The stored series: reads all of them, changes nothing, also while a server runs
+    Store(CheckStore),
 }
 
 impl CheckCommand {
@@ -54,6 +56,7 @@ impl CheckCommand {
                 rules::read(&file)?;
                 file
             }
+            What::Store(store) => return store.run(),
         };
         say(format_args!("{}: ok", file.display())).context("stdout")
     }

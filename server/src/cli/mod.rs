@@ -2,6 +2,7 @@
 
 mod bundle;
 mod check;
+mod check_store;
 mod daemon_sim;
 mod dashboard;
 mod healthcheck;
@@ -36,7 +37,7 @@ enum Command {
     DaemonSim(daemon_sim::DaemonSimCommand),
     /// Make, list and revoke tokens; a running server follows within a second
     Token(token::TokenCommand),
-    /// Look a file over and say what is wrong with it, and where
+    /// Look a file or the stored series over and say what is wrong, and where
     Check(check::CheckCommand),
     /// Say which dashboards there are
     Dashboard(dashboard::DashboardCommand),

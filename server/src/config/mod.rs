@@ -52,6 +52,10 @@ pub struct Config {
     pub promql_experimental: bool,
     /// How long samples are kept.
     pub retention: Duration,
+    /// Most disk that samples take before the oldest go, in bytes, if there is a limit.
+    pub retention_bytes: Option<u64>,
+    /// How much later than newer samples of its series a sample may come; zero refuses all that are late.
+    pub out_of_order_window: Duration,
     /// HTTPS, if set up.
     pub tls: Option<TlsConfig>,
     /// Reading of the daemons' metrics.

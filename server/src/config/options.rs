@@ -95,6 +95,12 @@ options! {
         /// How long samples are kept [default: 15d]
         #[arg(long, env = "HYPERSCOPE_RETENTION", value_name = "DURATION")]
         pub retention: Option<Period>,
+        /// Most disk that samples take before the oldest go; 0 for no limit [default: 0]
+        #[arg(long, env = "HYPERSCOPE_RETENTION_SIZE", value_name = "SIZE")]
+        pub retention_size: Option<ByteSize>,
+        /// How much later than newer samples of its series a sample may come [default: 10m]
+        #[arg(long, env = "HYPERSCOPE_OUT_OF_ORDER_WINDOW", value_name = "DURATION")]
+        pub out_of_order_window: Option<Period>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
         pub tls: Tls,

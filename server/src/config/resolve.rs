@@ -10,7 +10,8 @@ use std::{
 use reqwest::Url;
 
 use super::{
-    Config, DaemonConfig, DaemonEntry, DemoConfig, Limits, Options, Period, ScrapeConfig, Secret, TlsConfig, options,
+    ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig, Limits, Options, Period, ScrapeConfig, Secret, TlsConfig,
+    options,
     value::WrongValue,
     yaml::{self, YamlError},
 };
@@ -18,6 +19,7 @@ use super::{
 const DEFAULT_PORT: u16 = 3030;
 const DEFAULT_SESSION_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 const DEFAULT_RETENTION: Duration = Duration::from_secs(15 * 86_400);
+const DEFAULT_OUT_OF_ORDER: Duration = Duration::from_secs(600);
 const DEFAULT_SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
 const DEFAULT_SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_HISTORY: Duration = Duration::from_secs(6 * 3_600);
@@ -145,6 +147,11 @@ impl Config {
             dashboards_dir: given.dashboards_dir,
             promql_experimental: given.promql_experimental.unwrap_or(true),
             retention: positive("retention", given.retention, DEFAULT_RETENTION)?,
+            retention_bytes: given
+                .retention_size
+                .and_then(|ByteSize(bytes)| u64::try_from(bytes).ok())
+                .filter(|bytes| *bytes > 0),
+            out_of_order_window: given.out_of_order_window.map_or(DEFAULT_OUT_OF_ORDER, |Period(window)| window),
             tls: tls(given.tls)?,
             scrape: scrape(&given.scrape)?,
             metrics_public: given.metrics.public.unwrap_or(false),

@@ -14,9 +14,9 @@ use promql::{InstantSample, Sample, Value, labels::METRIC_NAME};
 use crate::{
     auth::Principal,
     clock::now_ms,
-    query::{QueryError, Scope},
+    query::{ErrorKind, QueryError, Scope},
     state::AppState,
-    telemetry,
+    storage, telemetry,
 };
 
 /// Media type of the text format, version 0.0.4.
@@ -33,7 +33,10 @@ pub(super) async fn own(
     // Nobody is asked where the page is public.
     let scope = principal.map_or_else(Scope::all, |Extension(principal)| principal.scope().clone());
     let mut page = Writer::new();
-    let ours = state.telemetry.gather().into_iter();
+    let store = state.embedded.store().clone();
+    let stored = tokio::task::spawn_blocking(move || storage::metrics(&store)).await;
+    let stored = stored.map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
+    let ours = state.telemetry.gather().into_iter().chain(stored);
     for metric in ours.filter(|metric| scope.proves(|name| (name == METRIC_NAME).then_some(metric.name))) {
         let kind = match metric.kind {
             telemetry::Kind::Gauge => Kind::Gauge,

@@ -53,7 +53,10 @@ pub fn router(state: &AppState) -> Router {
     let operators = auth::require(Router::new().nest("/api", api::operator_routes()), auth, Role::operates);
     let prometheus = query::api::routes(state.backend.clone())
         .layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
-    let prometheus = auth::require(Router::new().nest("/api/v1", prometheus), auth, Role::reads);
+    let about_store = state.storage.reader_routes().layer(middleware::from_fn(v1::all_series_only));
+    let prometheus = auth::require(Router::new().nest("/api/v1", prometheus.merge(about_store)), auth, Role::reads);
+    let admin = state.storage.admin_routes();
+    let admin = auth::require(Router::new().nest("/api/v1", admin), auth, Role::administers);
     let limits = IngestLimits {
         body_bytes: state.limits.write_body_bytes,
         decompressed_bytes: state.limits.write_unpacked_bytes,
@@ -71,6 +74,7 @@ pub fn router(state: &AppState) -> Router {
         .merge(readers)
         .merge(operators)
         .merge(prometheus)
+        .merge(admin)
         .merge(metrics)
         .merge(auth::routes(auth))
         .route("/health", get(health::health))

@@ -33,18 +33,7 @@ impl Directory {
         for path in [root.to_owned(), root.join("log"), root.join("chunks"), root.join("damaged")] {
             fs::create_dir_all(&path).on_file("make the directory", &path)?;
         }
-        let path = root.join("LOCK");
-        let lock = File::options().create(true).truncate(false).write(true).open(&path).on_file("open", &path)?;
-        let mut attempts = 1;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if attempts < LOCK_ATTEMPTS => attempts += 1,
-                Err(TryLockError::WouldBlock) => return Err(OpenError::Locked { path: root.to_owned() }),
-                Err(TryLockError::Error(source)) => return Err(FileError { action: "lock", path, source }.into()),
-            }
-            std::thread::sleep(LOCK_PAUSE);
-        }
+        let lock = lock(root)?;
         if read_format(root)?.is_none_or(|found| found < FORMAT_VERSION) {
             // Each file tells its version too, so that one of an earlier format can stay beside one of this.
             replace(&root.join("FORMAT"), format!("{FORMAT_VERSION}\n").as_bytes())?;
@@ -56,6 +45,21 @@ impl Directory {
             }
         }
         Ok(directory)
+    }
+
+    /// Opens the directory as [`Directory::open`] does, and removes what is in it of a store. One that is in use is left alone.
+    pub(crate) fn open_emptied(root: &Path) -> Result<Self, OpenError> {
+        fs::create_dir_all(root).on_file("make the directory", root)?;
+        let held = lock(root)?;
+        for folder in ["log", "chunks", "damaged"] {
+            let folder = root.join(folder);
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).on_file("remove", &folder)?,
+                _ => {}
+            }
+        }
+        drop(held);
+        Self::open(root)
     }
 
     /// Where the directory is.
@@ -88,6 +92,32 @@ impl Directory {
         }
         Ok(())
     }
+}
+
+/// Takes the lock of a directory, and notes whose it is.
+fn lock(root: &Path) -> Result<File, OpenError> {
+    let path = root.join("LOCK");
+    let file =
+        File::options().create(true).truncate(false).read(true).write(true).open(&path).on_file("open", &path)?;
+    let mut attempts = 1;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if attempts < LOCK_ATTEMPTS => attempts += 1,
+            Err(TryLockError::WouldBlock) => {
+                let pid = fs::read_to_string(&path).ok().and_then(|holder| holder.trim().parse().ok());
+                return Err(OpenError::Locked { path: root.to_owned(), pid });
+            }
+            Err(TryLockError::Error(source)) => return Err(FileError { action: "lock", path, source }.into()),
+        }
+        std::thread::sleep(LOCK_PAUSE);
+    }
+    let noted = file.set_len(0).and_then(|()| (&file).write_all(format!("{}\n", std::process::id()).as_bytes()));
+    if let Err(error) = noted {
+        // The lock holds all the same; a full disk is no reason not to open.
+        tracing::debug!(%error, "whose lock it is cannot be noted");
+    }
+    Ok(file)
 }
 
 /// Whether a process has a directory open.

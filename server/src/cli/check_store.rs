@@ -1,0 +1,115 @@
+//! `hyperscope check store`: reads every byte of a store and says what is damaged.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use model::civil::Civil;
+use store::{Damage, Verification, verify};
+
+use super::{ConfigFile, say};
+use crate::{
+    config::{Options, default_data_dir},
+    storage::{DEMO_SERIES, SERIES},
+};
+
+/// What a running server was just writing is complete after this.
+const SECOND_LOOK: Duration = Duration::from_millis(500);
+
+/// `hyperscope check store`
+#[derive(Debug, Args)]
+pub(super) struct CheckStore {
+    /// A data directory, or a store in one [default: the data directory of `serve`]
+    #[arg(value_name = "DIR", conflicts_with = "data_dir")]
+    directory: Option<PathBuf>,
+    /// The same
+    #[arg(long, env = "HYPERSCOPE_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+impl CheckStore {
+    pub(super) fn run(self) -> anyhow::Result<()> {
+        let directory = match self.directory {
+            Some(directory) => directory,
+            None => {
+                let given = Options { data_dir: self.data_dir, ..Options::default() };
+                self.config.under(given)?.data_dir.unwrap_or_else(default_data_dir)
+            }
+        };
+        let mut damaged = 0;
+        for store in stores(&directory)? {
+            let found = look(&store).with_context(|| format!("cannot check {}", store.display()))?;
+            for damage in &found.damage {
+                say(damage).context("stdout")?;
+            }
+            say(format_args!("{}: {}", store.display(), summary(&found))).context("stdout")?;
+            damaged += found.damage.len();
+        }
+        if damaged > 0 {
+            let places = if damaged == 1 { "1 place is".to_owned() } else { format!("{damaged} places are") };
+            bail!(
+                "{}: {places} damaged; the server sets that aside at its next start and goes on with everything else",
+                directory.display()
+            );
+        }
+        Ok(())
+    }
+}
+
+/// The stores of a data directory, or the directory itself if it is one.
+fn stores(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let is_store = |directory: &Path| ["FORMAT", "log", "chunks"].iter().any(|name| directory.join(name).exists());
+    if is_store(directory) {
+        return Ok(vec![directory.to_owned()]);
+    }
+    let found: Vec<PathBuf> =
+        [SERIES, DEMO_SERIES].map(|name| directory.join(name)).into_iter().filter(|path| is_store(path)).collect();
+    if found.is_empty() {
+        bail!("there is no store in {}: name the server's data directory", directory.display());
+    }
+    Ok(found)
+}
+
+/// Checks a store. What a server is just writing looks torn, and is not: it is looked at twice.
+fn look(store: &Path) -> Result<Verification, store::OpenError> {
+    let first = verify(store)?;
+    if !first.in_use || first.damage.is_empty() {
+        return Ok(first);
+    }
+    std::thread::sleep(SECOND_LOOK);
+    let mut second = verify(store)?;
+    let place = |damage: &Damage| (damage.file.clone(), damage.offset);
+    second.damage.retain(|damage| first.damage.iter().any(|before| place(before) == place(damage)));
+    Ok(second)
+}
+
+fn summary(found: &Verification) -> String {
+    let Verification { files, bytes, series, chunks, chunk_samples, log_samples, .. } = found;
+    let mut summary = match found.damage.len() {
+        0 => "ok".to_owned(),
+        1 => "1 damaged place".to_owned(),
+        places => format!("{places} damaged places"),
+    };
+    summary += &format!(
+        "; {series} series, {chunk_samples} samples in {chunks} chunks, {log_samples} in the log; {bytes} bytes in {files} files"
+    );
+    if let (Some(oldest), Some(newest)) = (found.oldest_ms, found.newest_ms) {
+        let time = |at_ms| {
+            let at = Civil::new(at_ms, 0);
+            format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", at.year, at.month, at.day, at.hour, at.minute, at.second)
+        };
+        summary += &format!("; chunks from {} to {}", time(oldest), time(newest));
+    }
+    if found.set_aside > 0 {
+        summary += &format!("; {} files that earlier starts have set aside are in `damaged`", found.set_aside);
+    }
+    if found.in_use {
+        summary += "; in use by a server";
+    }
+    summary
+}

@@ -1,0 +1,75 @@
+//! The care of the embedded store: opening it, copying it, and telling how much is in it.
+
+mod metrics;
+mod snapshot;
+mod status;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use store::{Store, StoreOptions};
+use tokio::sync::Mutex;
+
+use crate::{config::Config, serve::Mode};
+
+pub use metrics::metrics;
+
+/// Where a server keeps its series, in its data directory.
+pub const SERIES: &str = "store";
+/// Where a demo keeps them.
+pub const DEMO_SERIES: &str = "demo-store";
+/// Where copies are made, in the data directory. Each is a data directory itself.
+const SNAPSHOTS: &str = "snapshots";
+
+/// Opens the store of a server. A demo's history is made anew at each start, so its store begins empty.
+///
+/// # Errors
+/// The directory is in use by another process, was written by a later version, or cannot be read or written.
+pub async fn open(config: &Config, mode: Mode) -> anyhow::Result<Store> {
+    let options = StoreOptions {
+        retention: config.retention,
+        max_disk_bytes: config.retention_bytes,
+        out_of_order: config.out_of_order_window,
+        ..StoreOptions::default()
+    };
+    let data_dir = config.data_dir.clone();
+    let opened = tokio::task::spawn_blocking(move || match mode {
+        Mode::Serve => Store::open(&data_dir.join(SERIES), options),
+        Mode::Demo => Store::open_emptied(&data_dir.join(DEMO_SERIES), options),
+    });
+    Ok(opened.await??)
+}
+
+/// What is shared by the endpoints of the store. A cheap handle.
+#[derive(Clone)]
+pub struct Storage {
+    store: Store,
+    data_dir: PathBuf,
+    /// One copy at a time.
+    copying: Arc<Mutex<()>>,
+}
+
+impl Storage {
+    /// The endpoints of a store that is kept in this data directory.
+    #[must_use]
+    pub fn new(store: Store, data_dir: &Path) -> Self {
+        Storage { store, data_dir: data_dir.to_owned(), copying: Arc::default() }
+    }
+
+    /// For admins: `POST /admin/tsdb/snapshot`, under `/api/v1`.
+    pub fn admin_routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        let snapshot = post(snapshot::take).put(snapshot::take);
+        Router::new().route("/admin/tsdb/snapshot", snapshot).with_state(self.clone())
+    }
+
+    /// For readers: `GET /status/tsdb`, under `/api/v1`.
+    pub fn reader_routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
+        Router::new().route("/status/tsdb", get(status::tsdb)).with_state(self.clone())
+    }
+}

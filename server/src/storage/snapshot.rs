@@ -1,0 +1,109 @@
+//! Backups: a copy of the store while it is in use.
+
+use std::path::Path;
+
+use axum::{
+    extract::{RawQuery, State},
+    response::Response,
+};
+use model::civil::Civil;
+use serde::Serialize;
+
+use super::{SERIES, SNAPSHOTS, Storage};
+use crate::{
+    auth::Principal,
+    clock::now_ms,
+    query::{ErrorKind, QueryError, envelope::success},
+};
+
+/// Random bytes of a name, which keep two copies of one second apart.
+const NAME_BYTES: usize = 8;
+/// What a copy is called besides its name until it is complete.
+const UNFINISHED: &str = "unfinished";
+
+#[derive(Serialize)]
+struct Taken {
+    name: String,
+}
+
+/// `POST /api/v1/admin/tsdb/snapshot`. The copy holds everything that was acknowledged; Prometheus' `skip_head`, which leaves out
+/// what is young, is refused, because a file of ours holds young and old.
+pub(super) async fn take(
+    State(storage): State<Storage>,
+    principal: Principal,
+    RawQuery(query): RawQuery,
+) -> Result<Response, QueryError> {
+    let query = query.unwrap_or_default();
+    for (_, value) in form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "skip_head") {
+        match &*value {
+            "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => {}
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => {
+                return Err(bad("skip_head is not supported: a snapshot holds everything that was stored"));
+            }
+            _ => return Err(bad("skip_head must be true or false")),
+        }
+    }
+    let _one_at_a_time = storage.copying.lock().await;
+    let name = name().map_err(internal)?;
+    let (directory, store) = (storage.data_dir.join(SNAPSHOTS), storage.store.clone());
+    let (copy, named) = (directory.join(format!("{name}.{UNFINISHED}")), directory.join(&name));
+    let copied = tokio::task::spawn_blocking(move || {
+        remove_unfinished(&directory);
+        let copied =
+            store.snapshot(&copy.join(SERIES)).map_err(anyhow::Error::from).and_then(|()| finish(&copy, &named));
+        if copied.is_err() {
+            // The error that is told is the first one; what is left of the copy is of no use.
+            let _ = std::fs::remove_dir_all(&copy);
+        }
+        copied
+    });
+    match copied.await.map_err(internal)? {
+        Ok(()) => {
+            let by = &principal.session.name;
+            tracing::info!(target: "audit", action = "snapshot", token = %principal.token_id(), by, name, "snapshot taken");
+            Ok(success(&Taken { name }))
+        }
+        Err(error) => {
+            tracing::warn!(%error, "a snapshot could not be taken");
+            let message =
+                format!("the snapshot could not be taken: {error}; see that the disk has room, and try again");
+            Err(QueryError::new(ErrorKind::Unavailable, message))
+        }
+    }
+}
+
+/// Removes what a server that was killed has left half done.
+fn remove_unfinished(directory: &Path) {
+    let entries = std::fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    for path in entries.filter(|path| path.extension().is_some_and(|extension| extension == UNFINISHED)) {
+        if let Err(error) = std::fs::remove_dir_all(&path) {
+            tracing::warn!(%error, path = %path.display(), "half a snapshot cannot be removed");
+        }
+    }
+}
+
+/// Gives a complete copy its name, so that under a name there is never half of one.
+fn finish(copy: &Path, named: &Path) -> anyhow::Result<()> {
+    std::fs::rename(copy, named)?;
+    if let Some(parent) = named.parent() {
+        std::fs::File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// As Prometheus names them: the time in UTC, and something that no other one has.
+fn name() -> Result<String, getrandom::Error> {
+    let mut random = [0_u8; NAME_BYTES];
+    getrandom::fill(&mut random)?;
+    let Civil { year, month, day, hour, minute, second, .. } = Civil::new(now_ms(), 0);
+    let unique = u64::from_be_bytes(random);
+    Ok(format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z-{unique:016x}"))
+}
+
+fn bad(message: &str) -> QueryError {
+    QueryError::new(ErrorKind::BadData, message)
+}
+
+fn internal(error: impl std::fmt::Display) -> QueryError {
+    QueryError::new(ErrorKind::Internal, error.to_string())
+}
