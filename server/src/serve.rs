@@ -104,6 +104,8 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         storage,
         metrics_public: config.metrics_public,
         frame_ancestors: config.frame_ancestors.clone(),
+        config: Arc::new(config.clone()),
+        started_ms: crate::clock::now_ms(),
         limits: config.limits,
         stop: stop.clone(),
     };

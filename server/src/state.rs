@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     assets::Assets,
     auth::Auth,
-    config::Limits,
+    config::{Config, Limits},
     dashboards::Library,
     ingest::Exemplars,
     query::{Backend, embedded::Embedded},
@@ -45,6 +45,10 @@ pub struct AppState {
     pub metrics_public: bool,
     /// Sources of the CSP directive `frame-ancestors`.
     pub frame_ancestors: Vec<String>,
+    /// The settings; they hold secrets, which must not be shown.
+    pub config: Arc<Config>,
+    /// When the server started, in milliseconds since the Unix epoch.
+    pub started_ms: i64,
     /// What one request or socket may take.
     pub limits: Limits,
     /// Cancelled when the server stops.

@@ -45,6 +45,19 @@ impl Writer {
         self.suffixed("", labels, value)
     }
 
+    /// A sample of the family that was measured at this time, in milliseconds since the Unix epoch.
+    pub fn sample_at<'a>(
+        &mut self,
+        labels: impl IntoIterator<Item = (&'a str, &'a str)>,
+        value: f64,
+        timestamp_ms: i64,
+    ) -> &mut Self {
+        self.suffixed("", labels, value);
+        self.page.pop();
+        let _ = writeln!(self.page, " {timestamp_ms}");
+        self
+    }
+
     /// A sample whose name is the family's and a suffix: `_bucket`, `_sum`, `_count`.
     pub fn suffixed<'a>(
         &mut self,

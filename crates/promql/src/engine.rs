@@ -3,7 +3,6 @@
 use std::{fmt, sync::OnceLock};
 
 use crate::{
-    annotation::Notes,
     eval::Context,
     labels::Labels,
     matcher::Matcher,
@@ -110,6 +109,8 @@ pub struct Outcome {
     pub warnings: Vec<String>,
     /// Things worth knowing, in Prometheus' words.
     pub infos: Vec<String>,
+    /// Samples and points that were read and computed on the way.
+    pub samples: usize,
 }
 
 /// What a query yields. A range query always yields a matrix.
@@ -216,7 +217,7 @@ impl Query {
             node => output::instant(context.eval(node, Steps::instant(time_ms))?, time_ms)?,
         };
         check_size(&value, options)?;
-        Ok(self.outcome(value, context.into_notes()))
+        Ok(self.outcome(value, context))
     }
 
     /// Evaluates the query at `start_ms`, `start_ms + step_ms`, …, up to `end_ms`.
@@ -255,7 +256,7 @@ impl Query {
         let computed = context.eval(&self.plan.root, steps)?;
         let value = Value::Matrix(output::matrix(computed, steps)?);
         check_size(&value, options)?;
-        Ok(self.outcome(value, context.into_notes()))
+        Ok(self.outcome(value, context))
     }
 
     /// Each selector of the query with the time it needs, for a query from `start_ms` to `end_ms`.
@@ -274,9 +275,10 @@ impl Query {
         }
     }
 
-    fn outcome(&self, value: Value, notes: Notes) -> Outcome {
-        let (warnings, infos) = notes.into_texts(&self.text);
-        Outcome { value, warnings, infos }
+    fn outcome(&self, value: Value, context: Context) -> Outcome {
+        let samples = context.samples();
+        let (warnings, infos) = context.into_notes().into_texts(&self.text);
+        Outcome { value, warnings, infos, samples }
     }
 }
 

@@ -39,5 +39,5 @@ mod syntax;
 mod value;
 
 pub use engine::{EvalError, InstantSample, Options, Outcome, Query, SelectorBounds, Value, parse, parse_selector};
-pub use syntax::{ParseError, ValueType};
+pub use syntax::{ParseError, Tree, ValueType, pretty, tree};
 pub use value::Sample;

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use model::frame::{Frame, Labels, Series};
@@ -37,6 +37,26 @@ pub enum When {
         /// More than 0.
         step_ms: i64,
     },
+}
+
+/// How a query is to be evaluated, where that is not as usual.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Settings {
+    /// Longest evaluation; at most the limit.
+    pub timeout: Option<Duration>,
+    /// How far before an evaluation time a sample may lie and still count.
+    pub look_back_ms: Option<i64>,
+}
+
+/// An outcome and what it took.
+#[derive(Debug)]
+pub struct Evaluated {
+    /// The result.
+    pub outcome: Outcome,
+    /// Wait for others to end.
+    pub queued: Duration,
+    /// Evaluation itself.
+    pub evaluation: Duration,
 }
 
 /// Tells an evaluation on another thread that nobody waits for it any more.
@@ -80,6 +100,19 @@ impl Embedded {
     /// # Errors
     /// It is wrong, over a limit, or took too long.
     pub async fn evaluate(&self, query: &ScopedQuery, when: When) -> Result<Outcome, QueryError> {
+        Ok(self.evaluate_with(query, when, &Settings::default()).await?.outcome)
+    }
+
+    /// Evaluates a query in another way than usual, and tells what it took.
+    ///
+    /// # Errors
+    /// As [`Embedded::evaluate`].
+    pub async fn evaluate_with(
+        &self,
+        query: &ScopedQuery,
+        when: When,
+        settings: &Settings,
+    ) -> Result<Evaluated, QueryError> {
         let query = query.parsed()?.clone();
         if let When::Range { start_ms, end_ms, step_ms } = when {
             let points = end_ms.saturating_sub(start_ms) / step_ms.max(1);
@@ -93,24 +126,25 @@ impl Embedded {
                 ));
             }
         }
-        let deadline = Instant::now() + self.limits.timeout;
+        let timeout = settings.timeout.map_or(self.limits.timeout, |timeout| timeout.min(self.limits.timeout));
+        let started = Instant::now();
+        let deadline = started + timeout;
         let timed_out = || {
             QueryError::new(
                 ErrorKind::Timeout,
-                format!(
-                    "the query took longer than {} s: narrow its range or its selectors",
-                    self.limits.timeout.as_secs()
-                ),
+                format!("the query took longer than {} s: narrow its range or its selectors", timeout.as_secs_f64()),
             )
         };
         let slot = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.slots).acquire_owned())
             .await
             .map_err(|_| timed_out())?
             .map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
+        let queued = started.elapsed();
         let abandoned = Arc::new(AtomicBool::new(false));
         let _abandon = Abandon(Arc::clone(&abandoned));
         let store = self.store.clone();
         let experimental = self.experimental;
+        let look_back_ms = settings.look_back_ms.unwrap_or(promql::Options::default().look_back_ms);
         let (max_series, max_points) = (self.limits.max_series, self.limits.max_points_per_series);
         let outcome = tokio::task::spawn_blocking(move || {
             let _slot = slot;
@@ -120,6 +154,7 @@ impl Embedded {
                 max_points_per_series: max_points + 1,
                 cancelled: &cancelled,
                 experimental,
+                look_back_ms,
                 ..promql::Options::default()
             };
             match when {
@@ -129,7 +164,8 @@ impl Embedded {
         })
         .await
         .map_err(|error| QueryError::new(ErrorKind::Internal, format!("the evaluation broke off: {error}")))?;
-        outcome.map_err(|error| {
+        let evaluation = started.elapsed().saturating_sub(queued);
+        outcome.map(|outcome| Evaluated { outcome, queued, evaluation }).map_err(|error| {
             if Instant::now() > deadline {
                 timed_out()
             } else {

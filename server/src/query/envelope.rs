@@ -13,6 +13,8 @@ use super::{ErrorKind, QueryError};
 struct Success<'a, T> {
     status: &'static str,
     data: &'a T,
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+    warnings: &'a [&'static str],
 }
 
 #[derive(Serialize)]
@@ -25,7 +27,12 @@ struct Failure<'a> {
 
 /// An answer with its data.
 pub fn success<T: Serialize>(data: &T) -> Response {
-    match serde_json::to_vec(&Success { status: "success", data }) {
+    success_with(data, &[])
+}
+
+/// An answer with its data, and what is to be remarked on it.
+pub fn success_with<T: Serialize>(data: &T, warnings: &[&'static str]) -> Response {
+    match serde_json::to_vec(&Success { status: "success", data, warnings }) {
         Ok(body) => json(StatusCode::OK, body),
         Err(error) => QueryError::new(ErrorKind::Internal, error.to_string()).into_response(),
     }

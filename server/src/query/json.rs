@@ -116,6 +116,16 @@ fn write_float(data: &mut String, time_ms: i64, value: f64) {
     data.push_str("\"]");
 }
 
+/// Unix seconds as a number of JSON.
+pub(super) fn seconds(time_ms: i64) -> serde_json::Number {
+    if time_ms % 1000 == 0 {
+        return (time_ms / 1000).into();
+    }
+    // Times are far below 2^53 ms, and finite.
+    #[allow(clippy::cast_precision_loss)]
+    serde_json::Number::from_f64(time_ms as f64 / 1000.0).unwrap_or_else(|| 0.into())
+}
+
 /// A value as Prometheus' JSON has it: the shortest text that reads back, with an exponent below 1e-6 and from 1e21.
 pub(crate) fn write_number(data: &mut String, value: f64) {
     let magnitude = value.abs();

@@ -51,10 +51,12 @@ pub fn router(state: &AppState) -> Router {
     let readers = Router::new().nest("/api", api::reader_routes()).layer(middleware::from_fn(v1::whole_readers_only));
     let readers = auth::require(readers.merge(pages).nest("/api", api::dashboard_routes()), auth, Role::reads);
     let operators = auth::require(Router::new().nest("/api", api::operator_routes()), auth, Role::operates);
-    let prometheus = query::api::routes(state.backend.clone())
-        .layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
+    let prometheus = query::api::routes().layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
+    let federation =
+        query::api::federation().layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
     let about_store = state.storage.reader_routes().layer(middleware::from_fn(v1::all_series_only));
-    let prometheus = auth::require(Router::new().nest("/api/v1", prometheus.merge(about_store)), auth, Role::reads);
+    let prometheus = Router::new().nest("/api/v1", prometheus.merge(about_store)).merge(federation);
+    let prometheus = auth::require(prometheus, auth, Role::reads);
     let admin = state.storage.admin_routes();
     let admin = auth::require(Router::new().nest("/api/v1", admin), auth, Role::administers);
     let limits = IngestLimits {

@@ -45,6 +45,11 @@ impl<'a> Context<'a> {
         Context { source, options, query, step_ms, notes: RefCell::default(), samples: Cell::new(0) }
     }
 
+    /// Samples and points so far.
+    pub(crate) fn samples(&self) -> usize {
+        self.samples.get()
+    }
+
     pub(crate) fn into_notes(self) -> Notes {
         self.notes.into_inner()
     }

@@ -103,7 +103,7 @@ impl Lowering<'_> {
     }
 }
 
-fn lower_at(at: &AtModifier) -> At {
+pub(super) fn lower_at(at: &AtModifier) -> At {
     match at {
         AtModifier::Start => At::Start,
         AtModifier::End => At::End,

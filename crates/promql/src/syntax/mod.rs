@@ -7,6 +7,9 @@ mod lower_selector;
 pub(crate) mod prepare;
 pub(crate) mod print;
 pub(crate) mod token;
+mod tree;
+
+pub use tree::{Tree, pretty, tree};
 
 use crate::{
     annotation::{Position, line_and_column},

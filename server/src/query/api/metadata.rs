@@ -1,0 +1,59 @@
+//! What is said about metric families.
+
+use std::collections::BTreeMap;
+
+use axum::extract::State;
+use serde::Serialize;
+
+use super::{Answer, series::Selection};
+use crate::{
+    auth::Principal,
+    query::{Backend, Reads, envelope::success, params::Params, within},
+    state::AppState,
+};
+
+/// Type, help and unit of a metric family.
+#[derive(Serialize)]
+struct Family {
+    r#type: String,
+    help: String,
+    unit: String,
+}
+
+pub(super) async fn metadata(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+    let scope = principal.scope();
+    let engine = match &state.backend {
+        Backend::Embedded(engine) => engine,
+        Backend::Prometheus(engine) => {
+            let request = scope.request("metadata", Reads::Nothing, &params)?;
+            if scope.is_all() {
+                return Ok(engine.pass_on(&request).await);
+            }
+            let names =
+                engine.json(&scope.request("label/__name__/values", Reads::Selectors, &Params::none())?).await?;
+            let mut families = engine.json(&request).await?;
+            within::families(&mut families, &within::names(&names));
+            return Ok(success(&families));
+        }
+    };
+    let seen = if scope.is_all() {
+        None
+    } else {
+        let all = Selection::of(scope, &Params::none())?;
+        let names = all.gather(engine, |store, matchers, start_ms, end_ms| {
+            store.label_values(promql::labels::METRIC_NAME, matchers, start_ms, end_ms)
+        });
+        Some(names.await?.found.into_iter().collect())
+    };
+    let wanted = params.get("metric").filter(|metric| !metric.is_empty());
+    let families: BTreeMap<String, [Family; 1]> = engine
+        .store()
+        .metadata()
+        .into_iter()
+        .filter(|(name, _)| wanted.is_none_or(|wanted| name.as_str() == wanted))
+        .filter(|(name, _)| seen.as_ref().is_none_or(|seen| within::has_family(seen, name)))
+        .take(params.limit()?.unwrap_or(usize::MAX))
+        .map(|(name, family)| (name, [Family { r#type: family.kind, help: family.help, unit: family.unit }]))
+        .collect();
+    Ok(success(&families))
+}

@@ -1,0 +1,65 @@
+//! Prometheus' HTTP API under `/api/v1`, over whichever engine answers, and `/federate`.
+//!
+//! The embedded engine's answers are written here; an upstream's are passed on as they come.
+
+mod exemplars;
+mod federate;
+mod metadata;
+mod query;
+mod rules;
+mod series;
+mod status;
+mod syntax;
+mod targets;
+
+use axum::{Router, extract::Request, http::StatusCode, response::Response, routing::get};
+
+use super::{ErrorKind, QueryError, envelope::failure};
+use crate::state::AppState;
+
+/// The routes, to be nested under `/api/v1`.
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/query", get(query::instant).post(query::instant))
+        .route("/query_range", get(query::range).post(query::range))
+        .route("/query_exemplars", get(exemplars::query).post(exemplars::query))
+        .route("/format_query", get(syntax::format).post(syntax::format))
+        .route("/parse_query", get(syntax::parse).post(syntax::parse))
+        .route("/labels", get(series::labels).post(series::labels))
+        .route("/label/{name}/values", get(series::label_values))
+        .route("/series", get(series::series).post(series::series))
+        .route("/metadata", get(metadata::metadata))
+        .route("/targets", get(targets::targets))
+        .route("/scrape_pools", get(targets::pools))
+        .route("/alerts", get(rules::alerts))
+        .route("/rules", get(rules::rules))
+        .route("/status/buildinfo", get(status::buildinfo))
+        .route("/status/runtimeinfo", get(status::runtimeinfo))
+        .route("/status/flags", get(status::flags))
+        .route("/status/config", get(status::config))
+        .fallback(unknown)
+}
+
+/// `/federate`, which stands beside the API.
+pub fn federation() -> Router<AppState> {
+    Router::new().route("/federate", get(federate::federate))
+}
+
+type Answer = Result<Response, QueryError>;
+
+fn bad_data(message: impl Into<String>) -> QueryError {
+    QueryError::new(ErrorKind::BadData, message)
+}
+
+/// Says of an error of the query that it is in that parameter, as Prometheus does.
+fn in_query(error: QueryError) -> QueryError {
+    match error.kind {
+        ErrorKind::BadData => bad_data(format!("invalid parameter \"query\": {}", error.message)),
+        _ => error,
+    }
+}
+
+async fn unknown(request: Request) -> Response {
+    let message = format!("there is no endpoint {} {}", request.method(), request.uri().path());
+    failure(StatusCode::NOT_FOUND, "not_found", &message)
+}

@@ -1,0 +1,183 @@
+//! Queries.
+
+use std::time::{Duration, Instant};
+
+use axum::extract::State;
+use promql::{Outcome, Value};
+use serde::Serialize;
+
+use super::{Answer, bad_data, in_query};
+use crate::{
+    auth::Principal,
+    clock::now_ms,
+    query::{
+        Backend, ErrorKind, QueryError, Reads,
+        embedded::{Embedded, Evaluated, Settings, When},
+        envelope::annotated_raw,
+        json,
+        params::Params,
+    },
+    state::AppState,
+};
+
+/// What is remarked on an answer that is cut at the parameter `limit`.
+pub(super) const TRUNCATED: &str = "results truncated due to limit";
+
+pub(super) async fn instant(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+    let scope = principal.scope();
+    let engine = match &state.backend {
+        Backend::Embedded(engine) => engine,
+        Backend::Prometheus(engine) => {
+            return Ok(engine.pass_on(&scope.request("query", Reads::Query, &params)?).await);
+        }
+    };
+    let started = Instant::now();
+    let when = When::At(params.time_ms("time")?.unwrap_or_else(now_ms));
+    let (settings, limit) = (settings(&params)?, params.limit()?);
+    let query = scope.query(params.required("query")?).map_err(in_query)?;
+    query.parsed().map_err(in_query)?;
+    let evaluated = engine.evaluate_with(&query, when, &settings).await?;
+    answer(engine, evaluated, limit, &params, started)
+}
+
+pub(super) async fn range(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+    let scope = principal.scope();
+    let engine = match &state.backend {
+        Backend::Embedded(engine) => engine,
+        Backend::Prometheus(engine) => {
+            return Ok(engine.pass_on(&scope.request("query_range", Reads::Query, &params)?).await);
+        }
+    };
+    let started = Instant::now();
+    for name in ["start", "end", "step"] {
+        params.required(name)?;
+    }
+    let start_ms = params.time_ms("start")?.unwrap_or_default();
+    let end_ms = params.time_ms("end")?.unwrap_or_default();
+    if end_ms < start_ms {
+        return Err(bad_data("invalid parameter \"end\": end timestamp must not be before start time"));
+    }
+    let step_ms = params.duration_ms("step")?.unwrap_or_default();
+    if step_ms == 0 {
+        return Err(bad_data(
+            "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer",
+        ));
+    }
+    let (settings, limit) = (settings(&params)?, params.limit()?);
+    let query = scope.query(params.required("query")?).map_err(in_query)?;
+    let parsed = query.parsed().map_err(in_query)?;
+    let kind = match parsed.value_type() {
+        promql::ValueType::String => Some("string"),
+        promql::ValueType::Matrix => Some("range vector"),
+        promql::ValueType::Scalar | promql::ValueType::Vector => None,
+    };
+    if let Some(kind) = kind {
+        return Err(bad_data(format!(
+            "invalid parameter \"query\": invalid expression type {kind:?} for range query, must be Scalar or instant Vector"
+        )));
+    }
+    let evaluated = engine.evaluate_with(&query, When::Range { start_ms, end_ms, step_ms }, &settings).await?;
+    answer(engine, evaluated, limit, &params, started)
+}
+
+/// What a request says of how it is to be evaluated.
+fn settings(params: &Params) -> Result<Settings, QueryError> {
+    let milliseconds = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
+    let timeout = params.get("timeout").filter(|text| !text.is_empty());
+    let timeout = timeout.map(|_| params.duration_ms("timeout")).transpose()?.flatten().map(milliseconds);
+    let look_back = params.get("lookback_delta").filter(|text| !text.is_empty());
+    let look_back = look_back.map(|_| params.duration_ms("lookback_delta")).transpose().map_err(|error| {
+        let reason = error.message.trim_start_matches("invalid parameter \"lookback_delta\": ");
+        bad_data(format!("error parsing lookback delta duration: {reason}"))
+    })?;
+    Ok(Settings { timeout, look_back_ms: look_back.flatten().filter(|ms| *ms > 0) })
+}
+
+/// The engine's outcome in Prometheus' shape.
+fn answer(engine: &Embedded, evaluated: Evaluated, limit: Option<usize>, params: &Params, started: Instant) -> Answer {
+    let Evaluated { mut outcome, .. } = evaluated;
+    if limit.is_some_and(|limit| truncate(&mut outcome.value, limit)) {
+        outcome.warnings.push(TRUNCATED.to_owned());
+    }
+    let most = engine.limits().max_response_bytes;
+    let mut data = String::with_capacity(1024);
+    if !json::write_value(&mut data, &outcome.value, most) {
+        return Err(QueryError::new(
+            ErrorKind::Execution,
+            format!("the answer is larger than {most} bytes: ask for fewer series or a larger step"),
+        ));
+    }
+    if params.get("stats").is_some_and(|stats| !stats.is_empty()) {
+        let stats = Stats::of(&outcome, evaluated.queued, evaluated.evaluation, started.elapsed());
+        if let (Ok(stats), Some('}')) = (serde_json::to_string(&stats), data.pop()) {
+            data.push_str(",\"stats\":");
+            data.push_str(&stats);
+            data.push('}');
+        }
+    }
+    Ok(annotated_raw(&data, &outcome.warnings, &outcome.infos))
+}
+
+/// Leaves at most `limit` series; true if some are gone.
+fn truncate(value: &mut Value, limit: usize) -> bool {
+    let (before, after) = match value {
+        Value::Vector(samples) => {
+            let before = samples.len();
+            samples.truncate(limit);
+            (before, samples.len())
+        }
+        Value::Matrix(matrix) => {
+            let before = matrix.len();
+            matrix.truncate(limit);
+            (before, matrix.len())
+        }
+        Value::Scalar { .. } | Value::String { .. } => (0, 0),
+    };
+    after < before
+}
+
+/// What an evaluation took, under Prometheus' names.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Stats {
+    timings: Timings,
+    samples: Samples,
+}
+
+/// Seconds.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Timings {
+    eval_total_time: f64,
+    result_sort_time: f64,
+    query_preparation_time: f64,
+    inner_eval_time: f64,
+    exec_queue_time: f64,
+    exec_total_time: f64,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Samples {
+    total_queryable_samples: usize,
+    peak_samples: usize,
+}
+
+impl Stats {
+    fn of(outcome: &Outcome, queued: Duration, evaluation: Duration, total: Duration) -> Self {
+        let preparation = total.saturating_sub(queued).saturating_sub(evaluation);
+        Stats {
+            timings: Timings {
+                eval_total_time: evaluation.as_secs_f64(),
+                // The engine sorts while it evaluates.
+                result_sort_time: 0.0,
+                query_preparation_time: preparation.as_secs_f64(),
+                inner_eval_time: evaluation.as_secs_f64(),
+                exec_queue_time: queued.as_secs_f64(),
+                exec_total_time: total.as_secs_f64(),
+            },
+            // What is counted stays counted until the end.
+            samples: Samples { total_queryable_samples: outcome.samples, peak_samples: outcome.samples },
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! What is scraped: the daemons, and ourselves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::extract::State;
+use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
+use promql::{
+    labels::{Labels, METRIC_NAME},
+    matcher::Matcher,
+    source::SeriesSource,
+};
+use serde::Serialize;
+
+use super::{Answer, bad_data};
+use crate::{
+    auth::Principal,
+    clock::now_ms,
+    query::{Backend, Reads, Scope, envelope::success, params::Params},
+    state::AppState,
+};
+
+/// How far back a reading may lie and still be told.
+const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
+/// Label that names a daemon.
+const DAEMON: &str = "daemon";
+/// Label `job` of a daemon's series, as long as there are none.
+const DAEMON_JOB: &str = "hypersdk";
+/// Label `job` of our own series.
+const OWN_JOB: &str = "hyperscope";
+
+/// A target in the words of Prometheus' API.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Target {
+    discovered_labels: BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
+    scrape_pool: String,
+    scrape_url: String,
+    global_url: String,
+    last_error: String,
+    last_scrape: String,
+    last_scrape_duration: f64,
+    health: &'static str,
+    scrape_interval: String,
+    scrape_timeout: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Targets {
+    active_targets: Vec<Target>,
+    dropped_targets: [(); 0],
+    dropped_target_counts: BTreeMap<String, usize>,
+}
+
+pub(super) async fn targets(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+    let scope = principal.scope();
+    if let Backend::Prometheus(engine) = &state.backend
+        && scope.is_all()
+    {
+        return Ok(engine.pass_on(&scope.request("targets", Reads::Nothing, &params)?).await);
+    }
+    let wanted = params.get("state").unwrap_or_default().to_ascii_lowercase();
+    if !matches!(wanted.as_str(), "" | "any" | "active" | "dropped") {
+        return Err(bad_data(format!("invalid parameter \"state\": {wanted:?} is none of any, active, dropped")));
+    }
+    let pool = params.get("scrapePool").filter(|pool| !pool.is_empty());
+    let mut active_targets = if wanted == "dropped" { Vec::new() } else { active(&state, scope) };
+    active_targets.retain(|target| pool.is_none_or(|pool| target.scrape_pool == pool));
+    Ok(success(&Targets { active_targets, dropped_targets: [], dropped_target_counts: BTreeMap::new() }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Pools {
+    scrape_pools: BTreeSet<String>,
+}
+
+pub(super) async fn pools(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+    let scope = principal.scope();
+    if let Backend::Prometheus(engine) = &state.backend
+        && scope.is_all()
+    {
+        return Ok(engine.pass_on(&scope.request("scrape_pools", Reads::Nothing, &params)?).await);
+    }
+    let scrape_pools = active(&state, scope).into_iter().map(|target| target.scrape_pool).collect();
+    Ok(success(&Pools { scrape_pools }))
+}
+
+/// All targets that a scope may see.
+fn active(state: &AppState, scope: &Scope) -> Vec<Target> {
+    let statuses = state.upstreams.statuses().into_iter().filter(|status| status.kind == UpstreamKind::Daemon);
+    let mut found: Vec<Target> = statuses.map(|status| of_daemon(state, status)).collect();
+    found.push(ourselves(state));
+    found.retain(|target| scope.is_all() || scope.has_series(|name| target.labels.get(name).map(String::as_str)));
+    found
+}
+
+fn of_daemon(state: &AppState, status: UpstreamStatus) -> Target {
+    let up = newest(state, &[Matcher::equal(METRIC_NAME, "up"), Matcher::equal(DAEMON, &status.name)]);
+    let health = match (&up, status.state) {
+        (Some((_, _, value)), _) if *value > 0.0 => "up",
+        (Some(_), _) => "down",
+        (None, UpstreamState::Connecting) => "unknown",
+        (None, state) if state.is_fresh() => "up",
+        (None, _) => "down",
+    };
+    let labels: BTreeMap<String, String> = up.as_ref().map_or_else(
+        || BTreeMap::from([(DAEMON.to_owned(), status.name.clone())]),
+        |(labels, ..)| labels.iter().filter(|(name, _)| *name != METRIC_NAME).map(owned).collect(),
+    );
+    let pool = labels.get("job").map_or_else(|| DAEMON_JOB.to_owned(), Clone::clone);
+    let configured = state.config.daemons.iter().find(|daemon| daemon.name == status.name);
+    let url = match (configured, labels.get("instance")) {
+        (Some(daemon), _) => daemon.url.join("metrics").unwrap_or_else(|_| daemon.url.clone()).to_string(),
+        (None, Some(instance)) => format!("http://{instance}/metrics"),
+        (None, None) => String::new(),
+    };
+    Target {
+        last_error: status.error.unwrap_or_default(),
+        last_scrape_duration: status.scrape_duration_seconds.unwrap_or_default(),
+        ..Target::new(state, pool, url, labels, health, up.map(|(_, time, _)| time))
+    }
+}
+
+fn ourselves(state: &AppState) -> Target {
+    let newest = newest(state, &[Matcher::equal("job", OWN_JOB)]);
+    let labels = BTreeMap::from([("job".to_owned(), OWN_JOB.to_owned())]);
+    let health = if newest.is_some() { "up" } else { "unknown" };
+    let scheme = if state.config.is_https() { "https" } else { "http" };
+    let url = format!("{scheme}://{}/metrics", state.config.listen);
+    Target::new(state, OWN_JOB.to_owned(), url, labels, health, newest.map(|(_, time, _)| time))
+}
+
+impl Target {
+    fn new(
+        state: &AppState,
+        pool: String,
+        url: String,
+        labels: BTreeMap<String, String>,
+        health: &'static str,
+        last_ms: Option<i64>,
+    ) -> Self {
+        let parsed = url::Url::parse(&url).ok();
+        let part = |part: &dyn Fn(&url::Url) -> String| parsed.as_ref().map(part).unwrap_or_default();
+        let address = part(&|url| {
+            let port = url.port_or_known_default().map_or_else(String::new, |port| format!(":{port}"));
+            format!("{}{port}", url.host_str().unwrap_or_default())
+        });
+        let interval = format!("{}s", state.config.scrape.interval.as_secs_f64());
+        let timeout = format!("{}s", state.config.scrape.timeout.as_secs_f64());
+        let discovered_labels = BTreeMap::from(
+            [
+                ("__address__", address),
+                ("__metrics_path__", part(&|url| url.path().to_owned())),
+                ("__scheme__", part(&|url| url.scheme().to_owned())),
+                ("__scrape_interval__", interval.clone()),
+                ("__scrape_timeout__", timeout.clone()),
+                ("job", pool.clone()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        let last = last_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok());
+        Target {
+            discovered_labels,
+            labels,
+            scrape_pool: pool,
+            global_url: url.clone(),
+            scrape_url: url,
+            last_error: String::new(),
+            // Go's time before anything happened, which clients of this API know.
+            last_scrape: last.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), |time| time.to_string()),
+            last_scrape_duration: 0.0,
+            health,
+            scrape_interval: interval,
+            scrape_timeout: timeout,
+        }
+    }
+}
+
+fn owned((name, value): (&str, &str)) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+/// The newest sample of series that was stored lately.
+fn newest(state: &AppState, matchers: &[Matcher]) -> Option<(Labels, i64, f64)> {
+    let now = now_ms();
+    let found = state.embedded.store().select(matchers, now.saturating_sub(LOOK_BACK_MS), now).ok()?;
+    found
+        .into_iter()
+        .filter_map(|series| {
+            let last = series.timestamps.last().copied().zip(series.values.last().copied())?;
+            Some((series.labels, last.0, last.1))
+        })
+        .max_by_key(|(_, time, _)| *time)
+}
