@@ -101,7 +101,7 @@ impl Audience {
     fn of(path: &str) -> Self {
         let under =
             |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if under("/api/v1") {
+        if under("/api/v1") || under("/federate") {
             Audience::Prometheus
         } else if ["/api", "/ws", "/render", "/metrics"].into_iter().any(under) {
             Audience::Programs
