@@ -17,7 +17,10 @@ export HYPERSCOPE_BIN=$root/target/release/hyperscope
 say "Measuring the server, about 4 minutes"
 target/release/hyperscope-bench server --binary "$HYPERSCOPE_BIN" --out "$parts/server.json" >&2
 
+say "Measuring store and engine beside Prometheus, about 6 minutes"
+target/release/hyperscope-bench engine --binary "$HYPERSCOPE_BIN" --out "$parts/engine.json" >&2
+
 say "Measuring in the browser, about 1 minute"
 HYPERSCOPE_BENCH_ROWS=$parts/browser.json scripts/end2end.sh run --config bench.config.ts >&2
 
-target/release/hyperscope-bench report --out bench/results.json "$parts/server.json" "$parts/browser.json"
+target/release/hyperscope-bench report --out bench/results.json "$parts/server.json" "$parts/engine.json" "$parts/browser.json"

@@ -1,15 +1,18 @@
 //! `make bench`: what the server costs and how quick it is, measured from outside, on the release binary.
 //!
 //! `server` starts the demo and measures it; `bare` is the peer of the fan-out, an axum server that does nothing else;
+//! `engine` compares our store and engine with Prometheus';
 //! `report` joins the rows of several runs into one table. What only a browser can tell is in `end2end/bench`.
 
 mod bare;
+mod engine;
 mod fanout;
 mod process;
 mod report;
 mod request;
 mod row;
 mod server;
+mod statistics;
 
 use std::path::PathBuf;
 
@@ -36,6 +39,24 @@ enum Command {
         #[arg(long, default_value_t = 1_000)]
         sockets: usize,
     },
+    /// Compare store and engine with Prometheus, over the same samples
+    Engine {
+        /// The binary
+        #[arg(long, default_value = "target/release/hyperscope")]
+        binary: PathBuf,
+        /// Prometheus
+        #[arg(long, default_value = "/usr/bin/prometheus")]
+        prometheus: PathBuf,
+        /// Where the rows go, as JSON
+        #[arg(long)]
+        out: PathBuf,
+        /// Steady series
+        #[arg(long, default_value_t = 10_000)]
+        series: usize,
+        /// How many hours they go back
+        #[arg(long, default_value_t = 6)]
+        hours: i64,
+    },
     /// Serve a plain broadcast, for comparison
     Bare,
     /// Print the rows of FILES as a table and write them as one list
@@ -52,6 +73,9 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Server { binary, out, sockets } => server::measure(&binary, &out, sockets).await,
+        Command::Engine { binary, prometheus, out, series, hours } => {
+            engine::measure(&binary, &prometheus, &out, &engine::Size { series, hours }).await
+        }
         Command::Bare => bare::serve().await,
         Command::Report { out, files } => report::write(&files, &out),
     }

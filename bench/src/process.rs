@@ -55,16 +55,21 @@ impl Process {
     /// Resident memory, in bytes.
     pub(crate) fn resident_bytes(&self) -> anyhow::Result<f64> {
         let Some(pid) = self.child.id() else { bail!("the process has ended") };
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let kibibytes = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok())
-            .context("no VmRSS in /proc")?;
-        Ok(kibibytes * 1024.0)
+        resident_bytes(pid)
     }
 
     /// Ends it.
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         self.child.kill().await.context("cannot stop the process")
     }
+}
+
+/// Resident memory of a process, in bytes.
+pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let kibibytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse::<f64>().ok())
+        .context("no VmRSS in /proc")?;
+    Ok(kibibytes * 1024.0)
 }

@@ -64,6 +64,8 @@ pub struct AppendOutcome {
     pub out_of_order: usize,
     /// Points whose time is taken by another value.
     pub duplicate: usize,
+    /// Points of new series beyond what the sink holds.
+    pub over_limit: usize,
     /// Position in the batch of the first point that was not stored.
     pub first_rejected: Option<usize>,
 }

@@ -48,6 +48,9 @@ pub enum Refusal {
     /// A histogram with more buckets than the store takes.
     #[error("native histogram with more than {MAX_BUCKETS} buckets")]
     TooManyBuckets,
+    /// Of a new series, while the store holds as many as it may.
+    #[error("the store holds its limit of series; no new series is taken")]
+    TooManySeries,
 }
 
 /// Why a batch was not taken; nothing of it is stored.
@@ -59,9 +62,6 @@ pub enum IngestError {
     /// The disk refused for another reason.
     #[error(transparent)]
     File(std::sync::Arc<FileError>),
-    /// The batch has new series beyond the limit.
-    #[error("the store holds its limit of {0} series; no new series is taken")]
-    TooManySeries(usize),
 }
 
 impl From<FileError> for IngestError {

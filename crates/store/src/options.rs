@@ -16,7 +16,7 @@ pub struct StoreOptions {
     /// Longest time between a write and its being forced to the disk itself, which matters on a power cut alone. Zero forces every
     /// append. 10 seconds.
     pub sync_interval: Duration,
-    /// Most series held at once; points of further ones are refused.
+    /// Most series held at once; samples of further ones are refused, and those of known series are not.
     pub max_series: usize,
     /// Most samples that one [`promql::source::SeriesSource::select`] gives, each of which takes 16 bytes; one that would give more is
     /// an error. 50 million.

@@ -96,7 +96,7 @@ impl Store {
     /// same value counts as stored.
     ///
     /// # Errors
-    /// Nothing of the batch is stored: the disk is full or broken, or there are too many series.
+    /// Nothing of the batch is stored: the disk is full or broken.
     pub fn ingest(&self, batch: &[Incoming]) -> Result<Ingested, IngestError> {
         self.0.writer.lock().ingest(&self.0.head, batch)
     }

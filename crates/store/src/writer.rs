@@ -105,7 +105,10 @@ impl Writer {
 
     /// Appends points: to the log, then to memory.
     pub(crate) fn append(&mut self, head: &RwLock<Head>, points: &[Point]) -> Result<Ingested, IngestError> {
-        self.resolve(head, points, |point| &point.labels)?;
+        let refused = self.resolve(head, points, |point| &point.labels);
+        if !refused.is_empty() {
+            return without(points, &refused, |rest| self.append(head, rest));
+        }
         let mut entries = std::mem::take(&mut self.entries);
         entries.clear();
         let with_ids = points.iter().zip(&self.ids);
@@ -122,10 +125,15 @@ impl Writer {
             Sample::Float(_) => false,
             Sample::Histogram(histogram) => bucket_count(histogram) > MAX_BUCKETS,
         };
-        if batch.iter().any(is_oversized) {
-            return self.ingest_part(head, batch, |sample| !is_oversized(sample));
+        let oversized = batch.iter().enumerate().filter(|(_, sample)| is_oversized(sample));
+        let mut refused: Vec<Refused> =
+            oversized.map(|(position, _)| Refused { position, reason: Refusal::TooManyBuckets }).collect();
+        if refused.is_empty() {
+            refused = self.resolve(head, batch, |sample| &sample.labels);
         }
-        self.resolve(head, batch, |sample| &sample.labels)?;
+        if !refused.is_empty() {
+            return without(batch, &refused, |rest| self.ingest(head, rest));
+        }
         let (mut floats, mut histograms) = (Vec::new(), Vec::new());
         // Samples of one kind that follow each other, told by how many there are; of the first kind there may be none.
         let mut lengths: Vec<usize> = vec![0];
@@ -158,29 +166,6 @@ impl Writer {
         self.store(head, &parts)
     }
 
-    /// Appends those samples of a batch that are wanted, and tells that the others have too many buckets.
-    fn ingest_part(
-        &mut self,
-        head: &RwLock<Head>,
-        batch: &[Incoming],
-        is_wanted: impl Fn(&Incoming) -> bool,
-    ) -> Result<Ingested, IngestError> {
-        let (positions, wanted): (Vec<usize>, Vec<Incoming>) = batch
-            .iter()
-            .enumerate()
-            .filter(|(_, sample)| is_wanted(sample))
-            .map(|(at, sample)| (at, sample.clone()))
-            .unzip();
-        let mut ingested = self.ingest(head, &wanted)?;
-        for refused in &mut ingested.refused {
-            refused.position = positions.get(refused.position).copied().unwrap_or_default();
-        }
-        let unwanted = batch.iter().enumerate().filter(|(_, sample)| !is_wanted(sample));
-        ingested.refused.extend(unwanted.map(|(position, _)| Refused { position, reason: Refusal::TooManyBuckets }));
-        ingested.refused.sort_by_key(|refused| refused.position);
-        Ok(ingested)
-    }
-
     /// Appends a batch of known series: to the log, then to memory.
     fn store(&mut self, head: &RwLock<Head>, parts: &[Part]) -> Result<Ingested, IngestError> {
         let out_of_order = millis(self.options.out_of_order);
@@ -206,13 +191,9 @@ impl Writer {
         Ok(tally.result)
     }
 
-    /// Fills `ids` with the numbers of the samples' series, which are added where they are new.
-    fn resolve<T>(
-        &mut self,
-        head: &RwLock<Head>,
-        samples: &[T],
-        labels_of: impl Fn(&T) -> &Labels,
-    ) -> Result<(), IngestError> {
+    /// Fills `ids` with the numbers of the samples' series, which are added where they are new; gives the samples of new series that
+    /// are beyond the limit.
+    fn resolve<T>(&mut self, head: &RwLock<Head>, samples: &[T], labels_of: impl Fn(&T) -> &Labels) -> Vec<Refused> {
         self.ids.clear();
         self.ids.shrink_to(APPLY_SAMPLES);
         self.ids.reserve(samples.len());
@@ -234,22 +215,27 @@ impl Writer {
                 self.ids.push(id.unwrap_or_default());
             }
         }
+        let mut refused = Vec::new();
         if unknown.is_empty() {
-            return Ok(());
+            return refused;
         }
         let limit = self.options.max_series;
         let mut head = head.write();
-        let mut last: Option<(&Labels, SeriesId)> = None;
+        let mut last: Option<(&Labels, Option<SeriesId>)> = None;
         for position in unknown {
             let (Some(sample), Some(id)) = (samples.get(position), self.ids.get_mut(position)) else { continue };
             let labels = labels_of(sample);
-            *id = match last {
+            let added = match last {
                 Some((before, id)) if std::ptr::eq(before.pairs(), labels.pairs()) => id,
-                _ => head.add_series(labels, limit).ok_or(IngestError::TooManySeries(limit))?,
+                _ => head.add_series(labels, limit),
             };
-            last = Some((labels, *id));
+            match added {
+                Some(added) => *id = added,
+                None => refused.push(Refused { position, reason: Refusal::TooManySeries }),
+            }
+            last = Some((labels, added));
         }
-        Ok(())
+        refused
     }
 
     /// What an append may have made due. Failures are not the append's: its samples are in the log.
@@ -446,6 +432,27 @@ impl Writer {
     pub(crate) fn log_bytes(&self) -> u64 {
         self.disk.as_ref().map_or(0, |disk| disk.log.bytes())
     }
+}
+
+/// Appends the samples of a batch that are not refused already, and tells of all.
+fn without<T: Clone>(
+    batch: &[T],
+    refused: &[Refused],
+    append: impl FnOnce(&[T]) -> Result<Ingested, IngestError>,
+) -> Result<Ingested, IngestError> {
+    let is_refused = |position: usize| refused.binary_search_by_key(&position, |refused| refused.position).is_ok();
+    let rest = batch.iter().enumerate().filter(|(position, _)| !is_refused(*position));
+    let (positions, rest): (Vec<usize>, Vec<T>) = rest.map(|(position, sample)| (position, sample.clone())).unzip();
+    let mut ingested = append(&rest)?;
+    for later in &mut ingested.refused {
+        later.position = positions.get(later.position).copied().unwrap_or_default();
+    }
+    let of_new_series = refused.iter().filter(|refused| refused.reason == Refusal::TooManySeries);
+    ingested.outcome.over_limit += of_new_series.count();
+    ingested.refused.extend(refused);
+    ingested.refused.sort_by_key(|refused| refused.position);
+    ingested.outcome.first_rejected = ingested.refused.first().map(|refused| refused.position);
+    Ok(ingested)
 }
 
 impl Drop for Writer {

@@ -14,7 +14,7 @@ use promql::{
     labels::Labels,
     source::{AppendOutcome, Point, STALE_NAN, SampleSink, SeriesSource},
 };
-use store::{Metadata, Store, StoreOptions};
+use store::{Metadata, Refusal, Store, StoreOptions};
 
 #[test]
 fn samples_come_back_bit_by_bit_in_memory_and_after_reopening() {
@@ -195,12 +195,22 @@ fn a_snapshot_is_the_store_at_one_moment() {
 }
 
 #[test]
-fn beyond_the_limit_of_series_nothing_of_a_batch_is_stored() {
-    let store = Store::in_memory(StoreOptions { max_series: 1, ..Default::default() });
+fn beyond_the_limit_of_series_only_new_ones_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = || Store::open(directory.path(), StoreOptions { max_series: 1, ..Default::default() }).unwrap();
+    let store = open();
     store.append(&[point("m", "a", 1_000, 1.0)]).unwrap();
-    let error = store.append(&[point("m", "a", 2_000, 1.0), point("m", "b", 2_000, 1.0)]).unwrap_err();
-    assert!(error.to_string().contains("limit of 1 series"), "{error}");
-    assert_eq!(store.stats().samples, 1);
+    let batch = [point("m", "b", 2_000, 1.0), point("m", "a", 2_000, 1.0), point("m", "c", 2_000, 1.0)];
+    let outcome = store.append(&batch).unwrap();
+    assert_eq!((outcome.stored, outcome.over_limit, outcome.first_rejected), (1, 2, Some(0)));
+    let incoming = |job, time, value| common::incoming("m", job, time, promql::Sample::Float(value));
+    let batch = [incoming("a", 3_000, 1.0), incoming("b", 3_000, 1.0), incoming("a", 3_000, 2.0)];
+    let ingested = store.ingest(&batch).unwrap();
+    let told: Vec<_> = ingested.refused.iter().map(|refused| (refused.position, refused.reason)).collect();
+    assert_eq!(told, [(1, Refusal::TooManySeries), (2, Refusal::Duplicate)]);
+    drop(store);
+    let store = open();
+    assert_eq!((store.stats().series, store.stats().samples, store.damage()), (1, 3, vec![]));
 }
 
 #[test]

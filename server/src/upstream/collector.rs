@@ -147,6 +147,10 @@ async fn write(sink: &Arc<dyn SampleSink>, points: Vec<Point>, name: &str) {
     let sink = Arc::clone(sink);
     let written = tokio::task::spawn_blocking(move || sink.append(&points)).await;
     match written {
+        Ok(Ok(outcome)) if outcome.over_limit > 0 => {
+            let points = outcome.over_limit;
+            tracing::warn!(upstream = name, points, "new series are left out: the store holds its limit of series");
+        }
         Ok(Ok(outcome)) if outcome.out_of_order + outcome.duplicate > 0 => {
             let (out_of_order, duplicate) = (outcome.out_of_order, outcome.duplicate);
             tracing::debug!(upstream = name, out_of_order, duplicate, "samples were left out");

@@ -1,0 +1,90 @@
+//! What both are asked.
+
+use std::time::Duration;
+
+use super::PEER;
+use super::subject::Subject;
+use crate::row::Row;
+use crate::statistics::percentile;
+
+/// Times each question is asked of each; the first answer does not count.
+const TIMES: i64 = 8;
+const HOUR_MS: i64 = 3_600_000;
+/// Between the ends of two askings, so that no answer is kept from the last one.
+const SHIFT_MS: i64 = 15_000;
+/// Between the points of a range.
+const STEP: &str = "60";
+
+/// A question.
+pub(crate) struct Question {
+    name: String,
+    kind: Kind,
+    end_ms: i64,
+}
+
+enum Kind {
+    /// An expression at one time.
+    Instant(String),
+    /// An expression over six hours.
+    Range(String),
+    /// The values of a label.
+    Values(&'static str),
+}
+
+impl Question {
+    fn new(name: &str, kind: Kind, end_ms: i64) -> Self {
+        Self { name: format!("query: {name}"), kind, end_ms }
+    }
+
+    async fn ask(&self, subject: &Subject, time: i64) -> anyhow::Result<Duration> {
+        let end_ms = self.end_ms - time * SHIFT_MS;
+        let seconds = |ms: i64| format!("{}", ms / 1_000);
+        let range = |end: i64| [("start", seconds(end - 6 * HOUR_MS)), ("end", seconds(end))];
+        let (path, query) = match &self.kind {
+            Kind::Instant(expr) => {
+                ("/api/v1/query".to_owned(), vec![("query", expr.clone()), ("time", seconds(end_ms))])
+            }
+            Kind::Range(expr) => {
+                let query = [("query", expr.clone()), ("step", STEP.to_owned())].into_iter().chain(range(end_ms));
+                ("/api/v1/query_range".to_owned(), query.collect())
+            }
+            Kind::Values(label) => (format!("/api/v1/label/{label}/values"), range(end_ms).into()),
+        };
+        Ok(subject.ask(&path, &query).await?.1)
+    }
+}
+
+/// Asks both in turn, so that what else the machine does falls on both; gives the medians in milliseconds.
+pub(crate) async fn compare(question: &Question, ours: &Subject, theirs: &Subject) -> anyhow::Result<Row> {
+    let (mut our_times, mut their_times) = (Vec::new(), Vec::new());
+    for time in 0..TIMES {
+        let (our_time, their_time) = (question.ask(ours, time).await?, question.ask(theirs, time).await?);
+        if time > 0 {
+            our_times.push(our_time.as_secs_f64() * 1e3);
+            their_times.push(their_time.as_secs_f64() * 1e3);
+        }
+    }
+    let row = Row::new(&question.name, percentile(&mut our_times, 0.5), "ms");
+    Ok(row.beside(PEER, percentile(&mut their_times, 0.5)))
+}
+
+/// All questions, about samples up to this time.
+pub(crate) fn all(end_ms: i64) -> Vec<Question> {
+    let alternatives: Vec<String> = (0..200).map(|number| format!("hypervisord-{:05}", number * 10 + 5)).collect();
+    let regex = format!(r#"bench_temperature_celsius{{instance=~"{}"}}"#, alternatives.join("|"));
+    let increase = "sum by (provider) (increase(bench_day_total[24h]))";
+    let rate = "sum by (provider) (rate(bench_requests_total[5m]))".to_owned();
+    let quantile = "histogram_quantile(0.95, sum by (le, provider) (rate(bench_latency_seconds_bucket[5m])))";
+    vec![
+        Question::new("instant selector", Kind::Instant("bench_temperature_celsius".into()), end_ms),
+        Question::new("sum by of rate, instant", Kind::Instant(rate.clone()), end_ms),
+        Question::new("sum by of rate, 6 h by 60 s", Kind::Range(rate), end_ms),
+        Question::new("histogram_quantile, 6 h by 60 s", Kind::Range(quantile.into()), end_ms),
+        Question::new("topk(10), instant", Kind::Instant("topk(10, bench_temperature_celsius)".into()), end_ms),
+        Question::new("topk(10), 6 h by 60 s", Kind::Range("topk(10, bench_temperature_celsius)".into()), end_ms),
+        Question::new("regex of 200 alternatives, instant", Kind::Instant(regex.clone()), end_ms),
+        Question::new("regex of 200 alternatives, 6 h by 60 s", Kind::Range(format!("avg({regex})")), end_ms),
+        Question::new("24 h increase of 2,000 series, instant", Kind::Instant(increase.into()), end_ms),
+        Question::new("label values", Kind::Values("instance"), end_ms),
+    ]
+}

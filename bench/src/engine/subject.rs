@@ -1,0 +1,168 @@
+//! What is measured: a server that takes remote writes and answers Prometheus' API.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use reqwest::Client;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// The first token of ours; of this run only.
+const TOKEN: &str = "benchmark-token-of-this-run-only-0123456789";
+/// Longest start.
+const READY: Duration = Duration::from_secs(300);
+/// Between two looks whether it is ready.
+const LOOK: Duration = Duration::from_millis(5);
+/// Requests that are sent at once.
+const SENDERS: usize = 2;
+
+/// A server as a process of its own. It is killed when dropped.
+pub(crate) struct Subject {
+    binary: PathBuf,
+    args: Vec<String>,
+    directory: TempDir,
+    address: String,
+    client: Client,
+    child: Child,
+    /// From the start until it was ready.
+    pub(crate) ready_after: Duration,
+}
+
+impl Subject {
+    /// Ours.
+    pub(crate) async fn hyperscope(binary: &Path) -> anyhow::Result<Self> {
+        Self::start(binary, |directory, address| {
+            vec!["serve".into(), format!("--listen={address}"), format!("--data-dir={directory}")]
+        })
+        .await
+    }
+
+    /// Prometheus, which scrapes nothing.
+    pub(crate) async fn prometheus(binary: &Path) -> anyhow::Result<Self> {
+        Self::start(binary, |directory, address| {
+            vec![
+                format!("--config.file={directory}/prometheus.yml"),
+                format!("--storage.tsdb.path={directory}/data"),
+                format!("--web.listen-address={address}"),
+                "--web.enable-remote-write-receiver".into(),
+                "--log.level=error".into(),
+            ]
+        })
+        .await
+    }
+
+    async fn start(binary: &Path, args: impl Fn(&str, &str) -> Vec<String>) -> anyhow::Result<Self> {
+        let directory = tempfile::tempdir()?;
+        std::fs::write(directory.path().join("prometheus.yml"), "{}\n")?;
+        // Prometheus does not tell which port it took.
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let path = directory.path().to_str().context("the temporary directory's name is not UTF-8")?;
+        let args = args(path, &address);
+        let child = spawn(binary, &args)?;
+        let client = Client::builder().no_proxy().build()?;
+        let started = Instant::now();
+        let mut subject =
+            Self { binary: binary.to_owned(), args, directory, address, client, child, ready_after: Duration::ZERO };
+        subject.wait_until_ready(started).await?;
+        Ok(subject)
+    }
+
+    async fn wait_until_ready(&mut self, started: Instant) -> anyhow::Result<()> {
+        let url = format!("http://{}/-/ready", self.address);
+        while started.elapsed() < READY {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("{} ended before it was ready: {status}", self.binary.display());
+            }
+            if self.client.get(&url).send().await.is_ok_and(|answer| answer.status() == 200) {
+                self.ready_after = started.elapsed();
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        bail!("{} was not ready in time", self.binary.display())
+    }
+
+    /// Ends it without warning and starts it again where it was.
+    pub(crate) async fn kill_and_start(&mut self) -> anyhow::Result<()> {
+        self.child.kill().await?;
+        let started = Instant::now();
+        self.child = spawn(&self.binary, &self.args)?;
+        self.wait_until_ready(started).await
+    }
+
+    /// Sends requests, a few at once; gives how long it took until all were acknowledged.
+    pub(crate) async fn write(&self, bodies: &[Vec<u8>]) -> anyhow::Result<Duration> {
+        let url = format!("http://{}/api/v1/write", self.address);
+        let started = Instant::now();
+        let share = bodies.len().div_ceil(SENDERS).max(1);
+        let senders = bodies.chunks(share).map(async |some| {
+            for body in some {
+                let request = self.client.post(&url).bearer_auth(TOKEN).body(body.clone());
+                let request =
+                    request.header("content-type", "application/x-protobuf").header("content-encoding", "snappy");
+                let answer = request.header("x-prometheus-remote-write-version", "0.1.0").send().await?;
+                if answer.status() != 204 {
+                    bail!("{}: {}: {}", self.binary.display(), answer.status(), answer.text().await?);
+                }
+            }
+            Ok(())
+        });
+        futures_util::future::try_join_all(senders).await?;
+        Ok(started.elapsed())
+    }
+
+    /// Asks; gives the answer and how long it took until the whole of it was there.
+    pub(crate) async fn ask(&self, path: &str, query: &[(&str, String)]) -> anyhow::Result<(Vec<u8>, Duration)> {
+        let started = Instant::now();
+        let request = self.client.get(format!("http://{}{path}", self.address)).query(query).bearer_auth(TOKEN);
+        let answer = request.send().await?;
+        let status = answer.status();
+        let body = answer.bytes().await?.to_vec();
+        let took = started.elapsed();
+        if status != 200 {
+            bail!("{}: {path}: {status}: {}", self.binary.display(), String::from_utf8_lossy(&body));
+        }
+        Ok((body, took))
+    }
+
+    /// Resident memory, in bytes.
+    pub(crate) fn resident_bytes(&self) -> anyhow::Result<f64> {
+        crate::process::resident_bytes(self.child.id().context("it has ended")?)
+    }
+
+    /// Bytes of all its files.
+    pub(crate) fn disk_bytes(&self) -> anyhow::Result<f64> {
+        size_of_files(self.directory.path())
+    }
+
+    /// Ends it.
+    pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
+        self.child.kill().await.context("cannot stop the process")
+    }
+}
+
+fn spawn(binary: &Path, args: &[String]) -> anyhow::Result<Child> {
+    Command::new(binary)
+        .args(args)
+        .env("HYPERSCOPE_ADMIN_TOKEN", TOKEN)
+        .env("RUST_LOG", "warn")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .with_context(|| format!("cannot start {}", binary.display()))
+}
+
+#[allow(clippy::cast_precision_loss)] // Far below 2^53.
+fn size_of_files(directory: &Path) -> anyhow::Result<f64> {
+    let mut bytes = 0.0;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        bytes += if metadata.is_dir() { size_of_files(&entry.path())? } else { metadata.len() as f64 };
+    }
+    Ok(bytes)
+}
