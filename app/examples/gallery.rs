@@ -349,6 +349,7 @@ fn alerts() -> Vec<Alert> {
         description: String::new(),
         value: Some(12.0),
         active_at: Some(NOW_MS - 754_000),
+        ..Alert::default()
     })
     .collect()
 }

@@ -1,5 +1,6 @@
 //! The hyperscope server: an axum backend-for-frontend between browsers and the sources.
 
+pub mod alerting;
 pub mod api;
 pub mod assets;
 pub mod auth;
@@ -13,7 +14,6 @@ pub mod ingest;
 pub mod pages;
 pub mod query;
 pub mod routes;
-pub mod rules;
 pub mod security;
 pub mod serve;
 pub mod state;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::background::Background;
 use crate::{
+    alerting::{self, Alerting, BuiltInRules, history::History},
     assets::Assets,
     auth::{Auth, LoginLink, random_text},
     config::Config,
@@ -51,7 +52,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let listener = listen::bind(config.listen)?;
     let pool = database::open(&config.data_dir).await?;
-    let auth = Auth::open(pool, (&config).into()).await?;
+    let auth = Auth::open(pool.clone(), (&config).into()).await?;
     let library = Library::load(config.dashboards_dir.as_deref())?;
 
     let limits = QueryLimits {
@@ -68,6 +69,10 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         None => Backend::Embedded(Arc::clone(&embedded)),
     };
 
+    let telemetry = Telemetry::default();
+    let (history, history_writer) = History::new(pool);
+    let alerting = Alerting::new(rule_settings(&config, mode), &embedded, &backend, history, telemetry.clone())?;
+
     let mut daemons: Vec<upstream::DaemonConfig> = config.daemons.iter().map(daemon).collect();
     let demo = match mode {
         Mode::Demo => {
@@ -83,14 +88,13 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let outlets = upstream::Outlets { events, samples: Arc::clone(&samples), metadata };
     let upstreams = Upstreams::start(daemons, Vec::new(), outlets, link_options(&config, mode), stop.clone())?;
 
-    let alerts = background::Alerts::new(&backend);
     let hub = Hub::new(
         random_text::<BOOT_ID_BYTES>()?,
         backend.clone(),
-        sources(&upstreams, &backend, &alerts),
+        sources(&upstreams, &backend, &alerting),
         stop.clone(),
     );
-    let telemetry = Telemetry::default();
+    alerting.attach(hub.clone());
     let state = AppState {
         auth: auth.clone(),
         assets: Assets::load(),
@@ -98,6 +102,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         backend: backend.clone(),
         embedded,
         exemplars: Exemplars::new(config.limits.exemplars),
+        alerting: alerting.clone(),
         upstreams: upstreams.clone(),
         hub: hub.clone(),
         telemetry: telemetry.clone(),
@@ -114,7 +119,8 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     background.forward_events(hub.clone(), received_events);
     background.watch_freshness(hub.clone(), upstreams.clone());
     background.publish_sources(hub.clone(), upstreams.clone(), backend.clone());
-    background.poll_alerts(hub.clone(), alerts, backend.clone());
+    background.poll_alerts(alerting.clone(), backend.clone());
+    background.evaluate_rules(alerting, history_writer);
     background.sample_ourselves(telemetry, samples, scrape_interval(&config, mode));
     background.keep_store(store.clone());
     background.stop_on_signal();
@@ -150,9 +156,6 @@ fn warn_of_idle_settings(config: &Config) {
     if config.alertmanager_url.is_some() {
         tracing::warn!("alertmanager_url is set, but this version does not use an Alertmanager");
     }
-    if !config.rules.is_empty() {
-        tracing::warn!("rules are set, but this version does not evaluate rules");
-    }
 }
 
 /// The lines that tell whoever started the server that it is ready.
@@ -174,6 +177,32 @@ fn scrape_interval(config: &Config, mode: Mode) -> Duration {
     }
 }
 
+/// Which rules are evaluated, and how.
+fn rule_settings(config: &Config, mode: Mode) -> alerting::Settings {
+    let is_wanted = config.rules_builtin.unwrap_or(mode == Mode::Demo || !config.daemons.is_empty());
+    let url = match &config.public_url {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => format!("{}://{}", if config.tls.is_some() { "https" } else { "http" }, config.listen),
+    };
+    alerting::Settings {
+        files: config.rules.clone(),
+        built_in: match (is_wanted, mode) {
+            (false, _) => BuiltInRules::None,
+            (true, Mode::Serve) => BuiltInRules::Daemons,
+            (true, Mode::Demo) => BuiltInRules::Demo,
+        },
+        off: config.rules_off.clone(),
+        interval: match mode {
+            Mode::Serve => config.evaluation_interval,
+            Mode::Demo => config.evaluation_interval.min(DEMO_INTERVAL),
+        },
+        around: rules::Surroundings {
+            external_labels: promql::labels::Labels::new(config.external_labels.clone()),
+            external_url: url,
+        },
+    }
+}
+
 fn link_options(config: &Config, mode: Mode) -> upstream::Options {
     upstream::Options {
         scrape_interval: scrape_interval(config, mode),
@@ -191,13 +220,13 @@ fn daemon(config: &crate::config::DaemonConfig) -> upstream::DaemonConfig {
     }
 }
 
-fn sources(upstreams: &Upstreams, backend: &Backend, alerts: &background::Alerts) -> Sources {
+fn sources(upstreams: &Upstreams, backend: &Backend, alerting: &Alerting) -> Sources {
     let (jobs, system, all, engine) = (upstreams.clone(), upstreams.clone(), upstreams.clone(), backend.clone());
-    let alerts = alerts.clone();
+    let alerting = alerting.clone();
     Sources {
         jobs: Box::new(move || Some(SnapshotData::Jobs { jobs: jobs.jobs() })),
         system: Box::new(move || Some(SnapshotData::System { system: system.system() })),
         upstreams: Box::new(move || Some(SnapshotData::Upstreams { upstreams: all_statuses(&all, &engine) })),
-        alerts: Box::new(move || Some(SnapshotData::Alerts(alerts.list()))),
+        alerts: Box::new(move || Some(SnapshotData::Alerts(alerting.list()))),
     }
 }

@@ -6,6 +6,7 @@ use model::upstream::UpstreamStatus;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    alerting::Alerting,
     assets::Assets,
     auth::Auth,
     config::{Config, Limits},
@@ -35,6 +36,8 @@ pub struct AppState {
     pub storage: Storage,
     /// The newest exemplars that were sent.
     pub exemplars: Exemplars,
+    /// Rules and alerts.
+    pub alerting: Alerting,
     /// The daemons.
     pub upstreams: Upstreams,
     /// Live topics.

@@ -181,7 +181,7 @@ fn apply_to_alerts(alerts: &mut Vec<Alert>, event: Event) {
             let firing = alerts.partition_point(|other| {
                 other.state == AlertState::Firing && (&other.severity, &other.name) < (&alert.severity, &alert.name)
             });
-            alerts.insert(firing, alert);
+            alerts.insert(firing, *alert);
         }
         Event::AlertResolved(alert) => {
             alerts.retain(|other| other.labels != alert.labels || other.name != alert.name);

@@ -117,6 +117,7 @@ fn alerts_and_sources_say_their_state_in_words() {
         description: String::new(),
         value: None,
         active_at: Some(NOW_MS - 60_000),
+        ..Alert::default()
     };
     let list = |alerts, unavailable| PanelData::Alerts(AlertList { alerts, unavailable });
     has(&html("alerts", "", |_| list(vec![alert], None)), &["QueueGrowing", "warning", "firing", "1 min ago"]);

@@ -207,10 +207,10 @@ pub enum Event {
     UpstreamStatus(UpstreamStatus),
     /// An alert began to fire.
     #[serde(rename = "alert.fired")]
-    AlertFired(Alert),
+    AlertFired(Box<Alert>),
     /// An alert is over.
     #[serde(rename = "alert.resolved")]
-    AlertResolved(Alert),
+    AlertResolved(Box<Alert>),
 }
 
 /// Names a job.
@@ -263,7 +263,7 @@ pub struct JobTransition {
 }
 
 /// State of an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum AlertState {
     /// True, but not for long enough.
@@ -271,11 +271,12 @@ pub enum AlertState {
     /// True for long enough.
     Firing,
     /// No longer true.
+    #[default]
     Inactive,
 }
 
 /// One alert, and data of `alert.fired` and `alert.resolved`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Alert {
     /// Name of its rule.
     pub name: String,
@@ -293,6 +294,60 @@ pub struct Alert {
     pub value: Option<f64>,
     /// Since when, in milliseconds since the Unix epoch.
     pub active_at: Option<i64>,
+    /// Since when it fires, in milliseconds since the Unix epoch; `None` while it is pending, and where the source does not tell.
+    #[serde(default)]
+    pub fired_at: Option<i64>,
+    /// When it ended, in milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub resolved_at: Option<i64>,
+    /// All annotations.
+    #[serde(default)]
+    pub annotations: Labels,
+    /// Annotation `runbook_url` or `runbook`: where it is written what to do.
+    #[serde(default)]
+    pub runbook: Option<String>,
+    /// The expression of its rule; empty where the source does not tell.
+    #[serde(default)]
+    pub expr: String,
+    /// The number that the expression is compared with, if it is.
+    #[serde(default)]
+    pub threshold: Option<AlertThreshold>,
+    /// Group of its rule; empty where the source does not tell.
+    #[serde(default)]
+    pub group: String,
+    /// File of its rule; empty where the source does not tell.
+    #[serde(default)]
+    pub file: String,
+    /// Who evaluates its rule: `hyperscope`, or the name of an engine.
+    #[serde(default)]
+    pub source: String,
+    /// Names it among all alerts, as Alertmanager does: a hash of its labels in hexadecimal digits.
+    #[serde(default)]
+    pub fingerprint: String,
+}
+
+/// A comparison of an expression with a number.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertThreshold {
+    /// What is compared, as PromQL: the line of a chart.
+    pub expr: String,
+    /// `>`, `>=`, `<`, `<=`, `==` or `!=`.
+    pub op: String,
+    /// The number.
+    pub value: f64,
+}
+
+/// A change of an alert's state, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AlertTransition {
+    /// When, in milliseconds since the Unix epoch.
+    pub at: i64,
+    /// The state before.
+    pub from: AlertState,
+    /// The state after, which `alert` has too.
+    pub to: AlertState,
+    /// The alert after it.
+    pub alert: Alert,
 }
 
 /// Alerts of the sources, or why there are none to show.

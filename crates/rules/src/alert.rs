@@ -160,6 +160,24 @@ impl Alert {
     }
 }
 
+/// Names an alert by its labels, as Alertmanager does: FNV-1a of the names and values in order, each ended by a byte that is in
+/// no text.
+#[must_use]
+pub fn fingerprint(labels: &Labels) -> u64 {
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+    let mut add = |text: &str| {
+        for byte in text.bytes().chain([255]) {
+            hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
+        }
+    };
+    for (name, value) in labels.iter() {
+        add(name);
+        add(value);
+    }
+    hash
+}
+
 /// Name of the series that says since when alerts are on, in seconds since the Unix epoch.
 pub(crate) const FOR_STATE: &str = "ALERTS_FOR_STATE";
 

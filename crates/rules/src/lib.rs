@@ -15,7 +15,7 @@ mod template;
 mod text;
 mod threshold;
 
-pub use alert::{Alert, AlertState, Annotations, Notification, RESEND_MS};
+pub use alert::{Alert, AlertState, Annotations, Notification, RESEND_MS, fingerprint};
 pub use file::{GroupSpec, Placed, RuleFile, RuleSpec, Span};
 pub use group::{Evaluation, Group, RuleHealth, Sink, World};
 pub use restore::{FOR_GRACE_MS, OUTAGE_TOLERANCE_MS};

@@ -33,6 +33,11 @@ impl ApiError {
         ApiError { status: StatusCode::NOT_FOUND, code: "not_found", message: message.into() }
     }
 
+    /// 500.
+    pub fn internal(message: impl Into<String>) -> Self {
+        ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, code: "internal", message: message.into() }
+    }
+
     /// 502: a source refused or failed.
     pub fn upstream(message: impl Into<String>) -> Self {
         ApiError { status: StatusCode::BAD_GATEWAY, code: "upstream", message: message.into() }

@@ -12,14 +12,15 @@ use axum::{
     routing::{get, post},
 };
 
-use crate::state::AppState;
+use crate::{alerting, state::AppState};
 
 /// Routes that any reader may use, to be nested under `/api`.
 pub fn reader_routes() -> Router<AppState> {
     Router::new()
         .route("/jobs", get(jobs::list))
         .route("/jobs/{daemon}/{id}", get(jobs::detail))
-        .route("/alerts", get(upstreams::alerts))
+        .route("/alerts", get(alerting::api::list))
+        .route("/alerts/history", get(alerting::api::past))
         .route("/upstreams", get(upstreams::list))
         .route("/live", get(live::poll))
         .route("/openapi.json", get(openapi::document))

@@ -1,7 +1,6 @@
-//! `/api/upstreams` and `/api/alerts`: the sources, and what they raise.
+//! `/api/upstreams`: the sources.
 
 use axum::{Json, extract::State};
-use model::live::{AlertList, SnapshotData, Topic};
 use serde_json::{Value, json};
 
 use crate::{auth::Principal, state::AppState, visible};
@@ -11,12 +10,4 @@ pub(super) async fn list(State(state): State<AppState>, principal: Principal) ->
     let mut statuses = state.statuses();
     statuses.retain(|status| visible::upstream(principal.scope(), status));
     Json(json!({ "upstreams": statuses }))
-}
-
-/// `GET /api/alerts`
-pub(super) async fn alerts(State(state): State<AppState>, principal: Principal) -> Json<AlertList> {
-    match state.hub.snapshot(principal.scope(), &Topic::Alerts) {
-        Some(SnapshotData::Alerts(alerts)) => Json(alerts),
-        _ => Json(AlertList::default()),
-    }
 }

@@ -7,8 +7,9 @@ use clap::{Args, Subcommand};
 
 use super::{check_store::CheckStore, say};
 use crate::{
+    alerting,
     config::{Config, Options, default_data_dir},
-    dashboards, rules,
+    dashboards,
 };
 
 /// `hyperscope check`
@@ -30,10 +31,11 @@ enum What {
         /// The file
         file: PathBuf,
     },
-    /// A file of alert and recording rules
+    /// Files of alert and recording rules
     Rules {
-        /// The file
-        file: PathBuf,
+        /// The files; may have wildcards
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
     },
     /// The stored series: reads all of them, changes nothing, also while a server runs
     Store(CheckStore),
@@ -52,12 +54,25 @@ impl CheckCommand {
                 dashboards::read(&file)?;
                 file
             }
-            What::Rules { file } => {
-                rules::read(&file)?;
-                file
-            }
             What::Store(store) => return store.run(),
+            What::Rules { files } => return check_rules(&files),
         };
         say(format_args!("{}: ok", file.display())).context("stdout")
     }
+}
+
+/// Looks each file over, and tells of all that are wrong.
+fn check_rules(patterns: &[PathBuf]) -> anyhow::Result<()> {
+    let mut wrong = Vec::new();
+    for file in alerting::expand(patterns)? {
+        match alerting::read(&file) {
+            Ok(rules) => {
+                let count = rules.rule_count();
+                say(format_args!("{}: ok, {count} {}", file.display(), if count == 1 { "rule" } else { "rules" }))
+                    .context("stdout")?;
+            }
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    if wrong.is_empty() { Ok(()) } else { Err(anyhow::anyhow!(wrong.join("\n"))) }
 }

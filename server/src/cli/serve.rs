@@ -5,7 +5,6 @@ use clap::Args;
 use super::{ConfigFile, logging};
 use crate::{
     config::{Config, Demo, Options, default_data_dir},
-    rules,
     serve::{self, Mode},
 };
 
@@ -44,10 +43,6 @@ impl DemoCommand {
 async fn run(file: &ConfigFile, given: Options, mode: Mode) -> anyhow::Result<()> {
     let config = Config::resolve(file.under(given)?, default_data_dir())?;
     logging::init(config.log_format);
-    for file in &config.rules {
-        rules::read(file)?;
-        tracing::warn!(file = %file.display(), "the rules are well-formed, but this version evaluates none: let Prometheus do so");
-    }
     if let Some(url) = &config.alertmanager_url {
         tracing::warn!(%url, "this version asks no Alertmanager: alerts are shown as Prometheus has them");
     }

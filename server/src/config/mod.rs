@@ -44,8 +44,16 @@ pub struct Config {
     pub prometheus_url: Option<Url>,
     /// Alertmanager that is shown.
     pub alertmanager_url: Option<Url>,
-    /// Files of rules.
+    /// Files of rules; may have wildcards.
     pub rules: Vec<PathBuf>,
+    /// Whether the rules that come with the program are evaluated, if said.
+    pub rules_builtin: Option<bool>,
+    /// Groups of rules that are switched off, by name.
+    pub rules_off: Vec<String>,
+    /// How often rules are evaluated whose group does not say it.
+    pub evaluation_interval: Duration,
+    /// Labels that tell this server's alerts from another's.
+    pub external_labels: Vec<(String, String)>,
     /// Directory of the operator's own dashboards.
     pub dashboards_dir: Option<PathBuf>,
     /// Whether queries may use what Prometheus calls experimental.

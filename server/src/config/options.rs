@@ -80,9 +80,21 @@ options! {
         /// Alertmanager to show and to silence alerts; not used by this version, which says so at its start
         #[arg(long, env = "HYPERSCOPE_ALERTMANAGER_URL", value_name = "URL")]
         pub alertmanager_url: Option<String>,
-        /// File of alert and recording rules, repeatable; not evaluated by this version, which says so at its start
+        /// File of alert and recording rules in Prometheus' format, repeatable; may have wildcards. Read again when it changes, and on SIGHUP
         #[arg(long, env = "HYPERSCOPE_RULES", value_name = "FILE", value_delimiter = ',')]
         pub rules: Option<Vec<PathBuf>>,
+        /// Evaluate the rules for daemons that come with the program [default: true where a daemon is watched]
+        #[arg(long, env = "HYPERSCOPE_RULES_BUILTIN", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+        pub rules_builtin: Option<bool>,
+        /// A group of rules to switch off, by its name; repeatable
+        #[arg(long, env = "HYPERSCOPE_RULES_OFF", value_name = "GROUP", value_delimiter = ',')]
+        pub rules_off: Option<Vec<String>>,
+        /// How often rules are evaluated whose group does not say it [default: 15s]
+        #[arg(long, env = "HYPERSCOPE_EVALUATION_INTERVAL", value_name = "DURATION")]
+        pub evaluation_interval: Option<Period>,
+        /// A label that tells this server's alerts from another's, repeatable; templates see it as $externalLabels
+        #[arg(long, env = "HYPERSCOPE_EXTERNAL_LABELS", value_name = "NAME=VALUE", value_delimiter = ',')]
+        pub external_labels: Option<Vec<String>>,
         /// Directory of dashboards of your own, YAML; they replace built-in ones of the same uid
         #[arg(long, env = "HYPERSCOPE_DASHBOARDS_DIR", value_name = "DIR")]
         pub dashboards_dir: Option<PathBuf>,

@@ -21,6 +21,7 @@ const DEFAULT_SESSION_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 const DEFAULT_RETENTION: Duration = Duration::from_secs(15 * 86_400);
 const DEFAULT_OUT_OF_ORDER: Duration = Duration::from_secs(600);
 const DEFAULT_SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
+const DEFAULT_EVALUATION_INTERVAL: Duration = Duration::from_secs(15);
 const DEFAULT_SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_HISTORY: Duration = Duration::from_secs(6 * 3_600);
 const DEFAULT_JOBS_PER_MINUTE: f64 = daemon_sim::world::USUAL_JOBS_PER_MINUTE;
@@ -144,6 +145,14 @@ impl Config {
             prometheus_url: url("prometheus_url", given.prometheus_url.as_deref())?,
             alertmanager_url: url("alertmanager_url", given.alertmanager_url.as_deref())?,
             rules: given.rules.unwrap_or_default(),
+            rules_builtin: given.rules_builtin,
+            rules_off: given.rules_off.unwrap_or_default(),
+            evaluation_interval: positive(
+                "evaluation_interval",
+                given.evaluation_interval,
+                DEFAULT_EVALUATION_INTERVAL,
+            )?,
+            external_labels: external_labels(given.external_labels.unwrap_or_default())?,
             dashboards_dir: given.dashboards_dir,
             promql_experimental: given.promql_experimental.unwrap_or(true),
             retention: positive("retention", given.retention, DEFAULT_RETENTION)?,
@@ -203,6 +212,21 @@ fn admin_token(token: Secret) -> Result<Secret, ConfigError> {
         let message = format!("needs 32 to 128 letters, digits, `-`, `_`, `.` or `~`; {length} characters were given");
         Err(wrong("admin_token", message))
     }
+}
+
+/// Reads `NAME=VALUE`, for labels.
+fn external_labels(given: Vec<String>) -> Result<Vec<(String, String)>, ConfigError> {
+    let is_name = |name: &str| {
+        name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
+            && name.chars().next().is_some_and(|first| !first.is_ascii_digit())
+    };
+    given
+        .into_iter()
+        .map(|label| match label.split_once('=') {
+            Some((name, value)) if is_name(name) => Ok((name.to_owned(), value.to_owned())),
+            _ => Err(wrong("external_labels", format!("{label:?} is not a label: write one as region=eu"))),
+        })
+        .collect()
 }
 
 /// Sources of `frame-ancestors`, none of which may break out of the directive.

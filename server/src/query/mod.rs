@@ -6,11 +6,11 @@ pub mod api;
 pub mod embedded;
 pub mod envelope;
 pub(crate) mod json;
-mod params;
+pub(crate) mod params;
 pub mod prometheus;
 mod request;
 mod scope;
-mod within;
+pub(crate) mod within;
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@ use super::{ErrorKind, QueryError};
 const MAX_FORM_BYTES: usize = 1 << 20;
 
 /// Names and values in the order of the request, query string first.
-pub(super) struct Params(Vec<(String, String)>);
+pub(crate) struct Params(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequest<S> for Params {
     type Rejection = QueryError;
@@ -40,44 +40,44 @@ fn bad_data(message: String) -> QueryError {
 
 impl Params {
     /// No parameters.
-    pub(super) fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Params(Vec::new())
     }
 
     /// The first value of a parameter.
-    pub(super) fn get(&self, name: &str) -> Option<&str> {
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
     }
 
     /// All values of a parameter that may be repeated.
-    pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
         self.0.iter().filter(move |(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
     }
 
     /// Everything, for passing it on.
-    pub(super) fn pairs(&self) -> &[(String, String)] {
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
     /// A parameter that must be there.
-    pub(super) fn required(&self, name: &str) -> Result<&str, QueryError> {
+    pub(crate) fn required(&self, name: &str) -> Result<&str, QueryError> {
         self.get(name)
             .filter(|value| !value.is_empty())
             .ok_or_else(|| bad_data(format!("invalid parameter {name:?}: it is missing")))
     }
 
     /// A time: RFC 3339 or Unix seconds with a fraction, as milliseconds.
-    pub(super) fn time_ms(&self, name: &str) -> Result<Option<i64>, QueryError> {
+    pub(crate) fn time_ms(&self, name: &str) -> Result<Option<i64>, QueryError> {
         self.get(name).map(|text| parse_time_ms(name, text)).transpose()
     }
 
     /// A duration: seconds with a fraction or a Prometheus duration, as milliseconds.
-    pub(super) fn duration_ms(&self, name: &str) -> Result<Option<i64>, QueryError> {
+    pub(crate) fn duration_ms(&self, name: &str) -> Result<Option<i64>, QueryError> {
         self.get(name).map(|text| parse_duration_ms(name, text)).transpose()
     }
 
     /// A count; 0 means no limit, as in Prometheus.
-    pub(super) fn limit(&self) -> Result<Option<usize>, QueryError> {
+    pub(crate) fn limit(&self) -> Result<Option<usize>, QueryError> {
         self.get("limit")
             .map(|text| {
                 text.parse().map_err(|_| bad_data(format!("invalid parameter \"limit\": {text:?} is not a number")))

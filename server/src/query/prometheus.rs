@@ -23,6 +23,9 @@ use crate::clock::now_ms;
 /// Parameters of a request that has none.
 const NO_PARAMETERS: &[(&str, &str)] = &[];
 
+/// Names the engine among the sources.
+const SOURCE: &str = "prometheus";
+
 /// A client of one engine.
 pub struct Prometheus {
     client: reqwest::Client,
@@ -271,7 +274,7 @@ impl Prometheus {
     pub fn status(&self) -> UpstreamStatus {
         let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
         UpstreamStatus {
-            name: "prometheus".to_owned(),
+            name: SOURCE.to_owned(),
             kind: UpstreamKind::Prometheus,
             state: health.state,
             since_ms: health.since_ms,
@@ -351,19 +354,28 @@ struct PrometheusAlert {
 }
 
 impl From<PrometheusAlert> for Alert {
-    fn from(mut alert: PrometheusAlert) -> Self {
+    fn from(alert: PrometheusAlert) -> Self {
         let text = |from: &Labels, name: &str| from.get(name).cloned().unwrap_or_default();
         Alert {
             name: text(&alert.labels, "alertname"),
             state: if alert.state == "firing" { AlertState::Firing } else { AlertState::Pending },
             severity: text(&alert.labels, "severity"),
-            summary: alert.annotations.remove("summary").unwrap_or_default(),
-            description: alert.annotations.remove("description").unwrap_or_default(),
+            summary: text(&alert.annotations, "summary"),
+            description: text(&alert.annotations, "description"),
             value: alert.value.parse().ok(),
             active_at: alert.active_at.and_then(|at| at.parse::<jiff::Timestamp>().ok()).map(|at| at.as_millisecond()),
+            runbook: alert.annotations.get("runbook_url").or_else(|| alert.annotations.get("runbook")).cloned(),
+            fingerprint: fingerprint(&alert.labels),
             labels: alert.labels,
+            annotations: alert.annotations,
+            source: SOURCE.to_owned(),
+            ..Alert::default()
         }
     }
+}
+
+fn fingerprint(labels: &Labels) -> String {
+    format!("{:016x}", rules::fingerprint(&promql::labels::Labels::new(labels.clone())))
 }
 
 fn kind_of(error_type: Option<&str>) -> ErrorKind {

@@ -43,7 +43,7 @@ impl Scope {
     ///
     /// # Errors
     /// The query or a selector cannot be read.
-    pub(super) fn request(
+    pub(crate) fn request(
         &self,
         path: impl Into<String>,
         reads: Reads,

@@ -33,14 +33,14 @@ fn keep_alerts(alerts: &mut Value, scope: &Scope) {
 }
 
 /// Keeps of the data of `/alerts` the alerts in the scope.
-pub(super) fn alerts(data: &mut Value, scope: &Scope) {
+pub(crate) fn alerts(data: &mut Value, scope: &Scope) {
     if let Some(alerts) = data.get_mut("alerts") {
         keep_alerts(alerts, scope);
     }
 }
 
 /// Keeps of the data of `/rules` the alerts in the scope; a rule's state is that of the alerts kept.
-pub(super) fn rules(data: &mut Value, scope: &Scope) {
+pub(crate) fn rules(data: &mut Value, scope: &Scope) {
     let groups = data.get_mut("groups").and_then(Value::as_array_mut);
     let of_group = |group: &'_ mut Value| -> Vec<Value> {
         group.get_mut("rules").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default()

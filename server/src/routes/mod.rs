@@ -27,7 +27,7 @@ use tower_http::{
 };
 
 use crate::{
-    api, auth,
+    alerting, api, auth,
     ingest::{Ingest, IngestLimits},
     pages, query,
     security::secure_headers,
@@ -51,7 +51,9 @@ pub fn router(state: &AppState) -> Router {
     let readers = Router::new().nest("/api", api::reader_routes()).layer(middleware::from_fn(v1::whole_readers_only));
     let readers = auth::require(readers.merge(pages).nest("/api", api::dashboard_routes()), auth, Role::reads);
     let operators = auth::require(Router::new().nest("/api", api::operator_routes()), auth, Role::operates);
-    let prometheus = query::api::routes().layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
+    let prometheus = query::api::routes()
+        .merge(alerting::api::prometheus_routes())
+        .layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
     let federation =
         query::api::federation().layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
     let about_store = state.storage.reader_routes().layer(middleware::from_fn(v1::all_series_only));

@@ -1,14 +1,8 @@
 //! What goes on beside the requests. Each task is owned here, and ends when the server stops.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use model::{
-    live::{AlertList, Event},
-    upstream::UpstreamStatus,
-};
+use model::{live::Event, upstream::UpstreamStatus};
 use promql::{
     labels::{Labels, METRIC_NAME},
     source::{Point, SampleSink},
@@ -18,6 +12,7 @@ use tokio::{sync::broadcast, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    alerting::{Alerting, history},
     cli::stop_signal,
     clock::now_ms,
     query::Backend,
@@ -87,17 +82,20 @@ impl Background {
         });
     }
 
-    /// Follows the alerts of the engine.
-    pub(super) fn poll_alerts(&mut self, hub: Hub, alerts: Alerts, backend: Backend) {
+    /// Evaluates rules, and remembers what alerts did.
+    pub(super) fn evaluate_rules(&mut self, alerting: Alerting, history: history::Writer) {
+        self.tasks.spawn(alerting.run(self.stop.clone()));
+        self.tasks.spawn(history.run(self.stop.clone()));
+    }
+
+    /// Follows the alerts of the engine's own rules.
+    pub(super) fn poll_alerts(&mut self, alerting: Alerting, backend: Backend) {
         let Backend::Prometheus(engine) = backend else { return };
         self.every(ALERT_INTERVAL, move || {
-            let (hub, alerts, engine) = (hub.clone(), alerts.clone(), Arc::clone(&engine));
+            let (alerting, engine) = (alerting.clone(), Arc::clone(&engine));
             async move {
                 engine.probe().await;
-                let list = engine.alerts().await;
-                for event in alerts.replace(list) {
-                    hub.publish(event);
-                }
+                alerting.replace_upstream(engine.alerts().await);
             }
         });
     }
@@ -179,45 +177,6 @@ fn trouble(statuses: &[UpstreamStatus]) -> Option<(i64, String)> {
         })
         .collect();
     Some((since, reasons.join("; ")))
-}
-
-/// The alerts known now. A cheap handle.
-#[derive(Clone)]
-pub(super) struct Alerts(Arc<Mutex<AlertList>>);
-
-impl Alerts {
-    /// No alerts yet, or the reason why there are none.
-    pub(super) fn new(backend: &Backend) -> Self {
-        let unavailable = match backend {
-            Backend::Embedded(_) => Some("The embedded store has no alert rules.".to_owned()),
-            Backend::Prometheus(_) => None,
-        };
-        Alerts(Arc::new(Mutex::new(AlertList { alerts: Vec::new(), unavailable })))
-    }
-
-    /// The alerts known now.
-    pub(super) fn list(&self) -> AlertList {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Replaces what is known and returns what happened in between.
-    fn replace(&self, new: AlertList) -> Vec<Event> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fired = new
-            .alerts
-            .iter()
-            .filter(|alert| !known.alerts.iter().any(|old| old.labels == alert.labels && old.state == alert.state))
-            .map(|alert| Event::AlertFired(alert.clone()));
-        let resolved = known
-            .alerts
-            .iter()
-            .filter(|old| !new.alerts.iter().any(|alert| alert.labels == old.labels))
-            .map(|old| Event::AlertResolved(old.clone()));
-        // What could not be asked for has not resolved.
-        let events = if new.unavailable.is_some() { Vec::new() } else { fired.chain(resolved).collect() };
-        *known = new;
-        events
-    }
 }
 
 /// Keeps what scrapes tell of metric families in the store.

@@ -1,6 +1,7 @@
 //! What the server tells of itself and of the machine it runs on.
 
 mod host;
+mod rules;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -8,6 +9,7 @@ use std::sync::{
 };
 
 use self::host::Host;
+pub use self::rules::RuleCounters;
 
 /// Type of a metric, in the exposition format's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +43,7 @@ struct Shared {
     sockets_opened: AtomicU64,
     pages: AtomicU64,
     host: Mutex<Host>,
+    rules: RuleCounters,
 }
 
 /// An open socket; counted until dropped.
@@ -64,6 +67,12 @@ impl Telemetry {
     /// Counts a page that was drawn.
     pub fn page_drawn(&self) {
         self.0.pages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counters of the evaluation of rules.
+    #[must_use]
+    pub fn rules(&self) -> &RuleCounters {
+        &self.0.rules
     }
 
     /// All metrics now. Reading the machine takes about a millisecond.
@@ -90,6 +99,7 @@ impl Telemetry {
                 value: self.0.pages.load(Ordering::Relaxed) as f64,
             },
         ];
+        self.0.rules.gather(&mut metrics);
         self.0.host.lock().unwrap_or_else(PoisonError::into_inner).gather(&mut metrics);
         metrics
     }

@@ -216,6 +216,7 @@ fn alert(wire: AlertWire, redactor: &Redactor) -> Alert {
         description: text(wire.description),
         value: wire.value.number(),
         active_at: wire.active_at.time_ms(),
+        ..Alert::default()
     }
 }
 

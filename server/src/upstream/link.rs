@@ -168,7 +168,7 @@ impl Link {
             }),
             Message::Alert(mut alert) => {
                 alert.labels.insert("daemon".to_owned(), self.name.clone());
-                let _ = self.events.send(Event::AlertFired(*alert));
+                let _ = self.events.send(Event::AlertFired(alert));
             }
             Message::Other => {}
         }

@@ -266,6 +266,14 @@ impl Hub {
         }
     }
 
+    /// Tells those who follow the alerts the whole list anew.
+    pub fn publish_alerts(&self) {
+        self.0.topics.alerts.publish_snapshot();
+        for scoped in self.scoped() {
+            scoped.topics.alerts.publish_snapshot();
+        }
+    }
+
     /// Waits for the tasks of the live queries, after `stop` was cancelled; gives up after `patience`.
     pub async fn ended(&self, patience: Duration) {
         let mut tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));

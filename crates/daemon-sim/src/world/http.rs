@@ -69,7 +69,7 @@ pub(crate) static ROUTES: [Route; 11] = [
         method: "GET",
         path: "/vms/list",
         weight: 0.03,
-        median: 0.42,
+        median: 0.17,
         statuses: &[(200, 0.97), (500, 0.02), (503, 0.01)],
     },
 ];

@@ -6,7 +6,6 @@ mod exemplars;
 mod federate;
 mod metadata;
 mod query;
-mod rules;
 mod series;
 mod status;
 mod syntax;
@@ -31,8 +30,6 @@ pub fn routes() -> Router<AppState> {
         .route("/metadata", get(metadata::metadata))
         .route("/targets", get(targets::targets))
         .route("/scrape_pools", get(targets::pools))
-        .route("/alerts", get(rules::alerts))
-        .route("/rules", get(rules::rules))
         .route("/status/buildinfo", get(status::buildinfo))
         .route("/status/runtimeinfo", get(status::runtimeinfo))
         .route("/status/flags", get(status::flags))

@@ -1,0 +1,159 @@
+//! `/api/v1/rules` and `/api/v1/alerts` in Prometheus' shape, and the JSON of pages: `/api/alerts`, `/api/alerts/history`.
+
+use axum::{
+    Json, Router,
+    extract::{Query, State},
+    response::Response,
+    routing::get,
+};
+use model::live::{AlertList, AlertTransition};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    history::{self, MAX_ANSWER},
+    view::{Wanted, alert_json},
+};
+use crate::{
+    api::error::ApiError,
+    auth::Principal,
+    query::{Backend, ErrorKind, QueryError, Reads, envelope::annotated_raw, params::Params, within},
+    state::AppState,
+    visible,
+};
+
+/// Changes in one answer unless asked for more.
+const USUAL_ANSWER: usize = 1_000;
+
+/// The routes in Prometheus' shape, to be nested under `/api/v1`.
+pub fn prometheus_routes() -> Router<AppState> {
+    Router::new().route("/rules", get(rules)).route("/alerts", get(alerts))
+}
+
+fn bad_data(message: impl Into<String>) -> QueryError {
+    QueryError::new(ErrorKind::BadData, message)
+}
+
+impl Wanted {
+    /// The parameters of `/api/v1/rules`.
+    fn of(params: &Params) -> Result<Self, QueryError> {
+        let all = |name: &str| params.all(name).map(str::to_owned).collect::<Vec<_>>();
+        let selectors = params.all("match[]").map(promql::parse_selector).collect::<Result<_, _>>();
+        Ok(Wanted {
+            is_alerting: match params.get("type").unwrap_or_default() {
+                "" => None,
+                "alert" => Some(true),
+                "record" => Some(false),
+                other => {
+                    return Err(bad_data(format!("invalid parameter \"type\": not supported value {other:?}")));
+                }
+            },
+            names: all("rule_name[]"),
+            groups: all("rule_group[]"),
+            files: all("file[]"),
+            selectors: selectors.map_err(|error| bad_data(format!("invalid parameter \"match[]\": {error}")))?,
+            leaves_out_alerts: match params.get("exclude_alerts").unwrap_or_default() {
+                "" | "false" | "0" | "f" | "F" | "FALSE" | "False" => false,
+                "true" | "1" | "t" | "T" | "TRUE" | "True" => true,
+                other => {
+                    let message = format!("invalid parameter \"exclude_alerts\": {other:?} is not true or false");
+                    return Err(bad_data(message));
+                }
+            },
+        })
+    }
+}
+
+/// What an engine elsewhere answers, each item of `list` labelled with its name; and why it did not answer, if it did not.
+async fn upstream(
+    backend: &Backend,
+    principal: &Principal,
+    path: &str,
+    params: &Params,
+    list: &str,
+) -> Result<(Vec<Value>, Vec<String>), QueryError> {
+    let Backend::Prometheus(engine) = backend else { return Ok((Vec::new(), Vec::new())) };
+    let request = principal.scope().request(path, Reads::Nothing, params)?;
+    let source = engine.status().name;
+    match engine.json(&request).await {
+        Ok(mut data) => {
+            let mut items = match data.get_mut(list).map(Value::take) {
+                Some(Value::Array(items)) => items,
+                _ => Vec::new(),
+            };
+            for item in items.iter_mut().filter_map(Value::as_object_mut) {
+                item.insert("source".to_owned(), source.clone().into());
+            }
+            Ok((items, Vec::new()))
+        }
+        Err(error) if error.kind == ErrorKind::BadData => Err(error),
+        Err(error) => Ok((Vec::new(), vec![format!("{source}: {}", error.message)])),
+    }
+}
+
+/// `GET /api/v1/rules`
+async fn rules(State(state): State<AppState>, principal: Principal, params: Params) -> Result<Response, QueryError> {
+    let wanted = Wanted::of(&params)?;
+    let mut groups: Vec<Value> = state.alerting.0.views().iter().filter_map(|view| view.json(&wanted)).collect();
+    let (theirs, warnings) = upstream(&state.backend, &principal, "rules", &params, "groups").await?;
+    groups.extend(theirs);
+    let mut data = json!({ "groups": groups });
+    if !principal.scope().is_all() {
+        within::rules(&mut data, principal.scope());
+    }
+    Ok(annotated_raw(&data.to_string(), &warnings, &[]))
+}
+
+/// `GET /api/v1/alerts`
+async fn alerts(State(state): State<AppState>, principal: Principal, params: Params) -> Result<Response, QueryError> {
+    let views = state.alerting.0.views();
+    let ours = views.iter().flat_map(|view| &view.rules).flat_map(|rule| &rule.alerts);
+    let mut alerts: Vec<Value> = ours.map(alert_json).collect();
+    let (theirs, warnings) = upstream(&state.backend, &principal, "alerts", &params, "alerts").await?;
+    alerts.extend(theirs);
+    let mut data = json!({ "alerts": alerts });
+    if !principal.scope().is_all() {
+        within::alerts(&mut data, principal.scope());
+    }
+    Ok(annotated_raw(&data.to_string(), &warnings, &[]))
+}
+
+/// `GET /api/alerts`
+pub(crate) async fn list(State(state): State<AppState>, principal: Principal) -> Json<AlertList> {
+    let mut list = state.alerting.list();
+    list.alerts.retain(|alert| visible::alert(principal.scope(), alert));
+    Json(list)
+}
+
+/// Parameters of `/api/alerts/history`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct HistoryParams {
+    /// Milliseconds since the Unix epoch.
+    since: Option<i64>,
+    /// Milliseconds since the Unix epoch.
+    until: Option<i64>,
+    /// Name of the alert.
+    name: Option<String>,
+    /// Most changes.
+    limit: Option<usize>,
+}
+
+/// `GET /api/alerts/history`
+pub(crate) async fn past(
+    State(state): State<AppState>,
+    principal: Principal,
+    Query(params): Query<HistoryParams>,
+) -> Result<Json<Value>, ApiError> {
+    let wanted = history::Wanted {
+        since_ms: params.since,
+        until_ms: params.until,
+        name: params.name.filter(|name| !name.is_empty()),
+        limit: params.limit.unwrap_or(USUAL_ANSWER).min(MAX_ANSWER),
+    };
+    let mut transitions: Vec<AlertTransition> = state.alerting.history().read(&wanted).await.map_err(|error| {
+        tracing::error!(%error, "the history of alerts could not be read");
+        ApiError::internal("the history of alerts could not be read: the server's log says why")
+    })?;
+    transitions.retain(|change| visible::alert(principal.scope(), &change.alert));
+    Ok(Json(json!({ "transitions": transitions })))
+}

@@ -1,0 +1,418 @@
+//! Rules at work: files are read and read again, groups evaluated, and those who look told what changed.
+//!
+//! [`Alerting`] is the handle. [`Alerting::run`] owns a task for each group, and ends with the server.
+
+pub mod api;
+mod engine;
+mod files;
+pub mod history;
+mod running;
+mod view;
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    time::Duration,
+};
+
+use model::live::{Alert, AlertList, AlertState, AlertTransition, Event};
+use rules::{Evaluation, Group, Notification, Surroundings};
+use tokio::{
+    sync::{Semaphore, broadcast},
+    task::JoinSet,
+    time::MissedTickBehavior,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use self::files::{BuiltInRules, FilesError, expand, read};
+pub use self::view::SOURCE;
+
+use self::{
+    engine::{OverPrometheus, OverStore},
+    files::{Loaded, Text},
+    history::History,
+    running::Running,
+    view::GroupView,
+};
+use crate::{
+    clock::now_ms,
+    query::{Backend, embedded::Embedded},
+    telemetry::{RuleCounters, Telemetry},
+    ws::hub::Hub,
+};
+
+/// How often the files are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(3);
+/// Batches that a listener may be behind before it loses the oldest.
+const NOTIFICATION_QUEUE: usize = 256;
+
+/// Which rules are evaluated, and how.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Files of rules; may have wildcards.
+    pub files: Vec<PathBuf>,
+    /// Rules that come with the program.
+    pub built_in: BuiltInRules,
+    /// Names of groups that are switched off.
+    pub off: Vec<String>,
+    /// How often groups that do not say so themselves are evaluated.
+    pub interval: Duration,
+    /// What all rules have in common.
+    pub around: Surroundings,
+}
+
+/// The rules at work. A cheap handle.
+#[derive(Clone)]
+pub struct Alerting(Arc<Shared>);
+
+struct Shared {
+    settings: Settings,
+    here: OverStore,
+    /// Where other rules than the built-in ones are evaluated, if not over our store.
+    elsewhere: Option<OverPrometheus>,
+    groups: RwLock<Vec<Arc<Running>>>,
+    /// The files that the groups are of.
+    texts: Mutex<Vec<Text>>,
+    /// Why the files are not those in use, if they are not.
+    trouble: Mutex<Option<String>>,
+    /// Alerts of an engine's own rules.
+    upstream: Mutex<AlertList>,
+    notifications: broadcast::Sender<Arc<[Notification]>>,
+    history: History,
+    hub: OnceLock<Hub>,
+    counters: Counters,
+    /// How many groups are evaluated at the same time.
+    slots: Arc<Semaphore>,
+}
+
+/// The counters of rules in the server's telemetry.
+struct Counters(Telemetry);
+
+impl std::ops::Deref for Counters {
+    type Target = RuleCounters;
+
+    fn deref(&self) -> &RuleCounters {
+        self.0.rules()
+    }
+}
+
+impl Alerting {
+    /// Reads the rules. Nothing is evaluated before [`Alerting::run`].
+    ///
+    /// # Errors
+    /// A file of rules cannot be read or is wrong.
+    pub fn new(
+        settings: Settings,
+        embedded: &Embedded,
+        backend: &Backend,
+        history: History,
+        telemetry: Telemetry,
+    ) -> Result<Self, FilesError> {
+        let texts = files::texts(settings.built_in, &settings.files)?;
+        let loaded = files::parse(&texts)?;
+        let elsewhere = match backend {
+            Backend::Embedded(_) => None,
+            Backend::Prometheus(engine) => Some(OverPrometheus(Arc::clone(engine))),
+        };
+        let shared = Shared {
+            here: OverStore::new(embedded),
+            elsewhere,
+            groups: RwLock::default(),
+            texts: Mutex::new(texts),
+            trouble: Mutex::default(),
+            upstream: Mutex::default(),
+            notifications: broadcast::channel(NOTIFICATION_QUEUE).0,
+            history,
+            hub: OnceLock::new(),
+            counters: Counters(telemetry),
+            slots: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
+            settings,
+        };
+        let groups = shared.groups_of(&loaded, false);
+        let running = groups
+            .into_iter()
+            .map(|(group, is_built_in)| Arc::new(Running::new(group, is_built_in, false, CancellationToken::new())));
+        *shared.groups.write().unwrap_or_else(PoisonError::into_inner) = running.collect();
+        Ok(Alerting(Arc::new(shared)))
+    }
+
+    /// Tells who is told of changes from now on.
+    pub fn attach(&self, hub: Hub) {
+        // There is one hub, made after this.
+        let _ = self.0.hub.set(hub);
+    }
+
+    /// What a notifier is told: after each evaluation the alerts that are due, as Prometheus tells an Alertmanager, each again
+    /// every minute while it fires and once when it ends. A listener that is too slow loses the oldest batches, and hears of
+    /// what still fires within a minute.
+    #[must_use]
+    pub fn notifications(&self) -> broadcast::Receiver<Arc<[Notification]>> {
+        self.0.notifications.subscribe()
+    }
+
+    /// Alerts that are pending or fire, of our rules and of the engine's.
+    #[must_use]
+    pub fn list(&self) -> AlertList {
+        let upstream = self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let views = self.0.views();
+        let mut alerts: Vec<Alert> = views.iter().flat_map(|view| view.alerts()).collect();
+        alerts.extend(upstream.alerts);
+        let severity = |alert: &Alert| match alert.severity.as_str() {
+            "critical" => 0,
+            "warning" => 1,
+            _ => 2,
+        };
+        alerts.sort_by_cached_key(|alert| {
+            (alert.state != AlertState::Firing, severity(alert), alert.name.clone(), alert.labels.clone())
+        });
+        let unavailable = match (views.is_empty(), upstream.unavailable, self.0.elsewhere.is_some()) {
+            (_, Some(reason), _) => Some(reason),
+            (true, None, false) => {
+                Some("No rules are evaluated: give files of them by --rules, or a daemon to watch.".to_owned())
+            }
+            _ => None,
+        };
+        AlertList { unavailable: unavailable.filter(|_| alerts.is_empty()), alerts }
+    }
+
+    /// Changes of alerts' states in the past.
+    #[must_use]
+    pub fn history(&self) -> &History {
+        &self.0.history
+    }
+
+    /// Why the files of rules are not those in use, if they are not: with file and line.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces what is known of the alerts of an engine's own rules, and tells what changed.
+    pub fn replace_upstream(&self, new: AlertList) {
+        // What could not be asked for has not resolved.
+        let mut known = self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        if new.unavailable.is_some() {
+            *known = AlertList { alerts: std::mem::take(&mut known.alerts), unavailable: new.unavailable };
+            return;
+        }
+        let at = now_ms();
+        let change = |from: AlertState, to: AlertState, alert: &Alert| AlertTransition {
+            at,
+            from,
+            to,
+            alert: Alert { state: to, ..alert.clone() },
+        };
+        let before = |alert: &Alert| {
+            known.alerts.iter().find(|old| old.labels == alert.labels).map_or(AlertState::Inactive, |old| old.state)
+        };
+        let begun = new.alerts.iter().map(|alert| change(before(alert), alert.state, alert));
+        let over = known
+            .alerts
+            .iter()
+            .filter(|old| !new.alerts.iter().any(|alert| alert.labels == old.labels))
+            .map(|old| change(old.state, AlertState::Inactive, old));
+        let changes: Vec<AlertTransition> = begun.chain(over).filter(|change| change.from != change.to).collect();
+        *known = new;
+        drop(known);
+        self.0.tell(changes);
+    }
+
+    /// Evaluates the rules, and reads the files anew when they change or the process gets SIGHUP, until `stop` is cancelled.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut tasks = JoinSet::new();
+        for group in self.0.groups() {
+            tasks.spawn(group.run(Arc::clone(&self.0)));
+        }
+        let mut looks = tokio::time::interval(LOOK_INTERVAL);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut hangups = Hangups::new();
+        loop {
+            let is_told = tokio::select! {
+                _ = looks.tick() => false,
+                () = hangups.next() => true,
+                () = stop.cancelled() => break,
+            };
+            while tasks.try_join_next().is_some() {}
+            for group in self.reload(is_told).await {
+                tasks.spawn(group.run(Arc::clone(&self.0)));
+            }
+        }
+        for group in self.0.groups() {
+            group.stop();
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Reads the files, and replaces what changed; the groups that are new. What is wrong keeps the old rules.
+    async fn reload(&self, is_told: bool) -> Vec<Arc<Running>> {
+        let shared = Arc::clone(&self.0);
+        let read = tokio::task::spawn_blocking(move || {
+            let texts = files::texts(shared.settings.built_in, &shared.settings.files);
+            let mut known = shared.texts.lock().unwrap_or_else(PoisonError::into_inner);
+            match texts {
+                Ok(texts) if texts == *known && !is_told => Ok(None),
+                Ok(texts) => {
+                    // The same mistake is told once, not at each look.
+                    known.clone_from(&texts);
+                    files::parse(&texts).map(Some)
+                }
+                Err(error) => Err(error),
+            }
+        })
+        .await;
+        match read {
+            Ok(Ok(None)) => Vec::new(),
+            Ok(Ok(Some(loaded))) => {
+                let new = self.0.replace(&loaded);
+                *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.0.counters.set_reloaded(true);
+                tracing::info!(groups = self.0.groups().len(), new = new.len(), "read the rules");
+                new
+            }
+            Ok(Err(error)) => {
+                self.0.refuse(error.to_string());
+                Vec::new()
+            }
+            Err(error) => {
+                self.0.refuse(format!("reading the rules broke off: {error}"));
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn groups(&self) -> Vec<Arc<Running>> {
+        self.groups.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn views(&self) -> Vec<Arc<GroupView>> {
+        self.groups().iter().map(|group| group.view()).collect()
+    }
+
+    /// Groups of files, without those that are switched off, and whether they come with the program.
+    fn groups_of(&self, loaded: &[Loaded], is_restored: bool) -> Vec<(Group, bool)> {
+        let interval_ms = i64::try_from(self.settings.interval.as_millis()).unwrap_or(i64::MAX);
+        let mut groups = Vec::new();
+        for file in loaded {
+            for placed in &file.rules.groups {
+                if self.settings.off.contains(&placed.value.name) {
+                    continue;
+                }
+                match Group::new(&file.file, &placed.value, interval_ms, is_restored) {
+                    Ok(group) => groups.push((group, file.is_built_in)),
+                    // The file was checked: this is a fault of ours.
+                    Err(error) => tracing::error!(file = file.file, group = placed.value.name, error, "not evaluated"),
+                }
+            }
+        }
+        groups
+    }
+
+    /// Replaces the groups that changed; those that are new.
+    fn replace(&self, loaded: &[Loaded]) -> Vec<Arc<Running>> {
+        let mut old: HashMap<(String, String), Arc<Running>> =
+            self.groups().into_iter().map(|group| ((group.file.clone(), group.name.clone()), group)).collect();
+        let mut all = Vec::new();
+        let mut new = Vec::new();
+        for (mut group, is_built_in) in self.groups_of(loaded, true) {
+            match old.remove(&(group.file.clone(), group.name.clone())) {
+                Some(running) if running.is_same(&group) => all.push(running),
+                before => {
+                    if let Some(before) = before {
+                        group.take_state(before.retire());
+                    }
+                    let running = Arc::new(Running::new(group, is_built_in, true, CancellationToken::new()));
+                    new.push(Arc::clone(&running));
+                    all.push(running);
+                }
+            }
+        }
+        *self.groups.write().unwrap_or_else(PoisonError::into_inner) = all;
+        for gone in old.into_values() {
+            let ends = gone.retire().ends(now_ms());
+            if let Err(error) = rules::Sink::append(&self.here, &ends) {
+                tracing::warn!(error, group = gone.name, "the series of rules that are gone could not be ended");
+            }
+        }
+        if let Some(hub) = self.hub.get() {
+            hub.publish_alerts();
+        }
+        new
+    }
+
+    fn refuse(&self, error: String) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if trouble.as_ref() != Some(&error) {
+            tracing::error!(error, "the rules were not read anew: those from before stay in use");
+            *trouble = Some(error);
+        }
+        self.counters.set_reloaded(false);
+    }
+
+    /// Tells what an evaluation gave.
+    fn publish(&self, at_ms: i64, evaluation: &Evaluation, view: &GroupView) {
+        let changes = evaluation.transitions.iter().filter_map(|(rule, change)| view.transition(*rule, change, at_ms));
+        self.tell(changes.collect());
+        if !evaluation.notifications.is_empty() {
+            // Nobody may be listening.
+            let _ = self.notifications.send(evaluation.notifications.clone().into());
+        }
+    }
+
+    /// Tells sockets, and remembers.
+    fn tell(&self, changes: Vec<AlertTransition>) {
+        if changes.is_empty() {
+            return;
+        }
+        if let Some(hub) = self.hub.get() {
+            let is_firing = |state| state == AlertState::Firing;
+            for change in &changes {
+                if is_firing(change.to) {
+                    hub.publish(Event::AlertFired(Box::new(change.alert.clone())));
+                } else if is_firing(change.from) {
+                    hub.publish(Event::AlertResolved(Box::new(change.alert.clone())));
+                }
+            }
+            // That alerts wait, or no longer do, is no event: who looks gets the list.
+            if changes.iter().any(|change| !is_firing(change.from) && !is_firing(change.to)) {
+                hub.publish_alerts();
+            }
+        }
+        self.counters.set_firing(self.views().iter().map(|view| view.firing()).sum());
+        self.history.remember(changes);
+    }
+}
+
+/// SIGHUP, where there is such a thing.
+struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+
+impl Hangups {
+    #[cfg(unix)]
+    fn new() -> Self {
+        let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
+        Hangups(signal.inspect_err(|error| tracing::warn!(%error, "SIGHUP will not be heard")).ok())
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        let heard = match &mut self.0 {
+            Some(signal) => signal.recv().await.is_some(),
+            None => false,
+        };
+        if !heard {
+            std::future::pending().await
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> Self {
+        Hangups()
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        std::future::pending().await
+    }
+}
