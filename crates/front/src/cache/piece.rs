@@ -1,0 +1,81 @@
+//! Series over some steps of a range query, cut and joined.
+
+use std::collections::BTreeMap;
+
+use model::frame::{Labels, Series};
+
+/// The points of the steps `start_ms..=end_ms`. A step without a point has none in the engine's answer either.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Piece {
+    /// The first step.
+    pub start_ms: i64,
+    /// The last step.
+    pub end_ms: i64,
+    /// Sorted by labels, none without points.
+    pub series: Vec<Series>,
+    /// The engine's notes about the query.
+    pub infos: Vec<String>,
+}
+
+/// What a series and a label cost besides their text, in bytes.
+const SERIES_BYTES: usize = 128;
+const LABEL_BYTES: usize = 64;
+const POINT_BYTES: usize = 16;
+
+impl Piece {
+    /// The part of these steps.
+    #[must_use]
+    pub fn cut(&self, start_ms: i64, end_ms: i64) -> Self {
+        let cut = |series: &Series| {
+            let from = series.timestamps.partition_point(|timestamp| *timestamp < start_ms);
+            let to = series.timestamps.partition_point(|timestamp| *timestamp <= end_ms);
+            let (timestamps, values) = (series.timestamps.get(from..to)?, series.values.get(from..to)?);
+            (!timestamps.is_empty()).then(|| Series {
+                labels: series.labels.clone(),
+                timestamps: timestamps.to_vec(),
+                values: values.to_vec(),
+            })
+        };
+        Piece { start_ms, end_ms, series: self.series.iter().filter_map(cut).collect(), infos: self.infos.clone() }
+    }
+
+    /// Joins this, which is newer, with an older piece that touches or overlaps it: where both know a step, this one holds.
+    #[must_use]
+    pub fn laid_over(self, older: Piece) -> Self {
+        let (start_ms, end_ms) = (self.start_ms.min(older.start_ms), self.end_ms.max(older.end_ms));
+        let before = older.cut(older.start_ms, self.start_ms.saturating_sub(1));
+        let after = older.cut(self.end_ms.saturating_add(1), older.end_ms);
+        Piece::join(start_ms, end_ms, [before, self, after])
+    }
+
+    /// Joins pieces that follow each other.
+    #[must_use]
+    pub fn join(start_ms: i64, end_ms: i64, pieces: impl IntoIterator<Item = Piece>) -> Self {
+        let mut by_labels: BTreeMap<Labels, (Vec<i64>, Vec<f64>)> = BTreeMap::new();
+        let mut infos: Vec<String> = Vec::new();
+        for piece in pieces {
+            for series in piece.series {
+                let (timestamps, values) = by_labels.entry(series.labels).or_default();
+                timestamps.extend(series.timestamps);
+                values.extend(series.values);
+            }
+            for info in piece.infos {
+                if !infos.contains(&info) {
+                    infos.push(info);
+                }
+            }
+        }
+        let series = by_labels.into_iter().map(|(labels, (timestamps, values))| Series { labels, timestamps, values });
+        Piece { start_ms, end_ms, series: series.filter(|series| !series.timestamps.is_empty()).collect(), infos }
+    }
+
+    /// Bytes that it takes in memory, about.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let label = |(name, value): (&String, &String)| name.len() + value.len() + LABEL_BYTES;
+        let series = |series: &Series| {
+            SERIES_BYTES + series.timestamps.len() * POINT_BYTES + series.labels.iter().map(label).sum::<usize>()
+        };
+        self.series.iter().map(series).sum::<usize>() + self.infos.iter().map(String::len).sum::<usize>()
+    }
+}

@@ -1,0 +1,150 @@
+use model::frame::{Labels, Series};
+
+use super::*;
+
+const STEP: i64 = 10;
+const AGE: i64 = 100_000;
+
+fn key(query: &str) -> Key {
+    Key { engine: "e".into(), scope: String::new(), query: query.into(), step_ms: STEP }
+}
+
+/// A piece with a series whose values are its times, plus `shift`.
+#[allow(clippy::cast_precision_loss)]
+fn piece(start_ms: i64, end_ms: i64, shift: f64) -> Piece {
+    let timestamps: Vec<i64> = (start_ms..=end_ms).step_by(10).collect();
+    let values = timestamps.iter().map(|timestamp| *timestamp as f64 + shift).collect();
+    let labels = Labels::from([("a".into(), "b".into())]);
+    Piece { start_ms, end_ms, series: vec![Series { labels, timestamps, values }], infos: Vec::new() }
+}
+
+fn cache() -> Cache {
+    Cache::new(1 << 20, AGE)
+}
+
+/// What a caller makes of a lookup whose holes were filled with values shifted by `shift`.
+fn whole(lookup: &Lookup, span: Span, shift: f64) -> Piece {
+    let mut parts: Vec<Piece> = lookup.known.clone();
+    parts.extend(lookup.missing.iter().map(|(start, end)| piece(*start, *end, shift)));
+    parts.sort_by_key(|part| part.start_ms);
+    Piece::join(span.0, span.1, parts)
+}
+
+#[test]
+fn only_the_tail_is_missing_of_a_window_that_moved() {
+    let mut cache = cache();
+    let key = key("up");
+    assert_eq!(cache.look_up(&key, (0, 100), 0), Lookup { known: vec![], missing: vec![(0, 100)] });
+    cache.keep(&key, &piece(0, 100, 0.0), 80, 0);
+    let lookup = cache.look_up(&key, (20, 120), 0);
+    assert_eq!(lookup.missing, [(90, 120)], "what is not settled is asked for again");
+    assert_eq!(lookup.known, [piece(20, 80, 0.0)]);
+    assert_eq!(whole(&lookup, (20, 120), 0.0), piece(20, 120, 0.0));
+    cache.keep(&key, &piece(90, 120, 0.0), 110, 0);
+    assert_eq!(cache.look_up(&key, (0, 110), 0), Lookup { known: vec![piece(0, 110, 0.0)], missing: vec![] });
+}
+
+#[test]
+fn holes_are_asked_for_one_by_one_and_many_as_one() {
+    let mut cache = cache();
+    let key = key("up");
+    for start in [0, 40, 80] {
+        cache.keep(&key, &piece(start, start + 10, 0.0), 1_000, 0);
+    }
+    let lookup = cache.look_up(&key, (0, 90), 0);
+    assert_eq!(lookup.missing, [(20, 30), (60, 70)]);
+    assert_eq!(whole(&lookup, (0, 90), 0.0), piece(0, 90, 0.0));
+    for start in [120, 160] {
+        cache.keep(&key, &piece(start, start + 10, 0.0), 1_000, 0);
+    }
+    let lookup = cache.look_up(&key, (0, 200), 0);
+    assert_eq!(lookup.missing, [(20, 200)]);
+    assert_eq!(whole(&lookup, (0, 200), 0.0), piece(0, 200, 0.0));
+}
+
+#[test]
+fn the_newer_answer_holds_where_two_know_a_step() {
+    let mut cache = cache();
+    let key = key("up");
+    cache.keep(&key, &piece(0, 50, 0.0), 1_000, 0);
+    cache.keep(&key, &piece(20, 70, 0.5), 1_000, 0);
+    let lookup = cache.look_up(&key, (0, 70), 0);
+    assert_eq!(lookup.known[0].series[0].values, [0.0, 10.0, 20.5, 30.5, 40.5, 50.5, 60.5, 70.5]);
+}
+
+#[test]
+fn series_that_come_and_go_are_put_together() {
+    let mut cache = cache();
+    let key = key("up");
+    let mut first = piece(0, 20, 0.0);
+    first.infos.push("a note".into());
+    let mut second = piece(30, 50, 0.0);
+    second.series[0].labels = Labels::from([("a".into(), "a".into())]);
+    cache.keep(&key, &first, 1_000, 0);
+    cache.keep(&key, &second, 1_000, 0);
+    cache.keep(&key, &Piece { start_ms: 60, end_ms: 90, ..Piece::default() }, 1_000, 0);
+    let lookup = cache.look_up(&key, (0, 90), 0);
+    assert!(lookup.missing.is_empty(), "steps without points are known too");
+    let known = &lookup.known[0];
+    assert_eq!(known.series.len(), 2);
+    assert_eq!((known.series[0].timestamps[0], known.series[1].timestamps[0]), (30, 0), "sorted by labels");
+    assert_eq!(known.infos, ["a note"]);
+    let later = cache.look_up(&key, (30, 50), 0);
+    assert_eq!(later.known[0].series.len(), 1);
+}
+
+#[test]
+fn keys_do_not_mix() {
+    let mut cache = cache();
+    cache.keep(&key("up"), &piece(0, 50, 0.0), 1_000, 0);
+    for other in [
+        key("down"),
+        Key { engine: "f".into(), ..key("up") },
+        Key { scope: "a=\"b\"".into(), ..key("up") },
+        Key { step_ms: 5, ..key("up") },
+    ] {
+        assert!(cache.look_up(&other, (0, 50), 0).known.is_empty(), "{other:?}");
+    }
+}
+
+#[test]
+fn what_was_not_used_for_longest_goes_first_and_the_bytes_hold() {
+    let room = piece(0, 1_000, 0.0).bytes() * 5;
+    let mut cache = Cache::new(room, AGE);
+    for name in ["a", "b", "c"] {
+        cache.keep(&key(name), &piece(0, 1_000, 0.0), 2_000, 0);
+    }
+    assert!(!cache.look_up(&key("a"), (0, 10), 0).known.is_empty());
+    for name in ["d", "e"] {
+        cache.keep(&key(name), &piece(0, 1_000, 0.0), 2_000, 0);
+        assert!(cache.bytes() <= room, "{} of {room}", cache.bytes());
+    }
+    assert!(!cache.look_up(&key("a"), (0, 10), 0).known.is_empty());
+    assert!(cache.look_up(&key("b"), (0, 10), 0).known.is_empty());
+    // One that is too large for the whole throws nothing else out.
+    cache.keep(&key("f"), &piece(0, 100_000, 0.0), 200_000, 0);
+    assert!(cache.look_up(&key("f"), (0, 10), 0).known.is_empty());
+    assert!(!cache.look_up(&key("a"), (0, 10), 0).known.is_empty());
+}
+
+#[test]
+fn what_is_old_is_asked_for_again() {
+    let mut cache = cache();
+    let key = key("up");
+    cache.keep(&key, &piece(0, 50, 0.0), 1_000, 0);
+    cache.keep(&key, &piece(60, 90, 0.0), 1_000, AGE);
+    assert_eq!(cache.look_up(&key, (0, 90), AGE).missing, []);
+    assert_eq!(cache.look_up(&key, (0, 90), AGE + 1).missing, [(0, 90)], "joined with what is old");
+    cache.keep(&key, &piece(0, 90, 0.0), 1_000, AGE + 1);
+    assert_eq!(cache.look_up(&key, (0, 90), AGE + 2).missing, []);
+}
+
+#[test]
+fn nothing_settled_or_no_room_keeps_nothing() {
+    let mut cache = cache();
+    cache.keep(&key("up"), &piece(100, 200, 0.0), 99, 0);
+    assert_eq!(cache.bytes(), 0);
+    let mut none = Cache::new(0, AGE);
+    none.keep(&key("up"), &piece(0, 200, 0.0), 1_000, 0);
+    assert_eq!(none.bytes(), 0);
+}
