@@ -183,11 +183,12 @@ async fn query_state(state: &AppState, scope: &Scope, query: &Query, range: Time
     let (start_ms, end_ms) = range.resolve(now_ms);
     let result = async {
         let scoped = scope.query(&query.expr)?;
+        let engine = state.engines.get(query.engine.as_deref())?;
         if query.instant {
-            state.backend.instant(&scoped, end_ms).await
+            engine.instant(&scoped, end_ms).await
         } else {
             let align = |ms: i64| ms.div_euclid(step_ms) * step_ms;
-            state.backend.range(&scoped, align(start_ms), align(end_ms), step_ms).await
+            engine.range(&scoped, align(start_ms), align(end_ms), step_ms).await
         }
     };
     match result.await {

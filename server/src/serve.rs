@@ -20,7 +20,7 @@ use crate::{
     database,
     demo::Demo,
     ingest::Exemplars,
-    query::{Backend, QueryLimits, embedded::Embedded, prometheus::Prometheus},
+    query::{Engines, QueryLimits, embedded::Embedded},
     routes,
     state::{AppState, all_statuses},
     storage::{self, Storage},
@@ -64,14 +64,12 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let store = storage::open(&config, mode).await?;
     let storage = Storage::new(store.clone(), &config.data_dir);
     let embedded = Arc::new(Embedded::new(store.clone(), limits.clone()).with_experimental(config.promql_experimental));
-    let backend = match &config.prometheus_url {
-        Some(url) => Backend::Prometheus(Arc::new(Prometheus::new(url.as_str(), limits)?)),
-        None => Backend::Embedded(Arc::clone(&embedded)),
-    };
+    let engines = Engines::new(&config, Arc::clone(&embedded), &limits)?;
 
     let telemetry = Telemetry::default();
     let (history, history_writer) = History::new(pool);
-    let alerting = Alerting::new(rule_settings(&config, mode), &embedded, &backend, history, telemetry.clone())?;
+    let alerting =
+        Alerting::new(rule_settings(&config, mode), &embedded, engines.first()?, history, telemetry.clone())?;
 
     let mut daemons: Vec<upstream::DaemonConfig> = config.daemons.iter().map(daemon).collect();
     let demo = match mode {
@@ -90,8 +88,8 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
 
     let hub = Hub::new(
         random_text::<BOOT_ID_BYTES>()?,
-        backend.clone(),
-        sources(&upstreams, &backend, &alerting),
+        engines.clone(),
+        sources(&upstreams, &engines, &alerting),
         stop.clone(),
     );
     alerting.attach(hub.clone());
@@ -99,7 +97,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         auth: auth.clone(),
         assets: Assets::load(),
         library,
-        backend: backend.clone(),
+        engines: engines.clone(),
         embedded,
         exemplars: Exemplars::new(config.limits.exemplars),
         alerting: alerting.clone(),
@@ -118,8 +116,9 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let mut background = Background::new(stop.clone());
     background.forward_events(hub.clone(), received_events);
     background.watch_freshness(hub.clone(), upstreams.clone());
-    background.publish_sources(hub.clone(), upstreams.clone(), backend.clone());
-    background.poll_alerts(alerting.clone(), backend.clone());
+    background.publish_sources(hub.clone(), upstreams.clone(), engines.clone());
+    background.probe_engines(&engines);
+    background.poll_alerts(alerting.clone(), engines.clone());
     background.evaluate_rules(alerting, history_writer);
     background.sample_ourselves(telemetry, samples, scrape_interval(&config, mode));
     background.keep_store(store.clone());
@@ -220,8 +219,8 @@ fn daemon(config: &crate::config::DaemonConfig) -> upstream::DaemonConfig {
     }
 }
 
-fn sources(upstreams: &Upstreams, backend: &Backend, alerting: &Alerting) -> Sources {
-    let (jobs, system, all, engine) = (upstreams.clone(), upstreams.clone(), upstreams.clone(), backend.clone());
+fn sources(upstreams: &Upstreams, engines: &Engines, alerting: &Alerting) -> Sources {
+    let (jobs, system, all, engine) = (upstreams.clone(), upstreams.clone(), upstreams.clone(), engines.clone());
     let alerting = alerting.clone();
     Sources {
         jobs: Box::new(move || Some(SnapshotData::Jobs { jobs: jobs.jobs() })),

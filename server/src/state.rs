@@ -12,7 +12,7 @@ use crate::{
     config::{Config, Limits},
     dashboards::Library,
     ingest::Exemplars,
-    query::{Backend, embedded::Embedded},
+    query::{Engines, embedded::Embedded},
     storage::Storage,
     telemetry::Telemetry,
     upstream::Upstreams,
@@ -28,8 +28,8 @@ pub struct AppState {
     pub assets: Assets,
     /// The dashboards there are.
     pub library: Library,
-    /// The engine that answers queries.
-    pub backend: Backend,
+    /// The engines that answer queries.
+    pub engines: Engines,
     /// Our own engine and store, which hold what was scraped and derived also where another engine answers.
     pub embedded: Arc<Embedded>,
     /// Endpoints of our own store.
@@ -59,19 +59,17 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// State of all sources: the daemons, then the engine if it is elsewhere.
+    /// State of all sources: the daemons, then the engines that are elsewhere.
     #[must_use]
     pub fn statuses(&self) -> Vec<UpstreamStatus> {
-        all_statuses(&self.upstreams, &self.backend)
+        all_statuses(&self.upstreams, &self.engines)
     }
 }
 
-/// State of all sources: the daemons, then the engine if it is elsewhere.
+/// State of all sources: the daemons, then the engines that are elsewhere.
 #[must_use]
-pub fn all_statuses(upstreams: &Upstreams, backend: &Backend) -> Vec<UpstreamStatus> {
+pub fn all_statuses(upstreams: &Upstreams, engines: &Engines) -> Vec<UpstreamStatus> {
     let mut statuses = upstreams.statuses();
-    if let Backend::Prometheus(engine) = backend {
-        statuses.push(engine.status());
-    }
+    statuses.extend(engines.statuses());
     statuses
 }

@@ -69,12 +69,17 @@ impl Live {
         Feed::waiting(&topic)
     }
 
-    /// The frame of a query over a range that does not move, asked for once; `instant` asks for the value at its end.
+    /// The frame of a query over a range that does not move, asked for once; of an instant query, the value at its end.
     #[must_use]
-    pub fn fetch(&self, expr: &str, range: TimeRange, instant: bool) -> Feed {
+    pub fn fetch(&self, query: &model::dashboard::Query, range: TimeRange) -> Feed {
         let now_ms = crate::platform::now_ms();
-        let query =
-            model::live::LiveQuery { expr: expr.to_owned(), window_ms: 0, step_ms: range.step_ms(now_ms), instant };
+        let query = model::live::LiveQuery {
+            expr: query.expr.clone(),
+            window_ms: 0,
+            step_ms: range.step_ms(now_ms),
+            instant: query.instant,
+            engine: query.engine.clone(),
+        };
         let feed = Feed::waiting(&Topic::Query(query.clone()));
         #[cfg(feature = "browser")]
         poll::fetch_once(query, range.resolve(now_ms), feed.clone());

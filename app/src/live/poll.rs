@@ -120,12 +120,17 @@ pub(super) fn fetch_once(query: LiveQuery, range_ms: (i64, i64), feed: Feed) {
 
 async fn evaluate(query: &LiveQuery, (start_ms, end_ms): (i64, i64), feed: &Feed) {
     let expr = platform::encoded(&query.expr);
-    let url = if query.instant {
+    let mut url = if query.instant {
         format!("/api/v1/query?query={expr}&time={}", seconds(end_ms))
     } else {
-        let (start, end, step) = (seconds(start_ms), seconds(end_ms), seconds(query.step_ms));
+        // Multiples of the step, as the page's first picture has them: such steps the server keeps.
+        let aligned = |ms: i64| seconds(ms.div_euclid(query.step_ms.max(1)) * query.step_ms);
+        let (start, end, step) = (aligned(start_ms), aligned(end_ms), seconds(query.step_ms));
         format!("/api/v1/query_range?query={expr}&start={start}&end={end}&step={step}")
     };
+    if let Some(engine) = &query.engine {
+        url.push_str(&format!("&engine={}", platform::encoded(engine)));
+    }
     let state = match platform::get_json::<Answer>(&url).await {
         Ok(answer) => match answer.into_frame(end_ms) {
             Ok(frame) => QueryState::Ready { frame, stale: None },

@@ -109,7 +109,7 @@ fn feed_of(page: Page, query: &Query) -> Feed {
             let step_ms = range.step_ms(platform::now_ms());
             page.live.subscribe(Topic::Query(LiveQuery::of_panel(query, window_ms, step_ms)))
         }
-        None => page.live.fetch(&query.expr, range, query.instant),
+        None => page.live.fetch(query, range),
     }
 }
 

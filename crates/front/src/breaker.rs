@@ -30,12 +30,9 @@ enum State {
     Closed { failures: u32 },
     /// None pass before `until_ms`.
     Open { until_ms: i64, holds: u32 },
-    /// One request is on its way, since `since_ms`; the others wait for what becomes of it.
-    Trying { since_ms: i64, holds: u32 },
+    /// One request is on its way; what becomes of it decides.
+    Trying { holds: u32 },
 }
-
-/// A request that tries an engine again may be lost with whoever made it; after this another one does.
-const TRIAL_MS: i64 = 60_000;
 
 impl Breaker {
     /// A breaker that lets requests pass.
@@ -44,16 +41,13 @@ impl Breaker {
         Breaker { options, state: State::Closed { failures: 0 } }
     }
 
-    /// Whether a request may be made now. A true answer has to be followed by [`Breaker::succeeded`] or [`Breaker::failed`].
+    /// Whether a request may be made now. A true answer has to be followed by
+    /// [`Breaker::succeeded`], [`Breaker::failed`] or [`Breaker::abandoned`].
     pub fn admits(&mut self, now_ms: i64) -> bool {
         match self.state {
             State::Closed { .. } => true,
             State::Open { until_ms, holds } if now_ms >= until_ms => {
-                self.state = State::Trying { since_ms: now_ms, holds };
-                true
-            }
-            State::Trying { since_ms, holds } if now_ms.saturating_sub(since_ms) > TRIAL_MS => {
-                self.state = State::Trying { since_ms: now_ms, holds };
+                self.state = State::Trying { holds };
                 true
             }
             State::Open { .. } | State::Trying { .. } => false,
@@ -74,7 +68,7 @@ impl Breaker {
                 return;
             }
             State::Closed { .. } => 0,
-            State::Trying { holds, .. } => holds.saturating_add(1),
+            State::Trying { holds } => holds.saturating_add(1),
             // Of requests that were on their way when it opened.
             State::Open { .. } => return,
         };
@@ -82,6 +76,13 @@ impl Breaker {
         let hold_ms = doubled.min(self.options.max_hold_ms);
         let spread_ms = (hold_ms as f64 * 0.25 * jitter.clamp(0.0, 1.0)) as i64;
         self.state = State::Open { until_ms: now_ms.saturating_add(hold_ms).saturating_add(spread_ms), holds };
+    }
+
+    /// A request that was admitted ended without telling anything: whoever made it left.
+    pub fn abandoned(&mut self, now_ms: i64) {
+        if let State::Trying { holds } = self.state {
+            self.state = State::Open { until_ms: now_ms, holds };
+        }
     }
 
     /// Whether requests are refused for now.
@@ -139,7 +140,8 @@ mod tests {
         for _ in 0..3 {
             breaker.failed(0, 1.0);
         }
-        assert!(!breaker.admits(124) && breaker.admits(125));
-        assert!(!breaker.admits(125 + TRIAL_MS) && breaker.admits(126 + TRIAL_MS));
+        assert!(!breaker.admits(124) && breaker.admits(125) && !breaker.admits(1_000));
+        breaker.abandoned(1_000);
+        assert!(breaker.admits(1_000) && !breaker.admits(1_000));
     }
 }

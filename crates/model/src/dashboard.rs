@@ -92,6 +92,9 @@ pub enum PanelKind {
 pub struct Query {
     /// PromQL.
     pub expr: String,
+    /// Name of the engine that answers; the first one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
     /// Name of its series: text in which `{{label}}` stands for a label's value, and `{{label|other}}` for the value of the
     /// first of these labels that a series has.
     #[serde(default)]

@@ -49,6 +49,9 @@ pub struct LiveQuery {
     /// Only the newest value.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub instant: bool,
+    /// Name of the engine that answers; the first one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub engine: Option<String>,
 }
 
 /// How often the newest value of an instant query is taken.
@@ -59,11 +62,11 @@ impl LiveQuery {
     /// so that it is evaluated once.
     #[must_use]
     pub fn of_panel(query: &Query, window_ms: i64, step_ms: i64) -> Self {
-        let expr = query.expr.clone();
+        let (expr, engine) = (query.expr.clone(), query.engine.clone());
         if query.instant {
-            LiveQuery { expr, window_ms: 0, step_ms: INSTANT_STEP_MS, instant: true }
+            LiveQuery { expr, window_ms: 0, step_ms: INSTANT_STEP_MS, instant: true, engine }
         } else {
-            LiveQuery { expr, window_ms, step_ms, instant: false }
+            LiveQuery { expr, window_ms, step_ms, instant: false, engine }
         }
     }
 }

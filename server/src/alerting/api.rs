@@ -92,10 +92,15 @@ async fn upstream(
 }
 
 /// `GET /api/v1/rules`
-async fn rules(State(state): State<AppState>, principal: Principal, params: Params) -> Result<Response, QueryError> {
+async fn rules(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Result<Response, QueryError> {
     let wanted = Wanted::of(&params)?;
     let mut groups: Vec<Value> = state.alerting.0.views().iter().filter_map(|view| view.json(&wanted)).collect();
-    let (theirs, warnings) = upstream(&state.backend, &principal, "rules", &params, "groups").await?;
+    let (theirs, warnings) = upstream(&backend, &principal, "rules", &params, "groups").await?;
     groups.extend(theirs);
     let mut data = json!({ "groups": groups });
     if !principal.scope().is_all() {
@@ -105,11 +110,16 @@ async fn rules(State(state): State<AppState>, principal: Principal, params: Para
 }
 
 /// `GET /api/v1/alerts`
-async fn alerts(State(state): State<AppState>, principal: Principal, params: Params) -> Result<Response, QueryError> {
+async fn alerts(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Result<Response, QueryError> {
     let views = state.alerting.0.views();
     let ours = views.iter().flat_map(|view| &view.rules).flat_map(|rule| &rule.alerts);
     let mut alerts: Vec<Value> = ours.map(alert_json).collect();
-    let (theirs, warnings) = upstream(&state.backend, &principal, "alerts", &params, "alerts").await?;
+    let (theirs, warnings) = upstream(&backend, &principal, "alerts", &params, "alerts").await?;
     alerts.extend(theirs);
     let mut data = json!({ "alerts": alerts });
     if !principal.scope().is_all() {

@@ -2,6 +2,7 @@
 //!
 //! [`Options`] is what was given, [`Config`] what holds: complete, checked, and with the secrets read from their files.
 
+mod engines;
 mod options;
 mod resolve;
 pub mod value;
@@ -12,6 +13,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use reqwest::Url;
 
 pub use self::{
+    engines::{BasicAuthEntry, EMBEDDED, EngineAuth, EngineConfig, EngineEntry, EngineTls},
     options::{DaemonEntry, DaemonSim, Demo, Dialect, Limits as LimitOptions, Metrics, Options, Redact, Scrape, Tls},
     resolve::{ConfigError, default_data_dir},
     value::{ByteSize, Listen, LogFormat, Network, Period, Secret},
@@ -40,8 +42,10 @@ pub struct Config {
     pub frame_ancestors: Vec<String>,
     /// Daemons that are watched; their names are distinct.
     pub daemons: Vec<DaemonConfig>,
-    /// Engine that answers queries instead of the embedded store.
-    pub prometheus_url: Option<Url>,
+    /// Engines that answer queries instead of the embedded store; the first answers what names none.
+    pub engines: Vec<EngineConfig>,
+    /// What holds for all engines.
+    pub engine: EngineSettings,
     /// Alertmanager that is shown.
     pub alertmanager_url: Option<Url>,
     /// Files of rules; may have wildcards.
@@ -87,6 +91,33 @@ pub struct DaemonConfig {
     pub url: Url,
     /// Sent as `X-API-Key`.
     pub key: Option<Secret>,
+}
+
+/// What holds for all engines that are not the embedded store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EngineSettings {
+    /// Memory for answers to range queries, in bytes.
+    pub cache_bytes: usize,
+    /// Steps younger than this can still change.
+    pub fresh: Duration,
+    /// Requests that one engine gets at a time.
+    pub concurrency: usize,
+    /// Further tries of a request that an engine could not answer.
+    pub retries: u32,
+    /// Failures in a row after which an engine is left alone for a while.
+    pub failures: u32,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        EngineSettings {
+            cache_bytes: 64 << 20,
+            fresh: Duration::from_secs(60),
+            concurrency: 20,
+            retries: 2,
+            failures: 5,
+        }
+    }
 }
 
 /// Files of HTTPS.

@@ -8,7 +8,10 @@ use std::path::PathBuf;
 use clap::builder::BoolishValueParser;
 use serde::Deserialize;
 
-use super::value::{ByteSize, Listen, LogFormat, Network, Period, Secret};
+use super::{
+    EngineEntry,
+    value::{ByteSize, Listen, LogFormat, Network, Period, Secret},
+};
 
 /// Declares a set of settings, each an `Option` or another such set, with `or` to lay one over another.
 macro_rules! options {
@@ -74,9 +77,13 @@ options! {
         /// The file's way to name daemons, each with a key of its own if need be.
         #[arg(skip)]
         pub daemons: Option<Vec<DaemonEntry>>,
-        /// Prometheus, Thanos, Mimir or VictoriaMetrics to query instead of the embedded store
-        #[arg(long, env = "HYPERSCOPE_PROMETHEUS_URL", value_name = "URL")]
-        pub prometheus_url: Option<String>,
+        /// Prometheus, Thanos, Mimir or VictoriaMetrics to query instead of the embedded store, repeatable; the first answers what names no engine
+        #[arg(long, env = "HYPERSCOPE_PROMETHEUS_URL", value_name = "[NAME=]URL", value_delimiter = ',')]
+        #[serde(deserialize_with = "one_or_several")]
+        pub prometheus_url: Option<Vec<String>>,
+        /// The file's way to name engines, with how they are reached.
+        #[arg(skip)]
+        pub engines: Option<Vec<EngineEntry>>,
         /// Alertmanager to show and to silence alerts; not used by this version, which says so at its start
         #[arg(long, env = "HYPERSCOPE_ALERTMANAGER_URL", value_name = "URL")]
         pub alertmanager_url: Option<String>,
@@ -125,6 +132,9 @@ options! {
         #[command(flatten)]
         #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
         pub redact: Redact,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
+        pub engine: Engine,
         #[command(flatten)]
         #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
         pub limits: Limits,
@@ -191,6 +201,42 @@ options! {
         #[arg(long = "redact-user-names", env = "HYPERSCOPE_REDACT_USER_NAMES", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
         pub user_names: Option<bool>,
     }
+}
+
+options! {
+    /// Settings under `engine`: of all engines that are not the embedded store.
+    #[command(next_help_heading = "Engines")]
+    pub struct Engine {
+        /// Memory for answers to range queries, of which only what is new is asked for again; 0 keeps none [default: 64MiB]
+        #[arg(id = "engine_cache", long = "engine-cache", env = "HYPERSCOPE_ENGINE_CACHE", value_name = "SIZE")]
+        pub cache: Option<ByteSize>,
+        /// Steps younger than this can still change and are asked for each time [default: 1m]
+        #[arg(id = "engine_fresh", long = "engine-fresh", env = "HYPERSCOPE_ENGINE_FRESH", value_name = "DURATION")]
+        pub fresh: Option<Period>,
+        /// Requests that one engine gets at a time; further ones wait [default: 20]
+        #[arg(id = "engine_concurrency", long = "engine-concurrency", env = "HYPERSCOPE_ENGINE_CONCURRENCY", value_name = "N")]
+        pub concurrency: Option<usize>,
+        /// Further tries of a request that an engine could not answer (502, 503, 504, no connection), while few fail [default: 2]
+        #[arg(id = "engine_retries", long = "engine-retries", env = "HYPERSCOPE_ENGINE_RETRIES", value_name = "N")]
+        pub retries: Option<u32>,
+        /// Failures in a row after which an engine is left alone for a while [default: 5]
+        #[arg(id = "engine_failures", long = "engine-failures", env = "HYPERSCOPE_ENGINE_FAILURES", value_name = "N")]
+        pub failures: Option<u32>,
+    }
+}
+
+/// Reads a text, or a list of them.
+fn one_or_several<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrSeveral {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(Option::<OneOrSeveral>::deserialize(deserializer)?.map(|given| match given {
+        OneOrSeveral::One(one) => vec![one],
+        OneOrSeveral::Several(several) => several,
+    }))
 }
 
 options! {

@@ -10,8 +10,8 @@ use std::{
 use reqwest::Url;
 
 use super::{
-    ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig, Limits, Options, Period, ScrapeConfig, Secret, TlsConfig,
-    options,
+    ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig, EngineEntry, EngineSettings, Limits, Options, Period,
+    ScrapeConfig, Secret, TlsConfig, engines, options,
     value::WrongValue,
     yaml::{self, YamlError},
 };
@@ -47,7 +47,7 @@ pub enum ConfigError {
 }
 
 /// A setting that is wrong.
-fn wrong(setting: &'static str, message: impl ToString) -> ConfigError {
+pub(super) fn wrong(setting: &'static str, message: impl ToString) -> ConfigError {
     ConfigError::Setting { setting, message: message.to_string() }
 }
 
@@ -78,6 +78,9 @@ impl Options {
             &mut options.tls.key,
         ];
         let rules = options.rules.iter_mut().flatten();
+        for path in options.engines.iter_mut().flatten().flat_map(EngineEntry::paths) {
+            *path = directory.join(&path);
+        }
         let key_files = options.daemons.iter_mut().flatten().map(|daemon| &mut daemon.key_file);
         for path in paths.into_iter().chain(key_files).flatten().chain(rules) {
             *path = directory.join(&path);
@@ -100,7 +103,11 @@ impl Options {
 }
 
 /// A secret given as it is or as a file.
-fn secret(setting: &'static str, given: Option<Secret>, file: Option<PathBuf>) -> Result<Option<Secret>, ConfigError> {
+pub(super) fn secret(
+    setting: &'static str,
+    given: Option<Secret>,
+    file: Option<PathBuf>,
+) -> Result<Option<Secret>, ConfigError> {
     let Some(file) = file else { return Ok(given) };
     if given.is_some() {
         return Err(wrong(setting, "given both as it is and as a file: leave one out"));
@@ -142,7 +149,8 @@ impl Config {
             session_lifetime: positive("session_lifetime", given.session_lifetime, DEFAULT_SESSION_LIFETIME)?,
             frame_ancestors: frame_ancestors(given.frame_ancestors)?,
             daemons: daemons(given.daemon_url, given.daemons, given.daemon_key.as_ref())?,
-            prometheus_url: url("prometheus_url", given.prometheus_url.as_deref())?,
+            engines: engines::engines(given.prometheus_url, given.engines)?,
+            engine: engine(&given.engine)?,
             alertmanager_url: url("alertmanager_url", given.alertmanager_url.as_deref())?,
             rules: given.rules.unwrap_or_default(),
             rules_builtin: given.rules_builtin,
@@ -178,7 +186,7 @@ impl Config {
 }
 
 /// Reads a URL of HTTP. One with a password is refused unquoted, since URLs are logged and shown.
-fn url(setting: &'static str, text: Option<&str>) -> Result<Option<Url>, ConfigError> {
+pub(super) fn url(setting: &'static str, text: Option<&str>) -> Result<Option<Url>, ConfigError> {
     let Some(text) = text else { return Ok(None) };
     let unreadable = || wrong(setting, WrongValue::Url(text.to_owned()));
     let url = match Url::parse(text) {
@@ -306,6 +314,23 @@ fn scrape(given: &options::Scrape) -> Result<ScrapeConfig, ConfigError> {
         return Err(wrong("scrape.timeout", "longer than the interval: let a reading end before the next one starts"));
     }
     Ok(ScrapeConfig { interval, timeout })
+}
+
+fn engine(given: &options::Engine) -> Result<EngineSettings, ConfigError> {
+    let default = EngineSettings::default();
+    if given.concurrency == Some(0) {
+        return Err(wrong("engine.concurrency", "0 would ask no engine anything: use at least 1"));
+    }
+    if given.failures == Some(0) {
+        return Err(wrong("engine.failures", "0 would ask no engine anything: use at least 1"));
+    }
+    Ok(EngineSettings {
+        cache_bytes: given.cache.map_or(default.cache_bytes, |size| size.0),
+        fresh: given.fresh.map_or(default.fresh, |period| period.0),
+        concurrency: given.concurrency.unwrap_or(default.concurrency),
+        retries: given.retries.unwrap_or(default.retries),
+        failures: given.failures.unwrap_or(default.failures),
+    })
 }
 
 fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {

@@ -75,6 +75,28 @@ pub(super) fn write_value(data: &mut String, value: &Value, limit: usize) -> boo
     data.len() <= limit
 }
 
+/// Writes float series as `{"resultType":"matrix","result":[...]}`.
+pub(super) fn write_series(data: &mut String, all: &[model::frame::Series]) {
+    data.push_str("{\"resultType\":\"matrix\",\"result\":[");
+    for (index, series) in all.iter().enumerate() {
+        comma(data, index);
+        data.push_str("{\"metric\":{");
+        for (index, (name, value)) in series.labels.iter().enumerate() {
+            comma(data, index);
+            write_text(data, name);
+            data.push(':');
+            write_text(data, value);
+        }
+        data.push_str("},\"values\":[");
+        for (index, (timestamp, value)) in series.points().enumerate() {
+            comma(data, index);
+            write_float(data, timestamp, value);
+        }
+        data.push_str("]}");
+    }
+    data.push_str("]}");
+}
+
 fn comma(data: &mut String, index: usize) {
     if index > 0 {
         data.push(',');

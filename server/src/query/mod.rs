@@ -2,22 +2,28 @@
 //!
 //! Pages and live queries ask for [`Frame`]s and know neither; the HTTP API ([`api`]) answers in Prometheus' envelope.
 
+mod answer;
 pub mod api;
 pub mod embedded;
+mod engines;
 pub mod envelope;
+mod failure;
 pub(crate) mod json;
 pub(crate) mod params;
 pub mod prometheus;
 mod request;
 mod scope;
+mod transport;
 pub(crate) mod within;
 
 use std::sync::Arc;
 
 use model::frame::Frame;
 
+pub use self::engines::Engines;
 pub use self::request::{Reads, ScopedRequest};
 pub use self::scope::{Scope, ScopedQuery, ScopedSelectors};
+pub use self::transport::EngineError;
 use self::{embedded::Embedded, prometheus::Prometheus};
 
 /// The engine that answers queries. A cheap handle.
@@ -111,6 +117,8 @@ pub enum ErrorKind {
     Timeout,
     /// The engine cannot be reached or is overloaded.
     Unavailable,
+    /// There is no such thing, at the engine or at all.
+    NotFound,
     /// A fault of ours.
     Internal,
 }
@@ -124,6 +132,7 @@ impl ErrorKind {
             ErrorKind::Execution => "execution",
             ErrorKind::Timeout => "timeout",
             ErrorKind::Unavailable => "unavailable",
+            ErrorKind::NotFound => "not_found",
             ErrorKind::Internal => "internal",
         }
     }
@@ -134,6 +143,7 @@ impl ErrorKind {
         match self {
             ErrorKind::BadData => "bad_query",
             ErrorKind::Execution => "limit",
+            ErrorKind::NotFound => "bad_query",
             ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Internal => "unavailable",
         }
     }

@@ -8,6 +8,8 @@ use axum::{
 
 use super::{ErrorKind, QueryError};
 
+/// Names the engine that answers; ours, and not passed on.
+pub(super) const ENGINE: &str = "engine";
 /// Largest form accepted.
 const MAX_FORM_BYTES: usize = 1 << 20;
 

@@ -1,134 +1,83 @@
 //! An engine elsewhere that speaks Prometheus' HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{
-    body::Body,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
-use model::{
-    frame::{Frame, Labels, Series},
-    live::{Alert, AlertList, AlertState},
-    upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
+use front::{
+    cache::{Cache, Key, Piece},
+    horizon,
 };
-use serde::{Deserialize, Serialize};
+use model::{
+    frame::{Frame, Labels},
+    live::{Alert, AlertList, AlertState},
+    upstream::UpstreamStatus,
+};
+use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest};
-use crate::clock::now_ms;
+use super::{
+    ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest,
+    answer::{Envelope, QueryData, Ranged},
+    transport::{EngineError, Fetched, Transport},
+};
+use crate::{
+    clock::now_ms,
+    config::{EngineConfig, EngineSettings},
+};
 
-/// Parameters of a request that has none.
-const NO_PARAMETERS: &[(&str, &str)] = &[];
+/// Answers larger than this are read on a thread of their own, so that they delay nothing else.
+const LARGE_ANSWER: usize = 512 << 10;
+/// Results are believed for so long, since samples may be added or deleted in the past as well.
+const MAX_AGE_MS: i64 = 3_600_000;
 
-/// Names the engine among the sources.
-const SOURCE: &str = "prometheus";
+/// Results of range queries, shared by all engines.
+pub type ResultCache = Arc<Mutex<Cache>>;
+
+/// An empty cache for engines with these settings.
+#[must_use]
+pub fn result_cache(settings: &EngineSettings) -> ResultCache {
+    Arc::new(Mutex::new(Cache::new(settings.cache_bytes, MAX_AGE_MS)))
+}
 
 /// A client of one engine.
 pub struct Prometheus {
-    client: reqwest::Client,
-    /// Without a slash at its end.
-    base_url: String,
+    transport: Transport,
     limits: QueryLimits,
-    health: Mutex<Health>,
+    cache: ResultCache,
+    /// Steps younger than this can still change.
+    fresh_ms: i64,
 }
 
-/// What the requests so far tell about the engine.
-struct Health {
-    state: UpstreamState,
-    since_ms: i64,
-    last_data_ms: Option<i64>,
-    reconnects: u64,
-    duration_secs: Option<f64>,
-    error: Option<String>,
-    version: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Envelope<T> {
-    data: Option<T>,
-    #[serde(default, rename = "errorType")]
-    error_type: Option<String>,
-    #[serde(default)]
-    error: Option<String>,
-    #[serde(default)]
-    warnings: Vec<String>,
-    #[serde(default)]
-    infos: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
-enum QueryData {
-    Matrix(Vec<MatrixSeries>),
-    Vector(Vec<VectorSample>),
-    Scalar(Sample),
-    String(serde::de::IgnoredAny),
-}
-
-#[derive(Deserialize)]
-struct MatrixSeries {
-    metric: Labels,
-    /// Absent for a series of native histograms alone.
-    #[serde(default)]
-    values: Vec<Sample>,
-}
-
-#[derive(Deserialize)]
-struct VectorSample {
-    metric: Labels,
-    value: Option<Sample>,
-}
-
-/// Unix seconds and the value as text.
-#[derive(Deserialize)]
-struct Sample(f64, String);
-
-impl Sample {
-    #[allow(clippy::cast_possible_truncation)] // a time within a query's bounds
-    fn point(&self) -> Option<(i64, f64)> {
-        let value = match self.1.as_str() {
-            "+Inf" => f64::INFINITY,
-            "-Inf" => f64::NEG_INFINITY,
-            text => text.parse().ok()?,
-        };
-        Some(((self.0 * 1000.0).round() as i64, value))
-    }
-}
-
-fn series(labels: Labels, samples: &[Sample]) -> Series {
-    let (timestamps, values) = samples.iter().filter_map(Sample::point).unzip();
-    Series { labels, timestamps, values }
+/// The steps of a range query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Steps {
+    pub(super) start_ms: i64,
+    pub(super) end_ms: i64,
+    pub(super) step_ms: i64,
 }
 
 impl Prometheus {
-    /// A client for the engine at `base_url`, which may have a path prefix.
+    /// A client for the engine of `config`.
     ///
     /// # Errors
-    /// The TLS back-end could not be set up.
-    pub fn new(base_url: &str, limits: QueryLimits) -> Result<Self, reqwest::Error> {
-        let client = reqwest::Client::builder()
-            .connect_timeout(Duration::from_secs(5))
-            .timeout(limits.timeout + Duration::from_secs(2))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        let health = Health {
-            state: UpstreamState::Connecting,
-            since_ms: now_ms(),
-            last_data_ms: None,
-            reconnects: 0,
-            duration_secs: None,
-            error: None,
-            version: None,
-        };
-        Ok(Prometheus {
-            client,
-            base_url: base_url.trim_end_matches('/').to_owned(),
-            limits,
-            health: Mutex::new(health),
-        })
+    /// A certificate cannot be read, or TLS cannot be set up.
+    pub fn new(
+        config: &EngineConfig,
+        settings: &EngineSettings,
+        limits: QueryLimits,
+        cache: ResultCache,
+    ) -> Result<Self, EngineError> {
+        let transport = Transport::new(config, settings, &limits)?;
+        let fresh_ms = i64::try_from(settings.fresh.as_millis()).unwrap_or(i64::MAX);
+        Ok(Prometheus { transport, limits, cache, fresh_ms })
+    }
+
+    /// Name of the engine.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.transport.name()
     }
 
     /// Evaluates a range query. See [`super::Backend::range`].
@@ -142,13 +91,14 @@ impl Prometheus {
         end_ms: i64,
         step_ms: i64,
     ) -> Result<Frame, QueryError> {
-        let parameters = [
-            ("query", query.text().to_owned()),
-            ("start", seconds(start_ms)),
-            ("end", seconds(end_ms)),
-            ("step", seconds(step_ms)),
-        ];
-        self.frame("query_range", &parameters, end_ms).await
+        let steps = Steps { start_ms, end_ms, step_ms };
+        let ranged = match self.kept_range(query, steps).await? {
+            Some(ranged) => ranged,
+            None => self.whole_range(query, steps).await?,
+        };
+        let mut notices = ranged.warnings;
+        notices.extend(ranged.infos);
+        Ok(Frame { series: ranged.series, removed: Vec::new(), end_ms, notices })
     }
 
     /// Evaluates an instant query. See [`super::Backend::instant`].
@@ -156,103 +106,104 @@ impl Prometheus {
     /// # Errors
     /// As [`Prometheus::range_frame`].
     pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
-        self.frame("query", &[("query", query.text().to_owned()), ("time", seconds(time_ms))], time_ms).await
-    }
-
-    async fn frame(&self, path: &str, parameters: &[(&str, String)], end_ms: i64) -> Result<Frame, QueryError> {
-        let envelope: Envelope<QueryData> = self.ask(path, parameters).await?;
+        let pairs = pairs([("query", query.text().to_owned()), ("time", seconds(time_ms))]);
+        let envelope: Envelope<QueryData> = self.ask("query", &pairs).await?;
         let mut notices = envelope.warnings;
         notices.extend(envelope.infos);
-        let series = match envelope.data {
-            Some(QueryData::Matrix(matrix)) => matrix.into_iter().map(|one| series(one.metric, &one.values)).collect(),
-            Some(QueryData::Vector(vector)) => {
-                vector.into_iter().filter_map(|one| Some(series(one.metric, &[one.value?]))).collect()
-            }
-            Some(QueryData::Scalar(sample)) => vec![series(Labels::new(), &[sample])],
-            Some(QueryData::String(_)) | None => Vec::new(),
-        };
-        Ok(Frame { series, removed: Vec::new(), end_ms, notices })
+        let series = envelope.data.map(|data| data.into_ranged().series).unwrap_or_default();
+        Ok(Frame { series, removed: Vec::new(), end_ms: time_ms, notices })
     }
 
-    async fn ask<T: for<'de> Deserialize<'de>, P: Serialize + ?Sized>(
+    async fn whole_range(&self, query: &ScopedQuery, steps: Steps) -> Result<Ranged, QueryError> {
+        let pairs = pairs([
+            ("query", query.text().to_owned()),
+            ("start", seconds(steps.start_ms)),
+            ("end", seconds(steps.end_ms)),
+            ("step", seconds(steps.step_ms)),
+        ]);
+        let envelope: Envelope<QueryData> = self.ask("query_range", &pairs).await?;
+        let mut ranged = envelope.data.map(QueryData::into_ranged).unwrap_or_default();
+        ranged.warnings = envelope.warnings;
+        ranged.infos = envelope.infos;
+        Ok(ranged)
+    }
+
+    /// A range query of which only the steps are asked for that are not known; `None` if it cannot be put together of parts.
+    ///
+    /// # Errors
+    /// As [`Prometheus::range_frame`].
+    pub(super) async fn kept_range(&self, query: &ScopedQuery, steps: Steps) -> Result<Option<Ranged>, QueryError> {
+        let Steps { start_ms, end_ms, step_ms } = steps;
+        let aligned = step_ms > 0 && start_ms.rem_euclid(step_ms) == 0 && start_ms <= end_ms;
+        if !aligned {
+            return Ok(None);
+        }
+        let last_ms = end_ms.div_euclid(step_ms) * step_ms;
+        // An engine refuses longer ones itself.
+        let too_long = usize::try_from((last_ms - start_ms) / step_ms)
+            .map_or(true, |steps| steps >= self.limits.max_points_per_series);
+        let Ok(parsed) = query.parsed() else { return Ok(None) };
+        let Some(settled_ms) = horizon::settled_until(parsed, step_ms, now_ms(), self.fresh_ms).filter(|_| !too_long)
+        else {
+            return Ok(None);
+        };
+        let key = Key {
+            engine: self.transport.name().to_owned(),
+            scope: query.scope().text().to_owned(),
+            query: query.text().to_owned(),
+            step_ms,
+        };
+        let lookup = self.cache().look_up(&key, (start_ms, last_ms), now_ms());
+        let mut pieces = lookup.known;
+        let mut warnings = Vec::new();
+        for (start_ms, end_ms) in lookup.missing {
+            let part = self.whole_range(query, Steps { start_ms, end_ms, step_ms }).await?;
+            if part.has_histograms {
+                return Ok(None);
+            }
+            let piece = Piece { start_ms, end_ms, series: part.series, infos: part.infos };
+            // A warning may say that a part of the data is missing.
+            if part.warnings.is_empty() {
+                self.cache().keep(&key, &piece, settled_ms, now_ms());
+            }
+            warnings.extend(part.warnings);
+            pieces.push(piece);
+        }
+        let (series, infos) = if pieces.len() == 1 {
+            pieces.pop().map(|piece| (piece.series, piece.infos)).unwrap_or_default()
+        } else {
+            pieces.sort_by_key(|piece| piece.start_ms);
+            let whole = Piece::join(start_ms, last_ms, pieces);
+            (whole.series, whole.infos)
+        };
+        Ok(Some(Ranged { series, has_histograms: false, warnings, infos }))
+    }
+
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
-        parameters: &P,
+        pairs: &[(String, String)],
     ) -> Result<Envelope<T>, QueryError> {
-        let started = std::time::Instant::now();
-        let outcome = async {
-            let mut response = self.request(path, parameters).send().await.map_err(|e| self.unreachable(&e))?;
-            let status = response.status();
-            let mut body = Vec::new();
-            while let Some(chunk) = response.chunk().await.map_err(|error| self.unreachable(&error))? {
-                if body.len() + chunk.len() > self.limits.max_response_bytes {
-                    let limit = self.limits.max_response_bytes;
-                    return Err(QueryError::new(
-                        ErrorKind::Execution,
-                        format!("the answer is larger than {limit} bytes: ask for fewer series or points"),
-                    ));
-                }
-                body.extend_from_slice(&chunk);
-            }
-            let envelope: Envelope<T> = serde_json::from_slice(&body).map_err(|error| {
-                QueryError::new(
-                    ErrorKind::Unavailable,
-                    format!(
-                        "{} answered {status} with something that is not Prometheus' JSON ({error}): is the URL right?",
-                        self.base_url
-                    ),
-                )
-            })?;
-            match envelope.error {
-                Some(message) => Err(QueryError::new(kind_of(envelope.error_type.as_deref()), message)),
-                None => Ok(envelope),
-            }
-        }
-        .await;
-        let reached = !matches!(&outcome, Err(error) if error.kind == ErrorKind::Unavailable);
-        self.note(reached, outcome.as_ref().err().map(|error| error.message.clone()), started.elapsed());
-        outcome
-    }
-
-    /// A request of the HTTP API. What may be long is sent as a form, which Prometheus takes for these paths alone.
-    fn request<P: Serialize + ?Sized>(&self, path: &str, parameters: &P) -> reqwest::RequestBuilder {
-        let url = format!("{}/api/v1/{path}", self.base_url);
-        if matches!(path, "query" | "query_range" | "labels" | "series") {
-            self.client.post(url).form(parameters)
+        let Fetched { status, body, .. } = self.transport.fetch(path, pairs).await?;
+        let is_large = body.len() > LARGE_ANSWER;
+        let read = move || serde_json::from_slice::<Envelope<T>>(&body).map_err(|error| error.to_string());
+        let read = if is_large {
+            tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string()).flatten()
         } else {
-            self.client.get(url).query(parameters)
-        }
-    }
-
-    fn unreachable(&self, error: &reqwest::Error) -> QueryError {
-        let why = if error.is_timeout() {
-            "it did not answer in time".to_owned()
-        } else {
-            let mut cause: &dyn std::error::Error = error;
-            while let Some(deeper) = cause.source() {
-                cause = deeper;
-            }
-            cause.to_string()
+            read()
         };
-        QueryError::new(ErrorKind::Unavailable, format!("{} cannot be reached: {why}", self.base_url))
-    }
-
-    fn note(&self, reached: bool, error: Option<String>, took: Duration) {
-        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = if reached { UpstreamState::Live } else { UpstreamState::Down };
-        if health.state != state {
-            if reached && health.state == UpstreamState::Down {
-                health.reconnects += 1;
-            }
-            health.state = state;
-            health.since_ms = now_ms();
-        }
-        if reached {
-            health.last_data_ms = Some(now_ms());
-            health.duration_secs = Some(took.as_secs_f64());
-            health.error = None;
-        } else {
-            health.error = error;
+        let envelope = read.map_err(|error| {
+            let base_url = self.transport.base_url();
+            let text = format!("{base_url} answered {status} with something that is not Prometheus' JSON ({error})");
+            QueryError::new(ErrorKind::Unavailable, text)
+        })?;
+        match envelope.error {
+            Some(message) => Err(QueryError::new(kind_of(envelope.error_type.as_deref()), message)),
+            None => Ok(envelope),
         }
     }
 
@@ -262,36 +213,26 @@ impl Prometheus {
         struct BuildInfo {
             version: String,
         }
-        if let Ok(Envelope { data: Some(BuildInfo { version }), .. }) =
-            self.ask("status/buildinfo", NO_PARAMETERS).await
-        {
-            self.health.lock().unwrap_or_else(PoisonError::into_inner).version = Some(version);
+        if let Ok(Envelope { data: Some(BuildInfo { version }), .. }) = self.ask("status/buildinfo", &[]).await {
+            self.transport.learn_version(version);
         }
     }
 
     /// How the engine is doing.
     #[must_use]
     pub fn status(&self) -> UpstreamStatus {
-        let health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
-        UpstreamStatus {
-            name: SOURCE.to_owned(),
-            kind: UpstreamKind::Prometheus,
-            state: health.state,
-            since_ms: health.since_ms,
-            last_data_ms: health.last_data_ms,
-            reconnects: health.reconnects,
-            scrape_duration_seconds: health.duration_secs,
-            error: health.error.clone(),
-            detail: health.version.as_ref().map(|version| format!("Prometheus API, version {version}")),
-        }
+        self.transport.status()
     }
 
     /// The alerts of the engine's rules.
     pub async fn alerts(&self) -> AlertList {
-        match self.ask::<AlertsData, _>("alerts", NO_PARAMETERS).await {
+        match self.ask::<AlertsData>("alerts", &[]).await {
             Ok(envelope) => {
                 let mut alerts: Vec<Alert> =
                     envelope.data.map(|data| data.alerts).unwrap_or_default().into_iter().map(Alert::from).collect();
+                for alert in &mut alerts {
+                    self.name().clone_into(&mut alert.source);
+                }
                 alerts.sort_by(|a, b| {
                     let rank = |alert: &Alert| {
                         (alert.state != AlertState::Firing, alert.severity != "critical", alert.name.clone())
@@ -315,25 +256,22 @@ impl Prometheus {
 
     /// Passes a request of the HTTP API on, and the answer back as it is.
     pub async fn pass_on(&self, request: &ScopedRequest) -> Response {
-        let started = std::time::Instant::now();
-        match self.request(request.path(), request.pairs()).send().await {
-            Ok(answer) => {
-                self.note(true, None, started.elapsed());
-                let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
-                let content_type = answer.headers().get(CONTENT_TYPE).cloned();
-                let mut response = (status, Body::from_stream(answer.bytes_stream())).into_response();
+        match self.transport.fetch(request.path(), request.pairs()).await {
+            Ok(Fetched { status, content_type, body }) => {
+                let mut response = (status, body).into_response();
                 if let Some(content_type) = content_type {
                     response.headers_mut().insert(CONTENT_TYPE, content_type);
                 }
                 response
             }
-            Err(error) => {
-                let error = self.unreachable(&error);
-                self.note(false, Some(error.message.clone()), started.elapsed());
-                error.into_response()
-            }
+            Err(error) => error.into_response(),
         }
     }
+}
+
+/// Parameters of a request.
+fn pairs<const N: usize>(pairs: [(&str, String); N]) -> Vec<(String, String)> {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 #[derive(Deserialize)]
@@ -368,7 +306,6 @@ impl From<PrometheusAlert> for Alert {
             fingerprint: fingerprint(&alert.labels),
             labels: alert.labels,
             annotations: alert.annotations,
-            source: SOURCE.to_owned(),
             ..Alert::default()
         }
     }

@@ -1,6 +1,9 @@
 //! A request of the HTTP API for an engine elsewhere: as it came, or with a scope's matchers on all that it reads.
 
-use super::{QueryError, Scope, params::Params};
+use super::{
+    QueryError, Scope,
+    params::{ENGINE, Params},
+};
 
 /// Parameters that choose no series, and that an engine may get from anyone.
 const HARMLESS: [&str; 8] = ["time", "start", "end", "step", "timeout", "limit", "stats", "lookback_delta"];
@@ -51,7 +54,8 @@ impl Scope {
     ) -> Result<ScopedRequest, QueryError> {
         let path = path.into();
         if self.is_all() {
-            return Ok(ScopedRequest { path, pairs: params.pairs().to_vec() });
+            let pairs = params.pairs().iter().filter(|(name, _)| name != ENGINE).cloned().collect();
+            return Ok(ScopedRequest { path, pairs });
         }
         let harmless = params.pairs().iter().filter(|(name, _)| HARMLESS.contains(&name.as_str()));
         let mut pairs: Vec<(String, String)> = harmless.cloned().collect();

@@ -110,7 +110,7 @@ impl Scope {
         let parsed = promql::parse(expr).map_err(|error| bad_data(error.to_string()));
         if self.is_all() {
             // What we cannot read another engine may.
-            return Ok(ScopedQuery { text: expr.to_owned(), parsed });
+            return Ok(ScopedQuery { scope: self.clone(), text: expr.to_owned(), parsed });
         }
         let query = parsed?;
         if query.calls("info") {
@@ -118,7 +118,7 @@ impl Scope {
             return Err(bad_data(message.to_owned()));
         }
         let query = query.with_selectors(|matchers| matchers.extend_from_slice(self.matchers()));
-        Ok(ScopedQuery { text: query.to_string(), parsed: Ok(query) })
+        Ok(ScopedQuery { scope: self.clone(), text: query.to_string(), parsed: Ok(query) })
     }
 
     /// Selectors, as the parameter `match[]` has them, that see only what the scope has. No selectors select all of it.
@@ -151,11 +151,18 @@ fn bad_data(message: String) -> QueryError {
 /// A query with a scope's matchers on each of its selectors.
 #[derive(Debug, Clone)]
 pub struct ScopedQuery {
+    scope: Scope,
     text: String,
     parsed: Result<Query, QueryError>,
 }
 
 impl ScopedQuery {
+    /// Whose matchers it has.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
     /// What to send to an engine elsewhere.
     #[must_use]
     pub fn text(&self) -> &str {

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::{live::Event, upstream::UpstreamStatus};
+use model::{
+    live::{AlertList, Event},
+    upstream::UpstreamStatus,
+};
 use promql::{
     labels::{Labels, METRIC_NAME},
     source::{Point, SampleSink},
@@ -15,7 +18,7 @@ use crate::{
     alerting::{Alerting, history},
     cli::stop_signal,
     clock::now_ms,
-    query::Backend,
+    query::Engines,
     state::all_statuses,
     telemetry::Telemetry,
     upstream::{self, Upstreams},
@@ -25,6 +28,7 @@ use crate::{
 /// How long tasks may take to end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 const ALERT_INTERVAL: Duration = Duration::from_secs(15);
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 const FRESHNESS_INTERVAL: Duration = Duration::from_millis(500);
 const SOURCES_INTERVAL: Duration = Duration::from_secs(5);
 const STORE_INTERVAL: Duration = Duration::from_secs(60);
@@ -73,9 +77,9 @@ impl Background {
     }
 
     /// Tells at intervals how old the data of each source is; that its state changed, the links tell at once.
-    pub(super) fn publish_sources(&mut self, hub: Hub, upstreams: Upstreams, backend: Backend) {
+    pub(super) fn publish_sources(&mut self, hub: Hub, upstreams: Upstreams, engines: Engines) {
         self.every(SOURCES_INTERVAL, move || {
-            for status in all_statuses(&upstreams, &backend) {
+            for status in all_statuses(&upstreams, &engines) {
                 hub.publish(Event::UpstreamStatus(status));
             }
             std::future::ready(())
@@ -88,14 +92,26 @@ impl Background {
         self.tasks.spawn(history.run(self.stop.clone()));
     }
 
-    /// Follows the alerts of the engine's own rules.
-    pub(super) fn poll_alerts(&mut self, alerting: Alerting, backend: Backend) {
-        let Backend::Prometheus(engine) = backend else { return };
+    /// Asks each engine whether it is there.
+    pub(super) fn probe_engines(&mut self, engines: &Engines) {
+        for engine in engines.elsewhere().map(Arc::clone) {
+            self.every(PROBE_INTERVAL, move || {
+                let engine = Arc::clone(&engine);
+                async move { engine.probe().await }
+            });
+        }
+    }
+
+    /// Follows the alerts of the engines' own rules.
+    pub(super) fn poll_alerts(&mut self, alerting: Alerting, engines: Engines) {
+        if engines.elsewhere().next().is_none() {
+            return;
+        }
         self.every(ALERT_INTERVAL, move || {
-            let (alerting, engine) = (alerting.clone(), Arc::clone(&engine));
+            let (alerting, engines) = (alerting.clone(), engines.clone());
             async move {
-                engine.probe().await;
-                alerting.replace_upstream(engine.alerts().await);
+                let all = futures_util::future::join_all(engines.elsewhere().map(|engine| engine.alerts())).await;
+                alerting.replace_upstream(joined(all));
             }
         });
     }
@@ -177,6 +193,18 @@ fn trouble(statuses: &[UpstreamStatus]) -> Option<(i64, String)> {
         })
         .collect();
     Some((since, reasons.join("; ")))
+}
+
+/// The alerts of several engines as one list. They are known only where all could be asked.
+fn joined(lists: Vec<AlertList>) -> AlertList {
+    let mut all = AlertList::default();
+    let mut reasons = Vec::new();
+    for list in lists {
+        all.alerts.extend(list.alerts);
+        reasons.extend(list.unavailable);
+    }
+    all.unavailable = (!reasons.is_empty()).then(|| reasons.join("; "));
+    all
 }
 
 /// Keeps what scrapes tell of metric families in the store.

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     clock::now_ms,
-    query::{Backend, ErrorKind, QueryError, Scope},
+    query::{Backend, Engines, ErrorKind, QueryError, Scope},
     visible,
 };
 
@@ -59,7 +59,7 @@ struct Shared {
     topics: Topics,
     /// The topics as those see them whose token has matchers.
     scoped: Mutex<HashMap<Scope, Arc<ScopedTopics>>>,
-    backend: Backend,
+    engines: Engines,
     /// By scope as well: who sees less never shares an evaluation with who sees more.
     queries: Mutex<HashMap<QueryKey, Arc<QueryTopic>>>,
     /// Since when and why the daemons' data is not current, if it is not.
@@ -90,7 +90,7 @@ impl Subscription {
 impl Hub {
     /// A hub over these sources, whose queries are evaluated until `stop` is cancelled.
     #[must_use]
-    pub fn new(boot_id: String, backend: Backend, sources: Sources, stop: CancellationToken) -> Self {
+    pub fn new(boot_id: String, engines: Engines, sources: Sources, stop: CancellationToken) -> Self {
         let sequence = Sequence::default();
         let channel = |snapshot| Arc::new(Channel::new(sequence.clone(), EVENT_LOG_LENGTH, snapshot));
         Hub(Arc::new(Shared {
@@ -103,7 +103,7 @@ impl Hub {
             scoped: Mutex::default(),
             boot_id,
             sequence: sequence.clone(),
-            backend,
+            engines,
             queries: Mutex::default(),
             trouble: Mutex::default(),
             tasks: Mutex::default(),
@@ -188,9 +188,12 @@ impl Hub {
                 format!("there are {MAX_QUERIES} different live queries already: close some pages, or use query_range"),
             ));
         }
-        let topic = Arc::new(QueryTopic::new(query.clone(), scope, self.0.backend.clone(), self.0.sequence.clone())?);
+        let engine = self.0.engines.get(query.engine.as_deref())?;
+        let topic = Arc::new(QueryTopic::new(query.clone(), scope, engine.clone(), self.0.sequence.clone())?);
         let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        topic.channel.publish_status(trouble_for(scope, &trouble));
+        if matches!(engine, Backend::Embedded(_)) {
+            topic.channel.publish_status(trouble_for(scope, &trouble));
+        }
         queries.insert(key.clone(), Arc::clone(&topic));
         let (hub, running) = (Arc::downgrade(&self.0), Arc::clone(&topic));
         let stop = self.0.stop.clone();
@@ -226,12 +229,11 @@ impl Hub {
     /// Tells everybody that looks at data of the daemons whether it is current. `None` for all is well. Queries are
     /// concerned where the daemons' samples are in our own store.
     pub fn publish_freshness(&self, trouble: Option<(i64, String)>) {
-        let queries: Vec<_> = if matches!(self.0.backend, Backend::Embedded(_)) {
+        let queries: Vec<_> = {
             let queries = self.0.queries.lock().unwrap_or_else(PoisonError::into_inner);
             self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&trouble);
-            queries.iter().map(|((scope, _), topic)| (scope.clone(), Arc::clone(topic))).collect()
-        } else {
-            Vec::new()
+            let embedded = queries.iter().filter(|(_, topic)| topic.is_embedded());
+            embedded.map(|((scope, _), topic)| (scope.clone(), Arc::clone(topic))).collect()
         };
         let vague = trouble.as_ref().map(|(since_ms, _)| (*since_ms, SOME_SOURCE.to_owned()));
         for (scope, topic) in &queries {

@@ -90,6 +90,12 @@ impl QueryTopic {
         })
     }
 
+    /// Whether our own store answers it.
+    #[must_use]
+    pub fn is_embedded(&self) -> bool {
+        matches!(self.backend, Backend::Embedded(_))
+    }
+
     /// Notes that somebody wants it, so that it is kept.
     pub fn touch(&self) {
         self.last_used_ms.store(now_ms(), Ordering::Relaxed);

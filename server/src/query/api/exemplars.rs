@@ -33,9 +33,14 @@ struct One<'a> {
 }
 
 /// The exemplars of all series that the selectors of a query name.
-pub(super) async fn query(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+pub(super) async fn query(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
     let scope = principal.scope();
-    if let Backend::Prometheus(engine) = &state.backend {
+    if let Backend::Prometheus(engine) = &backend {
         return Ok(engine.pass_on(&scope.request("query_exemplars", Reads::Query, &params)?).await);
     }
     let start_ms = params.time_ms("start")?.unwrap_or(i64::MIN);

@@ -27,12 +27,17 @@ const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
 const INSTANCE: &str = "instance";
 
 /// The newest float sample of each series that a `match[]` selects, unless the series has ended.
-pub(super) async fn federate(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+pub(super) async fn federate(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
     let scope = principal.scope();
     if params.get("match[]").is_none() {
         return Err(bad_data("no match[] parameter provided"));
     }
-    if let Backend::Prometheus(engine) = &state.backend {
+    if let Backend::Prometheus(engine) = &backend {
         // It stands beside the engine's API, not below it.
         return Ok(engine.pass_on(&scope.request("../../federate", Reads::Selectors, &params)?).await);
     }

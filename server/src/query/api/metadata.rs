@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
 use serde::Serialize;
 
 use super::{Answer, series::Selection};
 use crate::{
     auth::Principal,
     query::{Backend, Reads, envelope::success, params::Params, within},
-    state::AppState,
 };
 
 /// Type, help and unit of a metric family.
@@ -20,9 +18,9 @@ struct Family {
     unit: String,
 }
 
-pub(super) async fn metadata(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+pub(super) async fn metadata(backend: Backend, principal: Principal, params: Params) -> Answer {
     let scope = principal.scope();
-    let engine = match &state.backend {
+    let engine = match &backend {
         Backend::Embedded(engine) => engine,
         Backend::Prometheus(engine) => {
             let request = scope.request("metadata", Reads::Nothing, &params)?;

@@ -11,9 +11,15 @@ mod status;
 mod syntax;
 mod targets;
 
-use axum::{Router, extract::Request, http::StatusCode, response::Response, routing::get};
+use axum::{
+    Router,
+    extract::{FromRequestParts, Request},
+    http::{StatusCode, request::Parts},
+    response::Response,
+    routing::get,
+};
 
-use super::{ErrorKind, QueryError, envelope::failure};
+use super::{Backend, ErrorKind, QueryError, envelope::failure, params::ENGINE};
 use crate::state::AppState;
 
 /// The routes, to be nested under `/api/v1`.
@@ -40,6 +46,17 @@ pub fn routes() -> Router<AppState> {
 /// `/federate`, which stands beside the API.
 pub fn federation() -> Router<AppState> {
     Router::new().route("/federate", get(federate::federate))
+}
+
+impl FromRequestParts<AppState> for Backend {
+    type Rejection = QueryError;
+
+    /// The engine that the parameter `engine` of the URL names, or the first one.
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, QueryError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let name = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == ENGINE).map(|(_, name)| name);
+        state.engines.get(name.as_deref()).cloned()
+    }
 }
 
 type Answer = Result<Response, QueryError>;

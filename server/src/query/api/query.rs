@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use axum::extract::State;
 use promql::{Outcome, Value};
 use serde::Serialize;
 
@@ -11,21 +10,23 @@ use crate::{
     auth::Principal,
     clock::now_ms,
     query::{
-        Backend, ErrorKind, QueryError, Reads,
+        Backend, ErrorKind, QueryError, Reads, Scope,
         embedded::{Embedded, Evaluated, Settings, When},
         envelope::annotated_raw,
         json,
         params::Params,
+        prometheus::{Prometheus, Steps},
     },
-    state::AppState,
 };
 
+/// Parameters of a range query whose answer may be put together of kept results: others ask for more than the points.
+const KEPT_BY: [&str; 5] = ["query", "start", "end", "step", "timeout"];
 /// What is remarked on an answer that is cut at the parameter `limit`.
 pub(super) const TRUNCATED: &str = "results truncated due to limit";
 
-pub(super) async fn instant(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+pub(super) async fn instant(backend: Backend, principal: Principal, params: Params) -> Answer {
     let scope = principal.scope();
-    let engine = match &state.backend {
+    let engine = match &backend {
         Backend::Embedded(engine) => engine,
         Backend::Prometheus(engine) => {
             return Ok(engine.pass_on(&scope.request("query", Reads::Query, &params)?).await);
@@ -40,13 +41,11 @@ pub(super) async fn instant(State(state): State<AppState>, principal: Principal,
     answer(engine, evaluated, limit, &params, started)
 }
 
-pub(super) async fn range(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+pub(super) async fn range(backend: Backend, principal: Principal, params: Params) -> Answer {
     let scope = principal.scope();
-    let engine = match &state.backend {
+    let engine = match &backend {
         Backend::Embedded(engine) => engine,
-        Backend::Prometheus(engine) => {
-            return Ok(engine.pass_on(&scope.request("query_range", Reads::Query, &params)?).await);
-        }
+        Backend::Prometheus(engine) => return range_elsewhere(engine, scope, &params).await,
     };
     let started = Instant::now();
     for name in ["start", "end", "step"] {
@@ -78,6 +77,25 @@ pub(super) async fn range(State(state): State<AppState>, principal: Principal, p
     }
     let evaluated = engine.evaluate_with(&query, When::Range { start_ms, end_ms, step_ms }, &settings).await?;
     answer(engine, evaluated, limit, &params, started)
+}
+
+/// A range query for an engine elsewhere: put together of what is known and what is new where that can be done, else passed on.
+async fn range_elsewhere(engine: &Prometheus, scope: &Scope, params: &Params) -> Answer {
+    let request = scope.request("query_range", Reads::Query, params)?;
+    let plain = request.pairs().iter().all(|(name, _)| KEPT_BY.contains(&name.as_str()));
+    let steps = (params.time_ms("start"), params.time_ms("end"), params.duration_ms("step"));
+    // What is wrong with the parameters, the engine says itself.
+    if let (true, (Ok(Some(start_ms)), Ok(Some(end_ms)), Ok(Some(step_ms))), Some(expr)) =
+        (plain, steps, params.get("query"))
+    {
+        let query = scope.query(expr)?;
+        if let Some(ranged) = engine.kept_range(&query, Steps { start_ms, end_ms, step_ms }).await? {
+            let mut data = String::with_capacity(1024);
+            json::write_series(&mut data, &ranged.series);
+            return Ok(annotated_raw(&data, &ranged.warnings, &ranged.infos));
+        }
+    }
+    Ok(engine.pass_on(&request).await)
 }
 
 /// What a request says of how it is to be evaluated.

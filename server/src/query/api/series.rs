@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::Path, response::Response};
 use promql::matcher::Matcher;
 use serde::Serialize;
 
@@ -16,7 +13,6 @@ use crate::{
         Backend, ErrorKind, QueryError, Reads, Scope, ScopedSelectors, embedded::Embedded, envelope::success_with,
         params::Params,
     },
-    state::AppState,
 };
 
 /// What `match[]`, `start` and `end` select.
@@ -75,9 +71,9 @@ impl Selection {
     }
 }
 
-pub(super) async fn labels(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+pub(super) async fn labels(backend: Backend, principal: Principal, params: Params) -> Answer {
     let scope = principal.scope();
-    let engine = match &state.backend {
+    let engine = match &backend {
         Backend::Embedded(engine) => engine,
         Backend::Prometheus(engine) => {
             return Ok(engine.pass_on(&scope.request("labels", Reads::Selectors, &params)?).await);
@@ -90,7 +86,7 @@ pub(super) async fn labels(State(state): State<AppState>, principal: Principal, 
 }
 
 pub(super) async fn label_values(
-    State(state): State<AppState>,
+    backend: Backend,
     principal: Principal,
     Path(name): Path<String>,
     params: Params,
@@ -100,7 +96,7 @@ pub(super) async fn label_values(
     if name.is_empty() {
         return Err(bad_data(format!("invalid label name: {name:?}")));
     }
-    let engine = match &state.backend {
+    let engine = match &backend {
         Backend::Embedded(engine) => engine,
         Backend::Prometheus(engine) => {
             let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
@@ -114,9 +110,9 @@ pub(super) async fn label_values(
     Ok(values.answer(&values.found))
 }
 
-pub(super) async fn series(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+pub(super) async fn series(backend: Backend, principal: Principal, params: Params) -> Answer {
     let scope = principal.scope();
-    let engine = match &state.backend {
+    let engine = match &backend {
         Backend::Embedded(engine) => engine,
         Backend::Prometheus(engine) => {
             if !scope.is_all() && params.get("match[]").is_none() {

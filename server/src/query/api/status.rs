@@ -19,16 +19,16 @@ use crate::{
 
 /// The engine's own answer, if it is elsewhere: clients choose by it what they ask for, and it is the engine that answers.
 macro_rules! from_engine {
-    ($state:expr, $principal:expr, $params:expr, $path:literal) => {
-        if let Backend::Prometheus(engine) = &$state.backend {
+    ($backend:expr, $principal:expr, $params:expr, $path:literal) => {
+        if let Backend::Prometheus(engine) = &$backend {
             let request = $principal.scope().request($path, Reads::Nothing, &$params)?;
             return Ok(engine.pass_on(&request).await);
         }
     };
 }
 
-pub(super) async fn buildinfo(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
-    from_engine!(state, principal, params, "status/buildinfo");
+pub(super) async fn buildinfo(backend: Backend, principal: Principal, params: Params) -> Answer {
+    from_engine!(backend, principal, params, "status/buildinfo");
     Ok(success(&json!({
         "version": env!("CARGO_PKG_VERSION"),
         "revision": "",
@@ -40,8 +40,13 @@ pub(super) async fn buildinfo(State(state): State<AppState>, principal: Principa
     })))
 }
 
-pub(super) async fn runtimeinfo(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
-    from_engine!(state, principal, params, "status/runtimeinfo");
+pub(super) async fn runtimeinfo(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
+    from_engine!(backend, principal, params, "status/runtimeinfo");
     let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).map(|time| time.to_string()).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     Ok(success(&json!({
@@ -62,8 +67,13 @@ pub(super) async fn runtimeinfo(State(state): State<AppState>, principal: Princi
 }
 
 /// The settings that Prometheus has too, under the names of its flags.
-pub(super) async fn flags(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
-    from_engine!(state, principal, params, "status/flags");
+pub(super) async fn flags(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
+    from_engine!(backend, principal, params, "status/flags");
     let config = &state.config;
     let experimental = if config.promql_experimental { "promql-experimental-functions" } else { "" };
     let flags = BTreeMap::from([
@@ -82,12 +92,17 @@ pub(super) async fn flags(State(state): State<AppState>, principal: Principal, p
 }
 
 /// What is scraped, in the words of Prometheus' configuration, without secrets.
-pub(super) async fn config(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+pub(super) async fn config(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
     if !principal.scope().is_all() {
         let message = "a token with matchers does not see the configuration";
         return Ok((StatusCode::FORBIDDEN, forbidden(message)).into_response());
     }
-    from_engine!(state, principal, params, "status/config");
+    from_engine!(backend, principal, params, "status/config");
     let scrape = &state.config.scrape;
     let (interval, timeout) = (duration(scrape.interval), duration(scrape.timeout));
     let mut yaml = format!("global:\n  scrape_interval: {interval}\n  scrape_timeout: {timeout}\n");

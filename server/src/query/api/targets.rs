@@ -53,9 +53,14 @@ struct Targets {
     dropped_target_counts: BTreeMap<String, usize>,
 }
 
-pub(super) async fn targets(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+pub(super) async fn targets(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
     let scope = principal.scope();
-    if let Backend::Prometheus(engine) = &state.backend
+    if let Backend::Prometheus(engine) = &backend
         && scope.is_all()
     {
         return Ok(engine.pass_on(&scope.request("targets", Reads::Nothing, &params)?).await);
@@ -76,9 +81,14 @@ struct Pools {
     scrape_pools: BTreeSet<String>,
 }
 
-pub(super) async fn pools(State(state): State<AppState>, principal: Principal, params: Params) -> Answer {
+pub(super) async fn pools(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
     let scope = principal.scope();
-    if let Backend::Prometheus(engine) = &state.backend
+    if let Backend::Prometheus(engine) = &backend
         && scope.is_all()
     {
         return Ok(engine.pass_on(&scope.request("scrape_pools", Reads::Nothing, &params)?).await);

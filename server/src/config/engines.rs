@@ -1,0 +1,221 @@
+//! Engines that answer queries instead of the embedded store: how they are named and reached.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use reqwest::{
+    Url,
+    header::{HeaderName, HeaderValue},
+};
+use serde::Deserialize;
+
+use super::{
+    ConfigError, Period, Secret,
+    resolve::{secret, url, wrong},
+};
+
+/// Name of the embedded store among the engines.
+pub const EMBEDDED: &str = "embedded";
+/// Name of the only engine where none is given.
+const DEFAULT_NAME: &str = "prometheus";
+/// Header by which Mimir, Loki and Thanos tell tenants apart.
+const ORG_ID_HEADER: &str = "x-scope-orgid";
+
+/// An engine in the configuration file.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineEntry {
+    /// Names it in dashboards and requests.
+    pub name: Option<String>,
+    /// Where it answers.
+    pub url: String,
+    /// Before `/api/v1`, added to the URL's own path.
+    pub path_prefix: Option<String>,
+    /// A user's name and password.
+    pub basic_auth: Option<BasicAuthEntry>,
+    /// Sent as `Authorization: Bearer`.
+    pub bearer_token: Option<Secret>,
+    /// File that holds the bearer token.
+    pub bearer_token_file: Option<PathBuf>,
+    /// Variable of the environment that holds the bearer token.
+    pub bearer_token_env: Option<String>,
+    /// Certificates.
+    pub tls: EngineTls,
+    /// Sent with each request. Their values are not shown.
+    pub headers: BTreeMap<String, Secret>,
+    /// Sent as `X-Scope-OrgID`.
+    pub org_id: Option<String>,
+    /// Longest wait for an answer; by default that of queries.
+    pub timeout: Option<Period>,
+}
+
+/// A user of an engine.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BasicAuthEntry {
+    /// The user.
+    pub username: String,
+    /// The password.
+    pub password: Option<Secret>,
+    /// File that holds the password.
+    pub password_file: Option<PathBuf>,
+    /// Variable of the environment that holds the password.
+    pub password_env: Option<String>,
+}
+
+/// Certificates for an engine, PEM.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineTls {
+    /// The authority that signed the engine's certificate; by default those that the machine trusts.
+    pub ca: Option<PathBuf>,
+    /// Our certificate.
+    pub cert: Option<PathBuf>,
+    /// Its private key.
+    pub key: Option<PathBuf>,
+    /// Take any certificate. Anyone between can then read and change what is asked and answered.
+    pub insecure_skip_verify: bool,
+}
+
+impl EngineEntry {
+    /// All paths in it, which are relative to the file that names them.
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let password = self.basic_auth.as_mut().and_then(|basic| basic.password_file.as_mut());
+        [self.bearer_token_file.as_mut(), self.tls.ca.as_mut(), self.tls.cert.as_mut(), self.tls.key.as_mut(), password]
+            .into_iter()
+            .flatten()
+    }
+}
+
+/// How an engine knows us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineAuth {
+    /// Not at all.
+    None,
+    /// By name and password.
+    Basic(String, Secret),
+    /// By a token.
+    Bearer(Secret),
+}
+
+/// An engine that answers queries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineConfig {
+    /// Names it in dashboards and requests.
+    pub name: String,
+    /// Where it answers, with the path before `/api/v1`.
+    pub url: Url,
+    /// How it knows us.
+    pub auth: EngineAuth,
+    /// Sent with each request.
+    pub headers: Vec<(String, Secret)>,
+    /// Certificates.
+    pub tls: EngineTls,
+    /// Longest wait for an answer, if not that of queries.
+    pub timeout: Option<Duration>,
+}
+
+/// The engines given by flag, or else those of the file.
+pub(super) fn engines(
+    flags: Option<Vec<String>>,
+    file: Option<Vec<EngineEntry>>,
+) -> Result<Vec<EngineConfig>, ConfigError> {
+    let (setting, entries) = match (flags, file) {
+        (Some(flags), None) => ("prometheus_url", flags.iter().map(|flag| of_flag(flag)).collect()),
+        (None, file) => ("engines", file.unwrap_or_default()),
+        (Some(flags), Some(mut file)) => {
+            // A flag names an engine anew, and its settings stay those of the file.
+            for flag in flags.iter().map(|flag| of_flag(flag)) {
+                match file.iter_mut().find(|entry| flag.name.is_some() && entry.name == flag.name) {
+                    Some(entry) => entry.url = flag.url,
+                    None => file.push(flag),
+                }
+            }
+            ("engines", file)
+        }
+    };
+    let mut engines: Vec<EngineConfig> = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let engine = engine(setting, entry, engines.is_empty())?;
+        if engines.iter().any(|other| other.name == engine.name) {
+            let message =
+                format!("two engines are named {:?}: name one of them otherwise, as in NAME=URL", engine.name);
+            return Err(wrong(setting, message));
+        }
+        engines.push(engine);
+    }
+    Ok(engines)
+}
+
+/// Reads `NAME=URL` or `URL`.
+fn of_flag(flag: &str) -> EngineEntry {
+    let (name, url) = match flag.split_once('=').filter(|(name, _)| !name.contains("://")) {
+        Some((name, url)) => (Some(name.to_owned()), url),
+        None => (None, flag),
+    };
+    EngineEntry { name, url: url.to_owned(), ..EngineEntry::default() }
+}
+
+fn engine(setting: &'static str, entry: EngineEntry, is_first: bool) -> Result<EngineConfig, ConfigError> {
+    let mut url = url(setting, Some(&entry.url))?.ok_or_else(|| wrong(setting, "an engine needs a url"))?;
+    let name = entry.name.unwrap_or_else(|| match (url.host_str(), url.port()) {
+        _ if is_first => DEFAULT_NAME.to_owned(),
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (host, _) => host.unwrap_or_default().to_owned(),
+    });
+    if name == EMBEDDED {
+        return Err(wrong(setting, "\"embedded\" is the name of the store in this process: choose another"));
+    }
+    if name.is_empty() || name.chars().any(|character| character.is_control() || character == '/') {
+        return Err(wrong(setting, format!("{name:?} cannot name an engine: it must not be empty or contain `/`")));
+    }
+    if let Some(prefix) = entry.path_prefix {
+        let path = format!("{}/{}", url.path().trim_end_matches('/'), prefix.trim_matches('/'));
+        url.set_path(&path);
+    }
+    let bearer = from_environment("engines.bearer_token", entry.bearer_token, entry.bearer_token_env)?;
+    let bearer = secret("engines.bearer_token", bearer, entry.bearer_token_file)?;
+    let auth = match (entry.basic_auth, bearer) {
+        (Some(_), Some(_)) => return Err(wrong("engines.basic_auth", "given beside a bearer token: leave one out")),
+        (Some(basic), None) => {
+            let password = from_environment("engines.basic_auth.password", basic.password, basic.password_env)?;
+            let password = secret("engines.basic_auth.password", password, basic.password_file)?;
+            EngineAuth::Basic(basic.username, password.unwrap_or_else(|| Secret::new("")))
+        }
+        (None, Some(token)) => EngineAuth::Bearer(token),
+        (None, None) => EngineAuth::None,
+    };
+    let mut headers: Vec<(String, Secret)> = entry.headers.into_iter().collect();
+    headers.extend(entry.org_id.map(|org_id| (ORG_ID_HEADER.to_owned(), Secret::new(org_id))));
+    for (header, value) in &headers {
+        if header.parse::<HeaderName>().is_err() {
+            return Err(wrong("engines.headers", format!("{header:?} is not the name of a header")));
+        }
+        if HeaderValue::from_str(value.expose()).is_err() {
+            return Err(wrong("engines.headers", format!("the value of {header:?} cannot be sent in a header")));
+        }
+    }
+    if entry.tls.cert.is_some() != entry.tls.key.is_some() {
+        return Err(wrong("engines.tls", "a client certificate needs both `cert` and `key`"));
+    }
+    let timeout = entry.timeout.map(|period| period.0);
+    if timeout.is_some_and(|timeout| timeout.is_zero()) {
+        return Err(wrong("engines.timeout", "must be longer than nothing"));
+    }
+    Ok(EngineConfig { name, url, auth, headers, tls: entry.tls, timeout })
+}
+
+/// A secret given as it is or as the name of a variable of the environment.
+fn from_environment(
+    setting: &'static str,
+    given: Option<Secret>,
+    variable: Option<String>,
+) -> Result<Option<Secret>, ConfigError> {
+    let Some(variable) = variable else { return Ok(given) };
+    if given.is_some() {
+        return Err(wrong(setting, "given both as it is and as a variable: leave one out"));
+    }
+    match std::env::var(&variable) {
+        Ok(value) if !value.is_empty() => Ok(Some(Secret::new(value))),
+        _ => Err(wrong(setting, format!("the variable {variable} is not set or empty"))),
+    }
+}

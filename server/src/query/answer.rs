@@ -1,0 +1,97 @@
+//! What an engine answers in Prometheus' JSON, read into columns.
+
+use model::frame::{Labels, Series};
+use serde::Deserialize;
+
+/// Prometheus' envelope.
+#[derive(Deserialize)]
+pub(super) struct Envelope<T> {
+    pub(super) data: Option<T>,
+    #[serde(default, rename = "errorType")]
+    pub(super) error_type: Option<String>,
+    #[serde(default)]
+    pub(super) error: Option<String>,
+    #[serde(default)]
+    pub(super) warnings: Vec<String>,
+    #[serde(default)]
+    pub(super) infos: Vec<String>,
+}
+
+/// The data of a query.
+#[derive(Deserialize)]
+#[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
+pub(super) enum QueryData {
+    Matrix(Vec<MatrixSeries>),
+    Vector(Vec<VectorSample>),
+    Scalar(Sample),
+    String(serde::de::IgnoredAny),
+}
+
+#[derive(Deserialize)]
+pub(super) struct MatrixSeries {
+    metric: Labels,
+    /// Absent for a series of native histograms alone.
+    #[serde(default)]
+    values: Vec<Sample>,
+    #[serde(default)]
+    histograms: Option<serde::de::IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct VectorSample {
+    metric: Labels,
+    value: Option<Sample>,
+}
+
+/// Unix seconds and the value as text.
+#[derive(Deserialize)]
+pub(super) struct Sample(f64, String);
+
+impl Sample {
+    #[allow(clippy::cast_possible_truncation)] // a time within a query's bounds
+    fn point(&self) -> Option<(i64, f64)> {
+        let value = match self.1.as_str() {
+            "+Inf" => f64::INFINITY,
+            "-Inf" => f64::NEG_INFINITY,
+            text => text.parse().ok()?,
+        };
+        Some(((self.0 * 1000.0).round() as i64, value))
+    }
+}
+
+/// Series of floats, with what the engine remarked.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Ranged {
+    pub(super) series: Vec<Series>,
+    /// Native histograms were left out.
+    pub(super) has_histograms: bool,
+    pub(super) warnings: Vec<String>,
+    pub(super) infos: Vec<String>,
+}
+
+fn series(labels: Labels, samples: &[Sample]) -> Series {
+    let (timestamps, values) = samples.iter().filter_map(Sample::point).unzip();
+    Series { labels, timestamps, values }
+}
+
+impl QueryData {
+    /// As series. Native histograms and strings have no line and are left out.
+    pub(super) fn into_ranged(self) -> Ranged {
+        let mut has_histograms = false;
+        let series = match self {
+            QueryData::Matrix(matrix) => matrix
+                .into_iter()
+                .map(|one| {
+                    has_histograms |= one.histograms.is_some();
+                    series(one.metric, &one.values)
+                })
+                .collect(),
+            QueryData::Vector(vector) => {
+                vector.into_iter().filter_map(|one| Some(series(one.metric, &[one.value?]))).collect()
+            }
+            QueryData::Scalar(sample) => vec![series(Labels::new(), &[sample])],
+            QueryData::String(_) => Vec::new(),
+        };
+        Ranged { series, has_histograms, ..Ranged::default() }
+    }
+}

@@ -1,0 +1,67 @@
+//! The engines by name.
+
+use std::sync::Arc;
+
+use model::upstream::UpstreamStatus;
+
+use super::{
+    Backend, EngineError, ErrorKind, QueryError, QueryLimits,
+    embedded::Embedded,
+    prometheus::{Prometheus, result_cache},
+};
+use crate::config::{Config, EMBEDDED};
+
+/// All engines that answer queries: those of the configuration in their order, then the embedded store. A cheap handle.
+#[derive(Clone)]
+pub struct Engines(Arc<[(String, Backend)]>);
+
+impl Engines {
+    /// The engines of a configuration, beside the embedded store.
+    ///
+    /// # Errors
+    /// A certificate of one of them cannot be read, or TLS cannot be set up.
+    pub fn new(config: &Config, embedded: Arc<Embedded>, limits: &QueryLimits) -> Result<Self, EngineError> {
+        let cache = result_cache(&config.engine);
+        let mut engines = Vec::with_capacity(config.engines.len() + 1);
+        for engine in &config.engines {
+            let client = Prometheus::new(engine, &config.engine, limits.clone(), Arc::clone(&cache))?;
+            engines.push((engine.name.clone(), Backend::Prometheus(Arc::new(client))));
+        }
+        engines.push((EMBEDDED.to_owned(), Backend::Embedded(embedded)));
+        Ok(Engines(engines.into()))
+    }
+
+    /// The engine that answers what names none.
+    ///
+    /// # Errors
+    /// There is none, which does not happen.
+    pub fn first(&self) -> Result<&Backend, QueryError> {
+        let none = || QueryError::new(ErrorKind::Internal, "there is no engine");
+        self.0.first().map(|(_, engine)| engine).ok_or_else(none)
+    }
+
+    /// The engine of this name, or the first one.
+    ///
+    /// # Errors
+    /// There is none of this name.
+    pub fn get(&self, name: Option<&str>) -> Result<&Backend, QueryError> {
+        let Some(name) = name.filter(|name| !name.is_empty()) else { return self.first() };
+        self.0.iter().find(|(other, _)| other == name).map(|(_, engine)| engine).ok_or_else(|| {
+            let names: Vec<&str> = self.0.iter().map(|(name, _)| name.as_str()).collect();
+            QueryError::new(ErrorKind::BadData, format!("there is no engine {name:?}: use one of {}", names.join(", ")))
+        })
+    }
+
+    /// Those that are not the embedded store.
+    pub fn elsewhere(&self) -> impl Iterator<Item = &Arc<Prometheus>> {
+        self.0.iter().filter_map(|(_, engine)| match engine {
+            Backend::Prometheus(engine) => Some(engine),
+            Backend::Embedded(_) => None,
+        })
+    }
+
+    /// How those are doing that are not the embedded store.
+    pub fn statuses(&self) -> impl Iterator<Item = UpstreamStatus> {
+        self.elsewhere().map(|engine| engine.status())
+    }
+}

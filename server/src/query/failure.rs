@@ -1,0 +1,184 @@
+//! Why an engine gave no usable answer, in words that say how to mend it.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode};
+use serde::Deserialize;
+
+use super::{ErrorKind, QueryError, transport::Fetched};
+
+/// Longest piece of an answer that an error repeats, in characters.
+const EXCERPT: usize = 120;
+
+/// A request without a usable answer.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    /// For whoever asked.
+    pub(super) error: QueryError,
+    /// The engine is to blame, and not the request.
+    pub(super) is_engines: bool,
+    /// The same request may go well a moment later.
+    pub(super) may_pass: bool,
+}
+
+impl Failure {
+    fn unavailable(message: String, may_pass: bool) -> Self {
+        Failure { error: QueryError::new(ErrorKind::Unavailable, message), is_engines: true, may_pass }
+    }
+
+    /// An answer longer than is accepted.
+    pub(super) fn too_large(limit: usize) -> Self {
+        let message = format!("the answer is larger than {limit} bytes: ask for fewer series or points");
+        Failure { error: QueryError::new(ErrorKind::Execution, message), is_engines: false, may_pass: false }
+    }
+
+    /// No connection, or one that broke.
+    pub(super) fn of_transfer(base_url: &str, timeout: Duration, error: &reqwest::Error) -> Self {
+        if error.is_timeout() && !error.is_connect() {
+            let seconds = timeout.as_secs_f64();
+            return Self::unavailable(format!("{base_url} cannot be reached: no answer within {seconds} s"), false);
+        }
+        let cause = cause(error);
+        let hint = if cause.contains("UnknownIssuer") {
+            ": its certificate is signed by nobody this machine trusts; give the authority as `tls.ca` of the engine"
+        } else if cause.contains("certificate") {
+            ": check the engine's certificate, and `tls` of the engine in the configuration"
+        } else {
+            ""
+        };
+        Self::unavailable(format!("{base_url} cannot be reached: {cause}{hint}"), true)
+    }
+}
+
+/// The innermost cause, which is the one that tells.
+pub(super) fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// What is wrong with an answer, if it is not one of the API.
+pub(super) fn of_answer(
+    base_url: &str,
+    path: &str,
+    answer: &Fetched,
+    location: Option<&HeaderValue>,
+) -> Option<Failure> {
+    #[derive(Deserialize)]
+    struct Envelope {
+        status: String,
+        #[serde(default, rename = "errorType")]
+        error_type: String,
+    }
+    let status = answer.status;
+    let unavailable = |message: String, may_pass: bool| Some(Failure::unavailable(message, may_pass));
+    let is_json = answer.body.trim_ascii_start().starts_with(b"{");
+    let text = answer.content_type.as_ref().and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let passing =
+        matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT);
+    // Federation answers with text.
+    let is_page = path.ends_with("federate") && !text.starts_with("text/html");
+    if (is_json || is_page) && status.is_success() {
+        return None;
+    }
+    if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+        return unavailable(
+            format!(
+                "{base_url} refuses access (HTTP {}): give `basic_auth`, `bearer_token` or `org_id` of the engine in the configuration",
+                status.as_u16()
+            ),
+            false,
+        );
+    }
+    if is_json {
+        let envelope = serde_json::from_slice::<Envelope>(&answer.body).ok();
+        return match envelope.filter(|envelope| envelope.status == "error") {
+            // The engine's own word about this request.
+            Some(envelope)
+                if !passing || matches!(envelope.error_type.as_str(), "timeout" | "canceled" | "execution") =>
+            {
+                None
+            }
+            _ => unavailable(format!("{base_url} answered HTTP {}{}", status.as_u16(), excerpt(answer)), passing),
+        };
+    }
+    if status.is_redirection() {
+        let to = location.and_then(|location| location.to_str().ok()).and_then(|location| location.split('?').next());
+        let to = to.unwrap_or("somewhere else");
+        return unavailable(
+            format!("{base_url} redirects to {to}: give the engine's own URL, or the credentials that it asks for"),
+            false,
+        );
+    }
+    if status == StatusCode::NOT_FOUND {
+        // An engine may lack what others have; what all have is missing where the path is wrong.
+        let all_have = matches!(path, "query" | "query_range" | "labels" | "series");
+        let message = format!("{base_url}/api/v1/{path} does not exist (HTTP 404): check the path of the engine's URL");
+        let error = QueryError::new(if all_have { ErrorKind::Unavailable } else { ErrorKind::NotFound }, message);
+        return Some(Failure { error, is_engines: all_have, may_pass: false });
+    }
+    if text.starts_with("text/html") || answer.body.trim_ascii_start().starts_with(b"<") {
+        return unavailable(
+            format!(
+                "{base_url} answered HTTP {} with a web page instead of Prometheus' JSON: check the URL's address and path, and whether it asks for a login",
+                status.as_u16()
+            ),
+            passing,
+        );
+    }
+    let what = if status.is_success() { "something that is not Prometheus' JSON" } else { "an error" };
+    unavailable(format!("{base_url} answered HTTP {} with {what}{}", status.as_u16(), excerpt(answer)), passing)
+}
+
+/// The beginning of an answer, as a sentence goes on.
+fn excerpt(answer: &Fetched) -> String {
+    let text = String::from_utf8_lossy(answer.body.get(..answer.body.len().min(EXCERPT * 4)).unwrap_or_default());
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let short: String = words.join(" ").chars().filter(|character| !character.is_control()).take(EXCERPT).collect();
+    if short.is_empty() { String::new() } else { format!(": {short}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(status: u16, kind: &str, body: &str) -> Option<Failure> {
+        let answer = Fetched {
+            status: StatusCode::from_u16(status).unwrap(),
+            content_type: HeaderValue::from_str(kind).ok(),
+            body: body.to_owned().into(),
+        };
+        of_answer("http://e", "query", &answer, None)
+    }
+
+    #[test]
+    fn the_engines_own_errors_are_answers() {
+        let error = |kind: &str| format!(r#"{{"status":"error","errorType":"{kind}","error":"x"}}"#);
+        assert!(of(200, "application/json", r#"{"status":"success"}"#).is_none());
+        assert!(of(400, "application/json", &error("bad_data")).is_none());
+        assert!(of(422, "application/json", &error("execution")).is_none());
+        assert!(of(503, "application/json", &error("timeout")).is_none());
+        assert!(of(503, "application/json", &error("unavailable")).is_some_and(|failure| failure.may_pass));
+    }
+
+    #[test]
+    fn what_is_no_answer_says_what_to_do() {
+        for (status, kind, body, said, may_pass) in [
+            (401, "text/plain", "no", "refuses access (HTTP 401)", false),
+            (401, "application/json", "{}", "bearer_token", false),
+            (404, "text/plain", "404 page not found", "check the path", false),
+            (200, "text/html", "<!doctype html>", "web page", false),
+            (502, "text/html", "<html>", "web page", true),
+            (503, "text/plain", "Service\n Unavailable", "HTTP 503 with an error: Service Unavailable", true),
+            (302, "", "", "redirects", false),
+            (200, "text/plain", "ok", "not Prometheus' JSON: ok", false),
+            (500, "application/json", r#"{"message":"x"}"#, "HTTP 500", false),
+        ] {
+            let failure = of(status, kind, body).unwrap();
+            assert!(failure.error.message.contains(said), "{}", failure.error.message);
+            assert_eq!((failure.is_engines, failure.may_pass), (true, may_pass), "{status} {body}");
+        }
+    }
+}

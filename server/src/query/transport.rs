@@ -1,0 +1,363 @@
+//! Requests to one engine: identical ones are made once, few at a time, again where that may help, and none for a while to an
+//! engine that is in trouble.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use front::{
+    breaker::{Breaker, BreakerOptions},
+    budget::RetryBudget,
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
+use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
+
+use super::{
+    ErrorKind, QueryError, QueryLimits,
+    failure::{self, Failure},
+};
+use crate::{
+    clock::now_ms,
+    config::{EngineAuth, EngineConfig, EngineSettings},
+};
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Beyond the longest query, how long an answer may take to arrive.
+const GRACE: Duration = Duration::from_secs(2);
+/// Wait before the first further try; each next one doubles it.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+
+/// Why there is no client for an engine.
+#[derive(Debug, thiserror::Error)]
+#[error("engine {engine}: {reason}")]
+pub struct EngineError {
+    engine: String,
+    reason: String,
+}
+
+/// An answer: not yet read, but from an engine's API.
+#[derive(Debug, Clone)]
+pub(super) struct Fetched {
+    pub(super) status: StatusCode,
+    pub(super) content_type: Option<HeaderValue>,
+    pub(super) body: Bytes,
+}
+
+type Answer = Result<Fetched, QueryError>;
+type Sharing = Shared<BoxFuture<'static, Answer>>;
+/// Path and parameters.
+type Asked = (String, Vec<(String, String)>);
+
+/// The way to one engine. A cheap handle.
+#[derive(Clone)]
+pub(super) struct Transport(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    client: reqwest::Client,
+    /// Without a slash at its end.
+    base_url: String,
+    timeout: Duration,
+    max_response_bytes: usize,
+    retries: u32,
+    gate: tokio::sync::Semaphore,
+    state: Mutex<State>,
+    /// Requests on their way, for those who ask the same.
+    in_flight: Mutex<HashMap<Asked, WeakShared<BoxFuture<'static, Answer>>>>,
+}
+
+struct State {
+    breaker: Breaker,
+    budget: RetryBudget,
+    health: Health,
+}
+
+/// What the requests so far tell about the engine.
+struct Health {
+    state: UpstreamState,
+    since_ms: i64,
+    last_data_ms: Option<i64>,
+    reconnects: u64,
+    duration_secs: Option<f64>,
+    error: Option<QueryError>,
+    version: Option<String>,
+}
+
+impl Transport {
+    /// The way to the engine of `config`.
+    ///
+    /// # Errors
+    /// A certificate cannot be read, or TLS cannot be set up.
+    pub(super) fn new(
+        config: &EngineConfig,
+        settings: &EngineSettings,
+        limits: &QueryLimits,
+    ) -> Result<Self, EngineError> {
+        let wrong = |reason: String| EngineError { engine: config.name.clone(), reason };
+        let timeout = config.timeout.unwrap_or(limits.timeout);
+        let health = Health {
+            state: UpstreamState::Connecting,
+            since_ms: now_ms(),
+            last_data_ms: None,
+            reconnects: 0,
+            duration_secs: None,
+            error: None,
+            version: None,
+        };
+        let breaker = Breaker::new(BreakerOptions { failures: settings.failures, ..BreakerOptions::default() });
+        Ok(Transport(Arc::new(Inner {
+            client: client(config, timeout).map_err(wrong)?,
+            name: config.name.clone(),
+            base_url: config.url.as_str().trim_end_matches('/').to_owned(),
+            timeout,
+            max_response_bytes: limits.max_response_bytes,
+            retries: settings.retries,
+            gate: tokio::sync::Semaphore::new(settings.concurrency),
+            state: Mutex::new(State { breaker, budget: RetryBudget::default(), health }),
+            in_flight: Mutex::default(),
+        })))
+    }
+
+    /// Name of the engine.
+    pub(super) fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Where the engine answers, without credentials.
+    pub(super) fn base_url(&self) -> &str {
+        &self.0.base_url
+    }
+
+    /// Asks for `path` below `/api/v1/`, or joins somebody who asks the same just now.
+    pub(super) async fn fetch(&self, path: &str, pairs: &[(String, String)]) -> Answer {
+        let asked = (path.to_owned(), pairs.to_vec());
+        let sharing: Sharing = {
+            let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+            // One that has its answer already is no longer on its way.
+            let running = in_flight.get(&asked).and_then(WeakShared::upgrade).filter(|one| one.peek().is_none());
+            running.unwrap_or_else(|| {
+                in_flight.retain(|_, one| one.upgrade().is_some_and(|one| one.peek().is_none()));
+                let inner = Arc::clone(&self.0);
+                let (path, pairs) = asked.clone();
+                let sharing = async move { inner.ask(&path, &pairs).await }.boxed().shared();
+                if let Some(weak) = sharing.downgrade() {
+                    in_flight.insert(asked, weak);
+                }
+                sharing
+            })
+        };
+        sharing.await
+    }
+
+    /// Notes the engine's version.
+    pub(super) fn learn_version(&self, version: String) {
+        self.0.lock().health.version = Some(version);
+    }
+
+    /// How the engine is doing.
+    pub(super) fn status(&self) -> UpstreamStatus {
+        let state = self.0.lock();
+        let health = &state.health;
+        UpstreamStatus {
+            name: self.0.name.clone(),
+            kind: UpstreamKind::Prometheus,
+            state: health.state,
+            since_ms: health.since_ms,
+            last_data_ms: health.last_data_ms,
+            reconnects: health.reconnects,
+            scrape_duration_seconds: health.duration_secs,
+            error: health.error.as_ref().map(|error| error.message.clone()),
+            detail: health.version.as_ref().map(|version| format!("Prometheus API, version {version}")),
+        }
+    }
+}
+
+/// A client with the engine's credentials, headers and certificates.
+fn client(config: &EngineConfig, timeout: Duration) -> Result<reqwest::Client, String> {
+    let mut headers = HeaderMap::new();
+    let mut add = |name: &str, value: &str| {
+        let name: header::HeaderName = name.parse().map_err(|_| format!("{name:?} is not the name of a header"))?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| format!("{name:?} cannot be sent in a header"))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+        Ok::<(), String>(())
+    };
+    for (name, value) in &config.headers {
+        add(name, value.expose())?;
+    }
+    match &config.auth {
+        EngineAuth::None => {}
+        EngineAuth::Bearer(token) => add("authorization", &format!("Bearer {}", token.expose()))?,
+        EngineAuth::Basic(user, password) => {
+            use base64::Engine;
+            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{}", password.expose()));
+            add("authorization", &format!("Basic {pair}"))?;
+        }
+    }
+    let read = |path: &std::path::Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+    let mut builder = reqwest::Client::builder()
+        .default_headers(headers)
+        .user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT.min(timeout))
+        .timeout(timeout + GRACE)
+        .redirect(reqwest::redirect::Policy::none());
+    if let Some(ca) = &config.tls.ca {
+        let authorities = reqwest::Certificate::from_pem_bundle(&read(ca)?)
+            .map_err(|error| format!("{} holds no certificate: {error}", ca.display()))?;
+        builder = builder.tls_certs_only(authorities);
+    }
+    if let (Some(cert), Some(key)) = (&config.tls.cert, &config.tls.key) {
+        let mut pem = read(key)?;
+        pem.push(b'\n');
+        pem.extend(read(cert)?);
+        let identity = reqwest::Identity::from_pem(&pem)
+            .map_err(|error| format!("{} and {} are no certificate and key: {error}", cert.display(), key.display()))?;
+        builder = builder.identity(identity);
+    }
+    if config.tls.insecure_skip_verify {
+        tracing::warn!(
+            engine = config.name,
+            "this engine's certificate is not verified: anyone between can pretend to be it"
+        );
+        builder = builder.danger_accept_invalid_certs(true);
+    }
+    builder.build().map_err(|error| failure::cause(&error))
+}
+
+/// Tells the breaker when a request that it admitted is dropped before its end.
+struct Admitted<'a> {
+    inner: &'a Inner,
+    told: bool,
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        if !self.told {
+            self.inner.lock().breaker.abandoned(now_ms());
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn ask(&self, path: &str, pairs: &[(String, String)]) -> Answer {
+        let waiting = tokio::time::timeout(self.timeout, self.gate.acquire());
+        let Ok(Ok(_permit)) = waiting.await else {
+            return Err(QueryError::new(
+                ErrorKind::Timeout,
+                format!("{} has more requests waiting than it answers in time: try again", self.base_url),
+            ));
+        };
+        let mut pause = FIRST_RETRY;
+        for tries_left in (0..=self.retries).rev() {
+            let started = Instant::now();
+            let mut admitted = self.admit()?;
+            let outcome = self.once(path, pairs).await;
+            admitted.told = true;
+            match outcome {
+                Ok(fetched) => {
+                    self.succeeded(started.elapsed());
+                    return Ok(fetched);
+                }
+                Err(failure) => {
+                    let again = self.failed(&failure) && tries_left > 0;
+                    if !again {
+                        return Err(failure.error);
+                    }
+                    tracing::debug!(engine = self.name, error = %failure.error, "asking again");
+                    tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..=1.5))).await;
+                    pause *= 2;
+                }
+            }
+        }
+        Err(QueryError::new(ErrorKind::Internal, "a request was not made"))
+    }
+
+    /// Whether the engine is asked now; what was wrong with it last if not.
+    fn admit(&self) -> Result<Admitted<'_>, QueryError> {
+        let mut state = self.lock();
+        if state.breaker.admits(now_ms()) {
+            return Ok(Admitted { inner: self, told: false });
+        }
+        let unknown = || QueryError::new(ErrorKind::Unavailable, format!("{} cannot be reached", self.base_url));
+        Err(state.health.error.clone().unwrap_or_else(unknown))
+    }
+
+    async fn once(&self, path: &str, pairs: &[(String, String)]) -> Result<Fetched, Failure> {
+        let url = format!("{}/api/v1/{path}", self.base_url);
+        // What may be long is sent as a form, which Prometheus takes for these paths alone.
+        let request = if matches!(path, "query" | "query_range" | "query_exemplars" | "labels" | "series") {
+            self.client.post(url).form(pairs)
+        } else {
+            self.client.get(url).query(pairs)
+        };
+        let mut answer =
+            request.send().await.map_err(|error| Failure::of_transfer(&self.base_url, self.timeout, &error))?;
+        let mut body = Vec::new();
+        while let Some(chunk) =
+            answer.chunk().await.map_err(|error| Failure::of_transfer(&self.base_url, self.timeout, &error))?
+        {
+            if body.len() + chunk.len() > self.max_response_bytes {
+                return Err(Failure::too_large(self.max_response_bytes));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        let fetched = Fetched {
+            status: StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY),
+            content_type: answer.headers().get(header::CONTENT_TYPE).cloned(),
+            body: body.into(),
+        };
+        match failure::of_answer(&self.base_url, path, &fetched, answer.headers().get(header::LOCATION)) {
+            Some(failure) => Err(failure),
+            None => Ok(fetched),
+        }
+    }
+
+    fn succeeded(&self, took: Duration) {
+        let mut state = self.lock();
+        state.breaker.succeeded();
+        state.budget.earn();
+        let health = &mut state.health;
+        if health.state != UpstreamState::Live {
+            if health.state == UpstreamState::Down {
+                tracing::info!(engine = self.name, "the engine answers again");
+                health.reconnects += 1;
+            }
+            health.state = UpstreamState::Live;
+            health.since_ms = now_ms();
+        }
+        health.last_data_ms = Some(now_ms());
+        health.duration_secs = Some(took.as_secs_f64());
+        health.error = None;
+    }
+
+    /// Notes a failure; whether the request is made again.
+    fn failed(&self, failure: &Failure) -> bool {
+        let mut state = self.lock();
+        if !failure.is_engines {
+            // It answered, though not what was asked for.
+            state.breaker.succeeded();
+            return false;
+        }
+        state.breaker.failed(now_ms(), rand::random_range(0.0..=1.0));
+        let health = &mut state.health;
+        if health.state != UpstreamState::Down {
+            tracing::warn!(engine = self.name, error = %failure.error, "the engine does not answer");
+            health.state = UpstreamState::Down;
+            health.since_ms = now_ms();
+        }
+        health.error = Some(failure.error.clone());
+        failure.may_pass && !state.breaker.is_open() && state.budget.spend()
+    }
+}
