@@ -53,6 +53,9 @@ async fn pages_and_the_api_show_what_prometheus_has() {
     for path in [
         format!("/api/v1/query?query=hypersdk_jobs_active&time={time}"),
         format!("/api/v1/query_range?query=sum(hypersdk_jobs_active)&start={start}&end={time}&step=5"),
+        // Of parts, where the steps can be kept.
+        format!("/api/v1/query_range?query=hypersdk_jobs_active&start={}&end={}&step=5", start / 5 * 5, time / 5 * 5),
+        format!("/api/v1/query_range?query=rate(up[10s])%2F3e7&start={}&end={}&step=5", start / 5 * 5, time / 5 * 5),
         "/api/v1/label/provider/values".to_owned(),
         "/api/v1/series?match[]=hypersdk_jobs_active".to_owned(),
         "/api/v1/labels?match[]=up".to_owned(),

@@ -1,0 +1,479 @@
+//! Engines elsewhere: how they are reached, how seldom they are asked, and what happens when they do not answer.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // Clippy takes helpers of tests for something else.
+
+mod common;
+
+use std::{
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode, Uri},
+    response::{IntoResponse, Response},
+};
+use common::{Live, Program, Server, client, eventually, now_ms, token};
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// What an engine was asked.
+#[derive(Debug, Clone)]
+struct Asked {
+    path: String,
+    pairs: Vec<(String, String)>,
+    headers: HeaderMap,
+}
+
+impl Asked {
+    fn get(&self, name: &str) -> &str {
+        self.pairs.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
+    }
+}
+
+/// How an engine behaves.
+#[derive(Debug, Clone, Default)]
+enum Mood {
+    #[default]
+    Well,
+    /// Answers after a while.
+    Slow(Duration),
+    /// So many answers are this status and text, the next ones are well.
+    Failing(usize, StatusCode, &'static str, &'static str),
+}
+
+#[derive(Default)]
+struct Engine {
+    asked: Mutex<Vec<Asked>>,
+    mood: Mutex<Mood>,
+    at_once: AtomicUsize,
+    most_at_once: AtomicUsize,
+}
+
+/// An engine in this process. Its one series has the value of the time at each step.
+struct Stub {
+    url: String,
+    engine: Arc<Engine>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Stub {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Stub {
+    async fn start() -> Self {
+        let engine = Arc::<Engine>::default();
+        let router = Router::new().fallback(answer).with_state(Arc::clone(&engine));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Stub { url, engine, task }
+    }
+
+    fn mood(&self, mood: Mood) {
+        *self.engine.mood.lock().unwrap() = mood;
+    }
+
+    /// What it was asked since the last call, apart from probes and alerts.
+    fn asked(&self) -> Vec<Asked> {
+        let asked = std::mem::take(&mut *self.engine.asked.lock().unwrap());
+        asked.into_iter().filter(|one| !one.path.ends_with("buildinfo") && !one.path.ends_with("alerts")).collect()
+    }
+}
+
+async fn answer(State(engine): State<Arc<Engine>>, uri: Uri, headers: HeaderMap, form: Bytes) -> Response {
+    let mut pairs: Vec<(String, String)> =
+        form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
+    pairs.extend(form_urlencoded::parse(&form).into_owned());
+    let asked = Asked { path: uri.path().to_owned(), pairs, headers };
+    engine.asked.lock().unwrap().push(asked.clone());
+    let now = engine.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+    engine.most_at_once.fetch_max(now, Ordering::SeqCst);
+    let mood = engine.mood.lock().unwrap().clone();
+    if let Mood::Slow(pause) = mood {
+        tokio::time::sleep(pause).await;
+    }
+    engine.at_once.fetch_sub(1, Ordering::SeqCst);
+    if let Mood::Failing(left, status, kind, text) = mood {
+        *engine.mood.lock().unwrap() = if left > 1 { Mood::Failing(left - 1, status, kind, text) } else { Mood::Well };
+        return (status, [("content-type", kind)], text).into_response();
+    }
+    let number = |name: &str| -> f64 { asked.get(name).parse().unwrap_or_default() };
+    let data = match asked.path.rsplit('/').next().unwrap() {
+        "query_range" => {
+            let (start, end, step) = (number("start"), number("end"), number("step"));
+            let steps = (0..).map(|index| start + f64::from(index) * step).take_while(|time| *time <= end);
+            let values: Vec<Value> = steps.map(|time| json!([time, format!("{time}")])).collect();
+            json!({"resultType": "matrix", "result": [{"metric": {"stub": "yes"}, "values": values}]})
+        }
+        "query" => json!({"resultType": "vector", "result": [{"metric": {}, "value": [number("time"), "1"]}]}),
+        "alerts" => json!({"alerts": []}),
+        _ => json!({"version": "0.0.0-stub"}),
+    };
+    axum::Json(json!({"status": "success", "data": data})).into_response()
+}
+
+/// The points of a range query.
+#[allow(clippy::cast_possible_truncation)]
+async fn range(server: &Server, expr: &str, start: i64, end: i64, step: i64) -> Vec<(i64, String)> {
+    let (start, end, step) = (start.to_string(), end.to_string(), step.to_string());
+    let pairs = [("query", expr), ("start", &start), ("end", &end), ("step", &step)];
+    let answer: Value = server.get("/api/v1/query_range").query(&pairs).send().await.unwrap().json().await.unwrap();
+    let values = answer["data"]["result"][0]["values"].as_array().unwrap_or_else(|| panic!("{answer}"));
+    values.iter().map(|point| (point[0].as_f64().unwrap() as i64, point[1].as_str().unwrap().to_owned())).collect()
+}
+
+#[tokio::test]
+async fn only_what_is_new_of_a_range_is_asked_for() {
+    let stub = Stub::start().await;
+    let server = Server::serve(&["--prometheus-url", &stub.url]).await;
+    let end = now_ms() / 60_000 * 60;
+    let start = end - 3_600;
+    let whole: Vec<(i64, String)> = (start..=end).step_by(60).map(|time| (time, time.to_string())).collect();
+    for _ in 0..3 {
+        assert_eq!(range(&server, "a", start, end, 60).await, whole);
+    }
+    let asked = stub.asked();
+    assert_eq!(
+        (asked[0].get("start"), asked[0].get("end")),
+        (format!("{start}.000").as_str(), format!("{end}.000").as_str())
+    );
+    assert_eq!(asked.len(), 3);
+    for tail in &asked[1..] {
+        let from: f64 = tail.get("start").parse().unwrap();
+        assert!(from >= (end - 120) as f64 && tail.get("end") == asked[0].get("end"), "{tail:?}");
+    }
+    // Wholly in the past: nothing, then only what lies before.
+    assert_eq!(range(&server, "a", start, end - 600, 60).await.len(), 51);
+    assert_eq!(stub.asked().len(), 0);
+    assert_eq!(range(&server, "a", start - 600, end - 600, 60).await.len(), 61);
+    let asked = stub.asked();
+    assert_eq!((asked.len(), asked[0].get("end")), (1, format!("{}.000", start - 60).as_str()));
+    // What is not put together of parts is asked for each time, as it is.
+    for (expr, start) in
+        [("a @ end()", start), ("a @ start()", start), ("a", start + 1), ("a{", start), ("WITH (x = a) x", start)]
+    {
+        for _ in 0..2 {
+            range(&server, expr, start, end - 600, 60).await;
+        }
+        let asked = stub.asked();
+        assert_eq!(asked.len(), 2, "{expr}");
+        assert_eq!((asked[0].get("query"), asked[0].get("start")), (expr, start.to_string().as_str()));
+    }
+    // An error is not kept, nor what comes with a warning.
+    stub.mood(Mood::Failing(
+        1,
+        StatusCode::OK,
+        "application/json",
+        r#"{"status":"success","warnings":["a store is down"],"data":{"resultType":"matrix","result":[]}}"#,
+    ));
+    let pairs = [
+        ("query", "b".to_owned()),
+        ("start", start.to_string()),
+        ("end", (end - 600).to_string()),
+        ("step", "60".into()),
+    ];
+    let partial: Value = server.get("/api/v1/query_range").query(&pairs).send().await.unwrap().json().await.unwrap();
+    assert_eq!(partial["warnings"], json!(["a store is down"]));
+    assert_eq!(range(&server, "b", start, end - 600, 60).await.len(), 51);
+    assert_eq!(stub.asked().len(), 2);
+    // Who sees less has an answer of their own.
+    let part =
+        token(server.data_dir.path(), &["create", "--name", "p", "--role", "viewer", "--match", "x=\"y\""]).await;
+    eventually("the token", async || {
+        let answer = client()
+            .get(server.url("/api/v1/query_range"))
+            .bearer_auth(&part)
+            .query(&[("query", "a"), ("start", &start.to_string()), ("end", &(end - 600).to_string()), ("step", "60")])
+            .send()
+            .await
+            .unwrap();
+        (answer.status() == StatusCode::OK).then_some(())
+    })
+    .await;
+    assert_eq!(stub.asked().last().unwrap().get("query"), "a{x=\"y\"}");
+}
+
+#[tokio::test]
+async fn what_many_ask_at_once_is_asked_once_and_few_at_a_time() {
+    let stub = Stub::start().await;
+    let server = Server::serve(&["--prometheus-url", &stub.url, "--engine-concurrency", "3"]).await;
+    stub.mood(Mood::Slow(Duration::from_millis(500)));
+    let same = join_all((0..30).map(|_| server.get("/api/v1/query?query=a&time=5").send()));
+    assert!(same.await.into_iter().all(|answer| answer.unwrap().status() == StatusCode::OK));
+    assert_eq!(stub.asked().len(), 1);
+    let different = (0..12).map(|number| server.get(&format!("/api/v1/query?query=a{number}&time=5")).send());
+    assert!(join_all(different).await.into_iter().all(|answer| answer.unwrap().status() == StatusCode::OK));
+    assert_eq!(stub.asked().len(), 12);
+    assert!(stub.engine.most_at_once.load(Ordering::SeqCst) <= 3);
+}
+
+#[tokio::test]
+async fn a_passing_failure_is_tried_again_and_a_lasting_one_left_alone() {
+    let stub = Stub::start().await;
+    let server = Server::serve(&["--prometheus-url", &stub.url]).await;
+    let query = async |expr: &str| {
+        let answer = server.get("/api/v1/query").query(&[("query", expr)]).send().await.unwrap();
+        (answer.status(), answer.json::<Value>().await.unwrap())
+    };
+    for status in [StatusCode::BAD_GATEWAY, StatusCode::SERVICE_UNAVAILABLE, StatusCode::GATEWAY_TIMEOUT] {
+        stub.mood(Mood::Failing(1, status, "text/plain", "a moment"));
+        assert_eq!(query("a").await.0, StatusCode::OK);
+    }
+    assert_eq!(stub.asked().len(), 6);
+    // The engine's own word is no failure.
+    let word = r#"{"status":"error","errorType":"timeout","error":"query timed out in expression evaluation"}"#;
+    stub.mood(Mood::Failing(1, StatusCode::SERVICE_UNAVAILABLE, "application/json", word));
+    let (status, answer) = query("a").await;
+    assert_eq!((status, &answer["errorType"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("timeout")));
+    assert_eq!(stub.asked().len(), 1);
+
+    stub.mood(Mood::Failing(1_000_000, StatusCode::SERVICE_UNAVAILABLE, "text/plain", "down for good"));
+    for number in 0..100 {
+        let (status, answer) = query(&format!("a{number}")).await;
+        assert_eq!((status, &answer["errorType"]), (StatusCode::SERVICE_UNAVAILABLE, &json!("unavailable")));
+        assert!(answer["error"].as_str().unwrap().contains("down for good"), "{answer}");
+    }
+    assert!(stub.asked().len() <= 20, "an engine that is down is asked again and again");
+    let ready = server.get_as_nobody("/ready").send().await.unwrap();
+    assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE);
+    stub.mood(Mood::Well);
+    eventually("the engine to be asked again", async || (query("a").await.0 == StatusCode::OK).then_some(())).await;
+}
+
+#[tokio::test]
+async fn what_is_no_engine_is_told_with_what_to_do() {
+    let stub = Stub::start().await;
+    for (status, kind, text, said) in [
+        (StatusCode::OK, "text/html", "<!doctype html><title>Log in</title>", "web page"),
+        (StatusCode::UNAUTHORIZED, "text/plain", "who are you", "bearer_token"),
+        (StatusCode::NOT_FOUND, "text/plain", "404 page not found", "check the path"),
+        (StatusCode::FOUND, "text/plain", "", "redirects"),
+    ] {
+        stub.mood(Mood::Failing(usize::MAX, status, kind, text));
+        let server = Server::serve(&["--prometheus-url", &stub.url]).await;
+        let answer = server.get("/api/v1/query?query=a").send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let answer: Value = answer.json().await.unwrap();
+        let message = answer["error"].as_str().unwrap();
+        assert!(message.contains(said) && message.contains(&stub.url), "{message}");
+        let shown = server.json("/api/upstreams").await;
+        assert_eq!(
+            (&shown["upstreams"][0]["state"], shown["upstreams"][0]["error"].as_str().unwrap().contains(said)),
+            (&json!("down"), true),
+            "{shown}"
+        );
+    }
+}
+
+/// A configuration file in a directory of its own.
+fn configured(text: &str, files: &[(&str, &str)]) -> (TempDir, String) {
+    let directory = TempDir::new().unwrap();
+    for (name, content) in files {
+        std::fs::write(directory.path().join(name), content).unwrap();
+    }
+    let file = directory.path().join("h.yaml");
+    std::fs::write(&file, text).unwrap();
+    let file = file.to_str().unwrap().to_owned();
+    (directory, file)
+}
+
+#[tokio::test]
+async fn engines_have_names_credentials_and_headers() {
+    let (main, other) = (Stub::start().await, Stub::start().await);
+    let (_directory, file) = configured(
+        &format!(
+            "engines:\n- name: main\n  url: {}/api\n  path_prefix: /prom/\n  basic_auth: {{ username: me, password_file: pw }}\n  org_id: team-a\n  headers: {{ X-Extra: hunter3 }}\n- name: other\n  url: {}\n  bearer_token_file: bt\n",
+            main.url, other.url
+        ),
+        &[("pw", "hunter1\n"), ("bt", "hunter2\n")],
+    );
+    let dashboards = TempDir::new().unwrap();
+    let panel = |id: &str, engine: &str| {
+        format!(
+            "  - {{ id: {id}, title: T, kind: stat, width: 6, height: 4, queries: [{{ expr: 'a', instant: true{engine} }}] }}\n"
+        )
+    };
+    let dashboard = format!("uid: two\ntitle: Two\npanels:\n{}{}", panel("one", ""), panel("two", ", engine: other"));
+    std::fs::write(dashboards.path().join("two.yaml"), dashboard).unwrap();
+    let server = Server::serve(&["--config", &file, "--dashboards-dir", dashboards.path().to_str().unwrap()]).await;
+
+    server.json("/api/v1/query?query=a&time=5").await;
+    let asked = main.asked().pop().unwrap();
+    assert_eq!(asked.path, "/api/prom/api/v1/query");
+    let header = |asked: &Asked, name: &str| asked.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    assert_eq!(header(&asked, "authorization").unwrap(), "Basic bWU6aHVudGVyMQ==");
+    assert_eq!(
+        (header(&asked, "x-scope-orgid"), header(&asked, "x-extra")),
+        (Some("team-a".into()), Some("hunter3".into()))
+    );
+    assert_eq!(other.asked().len(), 0);
+    server.json("/api/v1/query?query=a&time=5&engine=other").await;
+    let asked = other.asked().pop().unwrap();
+    assert_eq!((asked.get("engine"), header(&asked, "authorization").unwrap()), ("", "Bearer hunter2".to_owned()));
+    assert_eq!(
+        server.json("/api/v1/query?query=vector(7)&engine=embedded").await["data"]["result"][0]["value"][1],
+        "7"
+    );
+    let unknown = server.get("/api/v1/query?query=a&engine=nobody").send().await.unwrap();
+    assert_eq!(unknown.status(), StatusCode::BAD_REQUEST);
+    let message = unknown.text().await.unwrap();
+    assert!(message.contains("nobody") && message.contains("main, other, embedded"), "{message}");
+
+    // One is down: its panel says so, the other goes on.
+    let mut live = Live::open(&server).await;
+    let query = |id: u64, engine: &str| json!({"type": "subscribe", "id": id, "topic": "query", "expr": "a", "step_ms": 1000, "instant": true, "engine": engine});
+    live.send(&query(1, "main")).await;
+    live.send(&query(2, "other")).await;
+    live.send(&query(3, "nobody")).await;
+    let mut seen = std::collections::BTreeSet::new();
+    while seen.len() < 3 {
+        let message = live.next().await;
+        seen.insert((message["id"].as_u64().unwrap(), message["type"].as_str().unwrap().to_owned()));
+    }
+    assert!(
+        seen.contains(&(1, "snapshot".into()))
+            && seen.contains(&(2, "snapshot".into()))
+            && seen.contains(&(3, "error".into())),
+        "{seen:?}"
+    );
+    server.text("/d/two").await;
+    other.mood(Mood::Failing(usize::MAX, StatusCode::SERVICE_UNAVAILABLE, "text/plain", "on strike"));
+    let status = live.until("a status", |message| message["type"] == "status").await;
+    assert_eq!((&status["id"], &status["fresh"]), (&json!(2), &json!(false)));
+    assert!(
+        status["reason"].as_str().unwrap().contains("on strike")
+            && status["since"].as_i64().unwrap() > 1_700_000_000_000,
+        "{status}"
+    );
+    let delta = live.until("more of the other", |message| message["id"] == 1 && message["type"] == "delta").await;
+    assert!(delta["data"]["end_ms"].is_i64());
+    let page = eventually("a panel that says so", async || {
+        let page = server.text("/d/two").await;
+        page.contains("on strike").then_some(page)
+    })
+    .await;
+    let two = &page[page.find("id=\"panel-two\"").unwrap()..];
+    let one = &page[page.find("id=\"panel-one\"").unwrap()..page.find("id=\"panel-two\"").unwrap()];
+    assert!(two.contains("on strike") && !one.contains("on strike"));
+    let ready: Value = server.get_as_nobody("/ready").send().await.unwrap().json().await.unwrap();
+    assert_eq!(ready["ready"], false);
+    assert!(
+        ready["reasons"].to_string().contains("other is down") && !ready["reasons"].to_string().contains("main is"),
+        "{ready}"
+    );
+
+    for text in [page, server.text("/api/upstreams").await, server.program.stderr()] {
+        for secret in ["hunter1", "hunter2", "hunter3", "aHVudGVy"] {
+            assert!(!text.contains(secret), "{secret} shows in {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_engine_over_tls_is_believed_by_its_certificate() {
+    let directory = TempDir::new().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let arguments = format!(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=engine -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout {} -out {}",
+        path("key.pem"),
+        path("cert.pem")
+    );
+    let mut openssl = Program::start("openssl", &arguments.split(' ').collect::<Vec<_>>(), &[]);
+    assert!(openssl.ended().await.success(), "{}", openssl.stderr());
+    let mut engine = common::launch(
+        "serve",
+        &directory.path().join("data"),
+        &["--tls-cert", &path("cert.pem"), "--tls-key", &path("key.pem")],
+    );
+    let address = engine.said("hyperscope ready on https://").await;
+    let bearer = common::TOKEN;
+    let serve = async |more: &str| {
+        let text = format!("engines:\n- name: far\n  url: https://{address}\n  bearer_token: {bearer}\n{more}");
+        let (directory, file) = configured(&text, &[]);
+        let server = Server::serve(&["--config", &file]).await;
+        let answer = server.get("/api/v1/query?query=vector(3)").send().await.unwrap();
+        drop(directory);
+        (answer.status(), answer.text().await.unwrap(), server.program.stderr())
+    };
+    let (status, answer, _) = serve("").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{answer}");
+    assert!(answer.contains("certificate") && answer.contains("tls"), "{answer}");
+    let (status, answer, _) = serve(&format!("  tls: {{ ca: {} }}\n", path("cert.pem"))).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert!(answer.contains("\"3\""), "{answer}");
+    let (status, answer, stderr) = serve("  tls: { insecure_skip_verify: true }\n").await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert!(stderr.contains("not verified"), "{stderr}");
+}
+
+#[test]
+fn wrong_engines_are_refused() {
+    let resolve = |text: &str| {
+        let (directory, file) = configured(text, &[]);
+        let options = hyperscope::config::Options::from_file(Path::new(&file));
+        let outcome =
+            options.and_then(|options| hyperscope::config::Config::resolve(options, directory.path().to_owned()));
+        outcome.unwrap_err().to_string()
+    };
+    for (text, said) in [
+        ("engines: [{ url: 'http://a', nmae: b }]\n", "did you mean `name`"),
+        ("engines: [{ url: '' }]\n", "engines: "),
+        ("engines: [{ name: embedded, url: 'http://a' }]\n", "choose another"),
+        ("engines: [{ name: a, url: 'http://a' }, { name: a, url: 'http://b' }]\n", "two engines"),
+        ("engines: [{ url: 'http://a', bearer_token: x, basic_auth: { username: y } }]\n", "leave one out"),
+        ("engines: [{ url: 'http://a', bearer_token_env: HYPERSCOPE_NOT_THERE }]\n", "HYPERSCOPE_NOT_THERE is not set"),
+        ("engines: [{ url: 'http://a', tls: { cert: x } }]\n", "both `cert` and `key`"),
+        ("engines: [{ url: 'http://a', headers: { 'a b': x } }]\n", "not the name of a header"),
+        ("engine: { concurrency: 0 }\n", "engine.concurrency"),
+    ] {
+        let complaint = resolve(text);
+        assert!(complaint.contains(said), "{text}: {complaint}");
+    }
+}
+
+#[tokio::test]
+async fn many_sockets_cost_an_engine_what_one_does() {
+    const SOCKETS: usize = 30;
+    const STEPS: usize = 6;
+    let stub = Stub::start().await;
+    let server = Server::serve(&["--prometheus-url", &stub.url]).await;
+    let queries: Vec<String> = (0..8).map(|number| format!("sum(a{number})")).collect();
+    let open = async || {
+        let mut live = Live::open(&server).await;
+        for (id, query) in (1..).zip(&queries) {
+            live.subscribe_query(id, query, 60_000, 1_000).await;
+        }
+        live
+    };
+    let count = async |lives: &mut Vec<Live>| {
+        for live in lives.iter_mut() {
+            live.expect(1, "snapshot").await;
+        }
+        stub.asked();
+        let first = lives.first_mut().unwrap();
+        for _ in 0..STEPS {
+            first.until("a delta", |message| message["id"] == 1 && message["type"] == "delta").await;
+        }
+        stub.asked().len()
+    };
+    let one = count(&mut vec![open().await]).await;
+    let mut lives = Vec::new();
+    for _ in 0..SOCKETS {
+        lives.push(open().await);
+    }
+    let many = count(&mut lives).await;
+    // A step more or less fits into the time of six.
+    assert!(many <= one + 2 * queries.len(), "{many} requests for {SOCKETS} sockets, {one} for one");
+}
