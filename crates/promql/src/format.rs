@@ -9,8 +9,62 @@ pub fn float(value: f64) -> String {
     } else if value.is_infinite() {
         if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned()
     } else {
-        value.to_string()
+        let text = value.to_string();
+        let digits = text.split_once('.').map_or(0, |(_, digits)| digits.len());
+        if may_tie(value, digits) { closest(value, &text).unwrap_or(text) } else { text }
     }
+}
+
+/// A finite number with an exponent of at least two digits, `1.5e-07`: what Go's formats `e` and `g` write with the fewest digits.
+#[must_use]
+pub fn scientific(value: f64) -> String {
+    let mut text = format!("{value:e}");
+    if let Some((digits, exponent)) = text.split_once('e') {
+        let decimals = digits.split_once('.').map_or(0, |(_, digits)| digits.len());
+        let exponent: i64 = exponent.parse().unwrap_or(0);
+        let after_point = i64::try_from(decimals).unwrap_or(0) - exponent;
+        if usize::try_from(after_point).map_or(true, |after_point| may_tie(value, after_point)) {
+            let rounded = format!("{value:.decimals$e}");
+            if rounded.parse() == Ok(value) {
+                text = rounded;
+            }
+        }
+    }
+    match text.split_once('e') {
+        Some((digits, exponent)) => {
+            let (sign, number) = exponent.strip_prefix('-').map_or(('+', exponent), |number| ('-', number));
+            format!("{digits}e{sign}{number:0>2}")
+        }
+        None => text,
+    }
+}
+
+/// Whether the shortest text of a number, with so many decimals, may lie as far from it as another one of that length. Then Go ends
+/// in an even digit, and Rust above.
+fn may_tie(value: f64, decimals: usize) -> bool {
+    let bits = value.to_bits();
+    let (fraction, exponent) = (bits & ((1 << 52) - 1), (bits >> 52) & 0x7ff);
+    let (whole, exponent) = if exponent == 0 { (fraction, 1) } else { (fraction | 1 << 52, exponent) };
+    // The number is an odd number times two to this power, so that it has as many decimals as the power is below zero.
+    let power = i64::try_from(exponent).unwrap_or(0) - 1075 + i64::from(whole.trailing_zeros());
+    power > 0 || usize::try_from(-power).is_ok_and(|exact| exact == decimals + 1)
+}
+
+/// The number rounded to as many digits as the text has, ties to even, if that reads back as the same number.
+fn closest(value: f64, text: &str) -> Option<String> {
+    let rounded = match text.split_once('.') {
+        Some((_, decimals)) => format!("{value:.*}", decimals.len()),
+        None => {
+            let zeros = text.len() - text.trim_end_matches('0').len();
+            let digits = text.trim_start_matches('-').len().checked_sub(zeros + 1)?;
+            let (digits, exponent) =
+                format!("{value:.digits$e}").split_once('e').map(|(d, e)| (d.replace('.', ""), e.to_owned()))?;
+            let places: usize = exponent.parse().ok()?;
+            let length = places + 1 + usize::from(digits.starts_with('-'));
+            format!("{digits:0<length$}")
+        }
+    };
+    (rounded.parse() == Ok(value)).then_some(rounded)
 }
 
 /// A number as Go's `%g` writes it: with an exponent if that is below -4 or at least 21.
@@ -20,14 +74,7 @@ pub fn general(value: f64) -> String {
     if !value.is_finite() || (-4.0..21.0).contains(&exponent) {
         return float(value);
     }
-    let text = format!("{value:e}");
-    match text.split_once('e') {
-        Some((digits, exponent)) => {
-            let (sign, number) = exponent.strip_prefix('-').map_or(('+', exponent), |number| ('-', number));
-            format!("{digits}e{sign}{number:0>2}")
-        }
-        None => text,
-    }
+    scientific(value)
 }
 
 /// A number as OpenMetrics writes it in labels: with a point at least, `1.0`.
@@ -48,6 +95,23 @@ mod tests {
         assert_eq!(float(5.0), "5");
         assert_eq!(float(-0.0), "-0");
         assert_eq!(float(f64::INFINITY), "+Inf");
+    }
+
+    #[test]
+    fn a_tie_ends_in_an_even_digit() {
+        let power = |exponent: i32| f64::from(exponent).exp2();
+        assert_eq!(scientific(power(-25)), "2.9802322387695312e-08");
+        assert_eq!(float(power(-25)), "0.000000029802322387695312");
+        assert_eq!(float(power(-24)), "0.00000005960464477539063");
+        assert_eq!(float(5e-324), 5e-324_f64.to_string());
+        for exponent in -80..80 {
+            for factor in [1.0, 3.0, -7.0, 12_345.0] {
+                let value = factor * power(exponent);
+                assert_eq!(float(value).parse(), Ok(value));
+                assert_eq!(scientific(value).parse(), Ok(value));
+            }
+        }
+        assert_eq!(float(1e300).len(), 301);
     }
 
     #[test]

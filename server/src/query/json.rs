@@ -60,13 +60,16 @@ pub(super) fn write_value(data: &mut String, value: &Value, limit: usize) -> boo
             data.push_str("]}");
         }
         Value::Scalar { timestamp_ms, value } => {
-            data.push_str("{\"resultType\":\"scalar\",\"result\":");
-            write_float(data, *timestamp_ms, *value);
-            data.push('}');
+            // Unlike samples, Prometheus writes scalars without an exponent, and their time as a plain number.
+            data.push_str("{\"resultType\":\"scalar\",\"result\":[");
+            data.push_str(&seconds(*timestamp_ms).to_string());
+            data.push_str(",\"");
+            data.push_str(&promql::format::float(*value));
+            data.push_str("\"]}");
         }
         Value::String { timestamp_ms, value } => {
             data.push_str("{\"resultType\":\"string\",\"result\":[");
-            write_time(data, *timestamp_ms);
+            data.push_str(&seconds(*timestamp_ms).to_string());
             data.push(',');
             write_text(data, value);
             data.push_str("]}");
@@ -152,11 +155,7 @@ pub(super) fn seconds(time_ms: i64) -> serde_json::Number {
 pub(crate) fn write_number(data: &mut String, value: f64) {
     let magnitude = value.abs();
     if value.is_finite() && magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
-        let text = format!("{value:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-        // Writing to a string cannot fail.
-        let _ = write!(data, "{digits}e{sign}{exponent:0>2}");
+        data.push_str(&promql::format::scientific(value));
     } else {
         data.push_str(&promql::format::float(value));
     }

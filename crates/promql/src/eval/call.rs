@@ -253,10 +253,8 @@ impl Context<'_> {
             if most < least {
                 return None;
             }
-            if least.is_nan() || most.is_nan() || value.is_nan() {
-                return Some(f64::NAN);
-            }
-            Some(value.min(most).max(least))
+            let below = if special == Special::ClampMin { value } else { math::least(most, value) };
+            Some(if special == Special::ClampMax { below } else { math::greatest(least, below) })
         })
     }
 

@@ -41,6 +41,24 @@ fn sign(value: f64) -> f64 {
     }
 }
 
+/// The lesser of two numbers. NaN if one is, unless the other is the least number there is; of zeros the negative one.
+pub(crate) fn least(left: f64, right: f64) -> f64 {
+    if left == f64::NEG_INFINITY || right == f64::NEG_INFINITY {
+        f64::NEG_INFINITY
+    } else if left.is_nan() || right.is_nan() {
+        f64::NAN
+    } else if left == 0.0 && right == 0.0 {
+        if left.is_sign_negative() { left } else { right }
+    } else {
+        left.min(right)
+    }
+}
+
+/// The greater of two numbers, as [`least`] has the lesser.
+pub(crate) fn greatest(left: f64, right: f64) -> f64 {
+    -least(-left, -right)
+}
+
 /// The nearest multiple of `to`; halves go up.
 pub(crate) fn round(value: f64, to: f64) -> f64 {
     // Dividing by the inverse keeps the result exact for 0.1 and its like.
@@ -58,6 +76,14 @@ mod tests {
         assert_eq!(round(-2.5, 1.0), -2.0);
         assert_eq!(round(5.25, 0.1), 5.3);
         assert_eq!(round(7.0, 5.0), 5.0);
+    }
+
+    #[test]
+    fn the_least_number_wins_over_none() {
+        assert_eq!(greatest(f64::NAN, f64::INFINITY), f64::INFINITY);
+        assert!(greatest(f64::NAN, 1.0).is_nan() && least(f64::INFINITY, f64::NAN).is_nan());
+        assert_eq!(greatest(2.0, 3.0), 3.0);
+        assert!(least(0.0, -0.0).is_sign_negative() && greatest(0.0, -0.0).is_sign_positive());
     }
 
     #[test]

@@ -1,0 +1,138 @@
+//! Our engine beside Debian's Prometheus: the same samples, written to both, and the same queries, answered digit for digit.
+//!
+//! `HYPERSCOPE_DIFFERENTIAL_QUERIES` says how many random queries are asked (500 unless said), `HYPERSCOPE_DIFFERENTIAL_SEED` where
+//! they begin; 10,000 take some minutes.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // Clippy takes helpers of tests for something else.
+#![allow(unreachable_pub)] // Not a crate.
+#![allow(clippy::cast_precision_loss)] // Numbers here are small.
+
+mod common;
+#[path = "differential/engine.rs"]
+mod engine;
+#[path = "differential/random.rs"]
+mod random;
+#[path = "differential/world.rs"]
+mod world;
+
+use common::{Program, Server, TOKEN, body, client, eventually, free_port, with_body};
+use engine::{Answer, Engine, When, difference};
+use tempfile::TempDir;
+use world::{Dice, world};
+
+const CORPUS: &str = include_str!("differential/corpus.promql");
+const DIFFERENCES: &str = include_str!("differential/differences.tsv");
+const RANDOM_QUERIES: u64 = 500;
+
+/// What is known to differ.
+struct Known {
+    /// `digits`: only in the last digits. `all`: the answers have nothing to do with each other.
+    all: bool,
+    queries: regex::Regex,
+}
+
+fn known() -> Vec<Known> {
+    let lines = DIFFERENCES.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let [how, queries, reason] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line:?}") };
+            assert!(!reason.is_empty() && ["digits", "all"].contains(&how), "{line}");
+            Known { all: how == "all", queries: regex::Regex::new(queries).unwrap() }
+        })
+        .collect()
+}
+
+struct Both {
+    _server: Server,
+    _prometheus: Program,
+    _directory: TempDir,
+    ours: Engine,
+    theirs: Engine,
+}
+
+impl Both {
+    async fn start() -> Self {
+        let server = Server::serve(&[]).await;
+        let directory = TempDir::new().unwrap();
+        let address = format!("127.0.0.1:{}", free_port());
+        let file = directory.path().join("prometheus.yaml");
+        std::fs::write(&file, "global: { evaluation_interval: 1m }\n").unwrap();
+        let prometheus = Program::start(
+            "prometheus",
+            &[
+                "--web.enable-remote-write-receiver",
+                &format!("--config.file={}", file.display()),
+                &format!("--storage.tsdb.path={}", directory.path().join("data").display()),
+                &format!("--web.listen-address={address}"),
+            ],
+            &[],
+        );
+        let url = format!("http://{address}");
+        eventually("a Prometheus that is ready", async || {
+            let answer = client().get(format!("{url}/-/ready")).send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+        for series in world() {
+            let body = body(vec![series]);
+            let ours = with_body(server.post("/api/v1/write"), body.clone()).send().await.unwrap();
+            assert_eq!(ours.status(), 204);
+            let theirs = with_body(client().post(format!("{url}/api/v1/write")), body).send().await.unwrap();
+            assert_eq!(theirs.status(), 204, "{}", theirs.text().await.unwrap());
+        }
+        let ours = Engine::new(server.url(""), Some(TOKEN));
+        let theirs = Engine::new(url, None);
+        Both { _server: server, _prometheus: prometheus, _directory: directory, ours, theirs }
+    }
+
+    /// What is not the same and not known to differ.
+    async fn differences(&self, queries: impl IntoIterator<Item = String>) -> (usize, Vec<String>) {
+        let known = known();
+        let (mut asked, mut found) = (0, Vec::new());
+        for query in queries {
+            let digits = known.iter().any(|known| !known.all && known.queries.is_match(&query));
+            if known.iter().any(|known| known.all && known.queries.is_match(&query)) {
+                continue;
+            }
+            for when in [When::Instant, When::Range] {
+                asked += 1;
+                let (ours, our_order) = self.ours.ask(&query, when).await;
+                let (theirs, their_order) = self.theirs.ask(&query, when).await;
+                if let Some(difference) = difference(&ours, &theirs, digits) {
+                    found.push(format!("{query}\n    {when:?}: {difference}"));
+                } else if query.starts_with("sort") && !digits && our_order != their_order {
+                    found.push(format!("{query}\n    the order is {our_order:?} and not {their_order:?}"));
+                }
+            }
+        }
+        (asked, found)
+    }
+}
+
+#[tokio::test]
+async fn the_corpus_is_answered_as_prometheus_does() {
+    let both = Both::start().await;
+    let queries = CORPUS.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned);
+    let (asked, found) = both.differences(queries).await;
+    assert!(found.is_empty(), "{} of {asked} answers differ\n{}", found.len(), found.join("\n"));
+    assert!(asked > 800, "only {asked} were asked");
+}
+
+#[tokio::test]
+async fn random_queries_are_answered_as_prometheus_does() {
+    let number = |name: &str, usual: u64| std::env::var(name).map_or(usual, |text| text.parse().unwrap());
+    let count = number("HYPERSCOPE_DIFFERENTIAL_QUERIES", RANDOM_QUERIES);
+    let seed = number("HYPERSCOPE_DIFFERENTIAL_SEED", 1);
+    let both = Both::start().await;
+    let mut dice = Dice(seed);
+    let (asked, found) = both.differences((0..count).map(|_| random::expression(&mut dice))).await;
+    assert!(found.is_empty(), "seed {seed}: {} of {asked} answers differ\n{}", found.len(), found.join("\n"));
+    // An expression that nobody answers tells nothing.
+    let mut dice = Dice(seed);
+    let mut answered = 0;
+    for _ in 0..50 {
+        let (answer, _) = both.ours.ask(&random::expression(&mut dice), When::Range).await;
+        answered += usize::from(matches!(answer, Answer::Values(_, values) if !values.is_empty()));
+    }
+    assert!(answered > 20, "only {answered} of 50 random queries have a result");
+}
