@@ -57,7 +57,7 @@ fn shift(dice: &mut Dice) -> String {
 }
 
 fn length(dice: &mut Dice) -> &'static str {
-    *dice.pick(&["40s", "1m", "2m30s", "5m", "11m", "25m"])
+    dice.pick::<&str>(&["40s", "1m", "2m30s", "5m", "11m", "25m"])
 }
 
 fn range(dice: &mut Dice, depth: u32) -> String {
@@ -86,11 +86,11 @@ fn scalar(dice: &mut Dice, depth: u32) -> String {
 }
 
 fn arithmetic(dice: &mut Dice) -> &'static str {
-    *dice.pick(&["+", "-", "*", "/", "%", "^"])
+    dice.pick::<&str>(&["+", "-", "*", "/", "%", "^"])
 }
 
 fn comparison(dice: &mut Dice) -> &'static str {
-    *dice.pick(&["==", "!=", "<", "<=", ">", ">="])
+    dice.pick::<&str>(&["==", "!=", "<", "<=", ">", ">="])
 }
 
 fn grouping(dice: &mut Dice) -> String {

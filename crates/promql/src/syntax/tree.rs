@@ -47,11 +47,13 @@ pub fn tree(query: &str) -> Result<Tree, ParseError> {
 /// # Errors
 /// The text is not PromQL.
 pub fn pretty(query: &str) -> Result<String, ParseError> {
-    let (parsed, root) = both(query)?;
-    let plain = token::tokens(query);
-    let is_known = prepare::prepare(query, &plain).is_ok_and(|prepared| prepared.text == query);
-    // What the parser does not know, its layout would lose.
-    Ok(if is_known { parsed.prettify() } else { super::print::Printed(&root).to_string() })
+    let printed = super::print::Printed(&super::parse(query)?.root).to_string();
+    // As it is written, with its lengths, which have been found to be in the parser's range.
+    let laid_out = promql_parser::parser::parse(query).map(|tree| tree.prettify());
+    // What the parser does not know, it refuses or loses.
+    let is_same =
+        |text: &String| super::parse(text).is_ok_and(|again| super::print::Printed(&again.root).to_string() == printed);
+    Ok(laid_out.ok().filter(is_same).unwrap_or(printed))
 }
 
 fn both(query: &str) -> Result<(Expr, Node), ParseError> {
