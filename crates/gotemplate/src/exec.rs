@@ -64,9 +64,14 @@ impl Frame<'_> {
         self.variables.iter().rev().find(|(candidate, _)| candidate == name).map(|(_, value)| value)
     }
 
-    fn assign(&mut self, name: &str, value: Value) {
-        if let Some((_, slot)) = self.variables.iter_mut().rev().find(|(candidate, _)| candidate == name) {
-            *slot = value;
+    /// Gives a variable another value; false if there is none.
+    fn assign(&mut self, name: &str, value: Value) -> bool {
+        match self.variables.iter_mut().rev().find(|(candidate, _)| candidate == name) {
+            Some((_, slot)) => {
+                *slot = value;
+                true
+            }
+            None => false,
         }
     }
 }
@@ -196,10 +201,10 @@ impl Run<'_> {
             ran = true;
             match pipe.variables.as_slice() {
                 [] => {}
-                [only] => set(frame, pipe, only, item.clone()),
+                [only] => set(frame, pipe, only, item.clone())?,
                 [first, second, ..] => {
-                    set(frame, pipe, first, key);
-                    set(frame, pipe, second, item.clone());
+                    set(frame, pipe, first, key)?;
+                    set(frame, pipe, second, item.clone())?;
                 }
             }
             let flow = self.list(frame, &branch.then, &item)?;
@@ -215,7 +220,7 @@ impl Run<'_> {
     fn pipe(&mut self, frame: &mut Frame, pipe: &Pipe, dot: &Value) -> Result<Value, Error> {
         let value = self.commands(frame, pipe, dot)?;
         for variable in &pipe.variables {
-            set(frame, pipe, variable, value.clone());
+            set(frame, pipe, variable, value.clone())?;
         }
         Ok(value)
     }
@@ -345,11 +350,14 @@ impl Run<'_> {
     }
 }
 
-fn set(frame: &mut Frame, pipe: &Pipe, name: &str, value: Value) {
-    if pipe.assigns {
-        frame.assign(name, value);
-    } else {
+fn set(frame: &mut Frame, pipe: &Pipe, name: &str, value: Value) -> Result<(), Error> {
+    if !pipe.assigns {
         frame.variables.push((name.to_owned(), value));
+        Ok(())
+    } else if frame.assign(name, value) {
+        Ok(())
+    } else {
+        Err(frame.error(pipe.at, pipe, format!("undefined variable: {name}")))
     }
 }
 

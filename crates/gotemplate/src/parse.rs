@@ -321,9 +321,8 @@ impl Parser<'_> {
             }
             commands.push(command);
         }
-        if !assigns {
-            self.variables.extend(variables.iter().cloned());
-        }
+        // Go finds out about what is assigned and was never declared when it gets there.
+        self.variables.extend(variables.iter().cloned());
         Ok(Pipe { at, variables, assigns, commands })
     }
 
@@ -341,9 +340,6 @@ impl Parser<'_> {
                 Kind::Declare | Kind::Assign => {
                     self.take();
                     let assigns = sign.kind == Kind::Assign;
-                    if assigns && let Some(unknown) = names.iter().find(|name| !self.variables.contains(name)) {
-                        return self.wrong(token.at, format!("undefined variable {unknown:?}"));
-                    }
                     return Ok((names, assigns));
                 }
                 Kind::Comma if context == "range" && names.len() < 2 => {

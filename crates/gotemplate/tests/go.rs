@@ -129,6 +129,7 @@ fn what_fails_says_where_as_go_does() {
             "{{ printf }}",
             r#"template: t:1:3: executing "t" at <printf>: wrong number of args for printf: want at least 1 got 0"#,
         ),
+        ("{{ $x = 1 }}", r#"template: t:1:3: executing "t" at <$x = 1>: undefined variable: $x"#),
         ("{{ nil }}", r#"template: t:1:3: executing "t" at <nil>: nil is not a command"#),
         ("{{ fail 1 }}", r#"template: t:1:3: executing "t" at <fail 1>: error calling fail: no luck"#),
         (
@@ -160,7 +161,6 @@ fn what_is_no_template_is_refused() {
         "{{ /* a }}",
         "{{ break }}",
         "{{ template x }}",
-        "{{ $x = 1 }}",
         "{{ 1 | }}",
         "{{ if true }}{{ define \"x\" }}{{ end }}{{ end }}",
         "{{ 3.a }}",

@@ -8,7 +8,7 @@ use serde_saphyr::Spanned;
 
 use crate::{
     check,
-    text::{self, Problem, or_default},
+    text::{self, Problem, or_default, texts},
 };
 
 /// A file of rules that was read and found good.
@@ -37,7 +37,7 @@ pub struct GroupSpec {
     #[serde(default, deserialize_with = "or_default")]
     pub limit: i64,
     /// Labels of all its rules; a rule's own come first.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "texts")]
     pub labels: BTreeMap<String, String>,
     /// Its rules.
     #[serde(default, deserialize_with = "or_default")]
@@ -64,10 +64,10 @@ pub struct RuleSpec {
     #[serde(default)]
     pub keep_firing_for: Option<Span>,
     /// Labels added to what it makes.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "texts")]
     pub labels: BTreeMap<String, String>,
     /// What people read of the alert.
-    #[serde(default, deserialize_with = "or_default")]
+    #[serde(default, deserialize_with = "texts")]
     pub annotations: BTreeMap<String, String>,
 }
 

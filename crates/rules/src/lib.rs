@@ -14,6 +14,7 @@ mod rule;
 mod template;
 mod text;
 mod threshold;
+pub mod unit;
 
 pub use alert::{Alert, AlertState, Annotations, Notification, RESEND_MS, fingerprint};
 pub use file::{GroupSpec, Placed, RuleFile, RuleSpec, Span};

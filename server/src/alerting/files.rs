@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use rules::{Problem, RuleFile};
+use rules::{
+    Problem, RuleFile,
+    unit::{self, TestFile},
+};
 use rust_embed::Embed;
 
 /// The rules that come with the program.
@@ -71,6 +74,25 @@ pub fn read(file: &Path) -> Result<RuleFile, FilesError> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| FilesError::File { file: file.to_owned(), reason: error.to_string() })?;
     RuleFile::parse(&text).map_err(|problems| FilesError::Content { file: file.to_owned(), problems })
+}
+
+/// Runs the unit tests of a file; how many there are.
+///
+/// # Errors
+/// The file or one of rules that it names cannot be read or is wrong, or a test failed.
+pub fn run_tests(file: &Path) -> Result<usize, FilesError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| FilesError::File { file: file.to_owned(), reason: error.to_string() })?;
+    let content = |problems| FilesError::Content { file: file.to_owned(), problems };
+    let tests = TestFile::parse(&text).map_err(|problem| content(vec![problem]))?;
+    let directory = file.parent().unwrap_or(Path::new(""));
+    let patterns: Vec<PathBuf> = tests.rule_files.iter().map(|pattern| directory.join(pattern)).collect();
+    let mut rules = Vec::new();
+    for file in expand(&patterns)? {
+        rules.push((file.display().to_string(), read(&file)?));
+    }
+    let problems = unit::run(&tests, &rules);
+    if problems.is_empty() { Ok(tests.test_count()) } else { Err(content(problems)) }
 }
 
 /// The texts of all files that there are now, those that come with the program first.

@@ -25,7 +25,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::files::{BuiltInRules, FilesError, expand, read};
+pub use self::files::{BuiltInRules, FilesError, expand, read, run_tests};
 pub use self::view::SOURCE;
 
 use self::{

@@ -1,6 +1,6 @@
 //! `hyperscope check`: looks a file or a store over.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -34,8 +34,11 @@ enum What {
     /// Files of alert and recording rules
     Rules {
         /// The files; may have wildcards
-        #[arg(required = true)]
+        #[arg(required_unless_present = "test")]
         files: Vec<PathBuf>,
+        /// File of unit tests of rules, in the format of `promtool test rules`; repeatable
+        #[arg(long, value_name = "FILE")]
+        test: Vec<PathBuf>,
     },
     /// The stored series: reads all of them, changes nothing, also while a server runs
     Store(CheckStore),
@@ -55,24 +58,31 @@ impl CheckCommand {
                 file
             }
             What::Store(store) => return store.run(),
-            What::Rules { files } => return check_rules(&files),
+            What::Rules { files, test } => return check_rules(&files, &test),
         };
         say(format_args!("{}: ok", file.display())).context("stdout")
     }
 }
 
-/// Looks each file over, and tells of all that are wrong.
-fn check_rules(patterns: &[PathBuf]) -> anyhow::Result<()> {
+/// Looks each file of rules over and runs each file of tests, and tells of all that are wrong.
+fn check_rules(patterns: &[PathBuf], tests: &[PathBuf]) -> anyhow::Result<()> {
     let mut wrong = Vec::new();
     for file in alerting::expand(patterns)? {
         match alerting::read(&file) {
-            Ok(rules) => {
-                let count = rules.rule_count();
-                say(format_args!("{}: ok, {count} {}", file.display(), if count == 1 { "rule" } else { "rules" }))
-                    .context("stdout")?;
-            }
+            Ok(rules) => good(&file, rules.rule_count(), "rule")?,
+            Err(error) => wrong.push(error.to_string()),
+        }
+    }
+    for file in tests {
+        match alerting::run_tests(file) {
+            Ok(count) => good(file, count, "test")?,
             Err(error) => wrong.push(error.to_string()),
         }
     }
     if wrong.is_empty() { Ok(()) } else { Err(anyhow::anyhow!(wrong.join("\n"))) }
+}
+
+fn good(file: &Path, count: usize, noun: &str) -> anyhow::Result<()> {
+    let plural = if count == 1 { "" } else { "s" };
+    say(format_args!("{}: ok, {count} {noun}{plural}", file.display())).context("stdout")
 }

@@ -1,0 +1,111 @@
+//! Files of unit tests.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::{
+    file::{Placed, Span},
+    text::{self, Problem, or_default},
+};
+
+/// A file of unit tests.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TestFile {
+    /// Files of rules, relative to where this one lies; may have wildcards.
+    #[serde(default, deserialize_with = "or_default")]
+    pub rule_files: Vec<String>,
+    #[serde(default)]
+    pub(super) evaluation_interval: Option<Span>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) group_eval_order: Vec<String>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) tests: Vec<Placed<Test>>,
+    /// Whether values may differ a little; ours always may, by the last bits.
+    #[serde(default, rename = "fuzzy_compare")]
+    _fuzzy_compare: Option<bool>,
+}
+
+/// One test: a world of its own.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Test {
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) interval: Option<Span>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) input_series: Vec<Placed<InputSeries>>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) alert_rule_test: Vec<Placed<AlertTest>>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) promql_expr_test: Vec<Placed<ExprTest>>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) external_labels: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) external_url: String,
+}
+
+/// A series and its samples, in the notation `1+2x3 _ stale`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InputSeries {
+    pub(super) series: String,
+    pub(super) values: String,
+}
+
+/// The alerts of one rule that fire at a time.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AlertTest {
+    #[serde(default)]
+    pub(super) eval_time: Span,
+    pub(super) alertname: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) exp_alerts: Vec<ExpectedAlert>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExpectedAlert {
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) exp_labels: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) exp_annotations: BTreeMap<String, String>,
+}
+
+/// The result of an expression at a time.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExprTest {
+    pub(super) expr: String,
+    #[serde(default)]
+    pub(super) eval_time: Span,
+    #[serde(default, deserialize_with = "or_default")]
+    pub(super) exp_samples: Vec<ExpectedSample>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExpectedSample {
+    pub(super) labels: String,
+    #[serde(default)]
+    pub(super) value: f64,
+}
+
+impl TestFile {
+    /// Reads the text of a file.
+    ///
+    /// # Errors
+    /// It is no file of tests: what is wrong, and where.
+    pub fn parse(text: &str) -> Result<Self, Problem> {
+        text::read(text)
+    }
+
+    /// How many tests there are.
+    #[must_use]
+    pub fn test_count(&self) -> usize {
+        self.tests.len()
+    }
+}
