@@ -1,0 +1,214 @@
+//! An alert as it is told of: who it is, since when, until when.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// Names and values, sorted by name.
+pub type Labels = BTreeMap<String, String>;
+
+/// The label that holds an alert's name.
+pub const ALERT_NAME: &str = "alertname";
+
+/// Names an alert: equal labels, equal fingerprint. Alertmanager's own hash, so that its fingerprints and ours are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fingerprint(pub u64);
+
+impl Fingerprint {
+    /// The fingerprint of these labels: FNV-1a over names and values, each followed by the byte 255.
+    #[must_use]
+    pub fn of(labels: &Labels) -> Self {
+        const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+        const PRIME: u64 = 0x0100_0000_01b3;
+        let bytes = labels.iter().flat_map(|(name, value)| name.bytes().chain([255]).chain(value.bytes()).chain([255]));
+        Fingerprint(bytes.fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME)))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "{:016x}", self.0)
+    }
+}
+
+/// A text that is no fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a fingerprint: it has 16 hexadecimal digits")]
+pub struct WrongFingerprint(String);
+
+impl FromStr for Fingerprint {
+    type Err = WrongFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, WrongFingerprint> {
+        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = if digits { u64::from_str_radix(text, 16).ok() } else { None };
+        number.map(Fingerprint).ok_or_else(|| WrongFingerprint(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = WrongFingerprint;
+
+    fn try_from(text: String) -> Result<Self, WrongFingerprint> {
+        text.parse()
+    }
+}
+
+impl From<Fingerprint> for String {
+    fn from(fingerprint: Fingerprint) -> String {
+        fingerprint.to_string()
+    }
+}
+
+/// An alert as whoever evaluates rules tells of it, at each change and again while it fires: what Prometheus posts to an
+/// Alertmanager. Times are milliseconds since the Unix epoch.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Posted {
+    /// What it is; `alertname` among them.
+    pub labels: Labels,
+    /// What people read of it.
+    #[serde(default)]
+    pub annotations: Labels,
+    /// When it began to fire; `None` for now.
+    #[serde(default)]
+    pub starts_at_ms: Option<i64>,
+    /// When it is over unless it is told of again: past for a resolved one, `None` for the configured `resolve_timeout` from now.
+    #[serde(default)]
+    pub ends_at_ms: Option<i64>,
+    /// Where its expression can be looked at.
+    #[serde(default)]
+    pub generator_url: String,
+}
+
+/// An alert that is known. Times are milliseconds since the Unix epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// Names it.
+    pub fingerprint: Fingerprint,
+    /// What it is.
+    pub labels: Labels,
+    /// What people read of it.
+    pub annotations: Labels,
+    /// When it began to fire.
+    pub starts_at_ms: i64,
+    /// When it is over unless it is told of again.
+    pub ends_at_ms: i64,
+    /// When it was told of last.
+    pub updated_at_ms: i64,
+    /// Where its expression can be looked at.
+    pub generator_url: String,
+}
+
+/// Why an alert cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WrongAlert {
+    /// It has no label with a value.
+    #[error("an alert needs at least one label")]
+    NoLabels,
+    /// A label's or annotation's name is none.
+    #[error("{0:?} is not a name of a label: use letters, digits and `_`")]
+    Name(String),
+    /// It ends before it starts.
+    #[error("the alert ends before it starts")]
+    Order,
+}
+
+impl Alert {
+    /// The alert that was posted at `now_ms`, which lasts for `resolve_timeout_ms` if it does not say how long.
+    ///
+    /// # Errors
+    /// It has no labels, a name that is none, or ends before it starts.
+    pub fn from_posted(posted: Posted, now_ms: i64, resolve_timeout_ms: i64) -> Result<Self, WrongAlert> {
+        let Posted { mut labels, annotations, starts_at_ms, ends_at_ms, generator_url } = posted;
+        labels.retain(|_, value| !value.is_empty());
+        if labels.is_empty() {
+            return Err(WrongAlert::NoLabels);
+        }
+        if let Some(name) = labels.keys().chain(annotations.keys()).find(|name| !is_label_name(name)) {
+            return Err(WrongAlert::Name(name.clone()));
+        }
+        let starts_at_ms = starts_at_ms.unwrap_or_else(|| ends_at_ms.map_or(now_ms, |end| end.min(now_ms)));
+        let ends_at_ms = ends_at_ms.unwrap_or_else(|| now_ms.saturating_add(resolve_timeout_ms));
+        if ends_at_ms < starts_at_ms {
+            return Err(WrongAlert::Order);
+        }
+        let fingerprint = Fingerprint::of(&labels);
+        Ok(Alert { fingerprint, labels, annotations, starts_at_ms, ends_at_ms, updated_at_ms: now_ms, generator_url })
+    }
+
+    /// Its name, or nothing.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.labels.get(ALERT_NAME).map_or("", String::as_str)
+    }
+
+    /// Whether it is over.
+    #[must_use]
+    pub fn is_resolved(&self, now_ms: i64) -> bool {
+        self.ends_at_ms <= now_ms
+    }
+
+    /// What is known after `newer` was told of: one that goes on keeps its start.
+    #[must_use]
+    pub fn merged(&self, mut newer: Alert) -> Alert {
+        if newer.starts_at_ms <= self.ends_at_ms && self.starts_at_ms <= newer.ends_at_ms {
+            newer.starts_at_ms = newer.starts_at_ms.min(self.starts_at_ms);
+        }
+        newer
+    }
+}
+
+/// Whether Prometheus takes `name` for a label.
+#[must_use]
+pub fn is_label_name(name: &str) -> bool {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    name.chars().all(is_part) && name.chars().next().is_some_and(|first| !first.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn fingerprints_are_alertmanagers() {
+        // What Debian's Alertmanager 0.25 gives for these labels.
+        assert_eq!(Fingerprint::of(&labels(&[("alertname", "a"), ("b", "c")])).to_string(), "fc6101df625cd9d2");
+        assert_eq!("00000000000000ff".parse(), Ok(Fingerprint(255)));
+        assert!("ff".parse::<Fingerprint>().is_err());
+        assert!("+000000000000000".parse::<Fingerprint>().is_err());
+    }
+
+    #[test]
+    fn what_is_no_alert_is_refused() {
+        let post = |names: &[(&str, &str)], start, end| {
+            let posted = Posted { labels: labels(names), starts_at_ms: start, ends_at_ms: end, ..Posted::default() };
+            Alert::from_posted(posted, 1_000, 300)
+        };
+        assert_eq!(post(&[("a", "")], None, None), Err(WrongAlert::NoLabels));
+        assert_eq!(post(&[("a-b", "c")], None, None), Err(WrongAlert::Name("a-b".into())));
+        assert_eq!(post(&[("a", "b")], Some(20), Some(10)), Err(WrongAlert::Order));
+        let alert = post(&[("a", "b"), ("empty", "")], None, None).unwrap();
+        assert_eq!((alert.starts_at_ms, alert.ends_at_ms, alert.labels.len()), (1_000, 1_300, 1));
+        assert!(!alert.is_resolved(1_299) && alert.is_resolved(1_300));
+    }
+
+    #[test]
+    fn one_that_goes_on_keeps_its_start() {
+        let at = |start, end| {
+            let posted = Posted {
+                labels: labels(&[("a", "b")]),
+                starts_at_ms: Some(start),
+                ends_at_ms: Some(end),
+                ..Posted::default()
+            };
+            Alert::from_posted(posted, start, 0).unwrap()
+        };
+        assert_eq!(at(10, 100).merged(at(50, 150)).starts_at_ms, 10);
+        assert_eq!(at(10, 20).merged(at(50, 150)).starts_at_ms, 50);
+    }
+}

@@ -1,0 +1,86 @@
+//! Alertmanager's configuration file: read as it stands ([`file::ConfigFile`]), then checked and filled in ([`Config`]).
+
+mod check;
+pub mod file;
+pub mod http;
+pub mod receiver;
+mod route;
+pub mod secret;
+
+use std::collections::BTreeMap;
+
+use serde_saphyr::Location;
+
+pub use self::{
+    receiver::{Discord, Email, Integration, Kind, PagerDuty, Receiver, Slack, Webhook},
+    route::Route,
+    secret::Secret,
+};
+use crate::{alert::Labels, inhibit::InhibitRule, time_interval::TimeInterval};
+
+/// What is wrong in a file, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{line}:{column}: {message}")]
+pub struct Problem {
+    /// From 1.
+    pub line: u64,
+    /// From 1.
+    pub column: u64,
+    /// What is wrong and how to mend it.
+    pub message: String,
+}
+
+impl Problem {
+    fn at(location: Location, message: impl Into<String>) -> Self {
+        Problem { line: location.line(), column: location.column(), message: message.into() }
+    }
+}
+
+/// A configuration that holds: every name it uses is there, every default is filled in.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How long an alert lasts that does not say so, in milliseconds.
+    pub resolve_timeout_ms: i64,
+    /// The tree of routes, flat; the first is the root.
+    pub routes: Vec<Route>,
+    /// By name.
+    pub receivers: BTreeMap<String, Receiver>,
+    /// By name.
+    pub intervals: BTreeMap<String, Vec<TimeInterval>>,
+    /// Which alerts keep which others quiet.
+    pub inhibit_rules: Vec<InhibitRule>,
+    /// Patterns of files of templates, as they stand in the file.
+    pub templates: Vec<String>,
+}
+
+impl Config {
+    /// The routes that an alert takes, each by its place in [`Config::routes`]. There is always one.
+    #[must_use]
+    pub fn routes_of(&self, labels: &Labels) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.follow(0, labels, &mut found);
+        found
+    }
+
+    /// Adds the routes below `id`, or itself, that take an alert; whether there were any.
+    fn follow(&self, id: usize, labels: &Labels, found: &mut Vec<usize>) -> bool {
+        let Some(route) = self.routes.get(id).filter(|route| route.matchers.matches(labels)) else { return false };
+        let before = found.len();
+        for child in &route.children {
+            let goes_on = self.routes.get(*child).is_some_and(|child| child.goes_on);
+            if self.follow(*child, labels, found) && !goes_on {
+                break;
+            }
+        }
+        if found.len() == before {
+            found.push(id);
+        }
+        true
+    }
+
+    /// Whether any of the named intervals holds at `now_ms`.
+    #[must_use]
+    pub fn is_in_any(&self, names: &[String], now_ms: i64) -> bool {
+        names.iter().filter_map(|name| self.intervals.get(name)).flatten().any(|interval| interval.contains(now_ms))
+    }
+}

@@ -1,0 +1,43 @@
+//! A group of alerts that are told of together.
+
+use std::{collections::BTreeSet, fmt::Write};
+
+use crate::{
+    alert::{Fingerprint, Labels},
+    config::Route,
+};
+
+/// The route and the labels that name a group.
+pub(super) type GroupId = (usize, Labels);
+
+#[derive(Debug)]
+pub(super) struct Group {
+    /// As Alertmanager names it in messages.
+    pub(super) key: String,
+    pub(super) alerts: BTreeSet<Fingerprint>,
+    pub(super) next_flush_ms: i64,
+    pub(super) was_flushed: bool,
+}
+
+impl Group {
+    pub(super) fn new(route: &Route, labels: &Labels, now_ms: i64) -> Self {
+        Group {
+            key: format!("{}:{}", route.key, set(labels)),
+            alerts: BTreeSet::new(),
+            next_flush_ms: now_ms.saturating_add(route.group_wait_ms),
+            was_flushed: false,
+        }
+    }
+}
+
+/// Labels as Prometheus writes them: `{a="b", c="d"}`.
+fn set(labels: &Labels) -> String {
+    let mut text = String::from("{");
+    for (at, (name, value)) in labels.iter().enumerate() {
+        let comma = if at == 0 { "" } else { ", " };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{comma}{name}={value:?}");
+    }
+    text.push('}');
+    text
+}

@@ -1,0 +1,375 @@
+//! Decides whom to tell of what, and when: routing, grouping, waits, inhibition, silences, mute times, de-duplication.
+//!
+//! A state machine without clock or I/O. [`Dispatcher::ingest`] takes alerts in, [`Dispatcher::tick`] says what is to be sent now,
+//! [`Dispatcher::next_wake`] when to ask again. The rules are Alertmanager's. What is handed out counts as told: whoever
+//! calls keeps it until it is delivered.
+
+mod group;
+mod log;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use serde::Serialize;
+
+pub use self::log::{LogEntry, LogKey};
+use self::{
+    group::{Group, GroupId},
+    log::NotificationLog,
+};
+use crate::{
+    alert::{Alert, Fingerprint, Labels, Posted, WrongAlert},
+    config::{Config, Kind, Route},
+    inhibit::Inhibitor,
+    matcher::Matchers,
+    silence::Silences,
+};
+
+/// Most alerts that are known at a time.
+pub const MAX_ALERTS: usize = 200_000;
+
+/// Where a group must be told of.
+#[derive(Debug, Clone)]
+pub struct Notification {
+    /// The receiver's name.
+    pub receiver: String,
+    /// Which of its means, by place.
+    pub integration: usize,
+    /// Of which kind.
+    pub kind: Kind,
+    /// The group, as Alertmanager names it.
+    pub group_key: String,
+    /// What the alerts of the group have in common by construction.
+    pub group_labels: Labels,
+    /// In order of their labels, each with whether it is over.
+    pub alerts: Vec<(Arc<Alert>, bool)>,
+}
+
+/// What is to be kept at once, so that after a crash nothing is lost and nothing told twice.
+#[derive(Debug, Default)]
+pub struct Tick {
+    /// What is to be sent.
+    pub notifications: Vec<Notification>,
+    /// What counts as told from now on.
+    pub logged: Vec<(LogKey, LogEntry)>,
+    /// Alerts that are over, and of which nobody has to be told any more.
+    pub forgotten: Vec<Fingerprint>,
+}
+
+/// What became of alerts that were taken in.
+#[derive(Debug, Default)]
+pub struct Ingested {
+    /// New, or other than before in more than their end: to be kept.
+    pub changed: Vec<Arc<Alert>>,
+    /// Those that could not be taken, and why.
+    pub refused: Vec<(Posted, WrongAlert)>,
+    /// How many there was no room for.
+    pub dropped: usize,
+}
+
+/// Why an alert is quiet, if it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Status {
+    /// `active`, or `suppressed` if it is silenced or inhibited.
+    pub state: &'static str,
+    /// Silences that take it.
+    #[serde(rename = "silencedBy")]
+    pub silenced_by: Vec<String>,
+    /// Alerts that keep it quiet.
+    #[serde(rename = "inhibitedBy")]
+    pub inhibited_by: Vec<Fingerprint>,
+    /// Receivers that are told of it, leaving aside those muted for the time of the day.
+    #[serde(skip)]
+    pub receivers: Vec<String>,
+    /// Named times that keep it quiet at one of them.
+    #[serde(rename = "mutedBy")]
+    pub muted_by: Vec<String>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Dispatcher {
+    config: Arc<Config>,
+    alerts: HashMap<Fingerprint, Arc<Alert>>,
+    groups: BTreeMap<GroupId, Group>,
+    log: NotificationLog,
+    inhibitor: Inhibitor,
+    /// The silences that hold.
+    pub silences: Silences,
+}
+
+impl Dispatcher {
+    /// One that knows nothing yet.
+    #[must_use]
+    pub fn new(config: Arc<Config>) -> Self {
+        let inhibitor = Inhibitor::new(config.inhibit_rules.clone());
+        Dispatcher {
+            config,
+            alerts: HashMap::new(),
+            groups: BTreeMap::new(),
+            log: NotificationLog::default(),
+            inhibitor,
+            silences: Silences::default(),
+        }
+    }
+
+    /// The configuration that holds.
+    #[must_use]
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Remembers what was told before a restart.
+    pub fn restore_log(&mut self, entries: impl IntoIterator<Item = (LogKey, LogEntry)>) {
+        for (key, entry) in entries {
+            self.log.put(key, entry);
+        }
+    }
+
+    /// Takes in what was known before a restart. Those that fire have until `grace_until_ms` to be told of again.
+    pub fn restore_alerts(&mut self, alerts: impl IntoIterator<Item = Alert>, now_ms: i64, grace_until_ms: i64) {
+        for mut alert in alerts {
+            if !alert.is_resolved(now_ms) {
+                alert.ends_at_ms = alert.ends_at_ms.max(grace_until_ms);
+            }
+            self.insert(Arc::new(alert), now_ms);
+        }
+    }
+
+    /// Goes over to another configuration. What was told stays told.
+    pub fn reload(&mut self, config: Arc<Config>, now_ms: i64) {
+        self.inhibitor = Inhibitor::new(config.inhibit_rules.clone());
+        self.config = config;
+        let before = std::mem::take(&mut self.groups);
+        let alerts: Vec<_> = self.alerts.values().cloned().collect();
+        for alert in alerts {
+            self.insert(alert, now_ms);
+        }
+        // A group that was told of waits for its interval, not anew.
+        for group in self.groups.values_mut() {
+            if before.values().any(|old| old.key == group.key && old.was_flushed) {
+                group.was_flushed = true;
+            }
+        }
+    }
+
+    /// Takes alerts in.
+    pub fn ingest(&mut self, posted: impl IntoIterator<Item = Posted>, now_ms: i64) -> Ingested {
+        let mut ingested = Ingested::default();
+        for posted in posted {
+            let alert = match Alert::from_posted(posted.clone(), now_ms, self.config.resolve_timeout_ms) {
+                Ok(alert) => alert,
+                Err(error) => {
+                    ingested.refused.push((posted, error));
+                    continue;
+                }
+            };
+            let known = self.alerts.get(&alert.fingerprint);
+            if known.is_none() && alert.is_resolved(now_ms) {
+                // Nobody was told that it began.
+                continue;
+            }
+            if known.is_none() && self.alerts.len() >= MAX_ALERTS {
+                ingested.dropped += 1;
+                continue;
+            }
+            let alert = Arc::new(known.map_or_else(|| alert.clone(), |known| known.merged(alert.clone())));
+            let is_news = known.is_none_or(|known| {
+                known.annotations != alert.annotations
+                    || known.starts_at_ms != alert.starts_at_ms
+                    || known.is_resolved(now_ms) != alert.is_resolved(now_ms)
+            });
+            if is_news {
+                ingested.changed.push(Arc::clone(&alert));
+            }
+            self.insert(alert, now_ms);
+        }
+        ingested
+    }
+
+    fn insert(&mut self, alert: Arc<Alert>, now_ms: i64) {
+        self.inhibitor.note(&alert);
+        for id in self.config.routes_of(&alert.labels) {
+            let Some(route) = self.config.routes.get(id) else { continue };
+            let labels = route.group_by.of(&alert.labels);
+            let group =
+                self.groups.entry((id, labels)).or_insert_with_key(|(_, labels)| Group::new(route, labels, now_ms));
+            group.alerts.insert(alert.fingerprint);
+            // An alert that began long ago, as after a restart, has waited enough.
+            if !group.was_flushed && alert.starts_at_ms.saturating_add(route.group_wait_ms) < now_ms {
+                group.next_flush_ms = now_ms;
+            }
+        }
+        self.alerts.insert(alert.fingerprint, alert);
+    }
+
+    /// When to call [`Dispatcher::tick`] next, if alerts do not come before; `None` for not before.
+    #[must_use]
+    pub fn next_wake(&self) -> Option<i64> {
+        self.groups.values().map(|group| group.next_flush_ms).min()
+    }
+
+    /// What is to be sent now.
+    pub fn tick(&mut self, now_ms: i64) -> Tick {
+        let mut tick = Tick::default();
+        let due: Vec<GroupId> =
+            self.groups.iter().filter(|(_, group)| group.next_flush_ms <= now_ms).map(|(id, _)| id.clone()).collect();
+        for id in due {
+            self.flush(&id, now_ms, &mut tick);
+        }
+        self.log.drop_expired(now_ms);
+        tick
+    }
+
+    /// Tells of one group.
+    fn flush(&mut self, id: &GroupId, now_ms: i64, tick: &mut Tick) {
+        let config = Arc::clone(&self.config);
+        let Some((route, group)) = config.routes.get(id.0).zip(self.groups.get_mut(id)) else { return };
+        group.was_flushed = true;
+        group.next_flush_ms = now_ms.saturating_add(route.group_interval_ms);
+        let group_key = group.key.clone();
+        let mut alerts: Vec<(Arc<Alert>, bool)> = group
+            .alerts
+            .iter()
+            .filter_map(|fingerprint| self.alerts.get(fingerprint))
+            .map(|alert| (Arc::clone(alert), alert.is_resolved(now_ms)))
+            .collect();
+        alerts.sort_by(|(one, _), (other, _)| one.labels.cmp(&other.labels));
+        let resolved: Vec<Fingerprint> =
+            alerts.iter().filter(|(_, is_resolved)| *is_resolved).map(|(alert, _)| alert.fingerprint).collect();
+        if self.muted_by(route, now_ms).is_empty() {
+            alerts.retain(|(alert, _)| {
+                self.inhibitor.inhibitors(&alert.labels, now_ms).is_empty()
+                    && self.silences.silencing(&alert.labels, now_ms).is_empty()
+            });
+            self.tell(route, &group_key, &id.1, alerts, now_ms, tick);
+        }
+        self.forget(id, &resolved, tick);
+    }
+
+    /// Adds a notification for each means of the route's receiver that has not been told yet.
+    fn tell(
+        &mut self,
+        route: &Route,
+        group_key: &str,
+        group_labels: &Labels,
+        alerts: Vec<(Arc<Alert>, bool)>,
+        now_ms: i64,
+        tick: &mut Tick,
+    ) {
+        if alerts.is_empty() {
+            return;
+        }
+        let Some(receiver) = self.config.receivers.get(&route.receiver) else { return };
+        for (place, integration) in receiver.integrations.iter().enumerate() {
+            let key = LogKey {
+                group: format!("{}#{}", group_key, route.id),
+                receiver: receiver.name.clone(),
+                kind: integration.kind(),
+                integration: place,
+            };
+            let now = LogEntry::of(&alerts, now_ms, route.repeat_interval_ms);
+            let is_due = now.is_due(self.log.get(&key), integration.sends_resolved(), now_ms, route.repeat_interval_ms);
+            if !is_due {
+                continue;
+            }
+            let has_firing = !now.firing.is_empty();
+            self.log.put(key.clone(), now.clone());
+            tick.logged.push((key, now));
+            if !integration.sends_resolved() && !has_firing {
+                continue;
+            }
+            let told = alerts
+                .iter()
+                .filter(|(_, is_resolved)| integration.sends_resolved() || !is_resolved)
+                .cloned()
+                .collect();
+            tick.notifications.push(Notification {
+                receiver: receiver.name.clone(),
+                integration: place,
+                kind: integration.kind(),
+                group_key: group_key.to_owned(),
+                group_labels: group_labels.clone(),
+                alerts: told,
+            });
+        }
+    }
+
+    /// Drops alerts that are over from a group that was told so, and those that no group has any more.
+    fn forget(&mut self, id: &GroupId, resolved: &[Fingerprint], tick: &mut Tick) {
+        if let Some(group) = self.groups.get_mut(id) {
+            for fingerprint in resolved {
+                group.alerts.remove(fingerprint);
+            }
+            if group.alerts.is_empty() {
+                self.groups.remove(id);
+            }
+        }
+        for fingerprint in resolved {
+            let Some(alert) = self.alerts.get(fingerprint) else { continue };
+            let is_kept = self.config.routes_of(&alert.labels).into_iter().any(|route| {
+                let labels = self.config.routes.get(route).map(|route| route.group_by.of(&alert.labels));
+                labels
+                    .and_then(|labels| self.groups.get(&(route, labels)))
+                    .is_some_and(|group| group.alerts.contains(fingerprint))
+            });
+            if !is_kept {
+                self.inhibitor.forget(alert);
+                self.alerts.remove(fingerprint);
+                tick.forgotten.push(*fingerprint);
+            }
+        }
+    }
+
+    /// Named times that keep a route quiet now; for one outside its active times, those.
+    fn muted_by(&self, route: &Route, now_ms: i64) -> Vec<String> {
+        let holds = |name: &&String| self.config.is_in_any(std::slice::from_ref(name), now_ms);
+        let muting: Vec<String> = route.mute_time_intervals.iter().filter(holds).cloned().collect();
+        let active = &route.active_time_intervals;
+        if muting.is_empty() && !active.is_empty() && !self.config.is_in_any(active, now_ms) {
+            return active.clone();
+        }
+        muting
+    }
+
+    /// The alert of that fingerprint.
+    #[must_use]
+    pub fn alert(&self, fingerprint: Fingerprint) -> Option<&Arc<Alert>> {
+        self.alerts.get(&fingerprint)
+    }
+
+    /// The alerts that fire, in order of their labels.
+    #[must_use]
+    pub fn firing(&self, now_ms: i64) -> Vec<Arc<Alert>> {
+        let mut alerts: Vec<_> = self.alerts.values().filter(|alert| !alert.is_resolved(now_ms)).cloned().collect();
+        alerts.sort_by(|one, other| one.labels.cmp(&other.labels));
+        alerts
+    }
+
+    /// The alerts that fire and that `matchers` take: what a silence of them would mute.
+    #[must_use]
+    pub fn preview(&self, matchers: &Matchers, now_ms: i64) -> Vec<Arc<Alert>> {
+        let mut alerts = self.firing(now_ms);
+        alerts.retain(|alert| matchers.matches(&alert.labels));
+        alerts
+    }
+
+    /// Who is told of an alert with these labels, and what keeps it quiet.
+    #[must_use]
+    pub fn status(&self, labels: &Labels, now_ms: i64) -> Status {
+        let silenced_by = self.silences.silencing(labels, now_ms);
+        let mut inhibited_by: Vec<_> = self.inhibitor.inhibitors(labels, now_ms).into_iter().collect();
+        inhibited_by.sort_unstable();
+        let routes = || self.config.routes_of(labels).into_iter().filter_map(|id| self.config.routes.get(id));
+        let is_quiet = !silenced_by.is_empty() || !inhibited_by.is_empty();
+        Status {
+            state: if is_quiet { "suppressed" } else { "active" },
+            silenced_by,
+            inhibited_by,
+            receivers: routes().map(|route| route.receiver.clone()).collect(),
+            muted_by: routes().flat_map(|route| self.muted_by(route, now_ms)).collect(),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Inhibition: an alert that fires keeps others quiet.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    alert::{Alert, Fingerprint, Labels},
+    matcher::Matchers,
+};
+
+/// While an alert that `source` takes fires, those that `target` takes and that agree in `equal` are quiet.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InhibitRule {
+    /// Alerts that keep others quiet.
+    pub source: Matchers,
+    /// Alerts that are kept quiet.
+    pub target: Matchers,
+    /// Labels in which the two agree; one that neither has agrees.
+    pub equal: Vec<String>,
+}
+
+/// The rules and the alerts that are sources of them.
+#[derive(Debug, Default)]
+pub(crate) struct Inhibitor {
+    rules: Vec<(InhibitRule, Sources)>,
+}
+
+/// Sources of one rule by their values of its labels. A source that is a target of its own rule as well keeps only pure
+/// targets quiet, which its flag says.
+type Sources = HashMap<Vec<String>, HashMap<Fingerprint, (i64, bool)>>;
+
+impl Inhibitor {
+    pub(crate) fn new(rules: Vec<InhibitRule>) -> Self {
+        Inhibitor { rules: rules.into_iter().map(|rule| (rule, Sources::new())).collect() }
+    }
+
+    /// Takes an alert in, as it is now.
+    pub(crate) fn note(&mut self, alert: &Alert) {
+        for (rule, sources) in &mut self.rules {
+            if rule.source.matches(&alert.labels) {
+                let is_both = rule.target.matches(&alert.labels);
+                let values = values(rule, &alert.labels);
+                sources.entry(values).or_default().insert(alert.fingerprint, (alert.ends_at_ms, is_both));
+            }
+        }
+    }
+
+    /// Forgets an alert.
+    pub(crate) fn forget(&mut self, alert: &Alert) {
+        for (rule, sources) in &mut self.rules {
+            let values = values(rule, &alert.labels);
+            if let Some(group) = sources.get_mut(&values) {
+                group.remove(&alert.fingerprint);
+                if group.is_empty() {
+                    sources.remove(&values);
+                }
+            }
+        }
+    }
+
+    /// The alerts that keep one with these labels quiet.
+    pub(crate) fn inhibitors(&self, labels: &Labels, now_ms: i64) -> HashSet<Fingerprint> {
+        let mut found = HashSet::new();
+        for (rule, sources) in self.rules.iter().filter(|(rule, _)| rule.target.matches(labels)) {
+            let is_source = rule.source.matches(labels);
+            let fires = |(fingerprint, (ends_at_ms, is_both)): (&Fingerprint, &(i64, bool))| {
+                (*ends_at_ms > now_ms && !(is_source && *is_both)).then_some(*fingerprint)
+            };
+            if let Some(fingerprint) =
+                sources.get(&values(rule, labels)).and_then(|group| group.iter().filter_map(fires).min())
+            {
+                found.insert(fingerprint);
+            }
+        }
+        found
+    }
+}
+
+fn values(rule: &InhibitRule, labels: &Labels) -> Vec<String> {
+    rule.equal.iter().map(|name| labels.get(name).cloned().unwrap_or_default()).collect()
+}

@@ -1,0 +1,321 @@
+//! Matchers of alerts in Alertmanager's syntax: `severity="critical"`, `{job=~"api|web", env!="dev"}`.
+
+use std::{fmt, str::FromStr};
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+
+use crate::alert::{Labels, is_label_name};
+
+/// How a label is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operator {
+    /// `=`
+    Equal,
+    /// `!=`
+    NotEqual,
+    /// `=~`
+    Matches,
+    /// `!~`
+    NotMatches,
+}
+
+impl Operator {
+    /// As it is written.
+    #[must_use]
+    pub fn sign(self) -> &'static str {
+        match self {
+            Operator::Equal => "=",
+            Operator::NotEqual => "!=",
+            Operator::Matches => "=~",
+            Operator::NotMatches => "!~",
+        }
+    }
+}
+
+/// A condition on one label. A label that is not there counts as empty.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    /// The label.
+    pub name: String,
+    /// How it is compared.
+    pub operator: Operator,
+    /// What it is compared with.
+    pub value: String,
+    /// `value`, for the operators that need it.
+    regex: Option<Regex>,
+}
+
+impl PartialEq for Matcher {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.operator, &self.value) == (&other.name, other.operator, &other.value)
+    }
+}
+
+/// Why a text is no matcher.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WrongMatcher {
+    /// Neither of the four operators is where it should be.
+    #[error("{0:?} is not a matcher: write for example severity=\"critical\" or job=~\"api|web\"")]
+    Form(String),
+    /// Quotes are not in pairs.
+    #[error("the value {0:?} has a quote too many: write a quote within a value as \\\"")]
+    Quote(String),
+    /// The regular expression is none.
+    #[error("{regex:?} is not a regular expression: {reason}")]
+    Regex {
+        /// What was given.
+        regex: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The label's name is none.
+    #[error("{0:?} is not a name of a label: use letters, digits and `_`")]
+    Name(String),
+}
+
+impl Matcher {
+    /// A condition; regular expressions hold for the whole value.
+    ///
+    /// # Errors
+    /// The regular expression is none.
+    pub fn new(name: impl Into<String>, operator: Operator, value: impl Into<String>) -> Result<Self, WrongMatcher> {
+        let (name, value) = (name.into(), value.into());
+        let regex = match operator {
+            Operator::Equal | Operator::NotEqual => None,
+            Operator::Matches | Operator::NotMatches => {
+                let anchored = Regex::new(&format!("^(?:{value})$"));
+                Some(anchored.map_err(|error| WrongMatcher::Regex { regex: value.clone(), reason: reason(&error) })?)
+            }
+        };
+        Ok(Matcher { name, operator, value, regex })
+    }
+
+    /// Whether it holds for these labels.
+    #[must_use]
+    pub fn matches(&self, labels: &Labels) -> bool {
+        let value = labels.get(&self.name).map_or("", String::as_str);
+        let found = self.regex.as_ref().map_or(value == self.value, |regex| regex.is_match(value));
+        matches!(self.operator, Operator::Equal | Operator::Matches) == found
+    }
+}
+
+/// The last line of the library's message, which says what is wrong; the lines before it draw where.
+fn reason(error: &regex::Error) -> String {
+    let message = error.to_string();
+    message.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+impl fmt::Display for Matcher {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        let Matcher { name, operator, value, .. } = self;
+        let quoted = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+        write!(formatter, "{name}{}\"{quoted}\"", operator.sign())
+    }
+}
+
+impl FromStr for Matcher {
+    type Err = WrongMatcher;
+
+    fn from_str(text: &str) -> Result<Self, WrongMatcher> {
+        let form = || WrongMatcher::Form(text.trim().to_owned());
+        let trimmed = text.trim();
+        let end = trimmed
+            .find(|character: char| !(character.is_ascii_alphanumeric() || "_:".contains(character)))
+            .ok_or_else(form)?;
+        let (name, rest) = trimmed.split_at(end);
+        if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
+            return Err(form());
+        }
+        let rest = rest.trim_start();
+        // The longer signs first: `=~` begins as `=` does.
+        let signs = [Operator::Matches, Operator::NotEqual, Operator::NotMatches, Operator::Equal];
+        let (operator, value) = signs
+            .into_iter()
+            .find_map(|operator| Some((operator, rest.strip_prefix(operator.sign())?)))
+            .ok_or_else(form)?;
+        if !is_label_name(name) {
+            return Err(WrongMatcher::Name(name.to_owned()));
+        }
+        Matcher::new(name, operator, unquoted(value.trim())?)
+    }
+}
+
+/// The value of a matcher without its quotes, which may be left out.
+fn unquoted(text: &str) -> Result<String, WrongMatcher> {
+    let wrong = || WrongMatcher::Quote(text.to_owned());
+    let (inner, is_quoted) = match text.strip_prefix('"') {
+        Some(rest) => (rest, true),
+        None => (text, false),
+    };
+    let mut value = String::with_capacity(inner.len());
+    let mut characters = inner.chars();
+    let mut is_closed = false;
+    while let Some(character) = characters.next() {
+        if is_closed {
+            return Err(wrong());
+        }
+        match character {
+            '\\' => match characters.next() {
+                Some('n') => value.push('\n'),
+                Some(escaped @ ('"' | '\\')) => value.push(escaped),
+                // Anything else was not meant as an escape.
+                other => {
+                    value.push('\\');
+                    value.extend(other);
+                }
+            },
+            '"' if is_quoted => is_closed = true,
+            '"' => return Err(wrong()),
+            other => value.push(other),
+        }
+    }
+    if is_quoted == is_closed { Ok(value) } else { Err(wrong()) }
+}
+
+/// Matchers that all must hold.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Matchers(pub Vec<Matcher>);
+
+impl Matchers {
+    /// Whether all hold for these labels.
+    #[must_use]
+    pub fn matches(&self, labels: &Labels) -> bool {
+        self.0.iter().all(|matcher| matcher.matches(labels))
+    }
+
+    /// Sorts them, as they stand in keys of groups.
+    pub(crate) fn sort(&mut self) {
+        self.0.sort_by(|one, other| {
+            (&one.name, &one.value, one.operator.sign()).cmp(&(&other.name, &other.value, other.operator.sign()))
+        });
+    }
+}
+
+impl fmt::Display for Matchers {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.write_str("{")?;
+        for (at, matcher) in self.0.iter().enumerate() {
+            write!(formatter, "{}{matcher}", if at == 0 { "" } else { "," })?;
+        }
+        formatter.write_str("}")
+    }
+}
+
+impl FromStr for Matchers {
+    type Err = WrongMatcher;
+
+    /// Reads matchers separated by commas, with braces around them or without.
+    fn from_str(text: &str) -> Result<Self, WrongMatcher> {
+        let text = text.trim();
+        let text = text.strip_prefix('{').unwrap_or(text);
+        let text = text.strip_suffix('}').unwrap_or(text);
+        let mut matchers = Vec::new();
+        let (mut start, mut is_quoted, mut is_escaped) = (0, false, false);
+        for (at, character) in text.char_indices() {
+            match character {
+                ',' if !is_quoted => {
+                    matchers.push(text.get(start..at).unwrap_or_default().parse()?);
+                    start = at + 1;
+                }
+                '"' if !is_escaped => is_quoted = !is_quoted,
+                _ => {}
+            }
+            is_escaped = character == '\\' && !is_escaped;
+        }
+        let last = text.get(start..).unwrap_or_default();
+        if !last.trim().is_empty() {
+            matchers.push(last.parse()?);
+        }
+        Ok(Matchers(matchers))
+    }
+}
+
+/// A matcher as Alertmanager's API writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MatcherJson {
+    /// The label.
+    pub name: String,
+    /// What it is compared with.
+    pub value: String,
+    /// Whether the value is a regular expression.
+    #[serde(rename = "isRegex", default)]
+    pub is_regex: bool,
+    /// Whether it must hold, rather than not.
+    #[serde(rename = "isEqual", default = "yes")]
+    pub is_equal: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl From<&Matcher> for MatcherJson {
+    fn from(matcher: &Matcher) -> Self {
+        MatcherJson {
+            name: matcher.name.clone(),
+            value: matcher.value.clone(),
+            is_regex: matcher.regex.is_some(),
+            is_equal: matches!(matcher.operator, Operator::Equal | Operator::Matches),
+        }
+    }
+}
+
+impl TryFrom<MatcherJson> for Matcher {
+    type Error = WrongMatcher;
+
+    fn try_from(json: MatcherJson) -> Result<Self, WrongMatcher> {
+        if !is_label_name(&json.name) {
+            return Err(WrongMatcher::Name(json.name));
+        }
+        let operator = match (json.is_regex, json.is_equal) {
+            (false, true) => Operator::Equal,
+            (false, false) => Operator::NotEqual,
+            (true, true) => Operator::Matches,
+            (true, false) => Operator::NotMatches,
+        };
+        Matcher::new(json.name, operator, json.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn matchers_are_read_as_alertmanager_reads_them() {
+        for (text, shown) in [
+            ("a=b", r#"{a="b"}"#),
+            (r#"{a="b",c=~"d.*"}"#, r#"{a="b",c=~"d.*"}"#),
+            (r#" a != "b,c" , d !~ e|f ,"#, r#"{a!="b,c",d!~"e|f"}"#),
+            (r#"a="say \"no\"\n\d""#, r#"{a="say \"no\"\n\\d"}"#),
+            ("a=", r#"{a=""}"#),
+            ("", "{}"),
+            ("{}", "{}"),
+        ] {
+            assert_eq!(text.parse::<Matchers>().map(|matchers| matchers.to_string()), Ok(shown.to_owned()), "{text}");
+        }
+        for wrong in ["a", "=b", "1a=b", "a-b=c", r#"a="b"#, r#"a="b"c""#, r#"a=b""#, "a=~[", "a=b,,c=d", "a:b=c"] {
+            assert!(wrong.parse::<Matchers>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_label_that_is_not_there_is_empty() {
+        let holds = |matchers: &str| matchers.parse::<Matchers>().unwrap().matches(&labels(&[("a", "bb")]));
+        assert!(holds("a=bb") && holds("a=~b+") && holds("c=") && holds("c!=d") && holds("a!~b") && holds("c=~.*"));
+        assert!(!holds("a=~b") && !holds("c!=") && !holds("a=bb,c=d") && !holds("a!~b."));
+    }
+
+    #[test]
+    fn the_form_of_the_api_reads_back() {
+        for text in ["a=\"b\"", "a!=\"b\"", "a=~\"b\"", "a!~\"b\""] {
+            let matcher: Matcher = text.parse().unwrap();
+            assert_eq!(Matcher::try_from(MatcherJson::from(&matcher)).unwrap().to_string(), text);
+        }
+    }
+}

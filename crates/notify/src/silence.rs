@@ -1,0 +1,178 @@
+//! Silences: for a time, alerts that match are not told of.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    alert::Labels,
+    matcher::{Matcher, MatcherJson, Matchers, WrongMatcher},
+};
+
+/// A silence. Times are milliseconds since the Unix epoch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Silence {
+    /// Names it.
+    pub id: String,
+    /// What it takes; all must hold.
+    pub matchers: Matchers,
+    /// When it begins.
+    pub starts_at_ms: i64,
+    /// When it ends.
+    pub ends_at_ms: i64,
+    /// Whose it is.
+    pub created_by: String,
+    /// Why.
+    pub comment: String,
+    /// When it was changed last.
+    pub updated_at_ms: i64,
+}
+
+/// Whether a silence holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SilenceState {
+    /// Not yet.
+    Pending,
+    /// Now.
+    Active,
+    /// No longer.
+    Expired,
+}
+
+impl SilenceState {
+    /// Its word in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            SilenceState::Pending => "pending",
+            SilenceState::Active => "active",
+            SilenceState::Expired => "expired",
+        }
+    }
+}
+
+/// Why a silence cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WrongSilence {
+    /// It has no matchers.
+    #[error("a silence needs at least one matcher")]
+    NoMatchers,
+    /// It would take every alert.
+    #[error(
+        "a silence needs at least one matcher that does not match an empty value: as it is, it could silence everything"
+    )]
+    MatchesAll,
+    /// A matcher is none.
+    #[error(transparent)]
+    Matcher(#[from] WrongMatcher),
+    /// It ends before it starts.
+    #[error("the silence ends before it starts")]
+    Order,
+    /// It is over.
+    #[error("the silence would be over already: let it end in the future")]
+    Past,
+    /// Nobody says why.
+    #[error("a silence needs a comment: say why, for those who wonder")]
+    NoComment,
+    /// There is none of that id.
+    #[error("there is no silence {0:?}")]
+    Unknown(String),
+}
+
+impl Silence {
+    /// Whether it holds.
+    #[must_use]
+    pub fn state(&self, now_ms: i64) -> SilenceState {
+        if self.ends_at_ms <= now_ms {
+            SilenceState::Expired
+        } else if self.starts_at_ms > now_ms {
+            SilenceState::Pending
+        } else {
+            SilenceState::Active
+        }
+    }
+
+    /// Its matchers as the API writes them.
+    #[must_use]
+    pub fn matchers_json(&self) -> Vec<MatcherJson> {
+        self.matchers.0.iter().map(MatcherJson::from).collect()
+    }
+
+    /// Whether it may be taken at `now_ms`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check(&self, now_ms: i64) -> Result<(), WrongSilence> {
+        if self.matchers.0.is_empty() {
+            return Err(WrongSilence::NoMatchers);
+        }
+        if self.matchers.matches(&Labels::new()) {
+            return Err(WrongSilence::MatchesAll);
+        }
+        if self.ends_at_ms <= self.starts_at_ms {
+            return Err(WrongSilence::Order);
+        }
+        if self.ends_at_ms <= now_ms {
+            return Err(WrongSilence::Past);
+        }
+        if self.comment.trim().is_empty() {
+            return Err(WrongSilence::NoComment);
+        }
+        Ok(())
+    }
+}
+
+/// Reads matchers as the API writes them.
+///
+/// # Errors
+/// One of them is none.
+pub fn matchers(json: Vec<MatcherJson>) -> Result<Matchers, WrongMatcher> {
+    json.into_iter().map(Matcher::try_from).collect::<Result<_, _>>().map(Matchers)
+}
+
+/// All silences, those that are over for a while included.
+#[derive(Debug, Clone, Default)]
+pub struct Silences(BTreeMap<String, Silence>);
+
+impl Silences {
+    /// All, in order of their ids.
+    pub fn all(&self) -> impl Iterator<Item = &Silence> {
+        self.0.values()
+    }
+
+    /// The one of that id.
+    #[must_use]
+    pub fn get(&self, id: &str) -> Option<&Silence> {
+        self.0.get(id)
+    }
+
+    /// Adds or replaces one.
+    pub fn put(&mut self, silence: Silence) {
+        self.0.insert(silence.id.clone(), silence);
+    }
+
+    /// Drops those that were over at `before_ms`, and returns their ids.
+    pub fn drop_expired(&mut self, before_ms: i64) -> Vec<String> {
+        let old: Vec<_> = self
+            .0
+            .values()
+            .filter(|silence| silence.ends_at_ms <= before_ms)
+            .map(|silence| silence.id.clone())
+            .collect();
+        for id in &old {
+            self.0.remove(id);
+        }
+        old
+    }
+
+    /// The ids of those that take an alert with these labels now.
+    #[must_use]
+    pub fn silencing(&self, labels: &Labels, now_ms: i64) -> Vec<String> {
+        self.0
+            .values()
+            .filter(|silence| silence.state(now_ms) == SilenceState::Active && silence.matchers.matches(labels))
+            .map(|silence| silence.id.clone())
+            .collect()
+    }
+}
