@@ -4,9 +4,12 @@
 //! week in a millisecond, and the server alone decides how things are kept and delivered.
 
 pub mod alert;
+pub mod color;
 pub mod config;
 pub mod dispatch;
+pub mod hook;
 pub mod inhibit;
 pub mod matcher;
+pub mod message;
 pub mod silence;
 pub mod time_interval;

@@ -1,0 +1,20 @@
+//! Colours of messages: green is well, red is a failure, orange a warning, blue a fact.
+
+/// All is well.
+pub const GREEN: u32 = 0x2e_cc71;
+/// A failure.
+pub const RED: u32 = 0xe7_4c3c;
+/// A warning.
+pub const ORANGE: u32 = 0xe6_7e22;
+/// A fact.
+pub const BLUE: u32 = 0x34_98db;
+
+/// The colour of the worst of these severities. An alert that does not say how bad it is counts as a failure.
+pub fn of_severities<'a>(severities: impl Iterator<Item = &'a str>) -> u32 {
+    let color = |severity: &str| match severity.to_ascii_lowercase().as_str() {
+        "warning" | "warn" | "minor" => (1, ORANGE),
+        "info" | "information" | "none" | "notice" => (0, BLUE),
+        _ => (2, RED),
+    };
+    severities.map(color).max().map_or(RED, |(_, color)| color)
+}

@@ -1,0 +1,235 @@
+//! Bodies of the short form, by format.
+
+use model::{
+    job::{Job, JobStatus},
+    live::Alert,
+    unit::Unit,
+};
+use serde_json::{Map, Value, json};
+
+use super::{EventName, Format, HookEvent, Subject};
+use crate::{alert::Fingerprint, color, message::rfc3339};
+
+/// Longest text of one field, in characters: Slack takes 2,000 and Discord 1,024.
+const FIELD: usize = 1_000;
+/// Longest title, in characters: Slack takes 150 and Discord 256.
+const TITLE: usize = 140;
+
+/// The body for an event, without keys. `external_url` is where this server is reached, without a slash at its end.
+#[must_use]
+pub fn body(format: Format, event: &HookEvent, delivery: &str, external_url: &str) -> Value {
+    let told = Told::of(event, external_url);
+    match format {
+        Format::Slack => slack(&told),
+        Format::Discord => discord(&told, event.at_ms),
+        Format::PagerDuty => pagerduty(&told, event),
+        Format::Auto | Format::Generic => json!({
+            "id": delivery,
+            "event": event.name.name(),
+            "timestamp": rfc3339(event.at_ms),
+            "data": data(&event.subject, &told.link),
+        }),
+    }
+}
+
+/// An event in words.
+struct Told {
+    title: String,
+    /// Names with values, none of them empty.
+    fields: Vec<(&'static str, String)>,
+    text: String,
+    color: u32,
+    link: String,
+    action: &'static str,
+}
+
+impl Told {
+    fn of(event: &HookEvent, external_url: &str) -> Self {
+        match &event.subject {
+            Subject::Job(job) => Told::job(event.name, job, external_url),
+            Subject::Alert(alert) => Told::alert(event.name, alert, external_url),
+        }
+    }
+
+    fn job(event: EventName, job: &Job, external_url: &str) -> Self {
+        let (word, color) = match event {
+            EventName::JobCompleted => ("completed", color::GREEN),
+            EventName::JobFailed => ("failed", color::RED),
+            EventName::JobCancelled => ("cancelled", color::ORANGE),
+            EventName::JobStarted => ("started", color::BLUE),
+            _ => ("created", color::BLUE),
+        };
+        let mut fields = vec![
+            ("Job", job.id.clone()),
+            ("VM", job.vm.clone()),
+            ("Provider", job.provider.clone()),
+            ("Daemon", job.daemon.clone()),
+        ];
+        fields.extend(job.format.clone().map(|format| ("Format", format)));
+        if let Some(bytes) = job.bytes_transferred.filter(|bytes| *bytes > 0) {
+            // Shown in three digits.
+            #[allow(clippy::cast_precision_loss)]
+            fields.push(("Transferred", Unit::from_id("bytes").brief(bytes as f64)));
+        }
+        if let Some(seconds) = duration_seconds(job).filter(|_| job.status != JobStatus::Running) {
+            fields.push(("Duration", Unit::from_id("s").brief(seconds)));
+        }
+        fields.retain(|(_, value)| !value.is_empty());
+        let encoded = |text: &str| percent_encoded(text);
+        Told {
+            title: format!("Job {word}: {}", if job.name.is_empty() { &job.id } else { &job.name }),
+            fields,
+            text: job.error.clone().unwrap_or_default(),
+            color,
+            link: format!("{external_url}/jobs/{}/{}", encoded(&job.daemon), encoded(&job.id)),
+            action: "Open job",
+        }
+    }
+
+    fn alert(event: EventName, alert: &Alert, external_url: &str) -> Self {
+        let is_over = event == EventName::AlertResolved;
+        let color = if is_over { color::GREEN } else { color::of_severities(std::iter::once(alert.severity.as_str())) };
+        let labels: Vec<String> = alert
+            .labels
+            .iter()
+            .filter(|(name, _)| !["alertname", "severity", "__name__"].contains(&name.as_str()))
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let mut fields = vec![("Severity", alert.severity.clone()), ("Labels", labels.join(", "))];
+        fields.extend(alert.value.map(|value| ("Value", Unit::from_id("short").brief(value))));
+        fields.extend(alert.active_at.map(|since| ("Since", rfc3339(since))));
+        fields.retain(|(_, value)| !value.is_empty());
+        let text = [&alert.summary, &alert.description].map(String::as_str).join("\n");
+        Told {
+            title: format!("{}: {}", if is_over { "Resolved" } else { "Firing" }, alert.name),
+            fields,
+            text: text.trim().to_owned(),
+            color,
+            link: format!("{external_url}/alerts"),
+            action: "Open alerts",
+        }
+    }
+}
+
+/// How long a job ran, in seconds.
+fn duration_seconds(job: &Job) -> Option<f64> {
+    let ms = job.completed_at.or(job.updated_at)?.checked_sub(job.started_at?)?;
+    // Milliseconds of a job: far below 2^53.
+    #[allow(clippy::cast_precision_loss)]
+    (ms >= 0).then(|| ms as f64 / 1_000.0)
+}
+
+fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write;
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+/// The subject as our own JSON shows it.
+fn data(subject: &Subject, link: &str) -> Value {
+    let (mut data, further) = match subject {
+        Subject::Job(job) => {
+            let further = vec![("job_id", json!(job.id)), ("duration_seconds", json!(duration_seconds(job)))];
+            (serde_json::to_value(job).unwrap_or_default(), further)
+        }
+        Subject::Alert(alert) => {
+            let fingerprint = json!(Fingerprint::of(&alert.labels));
+            (serde_json::to_value(alert).unwrap_or_default(), vec![("fingerprint", fingerprint)])
+        }
+    };
+    if let Some(fields) = data.as_object_mut() {
+        fields.extend(further.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        fields.insert("url".to_owned(), json!(link));
+    }
+    data
+}
+
+fn shortened(text: &str, most: usize) -> String {
+    crate::message::shortened(text.to_owned(), most)
+}
+
+/// Text in which Slack's signs are plain letters.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn slack(told: &Told) -> Value {
+    let title = shortened(&told.title, TITLE);
+    let mut blocks = vec![json!({ "type": "header", "text": { "type": "plain_text", "text": title } })];
+    if !told.text.is_empty() {
+        let text = escaped(&shortened(&told.text, FIELD));
+        blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } }));
+    }
+    // A section has at most ten fields.
+    let fields: Vec<Value> = told
+        .fields
+        .iter()
+        .take(10)
+        .map(|(name, value)| {
+            json!({ "type": "mrkdwn", "text": format!("*{name}*\n{}", escaped(&shortened(value, FIELD))) })
+        })
+        .collect();
+    blocks.push(json!({ "type": "section", "fields": fields }));
+    blocks.push(json!({
+        "type": "actions",
+        "elements": [{ "type": "button", "text": { "type": "plain_text", "text": told.action }, "url": told.link }],
+    }));
+    json!({ "text": escaped(&title), "blocks": blocks })
+}
+
+fn discord(told: &Told, at_ms: i64) -> Value {
+    let fields: Vec<Value> = told
+        .fields
+        .iter()
+        .take(25)
+        .map(|(name, value)| json!({ "name": name, "value": shortened(value, FIELD), "inline": true }))
+        .collect();
+    json!({
+        "embeds": [{
+            "title": shortened(&told.title, TITLE),
+            "description": shortened(&told.text, FIELD),
+            "url": told.link,
+            "color": told.color,
+            "fields": fields,
+            "timestamp": rfc3339(at_ms),
+        }],
+        "allowed_mentions": { "parse": [] },
+    })
+}
+
+fn pagerduty(told: &Told, event: &HookEvent) -> Value {
+    let (key, source) = match &event.subject {
+        Subject::Job(job) => (format!("job/{}/{}", job.daemon, job.id), job.daemon.clone()),
+        Subject::Alert(alert) => (format!("alert/{}", Fingerprint::of(&alert.labels)), "hyperscope".to_owned()),
+    };
+    let ends = matches!(event.name, EventName::JobCompleted | EventName::AlertResolved);
+    let severity = match told.color {
+        color::RED => "error",
+        color::ORANGE => "warning",
+        _ => "info",
+    };
+    let details: Map<String, Value> =
+        told.fields.iter().map(|(name, value)| ((*name).to_owned(), Value::String(shortened(value, FIELD)))).collect();
+    json!({
+        "event_action": if ends { "resolve" } else { "trigger" },
+        "dedup_key": key,
+        "client": "hyperscope",
+        "client_url": told.link,
+        "payload": {
+            "summary": shortened(&if told.text.is_empty() { told.title.clone() } else { format!("{}: {}", told.title, told.text) }, FIELD),
+            "source": source,
+            "severity": severity,
+            "timestamp": rfc3339(event.at_ms),
+            "custom_details": details,
+        },
+        "links": [{ "href": told.link, "text": told.action }],
+    })
+}

@@ -1,0 +1,203 @@
+//! What templates see of a notification: Alertmanager's `Data`, `Alerts` and `KV`.
+
+use std::sync::Arc;
+
+use gotemplate::{Object, Record, Value, time::Time};
+
+use crate::{
+    alert::{Alert, Labels},
+    dispatch::Notification,
+};
+
+/// Go's year 1: the end of an alert that has none yet.
+pub(super) const NO_END: &str = "0001-01-01T00:00:00Z";
+const NO_END_MS: i64 = -62_135_596_800_000;
+
+/// A notification with what its alerts have in common.
+pub(super) struct Data<'a> {
+    pub(super) notification: &'a Notification,
+    pub(super) receiver: String,
+    pub(super) status: &'static str,
+    pub(super) common_labels: Labels,
+    pub(super) common_annotations: Labels,
+    pub(super) external_url: &'a str,
+}
+
+impl<'a> Data<'a> {
+    pub(super) fn of(notification: &'a Notification, external_url: &'a str) -> Self {
+        let alerts = || notification.alerts.iter().map(|(alert, _)| &**alert);
+        Data {
+            notification,
+            receiver: regex::escape(&notification.receiver).replace("\\-", "-").replace("\\#", "#"),
+            status: if notification.alerts.iter().any(|(_, is_resolved)| !is_resolved) { "firing" } else { "resolved" },
+            common_labels: common(alerts().map(|alert| &alert.labels)),
+            common_annotations: common(alerts().map(|alert| &alert.annotations)),
+            external_url,
+        }
+    }
+
+    pub(super) fn value(&self) -> Value {
+        let Data { notification, receiver, status, common_labels, common_annotations, external_url } = self;
+        Record::value(
+            "*template.Data",
+            [
+                ("Receiver", receiver.as_str().into()),
+                ("Status", (*status).into()),
+                (
+                    "Alerts",
+                    Alerts::value(notification.alerts.iter().map(|(alert, over)| alert_value(alert, *over)).collect()),
+                ),
+                ("GroupLabels", Kv::value(&notification.group_labels)),
+                ("CommonLabels", Kv::value(common_labels)),
+                ("CommonAnnotations", Kv::value(common_annotations)),
+                ("ExternalURL", (*external_url).into()),
+                ("GroupKey", notification.group_key.as_str().into()),
+            ],
+        )
+    }
+}
+
+/// What all have in common.
+fn common<'a>(mut all: impl Iterator<Item = &'a Labels>) -> Labels {
+    let mut common = all.next().cloned().unwrap_or_default();
+    for labels in all {
+        common.retain(|name, value| labels.get(name) == Some(value));
+    }
+    common
+}
+
+fn alert_value(alert: &Alert, is_resolved: bool) -> Value {
+    Record::value(
+        "template.Alert",
+        [
+            ("Status", if is_resolved { "resolved" } else { "firing" }.into()),
+            ("Labels", Kv::value(&alert.labels)),
+            ("Annotations", Kv::value(&alert.annotations)),
+            ("StartsAt", Time::value(alert.starts_at_ms)),
+            ("EndsAt", Time::value(if is_resolved { alert.ends_at_ms } else { NO_END_MS })),
+            ("GeneratorURL", alert.generator_url.as_str().into()),
+            ("Fingerprint", alert.fingerprint.to_string().into()),
+        ],
+    )
+}
+
+/// A list of alerts that can be split by their status.
+#[derive(Debug)]
+struct Alerts(Arc<[Value]>);
+
+impl Alerts {
+    fn value(alerts: Arc<[Value]>) -> Value {
+        Value::Object(Arc::new(Alerts(alerts)))
+    }
+
+    fn of_status(&self, status: &str) -> Value {
+        let has = |alert: &&Value| match alert {
+            Value::Object(alert) => {
+                alert.member("Status", &[]).is_some_and(|own| own.is_ok_and(|own| own.as_str() == Ok(status)))
+            }
+            _ => false,
+        };
+        Alerts::value(self.0.iter().filter(has).cloned().collect())
+    }
+}
+
+impl Object for Alerts {
+    fn type_name(&self) -> &'static str {
+        "template.Alerts"
+    }
+
+    fn member(&self, name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+        match name {
+            "Firing" => Some(Ok(self.of_status("firing"))),
+            "Resolved" => Some(Ok(self.of_status("resolved"))),
+            _ => None,
+        }
+    }
+
+    fn underlying(&self) -> Value {
+        Value::List(Arc::clone(&self.0))
+    }
+}
+
+/// Names and values.
+#[derive(Debug, Clone)]
+struct Kv(Labels);
+
+impl Kv {
+    fn value(labels: &Labels) -> Value {
+        Value::Object(Arc::new(Kv(labels.clone())))
+    }
+
+    /// By name, the name of the alert first.
+    fn sorted(&self) -> Vec<(String, String)> {
+        let mut pairs: Vec<_> = self.0.clone().into_iter().collect();
+        pairs.sort_by_key(|(name, _)| name != crate::alert::ALERT_NAME);
+        pairs
+    }
+}
+
+impl Object for Kv {
+    fn type_name(&self) -> &'static str {
+        "template.KV"
+    }
+
+    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
+        Some(Ok(match name {
+            "SortedPairs" => Pairs::value(self.sorted()),
+            "Names" => Value::list(self.sorted().into_iter().map(|(name, _)| name.into())),
+            "Values" => Value::list(self.sorted().into_iter().map(|(_, value)| value.into())),
+            "Remove" => {
+                let [Value::List(names)] = arguments else {
+                    return Some(Err("expected one list of names".to_owned()));
+                };
+                let mut rest = self.0.clone();
+                rest.retain(|name, _| !names.iter().any(|gone| gone.as_str() == Ok(name)));
+                Kv::value(&rest)
+            }
+            name if arguments.is_empty() => self.0.get(name).map_or("", String::as_str).into(),
+            _ => return None,
+        }))
+    }
+
+    fn underlying(&self) -> Value {
+        Value::strings(self.0.iter().map(|(name, value)| (name.clone(), value.as_str())))
+    }
+}
+
+/// A list of names with values.
+#[derive(Debug)]
+struct Pairs(Vec<(String, String)>);
+
+impl Pairs {
+    fn value(pairs: Vec<(String, String)>) -> Value {
+        Value::Object(Arc::new(Pairs(pairs)))
+    }
+}
+
+impl Object for Pairs {
+    fn type_name(&self) -> &'static str {
+        "template.Pairs"
+    }
+
+    fn member(&self, name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+        Some(Ok(match name {
+            "Names" => Value::list(self.0.iter().map(|(name, _)| name.as_str().into())),
+            "Values" => Value::list(self.0.iter().map(|(_, value)| value.as_str().into())),
+            _ => return None,
+        }))
+    }
+
+    fn underlying(&self) -> Value {
+        Value::list(self.0.iter().map(|(name, value)| {
+            Record::value("template.Pair", [("Name", name.as_str().into()), ("Value", value.as_str().into())])
+        }))
+    }
+}
+
+/// A time as Go writes it in JSON.
+pub(crate) fn rfc3339(ms: i64) -> String {
+    match jiff::Timestamp::from_millisecond(ms) {
+        Ok(time) => time.to_string(),
+        Err(_) => NO_END.to_owned(),
+    }
+}
