@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 pub mod dashboards;
 pub mod database;
+pub mod delivery;
 pub mod demo;
 pub mod ingest;
 pub mod pages;

@@ -18,6 +18,7 @@ use crate::{
     config::Config,
     dashboards::Library,
     database,
+    delivery::Notifier,
     demo::Demo,
     ingest::Exemplars,
     query::{Engines, QueryLimits, embedded::Embedded},
@@ -48,7 +49,6 @@ const EVENT_QUEUE: usize = 8_192;
 /// # Errors
 /// What keeps it from starting, in a sentence for the person who started it.
 pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
-    warn_of_idle_settings(&config);
     let stop = CancellationToken::new();
     let listener = listen::bind(config.listen)?;
     let pool = database::open(&config.data_dir).await?;
@@ -67,9 +67,15 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let engines = Engines::new(&config, Arc::clone(&embedded), &limits)?;
 
     let telemetry = Telemetry::default();
-    let (history, history_writer) = History::new(pool);
-    let alerting =
-        Alerting::new(rule_settings(&config, mode), &embedded, engines.first()?, history, telemetry.clone())?;
+    let (history, history_writer) = History::new(pool.clone());
+    let external_url = external_url(&config, &listener)?;
+    let alerting = Alerting::new(
+        rule_settings(&config, mode, &external_url),
+        &embedded,
+        engines.first()?,
+        history,
+        telemetry.clone(),
+    )?;
 
     let mut daemons: Vec<upstream::DaemonConfig> = config.daemons.iter().map(daemon).collect();
     let demo = match mode {
@@ -81,6 +87,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         Mode::Serve => None,
     };
     let (events, received_events) = tokio::sync::broadcast::channel(EVENT_QUEUE);
+    let job_events = events.subscribe();
     let samples: Arc<dyn SampleSink> = Arc::new(store.clone());
     let metadata = Arc::new(background::StoreMetadata(store.clone()));
     let outlets = upstream::Outlets { events, samples: Arc::clone(&samples), metadata };
@@ -93,6 +100,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         stop.clone(),
     );
     alerting.attach(hub.clone());
+    let (notifier, inbox) = Notifier::open(pool, config.notify.clone(), &config.alertmanagers, &external_url).await?;
     let state = AppState {
         auth: auth.clone(),
         assets: Assets::load(),
@@ -103,6 +111,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         alerting: alerting.clone(),
         upstreams: upstreams.clone(),
         hub: hub.clone(),
+        notifier: notifier.clone(),
         telemetry: telemetry.clone(),
         storage,
         metrics_public: config.metrics_public,
@@ -119,9 +128,11 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     background.publish_sources(hub.clone(), upstreams.clone(), engines.clone());
     background.probe_engines(&engines);
     background.poll_alerts(alerting.clone(), engines.clone());
+    background.hand_alerts_over(alerting.notifications(), notifier.clone());
     background.evaluate_rules(alerting, history_writer);
     background.sample_ourselves(telemetry, samples, scrape_interval(&config, mode));
     background.keep_store(store.clone());
+    background.notify(notifier, inbox, job_events);
     background.stop_on_signal();
 
     let first_token = auth
@@ -150,11 +161,12 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     served
 }
 
-/// Settings that are read and checked, but that nothing acts on yet: whoever gives one is told.
-fn warn_of_idle_settings(config: &Config) {
-    if config.alertmanager_url.is_some() {
-        tracing::warn!("alertmanager_url is set, but this version does not use an Alertmanager");
-    }
+/// Where people reach this server: where links in messages lead to.
+fn external_url(config: &Config, listener: &std::net::TcpListener) -> anyhow::Result<String> {
+    Ok(match &config.public_url {
+        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
+        None => format!("{}://{}", if config.tls.is_some() { "https" } else { "http" }, listener.local_addr()?),
+    })
 }
 
 /// The lines that tell whoever started the server that it is ready.
@@ -177,12 +189,8 @@ fn scrape_interval(config: &Config, mode: Mode) -> Duration {
 }
 
 /// Which rules are evaluated, and how.
-fn rule_settings(config: &Config, mode: Mode) -> alerting::Settings {
+fn rule_settings(config: &Config, mode: Mode, external_url: &str) -> alerting::Settings {
     let is_wanted = config.rules_builtin.unwrap_or(mode == Mode::Demo || !config.daemons.is_empty());
-    let url = match &config.public_url {
-        Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-        None => format!("{}://{}", if config.tls.is_some() { "https" } else { "http" }, config.listen),
-    };
     alerting::Settings {
         files: config.rules.clone(),
         built_in: match (is_wanted, mode) {
@@ -197,7 +205,7 @@ fn rule_settings(config: &Config, mode: Mode) -> alerting::Settings {
         },
         around: rules::Surroundings {
             external_labels: promql::labels::Labels::new(config.external_labels.clone()),
-            external_url: url,
+            external_url: external_url.to_owned(),
         },
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     auth::Auth,
     config::{Config, Limits},
     dashboards::Library,
+    delivery::Notifier,
     ingest::Exemplars,
     query::{Engines, embedded::Embedded},
     storage::Storage,
@@ -42,6 +43,8 @@ pub struct AppState {
     pub upstreams: Upstreams,
     /// Live topics.
     pub hub: Hub,
+    /// Who is told of alerts, and what keeps them quiet.
+    pub notifier: Notifier,
     /// Our own metrics.
     pub telemetry: Telemetry,
     /// Whether `/metrics` asks for no token.

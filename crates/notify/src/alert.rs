@@ -79,6 +79,9 @@ pub struct Posted {
     /// Where its expression can be looked at.
     #[serde(default)]
     pub generator_url: String,
+    /// Value of its expression, where that is known.
+    #[serde(default)]
+    pub value: Option<f64>,
 }
 
 /// An alert that is known. Times are milliseconds since the Unix epoch.
@@ -98,6 +101,9 @@ pub struct Alert {
     pub updated_at_ms: i64,
     /// Where its expression can be looked at.
     pub generator_url: String,
+    /// Value of its expression, where that is known.
+    #[serde(default)]
+    pub value: Option<f64>,
 }
 
 /// Why an alert cannot be taken.
@@ -120,7 +126,7 @@ impl Alert {
     /// # Errors
     /// It has no labels, a name that is none, or ends before it starts.
     pub fn from_posted(posted: Posted, now_ms: i64, resolve_timeout_ms: i64) -> Result<Self, WrongAlert> {
-        let Posted { mut labels, annotations, starts_at_ms, ends_at_ms, generator_url } = posted;
+        let Posted { mut labels, annotations, starts_at_ms, ends_at_ms, generator_url, value } = posted;
         labels.retain(|_, value| !value.is_empty());
         if labels.is_empty() {
             return Err(WrongAlert::NoLabels);
@@ -134,7 +140,16 @@ impl Alert {
             return Err(WrongAlert::Order);
         }
         let fingerprint = Fingerprint::of(&labels);
-        Ok(Alert { fingerprint, labels, annotations, starts_at_ms, ends_at_ms, updated_at_ms: now_ms, generator_url })
+        Ok(Alert {
+            fingerprint,
+            labels,
+            annotations,
+            starts_at_ms,
+            ends_at_ms,
+            updated_at_ms: now_ms,
+            generator_url,
+            value,
+        })
     }
 
     /// Its name, or nothing.

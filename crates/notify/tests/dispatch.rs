@@ -51,11 +51,11 @@ impl World {
 
     fn post(&mut self, names: &str, ends_at_ms: Option<i64>) {
         // Long enough not to end by itself within a test.
-        let ends_at_ms = Some(ends_at_ms.unwrap_or(self.now + 100 * HOUR));
+        let ends_at_ms = ends_at_ms.unwrap_or(self.now + 100 * HOUR);
         let posted = Posted {
             labels: labels(names),
-            ends_at_ms,
-            starts_at_ms: Some(self.now.min(ends_at_ms.unwrap())),
+            ends_at_ms: Some(ends_at_ms),
+            starts_at_ms: Some(self.now.min(ends_at_ms)),
             ..Posted::default()
         };
         self.dispatcher.ingest([posted], self.now);

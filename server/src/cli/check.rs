@@ -9,7 +9,7 @@ use super::{check_store::CheckStore, say};
 use crate::{
     alerting,
     config::{Config, Options, default_data_dir},
-    dashboards,
+    dashboards, delivery,
 };
 
 /// `hyperscope check`
@@ -21,7 +21,7 @@ pub(super) struct CheckCommand {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// A configuration file
+    /// A configuration file, of this program or of Alertmanager
     Config {
         /// The file
         file: PathBuf,
@@ -49,6 +49,11 @@ impl CheckCommand {
         let file = match self.what {
             What::Config { file } => {
                 let named = || file.display().to_string();
+                if delivery::load::is_alertmanagers(&file) {
+                    delivery::load::load(&file, "")?;
+                    return say(format_args!("{}: ok, a configuration of Alertmanager", file.display()))
+                        .context("stdout");
+                }
                 let config = Options::from_file(&file)?;
                 Config::resolve(config, default_data_dir()).with_context(named)?;
                 file

@@ -43,8 +43,5 @@ impl DemoCommand {
 async fn run(file: &ConfigFile, given: Options, mode: Mode) -> anyhow::Result<()> {
     let config = Config::resolve(file.under(given)?, default_data_dir())?;
     logging::init(config.log_format);
-    if let Some(url) = &config.alertmanager_url {
-        tracing::warn!(%url, "this version asks no Alertmanager: alerts are shown as Prometheus has them");
-    }
     serve::run(config, mode).await
 }

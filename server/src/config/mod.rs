@@ -14,7 +14,10 @@ use reqwest::Url;
 
 pub use self::{
     engines::{BasicAuthEntry, EMBEDDED, EngineAuth, EngineConfig, EngineEntry, EngineTls},
-    options::{DaemonEntry, DaemonSim, Demo, Dialect, Limits as LimitOptions, Metrics, Options, Redact, Scrape, Tls},
+    options::{
+        AlertmanagerEntry, DaemonEntry, DaemonSim, Demo, Dialect, Limits as LimitOptions, Metrics,
+        Notify as NotifyOptions, Options, Redact, Scrape, Tls,
+    },
     resolve::{ConfigError, default_data_dir},
     value::{ByteSize, Listen, LogFormat, Network, Period, Secret},
 };
@@ -46,8 +49,10 @@ pub struct Config {
     pub engines: Vec<EngineConfig>,
     /// What holds for all engines.
     pub engine: EngineSettings,
-    /// Alertmanager that is shown.
-    pub alertmanager_url: Option<Url>,
+    /// Alertmanagers that are told of alerts instead of the built-in notifier.
+    pub alertmanagers: Vec<AlertmanagerConfig>,
+    /// The built-in notifier.
+    pub notify: NotifyConfig,
     /// Files of rules; may have wildcards.
     pub rules: Vec<PathBuf>,
     /// Whether the rules that come with the program are evaluated, if said.
@@ -118,6 +123,43 @@ impl Default for EngineSettings {
             failures: 5,
         }
     }
+}
+
+/// An Alertmanager.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertmanagerConfig {
+    /// Where it answers.
+    pub url: Url,
+    /// What lets us in.
+    pub login: Option<AlertmanagerLogin>,
+}
+
+/// What an Alertmanager asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AlertmanagerLogin {
+    /// Name and password.
+    Basic(String, Option<Secret>),
+    /// A token.
+    Bearer(Secret),
+}
+
+/// How people are told of alerts and jobs.
+#[derive(Debug, Clone)]
+pub struct NotifyConfig {
+    /// Alertmanager's configuration file, if there is one.
+    pub config: Option<PathBuf>,
+    /// Webhooks of the short form.
+    pub hooks: Vec<notify::hook::Hook>,
+    /// Whether private, loopback and link-local addresses are delivered to.
+    pub allow_private: bool,
+    /// Longest try of one delivery.
+    pub timeout: Duration,
+    /// How long a delivery is tried again.
+    pub give_up: Duration,
+    /// Deliveries at a time to one receiver.
+    pub concurrency: usize,
+    /// Deliveries a minute to one receiver.
+    pub rate: u32,
 }
 
 /// Files of HTTPS.

@@ -84,9 +84,20 @@ options! {
         /// The file's way to name engines, with how they are reached.
         #[arg(skip)]
         pub engines: Option<Vec<EngineEntry>>,
-        /// Alertmanager to show and to silence alerts; not used by this version, which says so at its start
-        #[arg(long, env = "HYPERSCOPE_ALERTMANAGER_URL", value_name = "URL")]
-        pub alertmanager_url: Option<String>,
+        /// Alertmanager that is told of alerts and keeps the silences, instead of the built-in notifier; repeatable for the
+        /// members of a cluster
+        #[arg(long, env = "HYPERSCOPE_ALERTMANAGER_URL", value_name = "URL", value_delimiter = ',')]
+        #[serde(deserialize_with = "one_or_several")]
+        pub alertmanager_url: Option<Vec<String>>,
+        /// The file's way to name Alertmanagers, each with what lets us in.
+        #[arg(skip)]
+        pub alertmanagers: Option<Vec<AlertmanagerEntry>>,
+        /// Webhooks of the short form; only in the file.
+        #[arg(skip)]
+        pub webhooks: Option<Vec<notify::hook::HookFile>>,
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
+        pub notify: Notify,
         /// File of alert and recording rules in Prometheus' format, repeatable; may have wildcards. Read again when it changes, and on SIGHUP
         #[arg(long, env = "HYPERSCOPE_RULES", value_name = "FILE", value_delimiter = ',')]
         pub rules: Option<Vec<PathBuf>>,
@@ -159,6 +170,49 @@ pub struct DaemonEntry {
     pub key: Option<Secret>,
     /// File that holds its API key.
     pub key_file: Option<PathBuf>,
+}
+
+/// An Alertmanager in the configuration file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AlertmanagerEntry {
+    /// Where it answers.
+    pub url: String,
+    /// Who asks, with `password`.
+    pub username: Option<String>,
+    /// What lets us in, with `username`.
+    pub password: Option<Secret>,
+    /// File that holds the password.
+    pub password_file: Option<PathBuf>,
+    /// What lets us in, by itself.
+    pub bearer_token: Option<Secret>,
+    /// File that holds the bearer token.
+    pub bearer_token_file: Option<PathBuf>,
+}
+
+options! {
+    /// Settings under `notify`.
+    #[command(next_help_heading = "Notifications")]
+    pub struct Notify {
+        /// Alertmanager's configuration file: whom the built-in notifier tells of alerts
+        #[arg(id = "notify_config", long = "alertmanager-config", env = "HYPERSCOPE_ALERTMANAGER_CONFIG", value_name = "FILE")]
+        pub config: Option<PathBuf>,
+        /// Deliver to private, loopback and link-local addresses too
+        #[arg(long = "notify-allow-private", env = "HYPERSCOPE_NOTIFY_ALLOW_PRIVATE", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+        pub allow_private: Option<bool>,
+        /// Longest try of one delivery [default: 10s]
+        #[arg(long = "notify-timeout", env = "HYPERSCOPE_NOTIFY_TIMEOUT", value_name = "DURATION")]
+        pub timeout: Option<Period>,
+        /// How long a delivery is tried again before it is given up [default: 6h]
+        #[arg(long = "notify-give-up", env = "HYPERSCOPE_NOTIFY_GIVE_UP", value_name = "DURATION")]
+        pub give_up: Option<Period>,
+        /// Deliveries at a time to one receiver [default: 4]
+        #[arg(long = "notify-concurrency", env = "HYPERSCOPE_NOTIFY_CONCURRENCY", value_name = "N")]
+        pub concurrency: Option<usize>,
+        /// Deliveries a minute to one receiver, of which a quarter may come at once [default: 240]
+        #[arg(long = "notify-rate", env = "HYPERSCOPE_NOTIFY_RATE", value_name = "N")]
+        pub rate: Option<u32>,
+    }
 }
 
 options! {

@@ -10,8 +10,9 @@ use std::{
 use reqwest::Url;
 
 use super::{
-    ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig, EngineEntry, EngineSettings, Limits, Options, Period,
-    ScrapeConfig, Secret, TlsConfig, engines, options,
+    AlertmanagerConfig, AlertmanagerEntry, AlertmanagerLogin, ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig,
+    EngineEntry, EngineSettings, Limits, NotifyConfig, Options, Period, ScrapeConfig, Secret, TlsConfig, engines,
+    options,
     value::WrongValue,
     yaml::{self, YamlError},
 };
@@ -26,6 +27,10 @@ const DEFAULT_SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_HISTORY: Duration = Duration::from_secs(6 * 3_600);
 const DEFAULT_JOBS_PER_MINUTE: f64 = daemon_sim::world::USUAL_JOBS_PER_MINUTE;
 const DEFAULT_SEED: u64 = 1;
+const DEFAULT_NOTIFY_TIMEOUT: Duration = Duration::from_secs(10);
+const DEFAULT_NOTIFY_GIVE_UP: Duration = Duration::from_secs(6 * 3_600);
+const DEFAULT_NOTIFY_CONCURRENCY: usize = 4;
+const DEFAULT_NOTIFY_RATE: u32 = 240;
 
 /// Lengths that a chosen first token may have, in characters.
 const ADMIN_TOKEN_LENGTHS: std::ops::RangeInclusive<usize> = 32..=128;
@@ -74,6 +79,7 @@ impl Options {
             &mut options.admin_token_file,
             &mut options.daemon_key_file,
             &mut options.dashboards_dir,
+            &mut options.notify.config,
             &mut options.tls.cert,
             &mut options.tls.key,
         ];
@@ -82,7 +88,15 @@ impl Options {
             *path = directory.join(&path);
         }
         let key_files = options.daemons.iter_mut().flatten().map(|daemon| &mut daemon.key_file);
-        for path in paths.into_iter().chain(key_files).flatten().chain(rules) {
+        let login_files = options
+            .alertmanagers
+            .iter_mut()
+            .flatten()
+            .flat_map(|entry| [&mut entry.password_file, &mut entry.bearer_token_file]);
+        let hook_files =
+            options.webhooks.iter_mut().flatten().flat_map(|hook| [&mut hook.url_file, &mut hook.secret_file]);
+        let files = key_files.chain(login_files).chain(hook_files);
+        for path in paths.into_iter().chain(files).flatten().chain(rules) {
             *path = directory.join(&path);
         }
         options.with_secrets()
@@ -97,6 +111,11 @@ impl Options {
         self.daemon_key = secret("daemon_key", self.daemon_key.take(), self.daemon_key_file.take())?;
         for daemon in self.daemons.iter_mut().flatten() {
             daemon.key = secret("daemons.key", daemon.key.take(), daemon.key_file.take())?;
+        }
+        for entry in self.alertmanagers.iter_mut().flatten() {
+            entry.password = secret("alertmanagers.password", entry.password.take(), entry.password_file.take())?;
+            entry.bearer_token =
+                secret("alertmanagers.bearer_token", entry.bearer_token.take(), entry.bearer_token_file.take())?;
         }
         Ok(self)
     }
@@ -138,6 +157,11 @@ impl Config {
             let message = "only the SQLite file in the data directory is supported: leave this setting out";
             return Err(wrong("database_url", message));
         }
+        let alertmanagers = alertmanagers(given.alertmanager_url, given.alertmanagers)?;
+        if !alertmanagers.is_empty() && given.notify.config.is_some() {
+            let message = "given beside an Alertmanager, which tells people by its own file: leave one of the two out";
+            return Err(wrong("notify.config", message));
+        }
         Ok(Config {
             listen,
             data_dir: given.data_dir.unwrap_or(data_dir),
@@ -151,7 +175,8 @@ impl Config {
             daemons: daemons(given.daemon_url, given.daemons, given.daemon_key.as_ref())?,
             engines: engines::engines(given.prometheus_url, given.engines)?,
             engine: engine(&given.engine)?,
-            alertmanager_url: url("alertmanager_url", given.alertmanager_url.as_deref())?,
+            alertmanagers,
+            notify: notify(&given.notify, given.webhooks)?,
             rules: given.rules.unwrap_or_default(),
             rules_builtin: given.rules_builtin,
             rules_off: given.rules_off.unwrap_or_default(),
@@ -296,6 +321,52 @@ fn daemon_flag(flag: &str) -> DaemonEntry {
         }
         None => DaemonEntry { name: None, url: flag.to_owned(), key: None, key_file: None },
     }
+}
+
+/// The Alertmanagers given by flag, or else those of the file.
+fn alertmanagers(
+    urls: Option<Vec<String>>,
+    file: Option<Vec<AlertmanagerEntry>>,
+) -> Result<Vec<AlertmanagerConfig>, ConfigError> {
+    let read =
+        |setting, text: &str| url(setting, Some(text))?.ok_or_else(|| wrong(setting, WrongValue::Url(text.to_owned())));
+    if let Some(urls) = urls {
+        return urls
+            .iter()
+            .map(|text| Ok(AlertmanagerConfig { url: read("alertmanager_url", text)?, login: None }))
+            .collect();
+    }
+    let entry = |entry: AlertmanagerEntry| {
+        let login = match (entry.username, entry.password, entry.bearer_token) {
+            (Some(_), _, Some(_)) => {
+                return Err(wrong("alertmanagers", "give username and password, or bearer_token, not both"));
+            }
+            (Some(username), password, None) => Some(AlertmanagerLogin::Basic(username, password)),
+            (None, Some(_), _) => return Err(wrong("alertmanagers", "a password is given without a username")),
+            (None, None, Some(token)) => Some(AlertmanagerLogin::Bearer(token)),
+            (None, None, None) => None,
+        };
+        Ok(AlertmanagerConfig { url: read("alertmanagers.url", &entry.url)?, login })
+    };
+    file.unwrap_or_default().into_iter().map(entry).collect()
+}
+
+fn notify(given: &options::Notify, hooks: Option<Vec<notify::hook::HookFile>>) -> Result<NotifyConfig, ConfigError> {
+    if given.concurrency == Some(0) {
+        return Err(wrong("notify.concurrency", "0 would deliver nothing: use at least 1"));
+    }
+    if given.rate == Some(0) {
+        return Err(wrong("notify.rate", "0 would deliver nothing: use at least 1"));
+    }
+    Ok(NotifyConfig {
+        config: given.config.clone(),
+        hooks: notify::hook::check(hooks.unwrap_or_default()).map_err(|message| wrong("webhooks", message))?,
+        allow_private: given.allow_private.unwrap_or(false),
+        timeout: positive("notify.timeout", given.timeout, DEFAULT_NOTIFY_TIMEOUT)?,
+        give_up: positive("notify.give_up", given.give_up, DEFAULT_NOTIFY_GIVE_UP)?,
+        concurrency: given.concurrency.unwrap_or(DEFAULT_NOTIFY_CONCURRENCY),
+        rate: given.rate.unwrap_or(DEFAULT_NOTIFY_RATE),
+    })
 }
 
 fn tls(given: options::Tls) -> Result<Option<TlsConfig>, ConfigError> {

@@ -51,6 +51,8 @@ pub fn router(state: &AppState) -> Router {
     let readers = Router::new().nest("/api", api::reader_routes()).layer(middleware::from_fn(v1::whole_readers_only));
     let readers = auth::require(readers.merge(pages).nest("/api", api::dashboard_routes()), auth, Role::reads);
     let operators = auth::require(Router::new().nest("/api", api::operator_routes()), auth, Role::operates);
+    let alerts = Router::new().nest("/api", api::alert_routes());
+    let alerts = auth::require(alerts, auth, |role| role.ingests() || role.operates());
     let prometheus = query::api::routes()
         .merge(alerting::api::prometheus_routes())
         .layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
@@ -77,6 +79,7 @@ pub fn router(state: &AppState) -> Router {
     let answered_in_time = Router::new()
         .merge(readers)
         .merge(operators)
+        .merge(alerts)
         .merge(prometheus)
         .merge(admin)
         .merge(metrics)

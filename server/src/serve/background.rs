@@ -6,18 +6,25 @@ use model::{
     live::{AlertList, Event},
     upstream::UpstreamStatus,
 };
+use notify::alert::Posted;
 use promql::{
     labels::{Labels, METRIC_NAME},
     source::{Point, SampleSink},
 };
 use store::Store;
-use tokio::{sync::broadcast, task::JoinSet, time::MissedTickBehavior};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::broadcast,
+    task::JoinSet,
+    time::MissedTickBehavior,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     alerting::{Alerting, history},
     cli::stop_signal,
     clock::now_ms,
+    delivery::{Inbox, Notifier},
     query::Engines,
     state::all_statuses,
     telemetry::Telemetry,
@@ -158,6 +165,53 @@ impl Background {
         });
     }
 
+    /// Hands what rules raise to the notifier.
+    pub(super) fn hand_alerts_over(
+        &mut self,
+        mut raised: broadcast::Receiver<Arc<[rules::Notification]>>,
+        notifier: Notifier,
+    ) {
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            loop {
+                let batch = tokio::select! {
+                    batch = raised.recv() => batch,
+                    () = stop.cancelled() => return,
+                };
+                match batch {
+                    Ok(batch) => notifier.post(batch.iter().map(posted).collect()),
+                    Err(broadcast::error::RecvError::Lagged(lost)) => {
+                        tracing::warn!(lost, "alerts came faster than they could be taken in: they are told of again");
+                    }
+                    Err(broadcast::error::RecvError::Closed) => return,
+                }
+            }
+        });
+    }
+
+    /// Tells people of alerts and jobs, and reads the file of receivers anew on SIGHUP.
+    pub(super) fn notify(&mut self, notifier: Notifier, inbox: Inbox, events: broadcast::Receiver<Event>) {
+        if let Some(file) = notifier.config_file().cloned() {
+            let (notifier, stop) = (notifier.clone(), self.stop.clone());
+            self.tasks.spawn(async move {
+                let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
+                loop {
+                    tokio::select! {
+                        told = hangups.recv() => if told.is_none() { return },
+                        () = stop.cancelled() => return,
+                    }
+                    match notifier.reload() {
+                        Ok(()) => tracing::info!(file = %file.display(), "the file of receivers was read anew"),
+                        Err(error) => {
+                            tracing::error!(%error, "the file of receivers is wrong: the one before holds on")
+                        }
+                    }
+                }
+            });
+        }
+        self.tasks.spawn(notifier.run(inbox, events, self.stop.clone()));
+    }
+
     /// Stops the server on SIGINT and SIGTERM.
     pub(super) fn stop_on_signal(&mut self) {
         let stop = self.stop.clone();
@@ -177,6 +231,19 @@ impl Background {
         if tokio::time::timeout(PATIENCE, async { while self.tasks.join_next().await.is_some() {} }).await.is_err() {
             tracing::warn!("background tasks did not end in time");
         }
+    }
+}
+
+/// An alert as the notifier takes it.
+fn posted(raised: &rules::Notification) -> Posted {
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    Posted {
+        labels: raised.labels.iter().map(owned).collect(),
+        annotations: raised.annotations.iter().map(|(name, value)| owned((name, value))).collect(),
+        starts_at_ms: Some(raised.starts_at_ms),
+        ends_at_ms: Some(raised.ends_at_ms),
+        generator_url: raised.generator_url.clone(),
+        value: raised.value.is_finite().then_some(raised.value),
     }
 }
 

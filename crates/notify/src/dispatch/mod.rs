@@ -55,7 +55,7 @@ pub struct Tick {
     /// What counts as told from now on.
     pub logged: Vec<(LogKey, LogEntry)>,
     /// Alerts that are over, and of which nobody has to be told any more.
-    pub forgotten: Vec<Fingerprint>,
+    pub forgotten: Vec<Arc<Alert>>,
 }
 
 /// What became of alerts that were taken in.
@@ -63,6 +63,10 @@ pub struct Tick {
 pub struct Ingested {
     /// New, or other than before in more than their end: to be kept.
     pub changed: Vec<Arc<Alert>>,
+    /// Those of them that fire and did not.
+    pub fired: Vec<Arc<Alert>>,
+    /// Those of them that are over and were not.
+    pub resolved: Vec<Arc<Alert>>,
     /// Those that could not be taken, and why.
     pub refused: Vec<(Posted, WrongAlert)>,
     /// How many there was no room for.
@@ -181,6 +185,12 @@ impl Dispatcher {
                     || known.starts_at_ms != alert.starts_at_ms
                     || known.is_resolved(now_ms) != alert.is_resolved(now_ms)
             });
+            let fired_before = known.is_some_and(|known| !known.is_resolved(now_ms));
+            match (fired_before, !alert.is_resolved(now_ms)) {
+                (false, true) => ingested.fired.push(Arc::clone(&alert)),
+                (true, false) => ingested.resolved.push(Arc::clone(&alert)),
+                _ => {}
+            }
             if is_news {
                 ingested.changed.push(Arc::clone(&alert));
             }
@@ -308,7 +318,7 @@ impl Dispatcher {
             }
         }
         for fingerprint in resolved {
-            let Some(alert) = self.alerts.get(fingerprint) else { continue };
+            let Some(alert) = self.alerts.get(fingerprint).map(Arc::clone) else { continue };
             let is_kept = self.config.routes_of(&alert.labels).into_iter().any(|route| {
                 let labels = self.config.routes.get(route).map(|route| route.group_by.of(&alert.labels));
                 labels
@@ -316,9 +326,9 @@ impl Dispatcher {
                     .is_some_and(|group| group.alerts.contains(fingerprint))
             });
             if !is_kept {
-                self.inhibitor.forget(alert);
+                self.inhibitor.forget(&alert);
                 self.alerts.remove(fingerprint);
-                tick.forgotten.push(*fingerprint);
+                tick.forgotten.push(alert);
             }
         }
     }

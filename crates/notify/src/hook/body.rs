@@ -2,13 +2,12 @@
 
 use model::{
     job::{Job, JobStatus},
-    live::Alert,
     unit::Unit,
 };
 use serde_json::{Map, Value, json};
 
 use super::{EventName, Format, HookEvent, Subject};
-use crate::{alert::Fingerprint, color, message::rfc3339};
+use crate::{alert::Alert, color, message::rfc3339};
 
 /// Longest text of one field, in characters: Slack takes 2,000 and Discord 1,024.
 const FIELD: usize = 1_000;
@@ -88,20 +87,21 @@ impl Told {
 
     fn alert(event: EventName, alert: &Alert, external_url: &str) -> Self {
         let is_over = event == EventName::AlertResolved;
-        let color = if is_over { color::GREEN } else { color::of_severities(std::iter::once(alert.severity.as_str())) };
+        let color =
+            if is_over { color::GREEN } else { color::of_severities(std::iter::once(label(alert, "severity"))) };
         let labels: Vec<String> = alert
             .labels
             .iter()
             .filter(|(name, _)| !["alertname", "severity", "__name__"].contains(&name.as_str()))
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
-        let mut fields = vec![("Severity", alert.severity.clone()), ("Labels", labels.join(", "))];
+        let mut fields = vec![("Severity", label(alert, "severity").to_owned()), ("Labels", labels.join(", "))];
         fields.extend(alert.value.map(|value| ("Value", Unit::from_id("short").brief(value))));
-        fields.extend(alert.active_at.map(|since| ("Since", rfc3339(since))));
+        fields.push(("Since", rfc3339(alert.starts_at_ms)));
         fields.retain(|(_, value)| !value.is_empty());
-        let text = [&alert.summary, &alert.description].map(String::as_str).join("\n");
+        let text = [annotation(alert, "summary"), annotation(alert, "description")].join("\n");
         Told {
-            title: format!("{}: {}", if is_over { "Resolved" } else { "Firing" }, alert.name),
+            title: format!("{}: {}", if is_over { "Resolved" } else { "Firing" }, alert.name()),
             fields,
             text: text.trim().to_owned(),
             color,
@@ -109,6 +109,14 @@ impl Told {
             action: "Open alerts",
         }
     }
+}
+
+fn label<'a>(alert: &'a Alert, name: &str) -> &'a str {
+    alert.labels.get(name).map_or("", String::as_str)
+}
+
+fn annotation<'a>(alert: &'a Alert, name: &str) -> &'a str {
+    alert.annotations.get(name).map_or("", String::as_str)
 }
 
 /// How long a job ran, in seconds.
@@ -141,8 +149,13 @@ fn data(subject: &Subject, link: &str) -> Value {
             (serde_json::to_value(job).unwrap_or_default(), further)
         }
         Subject::Alert(alert) => {
-            let fingerprint = json!(Fingerprint::of(&alert.labels));
-            (serde_json::to_value(alert).unwrap_or_default(), vec![("fingerprint", fingerprint)])
+            let further = vec![
+                ("name", json!(alert.name())),
+                ("severity", json!(label(alert, "severity"))),
+                ("summary", json!(annotation(alert, "summary"))),
+                ("description", json!(annotation(alert, "description"))),
+            ];
+            (serde_json::to_value(&**alert).unwrap_or_default(), further)
         }
     };
     if let Some(fields) = data.as_object_mut() {
@@ -208,7 +221,7 @@ fn discord(told: &Told, at_ms: i64) -> Value {
 fn pagerduty(told: &Told, event: &HookEvent) -> Value {
     let (key, source) = match &event.subject {
         Subject::Job(job) => (format!("job/{}/{}", job.daemon, job.id), job.daemon.clone()),
-        Subject::Alert(alert) => (format!("alert/{}", Fingerprint::of(&alert.labels)), "hyperscope".to_owned()),
+        Subject::Alert(alert) => (format!("alert/{}", alert.fingerprint), "hyperscope".to_owned()),
     };
     let ends = matches!(event.name, EventName::JobCompleted | EventName::AlertResolved);
     let severity = match told.color {

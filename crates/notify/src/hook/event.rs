@@ -1,10 +1,14 @@
 //! What webhooks of the short form are told of.
 
+use std::sync::Arc;
+
 use model::{
     job::{Job, JobStatus},
-    live::{Alert, JobTransition},
+    live::JobTransition,
 };
 use serde::{Deserialize, Serialize};
+
+use crate::alert::Alert;
 
 /// The events there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -95,8 +99,8 @@ pub struct HookEvent {
 pub enum Subject {
     /// A job, as it is after the event.
     Job(Box<Job>),
-    /// An alert.
-    Alert(Box<Alert>),
+    /// An alert, as it is after the event.
+    Alert(Arc<Alert>),
 }
 
 /// The event that a job's transition is. A job that was there before the server was is no news, unless it starts now.

@@ -1,8 +1,13 @@
-use model::live::{Alert, AlertState, JobTransition};
+use std::sync::Arc;
+
+use model::live::JobTransition;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::color;
+use crate::{
+    alert::{Alert, Posted},
+    color,
+};
 
 fn hooks(yaml: &str) -> Result<Vec<Hook>, String> {
     check(serde_saphyr::from_str(yaml).map_err(|error| error.to_string())?)
@@ -22,17 +27,14 @@ fn job_event(status: &str) -> HookEvent {
 }
 
 fn alert_event(name: EventName, severity: &str) -> HookEvent {
-    let alert = Alert {
-        name: "HighMemory".into(),
-        state: AlertState::Firing,
-        severity: severity.into(),
-        labels: [("alertname".to_owned(), "HighMemory".to_owned()), ("daemon".to_owned(), "a".to_owned())].into(),
-        summary: "Memory is high".into(),
-        description: String::new(),
+    let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+    let posted = Posted {
+        labels: pairs(&[("alertname", "HighMemory"), ("daemon", "a"), ("severity", severity)]),
+        annotations: pairs(&[("summary", "Memory is high")]),
         value: Some(0.93),
-        active_at: Some(0),
+        ..Posted::default()
     };
-    HookEvent { name, at_ms: 0, subject: Subject::Alert(Box::new(alert)) }
+    HookEvent { name, at_ms: 0, subject: Subject::Alert(Arc::new(Alert::from_posted(posted, 0, 0).unwrap())) }
 }
 
 #[test]

@@ -19,6 +19,7 @@ fn alert(names: &str, annotations: &str) -> Arc<Alert> {
         starts_at_ms: Some(1_795_165_200_000),
         ends_at_ms: Some(1_795_165_260_000),
         generator_url: "http://h/graph?a=1&b=2".into(),
+        value: None,
     };
     Arc::new(Alert::from_posted(posted, 1_795_165_200_000, 0).unwrap())
 }

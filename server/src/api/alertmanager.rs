@@ -1,0 +1,302 @@
+//! `/api/v2`: the part of Alertmanager's API that `amtool`, Grafana and Prometheus use.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::{Path, RawQuery, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use notify::{
+    alert::{Alert, Labels, Posted},
+    matcher::{MatcherJson, Matchers},
+    silence::{Silence, WrongSilence, matchers},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::silences::{audit, is_seen, whole};
+use crate::{
+    auth::Principal,
+    clock::now_ms,
+    delivery::{alertmanager::time, silences::SilenceError},
+    state::AppState,
+};
+
+/// An error as Alertmanager's API has it: a text.
+#[derive(Debug)]
+pub(super) struct Refused(StatusCode, String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (self.0, Json(Value::String(self.1))).into_response()
+    }
+}
+
+impl From<SilenceError> for Refused {
+    fn from(error: SilenceError) -> Self {
+        let status = match &error {
+            SilenceError::Wrong(WrongSilence::Unknown(_)) | SilenceError::NoAlert => StatusCode::NOT_FOUND,
+            SilenceError::Wrong(_) | SilenceError::TooMany => StatusCode::BAD_REQUEST,
+            SilenceError::Link(_) => StatusCode::BAD_GATEWAY,
+            SilenceError::Database(_) | SilenceError::Random => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Refused(status, error.to_string())
+    }
+}
+
+fn bad_request(message: impl ToString) -> Refused {
+    Refused(StatusCode::BAD_REQUEST, message.to_string())
+}
+
+fn not_for_some(principal: &Principal) -> Result<(), Refused> {
+    whole(principal).map_err(|error| Refused(error.status, error.message))
+}
+
+/// The query's parameters, of which some come more than once.
+struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    fn new(query: Option<String>) -> Self {
+        Parameters(form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect())
+    }
+
+    /// The matchers of all `filter`s.
+    fn filter(&self) -> Result<Matchers, Refused> {
+        let mut all = Vec::new();
+        for (_, text) in self.0.iter().filter(|(name, _)| name == "filter") {
+            all.extend(text.parse::<Matchers>().map_err(bad_request)?.0);
+        }
+        Ok(Matchers(all))
+    }
+
+    fn is_wanted(&self, name: &str) -> bool {
+        self.0.iter().rev().find(|(own, _)| own == name).is_none_or(|(_, value)| value != "false")
+    }
+
+    fn receiver(&self) -> Result<Option<regex::Regex>, Refused> {
+        let Some((_, text)) = self.0.iter().find(|(name, _)| name == "receiver") else { return Ok(None) };
+        regex::Regex::new(&format!("^(?:{text})$")).map(Some).map_err(bad_request)
+    }
+}
+
+/// `GET /api/v2/status`
+pub(super) async fn status(State(state): State<AppState>) -> Json<Value> {
+    Json(json!({
+        "cluster": { "status": "disabled", "peers": [] },
+        // Amtool reads the routes of it: what it holds of secrets stays here.
+        "config": { "original": "" },
+        "uptime": time(now_ms().saturating_sub(state.notifier.uptime_ms())),
+        "versionInfo": {
+            "version": env!("CARGO_PKG_VERSION"), "revision": "", "branch": "", "buildUser": "", "buildDate": "", "goVersion": "",
+        },
+    }))
+}
+
+/// `GET /api/v2/receivers`
+pub(super) async fn receivers(State(state): State<AppState>) -> Json<Value> {
+    Json(state.notifier.receivers().into_iter().map(|name| json!({ "name": name })).collect())
+}
+
+/// The alerts that the parameters ask for, each as the API shows it with its receivers.
+fn wanted(
+    state: &AppState,
+    principal: &Principal,
+    parameters: &Parameters,
+) -> Result<Vec<(Value, Vec<String>, Labels)>, Refused> {
+    let (matchers, receiver) = (parameters.filter()?, parameters.receiver()?);
+    let [active, silenced, inhibited] = ["active", "silenced", "inhibited"].map(|name| parameters.is_wanted(name));
+    let mut shown = Vec::new();
+    for alert in state.notifier.preview(&matchers).iter().filter(|alert| is_seen(principal, alert)) {
+        let status = state.notifier.status(&alert.labels);
+        let is_wanted = (silenced || status.silenced_by.is_empty())
+            && (inhibited || status.inhibited_by.is_empty())
+            && (active || status.state != "active")
+            && receiver.as_ref().is_none_or(|regex| status.receivers.iter().any(|name| regex.is_match(name)));
+        if is_wanted {
+            shown.push((alert_json(alert, &status), status.receivers, alert.labels.clone()));
+        }
+    }
+    Ok(shown)
+}
+
+fn alert_json(alert: &Alert, status: &notify::dispatch::Status) -> Value {
+    let receivers: Vec<Value> = status.receivers.iter().map(|name| json!({ "name": name })).collect();
+    json!({
+        "fingerprint": alert.fingerprint,
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "startsAt": time(alert.starts_at_ms),
+        "endsAt": time(alert.ends_at_ms),
+        "updatedAt": time(alert.updated_at_ms),
+        "generatorURL": alert.generator_url,
+        "receivers": receivers,
+        "status": status,
+    })
+}
+
+/// `GET /api/v2/alerts`
+pub(super) async fn alerts(
+    State(state): State<AppState>,
+    principal: Principal,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Refused> {
+    let shown = wanted(&state, &principal, &Parameters::new(query))?;
+    Ok(Json(shown.into_iter().map(|(alert, ..)| alert).collect()))
+}
+
+/// `GET /api/v2/alerts/groups`: by receiver and by the labels that the routes group by.
+pub(super) async fn groups(
+    State(state): State<AppState>,
+    principal: Principal,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Refused> {
+    let mut groups: BTreeMap<(Labels, String), Vec<Value>> = BTreeMap::new();
+    for (alert, _, labels) in wanted(&state, &principal, &Parameters::new(query))? {
+        for (receiver, group) in state.notifier.groups_of(&labels) {
+            groups.entry((group, receiver)).or_default().push(alert.clone());
+        }
+    }
+    let groups = groups.into_iter().map(
+        |((labels, receiver), alerts)| json!({ "labels": labels, "receiver": { "name": receiver }, "alerts": alerts }),
+    );
+    Ok(Json(groups.collect()))
+}
+
+/// An alert as it is posted.
+#[derive(Debug, Deserialize)]
+pub(super) struct AlertPosted {
+    labels: Labels,
+    #[serde(default)]
+    annotations: Labels,
+    #[serde(rename = "startsAt", default)]
+    starts_at: Option<Timestamp>,
+    #[serde(rename = "endsAt", default)]
+    ends_at: Option<Timestamp>,
+    #[serde(rename = "generatorURL", default)]
+    generator_url: String,
+}
+
+/// `POST /api/v2/alerts`: so that a Prometheus can name this server as its Alertmanager.
+pub(super) async fn post_alerts(
+    State(state): State<AppState>,
+    Json(posted): Json<Vec<AlertPosted>>,
+) -> Result<StatusCode, Refused> {
+    let now_ms = now_ms();
+    // Go's zero time stands for none.
+    let ms = |time: Option<Timestamp>| time.map(Timestamp::as_millisecond).filter(|ms| *ms > 0);
+    let mut alerts = Vec::with_capacity(posted.len());
+    for alert in posted {
+        let alert = Posted {
+            labels: alert.labels,
+            annotations: alert.annotations,
+            starts_at_ms: ms(alert.starts_at),
+            ends_at_ms: ms(alert.ends_at),
+            generator_url: alert.generator_url,
+            value: None,
+        };
+        Alert::from_posted(alert.clone(), now_ms, 0).map_err(bad_request)?;
+        alerts.push(alert);
+    }
+    state.notifier.post(alerts);
+    Ok(StatusCode::OK)
+}
+
+/// A silence as it is posted.
+#[derive(Debug, Deserialize)]
+pub(super) struct SilencePosted {
+    #[serde(default)]
+    id: Option<String>,
+    matchers: Vec<MatcherJson>,
+    #[serde(rename = "startsAt")]
+    starts_at: Timestamp,
+    #[serde(rename = "endsAt")]
+    ends_at: Timestamp,
+    #[serde(rename = "createdBy", default)]
+    created_by: String,
+    #[serde(default)]
+    comment: String,
+}
+
+fn silence_json(silence: &Silence) -> Value {
+    json!({
+        "id": silence.id,
+        "status": { "state": silence.state(now_ms()) },
+        "matchers": silence.matchers_json(),
+        "startsAt": time(silence.starts_at_ms),
+        "endsAt": time(silence.ends_at_ms),
+        "updatedAt": time(silence.updated_at_ms),
+        "createdBy": silence.created_by,
+        "comment": silence.comment,
+    })
+}
+
+/// `GET /api/v2/silences`
+pub(super) async fn silences(
+    State(state): State<AppState>,
+    principal: Principal,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Refused> {
+    not_for_some(&principal)?;
+    let filter = Parameters::new(query).filter()?;
+    let mut silences = state.notifier.silences().await?;
+    // As in Alertmanager: a filter is looked for in the silence's own matchers.
+    silences.retain(|silence| {
+        let named: Labels =
+            silence.matchers.0.iter().map(|matcher| (matcher.name.clone(), matcher.value.clone())).collect();
+        filter.matches(&named)
+    });
+    Ok(Json(silences.iter().map(silence_json).collect()))
+}
+
+/// `GET /api/v2/silence/{id}`
+pub(super) async fn silence(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Refused> {
+    not_for_some(&principal)?;
+    Ok(Json(silence_json(&state.notifier.silence(&id).await?)))
+}
+
+/// `POST /api/v2/silences`
+pub(super) async fn post_silence(
+    State(state): State<AppState>,
+    principal: Principal,
+    Json(posted): Json<SilencePosted>,
+) -> Result<Json<Value>, Refused> {
+    not_for_some(&principal)?;
+    // Whoever it says made it: the token's name is what is known.
+    let name = &principal.session.name;
+    let created_by = match posted.created_by.as_str() {
+        "" => name.clone(),
+        own if own == name => name.clone(),
+        other => format!("{other} ({name})"),
+    };
+    let silence = Silence {
+        id: posted.id.unwrap_or_default(),
+        matchers: matchers(posted.matchers).map_err(bad_request)?,
+        starts_at_ms: posted.starts_at.as_millisecond(),
+        ends_at_ms: posted.ends_at.as_millisecond(),
+        created_by,
+        comment: posted.comment,
+        updated_at_ms: 0,
+    };
+    let silence = state.notifier.put_silence(silence).await?;
+    audit(&principal, "silence.create", &silence);
+    Ok(Json(json!({ "silenceID": silence.id })))
+}
+
+/// `DELETE /api/v2/silence/{id}`
+pub(super) async fn expire(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refused> {
+    not_for_some(&principal)?;
+    let silence = state.notifier.expire_silence(&id).await?;
+    audit(&principal, "silence.expire", &silence);
+    Ok(StatusCode::OK)
+}

@@ -1,0 +1,363 @@
+//! `/api/silences`: silences, and what one would mute; `/api/alerts/{fingerprint}`: one alert and who looks after it.
+
+use axum::{
+    Json,
+    extract::{Path, Query, State},
+    http::StatusCode,
+};
+use model::range::DurationMs;
+use notify::{
+    alert::{Alert, Fingerprint},
+    matcher::{MatcherJson, Matchers, WrongMatcher},
+    silence::{Silence, WrongSilence, matchers},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::error::ApiError;
+use crate::{
+    auth::Principal,
+    clock::now_ms,
+    delivery::{DeliveryFilter, silences::SilenceError},
+    state::AppState,
+};
+
+/// Longest silence without an end of its own.
+const DEFAULT_DURATION_MS: i64 = 2 * 3_600_000;
+/// Most alerts that a preview lists.
+const MAX_PREVIEW: usize = 1_000;
+/// Deliveries shown with an alert.
+const MAX_TOLD: i64 = 50;
+
+impl From<SilenceError> for ApiError {
+    fn from(error: SilenceError) -> Self {
+        let message = error.to_string();
+        match error {
+            SilenceError::Wrong(WrongSilence::Unknown(_)) | SilenceError::NoAlert => ApiError::not_found(message),
+            SilenceError::Wrong(_) | SilenceError::TooMany => ApiError::bad_request(message),
+            SilenceError::Link(_) => ApiError::upstream(message),
+            SilenceError::Database(_) | SilenceError::Random => internal(message),
+        }
+    }
+}
+
+/// 500, for what is no fault of who asks.
+pub(super) fn internal(message: String) -> ApiError {
+    tracing::error!(message, "a request failed");
+    ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, code: "internal", message }
+}
+
+/// Matchers as text in Alertmanager's syntax, or as its API writes them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum MatchersGiven {
+    Text(String),
+    List(Vec<MatcherJson>),
+}
+
+impl MatchersGiven {
+    fn read(self) -> Result<Matchers, ApiError> {
+        let read = match self {
+            MatchersGiven::Text(text) => text.parse(),
+            MatchersGiven::List(list) => matchers(list),
+        };
+        read.map_err(|error: WrongMatcher| ApiError::bad_request(error.to_string()))
+    }
+}
+
+/// A silence as it is asked for. Times are milliseconds since the Unix epoch.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    matchers: Option<MatchersGiven>,
+    starts_at: Option<i64>,
+    ends_at: Option<i64>,
+    /// Instead of `ends_at`: from the start, or for one that began from now.
+    duration: Option<String>,
+    comment: Option<String>,
+}
+
+/// A silence as it is shown. Times are milliseconds since the Unix epoch.
+#[derive(Debug, Serialize)]
+pub(super) struct Shown {
+    id: String,
+    state: &'static str,
+    matchers: Vec<MatcherJson>,
+    /// The matchers in one line.
+    text: String,
+    starts_at: i64,
+    ends_at: i64,
+    created_by: String,
+    comment: String,
+    updated_at: i64,
+    /// Alerts that fire and that it takes.
+    alerts: usize,
+}
+
+fn shown(state: &AppState, silence: &Silence) -> Shown {
+    let now_ms = now_ms();
+    Shown {
+        id: silence.id.clone(),
+        state: silence.state(now_ms).name(),
+        matchers: silence.matchers_json(),
+        text: silence.matchers.to_string(),
+        starts_at: silence.starts_at_ms,
+        ends_at: silence.ends_at_ms,
+        created_by: silence.created_by.clone(),
+        comment: silence.comment.clone(),
+        updated_at: silence.updated_at_ms,
+        alerts: state.notifier.preview(&silence.matchers).len(),
+    }
+}
+
+/// Silences and deliveries speak of all alerts: not for a token that sees some.
+pub(super) fn whole(principal: &Principal) -> Result<(), ApiError> {
+    if principal.scope().is_all() {
+        Ok(())
+    } else {
+        Err(ApiError::forbidden("a token with matchers sees some alerts only, so it can neither see nor make silences"))
+    }
+}
+
+/// Which silences to list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Filter {
+    /// `active`, `pending` or `expired`, separated by commas.
+    state: Option<String>,
+}
+
+/// `GET /api/silences`
+pub(super) async fn list(
+    State(state): State<AppState>,
+    principal: Principal,
+    Query(filter): Query<Filter>,
+) -> Result<Json<Value>, ApiError> {
+    whole(&principal)?;
+    let mut silences: Vec<Shown> =
+        state.notifier.silences().await?.iter().map(|silence| shown(&state, silence)).collect();
+    if let Some(wanted) = &filter.state {
+        silences.retain(|silence| wanted.split(',').any(|word| word == silence.state));
+    }
+    let rank = |silence: &Shown| match silence.state {
+        "active" => (0, silence.ends_at),
+        "pending" => (1, silence.starts_at),
+        _ => (2, silence.ends_at.saturating_neg()),
+    };
+    silences.sort_by_key(rank);
+    Ok(Json(json!({ "silences": silences })))
+}
+
+/// `GET /api/silences/{id}`
+pub(super) async fn one(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<Json<Shown>, ApiError> {
+    whole(&principal)?;
+    Ok(Json(shown(&state, &state.notifier.silence(&id).await?)))
+}
+
+fn end(wanted: &Wanted, from_ms: i64) -> Result<Option<i64>, ApiError> {
+    match (&wanted.duration, wanted.ends_at) {
+        (Some(_), Some(_)) => Err(ApiError::bad_request("give ends_at or duration, not both")),
+        (Some(duration), None) => {
+            let DurationMs(length_ms) =
+                duration.parse().map_err(|error: model::range::RangeError| ApiError::bad_request(error.to_string()))?;
+            Ok(Some(from_ms.saturating_add(length_ms)))
+        }
+        (None, ends_at) => Ok(ends_at),
+    }
+}
+
+/// `POST /api/silences`
+pub(super) async fn create(
+    State(state): State<AppState>,
+    principal: Principal,
+    Json(wanted): Json<Wanted>,
+) -> Result<(StatusCode, Json<Shown>), ApiError> {
+    whole(&principal)?;
+    let starts_at_ms = wanted.starts_at.unwrap_or(0).max(now_ms());
+    let ends_at_ms = end(&wanted, starts_at_ms)?.unwrap_or(starts_at_ms.saturating_add(DEFAULT_DURATION_MS));
+    let given = wanted.matchers.ok_or_else(|| ApiError::bad_request("a silence needs matchers"))?;
+    let silence = Silence {
+        id: String::new(),
+        matchers: given.read()?,
+        starts_at_ms,
+        ends_at_ms,
+        created_by: principal.session.name.clone(),
+        comment: wanted.comment.unwrap_or_default(),
+        updated_at_ms: 0,
+    };
+    let silence = state.notifier.put_silence(silence).await?;
+    audit(&principal, "silence.create", &silence);
+    Ok((StatusCode::CREATED, Json(shown(&state, &silence))))
+}
+
+/// `PATCH /api/silences/{id}`: another end, or another comment.
+pub(super) async fn change(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(id): Path<String>,
+    Json(wanted): Json<Wanted>,
+) -> Result<Json<Shown>, ApiError> {
+    whole(&principal)?;
+    if wanted.matchers.is_some() || wanted.starts_at.is_some() {
+        return Err(ApiError::bad_request("only the end and the comment can be changed: make another silence"));
+    }
+    let mut silence = state.notifier.silence(&id).await?;
+    let ends_at_ms = end(&wanted, silence.starts_at_ms.max(now_ms()))?;
+    silence.ends_at_ms = ends_at_ms.unwrap_or(silence.ends_at_ms);
+    silence.comment = wanted.comment.unwrap_or(silence.comment);
+    let silence = state.notifier.put_silence(silence).await?;
+    audit(&principal, "silence.change", &silence);
+    Ok(Json(shown(&state, &silence)))
+}
+
+/// `DELETE /api/silences/{id}`: ends it now.
+pub(super) async fn expire(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<Json<Shown>, ApiError> {
+    whole(&principal)?;
+    let silence = state.notifier.expire_silence(&id).await?;
+    audit(&principal, "silence.expire", &silence);
+    Ok(Json(shown(&state, &silence)))
+}
+
+pub(super) fn audit(principal: &Principal, action: &'static str, silence: &Silence) {
+    let (who, token) = (&principal.session.name, principal.token_id());
+    let (id, matchers) = (&silence.id, silence.matchers.to_string());
+    tracing::info!(target: "audit", who, token, action, silence = id, matchers, ends_at = silence.ends_at_ms);
+}
+
+/// What a preview is of.
+#[derive(Debug, Deserialize)]
+pub(super) struct PreviewOf {
+    matchers: String,
+}
+
+/// `GET /api/silences/preview?matchers=`: the alerts that fire and that a silence would mute.
+pub(super) async fn preview(
+    State(state): State<AppState>,
+    principal: Principal,
+    Query(of): Query<PreviewOf>,
+) -> Result<Json<Value>, ApiError> {
+    let matchers = MatchersGiven::Text(of.matchers).read()?;
+    let mut alerts = state.notifier.preview(&matchers);
+    alerts.retain(|alert| is_seen(&principal, alert));
+    let total = alerts.len();
+    let alerts: Vec<Value> = alerts.iter().take(MAX_PREVIEW).map(|alert| alert_json(&state, alert)).collect();
+    Ok(Json(json!({ "matchers": matchers.to_string(), "total": total, "alerts": alerts })))
+}
+
+/// Whether a token sees an alert.
+pub(super) fn is_seen(principal: &Principal, alert: &Alert) -> bool {
+    principal.scope().proves(|name| alert.labels.get(name).map(String::as_str))
+}
+
+fn alert_json(state: &AppState, alert: &Alert) -> Value {
+    json!({
+        "fingerprint": alert.fingerprint,
+        "name": alert.name(),
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "value": alert.value,
+        "starts_at": alert.starts_at_ms,
+        "generator_url": alert.generator_url,
+        "status": state.notifier.status(&alert.labels),
+        "acknowledged": state.notifier.acknowledgement(alert.fingerprint),
+    })
+}
+
+/// `GET /api/alerts/status`: what keeps alerts quiet, whom they go to and who looks after them, by fingerprint.
+pub(super) async fn statuses(State(state): State<AppState>, principal: Principal) -> Json<Value> {
+    let alerts: serde_json::Map<String, Value> = state
+        .notifier
+        .alerts()
+        .iter()
+        .filter(|alert| is_seen(&principal, alert))
+        .map(|alert| {
+            let status = state.notifier.status(&alert.labels);
+            let shown = json!({
+                "state": status.state,
+                "silenced_by": status.silenced_by,
+                "inhibited_by": status.inhibited_by,
+                "muted_by": status.muted_by,
+                "receivers": status.receivers,
+                "acknowledged": state.notifier.acknowledgement(alert.fingerprint),
+            });
+            (alert.fingerprint.to_string(), shown)
+        })
+        .collect();
+    Json(json!({ "alerts": alerts }))
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, ApiError> {
+    text.parse().map_err(|error: notify::alert::WrongFingerprint| ApiError::bad_request(error.to_string()))
+}
+
+/// `GET /api/alerts/{fingerprint}`: an alert that fires, what keeps it quiet, and which receiver was told when.
+pub(super) async fn alert(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(text): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let fingerprint = fingerprint(&text)?;
+    let alerts = state.notifier.alerts();
+    let found = alerts.iter().find(|alert| alert.fingerprint == fingerprint && is_seen(&principal, alert));
+    let alert = found.ok_or_else(|| ApiError::not_found(format!("no alert {text} fires")))?;
+    let mut shown = alert_json(&state, alert);
+    let filter = DeliveryFilter { alert: Some(fingerprint), limit: MAX_TOLD, ..DeliveryFilter::default() };
+    let told = state.notifier.deliveries(&filter).await.map_err(|error| internal(error.to_string()))?;
+    if let Some(fields) = shown.as_object_mut() {
+        fields.insert("receivers".to_owned(), json!(state.notifier.status(&alert.labels).receivers));
+        fields.insert("notifications".to_owned(), json!(told));
+    }
+    Ok(Json(shown))
+}
+
+/// What is said with an acknowledgement.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AckWanted {
+    comment: String,
+}
+
+/// `POST /api/alerts/{fingerprint}/ack`
+pub(super) async fn acknowledge(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(text): Path<String>,
+    wanted: Option<Json<AckWanted>>,
+) -> Result<Json<Value>, ApiError> {
+    let fingerprint = fingerprint(&text)?;
+    check_seen(&state, &principal, fingerprint)?;
+    let comment = wanted.map(|Json(wanted)| wanted.comment).unwrap_or_default();
+    let acknowledgement = state.notifier.acknowledge(fingerprint, &principal.session.name, &comment).await?;
+    let (who, token) = (&principal.session.name, principal.token_id());
+    tracing::info!(target: "audit", who, token, action = "alert.acknowledge", alert = text);
+    Ok(Json(json!({ "acknowledged": acknowledgement })))
+}
+
+/// `DELETE /api/alerts/{fingerprint}/ack`
+pub(super) async fn unacknowledge(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(text): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let fingerprint = fingerprint(&text)?;
+    check_seen(&state, &principal, fingerprint)?;
+    if !state.notifier.unacknowledge(fingerprint).await? {
+        return Err(ApiError::not_found(format!("nobody has acknowledged the alert {text}")));
+    }
+    let (who, token) = (&principal.session.name, principal.token_id());
+    tracing::info!(target: "audit", who, token, action = "alert.unacknowledge", alert = text);
+    Ok(Json(json!({ "acknowledged": null })))
+}
+
+fn check_seen(state: &AppState, principal: &Principal, fingerprint: Fingerprint) -> Result<(), ApiError> {
+    let alerts = state.notifier.alerts();
+    let is_there = alerts.iter().any(|alert| alert.fingerprint == fingerprint && is_seen(principal, alert));
+    if is_there { Ok(()) } else { Err(ApiError::not_found(SilenceError::NoAlert.to_string())) }
+}

@@ -1,0 +1,419 @@
+//! Alertmanagers elsewhere: they are told of alerts, and keep the silences.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use notify::{
+    alert::{Alert, Fingerprint, Labels, Posted},
+    matcher::MatcherJson,
+    silence::{Silence, matchers},
+};
+use reqwest::{Method, Url};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::now_ms,
+    config::{AlertmanagerConfig, AlertmanagerLogin},
+};
+
+/// Longest call.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest answer, in bytes.
+const ANSWER_BYTES: usize = 32 << 20;
+/// Alerts in one call, as Prometheus has it.
+const BATCH: usize = 64;
+/// Alerts that may wait for an Alertmanager; older ones go first.
+const MAX_WAITING: usize = 10_000;
+/// How often an alert that fires is told of again.
+const RESEND: Duration = Duration::from_secs(60);
+/// How long an end is told of again, for Alertmanagers that were away.
+const RESOLVED_KEPT_MS: i64 = 15 * 60_000;
+/// How long an alert lasts that does not say so; four times the resend, as Prometheus has it.
+const LIFETIME_MS: i64 = 240_000;
+/// Wait after a failure.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(30),
+];
+
+/// Why an Alertmanager did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// None of them answered.
+    #[error("no Alertmanager answers: {0}")]
+    Unreachable(String),
+    /// It refused.
+    #[error("the Alertmanager refused: {0}")]
+    Refused(String),
+}
+
+/// What an Alertmanager knows of an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct RemoteStatus {
+    /// `active`, `suppressed` or `unprocessed`.
+    pub state: String,
+    /// Silences that take it.
+    #[serde(rename = "silencedBy", default)]
+    pub silenced_by: Vec<String>,
+    /// Alerts that keep it quiet.
+    #[serde(rename = "inhibitedBy", default)]
+    pub inhibited_by: Vec<String>,
+}
+
+/// An alert as the API takes and gives it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct AlertJson {
+    labels: Labels,
+    #[serde(default)]
+    annotations: Labels,
+    #[serde(rename = "startsAt", skip_serializing_if = "Option::is_none", default)]
+    starts_at: Option<String>,
+    #[serde(rename = "endsAt", skip_serializing_if = "Option::is_none", default)]
+    ends_at: Option<String>,
+    #[serde(rename = "generatorURL", default)]
+    generator_url: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct RemoteAlert {
+    fingerprint: String,
+    status: RemoteStatus,
+    #[serde(default)]
+    receivers: Vec<RemoteReceiver>,
+}
+
+#[derive(Debug, Deserialize)]
+struct RemoteReceiver {
+    name: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct SilenceJson {
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    id: String,
+    matchers: Vec<MatcherJson>,
+    #[serde(rename = "startsAt")]
+    starts_at: String,
+    #[serde(rename = "endsAt")]
+    ends_at: String,
+    #[serde(rename = "createdBy")]
+    created_by: String,
+    comment: String,
+    #[serde(rename = "updatedAt", default, skip_serializing)]
+    updated_at: Option<String>,
+}
+
+/// The Alertmanagers of one cluster, each of which is told of everything.
+#[derive(Debug)]
+pub(super) struct Link {
+    members: Vec<Arc<Member>>,
+    /// Alerts to tell of again.
+    known: Mutex<HashMap<Fingerprint, Alert>>,
+    /// What they know of alerts.
+    statuses: Mutex<HashMap<Fingerprint, (RemoteStatus, Vec<String>)>>,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Member {
+    client: reqwest::Client,
+    config: AlertmanagerConfig,
+    waiting: Mutex<HashMap<Fingerprint, Alert>>,
+    wake: Notify,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Link {
+    pub(super) fn new(configs: &[AlertmanagerConfig]) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(TIMEOUT)
+            .timeout(TIMEOUT)
+            .build()?;
+        let member = |config: &AlertmanagerConfig| {
+            let (client, config) = (client.clone(), config.clone());
+            Arc::new(Member { client, config, waiting: Mutex::default(), wake: Notify::new() })
+        };
+        Ok(Link { members: configs.iter().map(member).collect(), known: Mutex::default(), statuses: Mutex::default() })
+    }
+
+    /// Tells all of these alerts, soon.
+    pub(super) fn post(&self, posted: &[Posted], now_ms: i64) {
+        let alerts = posted.iter().filter_map(|posted| Alert::from_posted(posted.clone(), now_ms, LIFETIME_MS).ok());
+        let alerts: Vec<Alert> = alerts.collect();
+        lock(&self.known).extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
+        self.tell(alerts);
+    }
+
+    fn tell(&self, alerts: Vec<Alert>) {
+        for member in &self.members {
+            let mut waiting = lock(&member.waiting);
+            waiting.extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
+            let excess = waiting.len().saturating_sub(MAX_WAITING);
+            if excess > 0 {
+                let mut oldest: Vec<_> =
+                    waiting.values().map(|alert| (alert.updated_at_ms, alert.fingerprint)).collect();
+                oldest.sort_unstable();
+                for (_, fingerprint) in oldest.into_iter().take(excess) {
+                    waiting.remove(&fingerprint);
+                }
+                tracing::warn!(excess, url = %member.config.url, "too many alerts wait for this Alertmanager: the oldest are dropped");
+            }
+            drop(waiting);
+            member.wake.notify_one();
+        }
+    }
+
+    /// Tells of alerts again and reads back what became of them, until `stop` is cancelled.
+    pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut tasks = tokio::task::JoinSet::new();
+        for member in &self.members {
+            tasks.spawn(Arc::clone(member).run(stop.clone()));
+        }
+        let mut ticks = tokio::time::interval(RESEND);
+        let mut readings = tokio::time::interval(Duration::from_secs(5));
+        readings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {
+                    let now_ms = now_ms();
+                    let mut known = lock(&self.known);
+                    known.retain(|_, alert| alert.ends_at_ms.saturating_add(RESOLVED_KEPT_MS) > now_ms);
+                    // One that fires and that nobody told of meanwhile ends when it said it would.
+                    let again = known.values().cloned().collect();
+                    drop(known);
+                    self.tell(again);
+                }
+                _ = readings.tick() => self.read_statuses().await,
+                () = stop.cancelled() => break,
+            }
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    async fn read_statuses(&self) {
+        match self.ask::<Vec<RemoteAlert>>(Method::GET, "api/v2/alerts", None).await {
+            Ok(alerts) => {
+                *lock(&self.statuses) = alerts
+                    .into_iter()
+                    .filter_map(|alert| {
+                        let receivers = alert.receivers.into_iter().map(|receiver| receiver.name).collect();
+                        Some((alert.fingerprint.parse().ok()?, (alert.status, receivers)))
+                    })
+                    .collect();
+            }
+            Err(error) => tracing::debug!(%error, "what became of alerts cannot be read"),
+        }
+    }
+
+    /// What they know of an alert, and whom they tell of it.
+    pub(super) fn status(&self, fingerprint: Fingerprint) -> Option<(RemoteStatus, Vec<String>)> {
+        lock(&self.statuses).get(&fingerprint).cloned()
+    }
+
+    pub(super) async fn silences(&self) -> Result<Vec<Silence>, LinkError> {
+        let silences: Vec<SilenceJson> = self.ask(Method::GET, "api/v2/silences", None).await?;
+        Ok(silences.into_iter().filter_map(read).collect())
+    }
+
+    pub(super) async fn put_silence(&self, silence: &Silence) -> Result<String, LinkError> {
+        #[derive(Deserialize)]
+        struct Made {
+            #[serde(rename = "silenceID")]
+            silence_id: String,
+        }
+        let body = serde_json::to_value(SilenceJson {
+            id: silence.id.clone(),
+            matchers: silence.matchers_json(),
+            starts_at: time(silence.starts_at_ms),
+            ends_at: time(silence.ends_at_ms),
+            created_by: silence.created_by.clone(),
+            comment: silence.comment.clone(),
+            updated_at: None,
+        });
+        let body = body.map_err(|error| LinkError::Refused(error.to_string()))?;
+        let made: Made = self.ask(Method::POST, "api/v2/silences", Some(&body)).await?;
+        Ok(made.silence_id)
+    }
+
+    pub(super) async fn expire_silence(&self, id: &str) -> Result<(), LinkError> {
+        let encoded = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC);
+        self.ask::<Nothing>(Method::DELETE, &format!("api/v2/silence/{encoded}"), None).await.map(|_| ())
+    }
+
+    /// Asks the first that answers: those of one cluster know the same.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<T, LinkError> {
+        let mut last = LinkError::Unreachable("none is configured".to_owned());
+        for member in &self.members {
+            match member.call(method.clone(), path, body).await {
+                Ok(answer) => {
+                    let text = if answer.trim().is_empty() { "null" } else { &answer };
+                    return serde_json::from_str(text).map_err(|error| LinkError::Refused(error.to_string()));
+                }
+                Err(error @ LinkError::Refused(_)) => return Err(error),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+/// An answer that says nothing.
+#[derive(Debug)]
+struct Nothing;
+
+impl<'de> Deserialize<'de> for Nothing {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Nothing)
+    }
+}
+
+impl Member {
+    async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut failures = 0_usize;
+        loop {
+            if lock(&self.waiting).is_empty() {
+                tokio::select! {
+                    () = self.wake.notified() => continue,
+                    () = stop.cancelled() => return,
+                }
+            }
+            let batch: Vec<Alert> = lock(&self.waiting).values().take(BATCH).cloned().collect();
+            let alerts: Vec<AlertJson> = batch.iter().map(alert_json).collect();
+            let sent = match serde_json::to_value(&alerts) {
+                Ok(body) => tokio::select! {
+                    sent = self.call(Method::POST, "api/v2/alerts", Some(&body)) => sent,
+                    () = stop.cancelled() => return,
+                },
+                Err(error) => Err(LinkError::Refused(error.to_string())),
+            };
+            let is_done = match sent {
+                Ok(_) => {
+                    failures = 0;
+                    true
+                }
+                Err(error @ LinkError::Refused(_)) => {
+                    tracing::error!(%error, url = %self.config.url, "alerts were refused");
+                    true
+                }
+                Err(error) => {
+                    tracing::warn!(%error, url = %self.config.url, "alerts could not be handed over, to be tried again");
+                    false
+                }
+            };
+            if is_done {
+                let mut waiting = lock(&self.waiting);
+                for alert in batch {
+                    // What changed meanwhile is told of next.
+                    if waiting.get(&alert.fingerprint) == Some(&alert) {
+                        waiting.remove(&alert.fingerprint);
+                    }
+                }
+            } else {
+                let pause = PAUSES.get(failures).or(PAUSES.last()).copied().unwrap_or_default();
+                failures = failures.saturating_add(1);
+                tokio::select! {
+                    () = tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..=1.0))) => {}
+                    () = stop.cancelled() => return,
+                }
+            }
+        }
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.config.url.clone();
+        let joined = format!("{}/{path}", url.path().trim_end_matches('/'));
+        url.set_path(&joined);
+        url
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<&serde_json::Value>) -> Result<String, LinkError> {
+        let unreachable =
+            |error: reqwest::Error| LinkError::Unreachable(format!("{}: {}", self.config.url, cause(&error)));
+        let mut request = self.client.request(method, self.url(path));
+        request = match &self.config.login {
+            Some(AlertmanagerLogin::Basic(name, password)) => {
+                request.basic_auth(name, password.as_ref().map(|password| password.expose()))
+            }
+            Some(AlertmanagerLogin::Bearer(token)) => request.bearer_auth(token.expose()),
+            None => request,
+        };
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let mut answer = request.send().await.map_err(unreachable)?;
+        let status = answer.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > ANSWER_BYTES {
+                return Err(LinkError::Refused(format!("the answer is larger than {ANSWER_BYTES} bytes")));
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if status.is_success() {
+            return Ok(text);
+        }
+        let excerpt: String = text.chars().filter(|letter| !letter.is_control()).take(200).collect();
+        let reason = format!("{}: HTTP {status}: {excerpt}", self.config.url);
+        if status.is_server_error() || status == reqwest::StatusCode::TOO_MANY_REQUESTS {
+            Err(LinkError::Unreachable(reason))
+        } else {
+            Err(LinkError::Refused(reason))
+        }
+    }
+}
+
+fn cause(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// A time as the API writes it.
+pub(crate) fn time(ms: i64) -> String {
+    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
+}
+
+fn alert_json(alert: &Alert) -> AlertJson {
+    AlertJson {
+        labels: alert.labels.clone(),
+        annotations: alert.annotations.clone(),
+        starts_at: Some(time(alert.starts_at_ms)),
+        ends_at: Some(time(alert.ends_at_ms)),
+        generator_url: alert.generator_url.clone(),
+    }
+}
+
+fn read(json: SilenceJson) -> Option<Silence> {
+    let ms = |text: &str| text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond);
+    Some(Silence {
+        id: json.id,
+        matchers: matchers(json.matchers).ok()?,
+        starts_at_ms: ms(&json.starts_at)?,
+        ends_at_ms: ms(&json.ends_at)?,
+        created_by: json.created_by,
+        comment: json.comment,
+        updated_at_ms: json.updated_at.as_deref().and_then(ms).unwrap_or(0),
+    })
+}

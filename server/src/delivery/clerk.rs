@@ -1,0 +1,148 @@
+//! Takes alerts in and decides what is to be sent: the task around [`notify::dispatch::Dispatcher`].
+
+use std::{sync::Arc, time::Duration};
+
+use notify::{
+    alert::{Alert, Posted},
+    dispatch::{Notification, Tick},
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Shared, hooks,
+    outbox::{Entry, NewDelivery},
+};
+use crate::clock::now_ms;
+
+/// Longest sleep: times of the day begin and end meanwhile, silences too.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// Wait after the database failed.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// Longest list of alerts that a delivery is listed under.
+const MAX_LISTED: usize = 10_000;
+
+/// Works until `stop` is cancelled.
+pub(super) async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Vec<Posted>>, stop: CancellationToken) {
+    loop {
+        let wake = shared.dispatcher().next_wake();
+        let wait = wake.map_or(LONGEST_SLEEP, |wake| {
+            Duration::from_millis(u64::try_from(wake.saturating_sub(now_ms())).unwrap_or(0)).min(LONGEST_SLEEP)
+        });
+        let entry = tokio::select! {
+            posted = posts.recv() => match posted {
+                Some(posted) => shared.take_in(posted),
+                None => return,
+            },
+            () = shared.clerk_wake.notified() => Entry::default(),
+            () = tokio::time::sleep(wait) => shared.decide(),
+            () = stop.cancelled() => return,
+        };
+        if !shared.save(&entry, &stop).await {
+            return;
+        }
+    }
+}
+
+impl Shared {
+    /// Takes alerts in.
+    fn take_in(&self, posted: Vec<Posted>) -> Entry {
+        let now_ms = now_ms();
+        if let Some(link) = &self.link {
+            link.post(&posted, now_ms);
+        }
+        let mut dispatcher = self.dispatcher();
+        let ingested = dispatcher.ingest(posted, now_ms);
+        for (posted, error) in &ingested.refused {
+            tracing::warn!(labels = ?posted.labels, %error, "an alert was refused");
+        }
+        if ingested.dropped > 0 {
+            tracing::error!(dropped = ingested.dropped, "too many alerts at a time: the newest are not told of");
+        }
+        let mut told = self.told();
+        let mut entry = Entry::default();
+        for alert in &ingested.fired {
+            // What is quiet is not told of by webhooks either.
+            if dispatcher.status(&alert.labels, now_ms).state == "active" && told.insert(alert.fingerprint) {
+                entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(alert, true, now_ms)));
+            }
+        }
+        for alert in &ingested.resolved {
+            if told.remove(&alert.fingerprint) {
+                entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(alert, false, now_ms)));
+            }
+        }
+        entry.alerts =
+            ingested.changed.iter().map(|alert| (Alert::clone(alert), told.contains(&alert.fingerprint))).collect();
+        entry
+    }
+
+    /// Asks what is to be sent now.
+    fn decide(&self) -> Entry {
+        let now_ms = now_ms();
+        let Tick { notifications, logged, forgotten } = self.dispatcher().tick(now_ms);
+        let composer = Arc::clone(&self.loaded().composer);
+        let config = self.config();
+        let mut entry = Entry { logged, ..Entry::default() };
+        for notification in &notifications {
+            let integration = config
+                .receivers
+                .get(&notification.receiver)
+                .and_then(|receiver| receiver.integrations.get(notification.integration));
+            let Some(integration) = integration else { continue };
+            let rendered = composer.compose(integration, notification);
+            for problem in &rendered.problems {
+                tracing::warn!(receiver = notification.receiver, problem, "a template could not be filled in");
+            }
+            let (Some(id), Ok(body)) = (super::new_id(), serde_json::to_string(&rendered.outgoing)) else { continue };
+            entry.deliveries.push(delivery(notification, id, body));
+        }
+        let mut told = self.told();
+        let mut acknowledged = self.acknowledged();
+        for alert in forgotten {
+            // It ended by itself: nobody said so.
+            if told.remove(&alert.fingerprint) {
+                entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(&alert, false, now_ms)));
+            }
+            acknowledged.remove(&alert.fingerprint);
+            entry.forgotten.push(alert.fingerprint);
+        }
+        entry
+    }
+
+    /// Writes an entry, however often that fails, and wakes the courier; false if the server stops before.
+    pub(super) async fn save(&self, entry: &Entry, stop: &CancellationToken) -> bool {
+        if entry.is_empty() {
+            return true;
+        }
+        while let Err(error) = self.outbox.save(entry, now_ms()).await {
+            tracing::error!(%error, "notifications cannot be written down: they wait");
+            tokio::select! {
+                () = tokio::time::sleep(DATABASE_PAUSE) => {}
+                () = stop.cancelled() => return false,
+            }
+        }
+        if !entry.deliveries.is_empty() {
+            self.courier_wake.notify_one();
+        }
+        true
+    }
+}
+
+fn delivery(notification: &Notification, id: String, body: String) -> NewDelivery {
+    let Notification { receiver, integration, kind, group_key, alerts, .. } = notification;
+    let firing = alerts.iter().filter(|(_, is_resolved)| !is_resolved).count();
+    let resolved = alerts.len() - firing;
+    let names: std::collections::BTreeSet<&str> = alerts.iter().map(|(alert, _)| alert.name()).collect();
+    let names: Vec<&str> = names.into_iter().take(3).collect();
+    NewDelivery {
+        id,
+        receiver: receiver.clone(),
+        kind: kind.name().to_owned(),
+        place: *integration,
+        lane: format!("{kind}/{receiver}/{integration}/{group_key}"),
+        subject: format!("{firing} firing, {resolved} resolved: {}", names.join(", ")),
+        body,
+        alerts: alerts.iter().take(MAX_LISTED).map(|(alert, _)| alert.fingerprint).collect(),
+    }
+}

@@ -1,0 +1,308 @@
+//! Telling people: alerts come in by [`Notifier::post`], messages go out to receivers and webhooks.
+//!
+//! [`clerk`] decides by the rules of Alertmanager's configuration file and writes what is to be sent into the [`outbox`] of the
+//! database; [`courier`] delivers what stands there. Where Alertmanagers are configured, [`alertmanager`] hands alerts to them
+//! instead. Webhooks of the short form are told of jobs and alerts either way.
+
+pub(crate) mod alertmanager;
+mod clerk;
+mod courier;
+mod guard;
+mod hooks;
+pub mod load;
+mod mail;
+mod outbox;
+mod send;
+pub mod silences;
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use model::live::Event;
+use notify::{
+    alert::{Alert, Fingerprint, Labels, Posted},
+    config::Config as AlertmanagerFile,
+    dispatch::{Dispatcher, Status},
+    matcher::Matchers,
+};
+use sqlx::SqlitePool;
+use tokio::{
+    sync::{Notify, broadcast, mpsc},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+
+pub use self::outbox::{DeliveryFilter, DeliveryInfo};
+use self::{
+    alertmanager::Link,
+    guard::Guard,
+    load::{LoadError, Loaded},
+    outbox::{Outbox, State},
+    send::Sender,
+    silences::Acknowledgement,
+};
+use crate::{
+    clock::now_ms,
+    config::{AlertmanagerConfig, NotifyConfig},
+};
+
+/// Batches of alerts that may wait to be taken in.
+const POST_QUEUE: usize = 256;
+/// After a restart, alerts that fired have so long to be told of again.
+const GRACE_MS: i64 = 5 * 60_000;
+
+/// Tells people of alerts and jobs. A cheap handle.
+#[derive(Clone)]
+pub struct Notifier(Arc<Shared>);
+
+struct Shared {
+    outbox: Outbox,
+    sender: Sender,
+    options: NotifyConfig,
+    external_url: String,
+    loaded: Mutex<Loaded>,
+    dispatcher: Mutex<Dispatcher>,
+    /// Alerts that webhooks were told fire.
+    told: Mutex<HashSet<Fingerprint>>,
+    acknowledged: Mutex<HashMap<Fingerprint, Acknowledgement>>,
+    link: Option<Arc<Link>>,
+    posts: mpsc::Sender<Vec<Posted>>,
+    clerk_wake: Notify,
+    courier_wake: Notify,
+    started_ms: i64,
+    delivered: AtomicU64,
+    failed: AtomicU64,
+    dead: AtomicU64,
+}
+
+/// What the tasks of a notifier need beside it.
+pub struct Inbox {
+    posts: mpsc::Receiver<Vec<Posted>>,
+}
+
+/// Deliveries so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryCounts {
+    /// That the receiver has.
+    pub delivered: u64,
+    /// Tries that failed and are made again.
+    pub failed: u64,
+    /// That were given up.
+    pub dead: u64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A new id of a delivery; `None` where the machine has no random numbers.
+fn new_id() -> Option<String> {
+    crate::auth::random_text::<12>().ok()
+}
+
+impl Shared {
+    fn loaded(&self) -> Loaded {
+        lock(&self.loaded).clone()
+    }
+
+    fn config(&self) -> Arc<AlertmanagerFile> {
+        Arc::clone(&lock(&self.loaded).config)
+    }
+
+    fn dispatcher(&self) -> MutexGuard<'_, Dispatcher> {
+        lock(&self.dispatcher)
+    }
+
+    fn told(&self) -> MutexGuard<'_, HashSet<Fingerprint>> {
+        lock(&self.told)
+    }
+
+    fn acknowledged(&self) -> MutexGuard<'_, HashMap<Fingerprint, Acknowledgement>> {
+        lock(&self.acknowledged)
+    }
+
+    fn count(&self, state: &State) {
+        let counter = match state {
+            State::Delivered => &self.delivered,
+            State::Pending { .. } => &self.failed,
+            State::Dead => &self.dead,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Notifier {
+    /// Reads the configuration file, and what was known before a restart. Links in messages lead to `external_url`.
+    ///
+    /// # Errors
+    /// The file is wrong, or the database fails.
+    pub async fn open(
+        pool: SqlitePool,
+        options: NotifyConfig,
+        alertmanagers: &[AlertmanagerConfig],
+        external_url: &str,
+    ) -> anyhow::Result<(Self, Inbox)> {
+        let loaded = match &options.config {
+            Some(file) => load::load(file, external_url)?,
+            None => load::nobody(external_url)?,
+        };
+        let outbox = Outbox { pool };
+        let now_ms = now_ms();
+        let mut dispatcher = Dispatcher::new(Arc::clone(&loaded.config));
+        for silence in outbox.silences().await? {
+            dispatcher.silences.put(silence);
+        }
+        dispatcher.restore_log(outbox.log().await?);
+        let (alerts, told) = outbox.alerts().await?;
+        dispatcher.restore_alerts(alerts, now_ms, now_ms.saturating_add(GRACE_MS));
+        let acknowledged = outbox.acknowledgements().await?.into_iter().collect();
+        let link = if alertmanagers.is_empty() { None } else { Some(Arc::new(Link::new(alertmanagers)?)) };
+        let (posts, received) = mpsc::channel(POST_QUEUE);
+        let notifier = Notifier(Arc::new(Shared {
+            outbox,
+            sender: Sender::new(Guard { allows_private: options.allow_private }),
+            options,
+            external_url: external_url.trim_end_matches('/').to_owned(),
+            loaded: Mutex::new(loaded),
+            dispatcher: Mutex::new(dispatcher),
+            told: Mutex::new(told),
+            acknowledged: Mutex::new(acknowledged),
+            link,
+            posts,
+            clerk_wake: Notify::new(),
+            courier_wake: Notify::new(),
+            started_ms: now_ms,
+            delivered: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            dead: AtomicU64::new(0),
+        }));
+        Ok((notifier, Inbox { posts: received }))
+    }
+
+    /// Works until `stop` is cancelled: takes alerts in, delivers, and follows the jobs of `events`.
+    pub async fn run(self, inbox: Inbox, events: broadcast::Receiver<Event>, stop: CancellationToken) {
+        let mut tasks = JoinSet::new();
+        let Notifier(shared) = self;
+        if !shared.options.hooks.is_empty() {
+            tasks.spawn(hooks::follow_jobs(Arc::clone(&shared), events, stop.clone()));
+        }
+        if let Some(link) = &shared.link {
+            tasks.spawn(Arc::clone(link).run(stop.clone()));
+        }
+        tasks.spawn(courier::run(Arc::clone(&shared), stop.clone()));
+        tasks.spawn(clerk::run(shared, inbox.posts, stop));
+        while let Some(ended) = tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a task of the notifier broke off");
+            }
+        }
+    }
+
+    /// Takes alerts in, as whoever evaluates rules tells of them: at each change, and again at least every minute while they
+    /// fire. Never waits: when far too many come at once, some are dropped, and told of again by the next call.
+    pub fn post(&self, alerts: Vec<Posted>) {
+        if !alerts.is_empty() && self.0.posts.try_send(alerts).is_err() {
+            tracing::error!("alerts come faster than they are taken in: some have to be told of again");
+        }
+    }
+
+    /// The configuration file, if there is one.
+    #[must_use]
+    pub fn config_file(&self) -> Option<&PathBuf> {
+        self.0.options.config.as_ref()
+    }
+
+    /// Reads the configuration file anew; a wrong one changes nothing.
+    ///
+    /// # Errors
+    /// The file is wrong.
+    pub fn reload(&self) -> Result<(), LoadError> {
+        let Some(file) = &self.0.options.config else { return Ok(()) };
+        let loaded = load::load(file, &self.0.external_url)?;
+        self.0.dispatcher().reload(Arc::clone(&loaded.config), now_ms());
+        *lock(&self.0.loaded) = loaded;
+        self.0.clerk_wake.notify_one();
+        Ok(())
+    }
+
+    /// How long it works already, in milliseconds.
+    #[must_use]
+    pub fn uptime_ms(&self) -> i64 {
+        now_ms().saturating_sub(self.0.started_ms)
+    }
+
+    /// The receivers and groups of an alert with these labels.
+    #[must_use]
+    pub fn groups_of(&self, labels: &Labels) -> Vec<(String, Labels)> {
+        let config = self.0.config();
+        let routes = config.routes_of(labels).into_iter().filter_map(|id| config.routes.get(id));
+        routes.map(|route| (route.receiver.clone(), route.group_by.of(labels))).collect()
+    }
+
+    /// The alerts that fire.
+    #[must_use]
+    pub fn alerts(&self) -> Vec<Arc<Alert>> {
+        self.0.dispatcher().firing(now_ms())
+    }
+
+    /// The alerts that fire and that `matchers` take.
+    #[must_use]
+    pub fn preview(&self, matchers: &Matchers) -> Vec<Arc<Alert>> {
+        self.0.dispatcher().preview(matchers, now_ms())
+    }
+
+    /// Who is told of an alert with these labels, and what keeps it quiet.
+    #[must_use]
+    pub fn status(&self, labels: &Labels) -> Status {
+        let own = self.0.dispatcher().status(labels, now_ms());
+        let Some(link) = &self.0.link else { return own };
+        match link.status(Fingerprint::of(labels)) {
+            None => own,
+            Some((remote, receivers)) => Status {
+                state: if remote.state == "suppressed" { "suppressed" } else { "active" },
+                silenced_by: remote.silenced_by,
+                inhibited_by: remote.inhibited_by.iter().filter_map(|text| text.parse().ok()).collect(),
+                receivers,
+                muted_by: Vec::new(),
+            },
+        }
+    }
+
+    /// Names of the receivers of the configuration.
+    #[must_use]
+    pub fn receivers(&self) -> Vec<String> {
+        self.0.config().receivers.keys().cloned().collect()
+    }
+
+    /// Lists deliveries, the newest first.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryInfo>, sqlx::Error> {
+        self.0.outbox.list(filter).await
+    }
+
+    /// Delivers again what was given up, under a new id, which is returned; `None` if nothing of that id was given up.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn send_again(&self, id: &str) -> Result<Option<String>, sqlx::Error> {
+        let Some(new_id) = new_id() else { return Ok(None) };
+        let is_there = self.0.outbox.send_again(id, &new_id, now_ms()).await?;
+        self.0.courier_wake.notify_one();
+        Ok(is_there.then_some(new_id))
+    }
+
+    /// Deliveries since the start.
+    #[must_use]
+    pub fn counts(&self) -> DeliveryCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        DeliveryCounts { delivered: read(&self.0.delivered), failed: read(&self.0.failed), dead: read(&self.0.dead) }
+    }
+}

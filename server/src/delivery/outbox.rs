@@ -1,0 +1,384 @@
+//! What is kept of notifications in the database: what is to be delivered, what was, and what the notifier knows.
+
+use std::collections::{HashMap, HashSet};
+
+use notify::{
+    alert::{Alert, Fingerprint},
+    dispatch::{LogEntry, LogKey},
+    hook::EventName,
+};
+use serde::Serialize;
+use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+
+/// Messages that may wait at a time; more are given up at once, and listed as such.
+const MAX_PENDING: i64 = 50_000;
+/// How long what was delivered is remembered.
+const KEPT_DELIVERED_MS: i64 = 7 * 86_400_000;
+/// How long what was given up is remembered.
+const KEPT_DEAD_MS: i64 = 30 * 86_400_000;
+/// How long it is remembered of a job what was told of it.
+const KEPT_JOBS_MS: i64 = 30 * 86_400_000;
+/// Most rows of `deliveries` that are over.
+const KEPT_DONE: i64 = 20_000;
+
+/// A message to be delivered.
+#[derive(Debug, Clone)]
+pub(super) struct NewDelivery {
+    pub(super) id: String,
+    pub(super) receiver: String,
+    pub(super) kind: String,
+    pub(super) place: usize,
+    pub(super) lane: String,
+    pub(super) subject: String,
+    pub(super) body: String,
+    pub(super) alerts: Vec<Fingerprint>,
+}
+
+/// What is written together, or not at all.
+#[derive(Debug, Default)]
+pub(super) struct Entry {
+    pub(super) deliveries: Vec<NewDelivery>,
+    pub(super) logged: Vec<(LogKey, LogEntry)>,
+    /// With whether the webhooks were told that it fires.
+    pub(super) alerts: Vec<(Alert, bool)>,
+    pub(super) forgotten: Vec<Fingerprint>,
+    /// Daemon, job, event.
+    pub(super) jobs: Vec<(String, String, EventName)>,
+}
+
+impl Entry {
+    pub(super) fn is_empty(&self) -> bool {
+        let Entry { deliveries, logged, alerts, forgotten, jobs } = self;
+        deliveries.is_empty() && logged.is_empty() && alerts.is_empty() && forgotten.is_empty() && jobs.is_empty()
+    }
+}
+
+/// A message that waits, without its body.
+#[derive(Debug, Clone)]
+pub(super) struct Ticket {
+    pub(super) seq: i64,
+    pub(super) id: String,
+    pub(super) receiver: String,
+    pub(super) kind: String,
+    pub(super) place: usize,
+    pub(super) lane: String,
+    pub(super) attempts: u32,
+    pub(super) created_at: i64,
+    pub(super) next_at: i64,
+}
+
+/// How a try ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum State {
+    Delivered,
+    Pending { next_at: i64 },
+    Dead,
+}
+
+/// A message as the API shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeliveryInfo {
+    /// Names it; receivers of JSON get it in a header.
+    pub id: String,
+    /// Whom it is for.
+    pub receiver: String,
+    /// `webhook`, `slack`, `discord`, `pagerduty`, `email`, or `hook` for the short form.
+    pub kind: String,
+    /// One line.
+    pub subject: String,
+    /// `pending`, `delivered` or `dead`.
+    pub state: String,
+    /// Tries so far.
+    pub attempts: i64,
+    /// When it was decided.
+    pub created_at: i64,
+    /// When it is tried next, while it waits.
+    pub next_at: Option<i64>,
+    /// When it was delivered or given up.
+    pub done_at: Option<i64>,
+    /// Status of HTTP at the last try.
+    pub status: Option<i64>,
+    /// What went wrong at the last try.
+    pub error: Option<String>,
+    /// The alerts it is about.
+    pub alerts: Vec<String>,
+}
+
+/// Which messages to list.
+#[derive(Debug, Clone, Default)]
+pub struct DeliveryFilter {
+    /// Only of this state.
+    pub state: Option<String>,
+    /// Only for this receiver.
+    pub receiver: Option<String>,
+    /// Only about this alert.
+    pub alert: Option<Fingerprint>,
+    /// At most so many.
+    pub limit: i64,
+}
+
+/// The tables. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(super) struct Outbox {
+    pub(super) pool: SqlitePool,
+}
+
+impl Outbox {
+    /// Writes all of an entry, or nothing.
+    pub(super) async fn save(&self, entry: &Entry, now_ms: i64) -> Result<(), sqlx::Error> {
+        let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        for (alert, is_told) in &entry.alerts {
+            sqlx::query("INSERT OR REPLACE INTO known_alerts (fingerprint, alert, is_told) VALUES (?, ?, ?)")
+                .bind(alert.fingerprint.to_string())
+                .bind(json(alert)?)
+                .bind(*is_told)
+                .execute(&mut *write)
+                .await?;
+        }
+        for fingerprint in &entry.forgotten {
+            for table in
+                ["DELETE FROM known_alerts WHERE fingerprint = ?", "DELETE FROM acknowledgements WHERE fingerprint = ?"]
+            {
+                sqlx::query(table).bind(fingerprint.to_string()).execute(&mut *write).await?;
+            }
+        }
+        for (key, logged) in &entry.logged {
+            sqlx::query("INSERT OR REPLACE INTO notification_log (key, entry, expires_at) VALUES (?, ?, ?)")
+                .bind(json(key)?)
+                .bind(json(logged)?)
+                .bind(logged.expires_at_ms)
+                .execute(&mut *write)
+                .await?;
+        }
+        for (daemon, job, event) in &entry.jobs {
+            sqlx::query("INSERT OR REPLACE INTO told_jobs (daemon, job, event, at) VALUES (?, ?, ?, ?)")
+                .bind(daemon)
+                .bind(job)
+                .bind(event.name())
+                .bind(now_ms)
+                .execute(&mut *write)
+                .await?;
+        }
+        let waiting: i64 = match entry.deliveries.is_empty() {
+            true => 0,
+            false => {
+                let count = sqlx::query("SELECT count(*) FROM deliveries WHERE state = 'pending'");
+                count.fetch_one(&mut *write).await?.try_get(0)?
+            }
+        };
+        for (number, delivery) in (1_i64..).zip(&entry.deliveries) {
+            let fits = waiting.saturating_add(number) <= MAX_PENDING;
+            let error = (!fits).then(|| format!("{MAX_PENDING} messages wait already"));
+            let done = sqlx::query(
+                "INSERT INTO deliveries (id, receiver, kind, place, lane, subject, body, state, created_at, next_at, done_at, error)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(&delivery.id)
+            .bind(&delivery.receiver)
+            .bind(&delivery.kind)
+            .bind(i64::try_from(delivery.place).unwrap_or(i64::MAX))
+            .bind(&delivery.lane)
+            .bind(&delivery.subject)
+            .bind(&delivery.body)
+            .bind(if fits { "pending" } else { "dead" })
+            .bind(now_ms)
+            .bind(now_ms)
+            .bind((!fits).then_some(now_ms))
+            .bind(error)
+            .execute(&mut *write)
+            .await?;
+            for fingerprint in &delivery.alerts {
+                sqlx::query("INSERT OR IGNORE INTO delivery_alerts (fingerprint, seq) VALUES (?, ?)")
+                    .bind(fingerprint.to_string())
+                    .bind(done.last_insert_rowid())
+                    .execute(&mut *write)
+                    .await?;
+            }
+        }
+        write.commit().await
+    }
+
+    /// What waits, in order, from after `seq`.
+    pub(super) async fn pending_after(&self, seq: i64) -> Result<Vec<Ticket>, sqlx::Error> {
+        let rows = sqlx::query(
+            "SELECT seq, id, receiver, kind, place, lane, attempts, created_at, next_at FROM deliveries
+             WHERE state = 'pending' AND seq > ? ORDER BY seq",
+        )
+        .bind(seq)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(ticket).collect()
+    }
+
+    /// The body of a message.
+    pub(super) async fn body(&self, seq: i64) -> Result<Option<String>, sqlx::Error> {
+        let row = sqlx::query("SELECT body FROM deliveries WHERE seq = ?").bind(seq).fetch_optional(&self.pool).await?;
+        row.map_or(Ok(None), |row| row.try_get(0))
+    }
+
+    /// Writes down how a try ended.
+    pub(super) async fn tried(
+        &self,
+        ticket: &Ticket,
+        state: &State,
+        status: Option<u16>,
+        error: Option<&str>,
+        now_ms: i64,
+    ) -> Result<(), sqlx::Error> {
+        let (word, next_at, done_at) = match state {
+            State::Delivered => ("delivered", now_ms, Some(now_ms)),
+            State::Pending { next_at } => ("pending", *next_at, None),
+            State::Dead => ("dead", now_ms, Some(now_ms)),
+        };
+        sqlx::query(
+            "UPDATE deliveries SET state = ?, attempts = ?, next_at = ?, done_at = ?, status = ?, error = ?,
+             body = CASE WHEN ? = 'delivered' THEN NULL ELSE body END WHERE seq = ?",
+        )
+        .bind(word)
+        .bind(i64::from(ticket.attempts))
+        .bind(next_at)
+        .bind(done_at)
+        .bind(status.map(i64::from))
+        .bind(error)
+        .bind(word)
+        .bind(ticket.seq)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Lists messages, the newest first.
+    pub(super) async fn list(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryInfo>, sqlx::Error> {
+        let rows = sqlx::query(
+            "SELECT *, (SELECT group_concat(fingerprint) FROM (SELECT fingerprint FROM delivery_alerts a
+                        WHERE a.seq = deliveries.seq LIMIT 100)) AS alerts
+             FROM deliveries WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR receiver = ?2)
+             AND (?3 IS NULL OR seq IN (SELECT seq FROM delivery_alerts WHERE fingerprint = ?3))
+             ORDER BY seq DESC LIMIT ?4",
+        )
+        .bind(&filter.state)
+        .bind(&filter.receiver)
+        .bind(filter.alert.map(|alert| alert.to_string()))
+        .bind(filter.limit)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(info).collect()
+    }
+
+    /// Puts a message that was given up to the end of its lane, under a new name. False if there is none of that id.
+    pub(super) async fn send_again(&self, id: &str, new_id: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
+        let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await?;
+        let copied = sqlx::query(
+            "INSERT INTO deliveries (id, receiver, kind, place, lane, subject, body, state, created_at, next_at)
+             SELECT ?, receiver, kind, place, lane, subject, body, 'pending', ?, ? FROM deliveries
+             WHERE id = ? AND state = 'dead' AND body IS NOT NULL",
+        )
+        .bind(new_id)
+        .bind(now_ms)
+        .bind(now_ms)
+        .bind(id)
+        .execute(&mut *write)
+        .await?;
+        if copied.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "INSERT INTO delivery_alerts (fingerprint, seq) SELECT fingerprint, ? FROM delivery_alerts
+             WHERE seq = (SELECT seq FROM deliveries WHERE id = ?)",
+        )
+        .bind(copied.last_insert_rowid())
+        .bind(id)
+        .execute(&mut *write)
+        .await?;
+        sqlx::query("DELETE FROM deliveries WHERE id = ?").bind(id).execute(&mut *write).await?;
+        write.commit().await?;
+        Ok(true)
+    }
+
+    /// Drops what is old.
+    pub(super) async fn prune(&self, now_ms: i64) -> Result<(), sqlx::Error> {
+        for (delete, before) in [
+            ("DELETE FROM deliveries WHERE state = 'delivered' AND done_at < ?", now_ms - KEPT_DELIVERED_MS),
+            ("DELETE FROM deliveries WHERE state = 'dead' AND done_at < ?", now_ms - KEPT_DEAD_MS),
+            ("DELETE FROM notification_log WHERE expires_at < ?", now_ms),
+            ("DELETE FROM told_jobs WHERE at < ?", now_ms - KEPT_JOBS_MS),
+            (
+                "DELETE FROM deliveries WHERE state <> 'pending' AND seq <= (SELECT max(seq) FROM deliveries) - ?",
+                KEPT_DONE,
+            ),
+        ] {
+            sqlx::query(delete).bind(before).execute(&self.pool).await?;
+        }
+        Ok(())
+    }
+
+    /// What receivers were told.
+    pub(super) async fn log(&self) -> Result<Vec<(LogKey, LogEntry)>, sqlx::Error> {
+        let rows = sqlx::query("SELECT key, entry FROM notification_log").fetch_all(&self.pool).await?;
+        rows.iter().map(|row| Ok((from_json(row, "key")?, from_json(row, "entry")?))).collect()
+    }
+
+    /// The alerts that are known, and those of them that webhooks were told of.
+    pub(super) async fn alerts(&self) -> Result<(Vec<Alert>, HashSet<Fingerprint>), sqlx::Error> {
+        let rows = sqlx::query("SELECT alert, is_told FROM known_alerts").fetch_all(&self.pool).await?;
+        let (mut alerts, mut told) = (Vec::with_capacity(rows.len()), HashSet::new());
+        for row in &rows {
+            let alert: Alert = from_json(row, "alert")?;
+            if row.try_get("is_told")? {
+                told.insert(alert.fingerprint);
+            }
+            alerts.push(alert);
+        }
+        Ok((alerts, told))
+    }
+
+    /// The last event of each job that was told of.
+    pub(super) async fn told_jobs(&self) -> Result<HashMap<(String, String), String>, sqlx::Error> {
+        let rows = sqlx::query("SELECT daemon, job, event FROM told_jobs").fetch_all(&self.pool).await?;
+        rows.iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).collect()
+    }
+}
+
+fn ticket(row: &SqliteRow) -> Result<Ticket, sqlx::Error> {
+    let place: i64 = row.try_get("place")?;
+    let attempts: i64 = row.try_get("attempts")?;
+    Ok(Ticket {
+        seq: row.try_get("seq")?,
+        id: row.try_get("id")?,
+        receiver: row.try_get("receiver")?,
+        kind: row.try_get("kind")?,
+        place: usize::try_from(place).unwrap_or(usize::MAX),
+        lane: row.try_get("lane")?,
+        attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
+        created_at: row.try_get("created_at")?,
+        next_at: row.try_get("next_at")?,
+    })
+}
+
+fn info(row: &SqliteRow) -> Result<DeliveryInfo, sqlx::Error> {
+    let state: String = row.try_get("state")?;
+    let alerts: Option<String> = row.try_get("alerts")?;
+    let next_at: i64 = row.try_get("next_at")?;
+    Ok(DeliveryInfo {
+        id: row.try_get("id")?,
+        receiver: row.try_get("receiver")?,
+        kind: row.try_get("kind")?,
+        subject: row.try_get("subject")?,
+        attempts: row.try_get("attempts")?,
+        created_at: row.try_get("created_at")?,
+        next_at: (state == "pending").then_some(next_at),
+        done_at: row.try_get("done_at")?,
+        status: row.try_get("status")?,
+        error: row.try_get("error")?,
+        alerts: alerts.map(|alerts| alerts.split(',').map(str::to_owned).collect()).unwrap_or_default(),
+        state,
+    })
+}
+
+fn json<T: Serialize>(value: &T) -> Result<String, sqlx::Error> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error> {
+    serde_json::from_str(row.try_get(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
+}

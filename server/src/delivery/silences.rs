@@ -1,0 +1,266 @@
+//! Silences and acknowledgements: kept in the database, or in the Alertmanager where there is one.
+
+use notify::{
+    alert::{Alert, Fingerprint},
+    silence::{Silence, SilenceState, WrongSilence},
+};
+use serde::Serialize;
+use sqlx::{Row, sqlite::SqliteRow};
+
+use super::{Notifier, alertmanager::LinkError, outbox::Outbox};
+use crate::clock::now_ms;
+
+/// How long a silence that is over is remembered.
+const KEPT_MS: i64 = 5 * 86_400_000;
+/// Most silences.
+const MAX_SILENCES: usize = 10_000;
+
+/// Why a silence or acknowledgement could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SilenceError {
+    /// It makes no sense.
+    #[error(transparent)]
+    Wrong(#[from] WrongSilence),
+    /// There are too many.
+    #[error("there are {MAX_SILENCES} silences already: expire some")]
+    TooMany,
+    /// There is no such alert.
+    #[error("no alert of that fingerprint fires")]
+    NoAlert,
+    /// The database failed.
+    #[error("the database failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// The Alertmanager failed.
+    #[error(transparent)]
+    Link(#[from] LinkError),
+    /// No id can be made.
+    #[error("no random number is to be had")]
+    Random,
+}
+
+/// Who looks after an alert.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Acknowledgement {
+    /// Name of the token.
+    pub who: String,
+    /// What they said.
+    pub comment: String,
+    /// When, in milliseconds since the Unix epoch.
+    pub at: i64,
+}
+
+impl Notifier {
+    /// All silences, those that are over for a few days included.
+    ///
+    /// # Errors
+    /// The Alertmanager that keeps them cannot be asked.
+    pub async fn silences(&self) -> Result<Vec<Silence>, SilenceError> {
+        match &self.0.link {
+            Some(link) => Ok(link.silences().await?),
+            None => Ok(self.0.dispatcher().silences.all().cloned().collect()),
+        }
+    }
+
+    /// The silence of that id.
+    ///
+    /// # Errors
+    /// There is none, or the Alertmanager that keeps it cannot be asked.
+    pub async fn silence(&self, id: &str) -> Result<Silence, SilenceError> {
+        let found = self.silences().await?.into_iter().find(|silence| silence.id == id);
+        Ok(found.ok_or_else(|| WrongSilence::Unknown(id.to_owned()))?)
+    }
+
+    /// Adds a silence, or replaces the one of its id if that is not empty, and returns it as it holds. As in Alertmanager,
+    /// one that is over or takes other alerts is not changed: a new one takes its place.
+    ///
+    /// # Errors
+    /// It makes no sense, there is no such one, or it cannot be kept.
+    pub async fn put_silence(&self, mut silence: Silence) -> Result<Silence, SilenceError> {
+        let now_ms = now_ms();
+        silence.updated_at_ms = now_ms;
+        silence.check(now_ms)?;
+        if let Some(link) = &self.0.link {
+            silence.id = link.put_silence(&silence).await?;
+            return Ok(silence);
+        }
+        let before = if silence.id.is_empty() {
+            silence.starts_at_ms = silence.starts_at_ms.max(now_ms);
+            None
+        } else {
+            Some(self.silence(&silence.id).await?)
+        };
+        if self.0.dispatcher().silences.all().count() >= MAX_SILENCES {
+            return Err(SilenceError::TooMany);
+        }
+        let is_other = before
+            .as_ref()
+            .is_some_and(|before| before.state(now_ms) == SilenceState::Expired || before.matchers != silence.matchers);
+        if let Some(before) = before.as_ref().filter(|_| is_other) {
+            self.end(before.clone(), now_ms).await?;
+        }
+        if before.is_none() || is_other {
+            silence.id = new_id()?;
+            silence.starts_at_ms = silence.starts_at_ms.max(now_ms);
+        } else if let Some(before) = before.filter(|before| before.state(now_ms) == SilenceState::Active) {
+            // What began has begun.
+            silence.starts_at_ms = before.starts_at_ms;
+        }
+        self.0.outbox.put_silence(&silence).await?;
+        self.0.dispatcher().silences.put(silence.clone());
+        self.0.clerk_wake.notify_one();
+        Ok(silence)
+    }
+
+    /// Ends a silence now. One that is over stays as it is.
+    ///
+    /// # Errors
+    /// There is none of that id, or it cannot be kept.
+    pub async fn expire_silence(&self, id: &str) -> Result<Silence, SilenceError> {
+        let silence = self.silence(id).await?;
+        if let Some(link) = &self.0.link {
+            link.expire_silence(id).await?;
+            return Ok(silence);
+        }
+        self.end(silence, now_ms()).await
+    }
+
+    async fn end(&self, mut silence: Silence, now_ms: i64) -> Result<Silence, SilenceError> {
+        if silence.state(now_ms) == SilenceState::Expired {
+            return Ok(silence);
+        }
+        // Alertmanager does so with one that has not begun, too.
+        silence.starts_at_ms = silence.starts_at_ms.min(now_ms);
+        silence.ends_at_ms = now_ms;
+        silence.updated_at_ms = now_ms;
+        self.0.outbox.put_silence(&silence).await?;
+        let dropped = {
+            let mut dispatcher = self.0.dispatcher();
+            dispatcher.silences.put(silence.clone());
+            dispatcher.silences.drop_expired(now_ms - KEPT_MS)
+        };
+        for id in dropped {
+            self.0.outbox.drop_silence(&id).await?;
+        }
+        Ok(silence)
+    }
+
+    /// Who looks after an alert, if anybody does.
+    #[must_use]
+    pub fn acknowledgement(&self, fingerprint: Fingerprint) -> Option<Acknowledgement> {
+        self.0.acknowledged().get(&fingerprint).cloned()
+    }
+
+    /// Notes who looks after an alert that fires, until it is over.
+    ///
+    /// # Errors
+    /// No such alert fires, or it cannot be kept.
+    pub async fn acknowledge(
+        &self,
+        fingerprint: Fingerprint,
+        who: &str,
+        comment: &str,
+    ) -> Result<Acknowledgement, SilenceError> {
+        let at = now_ms();
+        if self.0.dispatcher().alert(fingerprint).is_none_or(|alert: &std::sync::Arc<Alert>| alert.is_resolved(at)) {
+            return Err(SilenceError::NoAlert);
+        }
+        let acknowledgement = Acknowledgement { who: who.to_owned(), comment: comment.to_owned(), at };
+        self.0.outbox.put_acknowledgement(fingerprint, &acknowledgement).await?;
+        self.0.acknowledged().insert(fingerprint, acknowledgement.clone());
+        Ok(acknowledgement)
+    }
+
+    /// Takes an acknowledgement back; false if there was none.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn unacknowledge(&self, fingerprint: Fingerprint) -> Result<bool, SilenceError> {
+        self.0.outbox.drop_acknowledgement(fingerprint).await?;
+        Ok(self.0.acknowledged().remove(&fingerprint).is_some())
+    }
+}
+
+/// A new id in the form that Alertmanager's have.
+fn new_id() -> Result<String, SilenceError> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).map_err(|_| SilenceError::Random)?;
+    let number = u128::from_be_bytes(bytes);
+    // Version 4, variant 1 (RFC 9562).
+    let number = (number & !(0xf << 76) & !(0x3 << 62)) | (0x4 << 76) | (0x2 << 62);
+    let text = format!("{number:032x}");
+    let part = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
+    Ok([part(0, 8), part(8, 12), part(12, 16), part(16, 20), part(20, 32)].join("-"))
+}
+
+impl Outbox {
+    pub(super) async fn silences(&self) -> Result<Vec<Silence>, sqlx::Error> {
+        let rows = sqlx::query("SELECT * FROM silences").fetch_all(&self.pool).await?;
+        rows.iter().map(silence).collect()
+    }
+
+    async fn put_silence(&self, silence: &Silence) -> Result<(), sqlx::Error> {
+        sqlx::query(
+            "INSERT OR REPLACE INTO silences (id, matchers, starts_at, ends_at, created_by, comment, updated_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&silence.id)
+        .bind(silence.matchers.to_string())
+        .bind(silence.starts_at_ms)
+        .bind(silence.ends_at_ms)
+        .bind(&silence.created_by)
+        .bind(&silence.comment)
+        .bind(silence.updated_at_ms)
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    async fn drop_silence(&self, id: &str) -> Result<(), sqlx::Error> {
+        sqlx::query("DELETE FROM silences WHERE id = ?").bind(id).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    pub(super) async fn acknowledgements(&self) -> Result<Vec<(Fingerprint, Acknowledgement)>, sqlx::Error> {
+        let rows = sqlx::query("SELECT * FROM acknowledgements").fetch_all(&self.pool).await?;
+        rows.iter()
+            .map(|row| {
+                let fingerprint: String = row.try_get("fingerprint")?;
+                let fingerprint = fingerprint.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?;
+                let (who, comment) = (row.try_get("who")?, row.try_get("comment")?);
+                Ok((fingerprint, Acknowledgement { who, comment, at: row.try_get("at")? }))
+            })
+            .collect()
+    }
+
+    async fn put_acknowledgement(&self, of: Fingerprint, given: &Acknowledgement) -> Result<(), sqlx::Error> {
+        sqlx::query("INSERT OR REPLACE INTO acknowledgements (fingerprint, who, comment, at) VALUES (?, ?, ?, ?)")
+            .bind(of.to_string())
+            .bind(&given.who)
+            .bind(&given.comment)
+            .bind(given.at)
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    async fn drop_acknowledgement(&self, of: Fingerprint) -> Result<(), sqlx::Error> {
+        sqlx::query("DELETE FROM acknowledgements WHERE fingerprint = ?")
+            .bind(of.to_string())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+}
+
+fn silence(row: &SqliteRow) -> Result<Silence, sqlx::Error> {
+    let matchers: String = row.try_get("matchers")?;
+    Ok(Silence {
+        id: row.try_get("id")?,
+        matchers: matchers.parse().map_err(|error: notify::matcher::WrongMatcher| sqlx::Error::Decode(error.into()))?,
+        starts_at_ms: row.try_get("starts_at")?,
+        ends_at_ms: row.try_get("ends_at")?,
+        created_by: row.try_get("created_by")?,
+        comment: row.try_get("comment")?,
+        updated_at_ms: row.try_get("updated_at")?,
+    })
+}
