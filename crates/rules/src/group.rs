@@ -1,6 +1,6 @@
 //! A group of rules at work.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use promql::{
     labels::Labels,
@@ -136,7 +136,7 @@ impl Group {
 
     /// Takes over the alerts and series of the group that was in its place: rules are known by name and labels.
     pub fn take_state(&mut self, from: Group) {
-        let mut old: HashMap<(String, Labels, bool), Vec<Entry>> = HashMap::new();
+        let mut old: HashMap<Identity, Vec<Entry>> = HashMap::new();
         for entry in from.rules.into_iter().rev() {
             old.entry(identity(&entry.rule)).or_default().push(entry);
         }
@@ -228,7 +228,10 @@ impl Rule {
     }
 }
 
-fn identity(rule: &Rule) -> (String, Labels, bool) {
+/// What a rule is known by after its file was read anew: name, labels, and whether it records.
+type Identity = (String, BTreeMap<String, String>, bool);
+
+fn identity(rule: &Rule) -> Identity {
     (rule.name.clone(), rule.labels.clone(), matches!(rule.kind, Kind::Recording))
 }
 

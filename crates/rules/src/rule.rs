@@ -1,7 +1,7 @@
 //! One rule, ready to be evaluated.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
@@ -63,8 +63,8 @@ pub struct Rule {
     pub name: String,
     /// What is evaluated.
     pub query: Query,
-    /// Labels that it adds, as written in the file; with those of its group.
-    pub labels: Labels,
+    /// Labels that it adds, as written in the file; with those of its group. One that is empty takes the label off.
+    pub labels: BTreeMap<String, String>,
     /// What it does.
     pub kind: Kind,
 }
@@ -96,15 +96,15 @@ impl Rule {
     pub(crate) fn new(spec: &RuleSpec, group: &GroupSpec, is_restored: bool) -> Result<Self, String> {
         let expr = spec.expr.as_ref().map_or("", |expr| expr.value.as_str());
         let query = promql::parse(expr).map_err(|error| error.to_string())?;
-        let pairs = group.labels.iter().chain(&spec.labels);
-        let labels = Labels::new(pairs.map(|(name, value)| (name.as_str(), value.as_str())));
+        let mut labels = group.labels.clone();
+        labels.extend(spec.labels.clone());
         if spec.alert.is_empty() {
             return Ok(Rule { name: spec.record.clone(), query, labels, kind: Kind::Recording });
         }
         let text = |text: &str| Text::parse(&spec.alert, text);
         let mut label_texts = Vec::new();
-        for (name, value) in labels.iter() {
-            label_texts.push((name.to_owned(), text(value)?));
+        for (name, value) in &labels {
+            label_texts.push((name.clone(), text(value)?));
         }
         let mut annotation_texts = Vec::new();
         for (name, value) in &spec.annotations {
@@ -172,7 +172,7 @@ fn vector(value: Value) -> Result<Vec<InstantSample>, String> {
 
 fn record(
     name: &str,
-    labels: &Labels,
+    labels: &BTreeMap<String, String>,
     samples: Vec<InstantSample>,
     times: Times,
     limit: i64,
@@ -184,7 +184,7 @@ fn record(
             return Err("native histograms cannot be recorded: record a number made of them".to_owned());
         };
         let mut named = sample.labels.with("__name__", name);
-        for (label, value) in labels.iter() {
+        for (label, value) in labels {
             named = named.with(label, value);
         }
         if !seen.insert(named.clone()) {

@@ -38,8 +38,7 @@ fn each_rule_fires_on_data_made_for_it() {
     let text = std::fs::read_to_string(tests_file()).unwrap();
     let problems = unit::run(&TestFile::parse(&text).unwrap(), &rule_files());
     assert_eq!(problems, []);
-    let tested: BTreeSet<&str> =
-        text.lines().filter_map(|line| line.trim_start().strip_prefix("- name: ")).collect();
+    let tested: BTreeSet<&str> = text.lines().filter_map(|line| line.trim_start().strip_prefix("- name: ")).collect();
     for (_, file) in rule_files() {
         for rule in file.groups.iter().flat_map(|group| &group.value.rules) {
             let name = format!("{}{}", rule.value.alert, rule.value.record);

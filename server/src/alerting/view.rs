@@ -67,7 +67,7 @@ impl RuleFacts {
         RuleFacts {
             name: rule.name.clone(),
             expr,
-            labels: pairs(rule.labels.iter()),
+            labels: rule.labels.clone(),
             annotations,
             threshold,
             is_alerting,

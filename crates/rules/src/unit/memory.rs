@@ -14,9 +14,9 @@ use promql::{
 
 use crate::{group::Sink, rule::Engine};
 
-/// All series of one test.
+/// Series in memory: what a test is evaluated over and where its rules' samples go.
 #[derive(Default)]
-pub(super) struct Memory(RwLock<BTreeMap<Labels, BTreeMap<i64, f64>>>);
+pub struct Memory(RwLock<BTreeMap<Labels, BTreeMap<i64, f64>>>);
 
 impl SeriesSource for Memory {
     fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<SeriesSamples>, SourceError> {

@@ -7,4 +7,5 @@ mod run;
 mod series;
 
 pub use file::TestFile;
+pub use memory::Memory;
 pub use run::run;
