@@ -202,8 +202,8 @@ async fn names_values_and_descriptions_are_listed() {
     assert!(family["help"].as_str().is_some_and(|help| !help.is_empty()) && family["unit"].is_string(), "{family}");
     assert_eq!(data("/api/v1/metadata?limit=3").await.as_object().unwrap().len(), 3);
     assert!(data("/api/v1/status/buildinfo").await["version"].is_string());
-    assert_eq!(data("/api/v1/alerts").await, json!({"alerts": []}));
-    assert_eq!(data("/api/v1/rules").await, json!({"groups": []}));
+    assert!(data("/api/v1/alerts").await["alerts"].is_array());
+    assert!(data("/api/v1/rules").await["groups"].is_array());
 }
 
 #[tokio::test]

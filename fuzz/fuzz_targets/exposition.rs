@@ -1,0 +1,6 @@
+#![no_main]
+
+use fuzz_targets::Target;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|input: &[u8]| drop(Target::Exposition.run(input)));
