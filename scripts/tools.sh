@@ -65,19 +65,19 @@ need_browser() { have chromium || apt_install "Chromium" chromium; }
 
 # Unpacked, not installed: installing them would start system services.
 need_services() {
-    have prometheus && have promtool && have prometheus-alertmanager && return 0
-    have apt-get || die "prometheus, promtool and prometheus-alertmanager are missing and this is not a Debian or Ubuntu system. Put them on PATH."
-    say "Fetching Prometheus and Alertmanager for the tests, about half a minute"
-    local work
+    have prometheus && have promtool && have prometheus-alertmanager && have victoria-metrics && return 0
+    have apt-get || die "prometheus, promtool, prometheus-alertmanager or victoria-metrics is missing and this is not a Debian or Ubuntu system. Put them on PATH."
+    say "Fetching Prometheus, Alertmanager and VictoriaMetrics for the tests, about half a minute"
+    local work packages=(prometheus prometheus-alertmanager victoria-metrics)
     work=$(mktemp -d)
     chmod 755 "$work"
-    (cd "$work" && { apt-get -qq download prometheus prometheus-alertmanager >&2 ||
-        { as_root apt-get -qq update >&2 && apt-get -qq download prometheus prometheus-alertmanager >&2; }; }) ||
-        die "Prometheus could not be fetched. Check the machine's package sources, then try again."
+    (cd "$work" && { apt-get -qq download "${packages[@]}" >&2 ||
+        { as_root apt-get -qq update >&2 && apt-get -qq download "${packages[@]}" >&2; }; }) ||
+        die "Prometheus, Alertmanager and VictoriaMetrics could not be fetched. Check the machine's package sources, then try again."
     local package
     for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/unpacked"; done
     mkdir -p "$tools/bin"
-    cp "$work"/unpacked/usr/bin/{prometheus,promtool,prometheus-alertmanager} "$tools/bin/"
+    cp "$work"/unpacked/usr/bin/{prometheus,promtool,prometheus-alertmanager,victoria-metrics} "$tools/bin/"
     rm -rf "$work"
 }
 

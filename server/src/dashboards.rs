@@ -6,6 +6,7 @@ use std::{
     sync::Arc,
 };
 
+use front::aliases::{Aliases, Table};
 use model::{
     dashboard::{Dashboard, PanelKind},
     page::{DashboardLink, Session},
@@ -19,6 +20,24 @@ use crate::config::yaml::{self, YamlError};
 #[derive(RustEmbed)]
 #[folder = "../dashboards"]
 struct BuiltIn;
+
+/// The file of names of the same series, among the dashboards.
+const ALIASES: &str = "aliases.yaml";
+
+/// Names of the same series: those of `directory`, if it has some, before the built-in ones.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn aliases(directory: Option<&Path>) -> Result<Aliases, YamlError> {
+    let mut tables: Vec<Table> = Vec::new();
+    if let Some(file) = directory.map(|directory| directory.join(ALIASES)).filter(|file| file.exists()) {
+        tables.push(yaml::read(&file)?);
+    }
+    if let Some(file) = BuiltIn::get(ALIASES) {
+        tables.push(yaml::parse(Path::new(ALIASES), &String::from_utf8_lossy(&file.data))?);
+    }
+    Ok(Aliases::new(tables))
+}
 
 /// Before the uid in the path of a dashboard without chrome.
 pub(crate) const KIOSK: &str = "/kiosk/";
@@ -38,7 +57,7 @@ impl Library {
     /// The first file that is wrong.
     pub fn load(directory: Option<&Path>) -> Result<Self, YamlError> {
         let mut dashboards = BTreeMap::new();
-        for name in BuiltIn::iter() {
+        for name in BuiltIn::iter().filter(|name| name != ALIASES) {
             let Some(file) = BuiltIn::get(&name) else { continue };
             let dashboard = parse(Path::new(&*name), &String::from_utf8_lossy(&file.data))?;
             dashboards.insert(dashboard.uid.clone(), dashboard);
@@ -89,7 +108,9 @@ fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, YamlError> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+        if path.file_name().is_some_and(|name| name != ALIASES)
+            && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+        {
             files.push(path);
         }
     }

@@ -16,7 +16,7 @@ use crate::{
     assets::Assets,
     auth::{Auth, LoginLink, random_text},
     config::Config,
-    dashboards::Library,
+    dashboards::{self, Library},
     database,
     delivery::Notifier,
     demo::Demo,
@@ -54,6 +54,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let pool = database::open(&config.data_dir).await?;
     let auth = Auth::open(pool.clone(), (&config).into()).await?;
     let library = Library::load(config.dashboards_dir.as_deref())?;
+    let aliases = Arc::new(dashboards::aliases(config.dashboards_dir.as_deref())?);
 
     let limits = QueryLimits {
         timeout: config.limits.query_time,
@@ -63,8 +64,12 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     };
     let store = storage::open(&config, mode).await?;
     let storage = Storage::new(store.clone(), &config.data_dir);
-    let embedded = Arc::new(Embedded::new(store.clone(), limits.clone()).with_experimental(config.promql_experimental));
-    let engines = Engines::new(&config, Arc::clone(&embedded), &limits)?;
+    let embedded = Arc::new(
+        Embedded::new(store.clone(), limits.clone())
+            .with_experimental(config.promql_experimental)
+            .with_aliases(Arc::clone(&aliases)),
+    );
+    let engines = Engines::new(&config, Arc::clone(&embedded), &limits, &aliases)?;
 
     let telemetry = Telemetry::default();
     let (history, history_writer) = History::new(pool.clone());

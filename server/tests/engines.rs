@@ -54,6 +54,8 @@ enum Mood {
 struct Engine {
     asked: Mutex<Vec<Asked>>,
     mood: Mutex<Mood>,
+    /// Names of its series.
+    names: Mutex<Vec<&'static str>>,
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
 }
@@ -119,6 +121,7 @@ async fn answer(State(engine): State<Arc<Engine>>, uri: Uri, headers: HeaderMap,
         }
         "query" => json!({"resultType": "vector", "result": [{"metric": {}, "value": [number("time"), "1"]}]}),
         "alerts" => json!({"alerts": []}),
+        "values" => json!(*engine.names.lock().unwrap()),
         _ => json!({"version": "0.0.0-stub"}),
     };
     axum::Json(json!({"status": "success", "data": data})).into_response()
@@ -476,4 +479,141 @@ async fn many_sockets_cost_an_engine_what_one_does() {
     let many = count(&mut lives).await;
     // A step more or less fits into the time of six.
     assert!(many <= one + 2 * queries.len(), "{many} requests for {SOCKETS} sockets, {one} for one");
+}
+
+#[tokio::test]
+async fn a_series_is_asked_for_by_the_name_that_the_engine_has() {
+    let stub = Stub::start().await;
+    *stub.engine.names.lock().unwrap() =
+        vec!["hypersdk_active_jobs", "hypersdk_jobs_total", "site_queue", "hypersdk_jobs_completed_total"];
+    let dashboards = TempDir::new().unwrap();
+    let own = "aliases: [{ canonical: hypersdk_queue_length, also: [site_queue] }]\n";
+    std::fs::write(dashboards.path().join("aliases.yaml"), own).unwrap();
+    let server =
+        Server::serve(&["--prometheus-url", &stub.url, "--dashboards-dir", dashboards.path().to_str().unwrap()]).await;
+    for (written, sent) in [
+        ("sum(hypersdk_jobs_active)", "sum(hypersdk_active_jobs)"),
+        ("hypersdk_jobs_running{provider=\"aws\"}", "hypersdk_active_jobs{provider=\"aws\"}"),
+        ("rate(hypersdk_jobs_failed_total[5m])", "rate(hypersdk_jobs_total{status=\"failed\"}[5m])"),
+        ("hypersdk_queue_length", "site_queue"),
+        // As written, where the engine has it or there is no other name.
+        ("hypersdk_jobs_total{status=\"completed\"} ", "hypersdk_jobs_total{status=\"completed\"} "),
+        ("hypersdk_goroutines", "hypersdk_goroutines"),
+    ] {
+        server.get("/api/v1/query").query(&[("query", written), ("time", "5")]).send().await.unwrap();
+        server
+            .get("/api/v1/query_range")
+            .query(&[("query", written), ("start", "0"), ("end", "60"), ("step", "60")])
+            .send()
+            .await
+            .unwrap();
+        let asked: Vec<Asked> = stub.asked().into_iter().filter(|asked| !asked.path.ends_with("values")).collect();
+        assert_eq!(asked.iter().map(|asked| asked.get("query")).collect::<Vec<_>>(), [sent, sent], "{written}");
+    }
+    let mut live = Live::open(&server).await;
+    live.subscribe_query(1, "sum(hypersdk_jobs_active)", 60_000, 1_000).await;
+    live.subscribe_query(2, "sum(hypersdk_goroutines)", 60_000, 1_000).await;
+    let snapshot = live.until("a snapshot", |message| message["id"] == 1 && message["type"] == "snapshot").await;
+    assert_eq!(snapshot["data"]["sent"], "sum(hypersdk_active_jobs)");
+    let delta = live.until("a delta", |message| message["id"] == 2 && message["type"] == "delta").await;
+    assert_eq!(delta["data"].get("sent"), None);
+
+    // Another name takes no matcher of a token off.
+    let part =
+        token(server.data_dir.path(), &["create", "--name", "p", "--role", "viewer", "--match", "status=\"failed\""])
+            .await;
+    *stub.engine.names.lock().unwrap() = Vec::new();
+    eventually("the token", async || {
+        let query = [("query", "hypersdk_jobs_failed_total{status=\"failed\"}"), ("time", "5")];
+        let answer = client().get(server.url("/api/v1/query")).bearer_auth(&part).query(&query).send().await.unwrap();
+        (answer.status() == StatusCode::OK).then_some(())
+    })
+    .await;
+    assert!(stub.asked().last().unwrap().get("query").matches("status=\"failed\"").count() >= 2);
+}
+
+#[tokio::test]
+async fn victoria_metrics_is_an_engine_too() {
+    let directory = TempDir::new().unwrap();
+    let url = format!("127.0.0.1:{}", common::free_port());
+    let storage = format!("-storageDataPath={}", directory.path().display());
+    let _engine = Program::start(
+        "victoria-metrics",
+        &[&storage, &format!("-httpListenAddr={url}"), "-retentionPeriod=1y", "-memory.allowedPercent=10"],
+        &[],
+    );
+    let url = format!("http://{url}");
+    eventually("VictoriaMetrics", async || {
+        client()
+            .get(format!("{url}/health"))
+            .send()
+            .await
+            .ok()
+            .filter(|answer| answer.status() == StatusCode::OK)
+            .map(|_| ())
+    })
+    .await;
+    let now = now_ms() / 60_000 * 60_000;
+    let mut lines = String::new();
+    for minute in 0..60 {
+        for (place, provider) in ["aws", "gcp"].into_iter().enumerate() {
+            lines += &format!(
+                "hypersdk_active_jobs{{provider=\"{provider}\"}} {} {}\n",
+                minute * (place + 1),
+                now - 3_600_000 + i64::try_from(minute).unwrap() * 60_000
+            );
+        }
+    }
+    let written = client().post(format!("{url}/api/v1/import/prometheus")).body(lines).send().await.unwrap();
+    assert!(written.status().is_success());
+    eventually("what was written", async || {
+        let flushed: Value = client()
+            .get(format!("{url}/api/v1/series?match[]=hypersdk_active_jobs&start={}", now / 1000 - 7_200))
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        (flushed["data"].as_array()?.len() == 2).then_some(())
+    })
+    .await;
+    let server = Server::serve(&["--prometheus-url", &url]).await;
+    let (start, end) = ((now / 1000 - 3_000).to_string(), (now / 1000 - 600).to_string());
+    let pairs = [
+        ("query", "sum by (provider) (hypersdk_active_jobs)"),
+        ("start", start.as_str()),
+        ("end", &end),
+        ("step", "60"),
+    ];
+    let theirs: Value =
+        client().get(format!("{url}/api/v1/query_range")).query(&pairs).send().await.unwrap().json().await.unwrap();
+    let mut theirs = theirs["data"]["result"].as_array().unwrap().clone();
+    theirs.sort_by_key(|series| series["metric"].to_string());
+    assert_eq!(theirs.len(), 2);
+    for _ in 0..2 {
+        let ours: Value = server.get("/api/v1/query_range").query(&pairs).send().await.unwrap().json().await.unwrap();
+        assert_eq!(ours["data"]["result"], json!(theirs), "{ours}");
+    }
+    // By the name that the dashboards use.
+    let canonical = [("query", "sum(hypersdk_jobs_active)"), ("time", end.as_str())];
+    let value: Value = server.get("/api/v1/query").query(&canonical).send().await.unwrap().json().await.unwrap();
+    assert_eq!(value["data"]["result"][0]["value"][1], "150", "{value}");
+    let part =
+        token(server.data_dir.path(), &["create", "--name", "p", "--role", "viewer", "--match", "provider=\"aws\""])
+            .await;
+    eventually("the token's part", async || {
+        let answer =
+            client().get(server.url("/api/v1/query_range")).bearer_auth(&part).query(&pairs).send().await.unwrap();
+        let text = answer.text().await.unwrap();
+        assert!(!text.contains("gcp"), "{text}");
+        text.contains("aws").then_some(())
+    })
+    .await;
+    let ready = eventually("readiness", async || {
+        let ready = server.get_as_nobody("/ready").send().await.unwrap();
+        (ready.status() == StatusCode::OK).then_some(ready.status())
+    })
+    .await;
+    assert_eq!(ready, StatusCode::OK);
 }

@@ -1,7 +1,10 @@
 //! The menu of a panel: full screen, its queries, its data as CSV, a link to it.
 
 use leptos::{ev::FocusEvent, prelude::*};
-use model::{dashboard::Panel, panel::PanelData};
+use model::{
+    dashboard::Panel,
+    panel::{PanelData, QueryState},
+};
 
 /// The menu. What needs a script is disabled until the panel is live.
 pub(super) fn panel_menu(panel: StoredValue<Panel>, data: Signal<PanelData>, live: RwSignal<bool>) -> AnyView {
@@ -62,11 +65,32 @@ pub(super) fn panel_menu(panel: StoredValue<Panel>, data: Signal<PanelData>, liv
                             <div class="menu-queries">
                                 <span class="menu-heading">"Query"</span>
                                 {queries.into_iter().map(|expr| view! { <code tabindex="0">{expr}</code> }).collect_view()}
+                                {move || live.get().then(|| as_sent(&data.get()))}
                             </div>
                         }
                     })}
             </div>
         </details>
+    }
+    .into_any()
+}
+
+/// The queries as they were sent, where the source has other names for what they ask for.
+fn as_sent(data: &PanelData) -> AnyView {
+    let PanelData::Queries(states) = data else { return ().into_any() };
+    let sent: Vec<String> = states
+        .iter()
+        .filter_map(|state| match state {
+            QueryState::Ready { frame, .. } => frame.sent.clone(),
+            QueryState::Loading | QueryState::Failed { .. } => None,
+        })
+        .collect();
+    if sent.is_empty() {
+        return ().into_any();
+    }
+    view! {
+        <span class="menu-heading">"As sent"</span>
+        {sent.into_iter().map(|expr| view! { <code tabindex="0">{expr}</code> }).collect_view()}
     }
     .into_any()
 }

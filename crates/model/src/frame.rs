@@ -66,6 +66,9 @@ pub struct Frame {
     /// Warnings and notes of the engine, in its words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
+    /// The query as it was sent, where the source has other names for what it asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent: Option<String>,
 }
 
 impl Frame {
@@ -73,6 +76,7 @@ impl Frame {
     pub fn apply(&mut self, delta: &Frame, window_ms: i64) -> Vec<Labels> {
         self.end_ms = self.end_ms.max(delta.end_ms);
         self.notices.clone_from(&delta.notices);
+        self.sent.clone_from(&delta.sent);
         let start_ms = self.end_ms.saturating_sub(window_ms);
         if !delta.removed.is_empty() {
             self.series.retain(|series| !delta.removed.contains(&series.labels));

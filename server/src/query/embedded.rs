@@ -8,12 +8,20 @@ use std::{
     time::{Duration, Instant},
 };
 
+use front::aliases::Aliases;
 use model::frame::{Frame, Labels, Series};
-use promql::{Outcome, Sample, Value};
+use promql::{Outcome, Sample, Value, labels::METRIC_NAME};
 use store::Store;
 use tokio::sync::Semaphore;
 
-use super::{ErrorKind, QueryError, QueryLimits, ScopedQuery};
+use super::{
+    ErrorKind, QueryError, QueryLimits, ScopedQuery,
+    names::{LOOK_BACK_MS, SourceNames},
+};
+use crate::clock::now_ms;
+
+/// What names the store has counts for so long.
+const NAMES_LAST: Duration = Duration::from_secs(5);
 
 /// Evaluates queries over the embedded store, a bounded number at a time, off the threads that serve sockets.
 pub struct Embedded {
@@ -21,6 +29,7 @@ pub struct Embedded {
     limits: QueryLimits,
     slots: Arc<Semaphore>,
     experimental: bool,
+    names: SourceNames,
 }
 
 /// When a query is evaluated.
@@ -73,7 +82,32 @@ impl Embedded {
     #[must_use]
     pub fn new(store: Store, limits: QueryLimits) -> Self {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Embedded { store, limits, slots: Arc::new(Semaphore::new(cores * 2)), experimental: false }
+        Embedded {
+            store,
+            limits,
+            slots: Arc::new(Semaphore::new(cores * 2)),
+            experimental: false,
+            names: SourceNames::new(Arc::default(), NAMES_LAST),
+        }
+    }
+
+    /// Knows other names of the same series.
+    #[must_use]
+    pub fn with_aliases(mut self, aliases: Arc<Aliases>) -> Self {
+        self.names = SourceNames::new(aliases, NAMES_LAST);
+        self
+    }
+
+    /// See [`super::Backend::as_sent`].
+    pub async fn as_sent(&self, query: &ScopedQuery) -> Option<ScopedQuery> {
+        let ask = async |_: &[&str]| {
+            let (store, now_ms) = (self.store.clone(), now_ms());
+            let names = tokio::task::spawn_blocking(move || {
+                store.label_values(METRIC_NAME, &[], now_ms.saturating_sub(LOOK_BACK_MS), now_ms)
+            });
+            Some(names.await.ok()?.into_iter().map(|name| name.to_string()).collect())
+        };
+        self.names.as_sent(query, ask).await
     }
 
     /// Lets queries use what Prometheus calls experimental, or not.
@@ -225,5 +259,5 @@ fn frame(outcome: Outcome, end_ms: i64) -> Frame {
     };
     let mut notices = outcome.warnings;
     notices.extend(outcome.infos);
-    Frame { series, removed: Vec::new(), end_ms, notices }
+    Frame { series, removed: Vec::new(), end_ms, notices, sent: None }
 }

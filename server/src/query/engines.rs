@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use front::aliases::Aliases;
 use model::upstream::UpstreamStatus;
 
 use super::{
@@ -20,11 +21,17 @@ impl Engines {
     ///
     /// # Errors
     /// A certificate of one of them cannot be read, or TLS cannot be set up.
-    pub fn new(config: &Config, embedded: Arc<Embedded>, limits: &QueryLimits) -> Result<Self, EngineError> {
+    pub fn new(
+        config: &Config,
+        embedded: Arc<Embedded>,
+        limits: &QueryLimits,
+        aliases: &Arc<Aliases>,
+    ) -> Result<Self, EngineError> {
         let cache = result_cache(&config.engine);
         let mut engines = Vec::with_capacity(config.engines.len() + 1);
         for engine in &config.engines {
-            let client = Prometheus::new(engine, &config.engine, limits.clone(), Arc::clone(&cache))?;
+            let client =
+                Prometheus::new(engine, &config.engine, limits.clone(), Arc::clone(&cache), Arc::clone(aliases))?;
             engines.push((engine.name.clone(), Backend::Prometheus(Arc::new(client))));
         }
         engines.push((EMBEDDED.to_owned(), Backend::Embedded(embedded)));

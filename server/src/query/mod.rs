@@ -9,6 +9,7 @@ mod engines;
 pub mod envelope;
 mod failure;
 pub(crate) mod json;
+mod names;
 pub(crate) mod params;
 pub mod prometheus;
 mod request;
@@ -47,10 +48,13 @@ impl Backend {
         end_ms: i64,
         step_ms: i64,
     ) -> Result<Frame, QueryError> {
-        match self {
-            Backend::Embedded(engine) => engine.range_frame(query, start_ms, end_ms, step_ms).await,
-            Backend::Prometheus(engine) => engine.range_frame(query, start_ms, end_ms, step_ms).await,
-        }
+        let renamed = self.as_sent(query).await;
+        let query = renamed.as_ref().unwrap_or(query);
+        let frame = match self {
+            Backend::Embedded(engine) => engine.range_frame(query, start_ms, end_ms, step_ms).await?,
+            Backend::Prometheus(engine) => engine.range_frame(query, start_ms, end_ms, step_ms).await?,
+        };
+        Ok(Frame { sent: renamed.map(|query| query.text().to_owned()), ..frame })
     }
 
     /// Evaluates `query` at one time: a frame with one point a series.
@@ -58,9 +62,20 @@ impl Backend {
     /// # Errors
     /// As [`Backend::range`].
     pub async fn instant(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
+        let renamed = self.as_sent(query).await;
+        let query = renamed.as_ref().unwrap_or(query);
+        let frame = match self {
+            Backend::Embedded(engine) => engine.instant_frame(query, time_ms).await?,
+            Backend::Prometheus(engine) => engine.instant_frame(query, time_ms).await?,
+        };
+        Ok(Frame { sent: renamed.map(|query| query.text().to_owned()), ..frame })
+    }
+
+    /// The query with the names that the source has for what it asks for; `None` where it has those that are written.
+    pub async fn as_sent(&self, query: &ScopedQuery) -> Option<ScopedQuery> {
         match self {
-            Backend::Embedded(engine) => engine.instant_frame(query, time_ms).await,
-            Backend::Prometheus(engine) => engine.instant_frame(query, time_ms).await,
+            Backend::Embedded(engine) => engine.as_sent(query).await,
+            Backend::Prometheus(engine) => engine.as_sent(query).await,
         }
     }
 }

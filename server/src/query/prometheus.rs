@@ -1,12 +1,16 @@
 //! An engine elsewhere that speaks Prometheus' HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
 use front::{
+    aliases::Aliases,
     cache::{Cache, Key, Piece},
     horizon,
 };
@@ -20,6 +24,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{
     ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest,
     answer::{Envelope, QueryData, Ranged},
+    names::{LOOK_BACK_MS, SourceNames},
     transport::{EngineError, Fetched, Transport},
 };
 use crate::{
@@ -31,6 +36,8 @@ use crate::{
 const LARGE_ANSWER: usize = 512 << 10;
 /// Results are believed for so long, since samples may be added or deleted in the past as well.
 const MAX_AGE_MS: i64 = 3_600_000;
+/// What names an engine has counts for so long.
+const NAMES_LAST: Duration = Duration::from_secs(60);
 
 /// Results of range queries, shared by all engines.
 pub type ResultCache = Arc<Mutex<Cache>>;
@@ -48,6 +55,7 @@ pub struct Prometheus {
     cache: ResultCache,
     /// Steps younger than this can still change.
     fresh_ms: i64,
+    names: SourceNames,
 }
 
 /// The steps of a range query.
@@ -68,16 +76,32 @@ impl Prometheus {
         settings: &EngineSettings,
         limits: QueryLimits,
         cache: ResultCache,
+        aliases: Arc<Aliases>,
     ) -> Result<Self, EngineError> {
         let transport = Transport::new(config, settings, &limits)?;
         let fresh_ms = i64::try_from(settings.fresh.as_millis()).unwrap_or(i64::MAX);
-        Ok(Prometheus { transport, limits, cache, fresh_ms })
+        Ok(Prometheus { transport, limits, cache, fresh_ms, names: SourceNames::new(aliases, NAMES_LAST) })
     }
 
     /// Name of the engine.
     #[must_use]
     pub fn name(&self) -> &str {
         self.transport.name()
+    }
+
+    /// See [`super::Backend::as_sent`].
+    pub async fn as_sent(&self, query: &ScopedQuery) -> Option<ScopedQuery> {
+        let ask = async |names: &[&str]| {
+            let now_ms = now_ms();
+            let pairs = pairs([
+                ("match[]", format!("{{__name__=~\"{}\"}}", names.join("|"))),
+                ("start", seconds(now_ms.saturating_sub(LOOK_BACK_MS))),
+                ("end", seconds(now_ms)),
+            ]);
+            let envelope: Envelope<Vec<String>> = self.ask("label/__name__/values", &pairs).await.ok()?;
+            Some(envelope.data?.into_iter().collect())
+        };
+        self.names.as_sent(query, ask).await
     }
 
     /// Evaluates a range query. See [`super::Backend::range`].
@@ -98,7 +122,7 @@ impl Prometheus {
         };
         let mut notices = ranged.warnings;
         notices.extend(ranged.infos);
-        Ok(Frame { series: ranged.series, removed: Vec::new(), end_ms, notices })
+        Ok(Frame { series: ranged.series, removed: Vec::new(), end_ms, notices, sent: None })
     }
 
     /// Evaluates an instant query. See [`super::Backend::instant`].
@@ -111,7 +135,7 @@ impl Prometheus {
         let mut notices = envelope.warnings;
         notices.extend(envelope.infos);
         let series = envelope.data.map(|data| data.into_ranged().series).unwrap_or_default();
-        Ok(Frame { series, removed: Vec::new(), end_ms: time_ms, notices })
+        Ok(Frame { series, removed: Vec::new(), end_ms: time_ms, notices, sent: None })
     }
 
     async fn whole_range(&self, query: &ScopedQuery, steps: Steps) -> Result<Ranged, QueryError> {

@@ -1,7 +1,7 @@
 //! A request of the HTTP API for an engine elsewhere: as it came, or with a scope's matchers on all that it reads.
 
 use super::{
-    QueryError, Scope,
+    QueryError, Scope, ScopedQuery,
     params::{ENGINE, Params},
 };
 
@@ -31,6 +31,14 @@ impl ScopedRequest {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The request with another query, which has a scope's matchers as well.
+    #[must_use]
+    pub(super) fn asking(mut self, query: &ScopedQuery) -> Self {
+        self.pairs.retain(|(name, _)| name != "query");
+        self.pairs.push(("query".to_owned(), query.text().to_owned()));
+        self
     }
 
     /// The parameters.

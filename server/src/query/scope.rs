@@ -110,15 +110,20 @@ impl Scope {
         let parsed = promql::parse(expr).map_err(|error| bad_data(error.to_string()));
         if self.is_all() {
             // What we cannot read another engine may.
-            return Ok(ScopedQuery { scope: self.clone(), text: expr.to_owned(), parsed });
+            return Ok(ScopedQuery { scope: self.clone(), text: expr.to_owned(), parsed, bare: None });
         }
         let query = parsed?;
         if query.calls("info") {
             let message = "info() reads series that no selector names: a token with matchers cannot use it";
             return Err(bad_data(message.to_owned()));
         }
-        let query = query.with_selectors(|matchers| matchers.extend_from_slice(self.matchers()));
-        Ok(ScopedQuery { scope: self.clone(), text: query.to_string(), parsed: Ok(query) })
+        Ok(self.laid_on(query))
+    }
+
+    /// The query with the matchers on each of its selectors.
+    fn laid_on(&self, bare: Query) -> ScopedQuery {
+        let query = bare.with_selectors(|matchers| matchers.extend_from_slice(self.matchers()));
+        ScopedQuery { scope: self.clone(), text: query.to_string(), parsed: Ok(query), bare: Some(bare) }
     }
 
     /// Selectors, as the parameter `match[]` has them, that see only what the scope has. No selectors select all of it.
@@ -154,6 +159,8 @@ pub struct ScopedQuery {
     scope: Scope,
     text: String,
     parsed: Result<Query, QueryError>,
+    /// Without the scope's matchers.
+    bare: Option<Query>,
 }
 
 impl ScopedQuery {
@@ -167,6 +174,13 @@ impl ScopedQuery {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The query with its selectors changed by `change`, and the scope's matchers on what comes of it; `None` if there is nothing to
+    /// change. The change never sees the matchers, so that it cannot take them off.
+    pub(super) fn renamed(&self, change: impl FnOnce(&Query) -> Option<Query>) -> Option<Self> {
+        let bare = change(self.bare.as_ref().or(self.parsed.as_ref().ok())?)?;
+        Some(self.scope.laid_on(bare))
     }
 
     /// The query for our engine.

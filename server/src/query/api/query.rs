@@ -10,7 +10,7 @@ use crate::{
     auth::Principal,
     clock::now_ms,
     query::{
-        Backend, ErrorKind, QueryError, Reads, Scope,
+        Backend, ErrorKind, QueryError, Reads, Scope, ScopedQuery,
         embedded::{Embedded, Evaluated, Settings, When},
         envelope::annotated_raw,
         json,
@@ -29,7 +29,11 @@ pub(super) async fn instant(backend: Backend, principal: Principal, params: Para
     let engine = match &backend {
         Backend::Embedded(engine) => engine,
         Backend::Prometheus(engine) => {
-            return Ok(engine.pass_on(&scope.request("query", Reads::Query, &params)?).await);
+            let mut request = scope.request("query", Reads::Query, &params)?;
+            if let Some(query) = sent(engine, scope, &params).await? {
+                request = request.asking(&query);
+            }
+            return Ok(engine.pass_on(&request).await);
         }
     };
     let started = Instant::now();
@@ -37,6 +41,7 @@ pub(super) async fn instant(backend: Backend, principal: Principal, params: Para
     let (settings, limit) = (settings(&params)?, params.limit()?);
     let query = scope.query(params.required("query")?).map_err(in_query)?;
     query.parsed().map_err(in_query)?;
+    let query = engine.as_sent(&query).await.unwrap_or(query);
     let evaluated = engine.evaluate_with(&query, when, &settings).await?;
     answer(engine, evaluated, limit, &params, started)
 }
@@ -75,20 +80,33 @@ pub(super) async fn range(backend: Backend, principal: Principal, params: Params
             "invalid parameter \"query\": invalid expression type {kind:?} for range query, must be Scalar or instant Vector"
         )));
     }
+    let query = engine.as_sent(&query).await.unwrap_or(query);
     let evaluated = engine.evaluate_with(&query, When::Range { start_ms, end_ms, step_ms }, &settings).await?;
     answer(engine, evaluated, limit, &params, started)
 }
 
+/// The query with the names that the engine has, where these differ from those that are written.
+async fn sent(engine: &Prometheus, scope: &Scope, params: &Params) -> Result<Option<ScopedQuery>, QueryError> {
+    match params.get("query") {
+        Some(expr) => Ok(engine.as_sent(&scope.query(expr)?).await),
+        None => Ok(None),
+    }
+}
+
 /// A range query for an engine elsewhere: put together of what is known and what is new where that can be done, else passed on.
 async fn range_elsewhere(engine: &Prometheus, scope: &Scope, params: &Params) -> Answer {
-    let request = scope.request("query_range", Reads::Query, params)?;
+    let mut request = scope.request("query_range", Reads::Query, params)?;
+    let renamed = sent(engine, scope, params).await?;
+    if let Some(query) = &renamed {
+        request = request.asking(query);
+    }
     let plain = request.pairs().iter().all(|(name, _)| KEPT_BY.contains(&name.as_str()));
     let steps = (params.time_ms("start"), params.time_ms("end"), params.duration_ms("step"));
     // What is wrong with the parameters, the engine says itself.
     if let (true, (Ok(Some(start_ms)), Ok(Some(end_ms)), Ok(Some(step_ms))), Some(expr)) =
         (plain, steps, params.get("query"))
     {
-        let query = scope.query(expr)?;
+        let query = renamed.map_or_else(|| scope.query(expr), Ok)?;
         if let Some(ranged) = engine.kept_range(&query, Steps { start_ms, end_ms, step_ms }).await? {
             let mut data = String::with_capacity(1024);
             json::write_series(&mut data, &ranged.series);

@@ -1,0 +1,55 @@
+//! Which of the names of the same series a source has, and queries with those.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use front::aliases::Aliases;
+use tokio::sync::Mutex;
+
+use super::ScopedQuery;
+
+/// How far back a series counts as one that the source has.
+pub(super) const LOOK_BACK_MS: i64 = 6 * 3_600_000;
+
+/// The names that one source has. What it has is asked for when a query first needs it, and again after a while.
+pub(super) struct SourceNames {
+    aliases: Arc<Aliases>,
+    lasts: Duration,
+    /// Held while the source is asked, so that one asks for all.
+    known: Mutex<Option<(Instant, Arc<BTreeSet<String>>)>>,
+}
+
+impl SourceNames {
+    /// Nothing is known yet; what is asked for counts for so long.
+    pub(super) fn new(aliases: Arc<Aliases>, lasts: Duration) -> Self {
+        SourceNames { aliases, lasts, known: Mutex::new(None) }
+    }
+
+    /// The query with the names that the source has, where these differ. `ask` tells which of the names it is given the source
+    /// has; `None` if that cannot be known now.
+    pub(super) async fn as_sent(
+        &self,
+        query: &ScopedQuery,
+        ask: impl AsyncFnOnce(&[&str]) -> Option<BTreeSet<String>>,
+    ) -> Option<ScopedQuery> {
+        if !query.parsed().is_ok_and(|query| self.aliases.concern(query)) {
+            return None;
+        }
+        let has = {
+            let mut known = self.known.lock().await;
+            match &*known {
+                Some((at, has)) if at.elapsed() < self.lasts => Arc::clone(has),
+                before => {
+                    let old = before.as_ref().map(|(_, has)| Arc::clone(has)).unwrap_or_default();
+                    let has = ask(&self.aliases.names()).await.map_or(old, Arc::new);
+                    *known = Some((Instant::now(), Arc::clone(&has)));
+                    has
+                }
+            }
+        };
+        query.renamed(|query| self.aliases.rewrite(query, &has))
+    }
+}
