@@ -105,7 +105,15 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         stop.clone(),
     );
     alerting.attach(hub.clone());
-    let (notifier, inbox) = Notifier::open(pool, config.notify.clone(), &config.alertmanagers, &external_url).await?;
+    let (notifier, inbox) = Notifier::open(
+        pool,
+        config.notify.clone(),
+        &config.alertmanagers,
+        &external_url,
+        telemetry.clone(),
+        mode == Mode::Demo,
+    )
+    .await?;
     let state = AppState {
         auth: auth.clone(),
         assets: Assets::load(),

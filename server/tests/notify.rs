@@ -5,7 +5,11 @@
 
 #[path = "notify/alertmanager.rs"]
 mod alertmanager;
+#[path = "notify/check.rs"]
+mod check;
 mod common;
+#[path = "notify/demo.rs"]
+mod demo;
 #[path = "notify/faults.rs"]
 mod faults;
 #[path = "notify/hooks.rs"]

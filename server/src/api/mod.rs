@@ -7,6 +7,7 @@ mod jobs;
 mod live;
 mod notifications;
 mod openapi;
+pub mod showcase;
 mod silences;
 mod upstreams;
 
@@ -30,6 +31,7 @@ pub fn reader_routes() -> Router<AppState> {
         .route("/silences/preview", get(silences::preview))
         .route("/silences/{id}", get(silences::one))
         .route("/notifications", get(notifications::list))
+        .route("/demo/receivers", get(showcase::list))
         .route("/v2/status", get(alertmanager::status))
         .route("/v2/receivers", get(alertmanager::receivers))
         .route("/v2/alerts", get(alertmanager::alerts))

@@ -50,11 +50,7 @@ pub(super) async fn list(
         limit: filter.limit.unwrap_or(usual).clamp(0, most),
     };
     let deliveries = state.notifier.deliveries(&filter).await.map_err(|error| internal(error.to_string()))?;
-    let counts = state.notifier.counts();
-    Ok(Json(json!({
-        "notifications": deliveries,
-        "counts": { "delivered": counts.delivered, "failed": counts.failed, "dead": counts.dead },
-    })))
+    Ok(Json(json!({ "notifications": deliveries })))
 }
 
 /// `POST /api/notifications/{id}/resend`

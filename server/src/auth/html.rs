@@ -85,7 +85,7 @@ fn document(title: &str, head: &str, body: &str, theme: Theme) -> String {
 }
 
 /// Text as it stands in HTML, within an attribute in double quotes too.
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

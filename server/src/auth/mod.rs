@@ -38,7 +38,7 @@ pub use self::{
     sockets::SocketAdmission,
     store::{NewToken, StoreError, TokenInfo, TokenStore},
 };
-pub(crate) use self::{origin::host, secret::random_text};
+pub(crate) use self::{html::escape, origin::host, secret::random_text};
 use crate::config::{Config, Network, Secret};
 
 /// Refused requests of one address that are written to the log in a minute.

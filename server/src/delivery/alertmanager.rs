@@ -85,10 +85,44 @@ struct AlertJson {
 
 #[derive(Debug, Deserialize)]
 struct RemoteAlert {
-    fingerprint: String,
+    fingerprint: Fingerprint,
     status: RemoteStatus,
     #[serde(default)]
     receivers: Vec<RemoteReceiver>,
+    #[serde(rename = "updatedAt", default)]
+    updated_at: Option<String>,
+    #[serde(flatten)]
+    alert: AlertJson,
+}
+
+/// An alert that an Alertmanager knows.
+#[derive(Debug, Clone)]
+struct Remote {
+    alert: Arc<Alert>,
+    status: RemoteStatus,
+    receivers: Vec<String>,
+}
+
+impl From<RemoteAlert> for Remote {
+    fn from(remote: RemoteAlert) -> Self {
+        let ms = |text: &Option<String>| text.as_deref().and_then(read_time).unwrap_or(0);
+        let alert = Alert {
+            fingerprint: remote.fingerprint,
+            labels: remote.alert.labels,
+            annotations: remote.alert.annotations,
+            starts_at_ms: ms(&remote.alert.starts_at),
+            ends_at_ms: ms(&remote.alert.ends_at),
+            updated_at_ms: ms(&remote.updated_at),
+            generator_url: remote.alert.generator_url,
+            value: None,
+        };
+        let receivers = remote.receivers.into_iter().map(|receiver| receiver.name).collect();
+        Remote { alert: Arc::new(alert), status: remote.status, receivers }
+    }
+}
+
+fn read_time(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
 }
 
 #[derive(Debug, Deserialize)]
@@ -118,8 +152,8 @@ pub(super) struct Link {
     members: Vec<Arc<Member>>,
     /// Alerts to tell of again.
     known: Mutex<HashMap<Fingerprint, Alert>>,
-    /// What they know of alerts.
-    statuses: Mutex<HashMap<Fingerprint, (RemoteStatus, Vec<String>)>>,
+    /// The alerts that they know, whoever told them.
+    remote: Mutex<HashMap<Fingerprint, Remote>>,
 }
 
 /// One of them.
@@ -147,7 +181,7 @@ impl Link {
             let (client, config) = (client.clone(), config.clone());
             Arc::new(Member { client, config, waiting: Mutex::default(), wake: Notify::new() })
         };
-        Ok(Link { members: configs.iter().map(member).collect(), known: Mutex::default(), statuses: Mutex::default() })
+        Ok(Link { members: configs.iter().map(member).collect(), known: Mutex::default(), remote: Mutex::default() })
     }
 
     /// Tells all of these alerts, soon.
@@ -207,13 +241,8 @@ impl Link {
     async fn read_statuses(&self) {
         match self.ask::<Vec<RemoteAlert>>(Method::GET, "api/v2/alerts", None).await {
             Ok(alerts) => {
-                *lock(&self.statuses) = alerts
-                    .into_iter()
-                    .filter_map(|alert| {
-                        let receivers = alert.receivers.into_iter().map(|receiver| receiver.name).collect();
-                        Some((alert.fingerprint.parse().ok()?, (alert.status, receivers)))
-                    })
-                    .collect();
+                *lock(&self.remote) =
+                    alerts.into_iter().map(|alert| (alert.fingerprint, Remote::from(alert))).collect();
             }
             Err(error) => tracing::debug!(%error, "what became of alerts cannot be read"),
         }
@@ -221,7 +250,13 @@ impl Link {
 
     /// What they know of an alert, and whom they tell of it.
     pub(super) fn status(&self, fingerprint: Fingerprint) -> Option<(RemoteStatus, Vec<String>)> {
-        lock(&self.statuses).get(&fingerprint).cloned()
+        lock(&self.remote).get(&fingerprint).map(|known| (known.status.clone(), known.receivers.clone()))
+    }
+
+    /// The alerts that they know and that fire, whoever told them.
+    pub(super) fn alerts(&self, now_ms: i64) -> Vec<Arc<Alert>> {
+        let remote = lock(&self.remote);
+        remote.values().map(|known| Arc::clone(&known.alert)).filter(|alert| !alert.is_resolved(now_ms)).collect()
     }
 
     pub(super) async fn silences(&self) -> Result<Vec<Silence>, LinkError> {
@@ -406,7 +441,7 @@ fn alert_json(alert: &Alert) -> AlertJson {
 }
 
 fn read(json: SilenceJson) -> Option<Silence> {
-    let ms = |text: &str| text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond);
+    let ms = read_time;
     Some(Silence {
         id: json.id,
         matchers: matchers(json.matchers).ok()?,

@@ -13,15 +13,13 @@ pub mod load;
 mod mail;
 mod outbox;
 mod send;
+mod showcase;
 pub mod silences;
 
 use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
 use model::live::Event;
@@ -38,18 +36,23 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub use self::outbox::{DeliveryFilter, DeliveryInfo};
 use self::{
     alertmanager::Link,
     guard::Guard,
     load::{LoadError, Loaded},
     outbox::{Outbox, State},
     send::Sender,
+    showcase::Showcase,
     silences::Acknowledgement,
+};
+pub use self::{
+    outbox::{DeliveryFilter, DeliveryInfo},
+    showcase::ShownMessage,
 };
 use crate::{
     clock::now_ms,
     config::{AlertmanagerConfig, NotifyConfig},
+    telemetry::Telemetry,
 };
 
 /// Batches of alerts that may wait to be taken in.
@@ -76,25 +79,14 @@ struct Shared {
     clerk_wake: Notify,
     courier_wake: Notify,
     started_ms: i64,
-    delivered: AtomicU64,
-    failed: AtomicU64,
-    dead: AtomicU64,
+    telemetry: Telemetry,
+    /// Keeps messages instead of sending them.
+    showcase: Option<Showcase>,
 }
 
 /// What the tasks of a notifier need beside it.
 pub struct Inbox {
     posts: mpsc::Receiver<Vec<Posted>>,
-}
-
-/// Deliveries so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct DeliveryCounts {
-    /// That the receiver has.
-    pub delivered: u64,
-    /// Tries that failed and are made again.
-    pub failed: u64,
-    /// That were given up.
-    pub dead: u64,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -128,17 +120,19 @@ impl Shared {
     }
 
     fn count(&self, state: &State) {
+        let counters = self.telemetry.deliveries();
         let counter = match state {
-            State::Delivered => &self.delivered,
-            State::Pending { .. } => &self.failed,
-            State::Dead => &self.dead,
+            State::Delivered => &counters.delivered,
+            State::Pending { .. } => &counters.failed,
+            State::Dead => &counters.dead,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 impl Notifier {
-    /// Reads the configuration file, and what was known before a restart. Links in messages lead to `external_url`.
+    /// Reads the configuration file, and what was known before a restart. Links in messages lead to `external_url`. A demo that
+    /// was told nothing of receivers shows messages instead of sending them.
     ///
     /// # Errors
     /// The file is wrong, or the database fails.
@@ -147,10 +141,15 @@ impl Notifier {
         options: NotifyConfig,
         alertmanagers: &[AlertmanagerConfig],
         external_url: &str,
+        telemetry: Telemetry,
+        is_demo: bool,
     ) -> anyhow::Result<(Self, Inbox)> {
+        let is_showcase = is_demo && alertmanagers.is_empty() && showcase::is_wanted(&options);
+        let options = if is_showcase { showcase::options(options) } else { options };
         let loaded = match &options.config {
             Some(file) => load::load(file, external_url)?,
-            None => load::nobody(external_url)?,
+            None if is_showcase => load::built_in(showcase::FILE, external_url)?,
+            None => load::built_in(load::NOBODY, external_url)?,
         };
         let outbox = Outbox { pool };
         let now_ms = now_ms();
@@ -178,10 +177,12 @@ impl Notifier {
             clerk_wake: Notify::new(),
             courier_wake: Notify::new(),
             started_ms: now_ms,
-            delivered: AtomicU64::new(0),
-            failed: AtomicU64::new(0),
-            dead: AtomicU64::new(0),
+            telemetry,
+            showcase: is_showcase.then(Showcase::default),
         }));
+        if is_showcase {
+            notifier.begin_demo_silence().await;
+        }
         Ok((notifier, Inbox { posts: received }))
     }
 
@@ -245,16 +246,25 @@ impl Notifier {
         routes.map(|route| (route.receiver.clone(), route.group_by.of(labels))).collect()
     }
 
-    /// The alerts that fire.
+    /// The alerts that fire, in order of their labels: those told of here, and those that an Alertmanager knows beside them.
     #[must_use]
     pub fn alerts(&self) -> Vec<Arc<Alert>> {
-        self.0.dispatcher().firing(now_ms())
+        let now_ms = now_ms();
+        let mut alerts = self.0.dispatcher().firing(now_ms);
+        if let Some(link) = &self.0.link {
+            let own: HashSet<Fingerprint> = alerts.iter().map(|alert| alert.fingerprint).collect();
+            alerts.extend(link.alerts(now_ms).into_iter().filter(|alert| !own.contains(&alert.fingerprint)));
+            alerts.sort_by(|one, other| one.labels.cmp(&other.labels));
+        }
+        alerts
     }
 
     /// The alerts that fire and that `matchers` take.
     #[must_use]
     pub fn preview(&self, matchers: &Matchers) -> Vec<Arc<Alert>> {
-        self.0.dispatcher().preview(matchers, now_ms())
+        let mut alerts = self.alerts();
+        alerts.retain(|alert| matchers.matches(&alert.labels));
+        alerts
     }
 
     /// Who is told of an alert with these labels, and what keeps it quiet.
@@ -297,12 +307,5 @@ impl Notifier {
         let is_there = self.0.outbox.send_again(id, &new_id, now_ms()).await?;
         self.0.courier_wake.notify_one();
         Ok(is_there.then_some(new_id))
-    }
-
-    /// Deliveries since the start.
-    #[must_use]
-    pub fn counts(&self) -> DeliveryCounts {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        DeliveryCounts { delivered: read(&self.0.delivered), failed: read(&self.0.failed), dead: read(&self.0.dead) }
     }
 }

@@ -1,7 +1,7 @@
 //! Silences and acknowledgements: kept in the database, or in the Alertmanager where there is one.
 
 use notify::{
-    alert::{Alert, Fingerprint},
+    alert::Fingerprint,
     silence::{Silence, SilenceState, WrongSilence},
 };
 use serde::Serialize;
@@ -161,7 +161,7 @@ impl Notifier {
         comment: &str,
     ) -> Result<Acknowledgement, SilenceError> {
         let at = now_ms();
-        if self.0.dispatcher().alert(fingerprint).is_none_or(|alert: &std::sync::Arc<Alert>| alert.is_resolved(at)) {
+        if !self.alerts().iter().any(|alert| alert.fingerprint == fingerprint) {
             return Err(SilenceError::NoAlert);
         }
         let acknowledgement = Acknowledgement { who: who.to_owned(), comment: comment.to_owned(), at };

@@ -48,7 +48,10 @@ pub fn router(state: &AppState) -> Router {
         .route("/kiosk/{uid}", get(pages::page))
         .route("/jobs/{daemon}/{id}", get(pages::page))
         .route("/settings", get(pages::page));
-    let readers = Router::new().nest("/api", api::reader_routes()).layer(middleware::from_fn(v1::whole_readers_only));
+    let readers = Router::new()
+        .nest("/api", api::reader_routes())
+        .route("/demo/receivers", get(api::showcase::page))
+        .layer(middleware::from_fn(v1::whole_readers_only));
     let readers = auth::require(readers.merge(pages).nest("/api", api::dashboard_routes()), auth, Role::reads);
     let operators = auth::require(Router::new().nest("/api", api::operator_routes()), auth, Role::operates);
     let alerts = Router::new().nest("/api", api::alert_routes());

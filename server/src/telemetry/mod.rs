@@ -1,5 +1,6 @@
 //! What the server tells of itself and of the machine it runs on.
 
+mod deliveries;
 mod host;
 mod rules;
 
@@ -9,7 +10,7 @@ use std::sync::{
 };
 
 use self::host::Host;
-pub use self::rules::RuleCounters;
+pub use self::{deliveries::DeliveryCounters, rules::RuleCounters};
 
 /// Type of a metric, in the exposition format's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +45,7 @@ struct Shared {
     pages: AtomicU64,
     host: Mutex<Host>,
     rules: RuleCounters,
+    deliveries: DeliveryCounters,
 }
 
 /// An open socket; counted until dropped.
@@ -75,6 +77,12 @@ impl Telemetry {
         &self.0.rules
     }
 
+    /// Counters of notifications.
+    #[must_use]
+    pub fn deliveries(&self) -> &DeliveryCounters {
+        &self.0.deliveries
+    }
+
     /// All metrics now. Reading the machine takes about a millisecond.
     #[must_use]
     #[allow(clippy::cast_precision_loss)] // counts, far below 2^53
@@ -100,6 +108,7 @@ impl Telemetry {
             },
         ];
         self.0.rules.gather(&mut metrics);
+        self.0.deliveries.gather(&mut metrics);
         self.0.host.lock().unwrap_or_else(PoisonError::into_inner).gather(&mut metrics);
         metrics
     }

@@ -23,7 +23,6 @@ use crate::{
     alert::{Alert, Fingerprint, Labels, Posted, WrongAlert},
     config::{Config, Kind, Route},
     inhibit::Inhibitor,
-    matcher::Matchers,
     silence::Silences,
 };
 
@@ -355,14 +354,6 @@ impl Dispatcher {
     pub fn firing(&self, now_ms: i64) -> Vec<Arc<Alert>> {
         let mut alerts: Vec<_> = self.alerts.values().filter(|alert| !alert.is_resolved(now_ms)).cloned().collect();
         alerts.sort_by(|one, other| one.labels.cmp(&other.labels));
-        alerts
-    }
-
-    /// The alerts that fire and that `matchers` take: what a silence of them would mute.
-    #[must_use]
-    pub fn preview(&self, matchers: &Matchers, now_ms: i64) -> Vec<Arc<Alert>> {
-        let mut alerts = self.firing(now_ms);
-        alerts.retain(|alert| matchers.matches(&alert.labels));
         alerts
     }
 

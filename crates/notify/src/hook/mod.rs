@@ -67,6 +67,25 @@ fn yes() -> bool {
     true
 }
 
+impl Default for HookFile {
+    fn default() -> Self {
+        HookFile {
+            name: String::new(),
+            url: None,
+            url_file: None,
+            events: Vec::new(),
+            headers: BTreeMap::new(),
+            retry_count: None,
+            retry_delay: None,
+            timeout: None,
+            secret: None,
+            secret_file: None,
+            format: Format::Auto,
+            enabled: true,
+        }
+    }
+}
+
 /// Shape of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -1,0 +1,37 @@
+//! What is counted of notifications.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Kind, Metric};
+
+/// Counters of deliveries since the start.
+#[derive(Debug, Default)]
+pub struct DeliveryCounters {
+    /// That the receiver has.
+    pub(crate) delivered: AtomicU64,
+    /// Tries that failed and are made again.
+    pub(crate) failed: AtomicU64,
+    /// That were given up.
+    pub(crate) dead: AtomicU64,
+}
+
+impl DeliveryCounters {
+    #[allow(clippy::cast_precision_loss)] // counts, far below 2^53
+    pub(super) fn gather(&self, metrics: &mut Vec<Metric>) {
+        let counters = [
+            ("hyperscope_notifications_delivered_total", "Notifications that their receiver has.", &self.delivered),
+            (
+                "hyperscope_notifications_retried_total",
+                "Tries of notifications that failed and are made again.",
+                &self.failed,
+            ),
+            ("hyperscope_notifications_dead_total", "Notifications that were given up.", &self.dead),
+        ];
+        metrics.extend(counters.map(|(name, help, counter)| Metric {
+            name,
+            help,
+            kind: Kind::Counter,
+            value: counter.load(Ordering::Relaxed) as f64,
+        }));
+    }
+}
