@@ -90,6 +90,18 @@ async fn alerts_go_to_every_alertmanager_and_silences_are_theirs() {
     })
     .await;
 
+    // What a Prometheus told it is known here too, and can be acknowledged.
+    let foreign =
+        client().post(format!("{}/api/v2/alerts", first.url)).json(&[alert("Foreign", &[])]).send().await.unwrap();
+    assert_eq!(foreign.status(), 200);
+    let fingerprint = eventually("an alert of another's", async || {
+        let alerts = server.json("/api/silences/preview?matchers=alertname%3DForeign").await;
+        Some(alerts["alerts"][0]["fingerprint"].as_str()?.to_owned())
+    })
+    .await;
+    assert_eq!(server.json("/api/alerts/status").await["alerts"][&fingerprint]["receivers"], json!(["team"]));
+    assert_eq!(server.post(&format!("/api/alerts/{fingerprint}/ack")).send().await.unwrap().status(), 200);
+
     resolve(&server, bad).await;
     eventually("the end", async || receiver.got().iter().any(|got| got.json()["status"] == "resolved").then_some(()))
         .await;
