@@ -137,6 +137,17 @@ async fn sees_only_its_part(viewer: &Viewer<'_>) {
     assert_eq!(viewer.json("/api/v1/label/provider/values", &smuggled).await["data"], json!(["aws"]));
     assert_eq!(viewer.get("/api/v1/series", &[]).await.0, StatusCode::BAD_REQUEST);
 
+    let everything = [("match[]", r#"{__name__=~".+"}"#), ("match[]", r#"hypersdk_jobs_active{provider="gcp"}"#)];
+    let (status, page) = viewer.get("/federate", &everything).await;
+    assert_eq!(status, StatusCode::OK, "{page}");
+    assert!(page.contains("provider=\"aws\"") && !page.contains("\nup{"), "{page}");
+    names_no_other(&page);
+    assert_eq!(viewer.get("/federate", &[]).await.0, StatusCode::BAD_REQUEST);
+    for path in ["/api/v1/status/config", "/api/v1/status/tsdb"] {
+        assert_eq!(viewer.get(path, &[]).await.0, StatusCode::FORBIDDEN, "{path}");
+    }
+    assert_eq!(viewer.json("/api/v1/targets", &[]).await["data"]["activeTargets"], json!([]));
+
     let metadata = viewer.json("/api/v1/metadata", &[]).await["data"].clone();
     assert!(metadata.get("hypersdk_jobs_active").is_some(), "{metadata}");
     assert!(metadata.get("hypersdk_goroutines").is_none() && metadata.get("up").is_none(), "{metadata}");

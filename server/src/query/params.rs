@@ -96,7 +96,17 @@ fn seconds_to_ms(seconds: f64) -> Option<i64> {
     (ms.abs() < 9.0e15).then_some(ms as i64)
 }
 
+/// The first and the last time of Prometheus, which its clients send where they mean any time, in both spellings.
+const FIRST: [&str; 2] = ["-292273086-05-16T16:47:06Z", "-9223372036854775.808"];
+const LAST: [&str; 2] = ["292277025-08-18T07:12:54.999999999Z", "9223372036854775.807"];
+
 fn parse_time_ms(name: &str, text: &str) -> Result<i64, QueryError> {
+    if FIRST.contains(&text) {
+        return Ok(i64::MIN / 2);
+    }
+    if LAST.contains(&text.trim_start_matches('+')) {
+        return Ok(i64::MAX / 2);
+    }
     let wrong = || bad_data(format!("invalid parameter {name:?}: cannot parse {text:?} to a valid timestamp"));
     match text.parse::<f64>() {
         Ok(seconds) => seconds_to_ms(seconds).ok_or_else(wrong),
@@ -121,6 +131,10 @@ mod tests {
     fn times_are_seconds_or_rfc_3339() {
         assert_eq!(parse_time_ms("time", "1700000000.5"), Ok(1_700_000_000_500));
         assert_eq!(parse_time_ms("time", "2026-03-01T10:00:00+01:00"), Ok(1_772_355_600_000));
+        assert!(parse_time_ms("start", "-292273086-05-16T16:47:06Z").is_ok_and(|time| time < -9_000_000_000_000_000));
+        assert!(
+            parse_time_ms("end", "+292277025-08-18T07:12:54.999999999Z").is_ok_and(|time| time > 9_000_000_000_000_000)
+        );
         for wrong in ["", "NaN", "inf", "yesterday", "1e300"] {
             assert!(parse_time_ms("time", wrong).is_err(), "{wrong}");
         }
