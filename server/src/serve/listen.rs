@@ -7,7 +7,11 @@ use std::{
 
 use anyhow::{Context, anyhow};
 use axum::Router;
-use axum_server::{Handle, tls_rustls::RustlsConfig};
+use axum_server::{
+    Handle,
+    accept::NoDelayAcceptor,
+    tls_rustls::{RustlsAcceptor, RustlsConfig},
+};
 use hyper_util::rt::TokioTimer;
 use tokio_util::sync::CancellationToken;
 
@@ -51,18 +55,22 @@ pub(super) async fn serve(
     });
     let make_service = app.into_make_service_with_connect_info::<SocketAddr>();
     let scheme = if config.tls.is_some() { "https" } else { "http" };
+    // The last part of an answer on a connection that is kept does not wait until its reader has confirmed the part before, which
+    // takes readers 40 ms.
     let serving = async {
         match &config.tls {
             Some(tls) => {
                 let tls_config = RustlsConfig::from_pem_file(&tls.cert, &tls.key).await.with_context(|| {
                     format!("the certificate {} or its key {} cannot be used", tls.cert.display(), tls.key.display())
                 })?;
-                let mut server = axum_server::from_tcp_rustls(listener, tls_config)?.handle(handle.clone());
+                let acceptor = RustlsAcceptor::new(tls_config).acceptor(NoDelayAcceptor::new());
+                let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
                 limit(server.http_builder(), config);
                 server.serve(make_service).await?;
             }
             None => {
-                let mut server = axum_server::from_tcp(listener)?.handle(handle.clone());
+                let acceptor = NoDelayAcceptor::new();
+                let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
                 limit(server.http_builder(), config);
                 server.serve(make_service).await?;
             }
