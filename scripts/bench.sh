@@ -20,7 +20,10 @@ target/release/hyperscope-bench server --binary "$HYPERSCOPE_BIN" --out "$parts/
 say "Measuring store and engine beside Prometheus, about 6 minutes"
 target/release/hyperscope-bench engine --binary "$HYPERSCOPE_BIN" --out "$parts/engine.json" >&2
 
+say "Measuring in front of Prometheus, about 4 minutes"
+target/release/hyperscope-bench front --binary "$HYPERSCOPE_BIN" --out "$parts/front.json" >&2
+
 say "Measuring in the browser, about 1 minute"
 HYPERSCOPE_BENCH_ROWS=$parts/browser.json scripts/end2end.sh run --config bench.config.ts >&2
 
-target/release/hyperscope-bench report --out bench/results.json "$parts/server.json" "$parts/engine.json" "$parts/browser.json"
+target/release/hyperscope-bench report --out bench/results.json "$parts/server.json" "$parts/engine.json" "$parts/front.json" "$parts/browser.json"

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -84,22 +85,27 @@ pub(crate) async fn measure(
     })
 }
 
-async fn connect(
-    address: &str,
-    token: Option<&str>,
-    greeting: Option<&str>,
-) -> anyhow::Result<WebSocketStream<TcpStream>> {
+/// A socket with little memory of its own.
+pub(crate) type Socket = WebSocketStream<TcpStream>;
+
+/// Opens a socket.
+pub(crate) async fn open(address: &str, request: Request) -> anyhow::Result<Socket> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let config = WebSocketConfig::default().read_buffer_size(1024);
+    let (socket, _) =
+        client_async_with_config(request, stream, Some(config)).await.context("the upgrade was refused")?;
+    Ok(socket)
+}
+
+async fn connect(address: &str, token: Option<&str>, greeting: Option<&str>) -> anyhow::Result<Socket> {
     let mut request = format!("ws://{address}/ws").into_client_request()?;
     if let Some(token) = token {
         let headers = request.headers_mut();
         headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}"))?);
         headers.insert("sec-websocket-protocol", HeaderValue::from_static("hyperscope.v1.json"));
     }
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let config = WebSocketConfig::default().read_buffer_size(1024);
-    let (mut socket, _) =
-        client_async_with_config(request, stream, Some(config)).await.context("the upgrade was refused")?;
+    let mut socket = open(address, request).await?;
     if let Some(greeting) = greeting {
         socket.send(Message::text(greeting)).await?;
     }
@@ -107,7 +113,7 @@ async fn connect(
 }
 
 /// The messages that came until `end`, by their number.
-async fn listen(mut socket: WebSocketStream<TcpStream>, end: Instant) -> anyhow::Result<Vec<(u64, Instant)>> {
+async fn listen(mut socket: Socket, end: Instant) -> anyhow::Result<Vec<(u64, Instant)>> {
     let mut heard = Vec::new();
     while let Ok(message) = tokio::time::timeout_at(end.into(), socket.next()).await {
         match message {

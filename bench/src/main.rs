@@ -2,11 +2,13 @@
 //!
 //! `server` starts the demo and measures it; `bare` is the peer of the fan-out, an axum server that does nothing else;
 //! `engine` compares our store and engine with Prometheus';
+//! `front` has Prometheus behind the server and counts what it is asked;
 //! `report` joins the rows of several runs into one table. What only a browser can tell is in `end2end/bench`.
 
 mod bare;
 mod engine;
 mod fanout;
+mod front;
 mod process;
 mod report;
 mod request;
@@ -57,6 +59,21 @@ enum Command {
         #[arg(long, default_value_t = 6)]
         hours: i64,
     },
+    /// Measure what an engine behind the server is asked, and how long a page takes beside asking it
+    Front {
+        /// The binary
+        #[arg(long, default_value = "target/release/hyperscope")]
+        binary: PathBuf,
+        /// Prometheus
+        #[arg(long, default_value = "/usr/bin/prometheus")]
+        prometheus: PathBuf,
+        /// Where the rows go, as JSON
+        #[arg(long)]
+        out: PathBuf,
+        /// Sockets on all dashboards
+        #[arg(long, default_value_t = 1_000)]
+        sockets: usize,
+    },
     /// Serve a plain broadcast, for comparison
     Bare,
     /// Print the rows of FILES as a table and write them as one list
@@ -75,6 +92,9 @@ async fn main() -> anyhow::Result<()> {
         Command::Server { binary, out, sockets } => server::measure(&binary, &out, sockets).await,
         Command::Engine { binary, prometheus, out, series, hours } => {
             engine::measure(&binary, &prometheus, &out, &engine::Size { series, hours }).await
+        }
+        Command::Front { binary, prometheus, out, sockets } => {
+            front::measure(&binary, &prometheus, &out, sockets).await
         }
         Command::Bare => bare::serve().await,
         Command::Report { out, files } => report::write(&files, &out),

@@ -2,7 +2,7 @@
 
 mod data;
 mod queries;
-mod subject;
+pub(crate) mod subject;
 
 use std::path::Path;
 use std::time::Duration;

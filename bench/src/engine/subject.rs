@@ -85,6 +85,11 @@ impl Subject {
         bail!("{} was not ready in time", self.binary.display())
     }
 
+    /// Where it answers.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Ends it without warning and starts it again where it was.
     pub(crate) async fn kill_and_start(&mut self) -> anyhow::Result<()> {
         self.child.kill().await?;

@@ -18,8 +18,9 @@ fn seen_panels<'a>(library: &'a Library, principal: &'a Principal) -> impl Itera
     principal.session.dashboards.iter().filter_map(|uid| library.get(uid)).flat_map(|dashboard| &dashboard.panels)
 }
 
-fn sees_query(library: &Library, principal: &Principal, expr: &str) -> bool {
-    seen_panels(library, principal).flat_map(|panel| &panel.queries).any(|query| query.expr == expr)
+fn sees_query(library: &Library, principal: &Principal, expr: &str, engine: Option<&str>) -> bool {
+    let mut queries = seen_panels(library, principal).flat_map(|panel| &panel.queries);
+    queries.any(|query| query.expr == expr && query.engine.as_deref() == engine)
 }
 
 /// Whether a session may follow a live topic.
@@ -29,7 +30,7 @@ pub(super) fn may_follow(library: &Library, principal: &Principal, topic: &Topic
     }
     let has = |kind: PanelKind| seen_panels(library, principal).any(|panel| panel.kind == kind);
     match topic {
-        Topic::Query(query) => sees_query(library, principal, &query.expr),
+        Topic::Query(query) => sees_query(library, principal, &query.expr, query.engine.as_deref()),
         Topic::Jobs => has(PanelKind::Jobs),
         Topic::Alerts => has(PanelKind::Alerts),
         // Whether what is shown is current, every page tells.
@@ -63,13 +64,15 @@ pub(super) async fn within_dashboards(State(state): State<AppState>, request: Re
     let allowed = match request.extensions().get::<Principal>().filter(|principal| principal.is_limited()) {
         None => true,
         Some(principal) => {
+            let parameters = || form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+            let engine = parameters().find(|(name, _)| name == "engine").map(|(_, engine)| engine);
             let is_query = matches!(request.uri().path(), "/query" | "/query_range") && request.method() == "GET";
-            let mut exprs = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes())
-                .filter(|(name, _)| name == "query")
-                .map(|(_, expr)| expr);
+            let mut exprs = parameters().filter(|(name, _)| name == "query").map(|(_, expr)| expr);
             let expr = exprs.next();
             // A second `query` could be the one that counts: there is none in an honest request.
-            is_query && exprs.next().is_none() && expr.is_some_and(|expr| sees_query(&state.library, principal, &expr))
+            is_query
+                && exprs.next().is_none()
+                && expr.is_some_and(|expr| sees_query(&state.library, principal, &expr, engine.as_deref()))
         }
     };
     if allowed {
