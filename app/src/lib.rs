@@ -19,6 +19,7 @@ mod platform;
 mod shell;
 #[cfg(feature = "browser")]
 pub mod start;
+mod view;
 
 #[cfg(feature = "ssr")]
 pub use document::{AssetPaths, PageInput, render_document};

@@ -4,6 +4,7 @@ use leptos::{mount, prelude::*};
 use model::{
     page::{Boot, DashboardLink, Session},
     range::TimeRange,
+    tree::read_json,
 };
 use serde::Deserialize;
 
@@ -11,6 +12,7 @@ use crate::{
     App,
     payload::{PAYLOAD_ELEMENT, Payload},
     platform::{self, FetchError},
+    view::view,
 };
 
 /// Runs the app for the document that loaded it.
@@ -27,7 +29,7 @@ pub fn start() {
 /// The payload of the document, if it holds one that this version can read.
 fn read_payload() -> Option<Payload> {
     let json = document().get_element_by_id(PAYLOAD_ELEMENT)?.text_content()?;
-    match serde_json::from_str(&json) {
+    match read_json(&json) {
         Ok(payload) => Some(payload),
         Err(error) => {
             leptos::logging::error!("the page's own data cannot be read: {error}");

@@ -1,6 +1,9 @@
 //! Prometheus' JSON answer as a frame: for fixed ranges, and where the socket does not get through.
 
-use model::frame::{Frame, Labels, Series};
+use model::{
+    frame::{Frame, Labels, Series},
+    tree::Tree,
+};
 use serde::Deserialize;
 
 /// What `/api/v1/query` and `/api/v1/query_range` answer.
@@ -16,12 +19,11 @@ pub(crate) struct Answer {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
-enum Data {
-    Matrix(Vec<Matrix>),
-    Vector(Vec<Vector>),
-    Scalar(Point),
-    String(serde::de::IgnoredAny),
+struct Data {
+    #[serde(rename = "resultType")]
+    kind: String,
+    /// Its shape is that of its kind.
+    result: Tree,
 }
 
 #[derive(Debug, Deserialize)]
@@ -40,6 +42,24 @@ struct Vector {
 #[derive(Debug, Deserialize)]
 struct Point(f64, String);
 
+impl Data {
+    fn series(self) -> Result<Vec<Series>, String> {
+        let unreadable = |error| format!("the answer cannot be read: {error}");
+        Ok(match self.kind.as_str() {
+            "matrix" => {
+                let all: Vec<Matrix> = self.result.deserialized().map_err(unreadable)?;
+                all.into_iter().map(|one| series(one.metric, one.values)).collect()
+            }
+            "vector" => {
+                let all: Vec<Vector> = self.result.deserialized().map_err(unreadable)?;
+                all.into_iter().map(|one| series(one.metric, vec![one.value])).collect()
+            }
+            "scalar" => vec![series(Labels::new(), vec![self.result.deserialized().map_err(unreadable)?])],
+            kind => return Err(format!("the query gives a {kind}; a panel shows numbers")),
+        })
+    }
+}
+
 impl Answer {
     /// The series of the answer, or the engine's message.
     ///
@@ -51,10 +71,7 @@ impl Answer {
         }
         let series = match self.data {
             None => Vec::new(),
-            Some(Data::Matrix(all)) => all.into_iter().map(|one| series(one.metric, one.values)).collect(),
-            Some(Data::Vector(all)) => all.into_iter().map(|one| series(one.metric, vec![one.value])).collect(),
-            Some(Data::Scalar(point)) => vec![series(Labels::new(), vec![point])],
-            Some(Data::String(_)) => return Err("the query gives a text; a panel shows numbers".to_owned()),
+            Some(data) => data.series()?,
         };
         Ok(Frame { series, end_ms, notices: self.warnings, ..Frame::default() })
     }

@@ -9,7 +9,10 @@ use futures_util::{
 };
 use gloo_net::websocket::{Message, WebSocketError, futures::WebSocket};
 use gloo_timers::future::TimeoutFuture;
-use model::live::{BINARY_PROTOCOL, CLOSE_SESSION_ENDED, ClientMessage, ServerMessage};
+use model::{
+    live::{BINARY_PROTOCOL, CLOSE_SESSION_ENDED, ClientMessage, ServerMessage},
+    tree::{read_cbor, read_json},
+};
 
 use super::{
     Connection,
@@ -178,10 +181,8 @@ fn lost(client: &Client) -> Ended {
 
 fn receive(client: &Client, message: &Message) {
     let decoded = match message {
-        Message::Bytes(bytes) => {
-            ciborium::from_reader::<ServerMessage, _>(bytes.as_slice()).map_err(|error| error.to_string())
-        }
-        Message::Text(text) => serde_json::from_str(text).map_err(|error| error.to_string()),
+        Message::Bytes(bytes) => read_cbor::<ServerMessage>(bytes),
+        Message::Text(text) => read_json(text),
     };
     match decoded {
         Ok(message) => client.receive(message),

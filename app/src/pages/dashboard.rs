@@ -17,6 +17,7 @@ use crate::{
     panels::{PanelView, PanelsContext, Viewport},
     platform::{self, FetchError},
     shell::{ConnectionIndicator, Icon, Page, TopBar},
+    view::view,
 };
 
 /// Dashboards that this page has seen, by uid: going back needs no question.
@@ -63,17 +64,15 @@ pub(crate) fn DashboardPage() -> impl IntoView {
         uid
     });
     move || match loading.get() {
-        Loading::Here(dashboard) => view! { <Panels dashboard /> }.into_any(),
+        Loading::Here(dashboard) => view! { <Panels dashboard /> },
         Loading::Waiting => view! {
             <TopBar title="Loading" />
             <main id="main" class="content" tabindex="-1" aria-busy="true"></main>
-        }
-        .into_any(),
+        },
         Loading::Failed(message) => view! {
             <TopBar title="Not found" />
             <main id="main" class="content" tabindex="-1"><Missing message /></main>
-        }
-        .into_any(),
+        },
     }
 }
 
@@ -123,9 +122,9 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     });
     let panels = panels.collect_view();
     let bar = if kiosk.get_untracked() {
-        view! { <KioskBar title=title.clone() dashboard=dashboard.uid.clone() /> }.into_any()
+        view! { <KioskBar title=title.clone() dashboard=dashboard.uid.clone() /> }
     } else {
-        view! { <TopBar title=title.clone() dashboard=dashboard.uid.clone() /> }.into_any()
+        view! { <TopBar title=title.clone() dashboard=dashboard.uid.clone() /> }
     };
     view! {
         {bar}
@@ -141,7 +140,6 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
             </p>
         </main>
     }
-    .into_any()
 }
 
 /// What is left of the chrome on a wall: the name, the time, and whether it is live.
@@ -168,7 +166,6 @@ fn KioskBar(title: String, dashboard: String) -> impl IntoView {
             <span class="kiosk-time">{move || page.clock.time(page.clock.now_ms.get())}</span>
         </header>
     }
-    .into_any()
 }
 
 /// What charts show of time: the URL's range; one that ends now ends where the newest evaluation does.

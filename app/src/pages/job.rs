@@ -13,6 +13,7 @@ use crate::{
     live::FeedData,
     platform::{self, FetchError},
     shell::{Page, TopBar},
+    view::view,
 };
 
 /// Where getting the job stands.
@@ -65,13 +66,12 @@ pub(crate) fn JobPage() -> impl IntoView {
         <TopBar title up="/jobs" />
         <main id="main" class="content narrow" tabindex="-1">
             {move || match found.get() {
-                Ok(true) => view! { <Detail lookup key=key.get() /> }.into_any(),
-                Ok(false) => view! { <p class="notice" aria-busy="true">"Looking for the job"</p> }.into_any(),
-                Err(message) => view! { <Missing message /> }.into_any(),
+                Ok(true) => view! { <Detail lookup key=key.get() /> },
+                Ok(false) => view! { <p class="notice" aria-busy="true">"Looking for the job"</p> },
+                Err(message) => view! { <Missing message /> },
             }}
         </main>
     }
-    .into_any()
 }
 
 fn first_lookup(page: Page, key: &Key) -> Lookup {
@@ -163,7 +163,6 @@ fn Detail(lookup: RwSignal<Lookup>, key: Key) -> impl IntoView {
             }}
         </section>
     }
-    .into_any()
 }
 
 /// The status as word and shape.
@@ -192,9 +191,9 @@ fn Progress(job: Job) -> impl IntoView {
     let running = job.status == JobStatus::Running;
     let bar = match percent {
         Some(percent) => {
-            view! { <progress max="100" value=format!("{percent:.2}") aria-label="Progress"></progress> }.into_any()
+            view! { <progress max="100" value=format!("{percent:.2}") aria-label="Progress"></progress> }
         }
-        None if running => view! { <progress max="100" aria-label="Progress"></progress> }.into_any(),
+        None if running => view! { <progress max="100" aria-label="Progress"></progress> },
         None => ().into_any(),
     };
     view! {
@@ -208,7 +207,6 @@ fn Progress(job: Job) -> impl IntoView {
             </div>
         </div>
     }
-    .into_any()
 }
 
 /// A count of bytes as a float: exact up to 9 PB, and close enough beyond.
@@ -257,10 +255,10 @@ fn facts(facts: Vec<(&'static str, Option<String>)>) -> impl IntoView {
 fn Log(entries: Vec<JobLogEntry>, error: Option<String>) -> impl IntoView {
     let page = Page::get();
     if let Some(error) = error {
-        return view! { <p class="quiet-words">{format!("The log cannot be had: {error}")}</p> }.into_any();
+        return view! { <p class="quiet-words">{format!("The log cannot be had: {error}")}</p> };
     }
     if entries.is_empty() {
-        return view! { <p class="quiet-words">"The daemon has no log entries for this job."</p> }.into_any();
+        return view! { <p class="quiet-words">"The daemon has no log entries for this job."</p> };
     }
     let rows = entries.into_iter().map(|entry| {
         let at = move || entry.timestamp.map_or_else(String::new, |at_ms| page.clock.date_time(at_ms));
@@ -272,7 +270,7 @@ fn Log(entries: Vec<JobLogEntry>, error: Option<String>) -> impl IntoView {
             </li>
         }
     });
-    view! { <ol class="log">{rows.collect_view()}</ol> }.into_any()
+    view! { <ol class="log">{rows.collect_view()}</ol> }
 }
 
 const CANCEL_DIALOG: &str = "cancel-job";
@@ -327,7 +325,6 @@ fn Cancel(job: Memo<Option<Job>>, key: Key) -> impl IntoView {
             </div>
         </dialog>
     }
-    .into_any()
 }
 
 /// The daemon's answer in words.
@@ -337,7 +334,7 @@ fn answer_words(body: &str) -> String {
         cancelled: bool,
         message: String,
     }
-    match serde_json::from_str(body) {
+    match model::tree::read_json(body) {
         Ok(Answer { cancelled: true, message }) => message,
         Ok(Answer { cancelled: false, message }) => format!("Not cancelled: {message}"),
         Err(_) => "The server took the request, but its answer cannot be read.".to_owned(),

@@ -1,5 +1,6 @@
 //! The page for a URL that names nothing.
 
+use crate::view::view;
 use leptos::prelude::*;
 
 use crate::shell::{Page, TopBar};
@@ -13,7 +14,6 @@ pub(crate) fn NotFoundPage() -> impl IntoView {
             <Missing message="There is no page at this address." />
         </main>
     }
-    .into_any()
 }
 
 /// A notice with the way to the dashboards.
@@ -33,5 +33,4 @@ pub(crate) fn Missing(
             </ul>
         </div>
     }
-    .into_any()
 }

@@ -1,5 +1,6 @@
 //! What this session and this server are.
 
+use crate::view::view;
 use leptos::prelude::*;
 
 use crate::shell::{Page, TopBar};
@@ -59,5 +60,4 @@ pub(crate) fn SettingsPage() -> impl IntoView {
             </section>
         </main>
     }
-    .into_any()
 }

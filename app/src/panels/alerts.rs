@@ -1,5 +1,6 @@
 //! Alerts that fire or are about to.
 
+use crate::view::view;
 use chart::palette::Ink;
 use leptos::prelude::*;
 use model::{
@@ -22,7 +23,7 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
             _ => AlertList::default(),
         })
     });
-    view! { <div class="look">{move || list.with(|list| list_view(list, now_ms))}</div> }.into_any()
+    view! { <div class="look">{move || list.with(|list| list_view(list, now_ms))}</div> }
 }
 
 fn list_view(list: &AlertList, now_ms: Signal<i64>) -> AnyView {
@@ -35,7 +36,7 @@ fn list_view(list: &AlertList, now_ms: Signal<i64>) -> AnyView {
         return message_view("calm", "All quiet", "No alert is pending or firing.".to_owned(), String::new());
     }
     let items = shown.into_iter().map(|alert| item(alert, now_ms)).collect_view();
-    view! { <ul class="alerts" tabindex="0" aria-label="Alerts">{items}</ul> }.into_any()
+    view! { <ul class="alerts" tabindex="0" aria-label="Alerts">{items}</ul> }
 }
 
 fn item(alert: &Alert, now_ms: Signal<i64>) -> AnyView {
@@ -68,7 +69,6 @@ fn item(alert: &Alert, now_ms: Signal<i64>) -> AnyView {
             <span class="alert-labels">{labels.join("  ")}</span>
         </li>
     }
-    .into_any()
 }
 
 fn look_of(alert: &Alert) -> (Color, &'static str) {

@@ -1,5 +1,6 @@
 //! One number on an arc from the panel's `min` to its `max`, with the zones of its thresholds.
 
+use crate::view::view;
 use chart::{
     palette::{Ink, threshold_color},
     round::{Zone, gauge},
@@ -45,7 +46,6 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
             </div>
         </div>
     }
-    .into_any()
 }
 
 fn bounds(panel: &Panel) -> (f64, f64) {

@@ -1,5 +1,6 @@
 //! Buckets over time, shaded by how many values fell into each.
 
+use crate::view::view;
 use chart::{
     heatmap::{Bucket, Heatmap},
     palette::Ink,
@@ -48,13 +49,12 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
             </div>
         </div>
     }
-    .into_any()
 }
 
 /// A picture from the server.
 #[cfg(not(feature = "browser"))]
 fn picture(heatmap: Memo<Heatmap>) -> AnyView {
-    view! { <div class="plot-layers" inner_html=move || heatmap.with(Heatmap::svg)></div> }.into_any()
+    view! { <div class="plot-layers" inner_html=move || heatmap.with(Heatmap::svg)></div> }
 }
 
 /// A canvas in the browser: a rectangle a run of cells.
@@ -95,7 +95,6 @@ fn picture(heatmap: Memo<Heatmap>) -> AnyView {
             <canvas node_ref=canvas></canvas>
         </div>
     }
-    .into_any()
 }
 
 fn unit(panel: &Panel) -> Unit {

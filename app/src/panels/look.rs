@@ -1,5 +1,6 @@
 //! The four looks of a panel that shows queries: loading, empty, stale, failed. And the fifth, which is data.
 
+use crate::view::view;
 use leptos::prelude::*;
 use model::{
     dashboard::{Panel, PanelKind},
@@ -107,7 +108,6 @@ pub(super) fn with_look(
             <div class="badges">{notice_badge(data)} {stale_badge(stale)}</div>
         </div>
     }
-    .into_any()
 }
 
 /// Shows the `body` of a panel with a feed of its own, marked while the feed is not current.
@@ -119,7 +119,6 @@ pub(super) fn with_mark(stale: Signal<Option<Staleness>>, body: AnyView) -> AnyV
             <div class="badges">{stale_badge(stale)}</div>
         </div>
     }
-    .into_any()
 }
 
 /// The look of a panel that waits for its first data.
@@ -131,7 +130,6 @@ pub(super) fn loading_view(kind: PanelKind) -> AnyView {
             <span class="message-title">"Loading"</span>
         </div>
     }
-    .into_any()
 }
 
 /// A look with words: `title`, what is the matter, and what to do.
@@ -149,7 +147,6 @@ pub(super) fn message_view(look: &'static str, title: &'static str, text: String
             <span class="message-advice">{advice}</span>
         </div>
     }
-    .into_any()
 }
 
 /// What to do about a failed query.

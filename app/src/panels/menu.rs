@@ -1,5 +1,6 @@
 //! The menu of a panel: full screen, its queries, its data as CSV, a link to it.
 
+use crate::view::view;
 use leptos::{ev::FocusEvent, prelude::*};
 use model::{
     dashboard::Panel,
@@ -72,7 +73,6 @@ pub(super) fn panel_menu(panel: StoredValue<Panel>, data: Signal<PanelData>, liv
             </div>
         </details>
     }
-    .into_any()
 }
 
 /// The queries as they were sent, where the source has other names for what they ask for.

@@ -1,5 +1,6 @@
 //! Values of series beside each other: as shares of a donut, or as bars.
 
+use crate::view::view;
 use chart::{palette::Ink, round::donut};
 use leptos::prelude::*;
 use model::{dashboard::Panel, panel::PanelData, unit::Unit};
@@ -53,7 +54,6 @@ pub(super) fn pie(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView
             <ul class="pie-list">{move || parts.with(|parts| pie_list(parts))}</ul>
         </div>
     }
-    .into_any()
 }
 
 fn pie_list(parts: &[Part]) -> impl IntoView + use<> {
@@ -78,7 +78,6 @@ fn pie_list(parts: &[Part]) -> impl IntoView + use<> {
 pub(super) fn bars(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
     let parts = Memo::new(move |_| data.with(|data| panel.with_value(|panel| parts(panel, data))));
     view! { <ul class="bars">{move || parts.with(|parts| panel.with_value(|panel| bar_list(panel, parts)))}</ul> }
-        .into_any()
 }
 
 fn bar_list(panel: &Panel, parts: &[Part]) -> impl IntoView + use<> {

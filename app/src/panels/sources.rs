@@ -1,5 +1,6 @@
 //! Where data comes from, and in what state each source is.
 
+use crate::view::view;
 use chart::palette::Ink;
 use leptos::prelude::*;
 use model::{
@@ -25,7 +26,6 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
             })}
         </div>
     }
-    .into_any()
 }
 
 fn table(sources: &[UpstreamStatus], systems: &[SystemMetrics], now_ms: Signal<i64>) -> AnyView {
@@ -52,7 +52,6 @@ fn table(sources: &[UpstreamStatus], systems: &[SystemMetrics], now_ms: Signal<i
             </table>
         </div>
     }
-    .into_any()
 }
 
 fn row(source: &UpstreamStatus, system: Option<&SystemMetrics>, now_ms: Signal<i64>) -> AnyView {
@@ -86,7 +85,6 @@ fn row(source: &UpstreamStatus, system: Option<&SystemMetrics>, now_ms: Signal<i
             <td>{what} {source.error.clone().map(|error| view! { <span class="source-error">{error}</span> })}</td>
         </tr>
     }
-    .into_any()
 }
 
 fn kind_name(kind: UpstreamKind) -> &'static str {

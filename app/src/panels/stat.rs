@@ -1,5 +1,6 @@
 //! One number, large enough to be read across a room, over its recent course.
 
+use crate::view::view;
 use chart::plot::sparkline;
 use leptos::prelude::*;
 use model::{dashboard::Panel, panel::PanelData};
@@ -47,7 +48,6 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
             </div>
         </div>
     }
-    .into_any()
 }
 
 fn number_view(index: usize, named: bool, numbers: Memo<Vec<Number>>) -> AnyView {
@@ -64,7 +64,6 @@ fn number_view(index: usize, named: bool, numbers: Memo<Vec<Number>>) -> AnyView
             {named.then(|| view! { <span class="stat-name">{move || number.get().map(|number| number.name)}</span> })}
         </div>
     }
-    .into_any()
 }
 
 /// The digits of a written value, and what follows them.

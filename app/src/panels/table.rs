@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
 };
 
+use crate::view::view;
 use leptos::prelude::*;
 use model::{
     dashboard::{Panel, Query},
@@ -72,7 +73,6 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
             }}
         </div>
     }
-    .into_any()
 }
 
 fn head_cell(order: RwSignal<Option<Order>>, column: usize, name: String, is_label: bool) -> AnyView {
@@ -99,7 +99,6 @@ fn head_cell(order: RwSignal<Option<Order>>, column: usize, name: String, is_lab
             </button>
         </th>
     }
-    .into_any()
 }
 
 fn row_view(row: &Row) -> AnyView {
@@ -110,11 +109,10 @@ fn row_view(row: &Row) -> AnyView {
                 {written.text.clone()} <i class=mark(written.meaning) aria-hidden="true"></i>
                 <span class="sr-only">{written.meaning}</span>
             </td>
-        }
-        .into_any(),
-        None => view! { <td class="is-number is-absent" aria-label="no data">{ABSENT}</td> }.into_any(),
+        },
+        None => view! { <td class="is-number is-absent" aria-label="no data">{ABSENT}</td> },
     });
-    view! { <tr>{names} {cells.collect_view()}</tr> }.into_any()
+    view! { <tr>{names} {cells.collect_view()}</tr> }
 }
 
 fn column_name(query: &Query) -> String {

@@ -1,5 +1,6 @@
 //! What the server's pictures hold.
 
+use crate::view::view;
 use leptos::prelude::*;
 use model::{
     dashboard::Panel,

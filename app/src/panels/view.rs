@@ -1,5 +1,6 @@
 //! The frame of a panel: its heading, its menu, and its body, first as a picture and then live.
 
+use crate::view::view;
 use leptos::prelude::*;
 use model::{
     dashboard::{Panel, PanelKind},
@@ -53,9 +54,9 @@ pub fn PanelView(
             <div class="panel-body">
                 {move || {
                     if live.get() {
-                        view! { <div class="panel-live">{body(panel, data, stale)}</div> }.into_any()
+                        view! { <div class="panel-live">{body(panel, data, stale)}</div> }
                     } else {
-                        view! { <div class="panel-picture" inner_html=picture.get_value()></div> }.into_any()
+                        view! { <div class="panel-picture" inner_html=picture.get_value()></div> }
                     }
                 }}
             </div>
@@ -74,7 +75,6 @@ fn describe(id: &str, description: String) -> AnyView {
             <span class="tip" role="tooltip" id=tip>{description}</span>
         </span>
     }
-    .into_any()
 }
 
 /// The server's picture of the body.

@@ -4,6 +4,7 @@ use std::{future::Future, time::Duration};
 
 use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
+use model::tree::read_json;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 
@@ -80,7 +81,7 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
 
 pub(crate) async fn get_json<T: DeserializeOwned>(url: &str) -> Result<T, FetchError> {
     let body = body(Request::get(url).header("Accept", "application/json").send().await).await?;
-    serde_json::from_str(&body).map_err(|error| FetchError::Failed(format!("the answer cannot be read: {error}")))
+    read_json(&body).map_err(|error| FetchError::Failed(format!("the answer cannot be read: {error}")))
 }
 
 /// Posts nothing to `url`; the body of the answer.

@@ -24,26 +24,17 @@ pub(crate) enum FetchError {
 /// The error envelope of our API, and of Prometheus' API.
 #[cfg(any(feature = "browser", test))]
 mod envelope {
-    use serde::Deserialize;
-
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Envelope {
-        Ours { error: Detail },
-        Prometheus { error: String },
-    }
-
-    #[derive(Deserialize)]
-    struct Detail {
-        message: String,
-    }
+    use model::tree::{Tree, read_json};
 
     /// The message inside an answer that is not a success.
     pub(super) fn message(status: u16, body: &str) -> String {
-        match serde_json::from_str(body) {
-            Ok(Envelope::Ours { error: Detail { message } } | Envelope::Prometheus { error: message }) => message,
-            Err(_) => format!("the server answered with status {status}"),
-        }
+        let member = |tree: &Tree, name: &str| {
+            let mut members = tree.as_map()?.iter();
+            members.find(|(key, _)| key.as_text() == Some(name)).map(|(_, value)| value.clone())
+        };
+        let error = read_json::<Tree>(body).ok().and_then(|envelope| member(&envelope, "error"));
+        let said = error.and_then(|error| member(&error, "message").unwrap_or(error).into_text().ok());
+        said.unwrap_or_else(|| format!("the server answered with status {status}"))
     }
 
     #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The icons: strokes on a grid of 16, in the colour of the text around them. Always beside or instead of a word that is
 //! there for a screen reader, so that they themselves are hidden from it.
 
+use crate::view::view;
 use leptos::prelude::*;
 
 /// What an icon means.

@@ -32,6 +32,7 @@ use crate::{
     pages::{DashboardPage, JobPage, Library, NotFoundPage, SettingsPage},
     payload::{Evaluated, Payload},
     platform,
+    view::view,
 };
 
 /// What every component of a page may ask for.
@@ -99,7 +100,6 @@ pub fn App(
             <Frame payload />
         </Router>
     }
-    .into_any()
 }
 
 #[component]
@@ -158,7 +158,6 @@ fn Frame(payload: Payload) -> impl IntoView {
             </div>
         </div>
     }
-    .into_any()
 }
 
 /// The time of the newest evaluation in `data`.

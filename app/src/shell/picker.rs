@@ -1,5 +1,6 @@
 //! Time range and refresh of a page. Menus of links, so that they work without scripts too.
 
+use crate::view::view;
 use leptos::{ev::SubmitEvent, prelude::*};
 use leptos_router::{NavigateOptions, hooks::use_navigate};
 use model::{
@@ -40,7 +41,6 @@ pub(crate) fn RangePicker() -> impl IntoView {
             </div>
         </details>
     }
-    .into_any()
 }
 
 /// Two times of one's own. Without scripts the form's fields are the URL's, read as UTC.
@@ -86,7 +86,6 @@ fn CustomRange() -> impl IntoView {
             <button type="submit" class="button primary">"Apply"</button>
         </form>
     }
-    .into_any()
 }
 
 /// How the page renews itself.
@@ -116,7 +115,6 @@ pub(crate) fn RefreshPicker() -> impl IntoView {
             </div>
         </details>
     }
-    .into_any()
 }
 
 /// The range in words: `Last 6 hours`, or from when to when.

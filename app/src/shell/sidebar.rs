@@ -1,5 +1,6 @@
 //! The way between dashboards: a column at the left, a bar at the bottom of a phone.
 
+use crate::view::view;
 use leptos::prelude::*;
 use model::page::DashboardLink;
 
@@ -19,7 +20,6 @@ pub(crate) fn Sidebar() -> impl IntoView {
             <ul class="sidebar-links">{links}</ul>
         </nav>
     }
-    .into_any()
 }
 
 fn entry(page: Page, link: &DashboardLink) -> impl IntoView + use<> {

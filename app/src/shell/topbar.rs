@@ -1,5 +1,6 @@
 //! The bar above a page: what it is, its time range and refresh, how it is connected, and whose session it is.
 
+use crate::view::view;
 use leptos::prelude::*;
 use model::page::Session;
 
@@ -52,7 +53,6 @@ pub(crate) fn TopBar(
             </div>
         </header>
     }
-    .into_any()
 }
 
 /// How the page is connected, in words.
@@ -68,7 +68,6 @@ pub(crate) fn ConnectionIndicator() -> impl IntoView {
             <span class="sr-only" role="status">{move || connection.get().name()}</span>
         </div>
     }
-    .into_any()
 }
 
 /// From system to light to dark and around.
@@ -100,7 +99,6 @@ fn ThemeSwitch() -> impl IntoView {
             <span class="sr-only">{name}</span>
         </button>
     }
-    .into_any()
 }
 
 /// Who is logged in, and the way out.
@@ -132,5 +130,4 @@ fn UserMenu(session: Session) -> impl IntoView {
             </div>
         </details>
     }
-    .into_any()
 }

@@ -119,10 +119,12 @@ mod column {
     use std::{fmt, marker::PhantomData};
 
     use serde::{
-        Deserializer, Serializer,
+        Deserialize, Deserializer, Serializer,
         de::{Error, SeqAccess, Visitor},
         ser::SerializeSeq,
     };
+
+    use crate::tree::Tree;
 
     /// An 8-byte number of a column.
     pub(super) trait Cell: Copy {
@@ -133,12 +135,21 @@ mod column {
     }
 
     /// A cell of a column in a text format.
-    #[derive(serde::Deserialize)]
-    #[serde(untagged)]
     pub(super) enum TextCell {
         Integer(i64),
         Float(f64),
         Word(String),
+    }
+
+    impl<'de> Deserialize<'de> for TextCell {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            match Tree::deserialize(deserializer)? {
+                Tree::Integer(integer) => integer.try_into().map(TextCell::Integer).map_err(D::Error::custom),
+                Tree::Float(float) => Ok(TextCell::Float(float)),
+                Tree::Text(word) => Ok(TextCell::Word(word)),
+                _ => Err(D::Error::custom("a column holds numbers or their names")),
+            }
+        }
     }
 
     impl Cell for i64 {
@@ -236,7 +247,7 @@ mod column {
             }
         }
 
-        // `deserialize_any`: an internally tagged message is buffered by serde, which forgets whether the format is a text one.
+        // `deserialize_any`: a message is read through a tree, which forgets whether the format was a text one.
         deserializer.deserialize_any(ColumnVisitor(PhantomData))
     }
 }

@@ -13,5 +13,6 @@ pub mod panel;
 pub mod range;
 pub mod role;
 pub mod system;
+pub mod tree;
 pub mod unit;
 pub mod upstream;

@@ -2,6 +2,8 @@
 //!
 //! `docs/protocol.md` is the description for other clients. Add fields and variants; never change their meaning.
 
+mod read;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -97,9 +99,9 @@ pub enum ClientMessage {
     },
 }
 
-/// A message to the browser. `D` is the data of a snapshot or delta, `E` an event.
+/// A message to the browser.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "lowercase")]
+#[serde(tag = "type", rename_all = "lowercase", try_from = "crate::tree::Tree")]
 pub enum ServerMessage {
     /// The first message.
     Hello {
@@ -165,7 +167,7 @@ pub enum ServerMessage {
 }
 
 /// The whole state of a subscription, by topic.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum SnapshotData {
     /// Topic `query`.
@@ -190,7 +192,7 @@ pub enum SnapshotData {
 }
 
 /// Events by name. The names are the documents'.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "event", content = "data")]
 pub enum Event {
     /// A job moved on; at most once a second for each.

@@ -3,6 +3,7 @@
 pub(in crate::panels) mod order;
 mod row;
 
+use crate::view::view;
 use leptos::{
     ev::Event,
     html::Div,
@@ -107,7 +108,6 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
             </div>
         </div>
     }
-    .into_any()
 }
 
 fn jobs(data: &PanelData) -> &[Job] {
@@ -166,7 +166,6 @@ fn filters(data: Signal<PanelData>, choice: RwSignal<Choice>, window: Memo<Windo
             <span class="filters-count" role="status">{count}</span>
         </div>
     }
-    .into_any()
 }
 
 fn head_cell(column: Column, choice: RwSignal<Choice>) -> AnyView {
@@ -197,7 +196,6 @@ fn head_cell(column: Column, choice: RwSignal<Choice>) -> AnyView {
             </button>
         </th>
     }
-    .into_any()
 }
 
 /// A column's first click sorts by it, the second turns it around, the third goes back to what is under way first.

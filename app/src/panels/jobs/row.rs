@@ -1,5 +1,6 @@
 //! One job as a row.
 
+use crate::view::view;
 use chart::palette::Ink;
 use leptos::prelude::*;
 use model::{
@@ -47,7 +48,6 @@ pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>) -> AnyView {
             <td class=Column::Elapsed.class()>{move || elapsed().unwrap_or_else(|| ABSENT.to_owned())}</td>
         </tr>
     }
-    .into_any()
 }
 
 /// The word, the shape and the colour of a job's state.
@@ -137,7 +137,6 @@ fn progress_bar(percent: Option<f64>, status: JobStatus, bytes: String) -> AnyVi
                     <span class="progress-text">{format!("{}%", percent.floor())}</span>
                 </span>
             }
-            .into_any()
         }
         (None, JobStatus::Running) => view! {
             <span class=class title=bytes>
@@ -146,9 +145,8 @@ fn progress_bar(percent: Option<f64>, status: JobStatus, bytes: String) -> AnyVi
                 </span>
                 <span class="progress-text">{ABSENT}</span>
             </span>
-        }
-        .into_any(),
-        (None, _) => view! { <span class="progress-text">{ABSENT}</span> }.into_any(),
+        },
+        (None, _) => view! { <span class="progress-text">{ABSENT}</span> },
     }
 }
 

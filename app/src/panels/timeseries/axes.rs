@@ -1,5 +1,6 @@
 //! The axes of a chart: text of the page, placed by percentages of the plot box.
 
+use crate::view::view;
 use chart::{
     palette::Ink,
     scale::{TimeTick, ValueScale, time_ticks},
@@ -32,7 +33,6 @@ pub(super) fn frame(scale: Memo<ValueScale>, chart: Chart, label: String, plot: 
             <div class="axis-x" aria-hidden="true">{time_labels(chart.panel, chart.viewport)}</div>
         </div>
     }
-    .into_any()
 }
 
 /// The values of the series that are shown, at a time.

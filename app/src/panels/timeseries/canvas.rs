@@ -3,6 +3,7 @@
 //! The series layer is moved to the left by whole pixels when only new points came, and only these are drawn; it is drawn
 //! anew when anything else changed, and now and then all the same, so that the seams between pieces do not add up.
 
+use crate::view::view;
 use chart::{
     palette::Ink,
     plot::{BAND_FILL, MARK_FILL, Pixels, TimePlot, TimeSpan},
@@ -77,7 +78,6 @@ pub(super) fn layers(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
             <canvas node_ref=front></canvas>
         </div>
     }
-    .into_any()
 }
 
 /// Grid and thresholds: a few lines, drawn anew each time.

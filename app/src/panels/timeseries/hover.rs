@@ -1,5 +1,6 @@
 //! The hover line: one time for all charts of a page, with every value at it.
 
+use crate::view::view;
 use leptos::{
     ev::{KeyboardEvent, PointerEvent},
     html::Div,
@@ -81,7 +82,6 @@ pub(in crate::panels) fn plot_box(
             {move || if focused.get() { reading.get().map(|reading| spoken(&reading)) } else { None }}
         </div>
     }
-    .into_any()
 }
 
 fn reading(viewport: &Viewport, at_ms: i64, mut lines: Vec<Line>) -> Option<Reading> {
@@ -118,7 +118,6 @@ fn reading_view(reading: Reading) -> AnyView {
             </div>
         </div>
     }
-    .into_any()
 }
 
 fn spoken(reading: &Reading) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::view::view;
 use chart::palette::Ink;
 use leptos::{ev::MouseEvent, prelude::*};
 use model::{dashboard::Panel, panel::PanelData};
@@ -38,7 +39,6 @@ pub(super) fn legend(chart: Chart) -> AnyView {
             }}
         </div>
     }
-    .into_any()
 }
 
 fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyView {
@@ -69,7 +69,6 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyV
             <span class=move || format!("legend-value {}", newest.get().class)>{move || newest.get().text}</span>
         </button>
     }
-    .into_any()
 }
 
 fn drawn_by_default(entries: &[Entry]) -> BTreeSet<String> {

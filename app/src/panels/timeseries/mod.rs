@@ -10,6 +10,7 @@ mod legend;
 
 use std::collections::BTreeSet;
 
+use crate::view::view;
 use chart::{
     plot::{PlotOptions, TimePlot},
     scale::ValueScale,
@@ -95,14 +96,13 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
             {legend(chart)}
         </div>
     }
-    .into_any()
 }
 
 /// What fills the plot box: a picture from the server, canvases in the browser.
 #[cfg(not(feature = "browser"))]
 fn plot_box(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
     let svg = chart.with_plot(Some(scale.get()), |plot| plot.svg());
-    view! { <div class="plot-layers" inner_html=svg></div> }.into_any()
+    view! { <div class="plot-layers" inner_html=svg></div> }
 }
 
 #[cfg(feature = "browser")]
@@ -136,7 +136,7 @@ fn beside_view(numbers: &[(String, super::traces::Written)]) -> AnyView {
             </div>
         }
     });
-    view! { <div class="chart-beside">{numbers.collect_view()}</div> }.into_any()
+    view! { <div class="chart-beside">{numbers.collect_view()}</div> }
 }
 
 /// Unit of the values of a chart's axis.
