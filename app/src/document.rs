@@ -5,13 +5,12 @@
 use std::{collections::HashMap, fmt::Write};
 
 use leptos::prelude::*;
-use leptos_router::location::RequestUrl;
 use model::{job::JobDetail, page::Boot, panel::PanelData};
 
 use crate::{
     App,
     payload::{Evaluated, PAYLOAD_ELEMENT, Payload},
-    shell::{Refresh, page_title},
+    shell::{Refresh, RequestedUrl, page_title},
 };
 
 /// What the server knows when it answers with a page.
@@ -56,7 +55,7 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> String {
     // Each document has a reactive owner of its own, gone with all its signals when the string is there.
     let owner = Owner::new_root(None);
     let body = owner.with(|| {
-        provide_context(RequestUrl::new(path_and_query));
+        provide_context(RequestedUrl(path_and_query.to_owned()));
         provide_context(Evaluated(panels));
         App(crate::shell::AppProps { payload }).to_html()
     });

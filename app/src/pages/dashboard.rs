@@ -3,11 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
-use model::{
-    dashboard::Dashboard,
-    page::{Boot, DashboardLink},
-};
+use model::{dashboard::Dashboard, page::Boot};
 
 use super::{
     not_found::Missing,
@@ -40,28 +36,15 @@ enum Loading {
     Failed(String),
 }
 
-/// The dashboard that the URL names.
+/// The dashboard with that uid.
 #[component]
-pub(crate) fn DashboardPage() -> impl IntoView {
-    let page = Page::get();
+pub(crate) fn DashboardPage(uid: String) -> impl IntoView {
     let library: Library = expect_context();
-    // A route with a uid in it stays when the uid changes; the others end with their path.
-    let (params, path) = (use_params_map(), page.url.path.get_untracked());
-    let uid = Memo::new(move |_| {
-        let named = params.with(|params| params.get_str("uid").map(str::to_owned));
-        named.or_else(|| uid_at(&path, &page.boot().dashboards))
-    });
-    let loading = RwSignal::new(uid.with_untracked(|uid| known(uid.as_deref())));
-    Effect::new(move |before: Option<Option<String>>| {
-        let uid = uid.get();
-        // What the page began with stands; a link within this route leads to another dashboard.
-        if before.is_some() {
-            loading.set(known(uid.as_deref()));
-        }
-        if let (Some(uid), true) = (&uid, matches!(*loading.read_untracked(), Loading::Waiting)) {
+    let loading = RwSignal::new(known(&uid));
+    Effect::new(move |_| {
+        if matches!(*loading.read_untracked(), Loading::Waiting) {
             platform::spawn(load(library, uid.clone(), loading));
         }
-        uid
     });
     move || match loading.get() {
         Loading::Here(dashboard) => view! { <Panels dashboard /> },
@@ -76,25 +59,18 @@ pub(crate) fn DashboardPage() -> impl IntoView {
     }
 }
 
-/// Uid of the dashboard with an address of its own at `path`.
-fn uid_at(path: &str, links: &[DashboardLink]) -> Option<String> {
-    links.iter().find(|link| link.path == path).map(|link| link.uid.clone())
-}
-
-fn known(uid: Option<&str>) -> Loading {
-    let none = || Loading::Failed("There is no dashboard at this address.".to_owned());
-    let Some(uid) = uid else { return none() };
+fn known(uid: &str) -> Loading {
     let library: Library = expect_context();
     match library.0.with_value(|library| library.get(uid).cloned()) {
         Some(dashboard) => Loading::Here(dashboard),
         // On the server and in a page that it just rendered, what is not there does not exist.
-        None if Page::get().is_first_view() => none(),
+        None if Page::get().is_first_view() => Loading::Failed("There is no dashboard at this address.".to_owned()),
         None => Loading::Waiting,
     }
 }
 
 async fn load(library: Library, uid: String, loading: RwSignal<Loading>) {
-    let answer = platform::get_json::<Dashboard>(&format!("/api/dashboards/{uid}")).await;
+    let answer = platform::get_json::<Dashboard>(&format!("/api/dashboards/{}", platform::encoded(&uid))).await;
     let now = match answer {
         Ok(dashboard) => {
             let dashboard = Arc::new(dashboard);

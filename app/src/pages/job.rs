@@ -1,7 +1,6 @@
 //! One job: where it stands, what it did, and for operators the way to cancel it.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 use model::{
     job::{Job, JobDetail, JobLogEntry, JobStatus},
     live::Topic,
@@ -24,36 +23,35 @@ enum Lookup {
     Failed(String),
 }
 
-/// Names the job of the URL.
+/// Names a job in a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Key {
-    daemon: String,
-    id: String,
+pub(crate) struct JobAddress {
+    /// Configured name of its daemon.
+    pub(crate) daemon: String,
+    /// The daemon's id.
+    pub(crate) id: String,
 }
 
-impl Key {
+impl JobAddress {
+    fn names(&self, job: &Job) -> bool {
+        job.id == self.id && job.daemon == self.daemon
+    }
+
     fn api_path(&self) -> String {
         format!("/api/jobs/{}/{}", platform::encoded(&self.daemon), platform::encoded(&self.id))
     }
 }
 
-/// The job that the URL names.
+/// The job at that address.
 #[component]
-pub(crate) fn JobPage() -> impl IntoView {
+pub(crate) fn JobPage(address: JobAddress) -> impl IntoView {
     let page = Page::get();
-    let params = use_params_map();
-    let key = Memo::new(move |_| {
-        params.with(|params| Key {
-            daemon: params.get_str("daemon").unwrap_or_default().to_owned(),
-            id: params.get_str("id").unwrap_or_default().to_owned(),
-        })
-    });
-    let lookup = RwSignal::new(first_lookup(page, &key.get_untracked()));
+    let lookup = RwSignal::new(first_lookup(page, &address));
     let job = Memo::new(move |_| match lookup.get() {
         Lookup::Found(detail) => Some(detail.job),
         Lookup::Waiting | Lookup::Failed(_) => None,
     });
-    follow(page, key, lookup);
+    follow(page, address.clone(), lookup);
 
     let title = Signal::derive(move || job.get().map_or_else(|| "Job".to_owned(), |job| job.name));
     // Rebuilt when a job is found or lost, not when it moves.
@@ -66,7 +64,7 @@ pub(crate) fn JobPage() -> impl IntoView {
         <TopBar title up="/jobs" />
         <main id="main" class="content narrow" tabindex="-1">
             {move || match found.get() {
-                Ok(true) => view! { <Detail lookup key=key.get() /> },
+                Ok(true) => view! { <Detail lookup address=address.clone() /> },
                 Ok(false) => view! { <p class="notice" aria-busy="true">"Looking for the job"</p> },
                 Err(message) => view! { <Missing message /> },
             }}
@@ -74,9 +72,9 @@ pub(crate) fn JobPage() -> impl IntoView {
     }
 }
 
-fn first_lookup(page: Page, key: &Key) -> Lookup {
+fn first_lookup(page: Page, address: &JobAddress) -> Lookup {
     let sent = page.payload.with_value(|payload| payload.job.clone());
-    match sent.filter(|detail| detail.job.daemon == key.daemon && detail.job.id == key.id) {
+    match sent.filter(|detail| address.names(&detail.job)) {
         Some(detail) => Lookup::Found(Box::new(detail)),
         None if page.is_first_view() => Lookup::Failed("No daemon has this job.".to_owned()),
         None => Lookup::Waiting,
@@ -84,12 +82,12 @@ fn first_lookup(page: Page, key: &Key) -> Lookup {
 }
 
 /// Keeps `lookup` current: the job from the live feed, the log by asking when the job's status changes.
-fn follow(page: Page, key: Memo<Key>, lookup: RwSignal<Lookup>) {
+fn follow(page: Page, address: JobAddress, lookup: RwSignal<Lookup>) {
     let feed = page.live.subscribe(Topic::Jobs);
+    let url = address.api_path();
     let live = Memo::new(move |_| {
-        let key = key.get();
         let FeedData::Jobs(jobs) = &feed.data else { return None };
-        jobs.with(|jobs| jobs.as_ref()?.iter().find(|job| job.id == key.id && job.daemon == key.daemon).cloned())
+        jobs.with(|jobs| jobs.as_ref()?.iter().find(|job| address.names(job)).cloned())
     });
     Effect::new(move |_| {
         let Some(job) = live.get() else { return };
@@ -101,19 +99,15 @@ fn follow(page: Page, key: Memo<Key>, lookup: RwSignal<Lookup>) {
     });
     let status = Memo::new(move |_| live.get().map(|job| (job.status, job.cancel_requested)));
     Effect::new(move |before: Option<()>| {
-        let key = key.get();
         let status = status.get();
         // What came with the page is current, also that there is nothing; a job that the feed does not have has no news.
-        let waiting = lookup.with_untracked(|lookup| match lookup {
-            Lookup::Waiting => true,
-            Lookup::Found(detail) => detail.job.id != key.id || detail.job.daemon != key.daemon,
-            Lookup::Failed(_) => false,
-        });
+        let waiting = lookup.with_untracked(|lookup| matches!(lookup, Lookup::Waiting));
         if !waiting && (before.is_none() || status.is_none()) {
             return;
         }
+        let url = url.clone();
         platform::spawn(async move {
-            let answer = match platform::get_json::<JobDetail>(&key.api_path()).await {
+            let answer = match platform::get_json::<JobDetail>(&url).await {
                 Ok(detail) => Lookup::Found(Box::new(detail)),
                 Err(FetchError::LoggedOut) => return platform::go_to_login(),
                 Err(FetchError::Failed(message)) => Lookup::Failed(message),
@@ -124,7 +118,7 @@ fn follow(page: Page, key: Memo<Key>, lookup: RwSignal<Lookup>) {
 }
 
 #[component]
-fn Detail(lookup: RwSignal<Lookup>, key: Key) -> impl IntoView {
+fn Detail(lookup: RwSignal<Lookup>, address: JobAddress) -> impl IntoView {
     let page = Page::get();
     let detail = move || match lookup.get() {
         Lookup::Found(detail) => Some(*detail),
@@ -138,7 +132,7 @@ fn Detail(lookup: RwSignal<Lookup>, key: Key) -> impl IntoView {
             <div class="job-status-line">
                 {move || job.get().map(|job| view! { <StatusChip job /> })}
                 <span class="job-phase">{move || job.get().and_then(|job| job.phase)}</span>
-                {may_cancel.then(|| view! { <Cancel job key /> })}
+                {may_cancel.then(|| view! { <Cancel job address /> })}
             </div>
             {move || job.get().map(|job| view! { <Progress job /> })}
             {move || job.get().and_then(|job| job.error).map(|error| {
@@ -277,7 +271,7 @@ const CANCEL_DIALOG: &str = "cancel-job";
 
 /// The button, the question, and the daemon's answer.
 #[component]
-fn Cancel(job: Memo<Option<Job>>, key: Key) -> impl IntoView {
+fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
     let answer = RwSignal::new(None::<String>);
     let asking = RwSignal::new(false);
     let possible = move || {
@@ -287,7 +281,7 @@ fn Cancel(job: Memo<Option<Job>>, key: Key) -> impl IntoView {
         })
     };
     let confirm = move |_| {
-        let url = format!("{}/cancel", key.api_path());
+        let url = format!("{}/cancel", address.api_path());
         asking.set(true);
         platform::show_dialog(CANCEL_DIALOG, false);
         platform::spawn(async move {

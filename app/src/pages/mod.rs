@@ -7,6 +7,6 @@ mod panel_data;
 mod settings;
 
 pub(crate) use dashboard::{DashboardPage, Library};
-pub(crate) use job::JobPage;
+pub(crate) use job::{JobAddress, JobPage};
 pub(crate) use not_found::NotFoundPage;
 pub(crate) use settings::SettingsPage;

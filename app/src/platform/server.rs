@@ -41,6 +41,19 @@ pub(crate) fn go_to_login() {}
 
 pub(crate) fn show_dialog(_id: &str, _shown: bool) {}
 
+/// Path and query of the document.
+pub(crate) fn path_and_query() -> String {
+    "/".to_owned()
+}
+
+pub(crate) fn push_url(_href: &str) {}
+
+pub(crate) fn scroll_to_top() {}
+
+pub(crate) fn on_history_moved(_moved: impl Fn() + 'static) {}
+
+pub(crate) fn take_links(_take: impl Fn(&str, bool) -> bool + 'static) {}
+
 pub(crate) fn close_menus() {}
 
 pub(crate) fn close_menus_on_leave() {}

@@ -1,8 +1,10 @@
 //! What is around every page: navigation, router, clock, theme and the live connection.
 
 mod icons;
+mod location;
 mod picker;
 mod refresh;
+mod route;
 mod sidebar;
 mod topbar;
 mod view;
@@ -10,18 +12,18 @@ mod view;
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use leptos_router::{
-    components::{FlatRoutes, Route, Router},
-    path,
-};
 use model::{
     page::Boot,
     panel::{PanelData, QueryState},
 };
 
 pub(crate) use icons::Icon;
+use location::Location;
+#[cfg(feature = "ssr")]
+pub(crate) use location::RequestedUrl;
 pub(crate) use picker::{RangePicker, RefreshPicker};
 pub(crate) use refresh::Refresh;
+use route::Route;
 use sidebar::Sidebar;
 pub(crate) use topbar::{ConnectionIndicator, TopBar};
 use view::PageUrl;
@@ -46,6 +48,8 @@ pub(crate) struct Page {
     pub(crate) live: Live,
     /// What the URL says.
     pub(crate) url: PageUrl,
+    /// The URL.
+    pub(crate) location: Location,
     /// The chosen theme; `None` follows the system.
     pub(crate) theme: RwSignal<Option<String>>,
     /// Up to when queries have been evaluated, in milliseconds since the Unix epoch.
@@ -95,25 +99,18 @@ pub fn App(
     /// What it starts from.
     payload: Payload,
 ) -> impl IntoView {
-    view! {
-        <Router>
-            <Frame payload />
-        </Router>
-    }
-}
-
-#[component]
-fn Frame(payload: Payload) -> impl IntoView {
     // The first picture shows the server's time; the browser's own comes with the first tick.
     let clock = Clock::new(payload.boot.now_ms, payload.offset_min);
     let evaluated =
         use_context::<Evaluated>().and_then(|evaluated| evaluated.0.values().filter_map(evaluated_ms).max());
-    let url = PageUrl::follow(clock);
+    let location = Location::open();
+    let url = PageUrl::follow(location, clock);
     let page = Page {
         evaluated_ms: RwSignal::new(evaluated.unwrap_or(payload.boot.now_ms)),
         clock,
         live: Live::open(clock, &payload.boot.version, url.refresh.get_untracked() == Refresh::Paused),
         url,
+        location,
         theme: RwSignal::new(payload.boot.theme.clone()),
         // Without a session id of the server's run nothing was rendered: see `start`.
         first_view: StoredValue::new(!payload.boot.boot_id.is_empty()),
@@ -140,21 +137,22 @@ fn Frame(payload: Payload) -> impl IntoView {
     });
     Effect::new(move |_| platform::close_menus_on_leave());
 
+    let route_of = move |path: &str| Route::of(path, &page.boot().dashboards);
+    Effect::new(move |_| location.follow(route_of));
+    let route = Memo::new(move |_| location.path.with(|path| route_of(path)));
+
     let kiosk = page.url.kiosk();
     view! {
         <div class="app" data-kiosk=move || kiosk.get().then_some("")>
             <a class="skip-link" href="#main" rel="external">"Skip to the panels"</a>
             <Sidebar />
             <div class="page">
-                <FlatRoutes fallback=NotFoundPage>
-                    <Route path=path!("/") view=DashboardPage />
-                    <Route path=path!("/jobs") view=DashboardPage />
-                    <Route path=path!("/system") view=DashboardPage />
-                    <Route path=path!("/d/:uid") view=DashboardPage />
-                    <Route path=path!("/kiosk/:uid") view=DashboardPage />
-                    <Route path=path!("/jobs/:daemon/:id") view=JobPage />
-                    <Route path=path!("/settings") view=SettingsPage />
-                </FlatRoutes>
+                {move || match route.get() {
+                    Route::Dashboard(uid) => view! { <DashboardPage uid /> },
+                    Route::Job(address) => view! { <JobPage address /> },
+                    Route::Settings => view! { <SettingsPage /> },
+                    Route::Unknown => view! { <NotFoundPage /> },
+                }}
             </div>
         </div>
     }

@@ -2,7 +2,6 @@
 
 use crate::view::view;
 use leptos::{ev::SubmitEvent, prelude::*};
-use leptos_router::{NavigateOptions, hooks::use_navigate};
 use model::{
     civil::{Civil, zone_name},
     range::{DurationMs, Instant, TimeRange},
@@ -49,7 +48,6 @@ fn CustomRange() -> impl IntoView {
     let page = Page::get();
     let (from, to) = (NodeRef::<leptos::html::Input>::new(), NodeRef::<leptos::html::Input>::new());
     let error = RwSignal::new(None::<String>);
-    let navigate = use_navigate();
     let apply = move |event: SubmitEvent| {
         event.prevent_default();
         let read = |input: NodeRef<leptos::html::Input>| input.get_untracked().map(|input| input.value());
@@ -59,7 +57,7 @@ fn CustomRange() -> impl IntoView {
                 error.set(None);
                 platform::close_menus();
                 let href = page.url.link_with_range(TimeRange { from, to });
-                navigate(&href, NavigateOptions { scroll: false, ..NavigateOptions::default() });
+                page.location.go(&href, true);
             }
             (Some(_), Some(_)) => error.set(Some("Let the first time be earlier than the second.".to_owned())),
             _ => error.set(Some("Fill in both times.".to_owned())),

@@ -1,10 +1,9 @@
 //! What the URL says about the page: path, time range and refresh, and links that keep the rest of it.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_location;
 use model::range::TimeRange;
 
-use super::Refresh;
+use super::{Location, Refresh, route::parameter};
 use crate::clock::Clock;
 
 /// The page's URL in our words.
@@ -23,22 +22,24 @@ pub(crate) struct PageUrl {
 }
 
 impl PageUrl {
-    /// Follows the router's location.
-    pub(crate) fn follow(clock: Clock) -> Self {
-        let location = use_location();
-        let (path, query) = (location.pathname, location.query);
+    /// Follows `location`.
+    pub(crate) fn follow(location: Location, clock: Clock) -> Self {
+        let query = location.query;
         let parsed = Memo::new(move |_| {
             query.with(|query| {
-                let (from, to) = (query.get_str("from"), query.get_str("to"));
-                TimeRange::parse(from, to, clock.now_ms.get_untracked()).map_err(|error| error.to_string())
+                let (from, to) = (parameter(query, "from"), parameter(query, "to"));
+                TimeRange::parse(from.as_deref(), to.as_deref(), clock.now_ms.get_untracked())
+                    .map_err(|error| error.to_string())
             })
         });
         PageUrl {
-            path,
+            path: Memo::new(move |_| location.path.get()),
             range: Memo::new(move |_| parsed.get().unwrap_or_default()),
-            named: Memo::new(move |_| query.with(|query| query.get_str("from").or(query.get_str("to")).is_some())),
+            named: Memo::new(move |_| {
+                query.with(|query| parameter(query, "from").or(parameter(query, "to")).is_some())
+            }),
             range_error: Memo::new(move |_| parsed.get().err()),
-            refresh: Memo::new(move |_| query.with(|query| Refresh::parse(query.get_str("refresh")))),
+            refresh: Memo::new(move |_| query.with(|query| Refresh::parse(parameter(query, "refresh").as_deref()))),
         }
     }
 

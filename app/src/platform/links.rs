@@ -1,0 +1,58 @@
+//! The browser's history, and clicks on links.
+
+use leptos::{ev::MouseEvent, prelude::*};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Element, HtmlAnchorElement};
+
+/// Path and query of the document.
+pub(crate) fn path_and_query() -> String {
+    let location = window().location();
+    format!("{}{}", location.pathname().unwrap_or_default(), location.search().unwrap_or_default())
+}
+
+/// Adds `href` to the history as the address of this page.
+pub(crate) fn push_url(href: &str) {
+    if let Ok(history) = window().history() {
+        // A browser that refuses keeps the old address above the new page.
+        let _ = history.push_state_with_url(&JsValue::NULL, "", Some(href));
+    }
+}
+
+pub(crate) fn scroll_to_top() {
+    window().scroll_to_with_x_and_y(0.0, 0.0);
+}
+
+/// Calls `moved` when the user goes back or forth, until the calling effect is gone.
+pub(crate) fn on_history_moved(moved: impl Fn() + 'static) {
+    let listener = window_event_listener(leptos::ev::popstate, move |_| moved());
+    on_cleanup(move || listener.remove());
+}
+
+/// Offers each click on a link within this site to `take`, as path and query and whether the page shall stay where it is
+/// scrolled to. What `take` answers with false is left to the browser. Until the calling effect is gone.
+pub(crate) fn take_links(take: impl Fn(&str, bool) -> bool + 'static) {
+    let listener = window_event_listener(leptos::ev::click, move |event| {
+        let Some(link) = plain_click(&event) else { return };
+        let href = format!("{}{}", link.pathname(), link.search());
+        // A place within the page that is shown.
+        if !link.hash().is_empty() && href == path_and_query() {
+            return;
+        }
+        if take(&href, link.has_attribute("data-noscroll")) {
+            event.prevent_default();
+        }
+    });
+    on_cleanup(move || listener.remove());
+}
+
+/// The link within this site that was clicked, unless the click asks for something else than to follow it here.
+fn plain_click(event: &MouseEvent) -> Option<HtmlAnchorElement> {
+    let modified = event.ctrl_key() || event.meta_key() || event.shift_key() || event.alt_key();
+    if event.default_prevented() || event.button() != 0 || modified {
+        return None;
+    }
+    let clicked = event.target()?.dyn_into::<Element>().ok()?.closest("a[href]").ok()??;
+    let link = clicked.dyn_into::<HtmlAnchorElement>().ok()?;
+    let elsewhere = link.has_attribute("target") || link.has_attribute("download") || link.rel().contains("external");
+    (!elsewhere && link.origin() == window().location().origin().ok()?).then_some(link)
+}
