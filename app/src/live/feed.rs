@@ -1,12 +1,11 @@
 //! What a subscription holds: signals that the panels read and the connection writes.
 
-use std::cmp::Reverse;
-
 use leptos::prelude::*;
 use model::{
     job::{Job, JobStatus},
     live::{Alert, AlertList, AlertState, Event, JobProgress, SnapshotData, Topic},
     panel::{QueryState, Staleness},
+    sort::sort_by,
     system::SystemMetrics,
     upstream::UpstreamStatus,
 };
@@ -75,7 +74,7 @@ impl Feed {
         match (&self.data, snapshot) {
             (FeedData::Query(state), SnapshotData::Query(frame)) => state.set(QueryState::Ready { frame, stale: None }),
             (FeedData::Jobs(jobs), SnapshotData::Jobs { jobs: mut all }) => {
-                all.sort_by_key(|job| Reverse(job.created_at));
+                sort_by(&mut all, |one, other| other.created_at.cmp(&one.created_at));
                 jobs.set(Some(all));
             }
             (FeedData::Alerts(alerts), SnapshotData::Alerts(list)) => alerts.set(Some(list)),

@@ -6,6 +6,8 @@ use model::{
 };
 use serde::Deserialize;
 
+use crate::platform;
+
 /// What `/api/v1/query` and `/api/v1/query_range` answer.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Answer {
@@ -80,8 +82,7 @@ impl Answer {
 fn series(labels: Labels, points: Vec<Point>) -> Series {
     let mut series = Series { labels, ..Series::default() };
     for Point(seconds, value) in points {
-        // "NaN", "+Inf" and "-Inf" are numbers to `parse` as well.
-        if let Ok(value) = value.parse() {
+        if let Some(value) = platform::sample_value(&value) {
             series.timestamps.push(whole_ms(seconds));
             series.values.push(value);
         }

@@ -23,8 +23,11 @@ pub(crate) struct Library(StoredValue<BTreeMap<String, Arc<Dashboard>>>);
 impl Library {
     /// A library with the dashboard of the first page.
     pub(crate) fn of(boot: &Boot) -> Self {
-        let first = boot.dashboard.clone().map(|dashboard| (dashboard.uid.clone(), Arc::new(dashboard)));
-        Library(StoredValue::new(first.into_iter().collect()))
+        let mut library = BTreeMap::new();
+        if let Some(dashboard) = boot.dashboard.clone() {
+            library.insert(dashboard.uid.clone(), Arc::new(dashboard));
+        }
+        Library(StoredValue::new(library))
     }
 }
 
@@ -46,7 +49,7 @@ pub(crate) fn DashboardPage(uid: String) -> impl IntoView {
             platform::spawn(load(library, uid.clone(), loading));
         }
     });
-    move || match loading.get() {
+    view! { {move || match loading.get() {
         Loading::Here(dashboard) => view! { <Panels dashboard /> },
         Loading::Waiting => view! {
             <TopBar title="Loading" />
@@ -56,7 +59,7 @@ pub(crate) fn DashboardPage(uid: String) -> impl IntoView {
             <TopBar title="Not found" />
             <main id="main" class="content" tabindex="-1"><Missing message /></main>
         },
-    }
+    }} }
 }
 
 fn known(uid: &str) -> Loading {

@@ -258,7 +258,7 @@ fn Log(entries: Vec<JobLogEntry>, error: Option<String>) -> impl IntoView {
         let at = move || entry.timestamp.map_or_else(String::new, |at_ms| page.clock.date_time(at_ms));
         view! {
             <li data-level=entry.level.clone()>
-                <span class="log-time">{at}</span>
+                <span class="log-time">{move || at()}</span>
                 <span class="log-level">{entry.level.clone()}</span>
                 <span class="log-message">{entry.message}</span>
             </li>

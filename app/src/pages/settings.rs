@@ -44,7 +44,7 @@ pub(crate) fn SettingsPage() -> impl IntoView {
                 <h2>"This browser"</h2>
                 <dl class="facts">
                     <dt>"Theme"</dt>
-                    <dd>{theme}</dd>
+                    <dd>{move || theme()}</dd>
                     <dt>"Times"</dt>
                     <dd>{move || model::civil::zone_name(page.clock.offset_min.get())}</dd>
                     <dt>"Connection"</dt>

@@ -63,7 +63,7 @@ fn item(alert: &Alert, now_ms: Signal<i64>) -> AnyView {
             <span class="alert-name">{alert.name.clone()}</span>
             <span class="alert-state">
                 {state}
-                {since.map(|since| move || format!(", {}", unit::age(now_ms.get() - since)))}
+                {move || since.map(|since| format!(", {}", unit::age(now_ms.get() - since)))}
             </span>
             <span class="alert-summary">{alert.summary.clone()}</span>
             <span class="alert-labels">{labels.join("  ")}</span>

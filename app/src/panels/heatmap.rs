@@ -1,6 +1,6 @@
 //! Buckets over time, shaded by how many values fell into each.
 
-use crate::view::view;
+use crate::{platform, view::view};
 use chart::{
     heatmap::{Bucket, Heatmap},
     palette::Ink,
@@ -77,7 +77,7 @@ fn picture(heatmap: Memo<Heatmap>) -> AnyView {
         let Some(context) = prepare(&canvas, size) else { return };
         context.clear_rect(0.0, 0.0, size.width, size.height);
         let mut runs = heatmap.with(Heatmap::runs);
-        runs.sort_by_key(|run| run.shade);
+        model::sort::sort_by(&mut runs, |one, other| one.shade.cmp(&other.shade));
         let mut shade = None;
         for run in runs {
             if shade != Some(run.shade) {
@@ -106,7 +106,7 @@ fn heatmap(panel: &Panel, data: &PanelData, span: chart::plot::TimeSpan) -> Heat
     let buckets: Vec<Bucket<'_>> = shown
         .iter()
         .filter_map(|shown| {
-            let upper = shown.series.labels.get("le")?.parse().ok()?;
+            let upper = platform::sample_value(shown.series.labels.get("le")?)?;
             Some(Bucket { upper, timestamps: &shown.series.timestamps, values: &shown.series.values })
         })
         .collect();

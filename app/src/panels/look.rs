@@ -93,14 +93,14 @@ fn notices(data: &PanelData) -> Vec<String> {
 pub(super) fn with_look(
     panel: StoredValue<Panel>,
     data: Signal<PanelData>,
-    body: impl Fn() -> AnyView + Send + Sync + 'static,
+    body: fn(StoredValue<Panel>, Signal<PanelData>) -> AnyView,
 ) -> AnyView {
     let look = Memo::new(move |_| data.with(|data| panel.with_value(|panel| Look::of(panel, data))));
     let stale = Memo::new(move |_| data.with(staleness));
     view! {
         <div class="look" class:is-stale=move || stale.with(Option::is_some)>
             {move || match look.get() {
-                Look::Data => body(),
+                Look::Data => body(panel, data),
                 Look::Loading => loading_view(panel.with_value(|panel| panel.kind)),
                 Look::Empty(hint) => message_view("empty", "No data", "The series is absent.".to_owned(), hint),
                 Look::Failed(message) => message_view("failed", "Query failed", message.clone(), advice(&message)),
@@ -164,9 +164,9 @@ fn advice(message: &str) -> String {
     advice.to_owned()
 }
 
-fn stale_badge(stale: Memo<Option<Staleness>>) -> impl IntoView {
+fn stale_badge(stale: Memo<Option<Staleness>>) -> AnyView {
     let now_ms = PanelsContext::of_page().now_ms;
-    move || {
+    view! { {move || {
         stale.get().map(|stale| {
             let (since_ms, reason) = (stale.since_ms, stale.reason);
             let label = reason.clone();
@@ -177,12 +177,12 @@ fn stale_badge(stale: Memo<Option<Staleness>>) -> impl IntoView {
                 </span>
             }
         })
-    }
+    }} }
 }
 
-fn notice_badge(data: Signal<PanelData>) -> impl IntoView {
+fn notice_badge(data: Signal<PanelData>) -> AnyView {
     let notices = Memo::new(move |_| data.with(|data| if has_points(data) { notices(data) } else { Vec::new() }));
-    move || {
+    view! { {move || {
         let text = notices.with(|notices| notices.join("\n"));
         (!text.is_empty()).then(|| {
             let label = text.clone();
@@ -193,7 +193,7 @@ fn notice_badge(data: Signal<PanelData>) -> impl IntoView {
                 </span>
             }
         })
-    }
+    }} }
 }
 
 #[cfg(test)]

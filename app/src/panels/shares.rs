@@ -47,7 +47,7 @@ pub(super) fn pie(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView
             <div class="pie-picture">
                 <div class="pie-ring" inner_html=move || picture.get()></div>
                 <div class="pie-total">
-                    <span class="pie-sum">{sum}</span>
+                    <span class="pie-sum">{move || sum()}</span>
                     <span class="pie-caption">"total"</span>
                 </div>
             </div>

@@ -11,6 +11,7 @@ use model::{
     dashboard::{Panel, Query},
     frame::Labels,
     panel::{PanelData, QueryState},
+    sort::sort_by,
 };
 
 use super::traces::{ABSENT, Written, mark, write};
@@ -63,7 +64,7 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
         <div class="table-scroll" tabindex="0" role="group" aria-label=panel.with_value(|panel| panel.title.clone())>
             <table class="table">
                 <thead>
-                    <tr>{head}</tr>
+                    <tr>{move || head()}</tr>
                 </thead>
                 <tbody>{move || joined.with(|joined| joined.rows.iter().map(row_view).collect_view())}</tbody>
             </table>
@@ -95,7 +96,7 @@ fn head_cell(order: RwSignal<Option<Order>>, column: usize, name: String, is_lab
                 }
             >
                 {name}
-                <span aria-hidden="true" class="sort-arrow">{arrow}</span>
+                <span aria-hidden="true" class="sort-arrow">{move || arrow()}</span>
             </button>
         </th>
     }
@@ -156,7 +157,7 @@ fn join(panel: &Panel, data: &PanelData) -> Joined {
 fn sort(joined: &mut Joined, order: Order) {
     let labels = joined.labels.len();
     let number = |row: &Row| row.cells.get(order.column - labels).and_then(Option::as_ref).map(|cell| cell.0);
-    joined.rows.sort_by(|one, other| {
+    sort_by(&mut joined.rows, |one, other| {
         if order.column < labels {
             let ordering = one.names.get(order.column).cmp(&other.names.get(order.column));
             return if order.falling { ordering.reverse() } else { ordering };

@@ -95,13 +95,13 @@ fn picture(_panel: StoredValue<Panel>, _data: Signal<PanelData>, _stale: Signal<
 
 fn body(panel: StoredValue<Panel>, data: Signal<PanelData>, stale: Signal<Option<Staleness>>) -> AnyView {
     match panel.with_value(|panel| panel.kind) {
-        PanelKind::Stat => with_look(panel, data, move || stat::body(panel, data)),
-        PanelKind::Timeseries => with_look(panel, data, move || timeseries::body(panel, data)),
-        PanelKind::Gauge => with_look(panel, data, move || gauge::body(panel, data)),
-        PanelKind::Pie => with_look(panel, data, move || shares::pie(panel, data)),
-        PanelKind::Bars => with_look(panel, data, move || shares::bars(panel, data)),
-        PanelKind::Table => with_look(panel, data, move || table::body(panel, data)),
-        PanelKind::Heatmap => with_look(panel, data, move || heatmap::body(panel, data)),
+        PanelKind::Stat => with_look(panel, data, stat::body),
+        PanelKind::Timeseries => with_look(panel, data, timeseries::body),
+        PanelKind::Gauge => with_look(panel, data, gauge::body),
+        PanelKind::Pie => with_look(panel, data, shares::pie),
+        PanelKind::Bars => with_look(panel, data, shares::bars),
+        PanelKind::Table => with_look(panel, data, table::body),
+        PanelKind::Heatmap => with_look(panel, data, heatmap::body),
         PanelKind::Jobs => with_mark(stale, jobs::body(data)),
         PanelKind::Alerts => with_mark(stale, alerts::body(data)),
         PanelKind::Sources => with_mark(stale, sources::body(data)),

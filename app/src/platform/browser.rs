@@ -75,6 +75,17 @@ fn set_cookie(name: &str, value: Option<&str>) {
     let _ = document().unchecked_into::<web_sys::HtmlDocument>().set_cookie(&cookie);
 }
 
+/// A number as Prometheus writes it. Read by the browser: the tables with which Rust reads one are 10 KB.
+pub(crate) fn sample_value(text: &str) -> Option<f64> {
+    match text {
+        "NaN" => Some(f64::NAN),
+        "+Inf" => Some(f64::INFINITY),
+        "-Inf" => Some(f64::NEG_INFINITY),
+        // What is no number becomes NaN.
+        _ => Some(js_sys::Number::parse_float(text)).filter(|value| value.is_finite()),
+    }
+}
+
 pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     wasm_bindgen_futures::spawn_local(task);
 }

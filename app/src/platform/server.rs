@@ -27,6 +27,11 @@ pub(crate) fn local_time_ms(_text: &str) -> Option<i64> {
     None
 }
 
+/// A number as Prometheus writes it.
+pub(crate) fn sample_value(text: &str) -> Option<f64> {
+    text.parse().ok()
+}
+
 pub(crate) fn spawn(_task: impl Future<Output = ()> + 'static) {}
 
 pub(crate) async fn get_json<T: DeserializeOwned>(_url: &str) -> Result<T, FetchError> {

@@ -95,8 +95,8 @@ fn ThemeSwitch() -> impl IntoView {
     };
     view! {
         <button type="button" class="button quiet needs-script" on:click=switch title=name>
-            {icon}
-            <span class="sr-only">{name}</span>
+            {move || icon()}
+            <span class="sr-only">{move || name()}</span>
         </button>
     }
 }
@@ -121,7 +121,7 @@ fn UserMenu(session: Session) -> impl IntoView {
                     <dt>"Role"</dt>
                     <dd>{role}</dd>
                     <dt>"Expires"</dt>
-                    <dd>{expiry}</dd>
+                    <dd>{move || expiry()}</dd>
                 </dl>
                 <a class="drop-item" href="/settings">{Icon::Settings.draw()} <span>"Settings"</span></a>
                 <form method="post" action="/logout">

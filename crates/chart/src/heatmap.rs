@@ -1,5 +1,6 @@
 //! Buckets over time: how often values fell between two bounds, as cells of eight shades.
 
+use model::sort::sort_by;
 use plotters::{element::Rectangle, style::Color as _};
 
 use crate::{
@@ -56,7 +57,7 @@ impl Heatmap {
     #[must_use]
     pub fn new(buckets: &[Bucket<'_>], span: TimeSpan) -> Self {
         let mut buckets: Vec<Bucket<'_>> = buckets.iter().copied().filter(|bucket| !bucket.upper.is_nan()).collect();
-        buckets.sort_by(|one, other| one.upper.total_cmp(&other.upper));
+        sort_by(&mut buckets, |one, other| one.upper.total_cmp(&other.upper));
         let steps = (span.end_ms - span.start_ms) / span.step_ms.max(1);
         let columns = usize::try_from(steps.clamp(1, MOST_COLUMNS)).unwrap_or(1);
         let mut below = vec![0.0; columns];
@@ -83,7 +84,7 @@ impl Heatmap {
     #[must_use]
     pub fn svg(&self) -> String {
         let mut runs = self.runs();
-        runs.sort_by_key(|run| run.shade);
+        sort_by(&mut runs, |one, other| one.shade.cmp(&other.shade));
         svg::document("plot plot-heat", SIZE, false, |out| {
             svg::group(out, "plot-cells", SIZE, |area| {
                 runs.iter().try_for_each(|run| {

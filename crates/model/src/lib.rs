@@ -12,6 +12,7 @@ pub mod page;
 pub mod panel;
 pub mod range;
 pub mod role;
+pub mod sort;
 pub mod system;
 pub mod tree;
 pub mod unit;

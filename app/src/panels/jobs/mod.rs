@@ -157,13 +157,12 @@ fn filters(data: Signal<PanelData>, choice: RwSignal<Choice>, window: Memo<Windo
             </select>
             <select class="field" aria-label="Provider" on:change=on_provider>
                 <option value="">"Any provider"</option>
-                <For
-                    each=move || names.get()
-                    key=Clone::clone
-                    children=|name| view! { <option value=name.clone()>{name.clone()}</option> }
-                />
+                {move || {
+                    let option = |name: String| view! { <option value=name.clone()>{name.clone()}</option> };
+                    names.get().into_iter().map(option).collect_view()
+                }}
             </select>
-            <span class="filters-count" role="status">{count}</span>
+            <span class="filters-count" role="status">{move || count()}</span>
         </div>
     }
 }
@@ -192,7 +191,7 @@ fn head_cell(column: Column, choice: RwSignal<Choice>) -> AnyView {
                 }
             >
                 {column.heading()}
-                <span class="sort-arrow" aria-hidden="true">{arrow}</span>
+                <span class="sort-arrow" aria-hidden="true">{move || arrow()}</span>
             </button>
         </th>
     }

@@ -2,7 +2,10 @@
 
 use std::cmp::Ordering;
 
-use model::job::{Job, JobStatus};
+use model::{
+    job::{Job, JobStatus},
+    sort::sort_by,
+};
 
 /// A column to sort by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +75,7 @@ impl Choice {
     /// Indices of the jobs to show, in order.
     pub(super) fn select(&self, jobs: &[Job], now_ms: i64) -> Vec<usize> {
         let mut chosen: Vec<(usize, &Job)> = jobs.iter().enumerate().filter(|(_, job)| self.admits(job)).collect();
-        chosen.sort_by(|(_, one), (_, other)| match self.order {
+        sort_by(&mut chosen, |(_, one), (_, other)| match self.order {
             None => rank(one.status).cmp(&rank(other.status)),
             Some((column, falling)) => compare(one, other, column, falling, now_ms),
         });
@@ -94,7 +97,7 @@ impl Choice {
 /// Providers of the jobs, each once.
 pub(super) fn providers(jobs: &[Job]) -> Vec<String> {
     let mut providers: Vec<&String> = jobs.iter().map(|job| &job.provider).filter(|name| !name.is_empty()).collect();
-    providers.sort_unstable();
+    sort_by(&mut providers, Ord::cmp);
     providers.dedup();
     providers.into_iter().cloned().collect()
 }

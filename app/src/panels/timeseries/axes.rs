@@ -53,13 +53,13 @@ fn read(chart: Chart, at_ms: i64) -> Option<Vec<Line>> {
 }
 
 /// The labels of the time axis.
-pub(in crate::panels) fn time_labels(panel: StoredValue<Panel>, viewport: Signal<Viewport>) -> impl IntoView {
+pub(in crate::panels) fn time_labels(panel: StoredValue<Panel>, viewport: Signal<Viewport>) -> AnyView {
     let ticks = Memo::new(move |_| {
         let viewport = viewport.get();
         let most = panel.with_value(|panel| options(panel, &viewport).time_ticks);
         time_ticks(viewport.start_ms, viewport.end_ms, viewport.tz_offset_min, most)
     });
-    move || ticks.with(|ticks| ticks.iter().map(time_label).collect_view())
+    view! { {move || ticks.with(|ticks| ticks.iter().map(time_label).collect_view())} }
 }
 
 fn value_labels(chart: Chart, scale: ValueScale) -> impl IntoView {
