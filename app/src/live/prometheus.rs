@@ -2,7 +2,7 @@
 
 use model::{
     frame::{Frame, Labels, Series},
-    tree::Tree,
+    tree::{Tree, float},
 };
 use serde::Deserialize;
 
@@ -42,7 +42,7 @@ struct Vector {
 
 /// Seconds since the Unix epoch and a value as text.
 #[derive(Debug, Deserialize)]
-struct Point(f64, String);
+struct Point(#[serde(deserialize_with = "float")] f64, String);
 
 impl Data {
     fn series(self) -> Result<Vec<Series>, String> {

@@ -4,7 +4,10 @@
 //! generate it twice more. In the browser's bundle, which speaks both JSON and CBOR, that was a fifth of the download. So both
 //! formats are read into this tree, and types are read from the tree alone.
 
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 
 /// Any document. Text formats and binary ones give the same tree, but for byte strings, which only binary ones have.
 pub use ciborium::Value as Tree;
@@ -16,6 +19,19 @@ pub use ciborium::Value as Tree;
 pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     let tree: Tree = serde_json::from_str(text).map_err(|error| error.to_string())?;
     tree.deserialized().map_err(|error| error.to_string())
+}
+
+/// Reads a float that JSON may have written without a fraction, for `deserialize_with`.
+///
+/// # Errors
+/// It is no number.
+#[allow(clippy::cast_precision_loss)] // what JSON has as an integer is a float here
+pub fn float<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    match Tree::deserialize(deserializer)? {
+        Tree::Float(float) => Ok(float),
+        Tree::Integer(integer) => Ok(i128::from(integer) as f64),
+        _ => Err(D::Error::custom("a number was expected")),
+    }
 }
 
 /// Reads a `T` from CBOR (RFC 8949).
