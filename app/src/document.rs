@@ -9,6 +9,7 @@ use model::{job::JobDetail, page::Boot, panel::PanelData};
 
 use crate::{
     App,
+    pages::Drawn,
     payload::{Evaluated, PAYLOAD_ELEMENT, Payload},
     shell::{Refresh, RequestedUrl, page_title},
 };
@@ -20,6 +21,8 @@ pub struct PageInput {
     pub boot: Boot,
     /// Data of the dashboard's panels by panel id. A panel without an entry is shown as loading.
     pub panels: HashMap<String, PanelData>,
+    /// On the alert page: its content, drawn by [`crate::alerts::draw`].
+    pub drawn: Option<String>,
     /// On a job page: the job; `None` if no daemon has it.
     pub job: Option<JobDetail>,
     /// Where the bundle is.
@@ -44,7 +47,7 @@ pub struct AssetPaths {
 /// The document for `path_and_query`, which decides the page and its time range.
 #[must_use]
 pub fn render_document(input: PageInput, path_and_query: &str) -> String {
-    let PageInput { boot, panels, job, assets, nonce, tz_offset_min } = input;
+    let PageInput { boot, panels, drawn, job, assets, nonce, tz_offset_min } = input;
     let theme = boot.theme.clone();
     let kiosk = boot.kiosk;
     let title = page_title(&boot, job.as_ref());
@@ -57,6 +60,9 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> String {
     let body = owner.with(|| {
         provide_context(RequestedUrl(path_and_query.to_owned()));
         provide_context(Evaluated(panels));
+        if let Some(drawn) = drawn {
+            provide_context(Drawn(drawn));
+        }
         App(crate::shell::AppProps { payload }).to_html()
     });
     owner.unset_with_forced_cleanup();

@@ -8,6 +8,8 @@
 // The component macro writes public items for components that are not.
 #![allow(unreachable_pub)]
 
+#[cfg(feature = "ssr")]
+pub mod alerts;
 pub mod clock;
 #[cfg(feature = "ssr")]
 pub mod document;

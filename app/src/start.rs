@@ -74,6 +74,7 @@ async fn ask_for_boot() -> Result<Boot, FetchError> {
         session,
         dashboards,
         dashboard: None,
+        firing: 0,
         range: TimeRange::default(),
         kiosk: false,
         theme: None,

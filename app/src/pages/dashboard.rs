@@ -127,7 +127,7 @@ fn KioskBar(title: String, dashboard: String) -> impl IntoView {
     let page = Page::get();
     Effect::new({
         let title = title.clone();
-        move |_| platform::set_title(&crate::shell::window_title(&title))
+        move |_| platform::set_title(&crate::shell::window_title(&title, page.alarms.firing.get()))
     });
     let uid = dashboard;
     let away = move || {

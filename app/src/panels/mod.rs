@@ -37,6 +37,8 @@ mod tests;
 
 pub use context::{PanelsContext, Viewport};
 pub use look::{has_come, loading};
+#[cfg(feature = "ssr")]
+pub(crate) use view::still;
 pub use view::{PanelView, PanelViewProps};
 
 /// A fraction as percent with two decimals, as text for a style.

@@ -77,6 +77,12 @@ fn describe(id: &str, description: String) -> AnyView {
     }
 }
 
+/// The picture of a panel's body alone, for a page that does not follow it.
+#[cfg(feature = "ssr")]
+pub(crate) fn still(panel: Panel, data: PanelData) -> AnyView {
+    body(StoredValue::new(panel), Signal::stored(data), Signal::stored(None))
+}
+
 /// The server's picture of the body.
 #[cfg(feature = "ssr")]
 fn picture(panel: StoredValue<Panel>, data: Signal<PanelData>, stale: Signal<Option<Staleness>>) -> String {

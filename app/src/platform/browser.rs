@@ -95,6 +95,11 @@ pub(crate) async fn get_json<T: DeserializeOwned>(url: &str) -> Result<T, FetchE
     read_json(&body).map_err(|error| FetchError::Failed(format!("the answer cannot be read: {error}")))
 }
 
+/// The body at `url`, as it is.
+pub(crate) async fn get_text(url: &str) -> Result<String, FetchError> {
+    body(Request::get(url).send().await).await
+}
+
 /// Posts nothing to `url`; the body of the answer.
 pub(crate) async fn post(url: &str) -> Result<String, FetchError> {
     body(Request::post(url).header("Accept", "application/json").send().await).await

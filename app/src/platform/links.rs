@@ -18,6 +18,13 @@ pub(crate) fn push_url(href: &str) {
     }
 }
 
+/// Makes `href` the address of this page, in place of the one it has.
+pub(crate) fn replace_url(href: &str) {
+    if let Ok(history) = window().history() {
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(href));
+    }
+}
+
 pub(crate) fn scroll_to_top() {
     window().scroll_to_with_x_and_y(0.0, 0.0);
 }

@@ -4,12 +4,16 @@
 #[cfg(feature = "browser")]
 mod browser;
 #[cfg(feature = "browser")]
+mod drawn;
+#[cfg(feature = "browser")]
 mod links;
 #[cfg(not(feature = "browser"))]
 mod server;
 
 #[cfg(feature = "browser")]
 pub(crate) use browser::*;
+#[cfg(feature = "browser")]
+pub(crate) use drawn::*;
 #[cfg(feature = "browser")]
 pub(crate) use links::*;
 #[cfg(not(feature = "browser"))]

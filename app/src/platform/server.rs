@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use leptos::web_sys::HtmlElement;
 use serde::de::DeserializeOwned;
 
 use super::FetchError;
@@ -38,6 +39,10 @@ pub(crate) async fn get_json<T: DeserializeOwned>(_url: &str) -> Result<T, Fetch
     Err(FetchError::Failed("not in a browser".to_owned()))
 }
 
+pub(crate) async fn get_text(_url: &str) -> Result<String, FetchError> {
+    Err(FetchError::Failed("not in a browser".to_owned()))
+}
+
 pub(crate) async fn post(_url: &str) -> Result<String, FetchError> {
     Err(FetchError::Failed("not in a browser".to_owned()))
 }
@@ -53,7 +58,15 @@ pub(crate) fn path_and_query() -> String {
 
 pub(crate) fn push_url(_href: &str) {}
 
+pub(crate) fn replace_url(_href: &str) {}
+
 pub(crate) fn scroll_to_top() {}
+
+pub(crate) fn swap_html(_area: &HtmlElement, _html: &str) {}
+
+pub(crate) fn renew_ages(_area: &HtmlElement, _now_ms: i64) {}
+
+pub(crate) fn take_forms(_area: &HtmlElement, _go: impl Fn(&str) + Clone + 'static) {}
 
 pub(crate) fn on_history_moved(_moved: impl Fn() + 'static) {}
 

@@ -11,6 +11,7 @@ pub(crate) enum Icon {
     Jobs,
     System,
     Dashboard,
+    Alerts,
     Clock,
     Refresh,
     Light,
@@ -32,6 +33,9 @@ impl Icon {
                 "M4.5 4.5h7v7h-7zM6.5 2v2.5M9.5 2v2.5M6.5 11.5v2.5M9.5 11.5v2.5M2 6.5h2.5M2 9.5h2.5M11.5 6.5h2.5M11.5 9.5h2.5"
             }
             Icon::Dashboard => "M2.5 13.5v-11M2.5 13.5h11M5 10.5l2.5-3 2 2 3.5-4.5",
+            Icon::Alerts => {
+                "M8 2.2c-2.4 0-3.8 1.7-3.8 4v2.6l-1.4 2.4h10.4l-1.4-2.4v-2.6c0-2.3-1.4-4-3.8-4M6.6 13.6h2.8"
+            }
             Icon::Clock => "M8 2.2a5.8 5.8 0 1 1 0 11.6a5.8 5.8 0 1 1 0-11.6M8 4.8v3.4l2.2 1.4",
             Icon::Refresh => "M13.3 8a5.3 5.3 0 1 1-1.6-3.8M13.5 2v3h-3",
             Icon::Light => {

@@ -49,6 +49,12 @@ impl Location {
         }
     }
 
+    /// Leads to `href` in place of where the page is: going back skips it.
+    pub(crate) fn replace(self, href: &str) {
+        platform::replace_url(href);
+        self.show(href);
+    }
+
     fn show(self, href: &str) {
         let (path, query) = split(href);
         // The query first: a page that is built for the new path reads it. Effects run after both.

@@ -1,5 +1,6 @@
 //! What is around every page: navigation, router, clock, theme and the live connection.
 
+mod alarms;
 mod icons;
 mod location;
 mod picker;
@@ -17,6 +18,7 @@ use model::{
     panel::{PanelData, QueryState},
 };
 
+use alarms::{Alarms, CriticalBanner};
 pub(crate) use icons::Icon;
 use location::Location;
 #[cfg(feature = "ssr")]
@@ -24,6 +26,8 @@ pub(crate) use location::RequestedUrl;
 pub(crate) use picker::{RangePicker, RefreshPicker};
 pub(crate) use refresh::Refresh;
 use route::Route;
+#[cfg(all(test, feature = "ssr"))]
+pub(crate) use route::parameter;
 use sidebar::Sidebar;
 pub(crate) use topbar::{ConnectionIndicator, TopBar};
 use view::PageUrl;
@@ -31,6 +35,7 @@ use view::PageUrl;
 use crate::{
     clock::Clock,
     live::Live,
+    pages::AlertsPage,
     pages::{DashboardPage, JobPage, Library, NotFoundPage, SettingsPage},
     payload::{Evaluated, Payload},
     platform,
@@ -46,6 +51,8 @@ pub(crate) struct Page {
     pub(crate) clock: Clock,
     /// The live connection.
     pub(crate) live: Live,
+    /// What fires.
+    pub(crate) alarms: Alarms,
     /// What the URL says.
     pub(crate) url: PageUrl,
     /// The URL.
@@ -105,10 +112,12 @@ pub fn App(
         use_context::<Evaluated>().and_then(|evaluated| evaluated.0.values().filter_map(evaluated_ms).max());
     let location = Location::open();
     let url = PageUrl::follow(location, clock);
+    let live = Live::open(clock, &payload.boot.version, url.refresh.get_untracked() == Refresh::Paused);
     let page = Page {
         evaluated_ms: RwSignal::new(evaluated.unwrap_or(payload.boot.now_ms)),
         clock,
-        live: Live::open(clock, &payload.boot.version, url.refresh.get_untracked() == Refresh::Paused),
+        live,
+        alarms: Alarms::follow(live, payload.boot.firing),
         url,
         location,
         theme: RwSignal::new(payload.boot.theme.clone()),
@@ -146,10 +155,12 @@ pub fn App(
         <div class="app" data-kiosk=move || kiosk.get().then_some("")>
             <a class="skip-link" href="#main" rel="external">"Skip to the panels"</a>
             <Sidebar />
+            <CriticalBanner />
             <div class="page">
                 {move || match route.get() {
                     Route::Dashboard(uid) => view! { <DashboardPage uid /> },
                     Route::Job(address) => view! { <JobPage address /> },
+                    Route::Alerts => view! { <AlertsPage /> },
                     Route::Settings => view! { <SettingsPage /> },
                     Route::Unknown => view! { <NotFoundPage /> },
                 }}
@@ -168,17 +179,18 @@ fn evaluated_ms(data: &PanelData) -> Option<i64> {
     ends.max()
 }
 
-/// The title of a window that shows `title`.
-pub(crate) fn window_title(title: &str) -> String {
-    format!("{title} · hyperscope")
+/// The title of a window that shows `title` while `firing` alerts fire.
+pub(crate) fn window_title(title: &str, firing: usize) -> String {
+    let count = if firing > 0 { format!("({firing}) ") } else { String::new() };
+    format!("{count}{title} · hyperscope")
 }
 
 /// The title of the document that the server writes.
 #[cfg(feature = "ssr")]
 pub(crate) fn page_title(boot: &Boot, job: Option<&model::job::JobDetail>) -> String {
     match (&boot.dashboard, job) {
-        (Some(dashboard), _) => window_title(&dashboard.title),
-        (None, Some(detail)) => window_title(&detail.job.name),
+        (Some(dashboard), _) => window_title(&dashboard.title, boot.firing),
+        (None, Some(detail)) => window_title(&detail.job.name, boot.firing),
         (None, None) => "hyperscope".to_owned(),
     }
 }

@@ -12,6 +12,8 @@ pub(crate) enum Route {
     Dashboard(String),
     /// A job.
     Job(JobAddress),
+    /// Alerts, silences, rules.
+    Alerts,
     /// Who is logged in, and what the server is.
     Settings,
     /// No page of the app; the server may have something else there.
@@ -28,6 +30,7 @@ impl Route {
         match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["d" | "kiosk", uid] => Route::Dashboard(uid.to_owned()),
             ["jobs", daemon, id] => Route::Job(JobAddress { daemon: daemon.to_owned(), id: id.to_owned() }),
+            ["alerts"] => Route::Alerts,
             ["settings"] => Route::Settings,
             _ => Route::Unknown,
         }
@@ -60,6 +63,7 @@ mod tests {
             route("/jobs/d%2F1/export-7"),
             Route::Job(JobAddress { daemon: "d/1".into(), id: "export-7".into() })
         );
+        assert_eq!(route("/alerts"), Route::Alerts);
         assert_eq!(route("/settings"), Route::Settings);
         for path in ["/", "/api/jobs", "/jobs/one", "/d", "/settings/more", "/login"] {
             assert_eq!(route(path), Route::Unknown, "{path}");

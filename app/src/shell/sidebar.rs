@@ -17,7 +17,23 @@ pub(crate) fn Sidebar() -> impl IntoView {
                 <Logo />
                 <span class="brand-name">"hyperscope"</span>
             </a>
-            <ul class="sidebar-links">{links}</ul>
+            <ul class="sidebar-links">
+                {links}
+                <li>
+                    <a
+                        class="sidebar-link"
+                        href="/alerts"
+                        aria-current=move || page.url.path.with(|path| path == "/alerts").then_some("page")
+                    >
+                        {Icon::Alerts.draw()}
+                        <span>"Alerts"</span>
+                        {move || {
+                            let firing = page.alarms.firing.get();
+                            (firing > 0).then(|| view! { <span class="count">{firing} <span class="sr-only">" firing"</span></span> })
+                        }}
+                    </a>
+                </li>
+            </ul>
         </nav>
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn TopBar(
     up: Option<String>,
 ) -> impl IntoView {
     let page = Page::get();
-    Effect::new(move |_| platform::set_title(&super::window_title(&title.get())));
+    Effect::new(move |_| platform::set_title(&super::window_title(&title.get(), page.alarms.firing.get())));
     let controls = dashboard.map(|uid| {
         let kiosk_path = format!("/kiosk/{uid}");
         view! {

@@ -87,7 +87,7 @@ pub enum PanelKind {
 }
 
 /// One query of a panel.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Query {
     /// PromQL.

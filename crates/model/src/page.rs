@@ -47,6 +47,9 @@ pub struct Boot {
     pub dashboards: Vec<DashboardLink>,
     /// The dashboard of this page, if it is one.
     pub dashboard: Option<Dashboard>,
+    /// How many alerts fire.
+    #[serde(default)]
+    pub firing: usize,
     /// The range of this page.
     pub range: TimeRange,
     /// Without chrome, sized to the screen.

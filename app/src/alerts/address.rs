@@ -1,0 +1,174 @@
+//! What the URL says of the alert page, and links that change one thing of it.
+
+use std::fmt::Write;
+
+/// A part of the page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tab {
+    /// What is pending or fires.
+    #[default]
+    Alerts,
+    /// What is kept quiet.
+    Silences,
+    /// What is watched.
+    Rules,
+    /// What happened.
+    History,
+    /// Who was told.
+    Deliveries,
+}
+
+impl Tab {
+    /// All, in the order in which they are shown.
+    pub const ALL: [Tab; 5] = [Tab::Alerts, Tab::Silences, Tab::Rules, Tab::History, Tab::Deliveries];
+
+    /// Its value in the URL.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Tab::Alerts => "alerts",
+            Tab::Silences => "silences",
+            Tab::Rules => "rules",
+            Tab::History => "history",
+            Tab::Deliveries => "notifications",
+        }
+    }
+
+    /// Its heading.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Tab::Alerts => "Alerts",
+            Tab::Silences => "Silences",
+            Tab::Rules => "Rules",
+            Tab::History => "History",
+            Tab::Deliveries => "Notifications",
+        }
+    }
+}
+
+/// By what alerts are put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Grouping {
+    /// By severity.
+    #[default]
+    Severity,
+    /// By the name of the rule.
+    Name,
+    /// By the daemon.
+    Daemon,
+    /// By the provider.
+    Provider,
+}
+
+impl Grouping {
+    /// All, in the order in which they are offered.
+    pub const ALL: [Grouping; 4] = [Grouping::Severity, Grouping::Name, Grouping::Daemon, Grouping::Provider];
+
+    /// The label that decides.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Grouping::Severity => "severity",
+            Grouping::Name => "alertname",
+            Grouping::Daemon => "daemon",
+            Grouping::Provider => "provider",
+        }
+    }
+}
+
+/// What the URL says.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ViewAddress {
+    /// The part.
+    pub tab: Tab,
+    /// Matchers in Alertmanager's syntax.
+    pub filter: String,
+    /// How alerts are put together.
+    pub grouping: Grouping,
+    /// Fingerprint of the alert that is open.
+    pub open: Option<String>,
+    /// Matchers of the silence that is being written.
+    pub draft: Option<String>,
+    /// What the server said to an action.
+    pub problem: Option<String>,
+}
+
+impl ViewAddress {
+    /// Reads the parameters of a URL. What is not known is left aside.
+    #[must_use]
+    pub fn read(parameter: impl Fn(&str) -> Option<String>) -> Self {
+        let tab = parameter("view").unwrap_or_default();
+        let group = parameter("group").unwrap_or_default();
+        ViewAddress {
+            tab: Tab::ALL.into_iter().find(|known| known.id() == tab).unwrap_or_default(),
+            filter: parameter("filter").unwrap_or_default(),
+            grouping: Grouping::ALL.into_iter().find(|known| known.label() == group).unwrap_or_default(),
+            open: parameter("alert").filter(|open| !open.is_empty()),
+            draft: parameter("matchers"),
+            problem: parameter("problem").filter(|problem| !problem.is_empty()),
+        }
+    }
+
+    /// The link.
+    #[must_use]
+    pub fn href(&self) -> String {
+        let mut href = "/alerts".to_owned();
+        let mut add = |name: &str, value: &str| {
+            let mark = if href.contains('?') { '&' } else { '?' };
+            // Writing to a string cannot fail.
+            let _ = write!(href, "{mark}{name}={}", encoded(value));
+        };
+        if self.tab != Tab::default() {
+            add("view", self.tab.id());
+        }
+        if !self.filter.is_empty() {
+            add("filter", &self.filter);
+        }
+        if self.grouping != Grouping::default() {
+            add("group", self.grouping.label());
+        }
+        if let Some(open) = &self.open {
+            add("alert", open);
+        }
+        if let Some(draft) = &self.draft {
+            add("matchers", draft);
+        }
+        href
+    }
+
+    /// The same with another part; what belongs to this part alone goes.
+    pub(super) fn with_tab(&self, tab: Tab) -> Self {
+        ViewAddress { tab, grouping: self.grouping, filter: self.filter.clone(), ..ViewAddress::default() }
+    }
+
+    /// The same with the silence for `matchers` being written.
+    pub(super) fn drafting(&self, matchers: String) -> Self {
+        ViewAddress { draft: Some(matchers), ..self.with_tab(Tab::Silences) }
+    }
+}
+
+fn encoded(value: &str) -> String {
+    percent_encoding::utf8_percent_encode(value, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_reads_back_from_its_link() {
+        let address = ViewAddress {
+            tab: Tab::Silences,
+            filter: r#"severity="critical",vm=~"a|b&c""#.into(),
+            grouping: Grouping::Name,
+            open: Some("00ff".into()),
+            draft: Some("alertname=\"A B\"".into()),
+            problem: None,
+        };
+        let href = address.href();
+        let (_, query) = href.split_once('?').unwrap();
+        assert_eq!(ViewAddress::read(|name| crate::shell::parameter(query, name)), address);
+        assert_eq!(ViewAddress::default().href(), "/alerts");
+    }
+}

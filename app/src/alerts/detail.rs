@@ -1,0 +1,120 @@
+//! One alert, opened: its words, the course of its expression, who was told, and what can be done.
+
+use chart::palette::Ink;
+use leptos::prelude::*;
+use model::dashboard::{Color, Panel, PanelKind, Query, Threshold, ThresholdStyle};
+
+use super::{AlertsView, Chart, Detail, ShownAlert, ViewAddress, deliveries, words::moment};
+use crate::{
+    panels::{self, PanelsContext, Viewport},
+    view::view,
+};
+
+pub(super) fn draw(page: &AlertsView, shown: &ShownAlert, detail: &Detail) -> AnyView {
+    let alert = &shown.alert;
+    let description = (!alert.description.is_empty()).then(|| view! { <p>{alert.description.clone()}</p> });
+    let runbook = alert.runbook.clone().filter(|url| url.starts_with("https://") || url.starts_with("http://"));
+    let runbook = runbook.map(|url| {
+        view! { <dt>"Runbook"</dt> <dd><a href=url.clone() rel="external noopener noreferrer">{url.clone()}</a></dd> }
+    });
+    let receivers = (!shown.receivers.is_empty()).then(|| {
+        view! { <dt>"Goes to"</dt> <dd>{shown.receivers.join(", ")}</dd> }
+    });
+    let source = (!alert.source.is_empty()).then(|| view! { <dt>"Evaluated by"</dt> <dd>{alert.source.clone()}</dd> });
+    let since = alert.active_at.map(|at_ms| {
+        view! { <dt>"True since"</dt> <dd>{moment(at_ms, page.now_ms, page.tz_offset_min)}</dd> }
+    });
+    let silenced = shown.silenced_by.iter().map(|id| {
+        let href = page.address.with_tab(super::Tab::Silences).href();
+        view! { <dt>"Silenced by"</dt> <dd><a href=format!("{href}#silence-{id}")>{id.clone()}</a></dd> }
+    });
+    let told = (!detail.told.is_empty()).then(|| {
+        view! { <h3>"Who was told"</h3> {deliveries::list(page, &detail.told)} }
+    });
+    view! {
+        <div class="alert-detail">
+            {description}
+            {detail.chart.as_ref().map(|chart| course(page, shown, chart))}
+            <pre class="alert-expr"><code>{alert.expr.clone()}</code></pre>
+            <dl class="facts">
+                {since}
+                {source}
+                {receivers}
+                {silenced.collect_view()}
+                {runbook}
+            </dl>
+            {told}
+            {page.may_operate.then(|| actions(page, shown))}
+        </div>
+    }
+}
+
+/// The expression's course with the line that it must not cross.
+fn course(page: &AlertsView, shown: &ShownAlert, chart: &Chart) -> AnyView {
+    let (color, _) = super::words::severity_look(&shown.alert.severity);
+    let threshold = shown.alert.threshold.as_ref();
+    let panel = Panel {
+        id: "alert".to_owned(),
+        title: shown.alert.name.clone(),
+        description: String::new(),
+        kind: PanelKind::Timeseries,
+        width: 24,
+        height: 6,
+        queries: vec![Query {
+            expr: threshold.map_or_else(|| shown.alert.expr.clone(), |threshold| threshold.expr.clone()),
+            color: Some(Color::Blue),
+            ..Query::default()
+        }],
+        unit: String::new(),
+        thresholds: threshold
+            .map(|threshold| Threshold { value: threshold.value, color, label: String::new() })
+            .into_iter()
+            .collect(),
+        threshold_style: ThresholdStyle::Line,
+        stacked: false,
+        decimals: None,
+        min: None,
+        max: None,
+    };
+    let viewport = Viewport {
+        start_ms: chart.start_ms,
+        end_ms: chart.end_ms,
+        step_ms: chart.step_ms,
+        tz_offset_min: page.tz_offset_min,
+    };
+    PanelsContext::provide(Signal::stored(viewport), Signal::stored(page.now_ms));
+    let picture = panels::still(panel, chart.data.clone());
+    view! { <div class=format!("alert-course panels {}", Ink::Meaning(color).class())>{picture}</div> }
+}
+
+fn actions(page: &AlertsView, shown: &ShownAlert) -> AnyView {
+    let alert = &shown.alert;
+    let matchers: Vec<String> = alert
+        .labels
+        .iter()
+        .filter(|(name, _)| name.as_str() != "__name__")
+        .map(|(name, value)| format!("{name}={}", quoted(value)))
+        .collect();
+    let silence = page.address.drafting(matchers.join(", ")).href();
+    let back = ViewAddress { problem: None, ..page.address.clone() }.href();
+    let (verb, action) = match &shown.acknowledged {
+        Some(_) => ("Give it back", "unack"),
+        None => ("I look after it", "ack"),
+    };
+    view! {
+        <div class="alert-actions">
+            <a class="button primary" href=silence>"Silence it"</a>
+            <form method="post" action="/alerts/do">
+                <input type="hidden" name="action" value=action />
+                <input type="hidden" name="id" value=alert.fingerprint.clone() />
+                <input type="hidden" name="back" value=back />
+                <button type="submit" class="button">{verb}</button>
+            </form>
+        </div>
+    }
+}
+
+/// A value as a matcher quotes it.
+fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
+}

@@ -1,0 +1,104 @@
+//! What fired and when it was over: a timeline for each alert, and the changes as a list.
+
+use std::collections::BTreeMap;
+
+use chart::palette::Ink;
+use leptos::prelude::*;
+use model::{
+    civil::Civil,
+    live::{AlertState, AlertTransition},
+};
+
+use super::{
+    AlertsView,
+    words::{moment, nothing, severity_look, state_word},
+};
+use crate::view::view;
+
+/// Alerts with a timeline; the list below has all changes.
+const LINES: usize = 40;
+
+pub(super) fn draw(page: &AlertsView, start_ms: i64, transitions: &[AlertTransition]) -> AnyView {
+    if transitions.is_empty() {
+        return nothing("Nothing happened", "No alert changed in the last 30 days.");
+    }
+    let mut by_alert: BTreeMap<(&str, &str), Vec<&AlertTransition>> = BTreeMap::new();
+    for change in transitions {
+        by_alert.entry((&change.alert.name, &change.alert.fingerprint)).or_default().push(change);
+    }
+    let lines = by_alert.values().take(LINES).map(|changes| line(page, start_ms, changes)).collect_view();
+    let items = transitions.iter().map(|change| item(page, change)).collect_view();
+    let (from, to) = (Civil::new(start_ms, page.tz_offset_min), Civil::new(page.now_ms, page.tz_offset_min));
+    view! {
+        <section class="card">
+            <h2>"Timeline"</h2>
+            <ul class="timeline">{lines}</ul>
+            <p class="timeline-ends quiet-words"><span>{from.to_string()}</span> <span>{to.to_string()}</span></p>
+        </section>
+        <section class="card">
+            <h2>"Changes"</h2>
+            <ul class="history-list">{items}</ul>
+        </section>
+    }
+}
+
+/// The spans in which one alert fired.
+fn line(page: &AlertsView, start_ms: i64, changes: &[&AlertTransition]) -> AnyView {
+    let Some(alert) = changes.first().map(|change| &change.alert) else { return view! { <li></li> } };
+    let mut bars = Vec::new();
+    let mut until_ms = page.now_ms;
+    // Youngest first: what fires lasts until the change after it.
+    for change in changes {
+        if change.to == AlertState::Firing {
+            bars.push((change.at, until_ms));
+        }
+        until_ms = change.at;
+    }
+    let whole_ms = page.now_ms.saturating_sub(start_ms).max(1);
+    let (color, _) = severity_look(&alert.severity);
+    let bars = bars.into_iter().map(|(from_ms, to_ms)| {
+        let left = share(from_ms.saturating_sub(start_ms), whole_ms);
+        let width = share(to_ms.saturating_sub(from_ms.max(start_ms)), whole_ms);
+        view! { <i class=Ink::Meaning(color).class() style=format!("left:{left}%;width:max(3px,{width}%)")></i> }
+    });
+    let labels: Vec<String> = alert
+        .labels
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity"))
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    view! {
+        <li>
+            <span class="timeline-name" title=labels.join(", ")>{alert.name.clone()}</span>
+            <span class="timeline-bars" aria-hidden="true">{bars.collect_view()}</span>
+        </li>
+    }
+}
+
+/// Percent with two decimals.
+#[allow(clippy::cast_precision_loss)] // spans of milliseconds are far below 2^53
+fn share(part_ms: i64, whole_ms: i64) -> f64 {
+    let share = part_ms.clamp(0, whole_ms) as f64 / whole_ms as f64;
+    (share * 10_000.0).round() / 100.0
+}
+
+fn item(page: &AlertsView, change: &AlertTransition) -> AnyView {
+    let alert = &change.alert;
+    let (color, shape) = match change.to {
+        AlertState::Firing => severity_look(&alert.severity),
+        AlertState::Pending => (model::dashboard::Color::Gray, "\u{25cb}"),
+        AlertState::Inactive => (model::dashboard::Color::Green, "\u{2713}"),
+    };
+    view! {
+        <li class="history-item">
+            <span class="quiet-words">{moment(change.at, page.now_ms, page.tz_offset_min)}</span>
+            <span class=format!("chip {}", Ink::Meaning(color).class())>
+                <span aria-hidden="true">{shape}</span>
+                " "
+                {state_word(change.to)}
+            </span>
+            <span class="alert-name">{alert.name.clone()}</span>
+            <span class="alert-summary">{alert.summary.clone()}</span>
+        </li>
+    }
+}

@@ -1,0 +1,165 @@
+//! Alerts that are pending or fire, in groups.
+
+use std::collections::BTreeMap;
+
+use chart::palette::Ink;
+use leptos::prelude::*;
+use model::{live::AlertState, unit::Unit};
+
+use super::{
+    AlertsView, Grouping, ShownAlert, ViewAddress, detail,
+    words::{label_chip, moment, nothing, severity_look, state_word},
+};
+use crate::view::view;
+
+pub(super) fn draw(
+    page: &AlertsView,
+    alerts: &[ShownAlert],
+    hidden: usize,
+    unavailable: Option<&str>,
+    filter_error: Option<&str>,
+) -> AnyView {
+    let mut groups: BTreeMap<(u8, String), Vec<&ShownAlert>> = BTreeMap::new();
+    for shown in alerts {
+        let value = shown.alert.labels.get(page.address.grouping.label()).cloned().unwrap_or_default();
+        let rank = if page.address.grouping == Grouping::Severity { severity_rank(&value) } else { 0 };
+        groups.entry((rank, value)).or_default().push(shown);
+    }
+    let groups = groups.into_iter().map(|((_, value), alerts)| group(page, &value, &alerts)).collect_view();
+    let empty = alerts.is_empty().then(|| match (unavailable, hidden) {
+        (Some(reason), 0) => nothing("No alerts to show", reason),
+        (_, 0) => nothing("All quiet", "No alert is pending or firing."),
+        (_, hidden) => nothing("Nothing matches", &format!("The filter hides all {hidden} alerts.")),
+    });
+    let partly = unavailable.filter(|_| !alerts.is_empty()).map(|reason| {
+        view! { <p class="quiet-words alerts-partly">{reason.to_owned()}</p> }
+    });
+    view! {
+        {filter(page, hidden, filter_error)}
+        {partly}
+        {groups}
+        {empty}
+    }
+}
+
+/// What is worst comes first.
+fn severity_rank(severity: &str) -> u8 {
+    match severity_look(severity).0 {
+        model::dashboard::Color::Red => 0,
+        model::dashboard::Color::Yellow => 1,
+        _ => 2,
+    }
+}
+
+fn filter(page: &AlertsView, hidden: usize, error: Option<&str>) -> AnyView {
+    let options = Grouping::ALL.map(|grouping| {
+        let selected = page.address.grouping == grouping;
+        view! { <option value=grouping.label() selected=selected>{format!("by {}", grouping.label())}</option> }
+    });
+    let said = error.map(|error| view! { <p class="form-error" role="alert">{error.to_owned()}</p> });
+    let count = (hidden > 0).then(|| view! { <span class="quiet-words">{format!("{hidden} hidden")}</span> });
+    view! {
+        <form class="alerts-filter" method="get" action="/alerts" data-live role="search">
+            <label class="sr-only" for="alerts-filter">"Filter by labels"</label>
+            <input
+                id="alerts-filter"
+                class="field"
+                type="search"
+                name="filter"
+                value=page.address.filter.clone()
+                placeholder="severity=\"critical\", provider=~\"aws|gcp\""
+                spellcheck="false"
+                autocomplete="off"
+                aria-invalid=error.map(|_| "true")
+            />
+            <label class="sr-only" for="alerts-group">"Group"</label>
+            <select id="alerts-group" class="field" name="group">{options.into_iter().collect_view()}</select>
+            <button type="submit" class="button no-script-only">"Apply"</button>
+            {count}
+            {said}
+        </form>
+    }
+}
+
+fn group(page: &AlertsView, value: &str, alerts: &[&ShownAlert]) -> AnyView {
+    let label = page.address.grouping.label();
+    let heading = if value.is_empty() { format!("no {label}") } else { value.to_owned() };
+    let items = alerts.iter().map(|shown| item(page, shown)).collect_view();
+    view! {
+        <section class="card alert-group">
+            <h2>{heading} <span class="quiet-words">{alerts.len()}</span></h2>
+            <ul class="alert-list">{items}</ul>
+        </section>
+    }
+}
+
+fn item(page: &AlertsView, shown: &ShownAlert) -> AnyView {
+    let alert = &shown.alert;
+    let (color, shape) = match alert.state {
+        AlertState::Firing => severity_look(&alert.severity),
+        _ => (model::dashboard::Color::Gray, "\u{25cb}"),
+    };
+    let is_open = shown.detail.is_some();
+    let open = (!is_open).then(|| alert.fingerprint.clone());
+    let href = ViewAddress { open, problem: None, ..page.address.clone() }.href();
+    let severity = if alert.severity.is_empty() { "no severity".to_owned() } else { alert.severity.clone() };
+    let labels = alert
+        .labels
+        .iter()
+        .filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity" | "__name__"))
+        .map(|(name, value)| label_chip(name, value))
+        .collect_view();
+    let since = alert.fired_at.or(alert.active_at);
+    let detail = shown.detail.as_ref().map(|detail| detail::draw(page, shown, detail));
+    view! {
+        <li class=format!("alert-item {}", Ink::Meaning(color).class()) id=format!("alert-{}", alert.fingerprint)>
+            <a
+                class="alert-line"
+                id=format!("open-{}", alert.fingerprint)
+                href=href
+                data-noscroll
+                aria-expanded=if is_open { "true" } else { "false" }
+            >
+                <span class="chip"><span aria-hidden="true">{shape}</span> {severity}</span>
+                <span class="alert-name">{alert.name.clone()}</span>
+                <span class="alert-summary">{alert.summary.clone()}</span>
+                <span class="alert-value">{value_words(shown)}</span>
+                <span class="alert-since">
+                    {state_word(alert.state)} " "
+                    {since.map(|since| moment(since, page.now_ms, page.tz_offset_min))}
+                </span>
+            </a>
+            <div class="alert-labels-line">{labels} {quiet(shown)}</div>
+            {detail}
+        </li>
+    }
+}
+
+/// The value now, against the number that it is compared with.
+fn value_words(shown: &ShownAlert) -> String {
+    let alert = &shown.alert;
+    let written = |value: f64| Unit::Plain.format(value, None);
+    match (alert.value, &alert.threshold) {
+        (Some(value), Some(threshold)) => format!("{} {} {}", written(value), threshold.op, written(threshold.value)),
+        (Some(value), None) => written(value),
+        (None, _) => String::new(),
+    }
+}
+
+/// Why nobody hears of it, and who looks after it.
+fn quiet(shown: &ShownAlert) -> AnyView {
+    let mut reasons = Vec::new();
+    if !shown.silenced_by.is_empty() {
+        reasons.push("silenced".to_owned());
+    }
+    if !shown.inhibited_by.is_empty() {
+        reasons.push(format!("inhibited by {}", shown.inhibited_by.join(", ")));
+    }
+    if !shown.muted_by.is_empty() {
+        reasons.push(format!("muted at {}", shown.muted_by.join(", ")));
+    }
+    if let Some((who, ..)) = &shown.acknowledged {
+        reasons.push(format!("{who} looks after it"));
+    }
+    reasons.into_iter().map(|reason| view! { <span class="quiet-mark">{reason}</span> }).collect_view().into_any()
+}

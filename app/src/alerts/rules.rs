@@ -1,0 +1,64 @@
+//! Groups of rules: what is watched, when it was evaluated last, and what went wrong.
+
+use leptos::prelude::*;
+use model::unit;
+
+use super::{
+    AlertsView, ShownGroup, ShownRule,
+    words::{moment, nothing, severity_look},
+};
+use crate::view::view;
+
+pub(super) fn draw(page: &AlertsView, groups: &[ShownGroup]) -> AnyView {
+    if groups.is_empty() {
+        return nothing("No rules", "Give files of rules with --rules, or leave the built-in groups on.");
+    }
+    groups.iter().map(|group| one(page, group)).collect_view().into_any()
+}
+
+fn one(page: &AlertsView, group: &ShownGroup) -> AnyView {
+    let troubled = group.rules.iter().filter(|rule| rule.health == "err").count();
+    let trouble = (troubled > 0).then(|| view! { <span class="chip ink-red">{format!("{troubled} fail")}</span> });
+    let evaluated = group.evaluated_at.map(|at_ms| {
+        view! {
+            "evaluated "
+            {moment(at_ms, page.now_ms, page.tz_offset_min)}
+            {format!(" in {}", unit::duration(group.evaluation_secs))}
+        }
+    });
+    let rows = group.rules.iter().map(row).collect_view();
+    view! {
+        <section class="card rule-group">
+            <h2>{group.name.clone()} " " {trouble}</h2>
+            <p class="quiet-words">
+                {format!("{}, every {}, by {}. ", group.file, unit::duration(group.interval_secs), group.source)} {evaluated}
+            </p>
+            <ul class="rule-list">{rows}</ul>
+        </section>
+    }
+}
+
+fn row(rule: &ShownRule) -> AnyView {
+    let (word, ink) = match (rule.kind.as_str(), rule.state.as_str()) {
+        ("recording", _) => ("records", "ink-gray"),
+        (_, "firing") => ("firing", "ink-red"),
+        (_, "pending") => ("pending", "ink-yellow"),
+        _ => ("quiet", "ink-green"),
+    };
+    let hold = (rule.hold_secs > 0.0).then(|| format!("for {}", unit::duration(rule.hold_secs)));
+    let severity = (!rule.severity.is_empty()).then(|| {
+        let (_, shape) = severity_look(&rule.severity);
+        view! { <span class="rule-severity"><span aria-hidden="true">{shape}</span> " " {rule.severity.clone()}</span> }
+    });
+    let error = (!rule.last_error.is_empty()).then(|| view! { <p class="form-error">{rule.last_error.clone()}</p> });
+    view! {
+        <li class="rule">
+            <span class=format!("chip {ink}")>{word}</span>
+            <span class="rule-name">{rule.name.clone()}</span>
+            {severity}
+            <span class="quiet-words">{hold}</span>
+            <pre class="rule-expr"><code>{rule.expr.clone()}</code></pre>
+            {error}
+        </li>
+    }
+}

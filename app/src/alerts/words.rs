@@ -1,0 +1,50 @@
+//! Words, colours and times that the parts of the alert page share.
+
+use leptos::prelude::*;
+use model::{civil::Civil, dashboard::Color, live::AlertState, unit};
+
+use crate::view::view;
+
+/// Colour and shape of a severity. A shape beside the colour, for those who do not see the colour.
+pub(super) fn severity_look(severity: &str) -> (Color, &'static str) {
+    match severity {
+        "critical" | "page" | "error" => (Color::Red, "\u{25c6}"),
+        "warning" => (Color::Yellow, "\u{25b2}"),
+        _ => (Color::Blue, "\u{25cf}"),
+    }
+}
+
+/// The word of a state.
+pub(super) fn state_word(state: AlertState) -> &'static str {
+    match state {
+        AlertState::Firing => "firing",
+        AlertState::Pending => "pending",
+        AlertState::Inactive => "resolved",
+    }
+}
+
+/// A time of the day, with its age, which the page keeps current.
+pub(super) fn moment(at_ms: i64, now_ms: i64, tz_offset_min: i32) -> AnyView {
+    let at = Civil::new(at_ms, tz_offset_min).to_string();
+    view! { <time title=at data-since=at_ms.to_string()>{unit::age(now_ms.saturating_sub(at_ms))}</time> }
+}
+
+/// A label and its value.
+pub(super) fn label_chip(name: &str, value: &str) -> AnyView {
+    view! {
+        <span class="label-chip">
+            <span class="label-name">{name.to_owned()}</span>
+            {value.to_owned()}
+        </span>
+    }
+}
+
+/// What is said where a list is empty.
+pub(super) fn nothing(title: &str, text: &str) -> AnyView {
+    view! {
+        <div class="card alerts-empty">
+            <p class="notice-title">{title.to_owned()}</p>
+            <p class="quiet-words">{text.to_owned()}</p>
+        </div>
+    }
+}

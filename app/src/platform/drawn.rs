@@ -1,0 +1,117 @@
+//! Pieces of a page that the server draws: put in place, and their forms.
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use leptos::{
+    leptos_dom::helpers::{TimeoutHandle, set_timeout_with_handle},
+    prelude::*,
+};
+use wasm_bindgen::{JsCast, closure::Closure};
+use web_sys::{Element, Event, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlSelectElement};
+
+/// How long after a key the form is read.
+const TYPING: Duration = Duration::from_millis(250);
+
+/// Puts `html` in place of what `area` holds. Fields that were changed keep what was typed, what is open stays open, and the
+/// focus stays on the element of the same id.
+pub(crate) fn swap_html(area: &HtmlElement, html: &str) {
+    let typed: Vec<(String, String)> = all::<HtmlInputElement>(area, "input[id]")
+        .into_iter()
+        .filter(|input| input.value() != input.default_value())
+        .map(|input| (input.id(), input.value()))
+        .collect();
+    let open: Vec<String> = all::<Element>(area, "details[open][id]").iter().map(Element::id).collect();
+    let focused = document().active_element().filter(|element| area.contains(Some(element)));
+    let place = focused
+        .as_ref()
+        .and_then(|element| element.dyn_ref::<HtmlInputElement>())
+        .and_then(|input| Some((input.selection_start().ok()??, input.selection_end().ok()??)));
+    area.set_inner_html(html);
+    let by_id = |id: &str| document().get_element_by_id(id).filter(|element| area.contains(Some(element)));
+    for (id, value) in typed {
+        if let Some(input) = by_id(&id).and_then(|element| element.dyn_into::<HtmlInputElement>().ok()) {
+            input.set_value(&value);
+        }
+    }
+    for id in open {
+        if let Some(details) = by_id(&id) {
+            let _ = details.set_attribute("open", "");
+        }
+    }
+    let Some(again) = focused.map(|element| element.id()).filter(|id| !id.is_empty()).and_then(|id| by_id(&id)) else {
+        return;
+    };
+    if let Some(element) = again.dyn_ref::<HtmlElement>() {
+        let _ = element.focus();
+    }
+    if let (Some(input), Some((from, to))) = (again.dyn_ref::<HtmlInputElement>(), place) {
+        let _ = input.set_selection_range(from, to);
+    }
+}
+
+/// Writes the age of each time in `area` anew.
+pub(crate) fn renew_ages(area: &HtmlElement, now_ms: i64) {
+    for time in all::<Element>(area, "[data-since]") {
+        if let Some(since_ms) = time.get_attribute("data-since").and_then(|text| text.parse::<i64>().ok()) {
+            let age = model::unit::age(now_ms.saturating_sub(since_ms));
+            if time.text_content().as_deref() != Some(&age) {
+                time.set_text_content(Some(&age));
+            }
+        }
+    }
+}
+
+/// Reads forms of the kind `data-live` in `area` while they are filled in, and tells `go` the address that each then has.
+/// Until the calling effect is gone.
+pub(crate) fn take_forms(area: &HtmlElement, go: impl Fn(&str) + Clone + 'static) {
+    let waiting: Rc<RefCell<Option<TimeoutHandle>>> = Rc::default();
+    let typed = {
+        let go = go.clone();
+        Closure::<dyn Fn(Event)>::new(move |event: Event| {
+            let Some(form) = live_form(&event) else { return };
+            let go = go.clone();
+            let later = set_timeout_with_handle(move || go(&address(&form)), TYPING).ok();
+            if let Some(before) = waiting.replace(later) {
+                before.clear();
+            }
+        })
+    };
+    let sent = Closure::<dyn Fn(Event)>::new(move |event: Event| {
+        if let Some(form) = live_form(&event) {
+            event.prevent_default();
+            go(&address(&form));
+        }
+    });
+    let _ = area.add_event_listener_with_callback("input", typed.as_ref().unchecked_ref());
+    let _ = area.add_event_listener_with_callback("submit", sent.as_ref().unchecked_ref());
+    // The listeners go with the area; what they call must not go before.
+    let held = StoredValue::new_local((typed, sent));
+    on_cleanup(move || held.dispose());
+}
+
+fn live_form(event: &Event) -> Option<HtmlFormElement> {
+    let target = event.target()?.dyn_into::<Element>().ok()?;
+    target.closest("form[data-live]").ok()??.dyn_into().ok()
+}
+
+/// What a form of the method `get` leads to.
+fn address(form: &HtmlFormElement) -> String {
+    let fields = form.elements();
+    let pairs: Vec<String> = (0..fields.length())
+        .filter_map(|index| {
+            let field = fields.item(index)?;
+            let (name, value) = match field.dyn_ref::<HtmlInputElement>() {
+                Some(input) => (input.name(), input.value()),
+                None => field.dyn_ref::<HtmlSelectElement>().map(|select| (select.name(), select.value()))?,
+            };
+            (!name.is_empty()).then(|| format!("{name}={}", super::encoded(&value)))
+        })
+        .collect();
+    format!("{}?{}", form.get_attribute("action").unwrap_or_default(), pairs.join("&"))
+}
+
+/// The elements of `area` that a selector finds.
+fn all<T: JsCast>(area: &HtmlElement, selector: &str) -> Vec<T> {
+    let Ok(found) = area.query_selector_all(selector) else { return Vec::new() };
+    (0..found.length()).filter_map(|index| found.item(index)?.dyn_into().ok()).collect()
+}
