@@ -1,5 +1,7 @@
 //! The pages: a dashboard's data is gathered, and the app draws the first picture of it into the HTML.
 
+mod alerts;
+
 use std::{collections::HashMap, time::Duration};
 
 use axum::{
@@ -10,7 +12,7 @@ use axum::{
 use futures_util::future::join_all;
 use model::{
     dashboard::{Dashboard, Panel, PanelKind, Query},
-    live::{LiveQuery, SnapshotData, Topic},
+    live::{Alert, AlertState, LiveQuery, SnapshotData, Topic},
     page::Boot,
     panel::{PanelData, QueryState},
     range::TimeRange,
@@ -24,6 +26,9 @@ use crate::{
 /// A page waits no longer than this for its data; what is not there then comes live.
 const PATIENCE: Duration = Duration::from_millis(1_500);
 
+/// Where the alert page is.
+const ALERTS: &str = "/alerts";
+
 /// What the URL and cookies of a page say.
 struct View {
     range: TimeRange,
@@ -34,14 +39,9 @@ struct View {
 impl View {
     fn of(uri: &Uri, headers: &HeaderMap, now_ms: i64) -> Self {
         let query = uri.query().unwrap_or_default();
-        let parameter = |name: &str| {
-            form_urlencoded::parse(query.as_bytes())
-                .find(|(candidate, _)| candidate == name)
-                .map(|(_, value)| value.into_owned())
-        };
         // A range that cannot be read shows the default one: the page says which range it shows.
-        let range =
-            TimeRange::parse(parameter("from").as_deref(), parameter("to").as_deref(), now_ms).unwrap_or_default();
+        let range = TimeRange::parse(parameter(query, "from").as_deref(), parameter(query, "to").as_deref(), now_ms)
+            .unwrap_or_default();
         View {
             range,
             theme: cookie(headers, "hyperscope_theme").filter(|theme| theme == "light" || theme == "dark"),
@@ -51,6 +51,12 @@ impl View {
                 .unwrap_or(0),
         }
     }
+}
+
+/// The value of a parameter of a URL's query.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(candidate, _)| candidate == name).map(|(_, value)| value.into_owned())
 }
 
 fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
@@ -85,7 +91,15 @@ pub async fn page(
         }
         _ => None,
     };
-    let found = dashboard.is_some() || job.is_some() || uri.path() == "/settings";
+    let (drawn, firing) = if uri.path() == ALERTS && !principal.is_limited() {
+        let query = uri.query().unwrap_or_default();
+        let page = alerts::gather(&state, &principal, query, now_ms, view.tz_offset_min).await;
+        let firing = page.firing;
+        (Some(page), firing)
+    } else {
+        (None, firing(&state, &principal))
+    };
+    let found = drawn.is_some() || dashboard.is_some() || job.is_some() || uri.path() == "/settings";
     let input = app::PageInput {
         boot: Boot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -94,18 +108,24 @@ pub async fn page(
             session: principal.session.clone(),
             dashboards: state.library.links(&principal.session),
             dashboard,
+            firing,
             range: view.range,
             kiosk,
             theme: view.theme,
         },
         panels,
+        drawn: None,
         job,
         assets: asset_paths(&state.assets),
         nonce: nonce.as_str().to_owned(),
         tz_offset_min: view.tz_offset_min,
     };
     let path_and_query = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
-    match tokio::task::spawn_blocking(move || app::render_document(input, &path_and_query)).await {
+    let draw = move || {
+        let drawn = drawn.map(|page| app::alerts::draw(&page));
+        app::render_document(app::PageInput { drawn, ..input }, &path_and_query)
+    };
+    match tokio::task::spawn_blocking(draw).await {
         Ok(html) => {
             let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
             (status, [(header::CACHE_CONTROL, "no-store")], Html(html)).into_response()
@@ -115,6 +135,33 @@ pub async fn page(
             (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be drawn: see the server's log").into_response()
         }
     }
+}
+
+/// The content of the alert page alone, for a page that is there already.
+pub async fn alert_fragment(
+    State(state): State<AppState>,
+    principal: Principal,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
+    let now_ms = now_ms();
+    let view = View::of(&uri, &headers, now_ms);
+    let query = uri.query().unwrap_or_default();
+    let page = alerts::gather(&state, &principal, query, now_ms, view.tz_offset_min).await;
+    match tokio::task::spawn_blocking(move || app::alerts::draw(&page)).await {
+        Ok(html) => ([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the alert page could not be drawn");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be drawn: see the server's log").into_response()
+        }
+    }
+}
+
+/// How many alerts fire that a session may see.
+fn firing(state: &AppState, principal: &Principal) -> usize {
+    let alerts = state.alerting.list().alerts;
+    let fires = |alert: &&Alert| alert.state == AlertState::Firing && visible::alert(principal.scope(), alert);
+    alerts.iter().filter(fires).count()
 }
 
 /// The bundle's files as URLs. A build without a bundle has pages that stand still: the names then lead nowhere.

@@ -91,6 +91,27 @@ async fn upstream(
     }
 }
 
+/// The groups of rules in Prometheus' shape, as far as `principal` sees them, and warnings.
+///
+/// # Errors
+/// A parameter is wrong.
+pub(crate) async fn rule_groups(
+    state: &AppState,
+    backend: &Backend,
+    principal: &Principal,
+    params: &Params,
+) -> Result<(Value, Vec<String>), QueryError> {
+    let wanted = Wanted::of(params)?;
+    let mut groups: Vec<Value> = state.alerting.0.views().iter().filter_map(|view| view.json(&wanted)).collect();
+    let (theirs, warnings) = upstream(backend, principal, "rules", params, "groups").await?;
+    groups.extend(theirs);
+    let mut data = json!({ "groups": groups });
+    if !principal.scope().is_all() {
+        within::rules(&mut data, principal.scope());
+    }
+    Ok((data.get_mut("groups").map(Value::take).unwrap_or_default(), warnings))
+}
+
 /// `GET /api/v1/rules`
 async fn rules(
     State(state): State<AppState>,
@@ -98,15 +119,8 @@ async fn rules(
     principal: Principal,
     params: Params,
 ) -> Result<Response, QueryError> {
-    let wanted = Wanted::of(&params)?;
-    let mut groups: Vec<Value> = state.alerting.0.views().iter().filter_map(|view| view.json(&wanted)).collect();
-    let (theirs, warnings) = upstream(&backend, &principal, "rules", &params, "groups").await?;
-    groups.extend(theirs);
-    let mut data = json!({ "groups": groups });
-    if !principal.scope().is_all() {
-        within::rules(&mut data, principal.scope());
-    }
-    Ok(annotated_raw(&data.to_string(), &warnings, &[]))
+    let (groups, warnings) = rule_groups(&state, &backend, &principal, &params).await?;
+    Ok(annotated_raw(&json!({ "groups": groups }).to_string(), &warnings, &[]))
 }
 
 /// `GET /api/v1/alerts`

@@ -1,5 +1,6 @@
 //! The JSON API beside Prometheus': jobs, sources, dashboards. Described by `/api/openapi.json`.
 
+pub(crate) mod alert_forms;
 mod alertmanager;
 mod dashboards;
 pub mod error;

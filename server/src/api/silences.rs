@@ -94,6 +94,24 @@ pub(super) struct Shown {
     alerts: usize,
 }
 
+impl Wanted {
+    /// A silence that begins now.
+    pub(super) fn new(matchers: String, duration: String, comment: String) -> Self {
+        Wanted {
+            matchers: Some(MatchersGiven::Text(matchers)),
+            starts_at: None,
+            ends_at: None,
+            duration: Some(duration),
+            comment: Some(comment),
+        }
+    }
+
+    /// Another end for one that is.
+    pub(super) fn until(ends_at: i64) -> Self {
+        Wanted { matchers: None, starts_at: None, ends_at: Some(ends_at), duration: None, comment: None }
+    }
+}
+
 fn shown(state: &AppState, silence: &Silence) -> Shown {
     let now_ms = now_ms();
     Shown {

@@ -14,6 +14,7 @@ pub(super) const ENGINE: &str = "engine";
 const MAX_FORM_BYTES: usize = 1 << 20;
 
 /// Names and values in the order of the request, query string first.
+#[derive(Default)]
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequest<S> for Params {

@@ -13,7 +13,7 @@ use axum::{
     http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use model::role::Role;
 use tower::ServiceExt;
@@ -47,13 +47,16 @@ pub fn router(state: &AppState) -> Router {
         .route("/d/{uid}", get(pages::page))
         .route("/kiosk/{uid}", get(pages::page))
         .route("/jobs/{daemon}/{id}", get(pages::page))
+        .route("/alerts", get(pages::page))
         .route("/settings", get(pages::page));
     let readers = Router::new()
         .nest("/api", api::reader_routes())
         .route("/demo/receivers", get(api::showcase::page))
+        .route("/fragments/alerts", get(pages::alert_fragment))
         .layer(middleware::from_fn(v1::whole_readers_only));
     let readers = auth::require(readers.merge(pages).nest("/api", api::dashboard_routes()), auth, Role::reads);
-    let operators = auth::require(Router::new().nest("/api", api::operator_routes()), auth, Role::operates);
+    let operators = Router::new().nest("/api", api::operator_routes()).route("/alerts/do", post(api::alert_forms::act));
+    let operators = auth::require(operators, auth, Role::operates);
     let alerts = Router::new().nest("/api", api::alert_routes());
     let alerts = auth::require(alerts, auth, |role| role.ingests() || role.operates());
     let prometheus = query::api::routes()

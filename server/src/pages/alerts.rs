@@ -1,0 +1,300 @@
+//! The alert page: what its parts show is gathered here, and the app draws it.
+
+use std::collections::BTreeMap;
+
+use app::alerts::{
+    AlertsView, Chart, Content, Detail, Draft, ShownAlert, ShownDelivery, ShownGroup, ShownRule, ShownSilence, Tab,
+    ViewAddress,
+};
+use model::{
+    dashboard::Query,
+    live::{Alert, AlertState},
+    panel::PanelData,
+    range::{Instant, TimeRange},
+};
+use notify::{alert::Fingerprint, matcher::Matchers};
+use serde::Deserialize;
+
+use crate::{
+    alerting::{api::rule_groups, history::Wanted},
+    auth::Principal,
+    delivery::{DeliveryFilter, DeliveryInfo},
+    query::params::Params,
+    state::AppState,
+    visible,
+};
+
+/// What the history goes back.
+const HISTORY_MS: i64 = 30 * 86_400_000;
+/// Changes that are listed.
+const CHANGES: usize = 500;
+/// Messages that are listed, and those of one alert.
+const DELIVERIES: i64 = 200;
+const TOLD: i64 = 20;
+/// What a chart shows at least, and of an old alert at most.
+const CHART_MS: (i64, i64) = (3_600_000, 86_400_000);
+/// What a chart shows of the time before the alert.
+const BEFORE_MS: i64 = 1_800_000;
+/// Why a token with matchers sees neither silences nor messages.
+const SOME_ONLY: &str = "This token sees some alerts only, and silences and notifications speak of all.";
+
+/// Gathers what the page at `query` shows.
+pub(super) async fn gather(
+    state: &AppState,
+    principal: &Principal,
+    query: &str,
+    now_ms: i64,
+    tz_offset_min: i32,
+) -> AlertsView {
+    let address = ViewAddress::read(|name| super::parameter(query, name));
+    let alerts = state.alerting.list();
+    let unavailable = alerts.unavailable;
+    let mut alerts = alerts.alerts;
+    alerts.retain(|alert| visible::alert(principal.scope(), alert));
+    let firing = alerts.iter().filter(|alert| alert.state == AlertState::Firing).count();
+    let is_whole = principal.scope().is_all();
+    let content = match address.tab {
+        Tab::Alerts => shown_alerts(state, principal, &address, alerts, unavailable, now_ms).await,
+        Tab::Rules => rules(state, principal).await,
+        Tab::History => history(state, principal, now_ms).await,
+        Tab::Silences | Tab::Deliveries if !is_whole => Content::Unavailable(SOME_ONLY.to_owned()),
+        Tab::Silences => silences(state, &address, now_ms).await,
+        Tab::Deliveries => {
+            let filter = DeliveryFilter { limit: DELIVERIES, ..DeliveryFilter::default() };
+            match state.notifier.deliveries(&filter).await {
+                Ok(deliveries) => Content::Deliveries(deliveries.into_iter().map(delivery).collect()),
+                Err(error) => {
+                    tracing::error!(%error, "notifications could not be listed");
+                    Content::Unavailable("The notifications cannot be read: the server's log says why.".to_owned())
+                }
+            }
+        }
+    };
+    let may_operate = principal.session.role.operates() && is_whole;
+    AlertsView { address, now_ms, tz_offset_min, may_operate, firing, content }
+}
+
+async fn shown_alerts(
+    state: &AppState,
+    principal: &Principal,
+    address: &ViewAddress,
+    alerts: Vec<Alert>,
+    unavailable: Option<String>,
+    now_ms: i64,
+) -> Content {
+    let (filter, filter_error) = match address.filter.trim() {
+        "" => (None, None),
+        text => match text.parse::<Matchers>() {
+            Ok(matchers) => (Some(matchers), None),
+            Err(error) => (None, Some(error.to_string())),
+        },
+    };
+    let names: BTreeMap<Fingerprint, String> =
+        state.notifier.alerts().iter().map(|alert| (alert.fingerprint, alert.name().to_owned())).collect();
+    let before = alerts.len();
+    let mut shown = Vec::new();
+    for alert in alerts.into_iter().filter(|alert| filter.as_ref().is_none_or(|filter| filter.matches(&alert.labels))) {
+        let fingerprint = Fingerprint::of(&alert.labels);
+        let status = state.notifier.status(&alert.labels);
+        let is_open = address.open.as_ref() == Some(&alert.fingerprint);
+        let inhibited_by =
+            status.inhibited_by.iter().map(|by| names.get(by).cloned().unwrap_or_else(|| by.to_string()));
+        shown.push(ShownAlert {
+            inhibited_by: inhibited_by.collect(),
+            silenced_by: status.silenced_by,
+            muted_by: status.muted_by,
+            receivers: status.receivers,
+            acknowledged: state.notifier.acknowledgement(fingerprint).map(|ack| (ack.who, ack.at, ack.comment)),
+            detail: if is_open {
+                Some(Box::new(detail(state, principal, &alert, fingerprint, now_ms).await))
+            } else {
+                None
+            },
+            alert,
+        });
+    }
+    Content::Alerts { hidden: before.saturating_sub(shown.len()), alerts: shown, unavailable, filter_error }
+}
+
+async fn detail(
+    state: &AppState,
+    principal: &Principal,
+    alert: &Alert,
+    fingerprint: Fingerprint,
+    now_ms: i64,
+) -> Detail {
+    let told = if principal.scope().is_all() {
+        let filter = DeliveryFilter { alert: Some(fingerprint), limit: TOLD, ..DeliveryFilter::default() };
+        state.notifier.deliveries(&filter).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "notifications could not be listed");
+            Vec::new()
+        })
+    } else {
+        Vec::new()
+    };
+    let expr = alert.threshold.as_ref().map_or_else(|| alert.expr.clone(), |threshold| threshold.expr.clone());
+    let chart = if expr.is_empty() {
+        None
+    } else {
+        let (least, most) = CHART_MS;
+        let active_ms = alert.active_at.unwrap_or(now_ms);
+        let window_ms = now_ms.saturating_sub(active_ms).saturating_add(BEFORE_MS).clamp(least, most);
+        let start_ms = now_ms.saturating_sub(window_ms);
+        // A fixed range: nobody follows it, so that no live query is kept for it.
+        let range = TimeRange { from: Instant::At(start_ms), to: Instant::At(now_ms) };
+        let step_ms = range.step_ms(now_ms);
+        let query = Query { expr, ..Query::default() };
+        let data = super::query_state(state, principal.scope(), &query, range, now_ms);
+        let data = tokio::time::timeout(super::PATIENCE, data).await.ok();
+        data.map(|data| Chart { data: PanelData::Queries(vec![data]), start_ms, end_ms: now_ms, step_ms })
+    };
+    Detail { chart, told: told.into_iter().map(delivery).collect() }
+}
+
+fn delivery(info: DeliveryInfo) -> ShownDelivery {
+    ShownDelivery {
+        id: info.id,
+        receiver: info.receiver,
+        kind: info.kind,
+        subject: info.subject,
+        state: info.state,
+        attempts: info.attempts,
+        created_at: info.created_at,
+        error: info.error,
+    }
+}
+
+async fn silences(state: &AppState, address: &ViewAddress, now_ms: i64) -> Content {
+    let silences = match state.notifier.silences().await {
+        Ok(silences) => silences,
+        Err(error) => return Content::Unavailable(error.to_string()),
+    };
+    let mut shown: Vec<ShownSilence> = silences
+        .iter()
+        .map(|silence| ShownSilence {
+            id: silence.id.clone(),
+            state: silence.state(now_ms).name().to_owned(),
+            matchers: silence.matchers.to_string(),
+            starts_at: silence.starts_at_ms,
+            ends_at: silence.ends_at_ms,
+            created_by: silence.created_by.clone(),
+            comment: silence.comment.clone(),
+            alerts: state.notifier.preview(&silence.matchers).len(),
+        })
+        .collect();
+    shown.sort_by_key(|silence| match silence.state.as_str() {
+        "active" => (0, silence.ends_at),
+        "pending" => (1, silence.starts_at),
+        _ => (2, silence.ends_at.saturating_neg()),
+    });
+    let draft = address.draft.clone().map(|matchers| {
+        let preview = match matchers.trim() {
+            "" => Ok(Vec::new()),
+            text => text.parse::<Matchers>().map_err(|error| error.to_string()).map(|matchers| {
+                let alerts = state.notifier.preview(&matchers);
+                alerts.iter().map(|alert| named(alert.name(), &alert.labels)).collect()
+            }),
+        };
+        Draft { matchers, preview }
+    });
+    Content::Silences { silences: shown, draft }
+}
+
+/// An alert's name with what tells it from its like.
+fn named(name: &str, labels: &BTreeMap<String, String>) -> String {
+    let others = labels.iter().filter(|(label, _)| !matches!(label.as_str(), "alertname" | "severity"));
+    let others: Vec<String> = others.map(|(label, value)| format!("{label}={value}")).collect();
+    if others.is_empty() { name.to_owned() } else { format!("{name} ({})", others.join(", ")) }
+}
+
+async fn history(state: &AppState, principal: &Principal, now_ms: i64) -> Content {
+    let start_ms = now_ms.saturating_sub(HISTORY_MS);
+    let wanted = Wanted { since_ms: Some(start_ms), limit: CHANGES, ..Wanted::default() };
+    match state.alerting.history().read(&wanted).await {
+        Ok(mut transitions) => {
+            transitions.retain(|change| visible::alert(principal.scope(), &change.alert));
+            transitions.sort_by_key(|change| std::cmp::Reverse(change.at));
+            // A month with one busy hour would be an empty line with a dot at its end.
+            let oldest_ms = transitions.last().map_or(start_ms, |change| change.at);
+            let margin_ms = now_ms.saturating_sub(oldest_ms) / 20;
+            Content::History { start_ms: oldest_ms.saturating_sub(margin_ms).max(start_ms), transitions }
+        }
+        Err(error) => {
+            tracing::error!(%error, "the history of alerts could not be read");
+            Content::Unavailable("The history cannot be read: the server's log says why.".to_owned())
+        }
+    }
+}
+
+/// A group in the shape of `/api/v1/rules`.
+#[derive(Deserialize)]
+struct GroupJson {
+    name: String,
+    #[serde(default)]
+    file: String,
+    #[serde(default)]
+    source: String,
+    #[serde(default)]
+    interval: f64,
+    #[serde(default, rename = "lastEvaluation")]
+    last_evaluation: String,
+    #[serde(default, rename = "evaluationTime")]
+    evaluation_secs: f64,
+    #[serde(default)]
+    rules: Vec<RuleJson>,
+}
+
+#[derive(Deserialize)]
+struct RuleJson {
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    state: String,
+    query: String,
+    #[serde(default)]
+    duration: f64,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    health: String,
+    #[serde(default, rename = "lastError")]
+    last_error: String,
+}
+
+async fn rules(state: &AppState, principal: &Principal) -> Content {
+    let groups = match rule_groups(state, &state.backend, principal, &Params::default()).await {
+        Ok((groups, _)) => groups,
+        Err(error) => return Content::Unavailable(error.message),
+    };
+    let groups: Vec<GroupJson> = match serde_json::from_value(groups) {
+        Ok(groups) => groups,
+        Err(error) => return Content::Unavailable(format!("The rules cannot be read: {error}.")),
+    };
+    Content::Rules(groups.into_iter().map(shown_group).collect())
+}
+
+fn shown_group(group: GroupJson) -> ShownGroup {
+    let rule = |mut rule: RuleJson| ShownRule {
+        severity: rule.labels.remove("severity").unwrap_or_default(),
+        name: rule.name,
+        kind: rule.kind,
+        state: rule.state,
+        expr: rule.query,
+        hold_secs: rule.duration,
+        health: rule.health,
+        last_error: rule.last_error,
+    };
+    ShownGroup {
+        evaluated_at: chrono::DateTime::parse_from_rfc3339(&group.last_evaluation)
+            .ok()
+            .map(|at| at.timestamp_millis())
+            .filter(|at_ms| *at_ms > 0),
+        name: group.name,
+        file: group.file,
+        source: group.source,
+        interval_secs: group.interval,
+        evaluation_secs: group.evaluation_secs,
+        rules: group.rules.into_iter().map(rule).collect(),
+    }
+}
