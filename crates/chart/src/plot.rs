@@ -26,6 +26,8 @@ use crate::{
 };
 
 /// Units of the SVG picture, which is stretched to its box.
+/// Length of the line that stands for one point between gaps, in pixels.
+const LONE_POINT: f64 = 2.0;
 const SIZE: (u32, u32) = (2_000, 600);
 /// Opacity of the area under a single line.
 const LINE_FILL: f64 = 0.10;
@@ -297,7 +299,13 @@ impl<'a> TimePlot<'a> {
             let paths = self
                 .runs(layer, columns, None)
                 .into_iter()
-                .map(|run| PathElement::new(run.into_iter().map(|(x, y)| (x / columns, y)).collect::<Vec<_>>(), style));
+                .map(|mut run| {
+                    // A point between gaps is a line as well, as short as a line is wide.
+                    if let [(x, y)] = run[..] {
+                        run.push((x + LONE_POINT, y));
+                    }
+                    PathElement::new(run.into_iter().map(|(x, y)| (x / columns, y)).collect::<Vec<_>>(), style)
+                });
             chart.draw_series(paths).ok()?;
         }
         Some(())
@@ -307,14 +315,27 @@ impl<'a> TimePlot<'a> {
     /// point before that time on, to go on with a line that is on the canvas already.
     pub fn line_path(&self, layer: &Layer<'_>, pixels: Pixels, since_ms: Option<i64>, out: &mut String) {
         let mut pen_up = true;
+        let mut lone = None;
+        let close = |lone: &mut Option<reduce::Point>, out: &mut String| {
+            if let Some((x, y)) = lone.take() {
+                out.push('L');
+                push_point(out, x + LONE_POINT, y);
+            }
+        };
         self.emit(layer, pixels.width, since_ms, |point| match point {
             Some((x, value)) => {
                 out.push(if pen_up { 'M' } else { 'L' });
+                let (x, y) = (x + pixels.offset, self.pixel_y(value, pixels.height));
+                lone = pen_up.then_some((x, y));
                 pen_up = false;
-                push_point(out, x + pixels.offset, self.pixel_y(value, pixels.height));
+                push_point(out, x, y);
             }
-            None => pen_up = true,
+            None => {
+                close(&mut lone, out);
+                pen_up = true;
+            }
         });
+        close(&mut lone, out);
     }
 
     /// Appends a layer's area to an SVG path, in device pixels; see [`TimePlot::line_path`].
