@@ -263,7 +263,8 @@ struct RuleJson {
 }
 
 async fn rules(state: &AppState, principal: &Principal) -> Content {
-    let groups = match rule_groups(state, &state.backend, principal, &Params::default()).await {
+    let groups = async { rule_groups(state, state.engines.first()?, principal, &Params::default()).await };
+    let groups = match groups.await {
         Ok((groups, _)) => groups,
         Err(error) => return Content::Unavailable(error.message),
     };
