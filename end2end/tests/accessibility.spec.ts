@@ -14,6 +14,14 @@ for (const theme of ['light', 'dark'] as const) {
       });
     }
 
+    for (const view of ['alerts', 'silences&matchers=severity%3D%22info%22', 'rules', 'history', 'notifications']) {
+      test(`finds nothing on the alert page, ${view.split('&')[0]}`, async ({ board, page }) => {
+        await page.goto(`${board.origin}/alerts?view=${view}`);
+        await expect(page.locator('.tabs')).toBeVisible();
+        expect(await violations(page)).toEqual([]);
+      });
+    }
+
     test('finds nothing on the login page', async ({ page, demo }) => {
       await page.goto(`${demo.origin}/login`);
       expect(await violations(page)).toEqual([]);

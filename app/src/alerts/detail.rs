@@ -84,7 +84,7 @@ fn course(page: &AlertsView, shown: &ShownAlert, chart: &Chart) -> AnyView {
     };
     PanelsContext::provide(Signal::stored(viewport), Signal::stored(page.now_ms));
     let picture = panels::still(panel, chart.data.clone());
-    view! { <div class=format!("alert-course panels {}", Ink::Meaning(color).class())>{picture}</div> }
+    view! { <div class=format!("alert-course {}", Ink::Meaning(color).class())>{picture}</div> }
 }
 
 fn actions(page: &AlertsView, shown: &ShownAlert) -> AnyView {

@@ -296,16 +296,13 @@ impl<'a> TimePlot<'a> {
         let columns = f64::from(area.dim_in_pixel().0);
         for layer in self.layers.iter().filter(|layer| layer.dashed == dashed) {
             let style = layer.ink.packed();
-            let paths = self
-                .runs(layer, columns, None)
-                .into_iter()
-                .map(|mut run| {
-                    // A point between gaps is a line as well, as short as a line is wide.
-                    if let [(x, y)] = run[..] {
-                        run.push((x + LONE_POINT, y));
-                    }
-                    PathElement::new(run.into_iter().map(|(x, y)| (x / columns, y)).collect::<Vec<_>>(), style)
-                });
+            let paths = self.runs(layer, columns, None).into_iter().map(|mut run| {
+                // A point between gaps is a line as well, as short as a line is wide.
+                if let [(x, y)] = run[..] {
+                    run.push((x + LONE_POINT, y));
+                }
+                PathElement::new(run.into_iter().map(|(x, y)| (x / columns, y)).collect::<Vec<_>>(), style)
+            });
             chart.draw_series(paths).ok()?;
         }
         Some(())
