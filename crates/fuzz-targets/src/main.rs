@@ -49,7 +49,11 @@ fn main() -> ExitCode {
 /// What became of an input, without what is quoted from it.
 fn kind(told: &str) -> String {
     let own: String = told.split(['"', '\'', '`']).step_by(2).collect();
-    own.chars().filter(|character| character.is_alphabetic() || *character == ' ').take(120).collect()
+    // Short ones are counts; in sentences numbers say where.
+    let counts = own.len() < 40;
+    let tells =
+        |character: &char| character.is_alphabetic() || *character == ' ' || (counts && character.is_ascii_digit());
+    own.chars().filter(tells).take(120).collect()
 }
 
 fn fuzz(target: Target, time: Duration, seed: u64, keeps: bool) -> std::io::Result<Vec<PathBuf>> {

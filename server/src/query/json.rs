@@ -107,8 +107,14 @@ fn comma(data: &mut String, index: usize) {
 }
 
 fn write_text(data: &mut String, text: &str) {
-    // A string always has a JSON form.
-    data.push_str(&serde_json::to_string(text).unwrap_or_default());
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        data.push('"');
+        data.push_str(text);
+        data.push('"');
+    } else {
+        // A string always has a JSON form.
+        data.push_str(&serde_json::to_string(text).unwrap_or_default());
+    }
 }
 
 fn write_labels(data: &mut String, labels: &Labels) {
@@ -210,6 +216,15 @@ mod tests {
         assert_eq!(number(0.000_001), "0.000001");
         assert_eq!(number(-0.0), "-0");
         assert_eq!(number(f64::NAN), "NaN");
+    }
+
+    #[test]
+    fn text_is_escaped_where_it_must_be() {
+        for text in ["", "plain", "ä ö", "a\"b", "a\\b", "a\nb", "\u{1}", "\u{7f}", "\u{2028}"] {
+            let mut written = String::new();
+            write_text(&mut written, text);
+            assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
+        }
     }
 
     #[test]

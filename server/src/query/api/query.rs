@@ -21,6 +21,11 @@ use crate::{
 
 /// Parameters of a range query whose answer may be put together of kept results: others ask for more than the points.
 const KEPT_BY: [&str; 5] = ["query", "start", "end", "step", "timeout"];
+/// Roughly what a series takes in an answer.
+const SERIES_BYTES: usize = 192;
+/// Points of a series that take roughly what its labels take.
+const POINTS_OF_LABELS: usize = 8;
+
 /// What is remarked on an answer that is cut at the parameter `limit`.
 pub(super) const TRUNCATED: &str = "results truncated due to limit";
 
@@ -136,7 +141,12 @@ fn answer(engine: &Embedded, evaluated: Evaluated, limit: Option<usize>, params:
         outcome.warnings.push(TRUNCATED.to_owned());
     }
     let most = engine.limits().max_response_bytes;
-    let mut data = String::with_capacity(1024);
+    let series = match &outcome.value {
+        Value::Vector(samples) => samples.len(),
+        Value::Matrix(matrix) => matrix.iter().map(|series| 1 + series.timestamps.len() / POINTS_OF_LABELS).sum(),
+        Value::Scalar { .. } | Value::String { .. } => 1,
+    };
+    let mut data = String::with_capacity(series.saturating_mul(SERIES_BYTES).min(most));
     if !json::write_value(&mut data, &outcome.value, most) {
         return Err(QueryError::new(
             ErrorKind::Execution,
