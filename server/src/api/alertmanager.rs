@@ -182,6 +182,7 @@ pub(super) struct AlertPosted {
 /// `POST /api/v2/alerts`: so that a Prometheus can name this server as its Alertmanager.
 pub(super) async fn post_alerts(
     State(state): State<AppState>,
+    principal: Principal,
     Json(posted): Json<Vec<AlertPosted>>,
 ) -> Result<StatusCode, Refused> {
     let now_ms = now_ms();
@@ -197,7 +198,11 @@ pub(super) async fn post_alerts(
             generator_url: alert.generator_url,
             value: None,
         };
-        Alert::from_posted(alert.clone(), now_ms, 0).map_err(bad_request)?;
+        let checked = Alert::from_posted(alert.clone(), now_ms, 0).map_err(bad_request)?;
+        if !is_seen(&principal, &checked) {
+            let message = format!("the matchers of this token do not take the alert {:?}", checked.name());
+            return Err(Refused(StatusCode::FORBIDDEN, message));
+        }
         alerts.push(alert);
     }
     state.notifier.post(alerts);

@@ -1,5 +1,7 @@
 //! `/api/silences`: silences, and what one would mute; `/api/alerts/{fingerprint}`: one alert and who looks after it.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, Query, State},
@@ -112,7 +114,7 @@ impl Wanted {
     }
 }
 
-fn shown(state: &AppState, silence: &Silence) -> Shown {
+fn shown(silence: &Silence, firing: &[Arc<Alert>]) -> Shown {
     let now_ms = now_ms();
     Shown {
         id: silence.id.clone(),
@@ -124,7 +126,7 @@ fn shown(state: &AppState, silence: &Silence) -> Shown {
         created_by: silence.created_by.clone(),
         comment: silence.comment.clone(),
         updated_at: silence.updated_at_ms,
-        alerts: state.notifier.preview(&silence.matchers).len(),
+        alerts: firing.iter().filter(|alert| silence.matchers.matches(&alert.labels)).count(),
     }
 }
 
@@ -151,8 +153,9 @@ pub(super) async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Json<Value>, ApiError> {
     whole(&principal)?;
+    let firing = state.notifier.alerts();
     let mut silences: Vec<Shown> =
-        state.notifier.silences().await?.iter().map(|silence| shown(&state, silence)).collect();
+        state.notifier.silences().await?.iter().map(|silence| shown(silence, &firing)).collect();
     if let Some(wanted) = &filter.state {
         silences.retain(|silence| wanted.split(',').any(|word| word == silence.state));
     }
@@ -172,7 +175,7 @@ pub(super) async fn one(
     Path(id): Path<String>,
 ) -> Result<Json<Shown>, ApiError> {
     whole(&principal)?;
-    Ok(Json(shown(&state, &state.notifier.silence(&id).await?)))
+    Ok(Json(shown(&state.notifier.silence(&id).await?, &state.notifier.alerts())))
 }
 
 fn end(wanted: &Wanted, from_ms: i64) -> Result<Option<i64>, ApiError> {
@@ -208,7 +211,7 @@ pub(super) async fn create(
     };
     let silence = state.notifier.put_silence(silence).await?;
     audit(&principal, "silence.create", &silence);
-    Ok((StatusCode::CREATED, Json(shown(&state, &silence))))
+    Ok((StatusCode::CREATED, Json(shown(&silence, &state.notifier.alerts()))))
 }
 
 /// `PATCH /api/silences/{id}`: another end, or another comment.
@@ -228,7 +231,7 @@ pub(super) async fn change(
     silence.comment = wanted.comment.unwrap_or(silence.comment);
     let silence = state.notifier.put_silence(silence).await?;
     audit(&principal, "silence.change", &silence);
-    Ok(Json(shown(&state, &silence)))
+    Ok(Json(shown(&silence, &state.notifier.alerts())))
 }
 
 /// `DELETE /api/silences/{id}`: ends it now.
@@ -240,7 +243,7 @@ pub(super) async fn expire(
     whole(&principal)?;
     let silence = state.notifier.expire_silence(&id).await?;
     audit(&principal, "silence.expire", &silence);
-    Ok(Json(shown(&state, &silence)))
+    Ok(Json(shown(&silence, &state.notifier.alerts())))
 }
 
 pub(super) fn audit(principal: &Principal, action: &'static str, silence: &Silence) {

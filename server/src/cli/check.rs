@@ -55,7 +55,10 @@ impl CheckCommand {
                         .context("stdout");
                 }
                 let config = Options::from_file(&file)?;
-                Config::resolve(config, default_data_dir()).with_context(named)?;
+                let config = Config::resolve(config, default_data_dir()).with_context(named)?;
+                if let Some(receivers) = &config.notify.config {
+                    delivery::load::load(receivers, "")?;
+                }
                 file
             }
             What::Dashboard { file } => {

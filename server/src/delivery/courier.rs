@@ -265,3 +265,59 @@ fn judged(ticket: &Ticket, policy: &Policy, outcome: &Outcome, now_ms: i64) -> (
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(attempts: u32) -> Ticket {
+        Ticket {
+            seq: 1,
+            id: "d".into(),
+            receiver: "r".into(),
+            kind: "webhook".into(),
+            place: 0,
+            lane: "l".into(),
+            attempts,
+            created_at: 0,
+            next_at: 0,
+        }
+    }
+
+    fn failed(after: Option<Duration>) -> Outcome {
+        Outcome::Failed { status: Some(503), reason: "HTTP 503".into(), after }
+    }
+
+    /// The wait after a try, or `None` if it was the last.
+    fn wait(attempts: u32, policy: &Policy, outcome: &Outcome, now_ms: i64) -> Option<i64> {
+        match judged(&ticket(attempts), policy, outcome, now_ms).0 {
+            State::Pending { next_at } => Some(next_at - now_ms),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn waits_grow_to_a_limit_and_end_by_time_or_count() {
+        let by_time = Policy { tries: None, delay_ms: 1_000, give_up_ms: 3_600_000 };
+        for (attempts, whole) in
+            [(1, 1_000), (2, 2_000), (5, 16_000), (20, LONGEST_WAIT_MS), (4_000_000, LONGEST_WAIT_MS)]
+        {
+            let wait = wait(attempts, &by_time, &failed(None), 1).unwrap();
+            assert!((whole * 8 / 10..=whole * 12 / 10).contains(&wait), "{attempts}: {wait}");
+        }
+        assert_eq!(wait(3, &by_time, &failed(None), 3_600_000), None);
+        let by_count = Policy { tries: Some(4), delay_ms: 5_000, give_up_ms: 0 };
+        assert!(wait(3, &by_count, &failed(None), 1).is_some());
+        assert_eq!(wait(4, &by_count, &failed(None), 1), None);
+    }
+
+    #[test]
+    fn a_receiver_may_ask_for_a_longer_wait_but_not_for_any() {
+        let policy = Policy { tries: None, delay_ms: 1_000, give_up_ms: i64::MAX };
+        assert_eq!(wait(1, &policy, &failed(Some(Duration::from_secs(60))), 1), Some(60_000));
+        assert!(wait(1, &policy, &failed(Some(Duration::ZERO)), 1) >= Some(800));
+        assert_eq!(wait(1, &policy, &failed(Some(Duration::from_secs(1 << 40))), 1), Some(3_600_000));
+        let refused = Outcome::Refused { status: Some(400), reason: "HTTP 400".into() };
+        assert_eq!(wait(1, &policy, &refused, 1), None);
+    }
+}

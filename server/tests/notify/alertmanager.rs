@@ -110,3 +110,27 @@ async fn alerts_go_to_every_alertmanager_and_silences_are_theirs() {
     assert_eq!(ended.status(), 200);
     assert_eq!(first.json("/api/v2/silences").await[0]["status"]["state"], "expired");
 }
+
+#[tokio::test]
+async fn one_that_asks_to_log_in_is_told_who_asks() {
+    let (basic, bearer) = (Receiver::start().await, Receiver::start().await);
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("password"), "pass word\n").unwrap();
+    let file = directory.path().join("hyperscope.yml");
+    let text = format!(
+        "alertmanagers:\n- {{url: '{}/am', username: me, password_file: password}}\n- {{url: '{}', bearer_token: secret-token}}\n",
+        basic.url, bearer.url
+    );
+    std::fs::write(&file, text).unwrap();
+    let server = Server::serve(&["--config", file.to_str().unwrap()]).await;
+    post(&server, &[alert("a", &[])]).await;
+    for (receiver, path, header) in
+        [(&basic, "/am/api/v2/alerts", "Basic bWU6cGFzcyB3b3Jk"), (&bearer, "/api/v2/alerts", "Bearer secret-token")]
+    {
+        let got =
+            eventually("a post", async || receiver.got().into_iter().find(|got| got.body.contains("labels"))).await;
+        assert_eq!((got.path.as_str(), got.headers["authorization"].as_str()), (path, header));
+        assert_eq!(got.json()[0]["labels"]["alertname"], "a");
+    }
+    assert!(!server.program.stderr().contains("secret-token"));
+}
