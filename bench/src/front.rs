@@ -65,30 +65,32 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path, socket
     let server = Process::start(binary, &args, &[("HYPERSCOPE_ADMIN_TOKEN", TOKEN)]).await?;
     let client = Client::builder().no_proxy().build()?;
 
-    let mut queries: Vec<(String, bool)> = Vec::new();
-    let mut rows = Vec::new();
+    let mut dashboards = Vec::new();
     for (uid, path) in DASHBOARDS {
-        let of_dashboard = queries_of(&client, &server.address, uid).await?;
+        dashboards.push((path, queries_of(&client, &server.address, uid).await?));
+    }
+    let all: Vec<(String, bool)> = dashboards.iter().flat_map(|(_, queries)| queries.clone()).collect();
+    // Before any page is loaded: its queries would go on for two minutes.
+    println!("Counting requests for one socket, then for {sockets}, {} s each", (COUNT + SETTLE).as_secs());
+    let one = counting.count(&server.address, &all, 1).await?;
+    let many = counting.count(&server.address, &all, sockets).await?;
+    let name = format!("engine requests a minute, {sockets} sockets");
+    let mut rows = vec![Row::new(&name, many, "requests").beside("one socket", one)];
+
+    for (path, queries) in dashboards {
         let page = median_ms(async || get(&client, &format!("http://{}{path}", server.address)).await).await?;
         let base = format!("http://{}", prometheus.address());
-        let direct = median_ms(async || ask_all(&client, &base, &of_dashboard).await).await?;
+        let direct = median_ms(async || ask_all(&client, &base, &queries).await).await?;
         rows.push(
             Row::new(&format!("{path}, warm, Prometheus behind it"), page, "ms")
                 .beside("its queries to Prometheus", direct),
         );
         let base = format!("http://{}", server.address);
-        let through = median_ms(async || ask_all(&client, &base, &of_dashboard).await).await?;
+        let through = median_ms(async || ask_all(&client, &base, &queries).await).await?;
         rows.push(
             Row::new(&format!("queries of {path} through /api/v1, warm"), through, "ms").beside("Prometheus", direct),
         );
-        queries.extend(of_dashboard);
     }
-    // Whoever waits for a page keeps its queries warm for two minutes; all of them are subscribed to anyway.
-    println!("Counting requests for one socket, then for {sockets}, {} s each", (COUNT + SETTLE).as_secs());
-    let one = counting.count(&server.address, &queries, 1).await?;
-    let many = counting.count(&server.address, &queries, sockets).await?;
-    let name = format!("engine requests a minute, {sockets} sockets");
-    rows.push(Row::new(&name, many, "requests").beside("one socket", one));
     server.stop().await?;
     prometheus.stop().await?;
     report::save(&rows, out)

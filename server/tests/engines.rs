@@ -140,7 +140,7 @@ async fn range(server: &Server, expr: &str, start: i64, end: i64, step: i64) -> 
 #[tokio::test]
 async fn only_what_is_new_of_a_range_is_asked_for() {
     let stub = Stub::start().await;
-    let server = Server::serve(&["--prometheus-url", &stub.url]).await;
+    let server = Server::serve(&["--prometheus-url", &stub.url, "--engine-hold", "0s"]).await;
     let end = now_ms() / 60_000 * 60;
     let start = end - 3_600;
     let whole: Vec<(i64, String)> = (start..=end).step_by(60).map(|time| (time, time.to_string())).collect();
@@ -206,6 +206,30 @@ async fn only_what_is_new_of_a_range_is_asked_for() {
     })
     .await;
     assert_eq!(stub.asked().last().unwrap().get("query"), "a{x=\"y\"}");
+}
+
+#[tokio::test]
+async fn an_answer_for_given_times_is_given_again_for_a_moment() {
+    let stub = Stub::start().await;
+    let server = Server::serve(&["--prometheus-url", &stub.url, "--engine-hold", "1h"]).await;
+    let now = now_ms() / 60_000 * 60;
+    for path in [
+        format!("/api/v1/query?query=a&time={now}"),
+        format!("/api/v1/query_range?query=a&start={}&end={now}&step=60", now - 600),
+        format!("/api/v1/query_range?query=a&start={}&end={now}&step=60", now - 601),
+    ] {
+        for _ in 0..3 {
+            server.json(&path).await;
+        }
+        // Of a range that is put together, the first request is for the whole, and the next for what can still change.
+        assert!(stub.asked().len() <= 2, "{path}");
+        server.json(&path).await;
+        assert_eq!(stub.asked().len(), 0, "{path}");
+    }
+    for _ in 0..2 {
+        server.json("/api/v1/query?query=a").await;
+    }
+    assert_eq!(stub.asked().len(), 2, "what means another time is asked again");
 }
 
 #[tokio::test]

@@ -105,6 +105,8 @@ pub struct EngineSettings {
     pub cache_bytes: usize,
     /// Steps younger than this can still change.
     pub fresh: Duration,
+    /// An answer for given times is given again for so long.
+    pub hold: Duration,
     /// Requests that one engine gets at a time.
     pub concurrency: usize,
     /// Further tries of a request that an engine could not answer.
@@ -118,6 +120,7 @@ impl Default for EngineSettings {
         EngineSettings {
             cache_bytes: 64 << 20,
             fresh: Duration::from_secs(60),
+            hold: Duration::from_secs(1),
             concurrency: 20,
             retries: 2,
             failures: 5,

@@ -267,6 +267,9 @@ options! {
         /// Steps younger than this can still change and are asked for each time [default: 1m]
         #[arg(id = "engine_fresh", long = "engine-fresh", env = "HYPERSCOPE_ENGINE_FRESH", value_name = "DURATION")]
         pub fresh: Option<Period>,
+        /// An answer for given times is given again for so long to whoever asks the same; 0s asks each time [default: 1s]
+        #[arg(id = "engine_hold", long = "engine-hold", env = "HYPERSCOPE_ENGINE_HOLD", value_name = "DURATION")]
+        pub hold: Option<Period>,
         /// Requests that one engine gets at a time; further ones wait [default: 20]
         #[arg(id = "engine_concurrency", long = "engine-concurrency", env = "HYPERSCOPE_ENGINE_CONCURRENCY", value_name = "N")]
         pub concurrency: Option<usize>,

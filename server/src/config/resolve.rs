@@ -398,6 +398,7 @@ fn engine(given: &options::Engine) -> Result<EngineSettings, ConfigError> {
     Ok(EngineSettings {
         cache_bytes: given.cache.map_or(default.cache_bytes, |size| size.0),
         fresh: given.fresh.map_or(default.fresh, |period| period.0),
+        hold: given.hold.map_or(default.hold, |period| period.0),
         concurrency: given.concurrency.unwrap_or(default.concurrency),
         retries: given.retries.unwrap_or(default.retries),
         failures: given.failures.unwrap_or(default.failures),

@@ -32,6 +32,8 @@ use crate::{
 const CONNECT: Duration = Duration::from_secs(5);
 /// Beyond the longest query, how long an answer may take to arrive.
 const GRACE: Duration = Duration::from_secs(2);
+/// Most bytes of answers that are given again.
+const HELD_BYTES: usize = 16 << 20;
 /// Wait before the first further try; each next one doubles it.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 
@@ -70,8 +72,37 @@ struct Inner {
     retries: u32,
     gate: tokio::sync::Semaphore,
     state: Mutex<State>,
+    /// How long an answer is given again.
+    hold: Duration,
+    held: Mutex<Held>,
     /// Requests on their way, for those who ask the same.
     in_flight: Mutex<HashMap<Asked, WeakShared<BoxFuture<'static, Answer>>>>,
+}
+
+/// Answers that are given again for a moment: a page that many load at once asks for the same times.
+#[derive(Default)]
+struct Held {
+    answers: HashMap<Asked, (Instant, Fetched)>,
+}
+
+impl Held {
+    fn get(&self, asked: &Asked, hold: Duration) -> Option<Fetched> {
+        self.answers.get(asked).filter(|(at, _)| at.elapsed() < hold).map(|(_, answer)| answer.clone())
+    }
+
+    fn put(&mut self, asked: Asked, answer: &Fetched, hold: Duration) {
+        self.answers.retain(|_, (at, _)| at.elapsed() < hold);
+        let bytes: usize = self.answers.values().map(|(_, answer)| answer.body.len()).sum();
+        if bytes + answer.body.len() <= HELD_BYTES {
+            self.answers.entry(asked).or_insert_with(|| (Instant::now(), answer.clone()));
+        }
+    }
+}
+
+/// Whether the same request means the same a moment later: a query whose times are given.
+fn has_its_times((path, pairs): &Asked) -> bool {
+    let has = |name: &str| pairs.iter().any(|(other, value)| other == name && !value.is_empty());
+    (path == "query" && has("time")) || (path == "query_range" && has("start") && has("end"))
 }
 
 struct State {
@@ -122,6 +153,8 @@ impl Transport {
             retries: settings.retries,
             gate: tokio::sync::Semaphore::new(settings.concurrency),
             state: Mutex::new(State { breaker, budget: RetryBudget::default(), health }),
+            hold: settings.hold,
+            held: Mutex::default(),
             in_flight: Mutex::default(),
         })))
     }
@@ -139,6 +172,10 @@ impl Transport {
     /// Asks for `path` below `/api/v1/`, or joins somebody who asks the same just now.
     pub(super) async fn fetch(&self, path: &str, pairs: &[(String, String)]) -> Answer {
         let asked = (path.to_owned(), pairs.to_vec());
+        let held = (!self.0.hold.is_zero() && has_its_times(&asked)).then(|| asked.clone());
+        if let Some(answer) = held.as_ref().and_then(|asked| self.0.held().get(asked, self.0.hold)) {
+            return Ok(answer);
+        }
         let sharing: Sharing = {
             let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
             // One that has its answer already is no longer on its way.
@@ -154,7 +191,11 @@ impl Transport {
                 sharing
             })
         };
-        sharing.await
+        let answer = sharing.await?;
+        if let Some(asked) = held {
+            self.0.held().put(asked, &answer, self.0.hold);
+        }
+        Ok(answer)
     }
 
     /// Notes the engine's version.
@@ -247,6 +288,10 @@ impl Drop for Admitted<'_> {
 }
 
 impl Inner {
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
