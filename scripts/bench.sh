@@ -23,7 +23,10 @@ target/release/hyperscope-bench engine --binary "$HYPERSCOPE_BIN" --out "$parts/
 say "Measuring in front of Prometheus, about 4 minutes"
 target/release/hyperscope-bench front --binary "$HYPERSCOPE_BIN" --out "$parts/front.json" >&2
 
+say "Measuring rules beside Prometheus, about 2 minutes"
+target/release/hyperscope-bench rules --binary "$HYPERSCOPE_BIN" --out "$parts/rules.json" >&2
+
 say "Measuring in the browser, about 1 minute"
 HYPERSCOPE_BENCH_ROWS=$parts/browser.json scripts/end2end.sh run --config bench.config.ts >&2
 
-target/release/hyperscope-bench report --out bench/results.json "$parts/server.json" "$parts/engine.json" "$parts/front.json" "$parts/browser.json"
+target/release/hyperscope-bench report --out bench/results.json "$parts/server.json" "$parts/engine.json" "$parts/front.json" "$parts/rules.json" "$parts/browser.json"

@@ -13,6 +13,7 @@ mod process;
 mod report;
 mod request;
 mod row;
+mod rules;
 mod server;
 mod statistics;
 
@@ -59,6 +60,18 @@ enum Command {
         #[arg(long, default_value_t = 6)]
         hours: i64,
     },
+    /// Compare the evaluation of rules with Prometheus', over the same samples and the same file
+    Rules {
+        /// The binary
+        #[arg(long, default_value = "target/release/hyperscope")]
+        binary: PathBuf,
+        /// Prometheus
+        #[arg(long, default_value = "/usr/bin/prometheus")]
+        prometheus: PathBuf,
+        /// Where the rows go, as JSON
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Measure what an engine behind the server is asked, and how long a page takes beside asking it
     Front {
         /// The binary
@@ -96,6 +109,7 @@ async fn main() -> anyhow::Result<()> {
         Command::Front { binary, prometheus, out, sockets } => {
             front::measure(&binary, &prometheus, &out, sockets).await
         }
+        Command::Rules { binary, prometheus, out } => rules::measure(&binary, &prometheus, &out).await,
         Command::Bare => bare::serve().await,
         Command::Report { out, files } => report::write(&files, &out),
     }

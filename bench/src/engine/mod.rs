@@ -15,7 +15,7 @@ use crate::report;
 use crate::row::Row;
 
 /// What the figures are beside.
-const PEER: &str = "Prometheus 2.42";
+pub(crate) const PEER: &str = "Prometheus 2.42";
 /// After loading, until memory is looked at: both clean up behind a load.
 const REST: Duration = Duration::from_secs(90);
 

@@ -34,15 +34,33 @@ pub(crate) struct Subject {
 impl Subject {
     /// Ours.
     pub(crate) async fn hyperscope(binary: &Path) -> anyhow::Result<Self> {
-        Self::start(binary, |directory, address| {
+        Self::start(binary, None, |directory, address| {
             vec!["serve".into(), format!("--listen={address}"), format!("--data-dir={directory}")]
+        })
+        .await
+    }
+
+    /// Ours, with a file of rules.
+    pub(crate) async fn hyperscope_with_rules(binary: &Path, rules: &str) -> anyhow::Result<Self> {
+        Self::start(binary, Some(rules), |directory, address| {
+            vec![
+                "serve".into(),
+                format!("--listen={address}"),
+                format!("--data-dir={directory}"),
+                format!("--rules={directory}/rules.yml"),
+            ]
         })
         .await
     }
 
     /// Prometheus, which scrapes nothing.
     pub(crate) async fn prometheus(binary: &Path) -> anyhow::Result<Self> {
-        Self::start(binary, |directory, address| {
+        Self::prometheus_with_rules(binary, "").await
+    }
+
+    /// Prometheus, which scrapes nothing, with a file of rules.
+    pub(crate) async fn prometheus_with_rules(binary: &Path, rules: &str) -> anyhow::Result<Self> {
+        Self::start(binary, Some(rules), |directory, address| {
             vec![
                 format!("--config.file={directory}/prometheus.yml"),
                 format!("--storage.tsdb.path={directory}/data"),
@@ -54,9 +72,14 @@ impl Subject {
         .await
     }
 
-    async fn start(binary: &Path, args: impl Fn(&str, &str) -> Vec<String>) -> anyhow::Result<Self> {
+    async fn start(
+        binary: &Path,
+        rules: Option<&str>,
+        args: impl Fn(&str, &str) -> Vec<String>,
+    ) -> anyhow::Result<Self> {
         let directory = tempfile::tempdir()?;
-        std::fs::write(directory.path().join("prometheus.yml"), "{}\n")?;
+        std::fs::write(directory.path().join("prometheus.yml"), "rule_files: [rules.yml]\n")?;
+        std::fs::write(directory.path().join("rules.yml"), rules.unwrap_or_default())?;
         // Prometheus does not tell which port it took.
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
         let path = directory.path().to_str().context("the temporary directory's name is not UTF-8")?;
