@@ -18,8 +18,8 @@ use crate::{clock::now_ms, config::NotifyConfig};
 
 /// Alertmanager's configuration file of a demo.
 pub(super) const FILE: &str = include_str!("demo.yml");
-/// Messages kept.
-const KEPT: usize = 100;
+/// Messages kept of each receiver's means, so that none crowds out the others.
+const KEPT: usize = 20;
 /// The alerts that a demo silences, so that a silence can be seen.
 const SILENCED: &str = r#"alertname="DemoProviderBusy",provider=~"aws|azure""#;
 /// For how long.
@@ -51,7 +51,12 @@ impl Showcase {
             kind: ticket.kind.clone(),
             message,
         });
-        kept.truncate(KEPT);
+        let mut count = 0;
+        kept.retain(|shown| {
+            let is_same = shown.receiver == ticket.receiver && shown.kind == ticket.kind;
+            count += usize::from(is_same);
+            !is_same || count <= KEPT
+        });
     }
 }
 
@@ -111,5 +116,34 @@ impl Notifier {
         if let Err(error) = self.put_silence(silence).await {
             tracing::warn!(%error, "the silence of the demo could not be made");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receiver_that_gets_much_crowds_out_no_other() {
+        let ticket = |receiver: &str| Ticket {
+            seq: 1,
+            id: "d".into(),
+            receiver: receiver.into(),
+            kind: "hook".into(),
+            place: 0,
+            lane: "l".into(),
+            attempts: 1,
+            created_at: 0,
+            next_at: 0,
+        };
+        let showcase = Showcase::default();
+        showcase.take(&ticket("quiet"), Outgoing::Json(0.into()));
+        for number in 1..100 {
+            showcase.take(&ticket("loud"), Outgoing::Json(number.into()));
+        }
+        let kept = showcase.0.lock().unwrap();
+        assert_eq!(kept.len(), 1 + KEPT);
+        assert_eq!(kept.front().unwrap().message, Outgoing::Json(99.into()), "the newest first");
+        assert_eq!(kept.back().unwrap().receiver, "quiet");
     }
 }
