@@ -125,6 +125,9 @@ async fn the_answer_has_prometheus_shape_and_filters() {
     assert_eq!(names("match[]={severity=\"critical\"}").await, ["LoadHigh"]);
     let wrong = server.get("/api/v1/rules?type=x").send().await.unwrap();
     assert_eq!(wrong.status(), 400);
+    // The links of alerts lead to a page.
+    let link = server.get("/graph?g0.expr=load&g0.tab=1").send().await.unwrap();
+    assert_eq!((link.status().as_u16(), link.headers()["location"].to_str().unwrap()), (303, "/alerts"));
     // Nothing is built in where no daemon is watched.
     assert_eq!(server.json("/api/v1/rules").await["data"]["groups"].as_array().unwrap().len(), 1);
 }

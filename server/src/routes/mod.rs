@@ -12,7 +12,7 @@ use axum::{
     extract::{Request, State},
     http::StatusCode,
     middleware,
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use model::role::Role;
@@ -48,6 +48,8 @@ pub fn router(state: &AppState) -> Router {
         .route("/kiosk/{uid}", get(pages::page))
         .route("/jobs/{daemon}/{id}", get(pages::page))
         .route("/alerts", get(pages::page))
+        // Where links of alerts lead, which are made as Prometheus makes them.
+        .route("/graph", get(async || Redirect::to("/alerts")))
         .route("/settings", get(pages::page));
     let readers = Router::new()
         .nest("/api", api::reader_routes())
