@@ -110,5 +110,5 @@ fn is_close(left: &str, right: &str) -> bool {
     let (Ok(left), Ok(right)) = (left.parse::<f64>(), right.parse::<f64>()) else { return false };
     // What was divided by the rest that rounding left of zero.
     let is_noise = left.abs() > 1e18 && right.abs() > 1e18;
-    is_noise || (left - right).abs() <= 1e-9 * left.abs().max(right.abs()).max(1e-3)
+    is_noise || (left - right).abs() <= 1e-8 * left.abs().max(right.abs()).max(1e-2)
 }
