@@ -16,7 +16,7 @@ mod random;
 mod world;
 
 use common::{Program, Server, TOKEN, body, client, eventually, free_port, with_body};
-use engine::{Answer, Engine, When, difference};
+use engine::{Answer, Engine, Leeway, When, difference};
 use tempfile::TempDir;
 use world::{Dice, world};
 
@@ -26,8 +26,8 @@ const RANDOM_QUERIES: u64 = 500;
 
 /// What is known to differ.
 struct Known {
-    /// `digits`: only in the last digits. `all`: the answers have nothing to do with each other.
-    all: bool,
+    /// How much; `None` if the answers have nothing to do with each other.
+    leeway: Option<Leeway>,
     queries: regex::Regex,
 }
 
@@ -36,8 +36,14 @@ fn known() -> Vec<Known> {
     lines
         .map(|line| {
             let [how, queries, reason] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line:?}") };
-            assert!(!reason.is_empty() && ["digits", "all"].contains(&how), "{line}");
-            Known { all: how == "all", queries: regex::Regex::new(queries).unwrap() }
+            assert!(!reason.is_empty(), "{line}");
+            let leeway = match how {
+                "zeros" => Some(Leeway::Zeros),
+                "digits" => Some(Leeway::Digits),
+                "all" => None,
+                _ => panic!("{line}"),
+            };
+            Known { leeway, queries: regex::Regex::new(queries).unwrap() }
         })
         .collect()
 }
@@ -90,17 +96,18 @@ impl Both {
         let known = known();
         let (mut asked, mut found) = (0, Vec::new());
         for query in queries {
-            let digits = known.iter().any(|known| !known.all && known.queries.is_match(&query));
-            if known.iter().any(|known| known.all && known.queries.is_match(&query)) {
+            let of_query = || known.iter().filter(|known| known.queries.is_match(&query));
+            if of_query().any(|known| known.leeway.is_none()) {
                 continue;
             }
+            let leeway = of_query().filter_map(|known| known.leeway).max().unwrap_or(Leeway::None);
             for when in [When::Instant, When::Range] {
                 asked += 1;
                 let (ours, our_order) = self.ours.ask(&query, when).await;
                 let (theirs, their_order) = self.theirs.ask(&query, when).await;
-                if let Some(difference) = difference(&ours, &theirs, digits) {
+                if let Some(difference) = difference(&ours, &theirs, leeway) {
                     found.push(format!("{query}\n    {when:?}: {difference}"));
-                } else if query.starts_with("sort") && !digits && our_order != their_order {
+                } else if query.starts_with("sort") && leeway == Leeway::None && our_order != their_order {
                     found.push(format!("{query}\n    the order is {our_order:?} and not {their_order:?}"));
                 }
             }

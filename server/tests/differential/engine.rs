@@ -79,8 +79,19 @@ fn read(data: &Value) -> (Answer, Vec<String>) {
     (Answer::Values(kind, values), order)
 }
 
-/// What of two answers is not the same; `digits` lets values differ in their last digits.
-pub fn difference(ours: &Answer, theirs: &Answer, digits: bool) -> Option<String> {
+/// How much two values may differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leeway {
+    /// Not at all.
+    None,
+    /// In the sign of a zero.
+    Zeros,
+    /// In their last digits.
+    Digits,
+}
+
+/// What of two answers is not the same.
+pub fn difference(ours: &Answer, theirs: &Answer, leeway: Leeway) -> Option<String> {
     match (ours, theirs) {
         (Answer::Values(kind, ours), Answer::Values(other, theirs)) if kind == other => {
             for (series, values) in theirs {
@@ -88,7 +99,7 @@ pub fn difference(ours: &Answer, theirs: &Answer, digits: bool) -> Option<String
                 for (time, value) in values {
                     match found.get(time) {
                         None => return Some(format!("{series} has nothing at {time}, and not {value}")),
-                        Some(found) if found == value || (digits && is_close(found, value)) => {}
+                        Some(found) if found == value || is_close(found, value, leeway) => {}
                         Some(found) => return Some(format!("{series} is {found} at {time}, and not {value}")),
                     }
                 }
@@ -106,7 +117,10 @@ pub fn difference(ours: &Answer, theirs: &Answer, digits: bool) -> Option<String
     }
 }
 
-fn is_close(left: &str, right: &str) -> bool {
+fn is_close(left: &str, right: &str, leeway: Leeway) -> bool {
+    if leeway < Leeway::Digits {
+        return leeway == Leeway::Zeros && [left, right].iter().all(|value| matches!(*value, "0" | "-0"));
+    }
     let (Ok(left), Ok(right)) = (left.parse::<f64>(), right.parse::<f64>()) else { return false };
     // What was divided by the rest that rounding left of zero.
     let is_noise = left.abs() > 1e18 && right.abs() > 1e18;
