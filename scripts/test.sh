@@ -16,3 +16,7 @@ cargo test --locked --workspace
 say "Running the browser tests, about 3 minutes"
 cargo build --quiet --locked --package server
 scripts/end2end.sh run
+
+say "Trying the bundle that is shipped: it is made with other settings than the one for tests"
+scripts/bundle.sh
+HYPERSCOPE_DIST=$root/dist scripts/end2end.sh run tests/hydration.spec.ts
