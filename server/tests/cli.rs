@@ -85,7 +85,8 @@ fn a_token_is_made_listed_and_revoked() {
 fn a_token_that_could_not_be_enforced_is_refused() {
     let home = TempDir::new().unwrap();
     for (arguments, said) in [
-        (&["--role", "viewer", "--match", "provider=\"aws\""][..], "--match is not supported yet"),
+        (&["--role", "ingest", "--match", "provider=\"aws\""][..], "match"),
+        (&["--role", "viewer", "--match", "provider="], "match"),
         (&["--role", "viewer", "--dashboards", "a"], "only a token of role kiosk"),
     ] {
         let (code, stdout, stderr) = run(home.path(), &[&["token", "create", "--name", "a"], arguments].concat());
@@ -128,7 +129,7 @@ fn files_are_checked() {
         ("config", "bad.yaml", 1, "error: bad.yaml:2:1: unknown key `retension`: did you mean `retention`?\n"),
         ("config", "contradiction.yaml", 1, "error: contradiction.yaml: insecure_no_auth: refused"),
         ("config", "none.yaml", 1, "error: none.yaml: No such file"),
-        ("rules", "rules.yaml", 0, "rules.yaml: ok\n"),
+        ("rules", "rules.yaml", 0, "rules.yaml: ok, 1 rule"),
         ("dashboard", "mine/mine.yaml", 0, "mine/mine.yaml: ok\n"),
         ("dashboard", "bad-dashboard.yaml", 1, "error: bad-dashboard.yaml:4:3: panel \"a\": query \"sum(\""),
         ("dashboard", "bad.yaml", 1, "error: bad.yaml:1:1: unknown key `listen`"),
