@@ -25,9 +25,9 @@ use crate::{
     svg,
 };
 
-/// Units of the SVG picture, which is stretched to its box.
 /// Length of the line that stands for one point between gaps, in pixels.
-const LONE_POINT: f64 = 2.0;
+const LONE_POINT: f64 = 4.0;
+/// Units of the SVG picture, which is stretched to its box.
 const SIZE: (u32, u32) = (2_000, 600);
 /// Opacity of the area under a single line.
 const LINE_FILL: f64 = 0.10;
@@ -299,7 +299,7 @@ impl<'a> TimePlot<'a> {
             let paths = self.runs(layer, columns, None).into_iter().map(|mut run| {
                 // A point between gaps is a line as well, as short as a line is wide.
                 if let [(x, y)] = run[..] {
-                    run.push((x + LONE_POINT, y));
+                    run.push((beside(x), y));
                 }
                 PathElement::new(run.into_iter().map(|(x, y)| (x / columns, y)).collect::<Vec<_>>(), style)
             });
@@ -316,7 +316,7 @@ impl<'a> TimePlot<'a> {
         let close = |lone: &mut Option<reduce::Point>, out: &mut String| {
             if let Some((x, y)) = lone.take() {
                 out.push('L');
-                push_point(out, x + LONE_POINT, y);
+                push_point(out, beside(x), y);
             }
         };
         self.emit(layer, pixels.width, since_ms, |point| match point {
@@ -556,6 +556,11 @@ pub fn sparkline(trace: Trace<'_>, span: TimeSpan) -> String {
     svg::document("spark", SPARK, false, |out| {
         svg::group(out, "plot-series", SPARK, |area| plot.draw_series(area));
     })
+}
+
+/// The other end of the line that stands for one point at `x`: to the left, where it does not leave the picture.
+fn beside(x: f64) -> f64 {
+    if x >= LONE_POINT { x - LONE_POINT } else { x + LONE_POINT }
 }
 
 #[cfg(test)]

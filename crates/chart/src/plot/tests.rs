@@ -27,8 +27,8 @@ fn the_svg_of_a_small_plot() {
     let svg = plot.svg();
     assert!(svg.starts_with("<svg class=\"plot\" viewBox=\"0 0 2000 600\" preserveAspectRatio=\"none\""), "{svg}");
     assert!(svg.contains("<g class=\"plot-limits\"><path class=\"fill ink-red\" opacity=\"0.08\""), "{svg}");
-    // The line breaks where two points are missing.
-    assert!(svg.contains("<path class=\"ink-series-1\" d=\"M0 450l500-450M2000 300\"/>"), "{svg}");
+    // The line breaks where two points are missing, and the point after that can be seen.
+    assert!(svg.contains("<path class=\"ink-series-1\" d=\"M0 450l500-450M2000 300h-4\"/>"), "{svg}");
 }
 
 #[test]
