@@ -24,7 +24,7 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> Vec<&'a str> {
     text.split(start).skip(1).map(|rest| rest.split(end).next().unwrap()).collect()
 }
 
-/// The page without what is in its scripts.
+/// The page without what is in its scripts, and without the marks between its pieces.
 fn without_scripts(html: &str) -> String {
     let mut rest = html;
     let mut kept = String::new();
@@ -32,7 +32,7 @@ fn without_scripts(html: &str) -> String {
         kept.push_str(before);
         rest = script.split_once("</script>").expect("a script that ends").1;
     }
-    kept + rest
+    (kept + rest).replace("<!>", "")
 }
 
 /// The HTML of a panel.
