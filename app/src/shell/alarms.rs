@@ -1,7 +1,5 @@
 //! Alerts as every page shows them: how many fire, in the navigation and the title, and on a wall those that are critical.
 
-use std::collections::BTreeSet;
-
 use leptos::prelude::*;
 use model::live::{Alert, AlertList, AlertState, Topic};
 
@@ -55,11 +53,11 @@ pub(super) fn CriticalBanner() -> impl IntoView {
     let critical = Memo::new(move |_| {
         let names = |list: &AlertList| {
             let critical = list.alerts.iter().filter(|alert| fires(alert) && alert.severity == "critical");
-            critical.map(|alert| (alert.name.clone(), alert.summary.clone())).collect::<BTreeSet<_>>()
+            critical.map(|alert| (alert.name.clone(), alert.summary.clone())).collect::<Vec<_>>()
         };
         page.alarms.listed.with(|list| list.as_ref().map(names).unwrap_or_default())
     });
-    let hidden = RwSignal::new(BTreeSet::new());
+    let hidden = RwSignal::new(Vec::new());
     let kiosk = page.url.kiosk();
     let shown = Memo::new(move |_| {
         kiosk.get()

@@ -7,6 +7,7 @@ use std::{borrow::Cow, ops::Range};
 
 use model::{
     dashboard::{Color, Draw, Threshold, ThresholdStyle},
+    sort::sort_by,
     unit::Roundness,
 };
 use plotters::{
@@ -456,7 +457,7 @@ fn marks(trace: &Trace<'_>, span: &TimeSpan) -> Vec<Mark> {
 /// Puts series on top of each other, the first at the bottom. A series without a value at a time adds nothing there.
 fn stack<'a>(traces: &[&Trace<'a>]) -> Vec<Layer<'a>> {
     let mut times: Vec<i64> = traces.iter().flat_map(|trace| trace.timestamps.iter().copied()).collect();
-    times.sort_unstable();
+    sort_by(&mut times, Ord::cmp);
     times.dedup();
     let mut below = vec![0.0; times.len()];
     let mut layers = Vec::with_capacity(traces.len());

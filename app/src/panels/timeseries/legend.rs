@@ -72,7 +72,9 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyV
 }
 
 fn drawn_by_default(entries: &[Entry]) -> BTreeSet<String> {
-    entries.iter().filter(|entry| !entry.hidden).map(|entry| entry.name.clone()).collect()
+    let mut names = BTreeSet::new();
+    names.extend(entries.iter().filter(|entry| !entry.hidden).map(|entry| entry.name.clone()));
+    names
 }
 
 /// Isolates a series, or adds it to those drawn or takes it from them. Isolating the only one drawn brings all back.
