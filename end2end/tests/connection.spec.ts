@@ -3,7 +3,7 @@ import { expect, test } from '../support/fixtures.ts';
 
 test.describe('when the connection breaks', () => {
   // Chromium reports each attempt that fails.
-  test.use({ allowedInConsole: /WebSocket connection to|ERR_(CONNECTION|EMPTY|INTERNET|NETWORK|INCOMPLETE)|status of 502/ });
+  test.use({ allowedInConsole: /WebSocket connection to|ERR_(CONNECTION|EMPTY|INTERNET|NETWORK|INCOMPLETE|SOCKET)|status of 502/ });
 
   test('a cut socket comes back by itself and the page goes on', async ({ page, wire, demo }) => {
     const board = new Board(page, wire.origin);
