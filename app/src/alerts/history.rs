@@ -69,7 +69,9 @@ fn line(page: &AlertsView, start_ms: i64, changes: &[&AlertTransition]) -> AnyVi
         .collect();
     view! {
         <li>
-            <span class="timeline-name" title=labels.join(", ")>{alert.name.clone()}</span>
+            <span class="timeline-name" title=labels.join(", ")>
+                {alert.name.clone()} " " <span class="quiet-words">{labels.join(", ")}</span>
+            </span>
             <span class="timeline-bars" aria-hidden="true">{bars.collect_view()}</span>
         </li>
     }

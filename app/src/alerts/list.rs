@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use model::{live::AlertState, unit::Unit};
 
 use super::{
-    AlertsView, Grouping, ShownAlert, ViewAddress, detail,
+    AlertsView, Grouping, ShownAlert, Tab, ViewAddress, detail,
     words::{label_chip, moment, nothing, severity_look, state_word},
 };
 use crate::view::view;
@@ -34,9 +34,19 @@ pub(super) fn draw(
     let partly = unavailable.filter(|_| !alerts.is_empty()).map(|reason| {
         view! { <p class="quiet-words alerts-partly">{reason.to_owned()}</p> }
     });
+    let is_gone = page.address.open.is_some() && alerts.iter().all(|shown| shown.detail.is_none());
+    let gone = is_gone.then(|| {
+        let href = page.address.with_tab(Tab::History).href();
+        view! {
+            <p class="quiet-words alerts-partly" role="status">
+                "The alert that was open is over, or the filter hides it. " <a href=href>"History"</a>
+            </p>
+        }
+    });
     view! {
         {filter(page, hidden, filter_error)}
         {partly}
+        {gone}
         {groups}
         {empty}
     }
