@@ -148,8 +148,10 @@ async fn start_on_full_disk(data_dir: &Arc<TempDir>, blocks: u32, args: &[&str])
 #[tokio::test]
 async fn on_a_full_disk_the_server_goes_on_and_says_so() {
     let simulator = Simulator::start("documented", &["--jobs-per-minute", "120"]).await;
-    let daemon = simulator.named("sim");
-    let args = ["--daemon-url", daemon.as_str(), "--scrape-interval", "1s"];
+    // Under several names, so that there is soon more to write than there is room for.
+    let daemons = ["one", "two", "three"].map(|name| simulator.named(name));
+    let [one, two, three] = daemons.each_ref().map(String::as_str);
+    let args = ["--daemon-url", one, "--daemon-url", two, "--daemon-url", three, "--scrape-interval", "1s"];
     let data_dir = Arc::new(TempDir::new().unwrap());
     // The database needs some; the samples soon need more.
     let server = start_on_full_disk(&data_dir, 420, &args).await;
