@@ -65,8 +65,11 @@ need_browser() { have chromium || apt_install "Chromium" chromium; }
 
 # Unpacked, not installed: installing them would start system services.
 need_services() {
-    have prometheus && have promtool && have prometheus-alertmanager && have victoria-metrics && return 0
-    have apt-get || die "prometheus, promtool, prometheus-alertmanager or victoria-metrics is missing and this is not a Debian or Ubuntu system. Put them on PATH."
+    # Certificates and the receiver of the documentation's example.
+    have openssl || apt_install "OpenSSL" openssl
+    have python3 || apt_install "Python" python3-minimal
+    have prometheus && have promtool && have prometheus-alertmanager && have amtool && have victoria-metrics && return 0
+    have apt-get || die "prometheus, promtool, prometheus-alertmanager, amtool or victoria-metrics is missing and this is not a Debian or Ubuntu system. Put them on PATH."
     say "Fetching Prometheus, Alertmanager and VictoriaMetrics for the tests, about half a minute"
     local work packages=(prometheus prometheus-alertmanager victoria-metrics)
     work=$(mktemp -d)
@@ -77,7 +80,7 @@ need_services() {
     local package
     for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/unpacked"; done
     mkdir -p "$tools/bin"
-    cp "$work"/unpacked/usr/bin/{prometheus,promtool,prometheus-alertmanager,victoria-metrics} "$tools/bin/"
+    cp "$work"/unpacked/usr/bin/{prometheus,promtool,prometheus-alertmanager,amtool,victoria-metrics} "$tools/bin/"
     rm -rf "$work"
 }
 
