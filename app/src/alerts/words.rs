@@ -1,18 +1,10 @@
 //! Words, colours and times that the parts of the alert page share.
 
 use leptos::prelude::*;
-use model::{civil::Civil, dashboard::Color, live::AlertState, unit};
+use model::{civil::Civil, live::AlertState, unit};
 
+pub(super) use crate::panels::severity_look;
 use crate::view::view;
-
-/// Colour and shape of a severity. A shape beside the colour, for those who do not see the colour.
-pub(super) fn severity_look(severity: &str) -> (Color, &'static str) {
-    match severity {
-        "critical" | "page" | "error" => (Color::Red, "\u{25c6}"),
-        "warning" => (Color::Yellow, "\u{25b2}"),
-        _ => (Color::Blue, "\u{25cf}"),
-    }
-}
 
 /// The word of a state.
 pub(super) fn state_word(state: AlertState) -> &'static str {

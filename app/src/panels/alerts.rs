@@ -74,8 +74,15 @@ fn item(alert: &Alert, now_ms: Signal<i64>) -> AnyView {
 fn look_of(alert: &Alert) -> (Color, &'static str) {
     match (alert.state, alert.severity.as_str()) {
         (AlertState::Pending, _) => (Color::Gray, "\u{25cb}"),
-        (_, "critical" | "page" | "error") => (Color::Red, "\u{25c6}"),
-        (_, "warning") => (Color::Yellow, "\u{25b2}"),
+        (_, severity) => severity_look(severity),
+    }
+}
+
+/// Colour and shape of a severity. A shape beside the colour, for those who do not see the colour.
+pub(crate) fn severity_look(severity: &str) -> (Color, &'static str) {
+    match severity {
+        "critical" | "page" | "error" => (Color::Red, "\u{25c6}"),
+        "warning" => (Color::Yellow, "\u{25b2}"),
         _ => (Color::Blue, "\u{25cf}"),
     }
 }

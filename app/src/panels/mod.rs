@@ -35,6 +35,8 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "ssr")]
+pub(crate) use alerts::severity_look;
 pub use context::{PanelsContext, Viewport};
 pub use look::{has_come, loading};
 #[cfg(feature = "ssr")]
