@@ -9,7 +9,7 @@ mod live;
 mod notifications;
 mod openapi;
 pub mod showcase;
-mod silences;
+pub(crate) mod silences;
 mod upstreams;
 
 use axum::{

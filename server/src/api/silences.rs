@@ -81,19 +81,19 @@ pub(super) struct Wanted {
 
 /// A silence as it is shown. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Serialize)]
-pub(super) struct Shown {
-    id: String,
-    state: &'static str,
+pub(crate) struct Shown {
+    pub(crate) id: String,
+    pub(crate) state: &'static str,
     matchers: Vec<MatcherJson>,
     /// The matchers in one line.
-    text: String,
-    starts_at: i64,
-    ends_at: i64,
-    created_by: String,
-    comment: String,
+    pub(crate) text: String,
+    pub(crate) starts_at: i64,
+    pub(crate) ends_at: i64,
+    pub(crate) created_by: String,
+    pub(crate) comment: String,
     updated_at: i64,
     /// Alerts that fire and that it takes.
-    alerts: usize,
+    pub(crate) alerts: usize,
 }
 
 impl Wanted {
@@ -139,6 +139,19 @@ pub(super) fn whole(principal: &Principal) -> Result<(), ApiError> {
     }
 }
 
+/// All silences, active ones first, then those to come, then those that are over.
+pub(crate) async fn listed(state: &AppState) -> Result<Vec<Shown>, SilenceError> {
+    let firing = state.notifier.alerts();
+    let silences = state.notifier.silences().await?;
+    let mut shown: Vec<Shown> = silences.iter().map(|silence| shown(silence, &firing)).collect();
+    shown.sort_by_key(|silence| match silence.state {
+        "active" => (0, silence.ends_at),
+        "pending" => (1, silence.starts_at),
+        _ => (2, silence.ends_at.saturating_neg()),
+    });
+    Ok(shown)
+}
+
 /// Which silences to list.
 #[derive(Debug, Deserialize)]
 pub(super) struct Filter {
@@ -153,18 +166,10 @@ pub(super) async fn list(
     Query(filter): Query<Filter>,
 ) -> Result<Json<Value>, ApiError> {
     whole(&principal)?;
-    let firing = state.notifier.alerts();
-    let mut silences: Vec<Shown> =
-        state.notifier.silences().await?.iter().map(|silence| shown(silence, &firing)).collect();
+    let mut silences = listed(&state).await?;
     if let Some(wanted) = &filter.state {
         silences.retain(|silence| wanted.split(',').any(|word| word == silence.state));
     }
-    let rank = |silence: &Shown| match silence.state {
-        "active" => (0, silence.ends_at),
-        "pending" => (1, silence.starts_at),
-        _ => (2, silence.ends_at.saturating_neg()),
-    };
-    silences.sort_by_key(rank);
     Ok(Json(json!({ "silences": silences })))
 }
 

@@ -18,6 +18,7 @@ use serde::Deserialize;
 
 use crate::{
     alerting::{api::rule_groups, history::Wanted},
+    api::silences,
     auth::Principal,
     delivery::{DeliveryFilter, DeliveryInfo},
     query::params::Params,
@@ -59,7 +60,7 @@ pub(super) async fn gather(
         Tab::Rules => rules(state, principal).await,
         Tab::History => history(state, principal, now_ms).await,
         Tab::Silences | Tab::Deliveries if !is_whole => Content::Unavailable(SOME_ONLY.to_owned()),
-        Tab::Silences => silences(state, &address, now_ms).await,
+        Tab::Silences => silence_list(state, &address).await,
         Tab::Deliveries => {
             let filter = DeliveryFilter { limit: DELIVERIES, ..DeliveryFilter::default() };
             match state.notifier.deliveries(&filter).await {
@@ -183,29 +184,21 @@ fn delivery(info: DeliveryInfo) -> ShownDelivery {
     }
 }
 
-async fn silences(state: &AppState, address: &ViewAddress, now_ms: i64) -> Content {
-    let silences = match state.notifier.silences().await {
-        Ok(silences) => silences,
+async fn silence_list(state: &AppState, address: &ViewAddress) -> Content {
+    let listed = match silences::listed(state).await {
+        Ok(listed) => listed,
         Err(error) => return Content::Unavailable(error.to_string()),
     };
-    let mut shown: Vec<ShownSilence> = silences
-        .iter()
-        .map(|silence| ShownSilence {
-            id: silence.id.clone(),
-            state: silence.state(now_ms).name().to_owned(),
-            matchers: silence.matchers.to_string(),
-            starts_at: silence.starts_at_ms,
-            ends_at: silence.ends_at_ms,
-            created_by: silence.created_by.clone(),
-            comment: silence.comment.clone(),
-            alerts: state.notifier.preview(&silence.matchers).len(),
-        })
-        .collect();
-    shown.sort_by_key(|silence| match silence.state.as_str() {
-        "active" => (0, silence.ends_at),
-        "pending" => (1, silence.starts_at),
-        _ => (2, silence.ends_at.saturating_neg()),
-    });
+    let shown = |silence: silences::Shown| ShownSilence {
+        id: silence.id,
+        state: silence.state.to_owned(),
+        matchers: silence.text,
+        starts_at: silence.starts_at,
+        ends_at: silence.ends_at,
+        created_by: silence.created_by,
+        comment: silence.comment,
+        alerts: silence.alerts,
+    };
     let draft = address.draft.clone().map(|matchers| {
         let preview = match matchers.trim() {
             "" => Ok(Vec::new()),
@@ -216,7 +209,7 @@ async fn silences(state: &AppState, address: &ViewAddress, now_ms: i64) -> Conte
         };
         Draft { matchers, preview }
     });
-    Content::Silences { silences: shown, draft }
+    Content::Silences { silences: listed.into_iter().map(shown).collect(), draft }
 }
 
 /// An alert's name with what tells it from its like.
