@@ -13,8 +13,8 @@ use model::page::Session;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    secret::{Hash, HashKey},
-    store::{StoreError, StoredSession, StoredToken, TokenStore},
+    secret::{self, Hash, HashKey},
+    store::{ChangeWatch, StoreError, StoredSession, StoredToken, TokenStore},
 };
 use crate::{clock::now_ms, query::Scope};
 
@@ -58,18 +58,38 @@ pub(super) struct Cache {
     usable: RwLock<Arc<Usable>>,
     /// Held while the database is read anew, so that an older reading never replaces a newer one.
     reloading: tokio::sync::Mutex<()>,
+    /// Tells of changes by other processes. Held until what changed has been read, so that whoever waits for it finds that too.
+    watch: tokio::sync::Mutex<Option<ChangeWatch>>,
 }
 
 impl Cache {
     /// Reads everything from `store`.
     pub(super) async fn load(store: TokenStore) -> Result<Self, StoreError> {
-        let cache = Cache { store, usable: RwLock::new(Arc::default()), reloading: tokio::sync::Mutex::new(()) };
+        let cache = Cache {
+            store,
+            usable: RwLock::new(Arc::default()),
+            reloading: tokio::sync::Mutex::new(()),
+            watch: tokio::sync::Mutex::new(None),
+        };
         cache.reload().await?;
         Ok(cache)
     }
 
-    /// The token of this secret.
-    pub(super) fn token(&self, secret: &str) -> Option<Arc<LiveToken>> {
+    /// The token of this secret. Where it has the form of ours and is not known, the database is looked at first: the command
+    /// line may have made it just now. What was merely guessed has no such form, and costs no query.
+    pub(super) async fn token(&self, secret: &str) -> Option<Arc<LiveToken>> {
+        if let Some(token) = self.known_token(secret) {
+            return Some(token);
+        }
+        if !secret::is_well_formed(secret) {
+            return None;
+        }
+        // That the database fails is said by whoever follows it.
+        self.poll().await.ok()?;
+        self.known_token(secret)
+    }
+
+    fn known_token(&self, secret: &str) -> Option<Arc<LiveToken>> {
         let hash = Hash::of(secret);
         let usable = self.usable();
         let token = usable.tokens.get(&hash.key())?;
@@ -97,32 +117,34 @@ impl Cache {
 
     /// Follows the database until `stop`. A database that fails is asked again; what was read last holds meanwhile.
     pub(super) async fn follow(self: Arc<Self>, stop: CancellationToken) {
-        let mut watch = None;
         let mut tick = tokio::time::interval(POLL_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut failing = false;
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
             self.expire().await;
-            match self.poll(&mut watch).await {
+            match self.poll().await {
                 Ok(()) => failing = false,
                 Err(error) => {
                     if !failing {
                         tracing::error!(%error, "tokens cannot be followed; trying again");
                     }
-                    (failing, watch) = (true, None);
+                    failing = true;
                 }
             }
         }
     }
 
-    async fn poll(&self, watch: &mut Option<super::store::ChangeWatch>) -> Result<(), StoreError> {
-        let watch = match watch {
+    /// Reads the database anew if it was changed. After a failure the next call reads it in any case.
+    async fn poll(&self) -> Result<(), StoreError> {
+        let mut kept = self.watch.lock().await;
+        let mut watch = match kept.take() {
             Some(watch) => watch,
-            None => watch.insert(self.store.watch().await?),
+            None => self.store.watch().await?,
         };
         if watch.has_changed().await? {
             self.reload().await?;
         }
+        *kept = Some(watch);
         Ok(())
     }
 

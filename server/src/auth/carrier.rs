@@ -22,7 +22,7 @@ pub(super) enum Look {
 
 impl Auth {
     /// Who a request is from. A secret in a header counts alone: if it is wrong, the cookie does not help.
-    pub(super) fn identify(&self, parts: &Parts, look: Look) -> Result<Principal, Denied> {
+    pub(super) async fn identify(&self, parts: &Parts, look: Look) -> Result<Principal, Denied> {
         if self.shared.options.no_auth {
             // Anyone may be anyone, but not a page of elsewhere whose name was pointed at this machine.
             return match origin::names_this_machine(parts, self.shared.options.public_url.as_ref()) {
@@ -38,7 +38,7 @@ impl Auth {
         let given =
             by_header(&parts.headers).or_else(|| (look == Look::Upgrade).then(|| by_subprotocol(&parts.headers))?);
         if let Some(secret) = given {
-            let token = self.shared.cache.token(secret);
+            let token = self.shared.cache.token(secret).await;
             return token.map(|token| Principal::by_token(&token)).ok_or_else(|| {
                 self.audit_refusal(parts, None, "wrong token");
                 refused("the token is wrong, expired or revoked")

@@ -55,7 +55,7 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
             Err(denied) => denied.page(),
         };
     }
-    let principal = match auth.permit(&parts, Look::Request, guard.allows) {
+    let principal = match auth.permit(&parts, Look::Request, guard.allows).await {
         Ok(principal) => principal,
         Err(denied) => return denied.for_path(&parts.uri),
     };
@@ -78,7 +78,7 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
 
 async fn admit(State(auth): State<Auth>, mut request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let admission = auth.admit(&parts);
+    let admission = auth.admit(&parts).await;
     request = Request::from_parts(parts, body);
     match admission {
         Ok(admission) => {
@@ -92,8 +92,8 @@ async fn admit(State(auth): State<Auth>, mut request: Request, next: Next) -> Re
 
 impl Auth {
     /// Who a request is from, if the role may do what is asked for.
-    fn permit(&self, parts: &Parts, look: Look, allows: fn(Role) -> bool) -> Result<Principal, Denied> {
-        let principal = self.identify(parts, look)?;
+    async fn permit(&self, parts: &Parts, look: Look, allows: fn(Role) -> bool) -> Result<Principal, Denied> {
+        let principal = self.identify(parts, look).await?;
         if allows(principal.role()) {
             return Ok(principal);
         }
@@ -105,8 +105,8 @@ impl Auth {
     }
 
     /// Whether a request may open a live socket, decided before it is upgraded.
-    fn admit(&self, parts: &Parts) -> Result<SocketAdmission, Denied> {
-        let principal = self.permit(parts, Look::Upgrade, Role::reads)?;
+    async fn admit(&self, parts: &Parts) -> Result<SocketAdmission, Denied> {
+        let principal = self.permit(parts, Look::Upgrade, Role::reads).await?;
         let sender = origin::sender(parts, self.shared.options.public_url.as_ref());
         let has_origin = parts.headers.contains_key(header::ORIGIN);
         // A page of elsewhere could open a socket with the visitor's cookie: browsers do not ask us first.

@@ -60,7 +60,7 @@ pub(super) async fn page_or_link(
         return auth.answer_login(token.expose(), asked.next.as_deref(), from, theme(&parts.headers)).await;
     }
     let next = local_path(asked.next.as_deref());
-    if auth.identify(&parts, Look::Request).is_ok_and(|principal| principal.role().reads()) {
+    if auth.identify(&parts, Look::Request).await.is_ok_and(|principal| principal.role().reads()) {
         return Redirect::to(next.as_deref().unwrap_or("/")).into_response();
     }
     let is_navigation = parts.headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
@@ -123,7 +123,7 @@ impl Auth {
             let message = format!("too many wrong tokens: try again in {} s", retry_after.as_secs().max(1));
             return Err(Denied::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", message).retry_after(retry_after));
         }
-        let Some(token) = self.shared.cache.token(secret) else {
+        let Some(token) = self.shared.cache.token(secret).await else {
             self.attempts().note_wrong(from.0, Instant::now());
             tracing::warn!(target: "audit", action = "login", %from, "refused: wrong token");
             let message = match secret::is_mistyped(secret) {

@@ -77,11 +77,13 @@ pub(super) fn new_session() -> Result<Secret, NoRandomness> {
 /// Whether `secret` looks like a token of ours with a character wrong or missing. Only for a better message: what is a
 /// token is decided by its hash alone.
 pub(super) fn is_mistyped(secret: &str) -> bool {
-    let Some(rest) = secret.strip_prefix(PREFIX) else { return false };
-    match rest.split_at_checked(BODY_LENGTH) {
-        Some((body, sum)) => sum != checksum(body),
-        None => true,
-    }
+    secret.starts_with(PREFIX) && !is_well_formed(secret)
+}
+
+/// Whether `secret` has the form of a token of ours, with the right checksum: anyone can make such a text.
+pub(super) fn is_well_formed(secret: &str) -> bool {
+    let parts = secret.strip_prefix(PREFIX).and_then(|rest| rest.split_at_checked(BODY_LENGTH));
+    parts.is_some_and(|(body, sum)| sum == checksum(body))
 }
 
 /// The first characters of the hash of `body`: 36 bits, so that a slip goes unnoticed once in 70 thousand million.

@@ -315,6 +315,7 @@ impl TokenStore {
 }
 
 /// Notices that the database was changed by any other connection, of this process or another.
+#[derive(Debug)]
 pub(super) struct ChangeWatch {
     connection: sqlx::pool::PoolConnection<sqlx::Sqlite>,
     version: i64,

@@ -21,6 +21,17 @@ async fn until_refused(server: &Server, secret: &str) {
     panic!("the token is still good");
 }
 
+/// Who makes a token on the command line uses it with the next command.
+#[tokio::test]
+async fn a_token_made_elsewhere_is_good_at_once() {
+    let server = Server::start().await;
+    for number in 0..5 {
+        let (_, secret) = server.token(Role::Viewer).await;
+        let response = client().get(server.url("/api/thing")).bearer_auth(secret).send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "token {number}");
+    }
+}
+
 #[tokio::test]
 async fn a_token_revoked_elsewhere_ends_here_too() {
     let server = Server::start().await;
