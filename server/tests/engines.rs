@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // Clippy takes helpers of tests for something else.
 
 mod common;
+#[path = "engines/tls.rs"]
+mod tls;
 
 use std::{
     path::Path,
@@ -408,43 +410,6 @@ async fn engines_have_names_credentials_and_headers() {
     }
 }
 
-#[tokio::test]
-async fn an_engine_over_tls_is_believed_by_its_certificate() {
-    let directory = TempDir::new().unwrap();
-    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-    let arguments = format!(
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=engine -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE -keyout {} -out {}",
-        path("key.pem"),
-        path("cert.pem")
-    );
-    let mut openssl = Program::start("openssl", &arguments.split(' ').collect::<Vec<_>>(), &[]);
-    assert!(openssl.ended().await.success(), "{}", openssl.stderr());
-    let mut engine = common::launch(
-        "serve",
-        &directory.path().join("data"),
-        &["--tls-cert", &path("cert.pem"), "--tls-key", &path("key.pem")],
-    );
-    let address = engine.said("hyperscope ready on https://").await;
-    let bearer = common::TOKEN;
-    let serve = async |more: &str| {
-        let text = format!("engines:\n- name: far\n  url: https://{address}\n  bearer_token: {bearer}\n{more}");
-        let (directory, file) = configured(&text, &[]);
-        let server = Server::serve(&["--config", &file]).await;
-        let answer = server.get("/api/v1/query?query=vector(3)").send().await.unwrap();
-        drop(directory);
-        (answer.status(), answer.text().await.unwrap(), server.program.stderr())
-    };
-    let (status, answer, _) = serve("").await;
-    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "{answer}");
-    assert!(answer.contains("certificate") && answer.contains("tls"), "{answer}");
-    let (status, answer, _) = serve(&format!("  tls: {{ ca: {} }}\n", path("cert.pem"))).await;
-    assert_eq!(status, StatusCode::OK, "{answer}");
-    assert!(answer.contains("\"3\""), "{answer}");
-    let (status, answer, stderr) = serve("  tls: { insecure_skip_verify: true }\n").await;
-    assert_eq!(status, StatusCode::OK, "{answer}");
-    assert!(stderr.contains("not verified"), "{stderr}");
-}
-
 #[test]
 fn wrong_engines_are_refused() {
     let resolve = |text: &str| {
@@ -462,6 +427,8 @@ fn wrong_engines_are_refused() {
         ("engines: [{ url: 'http://a', bearer_token: x, basic_auth: { username: y } }]\n", "leave one out"),
         ("engines: [{ url: 'http://a', bearer_token_env: HYPERSCOPE_NOT_THERE }]\n", "HYPERSCOPE_NOT_THERE is not set"),
         ("engines: [{ url: 'http://a', tls: { cert: x } }]\n", "both `cert` and `key`"),
+        ("engine: { cert: x }\n", "engine.key: "),
+        ("engine: { key: x }\n", "engine.cert: "),
         ("engines: [{ url: 'http://a', headers: { 'a b': x } }]\n", "not the name of a header"),
         ("engine: { concurrency: 0 }\n", "engine.concurrency"),
     ] {

@@ -9,7 +9,7 @@ use reqwest::{
 use serde::Deserialize;
 
 use super::{
-    ConfigError, Period, Secret,
+    ConfigError, Period, Secret, options,
     resolve::{secret, url, wrong},
 };
 
@@ -76,6 +76,17 @@ pub struct EngineTls {
     pub insecure_skip_verify: bool,
 }
 
+impl EngineTls {
+    /// These, and for the rest those of `common`. A certificate and its key stay together.
+    fn or(self, common: &Self) -> Self {
+        let (cert, key) = match self.cert {
+            Some(_) => (self.cert, self.key),
+            None => (common.cert.clone(), common.key.clone()),
+        };
+        EngineTls { ca: self.ca.or_else(|| common.ca.clone()), cert, key, ..self }
+    }
+}
+
 impl EngineEntry {
     /// All paths in it, which are relative to the file that names them.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
@@ -114,11 +125,13 @@ pub struct EngineConfig {
     pub timeout: Option<Duration>,
 }
 
-/// The engines given by flag, or else those of the file.
+/// The engines given by flag, or else those of the file. What is missing of their certificates is that of `common`.
 pub(super) fn engines(
     flags: Option<Vec<String>>,
     file: Option<Vec<EngineEntry>>,
+    common: &options::Engine,
 ) -> Result<Vec<EngineConfig>, ConfigError> {
+    let common = certificates(common)?;
     let (setting, entries) = match (flags, file) {
         (Some(flags), None) => ("prometheus_url", flags.iter().map(|flag| of_flag(flag)).collect()),
         (None, file) => ("engines", file.unwrap_or_default()),
@@ -135,7 +148,8 @@ pub(super) fn engines(
     };
     let mut engines: Vec<EngineConfig> = Vec::with_capacity(entries.len());
     for entry in entries {
-        let engine = engine(setting, entry, engines.is_empty())?;
+        let mut engine = engine(setting, entry, engines.is_empty())?;
+        engine.tls = engine.tls.or(&common);
         if engines.iter().any(|other| other.name == engine.name) {
             let message =
                 format!("two engines are named {:?}: name one of them otherwise, as in NAME=URL", engine.name);
@@ -144,6 +158,17 @@ pub(super) fn engines(
         engines.push(engine);
     }
     Ok(engines)
+}
+
+/// The certificates for the engines that have none of their own.
+fn certificates(given: &options::Engine) -> Result<EngineTls, ConfigError> {
+    match (&given.cert, &given.key) {
+        (Some(_), None) => Err(wrong("engine.key", "a certificate is given without its private key")),
+        (None, Some(_)) => Err(wrong("engine.cert", "a private key is given without its certificate")),
+        (cert, key) => {
+            Ok(EngineTls { ca: given.ca.clone(), cert: cert.clone(), key: key.clone(), insecure_skip_verify: false })
+        }
+    }
 }
 
 /// Reads `NAME=URL` or `URL`.

@@ -279,6 +279,15 @@ options! {
         /// Failures in a row after which an engine is left alone for a while [default: 5]
         #[arg(id = "engine_failures", long = "engine-failures", env = "HYPERSCOPE_ENGINE_FAILURES", value_name = "N")]
         pub failures: Option<u32>,
+        /// Authority that signed the certificates of the engines that name none of their own, PEM [default: those that the machine trusts]
+        #[arg(id = "engine_ca", long = "engine-ca", env = "HYPERSCOPE_ENGINE_CA", value_name = "FILE")]
+        pub ca: Option<PathBuf>,
+        /// Our certificate for engines that ask for one, PEM; with --engine-key
+        #[arg(id = "engine_cert", long = "engine-cert", env = "HYPERSCOPE_ENGINE_CERT", value_name = "FILE")]
+        pub cert: Option<PathBuf>,
+        /// Its private key, PEM
+        #[arg(id = "engine_key", long = "engine-key", env = "HYPERSCOPE_ENGINE_KEY", value_name = "FILE")]
+        pub key: Option<PathBuf>,
     }
 }
 

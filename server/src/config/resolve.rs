@@ -82,6 +82,9 @@ impl Options {
             &mut options.notify.config,
             &mut options.tls.cert,
             &mut options.tls.key,
+            &mut options.engine.ca,
+            &mut options.engine.cert,
+            &mut options.engine.key,
         ];
         let rules = options.rules.iter_mut().flatten();
         for path in options.engines.iter_mut().flatten().flat_map(EngineEntry::paths) {
@@ -173,7 +176,7 @@ impl Config {
             session_lifetime: positive("session_lifetime", given.session_lifetime, DEFAULT_SESSION_LIFETIME)?,
             frame_ancestors: frame_ancestors(given.frame_ancestors)?,
             daemons: daemons(given.daemon_url, given.daemons, given.daemon_key.as_ref())?,
-            engines: engines::engines(given.prometheus_url, given.engines)?,
+            engines: engines::engines(given.prometheus_url, given.engines, &given.engine)?,
             engine: engine(&given.engine)?,
             alertmanagers,
             notify: notify(&given.notify, given.webhooks)?,

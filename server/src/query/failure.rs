@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode};
+use rustls::AlertDescription;
 use serde::Deserialize;
 
 use super::{ErrorKind, QueryError, transport::Fetched};
+use crate::config::EngineConfig;
 
 /// Longest piece of an answer that an error repeats, in characters.
 const EXCERPT: usize = 120;
@@ -33,21 +35,88 @@ impl Failure {
     }
 
     /// No connection, or one that broke.
-    pub(super) fn of_transfer(base_url: &str, timeout: Duration, error: &reqwest::Error) -> Self {
+    pub(super) fn of_transfer(base_url: &str, timeout: Duration, trust: Trust, error: &reqwest::Error) -> Self {
         if error.is_timeout() && !error.is_connect() {
             let seconds = timeout.as_secs_f64();
             return Self::unavailable(format!("{base_url} cannot be reached: no answer within {seconds} s"), false);
         }
-        let cause = cause(error);
-        let hint = if cause.contains("UnknownIssuer") {
-            ": its certificate is signed by nobody this machine trusts; give the authority as `tls.ca` of the engine"
-        } else if cause.contains("certificate") {
-            ": check the engine's certificate, and `tls` of the engine in the configuration"
-        } else {
-            ""
+        let (hint, may_pass) = match refusal(error) {
+            Some(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => (
+                ": its certificate is signed by nobody this machine trusts; give the authority as `tls.ca` of the engine or --engine-ca",
+                false,
+            ),
+            Some(rustls::Error::AlertReceived(alert)) if concerns_certificates(*alert) => (trust.hint(), false),
+            Some(rustls::Error::InvalidCertificate(_)) => {
+                (": check the engine's certificate, and `tls` of the engine in the configuration", false)
+            }
+            // An engine that ends the connection at once may take its alert with it.
+            None if trust.is_tls && !error.is_connect() && !error.is_timeout() => (trust.guess(), true),
+            _ => ("", true),
         };
-        Self::unavailable(format!("{base_url} cannot be reached: {cause}{hint}"), true)
+        Self::unavailable(format!("{base_url} cannot be reached: {}{hint}", cause(error)), may_pass)
     }
+}
+
+/// How an engine may know us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Trust {
+    is_tls: bool,
+    shows_certificate: bool,
+}
+
+impl Trust {
+    /// That of the engine of `config`.
+    pub(super) fn of(config: &EngineConfig) -> Self {
+        Trust { is_tls: config.url.scheme() == "https", shows_certificate: config.tls.cert.is_some() }
+    }
+
+    /// What to do about an engine that did not like our certificate, or that we have none.
+    fn hint(self) -> &'static str {
+        if self.shows_certificate {
+            ": it does not accept our certificate; check who signed it and until when it is valid (`tls.cert` of the engine, --engine-cert)"
+        } else {
+            ": it demands a certificate of ours: give `tls.cert` and `tls.key` of the engine, or --engine-cert and --engine-key"
+        }
+    }
+
+    /// The same where it is only likely.
+    fn guess(self) -> &'static str {
+        if self.shows_certificate {
+            "; perhaps it does not accept our certificate: check who signed it and until when it is valid (`tls.cert` of the engine, --engine-cert)"
+        } else {
+            "; perhaps it demands a certificate of ours: give `tls.cert` and `tls.key` of the engine, or --engine-cert and --engine-key"
+        }
+    }
+}
+
+/// What TLS says is wrong, if it is TLS that does.
+fn refusal(error: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(told) = error.downcast_ref() {
+            return Some(told);
+        }
+        // An I/O error does not name what it holds as its source.
+        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = held.map(|held| held as &(dyn std::error::Error + 'static)).or_else(|| error.source());
+    }
+    None
+}
+
+/// Whether an engine ended the handshake because of our certificate or the lack of one (RFC 8446, 6.2, and older versions).
+fn concerns_certificates(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateRequired
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::NoCertificate
+    )
 }
 
 /// The innermost cause, which is the one that tells.

@@ -4,6 +4,7 @@
 
 mod answer;
 pub mod api;
+mod client;
 pub mod embedded;
 mod engines;
 pub mod envelope;
@@ -21,10 +22,10 @@ use std::sync::Arc;
 
 use model::frame::Frame;
 
+pub use self::client::EngineError;
 pub use self::engines::Engines;
 pub use self::request::{Reads, ScopedRequest};
 pub use self::scope::{Scope, ScopedQuery, ScopedSelectors};
-pub use self::transport::EngineError;
 use self::{embedded::Embedded, prometheus::Prometheus};
 
 /// The engine that answers queries. A cheap handle.

@@ -24,8 +24,9 @@ use serde::{Deserialize, de::DeserializeOwned};
 use super::{
     ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest,
     answer::{Envelope, QueryData, Ranged},
+    client::EngineError,
     names::{LOOK_BACK_MS, SourceNames},
-    transport::{EngineError, Fetched, Transport},
+    transport::{Fetched, Transport},
 };
 use crate::{
     clock::now_ms,

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use front::{
     breaker::{Breaker, BreakerOptions},
@@ -21,29 +21,18 @@ use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
 
 use super::{
     ErrorKind, QueryError, QueryLimits,
-    failure::{self, Failure},
+    client::{self, EngineError},
+    failure::{self, Failure, Trust},
 };
 use crate::{
     clock::now_ms,
-    config::{EngineAuth, EngineConfig, EngineSettings},
+    config::{EngineConfig, EngineSettings},
 };
 
-/// Longest wait for a connection.
-const CONNECT: Duration = Duration::from_secs(5);
-/// Beyond the longest query, how long an answer may take to arrive.
-const GRACE: Duration = Duration::from_secs(2);
 /// Most bytes of answers that are given again.
 const HELD_BYTES: usize = 16 << 20;
 /// Wait before the first further try; each next one doubles it.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
-
-/// Why there is no client for an engine.
-#[derive(Debug, thiserror::Error)]
-#[error("engine {engine}: {reason}")]
-pub struct EngineError {
-    engine: String,
-    reason: String,
-}
 
 /// An answer: not yet read, but from an engine's API.
 #[derive(Debug, Clone)]
@@ -65,6 +54,7 @@ pub(super) struct Transport(Arc<Inner>);
 struct Inner {
     name: String,
     client: reqwest::Client,
+    trust: Trust,
     /// Without a slash at its end.
     base_url: String,
     timeout: Duration,
@@ -132,7 +122,6 @@ impl Transport {
         settings: &EngineSettings,
         limits: &QueryLimits,
     ) -> Result<Self, EngineError> {
-        let wrong = |reason: String| EngineError { engine: config.name.clone(), reason };
         let timeout = config.timeout.unwrap_or(limits.timeout);
         let health = Health {
             state: UpstreamState::Connecting,
@@ -145,7 +134,8 @@ impl Transport {
         };
         let breaker = Breaker::new(BreakerOptions { failures: settings.failures, ..BreakerOptions::default() });
         Ok(Transport(Arc::new(Inner {
-            client: client(config, timeout).map_err(wrong)?,
+            client: client::client(config, timeout)?,
+            trust: Trust::of(config),
             name: config.name.clone(),
             base_url: config.url.as_str().trim_end_matches('/').to_owned(),
             timeout,
@@ -219,58 +209,6 @@ impl Transport {
             detail: health.version.as_ref().map(|version| format!("Prometheus API, version {version}")),
         }
     }
-}
-
-/// A client with the engine's credentials, headers and certificates.
-fn client(config: &EngineConfig, timeout: Duration) -> Result<reqwest::Client, String> {
-    let mut headers = HeaderMap::new();
-    let mut add = |name: &str, value: &str| {
-        let name: header::HeaderName = name.parse().map_err(|_| format!("{name:?} is not the name of a header"))?;
-        let mut value = HeaderValue::from_str(value).map_err(|_| format!("{name:?} cannot be sent in a header"))?;
-        value.set_sensitive(true);
-        headers.insert(name, value);
-        Ok::<(), String>(())
-    };
-    for (name, value) in &config.headers {
-        add(name, value.expose())?;
-    }
-    match &config.auth {
-        EngineAuth::None => {}
-        EngineAuth::Bearer(token) => add("authorization", &format!("Bearer {}", token.expose()))?,
-        EngineAuth::Basic(user, password) => {
-            use base64::Engine;
-            let pair = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{}", password.expose()));
-            add("authorization", &format!("Basic {pair}"))?;
-        }
-    }
-    let read = |path: &std::path::Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
-    let mut builder = reqwest::Client::builder()
-        .default_headers(headers)
-        .user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT.min(timeout))
-        .timeout(timeout + GRACE)
-        .redirect(reqwest::redirect::Policy::none());
-    if let Some(ca) = &config.tls.ca {
-        let authorities = reqwest::Certificate::from_pem_bundle(&read(ca)?)
-            .map_err(|error| format!("{} holds no certificate: {error}", ca.display()))?;
-        builder = builder.tls_certs_only(authorities);
-    }
-    if let (Some(cert), Some(key)) = (&config.tls.cert, &config.tls.key) {
-        let mut pem = read(key)?;
-        pem.push(b'\n');
-        pem.extend(read(cert)?);
-        let identity = reqwest::Identity::from_pem(&pem)
-            .map_err(|error| format!("{} and {} are no certificate and key: {error}", cert.display(), key.display()))?;
-        builder = builder.identity(identity);
-    }
-    if config.tls.insecure_skip_verify {
-        tracing::warn!(
-            engine = config.name,
-            "this engine's certificate is not verified: anyone between can pretend to be it"
-        );
-        builder = builder.danger_accept_invalid_certs(true);
-    }
-    builder.build().map_err(|error| failure::cause(&error))
 }
 
 /// Tells the breaker when a request that it admitted is dropped before its end.
@@ -347,12 +285,10 @@ impl Inner {
         } else {
             self.client.get(url).query(pairs)
         };
-        let mut answer =
-            request.send().await.map_err(|error| Failure::of_transfer(&self.base_url, self.timeout, &error))?;
+        let broken = |error| Failure::of_transfer(&self.base_url, self.timeout, self.trust, &error);
+        let mut answer = request.send().await.map_err(broken)?;
         let mut body = Vec::new();
-        while let Some(chunk) =
-            answer.chunk().await.map_err(|error| Failure::of_transfer(&self.base_url, self.timeout, &error))?
-        {
+        while let Some(chunk) = answer.chunk().await.map_err(broken)? {
             if body.len() + chunk.len() > self.max_response_bytes {
                 return Err(Failure::too_large(self.max_response_bytes));
             }
