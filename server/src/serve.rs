@@ -76,7 +76,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let external_url = external_url(&config, &listener)?;
     let alerting = Alerting::new(
         rule_settings(&config, mode, &external_url),
-        &embedded,
+        Arc::clone(&embedded),
         engines.first()?,
         history,
         telemetry.clone(),

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // Clippy takes helpers of tests for something else.
 
 mod common;
+#[path = "engines/labels.rs"]
+mod labels;
 #[path = "engines/tls.rs"]
 mod tls;
 
@@ -429,6 +431,8 @@ fn wrong_engines_are_refused() {
         ("engines: [{ url: 'http://a', tls: { cert: x } }]\n", "both `cert` and `key`"),
         ("engine: { cert: x }\n", "engine.key: "),
         ("engine: { key: x }\n", "engine.cert: "),
+        ("engine: { labels: [provider] }\n", "provider=vcenter"),
+        ("engines: [{ url: 'http://a', labels: { a: x, b: x } }]\n", "engines.labels: "),
         ("engines: [{ url: 'http://a', headers: { 'a b': x } }]\n", "not the name of a header"),
         ("engine: { concurrency: 0 }\n", "engine.concurrency"),
     ] {

@@ -255,6 +255,27 @@ async fn rules_of_prometheus_are_merged_in_and_ours_ask_it() {
 }
 
 #[tokio::test]
+async fn built_in_rules_see_a_series_by_the_name_that_the_source_has() {
+    let (_directory, pattern) = rules(
+        "groups:\n- name: ours\n  interval: 1s\n  rules:\n  - { record: \"jobs:active\", expr: sum(hypersdk_jobs_active) }\n",
+    );
+    let args = ["--rules", &pattern, "--rules-builtin=true", "--evaluation-interval", "1s"];
+    let server = Server::serve(&args).await;
+    eventually("what another daemon calls its jobs", async || {
+        let now = now_ms();
+        let of = |name, value| series(name, &[("daemon", "d")], &[(now, value)]);
+        // What dashboards call hypersdk_jobs_pending and hypersdk_jobs_active.
+        let sent = write(&server, vec![of("hypersdk_queued_jobs", 700.0), of("hypersdk_jobs_running", 3.0)]).await;
+        assert!(sent.status().is_success());
+        let large = server.json("/api/v1/rules?rule_name[]=LargeJobQueue").await;
+        let state = large["data"]["groups"][0]["rules"][0]["state"].as_str()?.to_owned();
+        let recorded = server.query("jobs:active").await;
+        (state == "pending" && recorded.first()?.1 == 3.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_demo_fires_and_resolves_soon_and_nothing_falsely() {
     let server = Server::demo(&["--history", "1h"]).await;
     let mut live = Live::open_at(&server, "/ws?topics=alerts").await;

@@ -193,6 +193,15 @@ impl Query {
         changed
     }
 
+    /// The query with other names of labels, wherever it names one: in selectors, groupings, vector matching, and in what functions
+    /// such as `label_replace` are given. `change` gets each name in turn.
+    #[must_use]
+    pub fn with_label_names(&self, mut change: impl FnMut(&mut String)) -> Self {
+        let mut changed = self.clone();
+        changed.plan.root.each_label(&mut change);
+        changed
+    }
+
     /// Whether a function of this name is called anywhere in the query.
     #[must_use]
     pub fn calls(&self, name: &str) -> bool {

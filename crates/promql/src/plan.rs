@@ -40,6 +40,56 @@ impl Node {
         }
     }
 
+    /// Hands each label's name to `change`: of matchers, groupings, vector matching, and of functions that are given names as text.
+    pub(crate) fn each_label(&mut self, change: &mut dyn FnMut(&mut String)) {
+        match self {
+            Node::Number(_) | Node::Text(_) => {}
+            Node::Instant(selector) | Node::Range(selector, _) => {
+                selector.matchers.iter_mut().for_each(|matcher| change(&mut matcher.name));
+            }
+            Node::Subquery(subquery) => subquery.inner.each_label(change),
+            Node::Negate(inner) | Node::Invariant(inner) => inner.each_label(change),
+            Node::Binary(binary) => {
+                let matching = &mut binary.matching;
+                matching.labels.iter_mut().chain(&mut matching.include).for_each(&mut *change);
+                binary.left.each_label(change);
+                binary.right.each_label(change);
+            }
+            Node::Aggregate(aggregate) => {
+                aggregate.labels.iter_mut().for_each(&mut *change);
+                if aggregate.operator == Aggregator::CountValues {
+                    aggregate.parameter.iter_mut().for_each(|node| node.change_text(change));
+                }
+                aggregate.parameter.iter_mut().for_each(|node| node.each_label(change));
+                aggregate.inner.each_label(change);
+            }
+            Node::Call(call) => {
+                let names_label = |index: usize| match call.name {
+                    "label_replace" => index == 1 || index == 3,
+                    "label_join" => index == 1 || index >= 3,
+                    "sort_by_label" | "sort_by_label_desc" => index >= 1,
+                    "histogram_quantiles" => index == 1,
+                    _ => false,
+                };
+                for (index, node) in call.arguments.iter_mut().enumerate() {
+                    if names_label(index) {
+                        node.change_text(change);
+                    } else {
+                        node.each_label(change);
+                    }
+                }
+            }
+        }
+    }
+
+    fn change_text(&mut self, change: &mut dyn FnMut(&mut String)) {
+        match self {
+            Node::Text(text) => change(text),
+            Node::Invariant(inner) => inner.change_text(change),
+            _ => {}
+        }
+    }
+
     /// Whether `is_it` holds for this node or one below it.
     pub(crate) fn any(&self, is_it: &mut dyn FnMut(&Node) -> bool) -> bool {
         is_it(self)

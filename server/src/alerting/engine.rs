@@ -9,36 +9,35 @@ use promql::{
 };
 use store::Store;
 
-use crate::query::{QueryLimits, Scope, embedded::Embedded, prometheus::Prometheus};
+use crate::query::{Scope, embedded::Embedded, prometheus::Prometheus};
 
-/// Our engine over our store. Call it on a thread that may block.
-pub(super) struct OverStore {
-    store: Store,
-    limits: QueryLimits,
-}
+/// Our engine over our store. Call it on a thread that may block, within a runtime.
+pub(super) struct OverStore(pub(super) Arc<Embedded>);
 
 impl OverStore {
-    pub(super) fn new(embedded: &Embedded) -> Self {
-        OverStore { store: embedded.store().clone(), limits: embedded.limits().clone() }
-    }
-
     pub(super) fn store(&self) -> &Store {
-        &self.store
+        self.0.store()
     }
 }
 
 impl rules::Engine for OverStore {
     fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, String> {
-        let deadline = Instant::now() + self.limits.timeout;
+        let limits = self.0.limits();
+        let deadline = Instant::now() + limits.timeout;
         let cancelled = move || Instant::now() > deadline;
         let options = promql::Options {
-            max_series: self.limits.max_series,
+            max_series: limits.max_series,
             cancelled: &cancelled,
             // Groups are evaluated side by side.
             threads: 1,
             ..promql::Options::default()
         };
-        query.instant(&self.store, at_ms, &options).map(|outcome| outcome.value).map_err(|error| error.to_string())
+        // By the names that the store has, as when somebody looks at the rule's query.
+        let renamed = Scope::all().query(query.text()).ok().and_then(|written| {
+            tokio::runtime::Handle::current().block_on(self.0.as_sent(&written))?.parsed().cloned().ok()
+        });
+        let query = renamed.as_ref().unwrap_or(query);
+        query.instant(self.store(), at_ms, &options).map(|outcome| outcome.value).map_err(|error| error.to_string())
     }
 }
 
@@ -47,7 +46,7 @@ impl rules::Sink for OverStore {
         if points.is_empty() {
             return Ok(());
         }
-        self.store.append(points).map(|_| ()).map_err(|error| error.to_string())
+        self.store().append(points).map(|_| ()).map_err(|error| error.to_string())
     }
 }
 
@@ -56,10 +55,12 @@ pub(super) struct OverPrometheus(pub(super) Arc<Prometheus>);
 
 impl rules::Engine for OverPrometheus {
     fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, String> {
-        let query = Scope::all().query(query.text()).map_err(|error| error.to_string())?;
-        let frame = tokio::runtime::Handle::current()
-            .block_on(self.0.instant_frame(&query, at_ms))
-            .map_err(|error| error.to_string())?;
+        let written = Scope::all().query(query.text()).map_err(|error| error.to_string())?;
+        let asked = async {
+            let renamed = self.0.as_sent(&written).await;
+            self.0.instant_frame(renamed.as_ref().unwrap_or(&written), at_ms).await
+        };
+        let frame = tokio::runtime::Handle::current().block_on(asked).map_err(|error| error.to_string())?;
         let samples = frame.series.into_iter().filter_map(|series| {
             let sample = Sample::Float(*series.values.last()?);
             Some(InstantSample { labels: Labels::new(series.labels), timestamp_ms: at_ms, sample })

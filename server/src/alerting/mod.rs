@@ -104,7 +104,7 @@ impl Alerting {
     /// A file of rules cannot be read or is wrong.
     pub fn new(
         settings: Settings,
-        embedded: &Embedded,
+        embedded: Arc<Embedded>,
         backend: &Backend,
         history: History,
         telemetry: Telemetry,
@@ -116,7 +116,7 @@ impl Alerting {
             Backend::Prometheus(engine) => Some(OverPrometheus(Arc::clone(engine))),
         };
         let shared = Shared {
-            here: OverStore::new(embedded),
+            here: OverStore(embedded),
             elsewhere,
             groups: RwLock::default(),
             texts: Mutex::new(texts),

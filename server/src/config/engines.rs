@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use front::labels::LabelNames;
 use reqwest::{
     Url,
     header::{HeaderName, HeaderValue},
@@ -44,6 +45,8 @@ pub struct EngineEntry {
     pub headers: BTreeMap<String, Secret>,
     /// Sent as `X-Scope-OrgID`.
     pub org_id: Option<String>,
+    /// Labels that it names otherwise: our name, and its own. In addition to those of all engines.
+    pub labels: BTreeMap<String, String>,
     /// Longest wait for an answer; by default that of queries.
     pub timeout: Option<Period>,
 }
@@ -121,6 +124,8 @@ pub struct EngineConfig {
     pub headers: Vec<(String, Secret)>,
     /// Certificates.
     pub tls: EngineTls,
+    /// Labels that it names otherwise.
+    pub labels: LabelNames,
     /// Longest wait for an answer, if not that of queries.
     pub timeout: Option<Duration>,
 }
@@ -131,7 +136,7 @@ pub(super) fn engines(
     file: Option<Vec<EngineEntry>>,
     common: &options::Engine,
 ) -> Result<Vec<EngineConfig>, ConfigError> {
-    let common = certificates(common)?;
+    let (certificates, labels) = (certificates(common)?, label_names(common.labels.iter().flatten())?);
     let (setting, entries) = match (flags, file) {
         (Some(flags), None) => ("prometheus_url", flags.iter().map(|flag| of_flag(flag)).collect()),
         (None, file) => ("engines", file.unwrap_or_default()),
@@ -148,8 +153,8 @@ pub(super) fn engines(
     };
     let mut engines: Vec<EngineConfig> = Vec::with_capacity(entries.len());
     for entry in entries {
-        let mut engine = engine(setting, entry, engines.is_empty())?;
-        engine.tls = engine.tls.or(&common);
+        let mut engine = engine(setting, entry, &labels, engines.is_empty())?;
+        engine.tls = engine.tls.or(&certificates);
         if engines.iter().any(|other| other.name == engine.name) {
             let message =
                 format!("two engines are named {:?}: name one of them otherwise, as in NAME=URL", engine.name);
@@ -180,7 +185,23 @@ fn of_flag(flag: &str) -> EngineEntry {
     EngineEntry { name, url: url.to_owned(), ..EngineEntry::default() }
 }
 
-fn engine(setting: &'static str, entry: EngineEntry, is_first: bool) -> Result<EngineConfig, ConfigError> {
+/// Reads `OURS=THEIRS`, for engines that say nothing else of a label.
+fn label_names<'a>(given: impl Iterator<Item = &'a String>) -> Result<BTreeMap<String, String>, ConfigError> {
+    let read = |text: &String| match text.split_once('=') {
+        Some((ours, theirs)) => Ok((ours.to_owned(), theirs.to_owned())),
+        None => {
+            Err(wrong("engine.labels", format!("{text:?} is not two names of a label: write them as provider=vcenter")))
+        }
+    };
+    given.map(read).collect()
+}
+
+fn engine(
+    setting: &'static str,
+    entry: EngineEntry,
+    labels: &BTreeMap<String, String>,
+    is_first: bool,
+) -> Result<EngineConfig, ConfigError> {
     let mut url = url(setting, Some(&entry.url))?.ok_or_else(|| wrong(setting, "an engine needs a url"))?;
     let name = entry.name.unwrap_or_else(|| match (url.host_str(), url.port()) {
         _ if is_first => DEFAULT_NAME.to_owned(),
@@ -226,7 +247,10 @@ fn engine(setting: &'static str, entry: EngineEntry, is_first: bool) -> Result<E
     if timeout.is_some_and(|timeout| timeout.is_zero()) {
         return Err(wrong("engines.timeout", "must be longer than nothing"));
     }
-    Ok(EngineConfig { name, url, auth, headers, tls: entry.tls, timeout })
+    let mut labels = labels.clone();
+    labels.extend(entry.labels);
+    let labels = LabelNames::new(labels).map_err(|message| wrong("engines.labels", message))?;
+    Ok(EngineConfig { name, url, auth, headers, tls: entry.tls, labels, timeout })
 }
 
 /// A secret given as it is or as the name of a variable of the environment.

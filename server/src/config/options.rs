@@ -279,6 +279,9 @@ options! {
         /// Failures in a row after which an engine is left alone for a while [default: 5]
         #[arg(id = "engine_failures", long = "engine-failures", env = "HYPERSCOPE_ENGINE_FAILURES", value_name = "N")]
         pub failures: Option<u32>,
+        /// A label that engines name otherwise, by our name and theirs, repeatable: theirs is sent, ours is shown
+        #[arg(id = "engine_labels", long = "engine-labels", env = "HYPERSCOPE_ENGINE_LABELS", value_name = "OURS=THEIRS", value_delimiter = ',')]
+        pub labels: Option<Vec<String>>,
         /// Authority that signed the certificates of the engines that name none of their own, PEM [default: those that the machine trusts]
         #[arg(id = "engine_ca", long = "engine-ca", env = "HYPERSCOPE_ENGINE_CA", value_name = "FILE")]
         pub ca: Option<PathBuf>,

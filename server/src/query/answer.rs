@@ -1,5 +1,6 @@
 //! What an engine answers in Prometheus' JSON, read into columns.
 
+use front::labels::LabelNames;
 use model::frame::{Labels, Series};
 use serde::Deserialize;
 
@@ -69,27 +70,28 @@ pub(super) struct Ranged {
     pub(super) infos: Vec<String>,
 }
 
-fn series(labels: Labels, samples: &[Sample]) -> Series {
+fn series(labels: Labels, names: &LabelNames, samples: &[Sample]) -> Series {
+    let labels = if names.is_empty() { labels } else { names.series(labels) };
     let (timestamps, values) = samples.iter().filter_map(Sample::point).unzip();
     Series { labels, timestamps, values }
 }
 
 impl QueryData {
-    /// As series. Native histograms and strings have no line and are left out.
-    pub(super) fn into_ranged(self) -> Ranged {
+    /// As series, with our names of labels. Native histograms and strings have no line and are left out.
+    pub(super) fn into_ranged(self, names: &LabelNames) -> Ranged {
         let mut has_histograms = false;
         let series = match self {
             QueryData::Matrix(matrix) => matrix
                 .into_iter()
                 .map(|one| {
                     has_histograms |= one.histograms.is_some();
-                    series(one.metric, &one.values)
+                    series(one.metric, names, &one.values)
                 })
                 .collect(),
             QueryData::Vector(vector) => {
-                vector.into_iter().filter_map(|one| Some(series(one.metric, &[one.value?]))).collect()
+                vector.into_iter().filter_map(|one| Some(series(one.metric, names, &[one.value?]))).collect()
             }
-            QueryData::Scalar(sample) => vec![series(Labels::new(), &[sample])],
+            QueryData::Scalar(sample) => vec![series(Labels::new(), names, &[sample])],
             QueryData::String(_) => Vec::new(),
         };
         Ranged { series, has_histograms, ..Ranged::default() }

@@ -10,6 +10,7 @@ mod engines;
 pub mod envelope;
 mod failure;
 pub(crate) mod json;
+mod labels;
 mod names;
 pub(crate) mod params;
 pub mod prometheus;
@@ -55,7 +56,7 @@ impl Backend {
             Backend::Embedded(engine) => engine.range_frame(query, start_ms, end_ms, step_ms).await?,
             Backend::Prometheus(engine) => engine.range_frame(query, start_ms, end_ms, step_ms).await?,
         };
-        Ok(Frame { sent: renamed.map(|query| query.text().to_owned()), ..frame })
+        Ok(Frame { sent: self.sent_text(query, renamed.is_some()), ..frame })
     }
 
     /// Evaluates `query` at one time: a frame with one point a series.
@@ -69,7 +70,17 @@ impl Backend {
             Backend::Embedded(engine) => engine.instant_frame(query, time_ms).await?,
             Backend::Prometheus(engine) => engine.instant_frame(query, time_ms).await?,
         };
-        Ok(Frame { sent: renamed.map(|query| query.text().to_owned()), ..frame })
+        Ok(Frame { sent: self.sent_text(query, renamed.is_some()), ..frame })
+    }
+
+    /// What the engine got, where other names are in it than in what was written.
+    fn sent_text(&self, query: &ScopedQuery, is_renamed: bool) -> Option<String> {
+        match self {
+            Backend::Embedded(_) => is_renamed.then(|| query.text().to_owned()),
+            Backend::Prometheus(engine) => {
+                engine.renamed_text(query).or_else(|| is_renamed.then(|| query.text().to_owned()))
+            }
+        }
     }
 
     /// The query with the names that the source has for what it asks for; `None` where it has those that are written.

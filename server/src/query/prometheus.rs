@@ -13,6 +13,7 @@ use front::{
     aliases::Aliases,
     cache::{Cache, Key, Piece},
     horizon,
+    labels::LabelNames,
 };
 use model::{
     frame::{Frame, Labels},
@@ -25,6 +26,7 @@ use super::{
     ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest,
     answer::{Envelope, QueryData, Ranged},
     client::EngineError,
+    labels,
     names::{LOOK_BACK_MS, SourceNames},
     transport::{Fetched, Transport},
 };
@@ -57,6 +59,7 @@ pub struct Prometheus {
     /// Steps younger than this can still change.
     fresh_ms: i64,
     names: SourceNames,
+    labels: LabelNames,
 }
 
 /// The steps of a range query.
@@ -81,7 +84,14 @@ impl Prometheus {
     ) -> Result<Self, EngineError> {
         let transport = Transport::new(config, settings, &limits)?;
         let fresh_ms = i64::try_from(settings.fresh.as_millis()).unwrap_or(i64::MAX);
-        Ok(Prometheus { transport, limits, cache, fresh_ms, names: SourceNames::new(aliases, NAMES_LAST) })
+        Ok(Prometheus {
+            transport,
+            limits,
+            cache,
+            fresh_ms,
+            names: SourceNames::new(aliases, NAMES_LAST),
+            labels: config.labels.clone(),
+        })
     }
 
     /// Name of the engine.
@@ -103,6 +113,16 @@ impl Prometheus {
             Some(envelope.data?.into_iter().collect())
         };
         self.names.as_sent(query, ask).await
+    }
+
+    /// The text of a query with the engine's own names of labels; `None` where they are ours.
+    #[must_use]
+    pub fn renamed_text(&self, query: &ScopedQuery) -> Option<String> {
+        self.labels.query(query.text())
+    }
+
+    fn wire_text(&self, query: &ScopedQuery) -> String {
+        self.renamed_text(query).unwrap_or_else(|| query.text().to_owned())
     }
 
     /// Evaluates a range query. See [`super::Backend::range`].
@@ -131,23 +151,23 @@ impl Prometheus {
     /// # Errors
     /// As [`Prometheus::range_frame`].
     pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
-        let pairs = pairs([("query", query.text().to_owned()), ("time", seconds(time_ms))]);
+        let pairs = pairs([("query", self.wire_text(query)), ("time", seconds(time_ms))]);
         let envelope: Envelope<QueryData> = self.ask("query", &pairs).await?;
         let mut notices = envelope.warnings;
         notices.extend(envelope.infos);
-        let series = envelope.data.map(|data| data.into_ranged().series).unwrap_or_default();
+        let series = envelope.data.map(|data| data.into_ranged(&self.labels).series).unwrap_or_default();
         Ok(Frame { series, removed: Vec::new(), end_ms: time_ms, notices, sent: None })
     }
 
     async fn whole_range(&self, query: &ScopedQuery, steps: Steps) -> Result<Ranged, QueryError> {
         let pairs = pairs([
-            ("query", query.text().to_owned()),
+            ("query", self.wire_text(query)),
             ("start", seconds(steps.start_ms)),
             ("end", seconds(steps.end_ms)),
             ("step", seconds(steps.step_ms)),
         ]);
         let envelope: Envelope<QueryData> = self.ask("query_range", &pairs).await?;
-        let mut ranged = envelope.data.map(QueryData::into_ranged).unwrap_or_default();
+        let mut ranged = envelope.data.map(|data| data.into_ranged(&self.labels)).unwrap_or_default();
         ranged.warnings = envelope.warnings;
         ranged.infos = envelope.infos;
         Ok(ranged)
@@ -257,6 +277,9 @@ impl Prometheus {
                     envelope.data.map(|data| data.alerts).unwrap_or_default().into_iter().map(Alert::from).collect();
                 for alert in &mut alerts {
                     self.name().clone_into(&mut alert.source);
+                    if !self.labels.is_empty() {
+                        alert.labels = self.labels.series(std::mem::take(&mut alert.labels));
+                    }
                 }
                 alerts.sort_by(|a, b| {
                     let rank = |alert: &Alert| {
@@ -275,14 +298,19 @@ impl Prometheus {
     /// # Errors
     /// The engine's own error, or that it cannot be reached.
     pub async fn json(&self, request: &ScopedRequest) -> Result<serde_json::Value, QueryError> {
-        let envelope: Envelope<serde_json::Value> = self.ask(request.path(), request.pairs()).await?;
-        Ok(envelope.data.unwrap_or_default())
+        let (path, pairs) = labels::sent(&self.labels, request);
+        let envelope: Envelope<serde_json::Value> = self.ask(&path, &pairs).await?;
+        let mut data = envelope.data.unwrap_or_default();
+        labels::shown(&self.labels, request.path(), &mut data);
+        Ok(data)
     }
 
-    /// Passes a request of the HTTP API on, and the answer back as it is.
+    /// Passes a request of the HTTP API on, and the answer back as it is, but for the names of labels.
     pub async fn pass_on(&self, request: &ScopedRequest) -> Response {
-        match self.transport.fetch(request.path(), request.pairs()).await {
-            Ok(Fetched { status, content_type, body }) => {
+        let (path, pairs) = labels::sent(&self.labels, request);
+        match self.transport.fetch(&path, &pairs).await {
+            Ok(fetched) => {
+                let Fetched { status, content_type, body } = self.with_our_labels(request.path(), fetched).await;
                 let mut response = (status, body).into_response();
                 if let Some(content_type) = content_type {
                     response.headers_mut().insert(CONTENT_TYPE, content_type);
@@ -290,6 +318,20 @@ impl Prometheus {
                 response
             }
             Err(error) => error.into_response(),
+        }
+    }
+
+    /// The answer to a request for `path` with our names of labels.
+    async fn with_our_labels(&self, path: &str, fetched: Fetched) -> Fetched {
+        if self.labels.is_empty() {
+            return fetched;
+        }
+        let (labels, path, body) = (self.labels.clone(), path.to_owned(), fetched.body.clone());
+        let renamed = tokio::task::spawn_blocking(move || labels::answer(&labels, &path, &body)).await;
+        // What is no JSON is the engine's word as it is.
+        match renamed {
+            Ok(Some(body)) => Fetched { body: body.into(), ..fetched },
+            _ => fetched,
         }
     }
 }

@@ -16,13 +16,19 @@ pub struct Prometheus {
 impl Prometheus {
     /// Scrapes `daemon`, a URL. `rules` are those of one group, in YAML.
     pub async fn start(daemon: &str, rules: &str) -> Self {
+        Self::start_relabelling(daemon, rules, "").await
+    }
+
+    /// The same with `metric_relabel_configs`, a list in YAML.
+    pub async fn start_relabelling(daemon: &str, rules: &str, relabel: &str) -> Self {
+        let relabel = if relabel.is_empty() { "[]" } else { relabel };
         let directory = TempDir::new().unwrap();
         let target = daemon.trim_start_matches("http://");
         let config = format!(
             "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\n\
              rule_files: [rules.yaml]\n\
              scrape_configs:\n\
-             - job_name: hypersdk\n  metrics_path: /api/v1/metrics\n  static_configs: [{{ targets: ['{target}'], labels: {{ daemon: sim }} }}]\n"
+             - job_name: hypersdk\n  metrics_path: /api/v1/metrics\n  static_configs: [{{ targets: ['{target}'], labels: {{ daemon: sim }} }}]\n  metric_relabel_configs: {relabel}\n"
         );
         std::fs::write(directory.path().join("prometheus.yaml"), config).unwrap();
         let rules = format!("groups:\n- name: test\n  rules: {rules}\n");
