@@ -38,6 +38,7 @@ pub use error::{FileError, OpenError};
 pub use ingest::{Incoming, IngestError, Ingested, Refusal, Refused};
 pub use metadata::Metadata;
 pub use options::StoreOptions;
+pub use snapshot::Extent;
 pub use stats::Stats;
 pub use store::Store;
 pub use verify::{Verification, verify};

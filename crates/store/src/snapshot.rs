@@ -10,6 +10,16 @@ use crate::{
     error::{FileError, OnFile},
 };
 
+/// How much of a store is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Extent {
+    /// Every sample that was acknowledged.
+    #[default]
+    All,
+    /// What is in files of chunks; the log is left out, and with it each series' newest samples, fewer than a chunk's, and metadata.
+    Chunks,
+}
+
 /// Files of a copy, all of which are complete.
 pub(crate) struct Snapshot {
     /// Go on growing in the directory, so that they are copied.

@@ -20,6 +20,7 @@ use crate::{
     options::StoreOptions,
     read,
     series::Pieces,
+    snapshot::Extent,
     stats::Stats,
     writer::Writer,
 };
@@ -195,14 +196,14 @@ impl Store {
         Ok(())
     }
 
-    /// Makes a directory that is a copy of the store at one moment, everything acknowledged included; another store can open it.
+    /// Makes a directory that is a copy of the store at one moment, as much of it as `extent` says; another store can open it.
     /// Appends wait meanwhile, which is short where the copy is on the same disk.
     ///
     /// # Errors
     /// The directory exists already or could not be written, and nothing is left of it; or the store is in memory only.
-    pub fn snapshot(&self, to: &Path) -> Result<(), SourceError> {
+    pub fn snapshot(&self, to: &Path, extent: Extent) -> Result<(), SourceError> {
         let _upkeep = self.0.upkeep.lock();
-        if self.0.writer.lock().snapshot(&self.0.head, to).map_err(source_error)? {
+        if self.0.writer.lock().snapshot(&self.0.head, to, extent).map_err(source_error)? {
             return Ok(());
         }
         Err(SourceError { message: "the store keeps nothing on disk that could be copied".to_owned(), source: None })

@@ -22,7 +22,7 @@ use crate::{
     postings::SeriesId,
     recover::{recover, set_logs_aside},
     retention::Doomed,
-    snapshot::Snapshot,
+    snapshot::{Extent, Snapshot},
 };
 
 /// Samples added between two chances for readers.
@@ -389,12 +389,17 @@ impl Writer {
     }
 
     /// Makes a copy of the directory as it is now; `false` if there is none.
-    pub(crate) fn snapshot(&mut self, head: &RwLock<Head>, to: &Path) -> Result<bool, FileError> {
+    pub(crate) fn snapshot(&mut self, head: &RwLock<Head>, to: &Path, extent: Extent) -> Result<bool, FileError> {
         self.write_sealed(head)?;
         let Some(disk) = &mut self.disk else { return Ok(false) };
         disk.chunks.finish()?;
-        disk.log.checkpoint(&head.read())?;
-        let growing = disk.log.files().map(Path::to_owned).collect();
+        let growing = match extent {
+            Extent::All => {
+                disk.log.checkpoint(&head.read())?;
+                disk.log.files().map(Path::to_owned).collect()
+            }
+            Extent::Chunks => Vec::new(),
+        };
         let finished = head.read().files.values().map(|file| file.path.clone()).collect();
         Snapshot { growing, finished }.write(disk.directory.root(), to)?;
         Ok(true)

@@ -81,7 +81,7 @@ fn everything_of_a_histogram_survives_the_log_a_chunk_and_merging() {
     assert_eq!((verified.damage, verified.series), (vec![], 2));
     assert!(verified.chunk_samples >= 1_000);
     let copy = directory.path().join("copy");
-    Store::open(directory.path(), options.clone()).unwrap().snapshot(&copy).unwrap();
+    Store::open(directory.path(), options.clone()).unwrap().snapshot(&copy, store::Extent::All).unwrap();
     check(&Store::open(&copy, options).unwrap());
 }
 

@@ -182,16 +182,16 @@ fn a_snapshot_is_the_store_at_one_moment() {
         assert_eq!(store.append(&points).unwrap().stored, points.len());
     };
     append(0..500);
-    store.snapshot(&copy).unwrap();
+    store.snapshot(&copy, store::Extent::All).unwrap();
     append(500..1_000);
     let copied = Store::open(&copy, StoreOptions::default()).unwrap();
     assert_eq!((copied.stats().samples, copied.damage().len()), (500, 0));
     assert_eq!(copied.append(&[point("m", "a", 500 * 15_000, 2.0)]).unwrap().stored, 1, "a store of its own");
-    let error = store.snapshot(&copy).unwrap_err().to_string();
+    let error = store.snapshot(&copy, store::Extent::All).unwrap_err().to_string();
     assert!(error.contains("copies/first"), "{error}");
     drop((store, copied));
     assert_eq!(Store::open(&data, StoreOptions::default()).unwrap().stats().samples, 1_000);
-    assert!(Store::in_memory(StoreOptions::default()).snapshot(&copy).is_err());
+    assert!(Store::in_memory(StoreOptions::default()).snapshot(&copy, store::Extent::All).is_err());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use axum::{
 };
 use model::civil::Civil;
 use serde::Serialize;
+use store::Extent;
 
 use super::{SERIES, SNAPSHOTS, Storage};
 use crate::{
@@ -26,31 +27,32 @@ struct Taken {
     name: String,
 }
 
-/// `POST /api/v1/admin/tsdb/snapshot`. The copy holds everything that was acknowledged; Prometheus' `skip_head`, which leaves out
-/// what is young, is refused, because a file of ours holds young and old.
+/// `POST /api/v1/admin/tsdb/snapshot`. The copy holds everything that was acknowledged; with Prometheus' `skip_head=true` only what is
+/// in files of chunks.
 pub(super) async fn take(
     State(storage): State<Storage>,
     principal: Principal,
     RawQuery(query): RawQuery,
 ) -> Result<Response, QueryError> {
     let query = query.unwrap_or_default();
-    for (_, value) in form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "skip_head") {
-        match &*value {
-            "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => {}
-            "1" | "t" | "T" | "true" | "TRUE" | "True" => {
-                return Err(bad("skip_head is not supported: a snapshot holds everything that was stored"));
-            }
+    let extent = match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "skip_head") {
+        None => Extent::All,
+        Some((_, value)) => match &*value {
+            "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Extent::All,
+            "1" | "t" | "T" | "true" | "TRUE" | "True" => Extent::Chunks,
             _ => return Err(bad("skip_head must be true or false")),
-        }
-    }
+        },
+    };
     let _one_at_a_time = storage.copying.lock().await;
     let name = name().map_err(internal)?;
     let (directory, store) = (storage.data_dir.join(SNAPSHOTS), storage.store.clone());
     let (copy, named) = (directory.join(format!("{name}.{UNFINISHED}")), directory.join(&name));
     let copied = tokio::task::spawn_blocking(move || {
         remove_unfinished(&directory);
-        let copied =
-            store.snapshot(&copy.join(SERIES)).map_err(anyhow::Error::from).and_then(|()| finish(&copy, &named));
+        let copied = store
+            .snapshot(&copy.join(SERIES), extent)
+            .map_err(anyhow::Error::from)
+            .and_then(|()| finish(&copy, &named));
         if copied.is_err() {
             // The error that is told is the first one; what is left of the copy is of no use.
             let _ = std::fs::remove_dir_all(&copy);
