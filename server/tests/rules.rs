@@ -8,6 +8,8 @@ mod common;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use common::{Live, Program, Prometheus, Server, Simulator, eventually, now_ms, series, write};
+use promql::{histogram::Histogram, labels::Labels, source::STALE_NAN};
+use remote_write::TimeSeries;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
@@ -100,6 +102,32 @@ async fn an_alert_fires_is_told_and_resolves() {
     assert_eq!(states(&history[0]), (json!("firing"), json!("inactive")));
     assert_eq!(states(&history[1]), (json!("inactive"), json!("firing")));
     assert!(server.query("ALERTS{alertname='LoadHigh'}").await.is_empty(), "a series that is over is ended");
+}
+
+#[tokio::test]
+async fn native_histograms_are_recorded_and_end() {
+    let (_directory, pattern) = rules(
+        "groups:\n- name: a\n  interval: 1s\n  rules:\n  - { record: 'latency:all', expr: 'sum without (host) (latency)' }\n",
+    );
+    let server = Server::serve(&["--rules", &pattern]).await;
+    let histogram = |count: f64| {
+        let positive = vec![(0, count)];
+        Arc::new(Histogram { count, sum: count, positive, zero_threshold: 0.001, ..Histogram::default() })
+    };
+    let of_host = |host: &str, count| TimeSeries {
+        labels: Labels::new([("__name__", "latency"), ("host", host)]),
+        histograms: vec![(now_ms(), histogram(count))],
+        ..TimeSeries::default()
+    };
+    assert!(write(&server, vec![of_host("a", 3.0), of_host("b", 4.0)]).await.status().is_success());
+    eventually("the recorded histogram", async || {
+        let recorded = server.query("histogram_count({__name__='latency:all'})").await;
+        (recorded == [(json!({}), 7.0)]).then_some(())
+    })
+    .await;
+    let ended = |host| series("latency", &[("host", host)], &[(now_ms(), STALE_NAN)]);
+    assert!(write(&server, vec![ended("a"), ended("b")]).await.status().is_success());
+    eventually("its end", async || server.query("{__name__='latency:all'}").await.is_empty().then_some(())).await;
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ mod builtin;
 mod error;
 mod exec;
 mod functions;
+pub mod humanize;
 mod lex;
 mod node;
 mod parse;

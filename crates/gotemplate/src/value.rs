@@ -48,6 +48,11 @@ pub trait Object: fmt::Debug + Send + Sync {
         Value::Nil
     }
 
+    /// The fields of a struct, for what writes them all.
+    fn fields(&self) -> Option<&[(&'static str, Value)]> {
+        None
+    }
+
     /// How it is printed, if not as what is below it: Go's method `String`, or the fields of a struct in braces.
     fn text(&self) -> Option<String> {
         None
@@ -80,6 +85,10 @@ impl Object for Record {
         } else {
             Err(format!("{name} has arguments but cannot be invoked as function"))
         })
+    }
+
+    fn fields(&self) -> Option<&[(&'static str, Value)]> {
+        Some(&self.fields)
     }
 
     fn text(&self) -> Option<String> {

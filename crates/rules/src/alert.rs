@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use promql::{labels::Labels, source::Point};
+use promql::labels::Labels;
+
+use crate::group::Recorded;
 
 /// An alert that is over is kept for so long, so that those who are told of alerts hear of its end.
 const RESOLVED_RETENTION_MS: i64 = 15 * 60 * 1000;
@@ -151,8 +153,8 @@ impl Alert {
     }
 
     /// The samples of `ALERTS` and `ALERTS_FOR_STATE`.
-    pub(crate) fn samples(&self, timestamp_ms: i64) -> [Point; 2] {
-        let point = |labels, value| Point { labels, timestamp_ms, value };
+    pub(crate) fn samples(&self, timestamp_ms: i64) -> [Recorded; 2] {
+        let point = |labels, value| Recorded::float(labels, timestamp_ms, value);
         let state = self.labels.with("__name__", "ALERTS").with("alertstate", self.state.name());
         #[allow(clippy::cast_precision_loss)] // seconds since the epoch
         let since = self.active_at_ms.div_euclid(1000) as f64;

@@ -2,11 +2,14 @@
 
 use std::{net::IpAddr, sync::OnceLock};
 
-use gotemplate::{Functions, Record, Value, time::Time};
+use gotemplate::{
+    Functions, Record, Value, humanize,
+    time::{Duration, Time},
+};
 use promql::{InstantSample, Sample};
 use regex::Regex;
 
-use crate::{file::Span, humanize, link};
+use crate::{file::Span, link};
 
 /// What some functions need to know of the evaluation.
 pub(crate) struct Scope<'a> {
@@ -120,7 +123,7 @@ fn of_numbers(table: Functions<'static>) -> Functions<'static> {
             })
         })
         .with("toTime", 1..=1, |arguments| time(number(arguments)?))
-        .with("toDuration", 1..=1, |arguments| Ok(Value::Float(number(arguments)?)))
+        .with("toDuration", 1..=1, |arguments| Ok(Duration::value(number(arguments)?)))
         .with("parseDuration", 1..=1, |arguments| {
             let given = text(arguments, 0)?;
             let span: Span = given.parse().map_err(|_| format!("not a valid duration string: {given:?}"))?;
@@ -167,7 +170,10 @@ fn number(arguments: &[Value]) -> Result<f64, String> {
         Value::Str(text) => {
             text.trim().parse().map_err(|_| format!("strconv.ParseFloat: parsing {text:?}: invalid syntax"))
         }
-        value => value.as_float().map_err(|_| format!("can't convert {} to float", value.type_name())),
+        value => match Duration::secs_of(value) {
+            Some(secs) => Ok(secs),
+            None => value.as_float().map_err(|_| format!("can't convert {} to float", value.type_name())),
+        },
     }
 }
 

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use promql::{
-    labels::Labels,
-    source::{Point, STALE_NAN},
-};
+use promql::{Sample, labels::Labels, source::STALE_NAN};
 
 use crate::{
     alert::{Alert, AlertState, Notification},
@@ -19,7 +16,26 @@ pub trait Sink: Sync {
     ///
     /// # Errors
     /// What went wrong; nothing is stored.
-    fn append(&self, points: &[Point]) -> Result<(), String>;
+    fn append(&self, points: &[Recorded]) -> Result<(), String>;
+}
+
+/// One sample that a rule made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recorded {
+    /// The series.
+    pub labels: Labels,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp_ms: i64,
+    /// A number or a native histogram; [`STALE_NAN`] ends the series.
+    pub sample: Sample,
+}
+
+impl Recorded {
+    /// A number.
+    #[must_use]
+    pub fn float(labels: Labels, timestamp_ms: i64, value: f64) -> Self {
+        Recorded { labels, timestamp_ms, sample: Sample::Float(value) }
+    }
 }
 
 /// What a group is evaluated with.
@@ -182,7 +198,7 @@ impl Group {
             }
         }
         if !self.leftover.is_empty() {
-            let ends: Vec<Point> =
+            let ends: Vec<Recorded> =
                 std::mem::take(&mut self.leftover).into_iter().map(|labels| end(labels, query_ms)).collect();
             evaluation.samples += ends.len();
             // A store that refuses them refused the rules' samples too, which was told.
@@ -193,7 +209,7 @@ impl Group {
 
     /// Samples that end all series of the group, for when it goes.
     #[must_use]
-    pub fn ends(&self, at_ms: i64) -> Vec<Point> {
+    pub fn ends(&self, at_ms: i64) -> Vec<Recorded> {
         let previous = self.rules.iter().flat_map(|entry| &entry.previous);
         previous.chain(&self.leftover).map(|labels| end(labels.clone(), at_ms)).collect()
     }
@@ -235,12 +251,16 @@ fn identity(rule: &Rule) -> Identity {
     (rule.name.clone(), rule.labels.clone(), matches!(rule.kind, Kind::Recording))
 }
 
-fn end(labels: Labels, timestamp_ms: i64) -> Point {
-    Point { labels, timestamp_ms, value: STALE_NAN }
+fn end(labels: Labels, timestamp_ms: i64) -> Recorded {
+    Recorded::float(labels, timestamp_ms, STALE_NAN)
 }
 
 /// The points and the ends of series that were there and are no more; the series that are there now.
-fn with_ended(mut points: Vec<Point>, previous: &HashSet<Labels>, query_ms: i64) -> (Vec<Point>, HashSet<Labels>) {
+fn with_ended(
+    mut points: Vec<Recorded>,
+    previous: &HashSet<Labels>,
+    query_ms: i64,
+) -> (Vec<Recorded>, HashSet<Labels>) {
     let current: HashSet<Labels> = points.iter().map(|point| point.labels.clone()).collect();
     points.extend(
         previous.iter().filter(|labels| !current.contains(*labels)).map(|labels| end(labels.clone(), query_ms)),

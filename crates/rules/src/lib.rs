@@ -7,7 +7,6 @@ mod check;
 mod file;
 mod functions;
 mod group;
-pub mod humanize;
 pub mod link;
 mod restore;
 mod rule;
@@ -18,7 +17,7 @@ pub mod unit;
 
 pub use alert::{Alert, AlertState, Annotations, Notification, RESEND_MS, fingerprint};
 pub use file::{GroupSpec, Placed, RuleFile, RuleSpec, Span};
-pub use group::{Evaluation, Group, RuleHealth, Sink, World};
+pub use group::{Evaluation, Group, Recorded, RuleHealth, Sink, World};
 pub use restore::{FOR_GRACE_MS, OUTAGE_TOLERANCE_MS};
 pub use rule::{Alerting, Engine, Kind, Rule, Surroundings, Transition};
 pub use text::Problem;

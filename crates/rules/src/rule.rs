@@ -6,12 +6,13 @@ use std::{
 };
 
 use gotemplate::Value as Data;
-use promql::{InstantSample, Query, Sample, Value, labels::Labels, source::Point};
+use promql::{InstantSample, Query, Sample, Value, labels::Labels};
 
 use crate::{
     alert::{After, Alert, AlertState, Annotations, Notification, Patience},
     file::{GroupSpec, RuleSpec},
     functions::Scope,
+    group::Recorded,
     link,
     template::{self, Text},
 };
@@ -83,7 +84,7 @@ pub struct Transition {
 /// What an evaluation of one rule gave.
 #[derive(Debug, Default)]
 pub(crate) struct Output {
-    pub(crate) points: Vec<Point>,
+    pub(crate) points: Vec<Recorded>,
     pub(crate) transitions: Vec<Transition>,
     pub(crate) notifications: Vec<Notification>,
 }
@@ -180,9 +181,6 @@ fn record(
     let mut points = Vec::with_capacity(samples.len());
     let mut seen = HashSet::with_capacity(samples.len());
     for sample in samples {
-        let Sample::Float(value) = sample.sample else {
-            return Err("native histograms cannot be recorded: record a number made of them".to_owned());
-        };
         let mut named = sample.labels.with("__name__", name);
         for (label, value) in labels {
             named = named.with(label, value);
@@ -190,7 +188,7 @@ fn record(
         if !seen.insert(named.clone()) {
             return Err("vector contains metrics with the same labelset after applying rule labels".to_owned());
         }
-        points.push(Point { labels: named, timestamp_ms: times.query_ms, value });
+        points.push(Recorded { labels: named, timestamp_ms: times.query_ms, sample: sample.sample });
     }
     match usize::try_from(limit) {
         Ok(limit) if limit > 0 && points.len() > limit => {

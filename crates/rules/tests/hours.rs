@@ -5,12 +5,8 @@
 
 use std::{fmt::Write, process::Command};
 
-use promql::{
-    InstantSample, Sample, Value, format,
-    labels::Labels,
-    source::{Point, STALE_NAN},
-};
-use rules::{Engine, Group, RuleFile, Sink, Surroundings, World, unit::Memory};
+use promql::{InstantSample, Sample, Value, format, labels::Labels, source::STALE_NAN};
+use rules::{Engine, Group, Recorded, RuleFile, Sink, Surroundings, World, unit::Memory};
 
 const MINUTES: i64 = 240;
 const MINUTE_MS: i64 = 60_000;
@@ -96,9 +92,9 @@ fn prometheus_sees_every_state_as_we_do() {
             writeln!(tests, "  - {{ series: 'load{{host=\"{host}\",slot=\"{slot}\"}}', values: '{notation}' }}")
                 .unwrap();
             let labels = Labels::new([("__name__", "load"), ("host", host), ("slot", slot)]);
-            let points = (0..).zip(values).filter_map(|(minute, value)| {
-                Some(Point { labels: labels.clone(), timestamp_ms: minute * MINUTE_MS, value: value? })
-            });
+            let points = (0..)
+                .zip(values)
+                .filter_map(|(minute, value)| Some(Recorded::float(labels.clone(), minute * MINUTE_MS, value?)));
             memory.append(&points.collect::<Vec<_>>()).unwrap();
         }
     }
@@ -146,10 +142,9 @@ fn prometheus_sees_every_state_as_we_do() {
 #[test]
 fn what_is_over_a_limit_or_there_twice_fails_and_leaves_nothing() {
     let memory = Memory::default();
-    let point = |slot: &str, minute: i64, value| Point {
-        labels: Labels::new([("__name__", "load"), ("host", "a"), ("slot", slot)]),
-        timestamp_ms: minute * MINUTE_MS,
-        value,
+    let point = |slot: &str, minute: i64, value| {
+        let labels = Labels::new([("__name__", "load"), ("host", "a"), ("slot", slot)]);
+        Recorded::float(labels, minute * MINUTE_MS, value)
     };
     let mut points = Vec::new();
     for minute in 0..6 {

@@ -2,12 +2,9 @@
 
 use std::{sync::Arc, time::Instant};
 
-use promql::{
-    InstantSample, Query, Sample, Value,
-    labels::Labels,
-    source::{Point, SampleSink},
-};
-use store::Store;
+use promql::{InstantSample, Query, Sample, Value, labels::Labels};
+use rules::Recorded;
+use store::{Incoming, Store};
 
 use crate::query::{Scope, embedded::Embedded, prometheus::Prometheus};
 
@@ -42,11 +39,17 @@ impl rules::Engine for OverStore {
 }
 
 impl rules::Sink for OverStore {
-    fn append(&self, points: &[Point]) -> Result<(), String> {
+    fn append(&self, points: &[Recorded]) -> Result<(), String> {
         if points.is_empty() {
             return Ok(());
         }
-        self.store().append(points).map(|_| ()).map_err(|error| error.to_string())
+        let incoming = |point: &Recorded| Incoming {
+            labels: point.labels.clone(),
+            timestamp_ms: point.timestamp_ms,
+            value: point.sample.clone(),
+        };
+        let batch: Vec<Incoming> = points.iter().map(incoming).collect();
+        self.store().ingest(&batch).map(|_| ()).map_err(|error| error.to_string())
     }
 }
 

@@ -90,7 +90,7 @@ impl Shared {
                 .get(&notification.receiver)
                 .and_then(|receiver| receiver.integrations.get(notification.integration));
             let Some(integration) = integration else { continue };
-            let rendered = composer.compose(integration, notification);
+            let rendered = composer.compose(integration, notification, now_ms);
             for problem in &rendered.problems {
                 tracing::warn!(receiver = notification.receiver, problem, "a template could not be filled in");
             }

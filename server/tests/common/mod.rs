@@ -46,6 +46,11 @@ pub fn now_ms() -> i64 {
     i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
 }
 
+/// A directory that no disk delays, where there is such a thing: for tests that cannot wait for one.
+pub fn in_memory() -> tempfile::TempDir {
+    tempfile::TempDir::new_in("/dev/shm").or_else(|_| tempfile::TempDir::new()).unwrap()
+}
+
 /// A port of loopback that was free a moment ago, for programs that cannot choose one themselves.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::{Program, client, eventually, free_port};
 
-/// A Prometheus that scrapes one daemon each second, and runs until it is dropped.
+/// A Prometheus that takes remote writes, and runs until it is dropped.
 pub struct Prometheus {
     pub program: Program,
     pub url: String,
@@ -14,7 +14,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Scrapes `daemon`, a URL. `rules` are those of one group, in YAML.
+    /// Scrapes `daemon`, a URL, each second. `rules` are those of one group, in YAML.
     pub async fn start(daemon: &str, rules: &str) -> Self {
         Self::start_relabelling(daemon, rules, "").await
     }
@@ -30,8 +30,16 @@ impl Prometheus {
              scrape_configs:\n\
              - job_name: hypersdk\n  metrics_path: /api/v1/metrics\n  static_configs: [{{ targets: ['{target}'], labels: {{ daemon: sim }} }}]\n  metric_relabel_configs: {relabel}\n"
         );
+        Self::with_files(directory, &config, &format!("groups:\n- name: test\n  rules: {rules}\n")).await
+    }
+
+    /// Scrapes nothing: it has what is written to it, and evaluates a file of rules with this text.
+    pub async fn with_rules(rules: &str) -> Self {
+        Self::with_files(super::in_memory(), "rule_files: [rules.yaml]\n", rules).await
+    }
+
+    async fn with_files(directory: TempDir, config: &str, rules: &str) -> Self {
         std::fs::write(directory.path().join("prometheus.yaml"), config).unwrap();
-        let rules = format!("groups:\n- name: test\n  rules: {rules}\n");
         std::fs::write(directory.path().join("rules.yaml"), rules).unwrap();
         Self::run(directory, free_port()).await
     }
@@ -42,6 +50,7 @@ impl Prometheus {
             format!("--config.file={}", directory.path().join("prometheus.yaml").display()),
             format!("--storage.tsdb.path={}", directory.path().join("data").display()),
             format!("--web.listen-address={address}"),
+            "--web.enable-remote-write-receiver".to_owned(),
         ];
         let program = Program::start("prometheus", &args.each_ref().map(String::as_str), &[]);
         let mut prometheus = Prometheus { program, url: format!("http://{address}"), port, directory };

@@ -1,25 +1,49 @@
 //! The functions that Alertmanager adds to Go's.
 
-use gotemplate::{Functions, Value};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE};
+use gotemplate::{
+    Functions, Value, humanize,
+    time::{Duration, Time},
+};
+use jiff::tz::TimeZone;
 use regex::Regex;
 
+const ANY: std::ops::RangeInclusive<usize> = 0..=usize::MAX;
+
+/// All functions; those that tell the time tell that of 1970.
 pub(super) fn functions() -> Functions<'static> {
-    const ANY: std::ops::RangeInclusive<usize> = 0..=usize::MAX;
-    Functions::new()
+    let table = of_texts(Functions::new());
+    let table = of_lists(table);
+    of_times(table).with("now", 0..=0, |_| Ok(Time::value(0))).with("since", 1..=1, |_| Ok(Duration::value(0.0)))
+}
+
+/// The functions that tell the time, over the others.
+pub(super) fn at<'a>(at_ms: i64, below: &'a Functions<'a>) -> Functions<'a> {
+    Functions::over(below)
+        .with("now", 0..=0, move |_| Ok(Time::value(at_ms)))
+        .with("since", 1..=1, move |arguments| Ok(Duration::between(Time::unix_ms_of(argument(arguments, 0))?, at_ms)))
+}
+
+fn of_texts(table: Functions<'static>) -> Functions<'static> {
+    table
         .with("toUpper", 1..=1, |arguments| Ok(text(arguments, 0)?.to_uppercase().into()))
         .with("toLower", 1..=1, |arguments| Ok(text(arguments, 0)?.to_lowercase().into()))
         .with("trimSpace", 1..=1, |arguments| Ok(text(arguments, 0)?.trim().into()))
         .with("title", 1..=1, |arguments| Ok(title(text(arguments, 0)?).into()))
         .with("safeHtml", 1..=1, |arguments| Ok(Value::Html(text(arguments, 0)?.into())))
-        .with("stringSlice", ANY, |arguments| Ok(Value::list(arguments.iter().cloned())))
-        .with("join", 2..=2, |arguments| {
-            let separator = text(arguments, 0)?;
-            let Some(Value::List(parts)) = arguments.get(1).map(Value::plain) else {
-                return Err("wrong type for value; expected []string".to_owned());
-            };
-            let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
-            Ok(parts.join(separator).into())
+        .with("safeUrl", 1..=1, |arguments| Ok(Value::Html(text(arguments, 0)?.into())))
+        .with("urlUnescape", 1..=1, |arguments| {
+            let plus = text(arguments, 0)?.replace('+', " ");
+            let plain = percent_encoding::percent_decode_str(&plus).decode_utf8();
+            Ok(plain.map_err(|_| "invalid URL escape: it is no UTF-8".to_owned())?.into_owned().into())
         })
+        .with("base64encode", 1..=1, |arguments| Ok(URL_SAFE.encode(text(arguments, 0)?).into()))
+        .with("base64decode", 1..=1, |arguments| {
+            let bytes =
+                URL_SAFE.decode(text(arguments, 0)?).map_err(|error| format!("illegal base64 data: {error}"))?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned().into())
+        })
+        .with("toJson", 1..=1, |arguments| Ok(json(argument(arguments, 0)).to_string().into()))
         .with("match", 2..=2, |arguments| Ok(regex(text(arguments, 0)?)?.is_match(text(arguments, 1)?).into()))
         .with("reReplaceAll", 3..=3, |arguments| {
             let replaced =
@@ -28,22 +52,135 @@ pub(super) fn functions() -> Functions<'static> {
         })
 }
 
+fn of_lists(table: Functions<'static>) -> Functions<'static> {
+    table
+        .with("stringSlice", ANY, |arguments| Ok(Value::list(arguments.iter().cloned())))
+        .with("list", ANY, |arguments| Ok(Value::list(arguments.iter().cloned())))
+        .with("append", 1..=usize::MAX, |arguments| match arguments {
+            [list, more @ ..] => match list.plain() {
+                Value::List(items) => Ok(Value::list(items.iter().chain(more).cloned())),
+                _ => Err(format!("wrong type for value; expected []interface {{}}; got {}", list.type_name())),
+            },
+            [] => Ok(Value::Nil),
+        })
+        .with("dict", ANY, |arguments| {
+            if arguments.len() % 2 != 0 {
+                return Err("dict requires an even number of arguments".to_owned());
+            }
+            let mut entries = Vec::with_capacity(arguments.len() / 2);
+            for pair in arguments.chunks_exact(2) {
+                let [name, value] = pair else { continue };
+                let name = name.as_str().map_err(|_| "dict keys must be strings".to_owned())?;
+                entries.push((name.to_owned(), value.clone()));
+            }
+            Ok(Value::map(entries))
+        })
+        .with("join", 2..=2, |arguments| {
+            let separator = text(arguments, 0)?;
+            let Some(Value::List(parts)) = arguments.get(1).map(Value::plain) else {
+                return Err("wrong type for value; expected []string".to_owned());
+            };
+            let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
+            Ok(parts.join(separator).into())
+        })
+}
+
+fn of_times(table: Functions<'static>) -> Functions<'static> {
+    table
+        .with("date", 2..=2, |arguments| {
+            let (layout, time) = (text(arguments, 0)?, argument(arguments, 1));
+            match time {
+                Value::Object(object) if object.type_name() == "time.Time" => {
+                    object.member("Format", &[layout.into()]).unwrap_or(Ok(Value::Nil))
+                }
+                other => Err(format!("wrong type for value; expected time.Time; got {}", other.type_name())),
+            }
+        })
+        .with("tz", 2..=2, |arguments| {
+            let name = text(arguments, 0)?;
+            let unix_ms = Time::unix_ms_of(argument(arguments, 1))?;
+            let zone = match name {
+                "" | "UTC" | "Local" => TimeZone::UTC,
+                name => TimeZone::get(name).map_err(|_| format!("unknown time zone {name}"))?,
+            };
+            Ok(Time::in_zone(unix_ms, zone))
+        })
+        .with("humanizeDuration", 1..=1, |arguments| {
+            let value = argument(arguments, 0);
+            let secs = match (Duration::secs_of(value), value) {
+                (Some(secs), _) => secs,
+                (None, Value::Str(text)) => {
+                    text.trim().parse().map_err(|_| format!("strconv.ParseFloat: parsing {text:?}: invalid syntax"))?
+                }
+                (None, value) => value.as_float()?,
+            };
+            Ok(humanize::duration(secs).into())
+        })
+}
+
+/// A value as JSON; what is no plain value is its text.
+fn json(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Nil => serde_json::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Int(value) => (*value).into(),
+        Value::Float(value) => (*value).into(),
+        Value::Str(text) | Value::Html(text) => (**text).into(),
+        Value::List(values) => values.iter().map(json).collect(),
+        Value::Map(map) => map.entries.iter().map(|(name, value)| (name.clone(), json(value))).collect(),
+        Value::Object(object) => match (object.fields(), object.underlying()) {
+            (Some(fields), _) => fields.iter().map(|(name, value)| (field_name(name), json(value))).collect(),
+            (None, Value::Nil) => match Time::unix_ms_of(value) {
+                Ok(ms) => super::rfc3339(ms).into(),
+                Err(_) => object.text().unwrap_or_default().into(),
+            },
+            (None, plain) => json(&plain),
+        },
+    }
+}
+
+/// How Alertmanager names a field in JSON.
+fn field_name(name: &str) -> String {
+    let mut characters = name.chars();
+    characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
+}
+
+fn argument(arguments: &[Value], at: usize) -> &Value {
+    arguments.get(at).unwrap_or(&Value::Nil)
+}
+
 fn text(arguments: &[Value], at: usize) -> Result<&str, String> {
-    arguments.get(at).unwrap_or(&Value::Nil).as_str()
+    argument(arguments, at).as_str()
 }
 
 fn regex(text: &str) -> Result<Regex, String> {
     Regex::new(text).map_err(|_| format!("{text:?} is not a regular expression"))
 }
 
-/// Every word with a capital letter.
+/// Every word with a capital letter first and small ones after it. An underscore, and a point, colon or apostrophe between letters, are
+/// within a word (Unicode's word boundaries, as Go's `cases.Title` sees them).
 fn title(text: &str) -> String {
-    let mut starts = true;
-    text.chars()
-        .map(|character| {
-            let capital = starts && character.is_lowercase();
-            starts = !(character.is_alphanumeric() || character == '_' || character == '\'');
-            if capital { character.to_uppercase().next().unwrap_or(character) } else { character }
-        })
-        .collect()
+    let mut output = String::with_capacity(text.len());
+    let mut has_begun = false;
+    let mut before = ' ';
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        let is_within = |character, next: Option<&char>| {
+            matches!(character, '.' | ':' | '\'' | '\u{2019}' | '\u{b7}')
+                && before.is_alphabetic()
+                && next.is_some_and(|next| next.is_alphabetic())
+        };
+        if character.is_alphabetic() {
+            match has_begun {
+                true => output.extend(character.to_lowercase()),
+                false => output.extend(character.to_uppercase()),
+            }
+            has_begun = true;
+        } else {
+            output.push(character);
+            has_begun &= character.is_numeric() || character == '_' || is_within(character, characters.peek());
+        }
+        before = character;
+    }
+    output
 }

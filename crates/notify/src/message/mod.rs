@@ -80,11 +80,12 @@ impl Composer {
         Ok(Composer { templates, functions, external_url: external_url.trim_end_matches('/').to_owned() })
     }
 
-    /// The message for one means of a receiver.
+    /// The message for one means of a receiver, as of a time in milliseconds since the Unix epoch.
     #[must_use]
-    pub fn compose(&self, integration: &Integration, notification: &Notification) -> Rendered {
+    pub fn compose(&self, integration: &Integration, notification: &Notification, at_ms: i64) -> Rendered {
         let data = data::Data::of(notification, &self.external_url);
-        let mut pen = Pen { composer: self, data: data.value(), problems: Vec::new() };
+        let functions = functions::at(at_ms, &self.functions);
+        let mut pen = Pen { composer: self, functions, data: data.value(), problems: Vec::new() };
         let outgoing = match integration {
             Integration::Webhook(webhook) => Outgoing::Json(webhook::body(webhook, notification, &data)),
             Integration::Slack(slack) => Outgoing::Json(slack::body(slack, &mut pen)),
@@ -101,6 +102,7 @@ impl Composer {
 /// Fills in the texts of one message.
 struct Pen<'a> {
     composer: &'a Composer,
+    functions: Functions<'a>,
     data: Value,
     problems: Vec<String>,
 }
@@ -118,8 +120,8 @@ impl Pen<'_> {
         if !template.contains("{{") {
             return template.to_owned();
         }
-        let Composer { templates, functions, .. } = self.composer;
-        let mut templates = templates.clone();
+        let functions = &self.functions;
+        let mut templates = self.composer.templates.clone();
         let options = Options { html, ..Options::default() };
         let filled = templates
             .parse("", template, functions)

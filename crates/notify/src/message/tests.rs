@@ -8,6 +8,9 @@ use crate::{
     config::{Config, file::ConfigFile},
 };
 
+/// Two hours, three minutes and four seconds after the alerts began.
+const NOW_MS: i64 = 1_795_165_200_000 + 7_384_000;
+
 fn labels(text: &str) -> Labels {
     text.split(';').filter_map(|pair| pair.split_once('=')).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
 }
@@ -58,7 +61,7 @@ fn integration(receiver: &str) -> Integration {
 }
 
 fn composed(receiver: &str, notification: &Notification) -> Rendered {
-    Composer::new("https://hs.example/", []).unwrap().compose(&integration(receiver), notification)
+    Composer::new("https://hs.example/", []).unwrap().compose(&integration(receiver), notification, NOW_MS)
 }
 
 fn json_of(receiver: &str, notification: &Notification) -> serde_json::Value {
@@ -183,7 +186,7 @@ fn a_broken_template_is_told_and_the_message_goes_out() {
 fn users_templates_replace_the_default_ones() {
     let own = r#"{{ define "slack.default.title" }}mine {{ template "who" . }}{{ end }}{{ define "who" }}{{ .Status }}{{ end }}"#;
     let composer = Composer::new("http://h", [("own.tmpl", own)]).unwrap();
-    let rendered = composer.compose(&integration("slack_configs: [{}]"), &usual());
+    let rendered = composer.compose(&integration("slack_configs: [{}]"), &usual(), NOW_MS);
     let Outgoing::Json(body) = rendered.outgoing else { panic!("mail") };
     assert_eq!(body["attachments"][0]["title"], "mine firing");
     assert!(Composer::new("http://h", [("own.tmpl", "{{ if }}")]).unwrap_err().to_string().starts_with("own.tmpl: "));
@@ -198,4 +201,65 @@ fn a_storm_makes_messages_of_bounded_size() {
     {
         assert!(json_of(receiver, &storm).to_string().len() < 100_000, "{receiver}");
     }
+}
+
+fn filled(template: &str) -> String {
+    let composer = Composer::new("http://h", []).unwrap();
+    let functions = functions::at(NOW_MS, &composer.functions);
+    let notification = usual();
+    let data = data::Data::of(&notification, &composer.external_url).value();
+    let mut pen = Pen { composer: &composer, functions, data, problems: Vec::new() };
+    pen.text(template)
+}
+
+#[test]
+fn functions_give_what_amtool_gives() {
+    let templates = [
+        r#"{{ title "HELLO wORLD o'neil x_y a-b 1st foo.bAR a:b 'QUOTED' ä" }}"#,
+        r#"{{ toUpper "aä" }}{{ toLower "AÄ" }}{{ stringSlice "a" "b" | join ", " }}"#,
+        r#"{{ reReplaceAll "(a)(b)" "$2$1" "abab" }}{{ match "^a" "abc" }}{{ safeHtml "<b>" }}"#,
+        r#"{{ range stringSlice "a" "b" }}[{{ . }}]{{ end }}{{ len (stringSlice "a") }}{{ index (stringSlice "x" "y") 1 }}"#,
+        r#"{{ define "x" }}<{{ . }}>{{ end }}{{ template "x" "y" }}{{ print 1 2 "a" }}{{ printf "%05.1f|%-4s|%q" 2.25 "a" "b" }}"#,
+        r#"{{ if and true (eq "a" "a") (lt 1 2) }}yes{{ else }}no{{ end }}{{ urlquery "a b&c" }}{{ html "<&>" }}{{ js "it's" }}"#,
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("none.tmpl");
+    std::fs::write(&file, "").unwrap();
+    for template in templates {
+        let output = std::process::Command::new("amtool")
+            .args(["template", "render", "--template.glob", file.to_str().unwrap(), "--template.text", template])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{template}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(filled(template), String::from_utf8_lossy(&output.stdout), "{template}");
+    }
+}
+
+/// What newer versions than Debian's amtool know.
+#[test]
+fn functions_of_newer_alertmanagers_are_there() {
+    let expected = [
+        (
+            "{{ (index .Alerts 0).StartsAt | since }} {{ (index .Alerts 0).StartsAt | since | humanizeDuration }}",
+            "2h3m4s 2h 3m 4s",
+        ),
+        (
+            "{{ (index .Alerts 0).StartsAt | tz \"Europe/Paris\" | date \"2006-01-02 15:04 MST -0700\" }}",
+            "2026-11-20 10:00 CET +0100",
+        ),
+        ("{{ now.Format \"15:04:05\" }}|{{ humanizeDuration 90 }}|{{ trimSpace \" a \" }}", "11:03:04|1m 30s|a"),
+        ("{{ (list 1 2 | len) }}{{ append (list 1) 2 \"x\" }}{{ (dict \"a\" 1 \"b\" \"c\").b }}", "2[1 2 x]c"),
+        (
+            "{{ urlUnescape \"a+b%2Fc\" }}{{ safeUrl \"http://x/?a=b\" }}{{ base64encode \"a?>\" | base64decode }}",
+            "a b/chttp://x/?a=ba?>",
+        ),
+        ("{{ .CommonLabels | toJson }}", r#"{"alertname":"HighMemoryUsage","severity":"warning"}"#),
+    ];
+    for (template, text) in expected {
+        assert_eq!(filled(template), text, "{template}");
+    }
+    let alert: serde_json::Value = serde_json::from_str(&filled("{{ index .Alerts 0 | toJson }}")).unwrap();
+    assert_eq!((&alert["status"], &alert["labels"]["daemon"]), (&json!("firing"), &json!("a")));
+    assert_eq!(alert["startsAt"], "2026-11-20T09:00:00Z");
+    assert!(filled("{{ tz \"Nowhere/At_All\" now }}").contains("unknown time zone Nowhere/At_All"));
 }

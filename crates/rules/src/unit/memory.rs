@@ -2,21 +2,24 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use promql::{
-    Query, Value,
+    Query, Sample, Value,
     labels::Labels,
     matcher::Matcher,
-    source::{Point, SeriesSamples, SeriesSource, SourceError},
+    source::{SeriesSamples, SeriesSource, SourceError},
 };
 
-use crate::{group::Sink, rule::Engine};
+use crate::{
+    group::{Recorded, Sink},
+    rule::Engine,
+};
 
 /// Series in memory: what a test is evaluated over and where its rules' samples go.
 #[derive(Default)]
-pub struct Memory(RwLock<BTreeMap<Labels, BTreeMap<i64, f64>>>);
+pub struct Memory(RwLock<BTreeMap<Labels, BTreeMap<i64, Sample>>>);
 
 impl SeriesSource for Memory {
     fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<SeriesSamples>, SourceError> {
@@ -24,9 +27,17 @@ impl SeriesSource for Memory {
         let is_wanted = |labels: &Labels| matchers.iter().all(|matcher| matcher.matches(labels.get(&matcher.name)));
         let found = series.iter().filter(|(labels, _)| is_wanted(labels)).filter_map(|(labels, samples)| {
             let range = if start_ms <= end_ms { samples.range(start_ms..=end_ms) } else { return None };
-            let (timestamps, values): (Vec<i64>, Vec<f64>) = range.map(|(time, value)| (*time, *value)).unzip();
-            let found = SeriesSamples { labels: labels.clone(), timestamps, values, histograms: Vec::new() };
-            (!found.timestamps.is_empty()).then_some(found)
+            let mut found = SeriesSamples { labels: labels.clone(), ..SeriesSamples::default() };
+            for (time, sample) in range {
+                match sample {
+                    Sample::Float(value) => {
+                        found.timestamps.push(*time);
+                        found.values.push(*value);
+                    }
+                    Sample::Histogram(histogram) => found.histograms.push((*time, Arc::clone(histogram))),
+                }
+            }
+            (!found.timestamps.is_empty() || !found.histograms.is_empty()).then_some(found)
         });
         Ok(found.collect())
     }
@@ -40,10 +51,10 @@ impl Engine for Memory {
 }
 
 impl Sink for Memory {
-    fn append(&self, points: &[Point]) -> Result<(), String> {
+    fn append(&self, points: &[Recorded]) -> Result<(), String> {
         let mut series = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for point in points {
-            series.entry(point.labels.clone()).or_default().insert(point.timestamp_ms, point.value);
+            series.entry(point.labels.clone()).or_default().insert(point.timestamp_ms, point.sample.clone());
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use promql::{InstantSample, Sample, Value, format, labels::Labels, source::Point};
+use promql::{InstantSample, Sample, Value, format, labels::Labels};
 
 use super::{
     file::{AlertTest, ExprTest, Test, TestFile},
@@ -12,7 +12,7 @@ use super::{
 use crate::{
     alert::AlertState,
     file::{Placed, RuleFile},
-    group::{Group, Sink, World},
+    group::{Group, Recorded, Sink, World},
     rule::{Engine, Kind, Surroundings},
     text::Problem,
 };
@@ -115,7 +115,7 @@ fn load(memory: &Memory, name: &str, values: &str, step_ms: i64) -> Result<(), S
     let mut points = Vec::new();
     for (index, value) in series::values(values)?.into_iter().enumerate() {
         let timestamp_ms = step_ms.saturating_mul(i64::try_from(index).unwrap_or(i64::MAX));
-        points.extend(value.map(|value| Point { labels: labels.clone(), timestamp_ms, value }));
+        points.extend(value.map(|value| Recorded::float(labels.clone(), timestamp_ms, value)));
     }
     memory.append(&points)
 }

@@ -1,6 +1,6 @@
 //! Numbers as people read them, in Prometheus' spelling.
 
-use gotemplate::{Value, printf::sprintf};
+use crate::{printf::sprintf, value::Value};
 
 const LARGE: [&str; 8] = ["k", "M", "G", "T", "P", "E", "Z", "Y"];
 const SMALL: [&str; 8] = ["m", "u", "n", "p", "f", "a", "z", "y"];
