@@ -16,10 +16,11 @@ mod row;
 mod rules;
 mod server;
 mod statistics;
+mod storm;
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 #[derive(Parser)]
 #[command(name = "hyperscope-bench", about = "Benchmarks of hyperscope")]
@@ -28,31 +29,41 @@ struct Cli {
     command: Command,
 }
 
+/// What is measured, and where the rows go.
+#[derive(Args)]
+struct Run {
+    /// The binary
+    #[arg(long, default_value = "target/release/hyperscope")]
+    binary: PathBuf,
+    /// Where the rows go, as JSON
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// What it is measured beside.
+#[derive(Args)]
+struct Peer {
+    /// Prometheus
+    #[arg(long, default_value = "/usr/bin/prometheus")]
+    prometheus: PathBuf,
+}
+
 #[derive(Subcommand)]
 enum Command {
     /// Measure the release binary's demo
     Server {
-        /// The binary
-        #[arg(long, default_value = "target/release/hyperscope")]
-        binary: PathBuf,
-        /// Where the rows go, as JSON
-        #[arg(long)]
-        out: PathBuf,
+        #[command(flatten)]
+        run: Run,
         /// Sockets of the fan-out
         #[arg(long, default_value_t = 1_000)]
         sockets: usize,
     },
     /// Compare store and engine with Prometheus, over the same samples
     Engine {
-        /// The binary
-        #[arg(long, default_value = "target/release/hyperscope")]
-        binary: PathBuf,
-        /// Prometheus
-        #[arg(long, default_value = "/usr/bin/prometheus")]
-        prometheus: PathBuf,
-        /// Where the rows go, as JSON
-        #[arg(long)]
-        out: PathBuf,
+        #[command(flatten)]
+        run: Run,
+        #[command(flatten)]
+        peer: Peer,
         /// Steady series
         #[arg(long, default_value_t = 10_000)]
         series: usize,
@@ -60,29 +71,19 @@ enum Command {
         #[arg(long, default_value_t = 6)]
         hours: i64,
     },
-    /// Compare the evaluation of rules with Prometheus', over the same samples and the same file
+    /// Compare the evaluation of rules with Prometheus', over the same samples and the same file, and let alerts fire
     Rules {
-        /// The binary
-        #[arg(long, default_value = "target/release/hyperscope")]
-        binary: PathBuf,
-        /// Prometheus
-        #[arg(long, default_value = "/usr/bin/prometheus")]
-        prometheus: PathBuf,
-        /// Where the rows go, as JSON
-        #[arg(long)]
-        out: PathBuf,
+        #[command(flatten)]
+        run: Run,
+        #[command(flatten)]
+        peer: Peer,
     },
     /// Measure what an engine behind the server is asked, and how long a page takes beside asking it
     Front {
-        /// The binary
-        #[arg(long, default_value = "target/release/hyperscope")]
-        binary: PathBuf,
-        /// Prometheus
-        #[arg(long, default_value = "/usr/bin/prometheus")]
-        prometheus: PathBuf,
-        /// Where the rows go, as JSON
-        #[arg(long)]
-        out: PathBuf,
+        #[command(flatten)]
+        run: Run,
+        #[command(flatten)]
+        peer: Peer,
         /// Sockets on all dashboards
         #[arg(long, default_value_t = 1_000)]
         sockets: usize,
@@ -102,14 +103,12 @@ enum Command {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
-        Command::Server { binary, out, sockets } => server::measure(&binary, &out, sockets).await,
-        Command::Engine { binary, prometheus, out, series, hours } => {
-            engine::measure(&binary, &prometheus, &out, &engine::Size { series, hours }).await
+        Command::Server { run, sockets } => server::measure(&run.binary, &run.out, sockets).await,
+        Command::Engine { run, peer, series, hours } => {
+            engine::measure(&run.binary, &peer.prometheus, &run.out, &engine::Size { series, hours }).await
         }
-        Command::Front { binary, prometheus, out, sockets } => {
-            front::measure(&binary, &prometheus, &out, sockets).await
-        }
-        Command::Rules { binary, prometheus, out } => rules::measure(&binary, &prometheus, &out).await,
+        Command::Front { run, peer, sockets } => front::measure(&run.binary, &peer.prometheus, &run.out, sockets).await,
+        Command::Rules { run, peer } => rules::measure(&run.binary, &peer.prometheus, &run.out).await,
         Command::Bare => bare::serve().await,
         Command::Report { out, files } => report::write(&files, &out),
     }

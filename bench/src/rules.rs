@@ -16,6 +16,7 @@ use crate::{
     report,
     row::Row,
     statistics::percentile,
+    storm,
 };
 
 /// Parts that the series are split into; each rule looks at one.
@@ -36,7 +37,7 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path) -> any
     // Another one can only have been installed by ourselves.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let rules = rules();
-    let ours = Subject::hyperscope_with_rules(binary, &rules).await?;
+    let ours = Subject::hyperscope_with_rules(binary, &rules, &[]).await?;
     let theirs = Subject::prometheus_with_rules(prometheus, &rules).await?;
     let bodies = samples()?;
     ours.write(&bodies).await?;
@@ -59,7 +60,7 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path) -> any
     let (ours_median, theirs_median) = (percentile(&mut our_times, 0.5), percentile(&mut their_times, 0.5));
     let name = "rules: one evaluation of 1,000 over 10,000 series, all groups added up";
     let mebibytes = |bytes: f64| bytes / f64::from(1 << 20);
-    let rows = [
+    let mut rows = vec![
         Row::new(name, ours_median * 1e3, "ms").beside(PEER, theirs_median * 1e3),
         Row::new(name, ours_median * 1e3, "ms").goal(1_000.0),
         Row::new(&format!("rules: resident with {our_alerts} alerts"), mebibytes(ours.resident_bytes()?), "MiB")
@@ -67,6 +68,7 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path) -> any
     ];
     ours.stop().await?;
     theirs.stop().await?;
+    rows.extend(storm::measure(binary).await?);
     report::save(&rows, out)
 }
 

@@ -12,7 +12,7 @@ use axum::{
 use futures_util::future::join_all;
 use model::{
     dashboard::{Dashboard, Panel, PanelKind, Query},
-    live::{Alert, AlertState, LiveQuery, SnapshotData, Topic},
+    live::{LiveQuery, SnapshotData, Topic},
     page::Boot,
     panel::{PanelData, QueryState},
     range::TimeRange,
@@ -97,7 +97,7 @@ pub async fn page(
         let firing = page.firing;
         (Some(page), firing)
     } else {
-        (None, firing(&state, &principal))
+        (None, state.alerting.firing(principal.scope()))
     };
     let found = drawn.is_some() || dashboard.is_some() || job.is_some() || uri.path() == "/settings";
     let input = app::PageInput {
@@ -155,13 +155,6 @@ pub async fn alert_fragment(
             (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be drawn: see the server's log").into_response()
         }
     }
-}
-
-/// How many alerts fire that a session may see.
-fn firing(state: &AppState, principal: &Principal) -> usize {
-    let alerts = state.alerting.list().alerts;
-    let fires = |alert: &&Alert| alert.state == AlertState::Firing && visible::alert(principal.scope(), alert);
-    alerts.iter().filter(fires).count()
 }
 
 /// The bundle's files as URLs. A build without a bundle has pages that stand still: the names then lead nowhere.

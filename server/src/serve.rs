@@ -92,7 +92,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         Mode::Serve => None,
     };
     let (events, received_events) = tokio::sync::broadcast::channel(EVENT_QUEUE);
-    let job_events = events.subscribe();
+    let (job_events, alert_events) = (events.subscribe(), events.subscribe());
     let samples: Arc<dyn SampleSink> = Arc::new(store.clone());
     let metadata = Arc::new(background::StoreMetadata(store.clone()));
     let outlets = upstream::Outlets { events, samples: Arc::clone(&samples), metadata };
@@ -142,7 +142,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     background.probe_engines(&engines);
     background.poll_alerts(alerting.clone(), engines.clone());
     background.hand_alerts_over(alerting.notifications(), notifier.clone());
-    background.evaluate_rules(alerting, history_writer);
+    background.evaluate_rules(alerting, alert_events, history_writer);
     background.sample_ourselves(telemetry, samples, scrape_interval(&config, mode));
     background.keep_store(store.clone());
     background.notify(notifier, inbox, job_events);

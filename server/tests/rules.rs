@@ -127,7 +127,8 @@ async fn native_histograms_are_recorded_and_end() {
     .await;
     let ended = |host| series("latency", &[("host", host)], &[(now_ms(), STALE_NAN)]);
     assert!(write(&server, vec![ended("a"), ended("b")]).await.status().is_success());
-    eventually("its end", async || server.query("{__name__='latency:all'}").await.is_empty().then_some(())).await;
+    eventually("its end", async || server.query("count({__name__='latency:all'})").await.is_empty().then_some(()))
+        .await;
 }
 
 #[tokio::test]

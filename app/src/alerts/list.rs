@@ -7,26 +7,28 @@ use leptos::prelude::*;
 use model::{live::AlertState, unit::Unit};
 
 use super::{
-    AlertsView, Grouping, ShownAlert, Tab, ViewAddress, detail,
+    AlertsView, Grouping, ListedAlerts, ShownAlert, Tab, ViewAddress, detail,
     words::{label_chip, moment, nothing, severity_look, state_word},
 };
 use crate::view::view;
 
-pub(super) fn draw(
-    page: &AlertsView,
-    alerts: &[ShownAlert],
-    hidden: usize,
-    unavailable: Option<&str>,
-    filter_error: Option<&str>,
-) -> AnyView {
+pub(super) fn draw(page: &AlertsView, list: &ListedAlerts) -> AnyView {
+    let ListedAlerts { alerts, hidden, unavailable, .. } = list;
+    let unavailable = unavailable.as_deref();
     let mut groups: BTreeMap<(u8, String), Vec<&ShownAlert>> = BTreeMap::new();
     for shown in alerts {
         let value = shown.alert.labels.get(page.address.grouping.label()).cloned().unwrap_or_default();
         let rank = if page.address.grouping == Grouping::Severity { severity_rank(&value) } else { 0 };
         groups.entry((rank, value)).or_default().push(shown);
     }
-    let groups = groups.into_iter().map(|((_, value), alerts)| group(page, &value, &alerts)).collect_view();
-    let empty = alerts.is_empty().then(|| match (unavailable, hidden) {
+    let total = |value: &str| list.totals.get(value).copied().unwrap_or_default();
+    let groups =
+        groups.into_iter().map(|((_, value), alerts)| group(page, &value, &alerts, total(&value))).collect_view();
+    let more = (list.more > 0).then(|| {
+        let words = format!("{} more alerts match: filter by labels to see them.", list.more);
+        view! { <p class="quiet-words alerts-partly" role="status">{words}</p> }
+    });
+    let empty = alerts.is_empty().then(|| match (unavailable, *hidden) {
         (Some(reason), 0) => nothing("No alerts to show", reason),
         (_, 0) => nothing("All quiet", "No alert is pending or firing."),
         (_, hidden) => nothing("Nothing matches", &format!("The filter hides all {hidden} alerts.")),
@@ -44,10 +46,11 @@ pub(super) fn draw(
         }
     });
     view! {
-        {filter(page, hidden, filter_error)}
+        {filter(page, *hidden, list.filter_error.as_deref())}
         {partly}
         {gone}
         {groups}
+        {more}
         {empty}
     }
 }
@@ -91,13 +94,13 @@ fn filter(page: &AlertsView, hidden: usize, error: Option<&str>) -> AnyView {
     }
 }
 
-fn group(page: &AlertsView, value: &str, alerts: &[&ShownAlert]) -> AnyView {
+fn group(page: &AlertsView, value: &str, alerts: &[&ShownAlert], total: usize) -> AnyView {
     let label = page.address.grouping.label();
     let heading = if value.is_empty() { format!("no {label}") } else { value.to_owned() };
     let items = alerts.iter().map(|shown| item(page, shown)).collect_view();
     view! {
         <section class="card alert-group">
-            <h2>{heading} <span class="quiet-words">{alerts.len()}</span></h2>
+            <h2>{heading} <span class="quiet-words">{total.max(alerts.len())}</span></h2>
             <ul class="alert-list">{items}</ul>
         </section>
     }

@@ -17,6 +17,8 @@ mod words;
 pub use address::{Grouping, Tab, ViewAddress};
 pub use page::draw;
 
+use std::collections::BTreeMap;
+
 use model::{
     live::{Alert, AlertTransition},
     panel::PanelData,
@@ -39,20 +41,28 @@ pub struct AlertsView {
     pub content: Content,
 }
 
+/// The alerts of the list.
+#[derive(Debug, Clone)]
+pub struct ListedAlerts {
+    /// Those that are drawn: the filter lets them through.
+    pub alerts: Vec<ShownAlert>,
+    /// How many the filter lets through beside them: a page has room for so many.
+    pub more: usize,
+    /// How many the filter lets through in each group, by its value.
+    pub totals: BTreeMap<String, usize>,
+    /// How many the filter hides.
+    pub hidden: usize,
+    /// Set when no source has alert rules, or one cannot be asked.
+    pub unavailable: Option<String>,
+    /// Why the filter cannot be read.
+    pub filter_error: Option<String>,
+}
+
 /// What fills the page.
 #[derive(Debug, Clone)]
 pub enum Content {
     /// Alerts that are pending or fire.
-    Alerts {
-        /// Those that the filter lets through.
-        alerts: Vec<ShownAlert>,
-        /// How many the filter hides.
-        hidden: usize,
-        /// Set when no source has alert rules, or one cannot be asked.
-        unavailable: Option<String>,
-        /// Why the filter cannot be read.
-        filter_error: Option<String>,
-    },
+    Alerts(ListedAlerts),
     /// Silences, and perhaps one that is being written.
     Silences {
         /// Active first, then those to come, then those that are over.

@@ -27,9 +27,7 @@ fn content(page: &AlertsView) -> AnyView {
         }
     });
     let body = match &page.content {
-        Content::Alerts { alerts, hidden, unavailable, filter_error } => {
-            list::draw(page, alerts, *hidden, unavailable.as_deref(), filter_error.as_deref())
-        }
+        Content::Alerts(list) => list::draw(page, list),
         Content::Silences { silences, draft } => silences::draw(page, silences, draft.as_ref()),
         Content::Rules(groups) => rules::draw(page, groups),
         Content::History { start_ms, transitions } => history::draw(page, *start_ms, transitions),

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 /// The first token of ours; of this run only.
-const TOKEN: &str = "benchmark-token-of-this-run-only-0123456789";
+pub(crate) const TOKEN: &str = "benchmark-token-of-this-run-only-0123456789";
 /// Longest start.
 const READY: Duration = Duration::from_secs(300);
 /// Between two looks whether it is ready.
@@ -40,15 +40,17 @@ impl Subject {
         .await
     }
 
-    /// Ours, with a file of rules.
-    pub(crate) async fn hyperscope_with_rules(binary: &Path, rules: &str) -> anyhow::Result<Self> {
+    /// Ours, with a file of rules and further arguments.
+    pub(crate) async fn hyperscope_with_rules(binary: &Path, rules: &str, further: &[String]) -> anyhow::Result<Self> {
         Self::start(binary, Some(rules), |directory, address| {
-            vec![
+            let mut args = vec![
                 "serve".into(),
                 format!("--listen={address}"),
                 format!("--data-dir={directory}"),
                 format!("--rules={directory}/rules.yml"),
-            ]
+            ];
+            args.extend_from_slice(further);
+            args
         })
         .await
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::{
     history::{self, MAX_ANSWER},
-    view::{Wanted, alert_json},
+    view::{Wanted, alert_json, reported_json},
 };
 use crate::{
     api::error::ApiError,
@@ -133,6 +133,7 @@ async fn alerts(
     let views = state.alerting.0.views();
     let ours = views.iter().flat_map(|view| &view.rules).flat_map(|rule| &rule.alerts);
     let mut alerts: Vec<Value> = ours.map(alert_json).collect();
+    alerts.extend(state.alerting.0.reported.alerts().iter().map(reported_json));
     let (theirs, warnings) = upstream(&backend, &principal, "alerts", &params, "alerts").await?;
     alerts.extend(theirs);
     let mut data = json!({ "alerts": alerts });

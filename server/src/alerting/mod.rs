@@ -6,6 +6,7 @@ pub mod api;
 mod engine;
 mod files;
 pub mod history;
+mod reported;
 mod running;
 mod view;
 
@@ -32,13 +33,15 @@ use self::{
     engine::{OverPrometheus, OverStore},
     files::{Loaded, Text},
     history::History,
+    reported::Reported,
     running::Running,
     view::GroupView,
 };
 use crate::{
     clock::now_ms,
-    query::{Backend, embedded::Embedded},
+    query::{Backend, Scope, embedded::Embedded},
     telemetry::{RuleCounters, Telemetry},
+    visible,
     ws::hub::Hub,
 };
 
@@ -78,6 +81,8 @@ struct Shared {
     trouble: Mutex<Option<String>>,
     /// Alerts of an engine's own rules.
     upstream: Mutex<AlertList>,
+    /// Alerts that daemons raised themselves.
+    reported: Reported,
     notifications: broadcast::Sender<Arc<[Notification]>>,
     history: History,
     hub: OnceLock<Hub>,
@@ -122,6 +127,7 @@ impl Alerting {
             texts: Mutex::new(texts),
             trouble: Mutex::default(),
             upstream: Mutex::default(),
+            reported: Reported::default(),
             notifications: broadcast::channel(NOTIFICATION_QUEUE).0,
             history,
             hub: OnceLock::new(),
@@ -151,20 +157,23 @@ impl Alerting {
         self.0.notifications.subscribe()
     }
 
-    /// Alerts that are pending or fire, of our rules and of the engine's.
+    /// Alerts that are pending or fire, of our rules, of the engine's, and of the daemons themselves; the worst first.
     #[must_use]
     pub fn list(&self) -> AlertList {
         let upstream = self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let views = self.0.views();
         let mut alerts: Vec<Alert> = views.iter().flat_map(|view| view.alerts()).collect();
         alerts.extend(upstream.alerts);
+        alerts.extend(self.0.reported.alerts());
         let severity = |alert: &Alert| match alert.severity.as_str() {
             "critical" => 0,
             "warning" => 1,
             _ => 2,
         };
-        alerts.sort_by_cached_key(|alert| {
-            (alert.state != AlertState::Firing, severity(alert), alert.name.clone(), alert.labels.clone())
+        let rank = |alert: &Alert| (alert.state != AlertState::Firing, severity(alert));
+        alerts.sort_by(|one, other| {
+            let by_name = || one.name.cmp(&other.name).then_with(|| one.labels.cmp(&other.labels));
+            rank(one).cmp(&rank(other)).then_with(by_name)
         });
         let unavailable = match (views.is_empty(), upstream.unavailable, self.0.elsewhere.is_some()) {
             (_, Some(reason), _) => Some(reason),
@@ -174,6 +183,17 @@ impl Alerting {
             _ => None,
         };
         AlertList { unavailable: unavailable.filter(|_| alerts.is_empty()), alerts }
+    }
+
+    /// How many alerts fire of which `scope` sees something.
+    #[must_use]
+    pub fn firing(&self, scope: &Scope) -> usize {
+        let is_seen = |alert: &Alert| alert.state == AlertState::Firing && visible::alert(scope, alert);
+        let upstream = self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        let elsewhere = upstream.alerts.iter().filter(|alert| is_seen(alert)).count();
+        drop(upstream);
+        let ours: usize = self.0.views().iter().map(|view| view.firing_in(scope)).sum();
+        ours + elsewhere + self.0.reported.count(is_seen)
     }
 
     /// Changes of alerts' states in the past.
@@ -218,9 +238,11 @@ impl Alerting {
         self.0.tell(changes);
     }
 
-    /// Evaluates the rules, and reads the files anew when they change or the process gets SIGHUP, until `stop` is cancelled.
-    pub async fn run(self, stop: CancellationToken) {
+    /// Evaluates the rules, reads the files anew when they change or the process gets SIGHUP, and takes in the alerts among the
+    /// `events` of daemons, until `stop` is cancelled.
+    pub async fn run(self, events: broadcast::Receiver<Event>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
+        tasks.spawn(reported::follow(Arc::clone(&self.0), events, stop.clone()));
         for group in self.0.groups() {
             tasks.spawn(group.run(Arc::clone(&self.0)));
         }
@@ -380,7 +402,7 @@ impl Shared {
                 hub.publish_alerts();
             }
         }
-        self.counters.set_firing(self.views().iter().map(|view| view.firing()).sum());
+        self.counters.set_firing(self.views().iter().map(|view| view.firing).sum());
         self.history.remember(changes);
     }
 }

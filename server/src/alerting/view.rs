@@ -10,6 +10,8 @@ use promql::format;
 use rules::{Group, Kind, Rule, RuleHealth, Threshold, Transition};
 use serde_json::{Map, Value, json};
 
+use crate::query::Scope;
+
 /// Who evaluates our rules.
 pub const SOURCE: &str = "hyperscope";
 
@@ -46,6 +48,8 @@ pub(super) struct GroupView {
     evaluated_at_ms: Option<i64>,
     evaluation_secs: f64,
     missed: u64,
+    /// How many of its alerts fire.
+    pub(super) firing: usize,
     pub(super) rules: Vec<RuleView>,
 }
 
@@ -98,7 +102,10 @@ impl GroupView {
                 Kind::Recording => Vec::new(),
             },
         });
+        let rules: Vec<RuleView> = rules.collect();
+        let alerts = rules.iter().flat_map(|rule| &rule.alerts);
         GroupView {
+            firing: alerts.filter(|alert| alert.state == rules::AlertState::Firing).count(),
             file: group.file.clone(),
             name: group.name.clone(),
             interval_ms: group.interval_ms,
@@ -107,7 +114,7 @@ impl GroupView {
             evaluated_at_ms,
             evaluation_secs: secs,
             missed,
-            rules: rules.collect(),
+            rules,
         }
     }
 
@@ -116,10 +123,15 @@ impl GroupView {
         self.rules.iter().flat_map(|rule| rule.alerts.iter().map(|alert| self.alert(rule, alert)))
     }
 
-    /// How many of its alerts fire.
-    pub(super) fn firing(&self) -> usize {
-        let alerts = self.rules.iter().flat_map(|rule| &rule.alerts);
-        alerts.filter(|alert| alert.state == rules::AlertState::Firing).count()
+    /// How many of its alerts fire and are in a scope.
+    pub(super) fn firing_in(&self, scope: &Scope) -> usize {
+        if scope.is_all() {
+            return self.firing;
+        }
+        let fires = |alert: &&rules::Alert| {
+            alert.state == rules::AlertState::Firing && scope.proves(|name| Some(alert.labels.get(name)))
+        };
+        self.rules.iter().flat_map(|rule| &rule.alerts).filter(fires).count()
     }
 
     /// An alert of one of its rules.
@@ -266,6 +278,18 @@ pub(super) fn alert_json(alert: &rules::Alert) -> Value {
         shown.insert("keepFiringSince".to_owned(), time(Some(since_ms)));
     }
     shown
+}
+
+/// An alert that a daemon raised, in the same shape.
+pub(super) fn reported_json(alert: &Alert) -> Value {
+    json!({
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "state": "firing",
+        "activeAt": time(alert.active_at),
+        "value": alert.value.map(exponential).unwrap_or_default(),
+        "source": alert.source,
+    })
 }
 
 fn state(state: rules::AlertState) -> AlertState {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use app::alerts::{
-    AlertsView, Chart, Content, Detail, Draft, ShownAlert, ShownDelivery, ShownGroup, ShownRule, ShownSilence, Tab,
-    ViewAddress,
+    AlertsView, Chart, Content, Detail, Draft, ListedAlerts, ShownAlert, ShownDelivery, ShownGroup, ShownRule,
+    ShownSilence, Tab, ViewAddress,
 };
 use model::{
     dashboard::Query,
@@ -30,6 +30,8 @@ use crate::{
 const HISTORY_MS: i64 = 30 * 86_400_000;
 /// Changes that are listed.
 const CHANGES: usize = 500;
+/// Alerts that are drawn: the worst, and who wants others filters.
+const SHOWN: usize = 200;
 /// Messages that are listed, and those of one alert.
 const DELIVERIES: i64 = 200;
 const TOLD: i64 = 20;
@@ -91,23 +93,41 @@ async fn shown_alerts(
             Err(error) => (None, Some(error.to_string())),
         },
     };
-    let names: BTreeMap<Fingerprint, String> =
-        state.notifier.alerts().iter().map(|alert| (alert.fingerprint, alert.name().to_owned())).collect();
     let before = alerts.len();
-    let mut shown = Vec::new();
-    for alert in alerts.into_iter().filter(|alert| filter.as_ref().is_none_or(|filter| filter.matches(&alert.labels))) {
+    let mut matching = alerts;
+    matching.retain(|alert| filter.as_ref().is_none_or(|filter| filter.matches(&alert.labels)));
+    let hidden = before.saturating_sub(matching.len());
+    let mut totals: BTreeMap<String, usize> = BTreeMap::new();
+    for alert in &matching {
+        let value = alert.labels.get(address.grouping.label()).cloned().unwrap_or_default();
+        *totals.entry(value).or_default() += 1;
+    }
+    let is_open = |alert: &Alert| address.open.as_ref() == Some(&alert.fingerprint);
+    // The one that is open stays, wherever it stands.
+    let open_beyond =
+        matching.iter().skip(SHOWN).position(is_open).map(|position| matching.swap_remove(SHOWN + position));
+    let more = matching.len().saturating_sub(SHOWN);
+    matching.truncate(SHOWN);
+    matching.extend(open_beyond);
+    let mut names: Option<BTreeMap<Fingerprint, String>> = None;
+    let mut shown = Vec::with_capacity(matching.len());
+    for alert in matching {
         let fingerprint = Fingerprint::of(&alert.labels);
         let status = state.notifier.status(&alert.labels);
-        let is_open = address.open.as_ref() == Some(&alert.fingerprint);
-        let inhibited_by =
-            status.inhibited_by.iter().map(|by| names.get(by).cloned().unwrap_or_else(|| by.to_string()));
+        let mut inhibited_by = Vec::new();
+        for by in &status.inhibited_by {
+            let all = names.get_or_insert_with(|| {
+                state.notifier.alerts().iter().map(|alert| (alert.fingerprint, alert.name().to_owned())).collect()
+            });
+            inhibited_by.push(all.get(by).cloned().unwrap_or_else(|| by.to_string()));
+        }
         shown.push(ShownAlert {
-            inhibited_by: inhibited_by.collect(),
+            inhibited_by,
             silenced_by: status.silenced_by,
             muted_by: status.muted_by,
             receivers: status.receivers,
             acknowledged: state.notifier.acknowledgement(fingerprint).map(|ack| (ack.who, ack.at, ack.comment)),
-            detail: if is_open {
+            detail: if is_open(&alert) {
                 Some(Box::new(detail(state, principal, &alert, fingerprint, now_ms).await))
             } else {
                 None
@@ -115,7 +135,7 @@ async fn shown_alerts(
             alert,
         });
     }
-    Content::Alerts { hidden: before.saturating_sub(shown.len()), alerts: shown, unavailable, filter_error }
+    Content::Alerts(ListedAlerts { hidden, more, totals, alerts: shown, unavailable, filter_error })
 }
 
 async fn detail(

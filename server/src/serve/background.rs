@@ -93,9 +93,14 @@ impl Background {
         });
     }
 
-    /// Evaluates rules, and remembers what alerts did.
-    pub(super) fn evaluate_rules(&mut self, alerting: Alerting, history: history::Writer) {
-        self.tasks.spawn(alerting.run(self.stop.clone()));
+    /// Evaluates rules, takes in the alerts of daemons, and remembers what alerts did.
+    pub(super) fn evaluate_rules(
+        &mut self,
+        alerting: Alerting,
+        events: broadcast::Receiver<Event>,
+        history: history::Writer,
+    ) {
+        self.tasks.spawn(alerting.run(events, self.stop.clone()));
         self.tasks.spawn(history.run(self.stop.clone()));
     }
 

@@ -170,7 +170,11 @@ pub(super) fn parse(text: &str, redactor: &Redactor, repeats: &mut Repeats) -> R
                 websocket_clients: system.websocket_clients.number(),
             })
         }
-        (Some("alert.fired"), Some(_)) => Message::Alert(Box::new(alert(serde_json::from_str(data)?, redactor))),
+        (Some(kind @ ("alert.fired" | "alert.resolved")), Some(_)) => {
+            let alert = alert(serde_json::from_str(data)?, redactor);
+            let state = if kind == "alert.fired" { AlertState::Firing } else { AlertState::Inactive };
+            Message::Alert(Box::new(Alert { state, ..alert }))
+        }
         _ => Message::Other,
     };
     Ok(Incoming { at_ms, message })
@@ -209,7 +213,6 @@ fn alert(wire: AlertWire, redactor: &Redactor) -> Alert {
     let text = |scalar: Scalar| scalar.text().map(|text| redactor.text(&text).into_owned()).unwrap_or_default();
     Alert {
         name: text(wire.name),
-        state: AlertState::Firing,
         severity: text(wire.severity),
         labels: wire.labels.into_iter().map(|(name, value)| (name, text(value))).collect(),
         summary: text(wire.summary),

@@ -9,7 +9,7 @@ use std::{
 
 use model::{
     job::Job,
-    live::Event,
+    live::{AlertState, Event},
     system::SystemMetrics,
     upstream::{UpstreamKind, UpstreamState},
 };
@@ -168,7 +168,10 @@ impl Link {
             }),
             Message::Alert(mut alert) => {
                 alert.labels.insert("daemon".to_owned(), self.name.clone());
-                let _ = self.events.send(Event::AlertFired(alert));
+                let _ = self.events.send(match alert.state {
+                    AlertState::Inactive => Event::AlertResolved(alert),
+                    _ => Event::AlertFired(alert),
+                });
             }
             Message::Other => {}
         }

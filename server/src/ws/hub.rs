@@ -255,6 +255,8 @@ impl Hub {
                 () = self.0.stop.cancelled() => return,
             };
             match event {
+                // Alerts are published once they are known, by those who keep them.
+                Ok(Event::AlertFired(_) | Event::AlertResolved(_)) => {}
                 Ok(event) => self.publish(event),
                 Err(broadcast::error::RecvError::Lagged(lost)) => {
                     tracing::warn!(lost, "events came faster than they could be forwarded: sending snapshots");

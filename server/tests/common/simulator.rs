@@ -47,6 +47,11 @@ impl Simulator {
         self.post("/sim/fault", body).await;
     }
 
+    /// Has it send a message to all sockets.
+    pub async fn say(&self, message: &Value) {
+        self.post("/sim/say", message).await;
+    }
+
     async fn post(&self, path: &str, body: &Value) -> reqwest::Response {
         let answer = self.client.post(format!("{}{path}", self.url)).json(body).send().await.unwrap();
         assert!(answer.status().is_success(), "{path}: {}", answer.status());

@@ -27,6 +27,7 @@ pub(super) fn routes(shared: &Arc<Shared>) -> Router {
     Router::new()
         .route("/sim/state", get(state))
         .route("/sim/fault", post(inject).delete(heal))
+        .route("/sim/say", post(say))
         .route("/sim/jobs", post(submit))
         .route("/sim/jobs/{id}/{change}", post(change))
         .with_state(Arc::clone(shared))
@@ -60,6 +61,12 @@ async fn inject(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
 
 async fn heal(State(shared): State<Arc<Shared>>) -> StatusCode {
     shared.faults.clear();
+    StatusCode::NO_CONTENT
+}
+
+/// Sends a message to all sockets as it is.
+async fn say(State(shared): State<Arc<Shared>>, Json(message): Json<serde_json::Value>) -> StatusCode {
+    shared.send(message.to_string());
     StatusCode::NO_CONTENT
 }
 
