@@ -1,5 +1,7 @@
 //! `/api/v1/rules` and `/api/v1/alerts` in Prometheus' shape, and the JSON of pages: `/api/alerts`, `/api/alerts/history`.
 
+use std::sync::PoisonError;
+
 use axum::{
     Json, Router,
     extract::{Query, State},
@@ -133,7 +135,8 @@ async fn alerts(
     let views = state.alerting.0.views();
     let ours = views.iter().flat_map(|view| &view.rules).flat_map(|rule| &rule.alerts);
     let mut alerts: Vec<Value> = ours.map(alert_json).collect();
-    alerts.extend(state.alerting.0.reported.alerts().iter().map(reported_json));
+    let known = state.alerting.0.upstream.lock().unwrap_or_else(PoisonError::into_inner).alerts.clone();
+    alerts.extend(state.alerting.0.reported.alerts(&known).iter().map(reported_json));
     let (theirs, warnings) = upstream(&backend, &principal, "alerts", &params, "alerts").await?;
     alerts.extend(theirs);
     let mut data = json!({ "alerts": alerts });

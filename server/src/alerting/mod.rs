@@ -18,6 +18,7 @@ use std::{
 };
 
 use model::live::{Alert, AlertList, AlertState, AlertTransition, Event};
+use notify::alert::Posted;
 use rules::{Evaluation, Group, Notification, Surroundings};
 use tokio::{
     sync::{Semaphore, broadcast},
@@ -81,7 +82,7 @@ struct Shared {
     trouble: Mutex<Option<String>>,
     /// Alerts of an engine's own rules.
     upstream: Mutex<AlertList>,
-    /// Alerts that daemons raised themselves.
+    /// Alerts that others raised.
     reported: Reported,
     notifications: broadcast::Sender<Arc<[Notification]>>,
     history: History,
@@ -157,14 +158,15 @@ impl Alerting {
         self.0.notifications.subscribe()
     }
 
-    /// Alerts that are pending or fire, of our rules, of the engine's, and of the daemons themselves; the worst first.
+    /// Alerts that are pending or fire, of our rules, of the engine's, and those that others raised; the worst first.
     #[must_use]
     pub fn list(&self) -> AlertList {
         let upstream = self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let views = self.0.views();
         let mut alerts: Vec<Alert> = views.iter().flat_map(|view| view.alerts()).collect();
+        let reported = self.0.reported.alerts(&upstream.alerts);
         alerts.extend(upstream.alerts);
-        alerts.extend(self.0.reported.alerts());
+        alerts.extend(reported);
         let severity = |alert: &Alert| match alert.severity.as_str() {
             "critical" => 0,
             "warning" => 1,
@@ -191,9 +193,10 @@ impl Alerting {
         let is_seen = |alert: &Alert| alert.state == AlertState::Firing && visible::alert(scope, alert);
         let upstream = self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         let elsewhere = upstream.alerts.iter().filter(|alert| is_seen(alert)).count();
+        let reported = self.0.reported.count(&upstream.alerts, is_seen);
         drop(upstream);
         let ours: usize = self.0.views().iter().map(|view| view.firing_in(scope)).sum();
-        ours + elsewhere + self.0.reported.count(is_seen)
+        ours + elsewhere + reported
     }
 
     /// Changes of alerts' states in the past.
@@ -206,6 +209,11 @@ impl Alerting {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes in alerts that were posted as to an Alertmanager, for all who look. The notifier is told by whoever calls this.
+    pub fn take_posted(&self, posted: &[Posted]) {
+        self.0.tell(self.0.reported.post(posted, now_ms()));
     }
 
     /// Replaces what is known of the alerts of an engine's own rules, and tells what changed.

@@ -1,7 +1,8 @@
-//! Alerts that daemons raise themselves: they tell of each on their socket, and may tell of its end.
+//! Alerts that others raise: daemons, which tell of each on their socket and may tell of its end, and whoever posts alerts as to an
+//! Alertmanager.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use model::{
     frame::Labels,
     live::{Alert, AlertState, AlertTransition, Event},
 };
-use notify::alert::Fingerprint;
+use notify::alert::{Fingerprint, Posted};
 use rules::Notification;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -24,10 +25,12 @@ const LASTING_MS: i64 = 5 * 60 * 1000;
 const MOST: usize = 10_000;
 /// How often it is looked for alerts that are over.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
-/// The label by which these alerts differ from those of rules that say the same, and its value.
+/// The label by which the alerts of daemons differ from those of rules that say the same, and its value.
 const SOURCE_LABEL: (&str, &str) = ("source", "daemon");
+/// Who evaluates the rules of alerts that were posted: somebody.
+const POSTED: &str = "posted";
 
-/// The alerts that fire by what daemons said.
+/// The alerts that fire by what others said.
 #[derive(Default)]
 pub(super) struct Reported(Mutex<HashMap<Labels, Fires>>);
 
@@ -41,26 +44,25 @@ struct Fires {
 type Change = (AlertTransition, i64);
 
 impl Reported {
-    /// The alerts that fire.
-    pub(super) fn alerts(&self) -> Vec<Alert> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).values().map(|fires| fires.alert.clone()).collect()
+    /// The alerts that fire, without those that are posted by one of whom `known` are.
+    pub(super) fn alerts(&self, known: &[Alert]) -> Vec<Alert> {
+        let fires = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        news(&fires, known).cloned().collect()
     }
 
-    /// How many of the alerts fulfil a condition.
-    pub(super) fn count(&self, is_wanted: impl Fn(&Alert) -> bool) -> usize {
+    /// How many of these alerts fulfil a condition.
+    pub(super) fn count(&self, known: &[Alert], is_wanted: impl Fn(&Alert) -> bool) -> usize {
         let fires = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        fires.values().filter(|fires| is_wanted(&fires.alert)).count()
+        news(&fires, known).filter(|alert| is_wanted(alert)).count()
     }
 
     /// Takes in that an alert fires. One that goes on changes nothing but its texts and until when it lasts.
-    fn fired(&self, alert: Alert, at_ms: i64) -> Option<Change> {
-        let mut alert = named(alert)?;
-        let until_ms = at_ms + LASTING_MS;
+    fn fired(&self, mut alert: Alert, until_ms: i64, at_ms: i64) -> Option<Change> {
         alert.state = AlertState::Firing;
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = all.get(&alert.labels);
         if before.is_none() && all.len() >= MOST {
-            tracing::warn!(alert = alert.name, "daemons raise more than {MOST} alerts: this one is left out");
+            tracing::warn!(alert = alert.name, "others raise more than {MOST} alerts: this one is not shown");
             return None;
         }
         let since_ms = before.and_then(|before| before.alert.fired_at).or(alert.active_at).unwrap_or(at_ms);
@@ -71,10 +73,21 @@ impl Reported {
     }
 
     /// Takes in that an alert is over.
-    fn resolved(&self, alert: Alert, at_ms: i64) -> Option<Change> {
-        let labels = named(alert)?.labels;
-        let fires = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&labels)?;
+    fn resolved(&self, labels: &Labels, at_ms: i64) -> Option<Change> {
+        let fires = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(labels)?;
         Some(over(fires.alert, at_ms))
+    }
+
+    /// Takes in what was posted; the changes of states.
+    pub(super) fn post(&self, posted: &[Posted], at_ms: i64) -> Vec<AlertTransition> {
+        let one = |posted: &Posted| {
+            let alert = of_posted(posted);
+            match posted.ends_at_ms {
+                Some(end_ms) if end_ms <= at_ms => self.resolved(&alert.labels, at_ms),
+                end_ms => self.fired(alert, end_ms.unwrap_or(at_ms + LASTING_MS), at_ms),
+            }
+        };
+        posted.iter().filter_map(one).map(|(change, _)| change).filter(|change| change.from != change.to).collect()
     }
 
     /// The alerts of which nothing was heard for too long, which are over by that.
@@ -84,13 +97,20 @@ impl Reported {
     }
 }
 
+/// The alerts that are not told of already by an engine that both posts them and is asked for them.
+fn news<'a>(fires: &'a HashMap<Labels, Fires>, known: &'a [Alert]) -> impl Iterator<Item = &'a Alert> {
+    let known: HashSet<&Labels> = known.iter().map(|alert| &alert.labels).collect();
+    let alerts = fires.values().map(|fires| &fires.alert);
+    alerts.filter(move |alert| alert.source != POSTED || !known.contains(&alert.labels))
+}
+
 fn over(alert: Alert, at_ms: i64) -> Change {
     let alert = Alert { state: AlertState::Inactive, resolved_at: Some(at_ms), ..alert };
     (AlertTransition { at: at_ms, from: AlertState::Firing, to: AlertState::Inactive, alert }, at_ms)
 }
 
-/// The alert with the labels that a rule's would have, and those that tell whose it is; `None` if it has no name.
-fn named(mut alert: Alert) -> Option<Alert> {
+/// A daemon's alert with the labels that a rule's would have, and those that tell whose it is; `None` if it has no name.
+fn of_daemon(mut alert: Alert) -> Option<Alert> {
     if alert.name.is_empty() {
         return None;
     }
@@ -112,6 +132,28 @@ fn named(mut alert: Alert) -> Option<Alert> {
     Some(alert)
 }
 
+/// An alert as it was posted.
+fn of_posted(posted: &Posted) -> Alert {
+    let mut labels = posted.labels.clone();
+    labels.retain(|_, value| !value.is_empty());
+    let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
+    let annotation = |name: &str| posted.annotations.get(name).cloned();
+    Alert {
+        name: label("alertname"),
+        severity: label("severity"),
+        summary: annotation("summary").unwrap_or_default(),
+        description: annotation("description").unwrap_or_default(),
+        value: posted.value,
+        active_at: posted.starts_at_ms,
+        runbook: annotation("runbook_url").or_else(|| annotation("runbook")),
+        annotations: posted.annotations.clone(),
+        source: POSTED.to_owned(),
+        fingerprint: Fingerprint::of(&labels).to_string(),
+        labels,
+        ..Alert::default()
+    }
+}
+
 /// What the notifier is told of a change.
 fn notification((change, until_ms): &Change, external_url: &str) -> Notification {
     let alert = &change.alert;
@@ -128,14 +170,25 @@ fn notification((change, until_ms): &Change, external_url: &str) -> Notification
     }
 }
 
+impl Shared {
+    /// Takes in what a daemon says of an alert.
+    fn hear(&self, alert: Alert, fires: bool) -> Option<Change> {
+        let (alert, at_ms) = (of_daemon(alert)?, now_ms());
+        match fires {
+            true => self.reported.fired(alert, at_ms + LASTING_MS, at_ms),
+            false => self.reported.resolved(&alert.labels, at_ms),
+        }
+    }
+}
+
 /// Takes in what daemons say of alerts, and tells of it, until `stop` is cancelled.
 pub(super) async fn follow(shared: Arc<Shared>, mut events: broadcast::Receiver<Event>, stop: CancellationToken) {
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     loop {
-        let changes = tokio::select! {
+        let changes: Vec<Change> = tokio::select! {
             event = events.recv() => match event {
-                Ok(Event::AlertFired(alert)) => shared.reported.fired(*alert, now_ms()).into_iter().collect(),
-                Ok(Event::AlertResolved(alert)) => shared.reported.resolved(*alert, now_ms()).into_iter().collect(),
+                Ok(Event::AlertFired(alert)) => shared.hear(*alert, true).into_iter().collect(),
+                Ok(Event::AlertResolved(alert)) => shared.hear(*alert, false).into_iter().collect(),
                 Ok(_) => Vec::new(),
                 Err(broadcast::error::RecvError::Lagged(lost)) => {
                     tracing::warn!(lost, "events of daemons came too fast: alerts may be among those that were missed");
@@ -146,13 +199,14 @@ pub(super) async fn follow(shared: Arc<Shared>, mut events: broadcast::Receiver<
             _ = looks.tick() => shared.reported.forgotten(now_ms()),
             () = stop.cancelled() => return,
         };
-        if changes.is_empty() {
-            continue;
-        }
+        // Who posts alerts posts them to the notifier too.
+        let ours = changes.iter().filter(|(change, _)| change.alert.source != POSTED);
         let notifications: Vec<Notification> =
-            changes.iter().map(|change| notification(change, &shared.settings.around.external_url)).collect();
-        // Nobody may be listening.
-        let _ = shared.notifications.send(notifications.into());
+            ours.map(|change| notification(change, &shared.settings.around.external_url)).collect();
+        if !notifications.is_empty() {
+            // Nobody may be listening.
+            let _ = shared.notifications.send(notifications.into());
+        }
         // What goes on is no change of state.
         shared.tell(changes.into_iter().map(|(change, _)| change).filter(|change| change.from != change.to).collect());
     }
@@ -163,40 +217,55 @@ mod tests {
     use super::*;
 
     fn alert(severity: &str) -> Alert {
-        Alert {
+        let alert = Alert {
             name: "LargeJobQueue".to_owned(),
             severity: severity.to_owned(),
             labels: Labels::from([("daemon".to_owned(), "dc1".to_owned())]),
             summary: "120 jobs wait".to_owned(),
             ..Alert::default()
-        }
+        };
+        of_daemon(alert).unwrap()
     }
 
     #[test]
     fn one_fires_once_goes_on_and_is_over_when_that_is_said() {
         let reported = Reported::default();
-        let (first, until_ms) = reported.fired(alert("warning"), 1_000).unwrap();
+        let (first, until_ms) = reported.fired(alert("warning"), 301_000, 1_000).unwrap();
         assert_eq!((first.from, first.to, until_ms), (AlertState::Inactive, AlertState::Firing, 301_000));
         assert_eq!(first.alert.labels.len(), 4, "{:?}", first.alert.labels);
         assert_eq!((first.alert.source.as_str(), first.alert.labels["source"].as_str()), ("dc1", "daemon"));
-        let (again, until_ms) = reported.fired(alert("warning"), 2_000).unwrap();
-        assert_eq!((again.from, again.alert.fired_at, until_ms), (AlertState::Firing, Some(1_000), 302_000));
-        assert!(reported.fired(alert("critical"), 2_000).is_some(), "another severity is another alert");
-        assert_eq!(reported.count(|_| true), 2);
-        let (end, _) = reported.resolved(alert("warning"), 3_000).unwrap();
+        let (again, _) = reported.fired(alert("warning"), 302_000, 2_000).unwrap();
+        assert_eq!((again.from, again.alert.fired_at), (AlertState::Firing, Some(1_000)));
+        assert!(reported.fired(alert("critical"), 302_000, 2_000).is_some(), "another severity is another alert");
+        assert_eq!(reported.count(&[], |_| true), 2);
+        let (end, _) = reported.resolved(&alert("warning").labels, 3_000).unwrap();
         assert_eq!((end.to, end.alert.resolved_at), (AlertState::Inactive, Some(3_000)));
-        assert!(reported.resolved(alert("warning"), 3_000).is_none());
-        assert!(reported.fired(Alert::default(), 1).is_none(), "it needs a name");
+        assert!(reported.resolved(&alert("warning").labels, 3_000).is_none());
+        assert!(of_daemon(Alert::default()).is_none(), "it needs a name");
     }
 
     #[test]
     fn one_of_which_nothing_more_is_heard_is_over_after_a_while() {
         let reported = Reported::default();
-        reported.fired(alert("warning"), 1_000).unwrap();
+        reported.fired(alert("warning"), 301_000, 1_000).unwrap();
         assert!(reported.forgotten(300_999).is_empty());
         let over = reported.forgotten(301_000);
         assert_eq!(over.len(), 1);
         assert!(notification(&over[0], "http://h").is_resolved);
-        assert!(reported.alerts().is_empty());
+        assert!(reported.alerts(&[]).is_empty());
+    }
+
+    #[test]
+    fn what_is_posted_fires_until_it_is_posted_as_over() {
+        let reported = Reported::default();
+        let labels = Labels::from([("alertname".to_owned(), "A".to_owned()), ("b".to_owned(), String::new())]);
+        let posted = Posted { labels, starts_at_ms: Some(500), ..Posted::default() };
+        let begun = reported.post(std::slice::from_ref(&posted), 1_000);
+        assert_eq!((begun.len(), begun[0].alert.fired_at, begun[0].alert.labels.len()), (1, Some(500), 1));
+        assert!(reported.post(std::slice::from_ref(&posted), 2_000).is_empty(), "it goes on");
+        assert_eq!(reported.alerts(&[]).len(), 1);
+        assert!(reported.alerts(&[begun[0].alert.clone()]).is_empty(), "an engine tells of it itself");
+        let over = reported.post(&[Posted { ends_at_ms: Some(3_000), ..posted }], 3_000);
+        assert_eq!(over[0].to, AlertState::Inactive);
     }
 }

@@ -280,7 +280,7 @@ pub(super) fn alert_json(alert: &rules::Alert) -> Value {
     shown
 }
 
-/// An alert that a daemon raised, in the same shape.
+/// An alert that others raised, in the same shape.
 pub(super) fn reported_json(alert: &Alert) -> Value {
     json!({
         "labels": alert.labels,

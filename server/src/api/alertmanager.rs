@@ -205,6 +205,7 @@ pub(super) async fn post_alerts(
         }
         alerts.push(alert);
     }
+    state.alerting.take_posted(&alerts);
     state.notifier.post(alerts);
     Ok(StatusCode::OK)
 }

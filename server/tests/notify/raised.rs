@@ -3,10 +3,11 @@
 use serde_json::json;
 
 use crate::{
-    common::{Live, Simulator, eventually},
-    file, quick,
+    alert,
+    common::{Live, Server, Simulator, eventually},
+    file, post, quick,
     receiver::Receiver,
-    serve,
+    resolve, serve,
 };
 
 #[tokio::test]
@@ -58,4 +59,21 @@ async fn an_alert_of_a_daemon_is_shown_told_and_remembered() {
     .await;
     assert_eq!((&history[1]["to"], &history[0]["to"]), (&json!("firing"), &json!("inactive")), "once each: {history}");
     assert_eq!(server.json("/api/alerts").await["alerts"], json!([]));
+}
+
+#[tokio::test]
+async fn an_alert_that_is_posted_is_shown_and_remembered() {
+    let server = Server::serve(&[]).await;
+    let posted = alert("Elsewhere", &[("severity", "critical"), ("host", "a")]);
+    post(&server, std::slice::from_ref(&posted)).await;
+    let list = server.json("/api/alerts").await["alerts"].clone();
+    assert_eq!((&list[0]["name"], &list[0]["source"]), (&json!("Elsewhere"), &json!("posted")));
+    assert!(server.text("/alerts").await.contains("Elsewhere is on"));
+    resolve(&server, posted).await;
+    assert_eq!(server.json("/api/alerts").await["alerts"], json!([]));
+    eventually("the history", async || {
+        let history = server.json("/api/alerts/history?name=Elsewhere").await["transitions"].clone();
+        (history.as_array()?.len() == 2).then_some(())
+    })
+    .await;
 }
