@@ -99,7 +99,7 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> String {
              <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title>\
              <link rel=\"stylesheet\" href=\"{css}\">\
              <link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\">\
-             {preloads}<noscript><style nonce=\"{nonce}\">.needs-script{{display:none!important}}</style>",
+             {preloads}<noscript><style nonce=\"{nonce}\">.needs-script{{display:none!important}}.needs-no-script{{display:block!important}}</style>",
             title = text(&title),
         ),
     );

@@ -95,6 +95,7 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     let kiosk = page.url.kiosk();
     let title = dashboard.title.clone();
     PanelsContext::provide(viewport(page), page.clock.now_ms.into());
+    provide_context(page.url.first_rows());
     let panels = dashboard.panels.iter().map(|panel| {
         let Followed { data, stale } = follow(panel);
         view! { <PanelView panel=panel.clone() data stale /> }

@@ -38,6 +38,7 @@ mod tests;
 #[cfg(feature = "ssr")]
 pub(crate) use alerts::severity_look;
 pub use context::{PanelsContext, Viewport};
+pub use jobs::FirstRows;
 pub use look::{has_come, loading};
 #[cfg(feature = "ssr")]
 pub(crate) use view::still;

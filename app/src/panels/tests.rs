@@ -103,8 +103,19 @@ fn the_looks_differ() {
 fn only_the_first_jobs_are_in_the_page() {
     let jobs = (0..200).map(|number| job(&format!("n{number}"), JobStatus::Running, "aws")).collect();
     let html = html("jobs", "", |_| PanelData::Jobs(jobs));
-    has(&html, &["200 jobs", "href=\"/jobs/d1/n0\"", "export n49", "height:5100px", "running", "percentage unknown"]);
-    assert!(!html.contains("export n50"));
+    has(
+        &html,
+        &[
+            "200 jobs",
+            "href=\"/jobs/d1/n0\"",
+            "export n17",
+            "height:6188px",
+            "The first 18 of 200 jobs",
+            "running",
+            "percentage unknown",
+        ],
+    );
+    assert!(!html.contains("export n18"));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use model::range::TimeRange;
 
 use super::{Location, Refresh, route::parameter};
-use crate::clock::Clock;
+use crate::{clock::Clock, panels::FirstRows};
 
 /// The page's URL in our words.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +19,14 @@ pub(crate) struct PageUrl {
     pub(crate) range_error: Memo<Option<String>>,
     /// How the page renews itself.
     pub(crate) refresh: Memo<Refresh>,
+    /// Whether the document was asked to bring every row of a long table.
+    all_rows: bool,
 }
+
+/// Rows of a document that was asked for all of them.
+const ALL_ROWS: usize = 2_000;
+/// Rows on a wall, where a panel may be as tall as the screen.
+const KIOSK_ROWS: usize = 50;
 
 impl PageUrl {
     /// Follows `location`.
@@ -40,12 +47,25 @@ impl PageUrl {
             }),
             range_error: Memo::new(move |_| parsed.get().err()),
             refresh: Memo::new(move |_| query.with(|query| Refresh::parse(parameter(query, "refresh").as_deref()))),
+            all_rows: query.with_untracked(|query| parameter(query, "rows").as_deref() == Some("all")),
         }
     }
 
     /// Set on pages without chrome.
     pub(crate) fn kiosk(self) -> Signal<bool> {
         Signal::derive(move || self.path.with(|path| path.starts_with("/kiosk/")))
+    }
+
+    /// The rows that the document brings of a long table. A wall is taller than a desk, and has no one to wait for it.
+    pub(crate) fn first_rows(self) -> FirstRows {
+        let href = untrack(|| self.link_to(&self.path.get()));
+        let separator = if href.contains('?') { '&' } else { '?' };
+        let count = match (self.all_rows, self.kiosk().get_untracked()) {
+            (true, _) => ALL_ROWS,
+            (false, true) => KIOSK_ROWS,
+            (false, false) => FirstRows::default().count,
+        };
+        FirstRows { count, all_href: format!("{href}{separator}rows=all") }
     }
 
     /// A link to `path` that keeps range and refresh.

@@ -78,10 +78,27 @@ fn ring<DB: DrawingBackend>(
 }
 
 fn point(radius: f64, degrees: f64) -> BackendCoord {
-    let (sine, cosine) = degrees.to_radians().sin_cos();
+    let (sine, cosine) = sine_and_cosine(degrees);
     #[allow(clippy::cast_possible_truncation)] // within the picture
     let whole = |value: f64| value.round() as i32;
     (whole(RADIUS + RADIUS * radius * sine), whole(RADIUS - RADIUS * radius * cosine))
+}
+
+/// Sine and cosine, exact to a millionth for angles within some turns. The library's own, made for angles of any size, would be a
+/// hundredth of what a browser downloads.
+fn sine_and_cosine(degrees: f64) -> (f64, f64) {
+    let quarter = (degrees / 90.0).round();
+    let angle = (degrees - quarter * 90.0).to_radians();
+    let square = angle * angle;
+    // Taylor's series up to 45 degrees.
+    let sine = angle * (1.0 - square / 6.0 * (1.0 - square / 20.0 * (1.0 - square / 42.0)));
+    let cosine = 1.0 - square / 2.0 * (1.0 - square / 12.0 * (1.0 - square / 30.0 * (1.0 - square / 56.0)));
+    match quarter.rem_euclid(4.0) {
+        turned if turned < 0.5 => (sine, cosine),
+        turned if turned < 1.5 => (cosine, -sine),
+        turned if turned < 2.5 => (-sine, -cosine),
+        _ => (-cosine, sine),
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +106,15 @@ mod tests {
     use model::dashboard::Color;
 
     use super::*;
+
+    #[test]
+    fn angles_are_exact_enough_for_a_picture() {
+        for degrees in (-1_440..1_440).map(|half| f64::from(half) / 2.0) {
+            let (sine, cosine) = sine_and_cosine(degrees);
+            let radians = degrees.to_radians();
+            assert!((sine - radians.sin()).abs() < 1e-6 && (cosine - radians.cos()).abs() < 1e-6, "{degrees}");
+        }
+    }
 
     #[test]
     fn a_gauge_has_track_zones_and_value() {

@@ -101,7 +101,7 @@ fn nice_step(least: f64, roundness: Roundness) -> f64 {
         return 1.0;
     }
     match roundness {
-        Roundness::Binary if least > 1.0 => least.log2().ceil().exp2(),
+        Roundness::Binary if least > 1.0 => power_at_least(2.0, least),
         Roundness::Decimal | Roundness::Binary => nice_decimal(least),
         Roundness::Time(seconds) => {
             const ROUND_SECONDS: [f64; 15] = [
@@ -122,10 +122,21 @@ fn nice_step(least: f64, roundness: Roundness) -> f64 {
 }
 
 fn nice_decimal(least: f64) -> f64 {
-    let power = 10_f64.powf(least.log10().floor());
-    let factor = least / power;
-    let round = [1.0, 2.0, 5.0].into_iter().find(|round| *round >= factor - 1e-9).unwrap_or(10.0);
+    let power = power_at_least(10.0, least);
+    let share = least / power;
+    let round = [0.1, 0.2, 0.5].into_iter().find(|round| *round >= share - 1e-10).unwrap_or(1.0);
     round * power
+}
+
+/// The smallest whole power of `base` that is no less than `least`.
+fn power_at_least(base: f64, least: f64) -> f64 {
+    /// More than there are powers of two.
+    const EXPONENTS: i32 = 1_100;
+    let up = |exponent: &i32| base.powi(*exponent) >= least;
+    let down = |exponent: &i32| base.powi(-*exponent - 1) < least;
+    let exponent =
+        if least > 1.0 { (0..EXPONENTS).find(up) } else { (0..EXPONENTS).find(down).map(std::ops::Neg::neg) };
+    base.powi(exponent.unwrap_or(0))
 }
 
 /// One tick of the time axis.

@@ -227,10 +227,24 @@ pub fn duration(seconds: f64) -> String {
     if seconds.is_finite() { duration_with(seconds, None) } else { non_finite(seconds).to_owned() }
 }
 
-/// How long ago something was, or how old a number is: `12 s ago`. Whole seconds; what lies ahead is `now`.
+/// How long ago something was, or how old a number is: `12 s ago`, `2 h 5 min ago`, `14 min ago`. What lies ahead is `now`.
 #[must_use]
 pub fn age(age_ms: i64) -> String {
-    if age_ms < 1_000 { "now".to_owned() } else { format!("{} ago", whole_duration(age_ms)) }
+    if age_ms < 1_000 { "now".to_owned() } else { format!("{} ago", rough_duration(age_ms)) }
+}
+
+/// A length of time as one says it: as [`whole_duration`], without the smaller unit from ten of the larger one up.
+#[must_use]
+pub fn rough_duration(length_ms: i64) -> String {
+    let seconds = length_ms.max(0) / 1_000;
+    let rough = TIME_UNITS.iter().map(|(length, _)| length).find(|length| seconds / **length >= 10);
+    two_units(rough.map_or(seconds, |length| seconds - seconds % length))
+}
+
+/// [`rough_duration`] of a length in seconds.
+#[must_use]
+pub fn rough_duration_secs(seconds: f64) -> String {
+    rough_duration(rounded(seconds.max(0.0)).saturating_mul(1_000))
 }
 
 /// A length of time in whole seconds: `12 s`, `2 h 5 min`.
@@ -495,6 +509,11 @@ mod tests {
         assert_eq!(age(-5), "now");
         assert_eq!(age(12_400), "12 s ago");
         assert_eq!(age(7_500_000), "2 h 5 min ago");
+        assert_eq!(age(599_000), "9 min 59 s ago");
+        assert_eq!(age(659_000), "10 min ago");
+        assert_eq!(rough_duration(86_400_000 - 1), "23 h");
+        assert_eq!(rough_duration(25 * 3_600_000), "1 d 1 h");
+        assert_eq!(rough_duration(12_000), "12 s");
         assert_eq!(whole_duration(86_400_000 * 3), "3 d");
         assert_eq!(duration(0.0), "0 s");
         assert_eq!(duration(86_399.0), "1 d");

@@ -20,8 +20,22 @@ use super::{context::PanelsContext, look::message_view};
 
 /// Height of a row in CSS pixels, fixed by the style sheet: the place of a row follows from its number.
 const ROW_PX: usize = 34;
-/// Rows in the page before the height of the panel is known.
-const FIRST_ROWS: usize = 50;
+/// The rows that a document brings, before the height of the panel is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstRows {
+    /// How many.
+    pub count: usize,
+    /// Where a browser without scripts finds all of them.
+    pub all_href: String,
+}
+
+impl Default for FirstRows {
+    /// As many as the panel of the overview shows, and a few for a taller one: each row delays the first picture.
+    fn default() -> Self {
+        FirstRows { count: 18, all_href: String::new() }
+    }
+}
+
 /// Rows in the page above and below those one sees.
 #[cfg(feature = "browser")]
 const SPARE_ROWS: usize = 10;
@@ -36,8 +50,9 @@ struct Window {
 
 pub(super) fn body(data: Signal<PanelData>) -> AnyView {
     let now_ms = PanelsContext::of_page().now_ms;
+    let first = use_context::<FirstRows>().unwrap_or_default();
     let choice = RwSignal::new(Choice::default());
-    let scrolled = RwSignal::new((0_usize, FIRST_ROWS));
+    let scrolled = RwSignal::new((0, first.count));
     let matching = Memo::new(move |_| {
         // Only an order by elapsed time could need the clock, and running jobs keep theirs: all of them age alike.
         let now_ms = now_ms.get_untracked();
@@ -63,21 +78,35 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
     };
     let none = Memo::new(move |_| window.with(|window| window.total == 0));
     let any = Memo::new(move |_| data.with(|data| !jobs(data).is_empty()));
+    // Never seen where scripts run: the rows follow the scrolling there.
+    let rest = window.with_untracked(|window| {
+        (window.total > window.jobs.len()).then(|| {
+            view! {
+                <p class="jobs-rest needs-no-script">
+                    {format!("The first {} of {} jobs. ", window.jobs.len(), window.total)}
+                    <a href=first.all_href>"Show all"</a>
+                </p>
+            }
+        })
+    });
     let element = NodeRef::<Div>::new();
+    let show_visible = move || {
+        if let Some(rows) = visible_rows(element) {
+            scrolled.set(rows);
+        }
+    };
+    Effect::new(move |_| show_visible());
     view! {
         <div class="jobs">
             {filters(data, choice, window)}
+            {rest}
             <div
                 class="table-scroll jobs-scroll"
                 tabindex="0"
                 role="group"
                 aria-label="Jobs"
                 node_ref=element
-                on:scroll=move |_| {
-                    if let Some(rows) = visible_rows(element) {
-                        scrolled.set(rows);
-                    }
-                }
+                on:scroll=move |_| show_visible()
             >
                 <table class="table jobs-table" aria-rowcount=move || (window.with(|window| window.total) + 1).to_string()>
                     <thead>

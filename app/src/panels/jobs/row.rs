@@ -20,7 +20,7 @@ pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>) -> AnyView {
     let progress = Memo::new(move |_| job.with(|job| job.as_ref().map(|job| (job.percent, job.status, bytes(job)))));
     let elapsed = move || {
         let now_ms = now_ms.get();
-        job.with(|job| job.as_ref().and_then(|job| elapsed_ms(job, now_ms)).map(unit::whole_duration))
+        job.with(|job| job.as_ref().and_then(|job| elapsed_ms(job, now_ms)).map(unit::rough_duration))
     };
     view! {
         <tr class=move || job.with(|job| if job.as_ref().is_some_and(|job| job.historic) { "job is-historic" } else { "job" })>
@@ -43,7 +43,7 @@ pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>) -> AnyView {
             </td>
             <td class=Column::Rate.class()>{text(rate)}</td>
             <td class=Column::Eta.class()>
-                {text(|job| job.eta_seconds.map_or_else(|| ABSENT.to_owned(), |eta| unit::duration(eta.max(0.0).round())))}
+                {text(|job| job.eta_seconds.map_or_else(|| ABSENT.to_owned(), unit::rough_duration_secs))}
             </td>
             <td class=Column::Elapsed.class()>{move || elapsed().unwrap_or_else(|| ABSENT.to_owned())}</td>
         </tr>
