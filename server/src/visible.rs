@@ -2,7 +2,7 @@
 
 use model::{
     job::Job,
-    live::{Alert, AlertList, SnapshotData},
+    live::{Alert, SnapshotData},
     system::SystemMetrics,
     upstream::{UpstreamKind, UpstreamStatus},
 };
@@ -63,9 +63,9 @@ pub fn snapshot(scope: &Scope, data: SnapshotData) -> SnapshotData {
             upstreams.retain(|one| upstream(scope, one));
             SnapshotData::Upstreams { upstreams }
         }
-        SnapshotData::Alerts(AlertList { mut alerts, unavailable }) => {
-            alerts.retain(|one| alert(scope, one));
-            SnapshotData::Alerts(AlertList { alerts, unavailable })
+        SnapshotData::Alerts(mut list) => {
+            list.alerts.retain(|one| alert(scope, one));
+            SnapshotData::Alerts(list)
         }
     }
 }

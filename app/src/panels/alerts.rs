@@ -27,16 +27,22 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
 }
 
 fn list_view(list: &AlertList, now_ms: Signal<i64>) -> AnyView {
-    if let Some(reason) = &list.unavailable {
-        return message_view("empty", "No alerts to show", reason.clone(), String::new());
-    }
     let shown: Vec<&Alert> =
         list.alerts.iter().filter(|alert| alert.state != AlertState::Inactive).take(MOST).collect();
     if shown.is_empty() {
+        if let Some(reason) = &list.unavailable {
+            return message_view("failed", "Alerts are unknown", reason.clone(), String::new());
+        }
+        if list.without_rules {
+            let advice = "Give files of them by --rules, or a daemon to watch.".to_owned();
+            return message_view("empty", "No alerts to show", "No rules are evaluated.".to_owned(), advice);
+        }
         return message_view("calm", "All quiet", "No alert is pending or firing.".to_owned(), String::new());
     }
     let items = shown.into_iter().map(|alert| item(alert, now_ms)).collect_view();
-    view! { <ul class="alerts" tabindex="0" aria-label="Alerts">{items}</ul> }
+    let warning =
+        list.unavailable.clone().map(|reason| view! { <li class="alerts-warning">"Not all are known: " {reason}</li> });
+    view! { <ul class="alerts" tabindex="0" aria-label="Alerts">{warning} {items}</ul> }
 }
 
 fn item(alert: &Alert, now_ms: Signal<i64>) -> AnyView {

@@ -131,10 +131,15 @@ fn alerts_and_sources_say_their_state_in_words() {
         active_at: Some(NOW_MS - 60_000),
         ..Alert::default()
     };
-    let list = |alerts, unavailable| PanelData::Alerts(AlertList { alerts, unavailable });
+    let list = |alerts, unavailable| PanelData::Alerts(AlertList { alerts, unavailable, without_rules: false });
+    let lost = || Some("engine is gone".to_owned());
+    let known = vec![alert.clone()];
+    has(&html("alerts", "", |_| list(known, lost())), &["Not all are known: ", "engine is gone", "QueueGrowing"]);
     has(&html("alerts", "", |_| list(vec![alert], None)), &["QueueGrowing", "warning", "firing", "1 min ago"]);
     has(&html("alerts", "", |_| list(vec![], None)), &["All quiet"]);
-    has(&html("alerts", "", |_| list(vec![], Some("no rules".into()))), &["No alerts to show", "no rules"]);
+    has(&html("alerts", "", |_| list(vec![], lost())), &["message-failed", "Alerts are unknown", "engine is gone"]);
+    let bare = || PanelData::Alerts(AlertList { without_rules: true, ..AlertList::default() });
+    has(&html("alerts", "", |_| bare()), &["message-empty", "No alerts to show", "--rules"]);
     let source = UpstreamStatus {
         name: "d1".into(),
         kind: UpstreamKind::Daemon,

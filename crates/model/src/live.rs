@@ -355,11 +355,14 @@ pub struct AlertTransition {
     pub alert: Alert,
 }
 
-/// Alerts of the sources, or why there are none to show.
+/// Alerts of the sources, and why there may be none or not all of them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct AlertList {
     /// Firing first, then by severity and name.
     pub alerts: Vec<Alert>,
-    /// Set when no source has alert rules, or it cannot be asked: what a person should know.
+    /// Which sources cannot be asked, and why. What is listed of them is from before.
     pub unavailable: Option<String>,
+    /// Set where no source has alert rules: that none fires says nothing then.
+    #[serde(default)]
+    pub without_rules: bool,
 }

@@ -177,14 +177,8 @@ impl Alerting {
             let by_name = || one.name.cmp(&other.name).then_with(|| one.labels.cmp(&other.labels));
             rank(one).cmp(&rank(other)).then_with(by_name)
         });
-        let unavailable = match (views.is_empty(), upstream.unavailable, self.0.elsewhere.is_some()) {
-            (_, Some(reason), _) => Some(reason),
-            (true, None, false) => {
-                Some("No rules are evaluated: give files of them by --rules, or a daemon to watch.".to_owned())
-            }
-            _ => None,
-        };
-        AlertList { unavailable: unavailable.filter(|_| alerts.is_empty()), alerts }
+        let without_rules = views.is_empty() && self.0.elsewhere.is_none();
+        AlertList { alerts, unavailable: upstream.unavailable, without_rules }
     }
 
     /// How many alerts fire of which `scope` sees something.
@@ -221,7 +215,7 @@ impl Alerting {
         // What could not be asked for has not resolved.
         let mut known = self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         if new.unavailable.is_some() {
-            *known = AlertList { alerts: std::mem::take(&mut known.alerts), unavailable: new.unavailable };
+            *known = AlertList { alerts: std::mem::take(&mut known.alerts), ..new };
             return;
         }
         let at = now_ms();

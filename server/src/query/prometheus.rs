@@ -287,9 +287,9 @@ impl Prometheus {
                     };
                     rank(a).cmp(&rank(b))
                 });
-                AlertList { alerts, unavailable: None }
+                AlertList { alerts, ..AlertList::default() }
             }
-            Err(error) => AlertList { alerts: Vec::new(), unavailable: Some(error.message) },
+            Err(error) => AlertList { unavailable: Some(error.message), ..AlertList::default() },
         }
     }
 
