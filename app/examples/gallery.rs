@@ -252,7 +252,7 @@ fn panels() -> serde_json::Result<Vec<(Panel, PanelData)>> {
         ),
         (
             json(serde_json::json!({"id":"alerts","title":"Alerts","kind":"alerts","width":8,"height":6}))?,
-            PanelData::Alerts(AlertList { alerts: alerts(), unavailable: None }),
+            PanelData::Alerts(AlertList { alerts: alerts(), ..AlertList::default() }),
         ),
         (
             json(serde_json::json!({"id":"no-alerts","title":"Alerts","kind":"alerts","width":8,"height":6}))?,

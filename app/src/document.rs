@@ -59,7 +59,7 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> String {
     let owner = Owner::new_root(None);
     let body = owner.with(|| {
         provide_context(RequestedUrl(path_and_query.to_owned()));
-        provide_context(Evaluated(panels));
+        provide_context(Evaluated(StoredValue::new(panels)));
         if let Some(drawn) = drawn {
             provide_context(Drawn(drawn));
         }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use leptos::prelude::{StoredValue, UpdateValue};
 use model::{job::JobDetail, page::Boot, panel::PanelData};
 use serde::{Deserialize, Serialize};
 
@@ -25,5 +26,12 @@ pub struct Payload {
 }
 
 /// The data of a page's panels by panel id: known to the server only, whose pictures carry it to the browser.
-#[derive(Debug, Clone, Default)]
-pub struct Evaluated(pub HashMap<String, PanelData>);
+#[derive(Debug, Clone, Copy)]
+pub struct Evaluated(pub StoredValue<HashMap<String, PanelData>>);
+
+impl Evaluated {
+    /// The data of a panel, which leaves: each is shown once.
+    pub(crate) fn take(self, panel_id: &str) -> Option<PanelData> {
+        self.0.try_update_value(|panels| panels.remove(panel_id)).flatten()
+    }
+}

@@ -29,8 +29,7 @@ pub(super) struct Followed {
 /// In the browser it is [`panels::loading`] until the first data is complete: the server's picture stays until then.
 pub(super) fn follow(panel: &Panel) -> Followed {
     let page = Page::get();
-    let evaluated = use_context::<Evaluated>();
-    let first = evaluated.and_then(|evaluated| evaluated.0.get(&panel.id).cloned());
+    let first = use_context::<Evaluated>().and_then(|evaluated| evaluated.take(&panel.id));
     let data = RwSignal::new(first.unwrap_or_else(|| panels::loading(panel)));
     let stale = RwSignal::new(None);
     let (kind, queries) = (panel.kind, StoredValue::new(panel.queries.clone()));

@@ -108,8 +108,8 @@ pub fn App(
 ) -> impl IntoView {
     // The first picture shows the server's time; the browser's own comes with the first tick.
     let clock = Clock::new(payload.boot.now_ms, payload.offset_min);
-    let evaluated =
-        use_context::<Evaluated>().and_then(|evaluated| evaluated.0.values().filter_map(evaluated_ms).max());
+    let evaluated = use_context::<Evaluated>()
+        .and_then(|evaluated| evaluated.0.with_value(|panels| panels.values().filter_map(evaluated_ms).max()));
     let location = Location::open();
     let url = PageUrl::follow(location, clock);
     let live = Live::open(clock, &payload.boot.version, url.refresh.get_untracked() == Refresh::Paused);
