@@ -1,17 +1,22 @@
-//! Every kind of panel in every look, from made-up data, as one page of HTML on stdout: to look at while changing the style.
+//! Every kind of panel in every look, from made-up data, on stdout: to look at while changing the style. As one page of HTML, or as
+//! the picture that stands alone.
 //!
-//! `cargo run -p app --example gallery --features ssr -- dark > gallery.html`
+//! `cargo run -p app --example gallery --features ssr -- dark > gallery.html`, or `-- dark 1280 > gallery.png` for a picture of a width
 
-use std::f64::consts::TAU;
+use std::{f64::consts::TAU, io::Write};
 
-use app::panels::{PanelView, PanelsContext, Viewport};
+use app::{
+    panels::{PanelView, PanelsContext, Viewport},
+    picture::{Setting, Theme, natural_height},
+};
 use leptos::prelude::*;
 use model::{
-    dashboard::Panel,
+    dashboard::{Dashboard, Panel},
     frame::{Frame, Labels, Series},
     job::{Job, JobStatus},
     live::{Alert, AlertList, AlertState},
     panel::{PanelData, QueryState, Staleness},
+    range::TimeRange,
     system::SystemMetrics,
     upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
 };
@@ -21,8 +26,12 @@ const NOW_MS: i64 = 1_763_631_000_000;
 const STEP_MS: i64 = 15_000;
 const WINDOW_MS: i64 = 3_600_000;
 
-fn main() -> serde_json::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let theme = std::env::args().nth(1).unwrap_or_else(|| "light".to_owned());
+    if let Some(width) = std::env::args().nth(2) {
+        std::io::stdout().write_all(&picture(&theme, width.parse()?)?)?;
+        return Ok(());
+    }
     let owner = Owner::new();
     let panels = panels()?;
     let body = owner.with(|| {
@@ -39,6 +48,20 @@ fn main() -> serde_json::Result<()> {
          body{{margin:0;padding:8px;background:var(--bg);font-family:system-ui,sans-serif}}</style><body>{body}"
     );
     Ok(())
+}
+
+/// The same panels as one picture, in PNG.
+fn picture(theme: &str, width: f32) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let (panels, data): (Vec<Panel>, Vec<PanelData>) = panels()?.into_iter().unzip();
+    let theme: Theme = theme.parse().map_err(|()| "the theme is light or dark")?;
+    let mut setting = Setting::new(TimeRange::last(WINDOW_MS), NOW_MS, theme, &data);
+    setting.now_ms += 4_000;
+    let data = panels.iter().map(|panel| panel.id.clone()).zip(data).collect();
+    let dashboard =
+        Dashboard { uid: "gallery".into(), title: "Every kind of panel".into(), description: String::new(), panels };
+    let height = natural_height(&dashboard, width);
+    let svg = app::picture::dashboard(&dashboard, &data, &setting, (width, height));
+    Ok(picture::png(&svg, 1.0, 100_000_000)?)
 }
 
 fn panel(json: serde_json::Value) -> serde_json::Result<Panel> {

@@ -17,6 +17,8 @@ pub mod live;
 mod pages;
 pub mod panels;
 pub mod payload;
+#[cfg(feature = "ssr")]
+pub mod picture;
 mod platform;
 mod shell;
 #[cfg(feature = "browser")]

@@ -19,8 +19,8 @@ use model::{
 };
 
 use crate::{
-    assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, query::Scope, security::Nonce, state::AppState,
-    visible,
+    assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, pictures::evaluated, query::Scope,
+    security::Nonce, state::AppState, visible,
 };
 
 /// A page waits no longer than this for its data; what is not there then comes live.
@@ -81,7 +81,7 @@ pub async fn page(
     let kiosk = uri.path().starts_with(KIOSK);
     let dashboard = state.library.at(uri.path()).filter(|dashboard| principal.may_see(&dashboard.uid)).cloned();
     let panels = match &dashboard {
-        Some(dashboard) => panels(&state, principal.scope(), dashboard, view.range, now_ms).await,
+        Some(dashboard) => panels(&state, principal.scope(), dashboard, view.range, now_ms, PATIENCE).await,
         None => HashMap::new(),
     };
     let job = match job_of(uri.path()) {
@@ -176,21 +176,31 @@ fn job_of(path: &str) -> Option<(String, String)> {
     Some((decode(daemon)?, decode(id)?))
 }
 
-async fn panels(
+/// The data of every panel of a dashboard, as far as it is there within `patience`.
+pub(crate) async fn panels(
     state: &AppState,
     scope: &Scope,
     dashboard: &Dashboard,
     range: TimeRange,
     now_ms: i64,
+    patience: Duration,
 ) -> HashMap<String, PanelData> {
     let each = dashboard
         .panels
         .iter()
-        .map(async |panel| (panel.id.clone(), panel_data(state, scope, panel, range, now_ms).await));
+        .map(async |panel| (panel.id.clone(), panel_data(state, scope, panel, range, now_ms, patience).await));
     join_all(each).await.into_iter().collect()
 }
 
-async fn panel_data(state: &AppState, scope: &Scope, panel: &Panel, range: TimeRange, now_ms: i64) -> PanelData {
+/// The data of a panel; see [`panels`].
+pub(crate) async fn panel_data(
+    state: &AppState,
+    scope: &Scope,
+    panel: &Panel,
+    range: TimeRange,
+    now_ms: i64,
+    patience: Duration,
+) -> PanelData {
     match panel.kind {
         PanelKind::Jobs => {
             PanelData::Jobs(state.upstreams.jobs().into_iter().filter(|job| visible::job(scope, job)).collect())
@@ -206,7 +216,7 @@ async fn panel_data(state: &AppState, scope: &Scope, panel: &Panel, range: TimeR
         },
         _ => {
             let each = panel.queries.iter().map(async |query| {
-                tokio::time::timeout(PATIENCE, query_state(state, scope, query, range, now_ms))
+                tokio::time::timeout(patience, query_state(state, scope, query, range, now_ms))
                     .await
                     .unwrap_or(QueryState::Loading)
             });
@@ -216,23 +226,9 @@ async fn panel_data(state: &AppState, scope: &Scope, panel: &Panel, range: TimeR
 }
 
 async fn query_state(state: &AppState, scope: &Scope, query: &Query, range: TimeRange, now_ms: i64) -> QueryState {
-    let step_ms = range.step_ms(now_ms);
     if let Some(window_ms) = range.live_window_ms() {
+        let step_ms = range.step_ms(now_ms);
         return state.hub.query_state(scope, &LiveQuery::of_panel(query, window_ms, step_ms)).await;
     }
-    let (start_ms, end_ms) = range.resolve(now_ms);
-    let result = async {
-        let scoped = scope.query(&query.expr)?;
-        let engine = state.engines.get(query.engine.as_deref())?;
-        if query.instant {
-            engine.instant(&scoped, end_ms).await
-        } else {
-            let align = |ms: i64| ms.div_euclid(step_ms) * step_ms;
-            engine.range(&scoped, align(start_ms), align(end_ms), step_ms).await
-        }
-    };
-    match result.await {
-        Ok(frame) => QueryState::Ready { frame, stale: None },
-        Err(error) => QueryState::Failed { message: error.message },
-    }
+    evaluated(&state.engines, scope, query, range, now_ms).await
 }

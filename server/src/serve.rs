@@ -18,9 +18,10 @@ use crate::{
     config::Config,
     dashboards::{self, Library},
     database,
-    delivery::Notifier,
+    delivery::{Drawing, Notifier},
     demo::Demo,
     ingest::Exemplars,
+    pictures::{AlertPictures, PictureLinks, Pictures},
     query::{Engines, QueryLimits, embedded::Embedded},
     routes,
     state::{AppState, all_statuses},
@@ -114,6 +115,10 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         mode == Mode::Demo,
     )
     .await?;
+    let pictures = Pictures::new(&config.limits);
+    let alert_pictures = AlertPictures::new(pictures.clone(), engines.clone(), library.clone());
+    let picture_links = PictureLinks::new()?;
+    notifier.attach(Drawing { pictures: alert_pictures.clone(), links: picture_links.clone() });
     let state = AppState {
         auth: auth.clone(),
         assets: Assets::load(),
@@ -125,6 +130,9 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         upstreams: upstreams.clone(),
         hub: hub.clone(),
         notifier: notifier.clone(),
+        pictures,
+        alert_pictures,
+        picture_links,
         telemetry: telemetry.clone(),
         storage,
         metrics_public: config.metrics_public,

@@ -13,6 +13,7 @@ use crate::{
     dashboards::Library,
     delivery::Notifier,
     ingest::Exemplars,
+    pictures::{AlertPictures, PictureLinks, Pictures},
     query::{Engines, embedded::Embedded},
     storage::Storage,
     telemetry::Telemetry,
@@ -45,6 +46,12 @@ pub struct AppState {
     pub hub: Hub,
     /// Who is told of alerts, and what keeps them quiet.
     pub notifier: Notifier,
+    /// Pictures of panels and dashboards.
+    pub pictures: Pictures,
+    /// Pictures of alerts.
+    pub alert_pictures: AlertPictures,
+    /// Links to those, for who cannot log in.
+    pub picture_links: PictureLinks,
     /// Our own metrics.
     pub telemetry: Telemetry,
     /// Whether `/metrics` asks for no token.

@@ -77,7 +77,7 @@ fn item(alert: &Alert, now_ms: Signal<i64>) -> AnyView {
     }
 }
 
-fn look_of(alert: &Alert) -> (Color, &'static str) {
+pub(crate) fn look_of(alert: &Alert) -> (Color, &'static str) {
     match (alert.state, alert.severity.as_str()) {
         (AlertState::Pending, _) => (Color::Gray, "\u{25cb}"),
         (_, severity) => severity_look(severity),

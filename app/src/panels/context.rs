@@ -17,7 +17,7 @@ pub struct Viewport {
 }
 
 impl Viewport {
-    pub(super) fn span(&self) -> TimeSpan {
+    pub(crate) fn span(&self) -> TimeSpan {
         TimeSpan { start_ms: self.start_ms, end_ms: self.end_ms, step_ms: self.step_ms }
     }
 }

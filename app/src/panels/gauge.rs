@@ -15,9 +15,12 @@ use super::{
 
 /// What the arc shows.
 #[derive(Debug, Clone, PartialEq)]
-struct Reading {
-    svg: String,
-    written: Written,
+pub(crate) struct Reading {
+    /// Part of the arc that is filled, 0 to 1.
+    pub(crate) fraction: f64,
+    pub(crate) ink: Ink,
+    pub(crate) zones: Vec<Zone>,
+    pub(crate) written: Written,
 }
 
 pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
@@ -31,7 +34,7 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
     view! {
         <div class="gauge">
             <div class="gauge-dial">
-            <div class="gauge-picture" inner_html=move || reading.get().map(|reading| reading.svg).unwrap_or_default()></div>
+            <div class="gauge-picture" inner_html=move || reading.get().map(|reading| gauge(reading.fraction, reading.ink, &reading.zones)).unwrap_or_default()></div>
             <div class="gauge-text">
                 <span class=move || format!("gauge-number {}", written().class)>
                     {move || split(&written().text).0} <span class="stat-unit">{move || split(&written().text).1}</span>
@@ -48,14 +51,15 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
     }
 }
 
-fn bounds(panel: &Panel) -> (f64, f64) {
+/// Ends of the scale.
+pub(crate) fn bounds(panel: &Panel) -> (f64, f64) {
     let low = panel.min.unwrap_or(0.0);
     let last_threshold = panel.thresholds.last().map(|threshold| threshold.value * 1.25);
     let high = panel.max.or(last_threshold).unwrap_or(100.0);
     (low, if high > low { high } else { low + 1.0 })
 }
 
-fn read(panel: &Panel, data: &PanelData) -> Option<Reading> {
+pub(crate) fn read(panel: &Panel, data: &PanelData) -> Option<Reading> {
     let shown = shown(panel, data);
     let first = shown.first()?;
     let (_, value) = first.series.last()?;
@@ -73,5 +77,5 @@ fn read(panel: &Panel, data: &PanelData) -> Option<Reading> {
         })
         .collect();
     let ink = threshold_color(thresholds, value).map_or(first.ink, Ink::Meaning);
-    Some(Reading { svg: gauge(place(value), ink, &zones), written: write(panel, first.query, value) })
+    Some(Reading { fraction: place(value), ink, zones, written: write(panel, first.query, value) })
 }

@@ -16,7 +16,7 @@ use super::{
 };
 
 /// Labels beside the rows at most.
-const MOST_LABELS: usize = 8;
+pub(crate) const MOST_LABELS: usize = 8;
 
 pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
     let viewport = PanelsContext::of_page().viewport;
@@ -97,11 +97,11 @@ fn picture(heatmap: Memo<Heatmap>) -> AnyView {
     }
 }
 
-fn unit(panel: &Panel) -> Unit {
+pub(crate) fn unit(panel: &Panel) -> Unit {
     panel.queries.first().map_or(Unit::Plain, |query| unit_of(panel, query))
 }
 
-fn heatmap(panel: &Panel, data: &PanelData, span: chart::plot::TimeSpan) -> Heatmap {
+pub(crate) fn heatmap(panel: &Panel, data: &PanelData, span: chart::plot::TimeSpan) -> Heatmap {
     let shown = shown(panel, data);
     let buckets: Vec<Bucket<'_>> = shown
         .iter()

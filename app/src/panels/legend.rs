@@ -6,7 +6,7 @@ use model::{
 };
 
 /// Name of a series of `query`: the legend with `{{label}}` replaced, or, where that is nothing, its labels as PromQL writes them.
-pub(super) fn series_name(query: &Query, labels: &Labels) -> String {
+pub(crate) fn series_name(query: &Query, labels: &Labels) -> String {
     let name = fill(&query.legend, labels);
     if name.is_empty() { selector(labels, &query.expr) } else { name }
 }
@@ -42,7 +42,7 @@ fn selector(labels: &Labels, expr: &str) -> String {
 }
 
 /// What a person can do about a panel whose series are all absent.
-pub(super) fn absent(panel: &Panel) -> String {
+pub(crate) fn absent(panel: &Panel) -> String {
     match panel.queries.first() {
         Some(query) => format!("No source has {} in this time.", shortened(&query.expr)),
         None => "The panel has no query.".to_owned(),

@@ -30,7 +30,7 @@ pub fn has_come(data: &PanelData) -> bool {
 
 /// Which look a panel has.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Look {
+pub(crate) enum Look {
     Loading,
     Empty(String),
     Failed(String),
@@ -38,7 +38,7 @@ pub(super) enum Look {
 }
 
 impl Look {
-    pub(super) fn of(panel: &Panel, data: &PanelData) -> Self {
+    pub(crate) fn of(panel: &Panel, data: &PanelData) -> Self {
         let PanelData::Queries(states) = data else { return Look::Data };
         if has_points(data) {
             return Look::Data;
@@ -65,7 +65,7 @@ fn has_points(data: &PanelData) -> bool {
 }
 
 /// The oldest of a panel's data, if any of it is no longer current.
-fn staleness(data: &PanelData) -> Option<Staleness> {
+pub(crate) fn staleness(data: &PanelData) -> Option<Staleness> {
     let PanelData::Queries(states) = data else { return None };
     let stale = states.iter().filter_map(|state| match state {
         QueryState::Ready { stale, .. } => stale.clone(),
@@ -75,7 +75,7 @@ fn staleness(data: &PanelData) -> Option<Staleness> {
 }
 
 /// What one should know beside the data: queries that failed while others did not, notes of the engine.
-fn notices(data: &PanelData) -> Vec<String> {
+pub(crate) fn notices(data: &PanelData) -> Vec<String> {
     let PanelData::Queries(states) = data else { return Vec::new() };
     let mut notices: Vec<String> = Vec::new();
     for state in states {
@@ -90,7 +90,7 @@ fn notices(data: &PanelData) -> Vec<String> {
 }
 
 /// Shows `body` where there is data, and otherwise why there is none.
-pub(super) fn with_look(
+pub(crate) fn with_look(
     panel: StoredValue<Panel>,
     data: Signal<PanelData>,
     body: fn(StoredValue<Panel>, Signal<PanelData>) -> AnyView,
@@ -111,7 +111,7 @@ pub(super) fn with_look(
 }
 
 /// Shows the `body` of a panel with a feed of its own, marked while the feed is not current.
-pub(super) fn with_mark(stale: Signal<Option<Staleness>>, body: AnyView) -> AnyView {
+pub(crate) fn with_mark(stale: Signal<Option<Staleness>>, body: AnyView) -> AnyView {
     let stale = Memo::new(move |_| stale.get());
     view! {
         <div class="look" class:is-stale=move || stale.with(Option::is_some)>
@@ -122,7 +122,7 @@ pub(super) fn with_mark(stale: Signal<Option<Staleness>>, body: AnyView) -> AnyV
 }
 
 /// The look of a panel that waits for its first data.
-pub(super) fn loading_view(kind: PanelKind) -> AnyView {
+pub(crate) fn loading_view(kind: PanelKind) -> AnyView {
     let rows = if matches!(kind, PanelKind::Stat | PanelKind::Gauge | PanelKind::Pie) { 1 } else { 4 };
     view! {
         <div class="message message-loading" role="status">
@@ -133,7 +133,7 @@ pub(super) fn loading_view(kind: PanelKind) -> AnyView {
 }
 
 /// A look with words: `title`, what is the matter, and what to do.
-pub(super) fn message_view(look: &'static str, title: &'static str, text: String, advice: String) -> AnyView {
+pub(crate) fn message_view(look: &'static str, title: &'static str, text: String, advice: String) -> AnyView {
     let mark = match look {
         "failed" => "\u{2715}",
         "calm" => "\u{2713}",
@@ -150,7 +150,7 @@ pub(super) fn message_view(look: &'static str, title: &'static str, text: String
 }
 
 /// What to do about a failed query.
-fn advice(message: &str) -> String {
+pub(crate) fn advice(message: &str) -> String {
     let message = message.to_lowercase();
     let advice = if message.contains("timeout") || message.contains("timed out") || message.contains("deadline") {
         "Choose a shorter time range, or ask again in a moment."

@@ -11,24 +11,24 @@
 //! **Plot area.** Text around a chart is text of the page, placed by percentages of the plot box. Inside the box is an SVG
 //! picture, stretched, or canvases of the same size.
 
-mod alerts;
+pub(crate) mod alerts;
 #[cfg(feature = "browser")]
 mod canvas;
 mod context;
 #[cfg(any(feature = "browser", test))]
 mod csv;
-mod gauge;
-mod heatmap;
-mod jobs;
+pub(crate) mod gauge;
+pub(crate) mod heatmap;
+pub(crate) mod jobs;
 mod legend;
-mod look;
+pub(crate) mod look;
 mod menu;
-mod shares;
-mod sources;
-mod stat;
-mod table;
-mod timeseries;
-mod traces;
+pub(crate) mod shares;
+pub(crate) mod sources;
+pub(crate) mod stat;
+pub(crate) mod table;
+pub(crate) mod timeseries;
+pub(crate) mod traces;
 mod view;
 
 #[cfg(feature = "ssr")]

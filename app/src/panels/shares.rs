@@ -9,14 +9,14 @@ use super::traces::{ABSENT, Written, shown, unit_of, write};
 
 /// The newest value of one series.
 #[derive(Debug, Clone, PartialEq)]
-struct Part {
-    name: String,
-    ink: Ink,
-    value: f64,
-    written: Written,
+pub(crate) struct Part {
+    pub(crate) name: String,
+    pub(crate) ink: Ink,
+    pub(crate) value: f64,
+    pub(crate) written: Written,
 }
 
-fn parts(panel: &Panel, data: &PanelData) -> Vec<Part> {
+pub(crate) fn parts(panel: &Panel, data: &PanelData) -> Vec<Part> {
     shown(panel, data)
         .into_iter()
         .filter_map(|shown| {
@@ -26,7 +26,7 @@ fn parts(panel: &Panel, data: &PanelData) -> Vec<Part> {
         .collect()
 }
 
-fn total(parts: &[Part]) -> f64 {
+pub(crate) fn total(parts: &[Part]) -> f64 {
     parts.iter().map(|part| part.value).filter(|value| value.is_finite() && *value > 0.0).sum()
 }
 

@@ -87,7 +87,7 @@ fn row(source: &UpstreamStatus, system: Option<&SystemMetrics>, now_ms: Signal<i
     }
 }
 
-fn kind_name(kind: UpstreamKind) -> &'static str {
+pub(crate) fn kind_name(kind: UpstreamKind) -> &'static str {
     match kind {
         UpstreamKind::Daemon => "daemon",
         UpstreamKind::Prometheus => "Prometheus",
@@ -96,7 +96,7 @@ fn kind_name(kind: UpstreamKind) -> &'static str {
     }
 }
 
-fn look_of(state: UpstreamState) -> (Color, &'static str) {
+pub(crate) fn look_of(state: UpstreamState) -> (Color, &'static str) {
     match state {
         UpstreamState::Live => (Color::Green, "\u{25cf}"),
         UpstreamState::Polling => (Color::Yellow, "\u{25d0}"),

@@ -15,9 +15,9 @@ const MOST: usize = 6;
 
 /// A number and its name.
 #[derive(Debug, Clone, PartialEq)]
-struct Number {
-    name: String,
-    written: Written,
+pub(crate) struct Number {
+    pub(crate) name: String,
+    pub(crate) written: Written,
 }
 
 /// The numbers of a panel, and the sparkline of the first one that has a course.
@@ -67,12 +67,12 @@ fn number_view(index: usize, named: bool, numbers: Memo<Vec<Number>>) -> AnyView
 }
 
 /// The digits of a written value, and what follows them.
-pub(super) fn split(text: &str) -> (String, String) {
+pub(crate) fn split(text: &str) -> (String, String) {
     let (digits, unit) = text.split_at(text.find(' ').unwrap_or(text.len()));
     (digits.to_owned(), unit.to_owned())
 }
 
-fn numbers(panel: &Panel, data: &PanelData) -> Vec<Number> {
+pub(crate) fn numbers(panel: &Panel, data: &PanelData) -> Vec<Number> {
     shown(panel, data)
         .into_iter()
         .take(MOST)

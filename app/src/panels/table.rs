@@ -21,16 +21,16 @@ const MOST_ROWS: usize = 500;
 
 /// A joined table.
 #[derive(Debug, Clone, PartialEq, Default)]
-struct Joined {
-    labels: Vec<String>,
-    rows: Vec<Row>,
-    left_out: usize,
+pub(crate) struct Joined {
+    pub(crate) labels: Vec<String>,
+    pub(crate) rows: Vec<Row>,
+    pub(crate) left_out: usize,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-struct Row {
-    names: Vec<String>,
-    cells: Vec<Option<(f64, Written)>>,
+pub(crate) struct Row {
+    pub(crate) names: Vec<String>,
+    pub(crate) cells: Vec<Option<(f64, Written)>>,
 }
 
 /// By which column rows are sorted.
@@ -116,18 +116,18 @@ fn row_view(row: &Row) -> AnyView {
     view! { <tr>{names} {cells.collect_view()}</tr> }
 }
 
-fn column_name(query: &Query) -> String {
+pub(crate) fn column_name(query: &Query) -> String {
     if query.legend.is_empty() { query.expr.clone() } else { query.legend.clone() }
 }
 
 /// `job_type` as a heading: `Job type`.
-fn heading(label: &str) -> String {
+pub(crate) fn heading(label: &str) -> String {
     let words = label.replace('_', " ");
     let mut letters = words.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
-fn join(panel: &Panel, data: &PanelData) -> Joined {
+pub(crate) fn join(panel: &Panel, data: &PanelData) -> Joined {
     let PanelData::Queries(states) = data else { return Joined::default() };
     let columns = panel.queries.len();
     let mut labels = BTreeSet::new();

@@ -14,32 +14,32 @@ use model::{
 use super::legend::series_name;
 
 /// Series of a panel that are shown; what is beyond is said to be left out.
-pub(super) const MOST_SERIES: usize = 100;
+pub(crate) const MOST_SERIES: usize = 100;
 
 /// What stands where there is no value.
-pub(super) const ABSENT: &str = "\u{2013}";
+pub(crate) const ABSENT: &str = "\u{2013}";
 
 /// A series and how it is shown.
 #[derive(Debug, Clone)]
-pub(super) struct Shown<'a> {
-    pub(super) query: &'a Query,
-    pub(super) series: &'a Series,
-    pub(super) name: String,
-    pub(super) ink: Ink,
+pub(crate) struct Shown<'a> {
+    pub(crate) query: &'a Query,
+    pub(crate) series: &'a Series,
+    pub(crate) name: String,
+    pub(crate) ink: Ink,
 }
 
 impl<'a> Shown<'a> {
-    pub(super) fn trace(&self) -> Trace<'a> {
+    pub(crate) fn trace(&self) -> Trace<'a> {
         Trace { ink: self.ink, draw: self.query.draw, timestamps: &self.series.timestamps, values: &self.series.values }
     }
 
     /// Its value in words. A mark has none: that it is there says all.
-    pub(super) fn written(&self, panel: &Panel, value: f64) -> Written {
+    pub(crate) fn written(&self, panel: &Panel, value: f64) -> Written {
         if self.query.draw == Draw::Mark { Written::default() } else { write(panel, self.query, value) }
     }
 
     /// The value nearest to `at_ms`, if one is within `reach_ms`.
-    pub(super) fn value_at(&self, at_ms: i64, reach_ms: i64) -> Option<f64> {
+    pub(crate) fn value_at(&self, at_ms: i64, reach_ms: i64) -> Option<f64> {
         let after = self.series.timestamps.partition_point(|timestamp| *timestamp < at_ms);
         let candidates = [after.checked_sub(1), Some(after)].into_iter().flatten();
         let points =
@@ -50,7 +50,7 @@ impl<'a> Shown<'a> {
 }
 
 /// The series of a panel in the order of its queries, at most [`MOST_SERIES`].
-pub(super) fn shown<'a>(panel: &'a Panel, data: &'a PanelData) -> Vec<Shown<'a>> {
+pub(crate) fn shown<'a>(panel: &'a Panel, data: &'a PanelData) -> Vec<Shown<'a>> {
     let PanelData::Queries(states) = data else { return Vec::new() };
     let mut shown = Vec::new();
     let taken: Vec<usize> = panel.queries.iter().filter_map(|query| query.color).filter_map(Ink::lookalike).collect();
@@ -74,7 +74,7 @@ pub(super) fn shown<'a>(panel: &'a Panel, data: &'a PanelData) -> Vec<Shown<'a>>
 }
 
 /// Number of series that a panel has, shown or not.
-pub(super) fn series_count(data: &PanelData) -> usize {
+pub(crate) fn series_count(data: &PanelData) -> usize {
     let PanelData::Queries(states) = data else { return 0 };
     states
         .iter()
@@ -86,27 +86,27 @@ pub(super) fn series_count(data: &PanelData) -> usize {
 }
 
 /// Unit of a query's values.
-pub(super) fn unit_of(panel: &Panel, query: &Query) -> Unit {
+pub(crate) fn unit_of(panel: &Panel, query: &Query) -> Unit {
     Unit::from_id(query.unit.as_deref().unwrap_or(&panel.unit))
 }
 
 /// Thresholds of a query's values.
-pub(super) fn thresholds_of<'a>(panel: &'a Panel, query: &'a Query) -> &'a [Threshold] {
+pub(crate) fn thresholds_of<'a>(panel: &'a Panel, query: &'a Query) -> &'a [Threshold] {
     if query.thresholds.is_empty() { &panel.thresholds } else { &query.thresholds }
 }
 
 /// A value in words, with the class of the colour that its thresholds give it.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Written {
-    pub(super) text: String,
+pub(crate) struct Written {
+    pub(crate) text: String,
     /// Class that sets `--ink`, or empty.
-    pub(super) class: String,
+    pub(crate) class: String,
     /// What the colour means, for those who do not see it: empty, `notable`, `warning` or `critical`.
-    pub(super) meaning: &'static str,
+    pub(crate) meaning: &'static str,
 }
 
 /// Writes a value of a query.
-pub(super) fn write(panel: &Panel, query: &Query, value: f64) -> Written {
+pub(crate) fn write(panel: &Panel, query: &Query, value: f64) -> Written {
     if value.is_nan() {
         return Written { text: ABSENT.to_owned(), ..Written::default() };
     }
@@ -123,7 +123,7 @@ pub(super) fn write(panel: &Panel, query: &Query, value: f64) -> Written {
 }
 
 /// Class of the shape that says what a colour means: a triangle for a warning, a diamond for critical.
-pub(super) fn mark(meaning: &str) -> &'static str {
+pub(crate) fn mark(meaning: &str) -> &'static str {
     match meaning {
         "critical" => "mark mark-critical",
         "warning" => "mark mark-warning",

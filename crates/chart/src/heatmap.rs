@@ -1,12 +1,13 @@
 //! Buckets over time: how often values fell between two bounds, as cells of eight shades.
 
 use model::sort::sort_by;
-use plotters::{element::Rectangle, style::Color as _};
+use plotters::{coord::Shift, drawing::DrawingArea, element::Rectangle, style::Color as _};
+use plotters_backend::DrawingBackend;
 
 use crate::{
     palette::{HEAT_STEPS, Ink},
     plot::TimeSpan,
-    svg,
+    svg::{self, Paint},
 };
 
 const SIZE: (u32, u32) = (2_000, 600);
@@ -83,18 +84,27 @@ impl Heatmap {
     /// The picture for a page, stretched to its box.
     #[must_use]
     pub fn svg(&self) -> String {
+        svg::document("plot plot-heat", SIZE, false, |out| {
+            svg::group(out, "plot-cells", SIZE, |area| self.draw(area, SIZE));
+        })
+    }
+
+    /// The picture by itself, at the origin, `width` times `height` units large.
+    #[must_use]
+    pub fn drawing(&self, (width, height): (f32, f32), paint: Paint<'_>) -> String {
+        let size = (svg::fine(width), svg::fine(height));
+        svg::finely(|out| svg::painted(out, "stroke=\"none\"", size, paint, |area| self.draw(area, size)))
+    }
+
+    fn draw<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>, size: (u32, u32)) -> Option<()> {
         let mut runs = self.runs();
         sort_by(&mut runs, |one, other| one.shade.cmp(&other.shade));
-        svg::document("plot plot-heat", SIZE, false, |out| {
-            svg::group(out, "plot-cells", SIZE, |area| {
-                runs.iter().try_for_each(|run| {
-                    let corners = [
-                        (place(run.left, SIZE.0), place(1.0 - run.top, SIZE.1)),
-                        (place(run.right, SIZE.0), place(1.0 - run.bottom, SIZE.1)),
-                    ];
-                    area.draw(&Rectangle::new(corners, Ink::Heat(run.shade).packed().filled())).ok()
-                })
-            });
+        runs.iter().try_for_each(|run| {
+            let corners = [
+                (place(run.left, size.0), place(1.0 - run.top, size.1)),
+                (place(run.right, size.0), place(1.0 - run.bottom, size.1)),
+            ];
+            area.draw(&Rectangle::new(corners, Ink::Heat(run.shade).packed().filled())).ok()
         })
     }
 

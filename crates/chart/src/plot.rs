@@ -23,7 +23,7 @@ use crate::{
     palette::Ink,
     reduce,
     scale::{TimeTick, ValueExtent, ValueScale, fraction, time_ticks},
-    svg,
+    svg::{self, Paint},
 };
 
 /// Length of the line that stands for one point between gaps, in pixels.
@@ -38,6 +38,8 @@ const STACK_FILL: f64 = 0.35;
 pub const BAND_FILL: f64 = 0.08;
 /// Opacity of a tinted time.
 pub const MARK_FILL: f64 = 0.16;
+/// Dashes of a fine drawing.
+const DASHES: &str = "stroke-width=\"16\" stroke-linecap=\"butt\" stroke-dasharray=\"60 40\"";
 /// A line goes on over a distance between points of so many steps.
 const GAP_STEPS: f64 = 1.5;
 
@@ -226,6 +228,19 @@ impl<'a> TimePlot<'a> {
             svg::group(out, "plot-limits", SIZE, |area| self.draw_limits(area));
             svg::group(out, "plot-series", SIZE, |area| self.draw_series(area));
             svg::group(out, "plot-series plot-dashed", SIZE, |area| self.draw_lines(area, true));
+        })
+    }
+
+    /// The picture by itself, at the origin, `width` times `height` units large, with lines as wide as on a page.
+    #[must_use]
+    pub fn drawing(&self, (width, height): (f32, f32), paint: Paint<'_>) -> String {
+        let size = (svg::fine(width), svg::fine(height));
+        svg::finely(|out| {
+            svg::painted(out, "stroke=\"none\"", size, paint, |area| self.draw_marks(area));
+            svg::painted(out, "stroke-linecap=\"butt\"", size, paint, |area| self.draw_grid(area));
+            svg::painted(out, DASHES, size, paint, |area| self.draw_limits(area));
+            svg::painted(out, "stroke-width=\"16\"", size, paint, |area| self.draw_series(area));
+            svg::painted(out, DASHES, size, paint, |area| self.draw_lines(area, true));
         })
     }
 
@@ -542,6 +557,20 @@ fn push_tenths(out: &mut String, value: f64) {
 #[must_use]
 pub fn sparkline(trace: Trace<'_>, span: TimeSpan) -> String {
     const SPARK: (u32, u32) = (600, 100);
+    let plot = spark(trace, span);
+    svg::document("spark", SPARK, false, |out| {
+        svg::group(out, "plot-series", SPARK, |area| plot.draw_series(area));
+    })
+}
+
+/// A sparkline by itself, at the origin, `width` times `height` units large.
+#[must_use]
+pub fn spark_drawing(trace: Trace<'_>, span: TimeSpan, (width, height): (f32, f32), paint: Paint<'_>) -> String {
+    let (size, plot) = ((svg::fine(width), svg::fine(height)), spark(trace, span));
+    svg::finely(|out| svg::painted(out, "stroke-width=\"16\"", size, paint, |area| plot.draw_series(area)))
+}
+
+fn spark(trace: Trace<'_>, span: TimeSpan) -> TimePlot<'_> {
     let options = PlotOptions {
         span,
         stacked: false,
@@ -553,10 +582,7 @@ pub fn sparkline(trace: Trace<'_>, span: TimeSpan) -> String {
         value_ticks: 20,
         time_ticks: 0,
     };
-    let plot = TimePlot::new(&[trace], &options, None);
-    svg::document("spark", SPARK, false, |out| {
-        svg::group(out, "plot-series", SPARK, |area| plot.draw_series(area));
-    })
+    TimePlot::new(&[trace], &options, None)
 }
 
 /// The other end of the line that stands for one point at `x`: to the left, where it does not leave the picture.

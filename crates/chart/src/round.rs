@@ -3,13 +3,18 @@
 use plotters::{coord::Shift, drawing::DrawingArea, element::Polygon};
 use plotters_backend::{BackendCoord, DrawingBackend};
 
-use crate::{palette::Ink, svg};
+use crate::{
+    palette::Ink,
+    svg::{self, Paint, SvgBackend},
+};
 
 const RADIUS: f64 = 1_000.0;
 /// Angle at which a gauge begins and ends, in degrees from the top.
 const GAUGE_END: f64 = 110.0;
-const GAUGE_SIZE: (u32, u32) = (2_000, 1_345);
-const DONUT_SIZE: (u32, u32) = (2_000, 2_000);
+/// Width and height of a gauge, in units of its drawing.
+pub const GAUGE_SIZE: (u32, u32) = (2_000, 1_345);
+/// Width and height of a donut, in units of its drawing.
+pub const DONUT_SIZE: (u32, u32) = (2_000, 2_000);
 
 /// Part of a gauge's scale that has a meaning.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,35 +30,78 @@ pub struct Zone {
 /// An arc filled up to `fraction` (0 to 1), with the zones of its scale as a thin arc around it.
 #[must_use]
 pub fn gauge(fraction: f64, ink: Ink, zones: &[Zone]) -> String {
-    let angle = |fraction: f64| (fraction.clamp(0.0, 1.0) * 2.0 - 1.0) * GAUGE_END;
     svg::document("gauge-arc", GAUGE_SIZE, true, |out| {
-        svg::group(out, "gauge-track", GAUGE_SIZE, |area| ring(area, (0.70, 0.90), (-GAUGE_END, GAUGE_END), Ink::Grid));
-        svg::group(out, "gauge-zones", GAUGE_SIZE, |area| {
-            zones.iter().try_for_each(|zone| ring(area, (0.935, 0.975), (angle(zone.from), angle(zone.to)), zone.ink))
-        });
-        svg::group(out, "gauge-value", GAUGE_SIZE, |area| ring(area, (0.70, 0.90), (-GAUGE_END, angle(fraction)), ink));
+        svg::group(out, "gauge-track", GAUGE_SIZE, track);
+        svg::group(out, "gauge-zones", GAUGE_SIZE, |area| draw_zones(area, zones));
+        svg::group(out, "gauge-value", GAUGE_SIZE, |area| draw_value(area, fraction, ink));
     })
+}
+
+/// A gauge by itself, at the origin, [`GAUGE_SIZE`] large.
+#[must_use]
+pub fn gauge_drawing(fraction: f64, ink: Ink, zones: &[Zone], paint: Paint<'_>) -> String {
+    let mut out = String::with_capacity(4_096);
+    svg::painted(&mut out, "stroke=\"none\"", GAUGE_SIZE, paint, |area| {
+        track(area)?;
+        draw_zones(area, zones)?;
+        draw_value(area, fraction, ink)
+    });
+    out
+}
+
+fn angle(fraction: f64) -> f64 {
+    (fraction.clamp(0.0, 1.0) * 2.0 - 1.0) * GAUGE_END
+}
+
+fn track(area: &DrawingArea<SvgBackend<'_>, Shift>) -> Option<()> {
+    ring(area, (0.70, 0.90), (-GAUGE_END, GAUGE_END), Ink::Grid)
+}
+
+fn draw_zones<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, zones: &[Zone]) -> Option<()> {
+    zones.iter().try_for_each(|zone| ring(area, (0.935, 0.975), (angle(zone.from), angle(zone.to)), zone.ink))
+}
+
+fn draw_value<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, fraction: f64, ink: Ink) -> Option<()> {
+    ring(area, (0.70, 0.90), (-GAUGE_END, angle(fraction)), ink)
 }
 
 /// A ring divided by the values' shares, clockwise from the top. What is not above zero has no share.
 #[must_use]
 pub fn donut(shares: &[(f64, Ink)]) -> String {
-    let share = |value: f64| if value.is_finite() && value > 0.0 { value } else { 0.0 };
-    let total: f64 = shares.iter().map(|(value, _)| share(*value)).sum();
+    let class = if total(shares) > 0.0 { "donut-shares" } else { "donut-empty" };
     svg::document("donut", DONUT_SIZE, true, |out| {
-        if total <= 0.0 {
-            svg::group(out, "donut-empty", DONUT_SIZE, |area| ring(area, (0.64, 0.97), (0.0, 360.0), Ink::Grid));
-            return;
-        }
-        svg::group(out, "donut-shares", DONUT_SIZE, |area| {
-            let mut from = 0.0;
-            shares.iter().filter(|(value, _)| share(*value) > 0.0).try_for_each(|(value, ink)| {
-                let to = from + share(*value) / total * 360.0;
-                let part = (from, to);
-                from = to;
-                ring(area, (0.64, 0.97), part, *ink)
-            })
-        });
+        svg::group(out, class, DONUT_SIZE, |area| draw_shares(area, shares));
+    })
+}
+
+/// A donut by itself, at the origin, [`DONUT_SIZE`] large. Shares are set apart by lines of the colour `between`.
+#[must_use]
+pub fn donut_drawing(shares: &[(f64, Ink)], between: &str, paint: Paint<'_>) -> String {
+    let mut out = String::with_capacity(4_096);
+    let lines = format!("stroke=\"{between}\" stroke-width=\"16\"");
+    svg::painted(&mut out, &lines, DONUT_SIZE, paint, |area| draw_shares(area, shares));
+    out
+}
+
+fn share(value: f64) -> f64 {
+    if value.is_finite() && value > 0.0 { value } else { 0.0 }
+}
+
+fn total(shares: &[(f64, Ink)]) -> f64 {
+    shares.iter().map(|(value, _)| share(*value)).sum()
+}
+
+fn draw_shares<DB: DrawingBackend>(area: &DrawingArea<DB, Shift>, shares: &[(f64, Ink)]) -> Option<()> {
+    let total = total(shares);
+    if total <= 0.0 {
+        return ring(area, (0.64, 0.97), (0.0, 360.0), Ink::Grid);
+    }
+    let mut from = 0.0;
+    shares.iter().filter(|(value, _)| share(*value) > 0.0).try_for_each(|(value, ink)| {
+        let to = from + share(*value) / total * 360.0;
+        let part = (from, to);
+        from = to;
+        ring(area, (0.64, 0.97), part, *ink)
     })
 }
 

@@ -13,10 +13,20 @@ use crate::palette::Ink;
 
 type Outcome = Result<(), DrawingErrorKind<Infallible>>;
 
+/// How the colour of an element is said.
+#[derive(Clone, Copy)]
+pub enum Paint<'a> {
+    /// By a class, for a page that has the style sheet.
+    Classes,
+    /// By its name, for a picture that stands alone.
+    Colors(&'a dyn Fn(Ink) -> &'static str),
+}
+
 /// Appends elements to a string. Neighbours that look alike become one element.
 pub struct SvgBackend<'a> {
     out: &'a mut String,
     size: (u32, u32),
+    paint: Paint<'a>,
     look: Option<Look>,
     /// Where the pen is after the path written so far.
     pen: BackendCoord,
@@ -32,8 +42,8 @@ struct Look {
 
 impl<'a> SvgBackend<'a> {
     /// A backend whose x coordinates run from 0 to `size.0` and y from 0 to `size.1`, both included.
-    pub fn new(out: &'a mut String, size: (u32, u32)) -> Self {
-        SvgBackend { out, size: (size.0 + 1, size.1 + 1), look: None, pen: (0, 0) }
+    pub fn new(out: &'a mut String, size: (u32, u32), paint: Paint<'a>) -> Self {
+        SvgBackend { out, size: (size.0 + 1, size.1 + 1), paint, look: None, pen: (0, 0) }
     }
 
     fn begin(&mut self, color: BackendColor, filled: bool) {
@@ -42,8 +52,14 @@ impl<'a> SvgBackend<'a> {
             return;
         }
         self.finish();
-        let kind = if filled { "fill " } else { "" };
-        let _ = write!(self.out, "<path class=\"{kind}{}\"", look.ink.class());
+        let _ = match self.paint {
+            Paint::Classes => {
+                let kind = if filled { "fill " } else { "" };
+                write!(self.out, "<path class=\"{kind}{}\"", look.ink.class())
+            }
+            Paint::Colors(color) if filled => write!(self.out, "<path fill=\"{}\"", color(look.ink)),
+            Paint::Colors(color) => write!(self.out, "<path fill=\"none\" stroke=\"{}\"", color(look.ink)),
+        };
         if look.alpha < 1.0 {
             let _ = write!(self.out, " opacity=\"{}\"", (look.alpha * 100.0).round() / 100.0);
         }
@@ -155,14 +171,48 @@ pub(crate) fn group(
     size: (u32, u32),
     draw: impl FnOnce(&DrawingArea<SvgBackend<'_>, Shift>) -> Option<()>,
 ) {
-    let _ = write!(out, "<g class=\"{class}\">");
+    painted(out, &format!("class=\"{class}\""), size, Paint::Classes, draw);
+}
+
+/// Writes one group as [`group`] does, with any attributes and paint.
+pub(crate) fn painted(
+    out: &mut String,
+    attributes: &str,
+    size: (u32, u32),
+    paint: Paint<'_>,
+    draw: impl FnOnce(&DrawingArea<SvgBackend<'_>, Shift>) -> Option<()>,
+) {
+    let start = out.len();
+    let _ = write!(out, "<g {attributes}>");
     let before = out.len();
-    let _ = draw(&SvgBackend::new(out, size).into_drawing_area());
+    let _ = draw(&SvgBackend::new(out, size, paint).into_drawing_area());
     if out.len() == before {
-        out.truncate(before - class.len() - "<g class=\"\">".len());
+        out.truncate(start);
     } else {
         out.push_str("</g>");
     }
+}
+
+/// Units of a fine drawing that make up one of the picture's: coordinates are whole numbers.
+const FINENESS: f32 = 10.0;
+
+/// A length of the picture in units of a fine drawing.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped to far beyond any picture
+pub(crate) fn fine(length: f32) -> u32 {
+    (length * FINENESS).round().clamp(1.0, 1e6) as u32
+}
+
+/// The group around a fine drawing, whose lines are one unit of the picture wide unless they say otherwise.
+pub(crate) fn finely(body: impl FnOnce(&mut String)) -> String {
+    let mut out = String::with_capacity(4_096);
+    let _ = write!(
+        out,
+        "<g transform=\"scale({})\" stroke-width=\"{FINENESS}\" stroke-linecap=\"round\" stroke-linejoin=\"round\">",
+        FINENESS.recip()
+    );
+    body(&mut out);
+    out.push_str("</g>");
+    out
 }
 
 /// The element around a drawing of `size`. Stretched to its box unless it `keeps_shape`.
@@ -197,6 +247,21 @@ mod tests {
             out,
             "<g class=\"grid\"><path class=\"ink-grid\" d=\"M0 10h100M0 20h80l10-5l10 3\"/>\
              <path class=\"fill ink-red\" opacity=\"0.1\" d=\"M0 0h10v5h-10z\"/></g>"
+        );
+    }
+
+    #[test]
+    fn a_picture_that_stands_alone_names_its_colours() {
+        let mut out = String::new();
+        let color = |ink: Ink| if ink == Ink::Grid { "#ddd" } else { "#c00" };
+        painted(&mut out, "stroke-width=\"10\"", (100, 50), Paint::Colors(&color), |area| {
+            area.draw(&PathElement::new([(0, 10), (100, 10)], Ink::Grid.packed())).ok()?;
+            area.draw(&Rectangle::new([(0, 0), (10, 5)], Ink::Series(0).packed().filled())).ok()
+        });
+        assert_eq!(
+            out,
+            "<g stroke-width=\"10\"><path fill=\"none\" stroke=\"#ddd\" d=\"M0 10h100\"/>\
+             <path fill=\"#c00\" d=\"M0 0h10v5h-10z\"/></g>"
         );
     }
 

@@ -163,6 +163,12 @@ pub struct NotifyConfig {
     pub concurrency: usize,
     /// Deliveries a minute to one receiver.
     pub rate: u32,
+    /// Whether a picture goes with messages to Discord and by mail.
+    pub pictures: bool,
+    /// How long a message waits for its picture.
+    pub picture_time: Duration,
+    /// How long links to pictures hold, if messages to Slack have such.
+    pub picture_links: Option<Duration>,
 }
 
 /// Files of HTTPS.
@@ -214,6 +220,10 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Longest time until a request's head is there or a socket is upgraded.
     pub upgrade_time: Duration,
+    /// Most pictures that are drawn at a time.
+    pub pictures: usize,
+    /// Most pixels of one picture.
+    pub picture_pixels: usize,
 }
 
 impl Default for Limits {
@@ -233,6 +243,8 @@ impl Default for Limits {
             wrong_logins: 10,
             header_bytes: 8 << 10,
             upgrade_time: Duration::from_secs(10),
+            pictures: 2,
+            picture_pixels: 16_000_000,
         }
     }
 }

@@ -212,6 +212,16 @@ options! {
         /// Deliveries a minute to one receiver, of which a quarter may come at once [default: 240]
         #[arg(long = "notify-rate", env = "HYPERSCOPE_NOTIFY_RATE", value_name = "N")]
         pub rate: Option<u32>,
+        /// Send a picture of the panel behind an alert along, by mail and to Discord [default: true]
+        #[arg(long = "notify-pictures", env = "HYPERSCOPE_NOTIFY_PICTURES", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+        pub pictures: Option<bool>,
+        /// How long a message waits for its picture before it goes without [default: 3s]
+        #[arg(long = "notify-picture-time", env = "HYPERSCOPE_NOTIFY_PICTURE_TIME", value_name = "DURATION")]
+        pub picture_time: Option<Period>,
+        /// Show the picture in messages to Slack by a signed link under --public-url, which needs no login and holds for so long;
+        /// without it there are no such links
+        #[arg(long = "notify-picture-links", env = "HYPERSCOPE_NOTIFY_PICTURE_LINKS", value_name = "DURATION")]
+        pub picture_links: Option<Period>,
     }
 }
 
@@ -354,6 +364,12 @@ options! {
         /// Longest time until a request's head is there or a socket is upgraded [default: 10s]
         #[arg(long = "limit-upgrade-time", env = "HYPERSCOPE_LIMIT_UPGRADE_TIME", value_name = "DURATION")]
         pub upgrade_time: Option<Period>,
+        /// Most pictures that are drawn at a time [default: 2]
+        #[arg(id = "limit_pictures", long = "limit-pictures", env = "HYPERSCOPE_LIMIT_PICTURES", value_name = "N")]
+        pub pictures: Option<usize>,
+        /// Most pixels of one picture, width times height [default: 16000000]
+        #[arg(id = "limit_picture_pixels", long = "limit-picture-pixels", env = "HYPERSCOPE_LIMIT_PICTURE_PIXELS", value_name = "N")]
+        pub picture_pixels: Option<usize>,
     }
 }
 

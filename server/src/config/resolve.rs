@@ -31,6 +31,7 @@ const DEFAULT_NOTIFY_TIMEOUT: Duration = Duration::from_secs(10);
 const DEFAULT_NOTIFY_GIVE_UP: Duration = Duration::from_secs(6 * 3_600);
 const DEFAULT_NOTIFY_CONCURRENCY: usize = 4;
 const DEFAULT_NOTIFY_RATE: u32 = 240;
+const DEFAULT_NOTIFY_PICTURE_TIME: Duration = Duration::from_secs(3);
 
 /// Lengths that a chosen first token may have, in characters.
 const ADMIN_TOKEN_LENGTHS: std::ops::RangeInclusive<usize> = 32..=128;
@@ -179,7 +180,7 @@ impl Config {
             engines: engines::engines(given.prometheus_url, given.engines, &given.engine)?,
             engine: engine(&given.engine)?,
             alertmanagers,
-            notify: notify(&given.notify, given.webhooks)?,
+            notify: notify(&given.notify, given.webhooks, given.public_url.is_some())?,
             rules: given.rules.unwrap_or_default(),
             rules_builtin: given.rules_builtin,
             rules_off: given.rules_off.unwrap_or_default(),
@@ -354,7 +355,14 @@ fn alertmanagers(
     file.unwrap_or_default().into_iter().map(entry).collect()
 }
 
-fn notify(given: &options::Notify, hooks: Option<Vec<notify::hook::HookFile>>) -> Result<NotifyConfig, ConfigError> {
+fn notify(
+    given: &options::Notify,
+    hooks: Option<Vec<notify::hook::HookFile>>,
+    has_public_url: bool,
+) -> Result<NotifyConfig, ConfigError> {
+    if given.picture_links.is_some() && !has_public_url {
+        return Err(wrong("notify.picture_links", "links need an address that others reach: set public_url as well"));
+    }
     if given.concurrency == Some(0) {
         return Err(wrong("notify.concurrency", "0 would deliver nothing: use at least 1"));
     }
@@ -369,6 +377,9 @@ fn notify(given: &options::Notify, hooks: Option<Vec<notify::hook::HookFile>>) -
         give_up: positive("notify.give_up", given.give_up, DEFAULT_NOTIFY_GIVE_UP)?,
         concurrency: given.concurrency.unwrap_or(DEFAULT_NOTIFY_CONCURRENCY),
         rate: given.rate.unwrap_or(DEFAULT_NOTIFY_RATE),
+        pictures: given.pictures.unwrap_or(true),
+        picture_time: positive("notify.picture_time", given.picture_time, DEFAULT_NOTIFY_PICTURE_TIME)?,
+        picture_links: given.picture_links.map(|life| life.0).filter(|life| !life.is_zero()),
     })
 }
 
@@ -413,6 +424,9 @@ fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {
     if given.wrong_logins == Some(0) {
         return Err(wrong("limits.wrong_logins", "0 would let nobody log in: use at least 1"));
     }
+    if given.pictures == Some(0) {
+        return Err(wrong("limits.pictures", "0 would draw none: use at least 1"));
+    }
     if given.header.is_some_and(|header| header.0 < default.header_bytes) {
         return Err(wrong("limits.header", "a browser's own headers need 8KiB: use at least that"));
     }
@@ -431,6 +445,8 @@ fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {
         wrong_logins: given.wrong_logins.unwrap_or(default.wrong_logins),
         header_bytes: given.header.map_or(default.header_bytes, |size| size.0),
         upgrade_time: positive("limits.upgrade_time", given.upgrade_time, default.upgrade_time)?,
+        pictures: given.pictures.unwrap_or(default.pictures),
+        picture_pixels: given.picture_pixels.unwrap_or(default.picture_pixels),
     })
 }
 

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use notify::{
     alert::{Alert, Posted},
+    config::Kind,
     dispatch::{Notification, Tick},
 };
 use tokio::sync::mpsc;
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Shared, hooks,
     outbox::{Entry, NewDelivery},
+    pictured::{self, Packed},
 };
 use crate::clock::now_ms;
 
@@ -94,7 +96,9 @@ impl Shared {
             for problem in &rendered.problems {
                 tracing::warn!(receiver = notification.receiver, problem, "a template could not be filled in");
             }
-            let (Some(id), Ok(body)) = (super::new_id(), serde_json::to_string(&rendered.outgoing)) else { continue };
+            let of = if takes_picture(notification.kind) { pictured::subject(notification, now_ms) } else { None };
+            let packed = Packed { outgoing: rendered.outgoing, of };
+            let (Some(id), Ok(body)) = (super::new_id(), serde_json::to_string(&packed)) else { continue };
             entry.deliveries.push(delivery(notification, id, body));
         }
         let mut told = self.told();
@@ -127,6 +131,11 @@ impl Shared {
         }
         true
     }
+}
+
+/// Whether receivers of a kind can show a picture.
+fn takes_picture(kind: Kind) -> bool {
+    matches!(kind, Kind::Email | Kind::Discord | Kind::Slack)
 }
 
 fn delivery(notification: &Notification, id: String, body: String) -> NewDelivery {

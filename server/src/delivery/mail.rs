@@ -5,8 +5,8 @@ use std::{net::IpAddr, time::Duration};
 use lettre::{
     AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{
-        Mailboxes, MultiPart, SinglePart,
-        header::{HeaderName, HeaderValue},
+        Attachment, Mailboxes, MultiPart, SinglePart,
+        header::{ContentType, HeaderName, HeaderValue},
     },
     transport::smtp::{
         authentication::{Credentials, Mechanism},
@@ -18,6 +18,7 @@ use notify::{config::Email, message::Mail};
 
 use super::{
     guard::Guard,
+    pictured::FILE_NAME,
     send::{Outcome, read_secret},
 };
 
@@ -25,8 +26,15 @@ use super::{
 const IMPLICIT_TLS: u16 = 465;
 
 /// Sends a mail.
-pub(super) async fn send(email: &Email, mail: &Mail, id: &str, guard: Guard, timeout: Duration) -> Outcome {
-    let message = match message(mail, id) {
+pub(super) async fn send(
+    email: &Email,
+    mail: &Mail,
+    id: &str,
+    picture: Option<&[u8]>,
+    guard: Guard,
+    timeout: Duration,
+) -> Outcome {
+    let message = match message(mail, id, picture) {
         Ok(message) => message,
         Err(reason) => return Outcome::refused(reason),
     };
@@ -107,7 +115,7 @@ fn hello(name: &str) -> ClientId {
 }
 
 /// The mail as it goes over the wire.
-fn message(mail: &Mail, id: &str) -> Result<Message, String> {
+fn message(mail: &Mail, id: &str, picture: Option<&[u8]>) -> Result<Message, String> {
     let addresses = |text: &str| {
         text.parse::<Mailboxes>().map_err(|_| format!("{text:?} is no list of addresses: write name@example.org, …"))
     };
@@ -128,12 +136,38 @@ fn message(mail: &Mail, id: &str) -> Result<Message, String> {
             HeaderName::new_from_ascii(name.clone()).map_err(|_| format!("{name:?} is not a name of a header"))?;
         builder = builder.raw_header(HeaderValue::new(name, value.clone()));
     }
-    let made = match (mail.html.is_empty(), mail.text.is_empty()) {
-        (false, false) => builder.multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone())),
-        (false, true) => builder.singlepart(SinglePart::html(mail.html.clone())),
-        (true, _) => builder.singlepart(SinglePart::plain(mail.text.clone())),
+    let text = || SinglePart::plain(mail.text.clone());
+    let made = match (mail.html.is_empty(), mail.text.is_empty(), picture) {
+        (false, false, None) => {
+            builder.multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
+        }
+        (false, true, None) => builder.singlepart(SinglePart::html(mail.html.clone())),
+        (true, _, None) => builder.singlepart(text()),
+        (false, false, Some(picture)) => builder
+            .multipart(MultiPart::alternative().singlepart(text()).multipart(illustrated(&mail.html, id, picture)?)),
+        (false, true, Some(picture)) => builder.multipart(illustrated(&mail.html, id, picture)?),
+        (true, _, Some(picture)) => builder.multipart(
+            MultiPart::mixed()
+                .singlepart(text())
+                .singlepart(Attachment::new(FILE_NAME.to_owned()).body(picture.to_vec(), png()?)),
+        ),
     };
     made.map_err(|error| error.to_string())
+}
+
+fn png() -> Result<ContentType, String> {
+    ContentType::parse("image/png").map_err(|error| error.to_string())
+}
+
+/// HTML that shows a picture at its end, and the picture.
+fn illustrated(html: &str, id: &str, picture: &[u8]) -> Result<MultiPart, String> {
+    let content_id = format!("picture.{id}");
+    let image = format!(
+        "<p><img src=\"cid:{content_id}\" alt=\"Chart of the alert\" width=\"720\" style=\"max-width:100%;height:auto\"></p>"
+    );
+    let (before, after) = html.rfind("</body>").map_or((html, ""), |end| html.split_at(end));
+    let inline = Attachment::new_inline(content_id).body(picture.to_vec(), png()?);
+    Ok(MultiPart::related().singlepart(SinglePart::html(format!("{before}{image}{after}"))).singlepart(inline))
 }
 
 /// An error with its causes.

@@ -12,6 +12,7 @@ mod hooks;
 pub mod load;
 mod mail;
 mod outbox;
+mod pictured;
 mod send;
 mod showcase;
 pub mod silences;
@@ -19,7 +20,7 @@ pub mod silences;
 use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::Ordering},
 };
 
 use model::live::Event;
@@ -47,6 +48,7 @@ use self::{
 };
 pub use self::{
     outbox::{DeliveryFilter, DeliveryInfo},
+    pictured::Drawing,
     showcase::ShownMessage,
 };
 use crate::{
@@ -82,6 +84,8 @@ struct Shared {
     telemetry: Telemetry,
     /// Keeps messages instead of sending them.
     showcase: Option<Showcase>,
+    /// Draws the pictures that go with messages.
+    drawing: OnceLock<Drawing>,
 }
 
 /// What the tasks of a notifier need beside it.
@@ -179,11 +183,18 @@ impl Notifier {
             started_ms: now_ms,
             telemetry,
             showcase: is_showcase.then(Showcase::default),
+            drawing: OnceLock::new(),
         }));
         if is_showcase {
             notifier.begin_demo_silence().await;
         }
         Ok((notifier, Inbox { posts: received }))
+    }
+
+    /// Sends pictures along from now on.
+    pub fn attach(&self, drawing: Drawing) {
+        // Called once, at the start; a second one would change nothing.
+        let _ = self.0.drawing.set(drawing);
     }
 
     /// Works until `stop` is cancelled: takes alerts in, delivers, and follows the jobs of `events`.

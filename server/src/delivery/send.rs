@@ -19,7 +19,12 @@ use reqwest::{
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
 };
 
-use super::{Shared, guard::Guard, outbox::Ticket};
+use super::{
+    Shared,
+    guard::Guard,
+    outbox::Ticket,
+    pictured::{self, Packed},
+};
 use crate::clock::now_ms;
 
 /// How much of an answer is read.
@@ -122,7 +127,7 @@ impl Sender {
     }
 
     /// Posts a body.
-    async fn post(&self, url: &str, http: &Http, headers: HeaderMap, body: String, timeout: Duration) -> Outcome {
+    async fn post(&self, url: &str, http: &Http, headers: HeaderMap, body: Vec<u8>, timeout: Duration) -> Outcome {
         // The URL may hold a secret: no error repeats it.
         let Ok(url) = Url::parse(url) else { return Outcome::refused("the receiver's URL cannot be read") };
         if let Err(reason) = self.guard.check(&url) {
@@ -255,7 +260,7 @@ impl Shared {
             Ok(None) => return (policy, Outcome::refused("the message is not there any more")),
             Err(error) => return (policy, Outcome::failed(error.to_string())),
         };
-        let Ok(outgoing) = serde_json::from_str::<Outgoing>(&body) else {
+        let Ok(Packed { outgoing, of }) = serde_json::from_str::<Packed>(&body) else {
             return (policy, Outcome::refused("the message cannot be read"));
         };
         if let Some(showcase) = &self.showcase {
@@ -276,15 +281,47 @@ impl Shared {
             .get(&ticket.receiver)
             .and_then(|receiver| receiver.integrations.get(ticket.place))
             .filter(|integration| integration.kind().name() == ticket.kind);
-        let outcome = match (integration, outgoing) {
-            (None, _) => Outcome::refused("there is no such receiver in the configuration any more"),
-            (Some(Integration::Email(email)), Outgoing::Mail(mail)) => {
-                super::mail::send(email, &mail, &ticket.id, self.sender.guard(), self.options.timeout).await
-            }
-            (Some(integration), Outgoing::Json(body)) => self.post_integration(integration, ticket, body).await,
-            (Some(_), Outgoing::Mail(_)) => Outcome::refused("the receiver is of another kind now"),
+        let picture = match integration {
+            Some(Integration::Email(_) | Integration::Discord(_)) => self.picture(of.as_ref()).await,
+            _ => None,
         };
+        let Some(integration) = integration else {
+            return (policy, Outcome::refused("there is no such receiver in the configuration any more"));
+        };
+        let outgoing = match (integration, outgoing) {
+            (Integration::Slack(_), Outgoing::Json(mut body)) => {
+                if let Some(address) = self.picture_link(of.as_ref()) {
+                    pictured::link_from_slack(&mut body, address);
+                }
+                Outgoing::Json(body)
+            }
+            (_, outgoing) => outgoing,
+        };
+        let mut outcome = self.send(integration, ticket, &outgoing, picture.as_deref()).await;
+        // It may be too large for the receiver, or of no use to it: the message is what counts.
+        if picture.is_some() && matches!(outcome, Outcome::Refused { .. }) {
+            outcome = self.send(integration, ticket, &outgoing, None).await;
+        }
         (policy, outcome)
+    }
+
+    async fn send(
+        &self,
+        integration: &Integration,
+        ticket: &Ticket,
+        outgoing: &Outgoing,
+        picture: Option<&[u8]>,
+    ) -> Outcome {
+        match (integration, outgoing) {
+            (Integration::Email(email), Outgoing::Mail(mail)) => {
+                let (guard, timeout) = (self.sender.guard(), self.options.timeout);
+                super::mail::send(email, mail, &ticket.id, picture, guard, timeout).await
+            }
+            (integration, Outgoing::Json(body)) => {
+                self.post_integration(integration, ticket, body.clone(), picture).await
+            }
+            (_, Outgoing::Mail(_)) => Outcome::refused("the receiver is of another kind now"),
+        }
     }
 
     async fn post_integration(
@@ -292,6 +329,7 @@ impl Shared {
         integration: &Integration,
         ticket: &Ticket,
         mut body: serde_json::Value,
+        picture: Option<&[u8]>,
     ) -> Outcome {
         let plain = Http::default();
         let (url, http) = match integration {
@@ -323,7 +361,13 @@ impl Shared {
             None => return Outcome::refused("the receiver has no URL"),
         };
         let http = http.as_ref().unwrap_or(&plain);
-        self.sender.post(&url, http, headers(&ticket.id), body.to_string(), self.options.timeout).await
+        let mut headers = headers(&ticket.id);
+        let body = match picture {
+            // The id is random: no picture and no message holds it.
+            Some(picture) => pictured::form_for_discord(body, picture, &mut headers, &ticket.id),
+            None => body.to_string().into_bytes(),
+        };
+        self.sender.post(&url, http, headers, body, self.options.timeout).await
     }
 
     async fn post_hook(&self, hook: &Hook, ticket: &Ticket, outgoing: Outgoing) -> Outcome {
@@ -368,7 +412,7 @@ impl Shared {
             }
         }
         let timeout = Duration::from_millis(u64::try_from(hook.timeout_ms).unwrap_or(0));
-        self.sender.post(&url, &Http::default(), headers, body, timeout).await
+        self.sender.post(&url, &Http::default(), headers, body.into_bytes(), timeout).await
     }
 }
 

@@ -8,9 +8,8 @@ use app::alerts::{
 };
 use model::{
     dashboard::Query,
-    frame::Series,
     live::{Alert, AlertState},
-    panel::{PanelData, QueryState},
+    panel::PanelData,
     range::{Instant, TimeRange},
 };
 use notify::{alert::Fingerprint, matcher::Matchers};
@@ -21,6 +20,7 @@ use crate::{
     api::silences,
     auth::Principal,
     delivery::{DeliveryFilter, DeliveryInfo},
+    pictures::narrowed,
     query::params::Params,
     state::AppState,
     visible,
@@ -169,26 +169,13 @@ async fn detail(
         let data = super::query_state(state, principal.scope(), &query, range, now_ms);
         let data = tokio::time::timeout(super::PATIENCE, data).await.ok();
         data.map(|data| Chart {
-            data: PanelData::Queries(vec![of_alert(data, alert)]),
+            data: PanelData::Queries(vec![narrowed(data, &alert.labels)]),
             start_ms,
             end_ms: now_ms,
             step_ms,
         })
     };
     Detail { chart, told: told.into_iter().map(delivery).collect() }
-}
-
-/// The series of an expression that `alert` is about, among those of its like.
-fn of_alert(data: QueryState, alert: &Alert) -> QueryState {
-    let QueryState::Ready { mut frame, stale } = data else { return data };
-    let is_its = |series: &Series| {
-        series.labels.iter().all(|(name, value)| name == "__name__" || alert.labels.get(name) == Some(value))
-    };
-    // An expression whose labels the rule replaced shows all its series.
-    if frame.series.iter().any(is_its) {
-        frame.series.retain(is_its);
-    }
-    QueryState::Ready { frame, stale }
 }
 
 fn delivery(info: DeliveryInfo) -> ShownDelivery {

@@ -29,7 +29,7 @@ use tower_http::{
 use crate::{
     alerting, api, auth,
     ingest::{Ingest, IngestLimits},
-    pages, query,
+    pages, pictures, query,
     security::secure_headers,
     state::AppState,
 };
@@ -56,7 +56,11 @@ pub fn router(state: &AppState) -> Router {
         .route("/demo/receivers", get(api::showcase::page))
         .route("/fragments/alerts", get(pages::alert_fragment))
         .layer(middleware::from_fn(v1::whole_readers_only));
-    let readers = auth::require(readers.merge(pages).nest("/api", api::dashboard_routes()), auth, Role::reads);
+    let readers = auth::require(
+        readers.merge(pages).merge(pictures::routes::routes()).nest("/api", api::dashboard_routes()),
+        auth,
+        Role::reads,
+    );
     let operators = Router::new().nest("/api", api::operator_routes()).route("/alerts/do", post(api::alert_forms::act));
     let operators = auth::require(operators, auth, Role::operates);
     let alerts = Router::new().nest("/api", api::alert_routes());
@@ -92,6 +96,7 @@ pub fn router(state: &AppState) -> Router {
         .merge(admin)
         .merge(metrics)
         .merge(auth::routes(auth))
+        .merge(pictures::routes::open_routes())
         .route("/health", get(health::health))
         .route("/ready", get(health::ready))
         .route("/-/healthy", get(health::prometheus_healthy))

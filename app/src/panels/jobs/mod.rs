@@ -1,7 +1,7 @@
 //! The live jobs: sorted, filtered, searched, and only as many rows in the page as one sees.
 
-pub(in crate::panels) mod order;
-mod row;
+pub(crate) mod order;
+pub(crate) mod row;
 
 use crate::view::view;
 use leptos::{

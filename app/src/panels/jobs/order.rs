@@ -9,7 +9,7 @@ use model::{
 
 /// A column to sort by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Column {
+pub(crate) enum Column {
     Status,
     Name,
     Vm,
@@ -21,7 +21,7 @@ pub(super) enum Column {
 }
 
 impl Column {
-    pub(super) const ALL: [Column; 8] = [
+    pub(crate) const ALL: [Column; 8] = [
         Column::Status,
         Column::Name,
         Column::Vm,
@@ -32,7 +32,7 @@ impl Column {
         Column::Elapsed,
     ];
 
-    pub(super) fn heading(self) -> &'static str {
+    pub(crate) fn heading(self) -> &'static str {
         match self {
             Column::Status => "Status",
             Column::Name => "Job",
@@ -46,7 +46,7 @@ impl Column {
     }
 
     /// Class of its cells, by which narrow screens leave it out.
-    pub(super) fn class(self) -> &'static str {
+    pub(crate) fn class(self) -> &'static str {
         match self {
             Column::Status => "job-status",
             Column::Name => "job-name",
@@ -62,18 +62,18 @@ impl Column {
 
 /// What a viewer asked to see.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Choice {
-    pub(super) status: Option<JobStatus>,
-    pub(super) provider: Option<String>,
+pub(crate) struct Choice {
+    pub(crate) status: Option<JobStatus>,
+    pub(crate) provider: Option<String>,
     /// Part of a name, VM, id, daemon or error, in any case.
-    pub(super) text: String,
+    pub(crate) text: String,
     /// Column and whether it falls; without one, what is under way comes first.
-    pub(super) order: Option<(Column, bool)>,
+    pub(crate) order: Option<(Column, bool)>,
 }
 
 impl Choice {
     /// Indices of the jobs to show, in order.
-    pub(super) fn select(&self, jobs: &[Job], now_ms: i64) -> Vec<usize> {
+    pub(crate) fn select(&self, jobs: &[Job], now_ms: i64) -> Vec<usize> {
         let mut chosen: Vec<(usize, &Job)> = jobs.iter().enumerate().filter(|(_, job)| self.admits(job)).collect();
         sort_by(&mut chosen, |(_, one), (_, other)| match self.order {
             None => rank(one.status).cmp(&rank(other.status)),
@@ -95,7 +95,7 @@ impl Choice {
 }
 
 /// Providers of the jobs, each once.
-pub(super) fn providers(jobs: &[Job]) -> Vec<String> {
+pub(crate) fn providers(jobs: &[Job]) -> Vec<String> {
     let mut providers: Vec<&String> = jobs.iter().map(|job| &job.provider).filter(|name| !name.is_empty()).collect();
     sort_by(&mut providers, Ord::cmp);
     providers.dedup();
@@ -103,7 +103,7 @@ pub(super) fn providers(jobs: &[Job]) -> Vec<String> {
 }
 
 /// Milliseconds from a job's start to its end, or to now.
-pub(super) fn elapsed_ms(job: &Job, now_ms: i64) -> Option<i64> {
+pub(crate) fn elapsed_ms(job: &Job, now_ms: i64) -> Option<i64> {
     let end_ms = job.completed_at.unwrap_or(now_ms);
     Some(end_ms.saturating_sub(job.started_at?).max(0))
 }
@@ -147,10 +147,10 @@ fn contains(text: &str, part: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(in crate::panels) mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(in crate::panels) fn job(id: &str, status: JobStatus, provider: &str) -> Job {
+    pub(crate) fn job(id: &str, status: JobStatus, provider: &str) -> Job {
         let json = format!(
             r#"{{"id":"{id}","daemon":"d1","name":"export {id}","vm":"/dc/vm/{id}","provider":"{provider}","status":"pending",
             "percent":null,"bytes_transferred":null,"bytes_total":null,"rate_bytes_per_second":null,"eta_seconds":null,

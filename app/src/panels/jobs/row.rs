@@ -51,7 +51,7 @@ pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>) -> AnyView {
 }
 
 /// The word, the shape and the colour of a job's state.
-pub(super) fn state_of(job: &Job) -> (&'static str, &'static str, Color) {
+pub(crate) fn state_of(job: &Job) -> (&'static str, &'static str, Color) {
     match job.status {
         JobStatus::Pending => ("pending", "\u{25cb}", Color::Gray),
         JobStatus::Running if job.cancel_requested => ("cancelling", "\u{25d0}", Color::Yellow),
@@ -83,7 +83,7 @@ fn segment(text: &str) -> String {
     segment
 }
 
-fn note(job: &Job) -> String {
+pub(crate) fn note(job: &Job) -> String {
     match (&job.error, &job.phase) {
         (Some(error), _) if job.status == JobStatus::Failed => error.clone(),
         (_, Some(phase)) if job.status == JobStatus::Running => phase.clone(),
@@ -92,12 +92,12 @@ fn note(job: &Job) -> String {
     }
 }
 
-fn rate(job: &Job) -> String {
+pub(crate) fn rate(job: &Job) -> String {
     let moving = job.rate_bytes_per_second.filter(|_| job.status == JobStatus::Running);
     moving.map_or_else(|| ABSENT.to_owned(), |rate| Unit::from_id("Bps").format(rate, None))
 }
 
-fn bytes(job: &Job) -> String {
+pub(crate) fn bytes(job: &Job) -> String {
     #[allow(clippy::cast_precision_loss)] // written with three digits
     let written = |bytes: u64| Unit::from_id("bytes").format(bytes as f64, None);
     match (job.bytes_transferred, job.bytes_total) {
@@ -108,7 +108,7 @@ fn bytes(job: &Job) -> String {
 }
 
 /// The last part of an inventory path, which is the machine's name.
-fn short_vm(vm: &str) -> &str {
+pub(crate) fn short_vm(vm: &str) -> &str {
     vm.rsplit('/').find(|part| !part.is_empty()).unwrap_or(vm)
 }
 

@@ -64,7 +64,7 @@ fn is_drawn(isolated: &BTreeSet<String>, shown: &Shown<'_>) -> bool {
     if isolated.is_empty() { !shown.query.hidden } else { isolated.contains(&shown.name) }
 }
 
-fn options<'a>(panel: &'a Panel, viewport: &Viewport) -> PlotOptions<'a> {
+pub(crate) fn options<'a>(panel: &'a Panel, viewport: &Viewport) -> PlotOptions<'a> {
     let height = (usize::from(panel.height) * ROW_PX).saturating_sub(FRAME_PX);
     let unit = model::unit::Unit::from_id(&panel.unit);
     PlotOptions {
@@ -111,7 +111,7 @@ fn plot_box(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
 }
 
 /// Numbers beside a chart: the newest value of the queries that ask for it.
-fn beside(panel: &Panel, data: &PanelData) -> Vec<(String, super::traces::Written)> {
+pub(crate) fn beside(panel: &Panel, data: &PanelData) -> Vec<(String, super::traces::Written)> {
     shown(panel, data)
         .into_iter()
         .filter(|shown| shown.query.stat)
@@ -140,6 +140,6 @@ fn beside_view(numbers: &[(String, super::traces::Written)]) -> AnyView {
 }
 
 /// Unit of the values of a chart's axis.
-fn axis_unit(panel: &Panel) -> model::unit::Unit {
+pub(crate) fn axis_unit(panel: &Panel) -> model::unit::Unit {
     panel.queries.first().map_or_else(|| model::unit::Unit::from_id(&panel.unit), |query| unit_of(panel, query))
 }

@@ -1,0 +1,100 @@
+//! A panel: its box, its heading, and its body or why there is none.
+
+use model::{
+    dashboard::{Panel, PanelKind},
+    panel::PanelData,
+    unit,
+};
+use picture::text;
+
+use super::{
+    Setting, alerts,
+    canvas::{Anchor, Area, Canvas, Type, count},
+    chart, numbers, rows, shares,
+};
+use crate::panels::look::{Look, advice, notices, staleness};
+
+/// Height of a panel's heading.
+const HEAD: f32 = 32.0;
+/// Height of a line of a message.
+const LINE: f32 = 17.0;
+
+/// Draws a panel. `time` is said in the heading where there is room: on a panel that stands alone.
+pub(super) fn draw(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, setting: &Setting, time: &str) {
+    let outline = Area { x: area.x + 0.5, y: area.y + 0.5, width: area.width - 1.0, height: area.height - 1.0 };
+    canvas.rect(outline, 6.0, "panel-bg", Some("line"));
+    let head = if area.height < 80.0 { 24.0 } else { HEAD };
+    let stale = staleness(data);
+    heading(canvas, Area { height: head, ..area }, panel, data, setting, time);
+    let body = area.inset(head, 1.0, 1.0, 1.0);
+    let is_small = body.height < 90.0;
+    match Look::of(panel, data) {
+        Look::Data => canvas.within(body, stale.is_some(), |canvas| content(canvas, body, panel, data, setting)),
+        Look::Loading => {
+            message(canvas, body, "muted", "No answer yet", &["The source takes longer than a picture waits."])
+        }
+        Look::Empty(_) if is_small => message(canvas, body, "text", "No data", &["The series is absent."]),
+        Look::Empty(hint) => message(canvas, body, "text", "No data", &["The series is absent.", &hint]),
+        Look::Failed(words) if is_small => message(canvas, body, "red", "Query failed", &[&words]),
+        Look::Failed(words) => message(canvas, body, "red", "Query failed", &[&words, &advice(&words)]),
+    }
+}
+
+fn content(canvas: &mut Canvas, body: Area, panel: &Panel, data: &PanelData, setting: &Setting) {
+    match panel.kind {
+        PanelKind::Stat => numbers::stat(canvas, body, panel, data, setting),
+        PanelKind::Gauge => numbers::gauge(canvas, body, panel, data),
+        PanelKind::Timeseries => chart::timeseries(canvas, body, panel, data, setting),
+        PanelKind::Heatmap => chart::heatmap(canvas, body, panel, data, setting),
+        PanelKind::Pie => shares::pie(canvas, body, panel, data),
+        PanelKind::Bars => shares::bars(canvas, body, panel, data),
+        PanelKind::Table => rows::queries(canvas, body, panel, data),
+        PanelKind::Jobs => rows::jobs(canvas, body, data, setting),
+        PanelKind::Sources => rows::sources(canvas, body, data, setting),
+        PanelKind::Alerts => alerts::list(canvas, body, data, setting),
+    }
+}
+
+/// Title, and at the right what one should know beside it: the time shown, how old the data is, that a query failed.
+fn heading(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, setting: &Setting, time: &str) {
+    let baseline = area.y + area.height / 2.0 + 4.5;
+    let title = Type { size: 13.0, ..Type::bold("text") };
+    let mut right = area.right() - 12.0;
+    let has_data = Look::of(panel, data) == Look::Data;
+    let stale = staleness(data)
+        .map(|stale| format!("stale, {} old", unit::whole_duration(setting.now_ms.saturating_sub(stale.since_ms))));
+    let notice = (has_data && !notices(data).is_empty()).then(|| "incomplete".to_owned());
+    for (words, color) in [(notice, "yellow"), (stale, "orange")] {
+        let Some(words) = words else { continue };
+        let width = Type::small(color).width(&words) + 16.0;
+        canvas.chip((right - width, area.y + area.height / 2.0 - 10.0), &words, color);
+        right -= width + 6.0;
+    }
+    let small = Type { anchor: Anchor::End, ..Type::small("muted") };
+    let time_width = small.width(time);
+    let title_width = title.width(&panel.title);
+    if !time.is_empty() && title_width + time_width + 24.0 <= right - area.x - 12.0 {
+        canvas.text((right, baseline), time, small);
+        right -= time_width + 12.0;
+    }
+    canvas.fitted((area.x + 12.0, baseline), &panel.title, title, right - area.x - 12.0);
+}
+
+/// What is the matter, in the middle: a heading and what explains it.
+pub(super) fn message(canvas: &mut Canvas, area: Area, color: &str, title: &str, texts: &[&str]) {
+    let look = Type { anchor: Anchor::Middle, ..Type::plain("muted") };
+    let room = (area.width - 24.0).clamp(20.0, 560.0);
+    let fitting = ((area.height - 8.0) / LINE).floor().max(1.0);
+    let mut lines: Vec<String> = texts.iter().flat_map(|text| text::lines(text, look.size, room, 3)).collect();
+    while !lines.is_empty() && count(lines.len() + 1) > fitting {
+        lines.pop();
+    }
+    let (middle, center) = area.center();
+    let mut baseline = center - count(lines.len()) * LINE / 2.0 + 4.0;
+    let heading = Type { size: 13.0, anchor: Anchor::Middle, ..Type::bold(color) };
+    canvas.fitted((middle, baseline), title, heading, room);
+    for line in &lines {
+        baseline += LINE;
+        canvas.text((middle, baseline), line, look);
+    }
+}

@@ -1,0 +1,157 @@
+//! Panels and dashboards as SVG documents that stand alone: for files, messages and pages elsewhere.
+//!
+//! What they say comes from the same functions as the panels of a page: names, values, colours, order. What a page leaves to the
+//! browser (fonts, wrapping, the theme's colours) is settled here, because nobody else will. There is no style sheet and no
+//! script in them, so that they look alike wherever they are opened.
+
+mod alerts;
+mod canvas;
+mod chart;
+mod frame;
+mod layout;
+mod numbers;
+mod rows;
+mod shares;
+mod table;
+mod theme;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use model::{
+    civil::Civil,
+    dashboard::{Dashboard, Panel},
+    panel::PanelData,
+    range::TimeRange,
+    unit,
+};
+
+use self::{
+    canvas::{Anchor, Area, Canvas, Type},
+    layout::Place,
+};
+pub use self::{layout::natural_height, theme::Theme};
+use crate::panels::Viewport;
+
+/// Space around and between the panels of a dashboard, as on a page.
+const GAP: f32 = 8.0;
+/// Height of a dashboard's heading.
+const HEAD: f32 = 44.0;
+
+/// What all pictures of one request share.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// What it shows of time.
+    pub viewport: Viewport,
+    /// The time of the picture, for ages: milliseconds since the Unix epoch.
+    pub now_ms: i64,
+    /// Its colours.
+    pub theme: Theme,
+}
+
+impl Setting {
+    /// What charts show of time when it is `now_ms`. A range that is followed live ends with the newest evaluation, as on a page, so that
+    /// charts have no empty edge.
+    #[must_use]
+    pub fn new<'a>(range: TimeRange, now_ms: i64, theme: Theme, data: impl IntoIterator<Item = &'a PanelData>) -> Self {
+        let step_ms = range.step_ms(now_ms);
+        let (start_ms, end_ms) = match range.live_window_ms() {
+            Some(window_ms) => {
+                let evaluated = data.into_iter().filter_map(evaluated_ms).max().unwrap_or(now_ms);
+                let end_ms = evaluated.div_euclid(step_ms).saturating_mul(step_ms);
+                (end_ms.saturating_sub(window_ms), end_ms)
+            }
+            None => range.resolve(now_ms),
+        };
+        Setting { viewport: Viewport { start_ms, end_ms, step_ms, tz_offset_min: 0 }, now_ms, theme }
+    }
+
+    /// The time shown, in words: `Nov 20 14:53 to 15:53 UTC`.
+    fn time(&self) -> String {
+        let zone = self.viewport.tz_offset_min;
+        let (from, to) = (Civil::new(self.viewport.start_ms, zone), Civil::new(self.viewport.end_ms, zone));
+        let same_day = (from.year, from.month, from.day) == (to.year, to.month, to.day);
+        let to_date = if same_day { String::new() } else { format!("{} ", to.short_date()) };
+        format!("{} {} to {to_date}{} UTC", from.short_date(), clock(&from), clock(&to))
+    }
+
+    /// The time of the picture, in words, for what is as it is now.
+    fn moment(&self) -> String {
+        let now = Civil::new(self.now_ms, self.viewport.tz_offset_min);
+        format!("{} {} UTC", now.short_date(), clock(&now))
+    }
+}
+
+fn clock(time: &Civil) -> String {
+    format!("{:02}:{:02}", time.hour, time.minute)
+}
+
+/// When the queries of a panel were evaluated last.
+fn evaluated_ms(data: &PanelData) -> Option<i64> {
+    let PanelData::Queries(states) = data else { return None };
+    let ends = states.iter().filter_map(|state| match state {
+        model::panel::QueryState::Ready { frame, .. } => Some(frame.end_ms),
+        _ => None,
+    });
+    ends.max()
+}
+
+/// A panel of `width` times `height` units.
+#[must_use]
+pub fn panel(panel: &Panel, data: &PanelData, setting: &Setting, (width, height): (f32, f32)) -> String {
+    let mut canvas = Canvas::new(setting.theme);
+    let area = Area { x: 0.0, y: 0.0, width, height };
+    let time = match data {
+        PanelData::Queries(_) => setting.time(),
+        PanelData::Jobs(_) | PanelData::Alerts(_) | PanelData::Sources(..) => setting.moment(),
+    };
+    frame::draw(&mut canvas, area, panel, data, setting, &time);
+    canvas.document(width, height, &panel.title)
+}
+
+/// A whole dashboard of `width` units, as high as [`natural_height`] says or else `height`.
+#[must_use]
+pub fn dashboard(
+    dashboard: &Dashboard,
+    data: &HashMap<String, PanelData>,
+    setting: &Setting,
+    (width, height): (f32, f32),
+) -> String {
+    let mut canvas = Canvas::new(setting.theme);
+    let page = Area { x: 0.0, y: 0.0, width, height };
+    canvas.rect(page, 0.0, "bg", None);
+    heading(&mut canvas, dashboard, data, setting, width);
+    let absent = PanelData::Queries(Vec::new());
+    for Place { panel, area } in layout::places(dashboard, width, height) {
+        let data = data.get(&panel.id).unwrap_or(&absent);
+        frame::draw(&mut canvas, area, panel, data, setting, "");
+    }
+    canvas.document(width, height, &dashboard.title)
+}
+
+/// Title, the time shown, and how old it is.
+fn heading(
+    canvas: &mut Canvas,
+    dashboard: &Dashboard,
+    data: &HashMap<String, PanelData>,
+    setting: &Setting,
+    width: f32,
+) {
+    let newest = data.values().filter_map(evaluated_ms).max();
+    let age = match newest {
+        Some(newest_ms) => format!(", {}", unit::age(setting.now_ms.saturating_sub(newest_ms))),
+        None => String::new(),
+    };
+    let (small, large) = (Type::small("muted"), Type { size: 18.0, ..Type::bold("text") });
+    let time = format!("{}{age}", setting.time());
+    let baseline = HEAD / 2.0 + 6.0;
+    let room = width - 3.0 * GAP;
+    // The title goes before the time.
+    let beside = (room - large.width(&dashboard.title) - 16.0).max(room * 0.3);
+    let time = picture::text::fit(&time, small.size, small.is_bold, beside).into_owned();
+    let taken = small.width(&time) + 16.0;
+    canvas.text((width - GAP * 1.5, baseline), &time, Type { anchor: Anchor::End, ..small });
+    canvas.fitted((GAP * 1.5, baseline), &dashboard.title, large, room - taken);
+}

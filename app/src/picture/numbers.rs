@@ -1,0 +1,112 @@
+//! Numbers that are read across a room: a stat over its recent course, and a gauge.
+
+use ::chart::{
+    plot::spark_drawing,
+    round::{GAUGE_SIZE, gauge_drawing},
+};
+use model::{dashboard::Panel, panel::PanelData, unit::Unit};
+
+use super::{
+    Setting,
+    canvas::{Anchor, Area, Canvas, Type, count},
+    theme::of_class,
+};
+use crate::panels::{
+    gauge::{bounds, read},
+    stat::{Number, numbers, split},
+    traces::{Written, shown, write},
+};
+
+/// Size of a unit beside its number.
+const UNIT: f32 = 0.5;
+/// Size of the shape beside a number, and its distance.
+const MARK: (f32, f32) = (0.42, 0.28);
+
+/// The color of a written value.
+pub(super) fn color_of(written: &Written) -> &str {
+    of_class(&written.class).unwrap_or("text")
+}
+
+/// The numbers of a stat, with the course of the first that has one below them.
+pub(super) fn stat(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, setting: &Setting) {
+    let shown = shown(panel, data);
+    let course = shown.iter().find(|shown| shown.series.timestamps.len() > 1);
+    if let Some(course) = course {
+        let written = course.series.last().map(|(_, value)| write(panel, course.query, value)).unwrap_or_default();
+        let color = canvas.theme().color(of_class(&written.class).unwrap_or(&course.ink.variable()));
+        let (top, height) = (area.y + area.height * 0.6, area.height * 0.4 - 2.0);
+        canvas.drawing((area.x, top), 1.0, |_| {
+            let own = |_| color;
+            let paint = ::chart::svg::Paint::Colors(&own);
+            spark_drawing(course.trace(), setting.viewport.span(), (area.width, height), paint)
+        });
+    }
+    let numbers = numbers(panel, data);
+    let place = Area { height: area.height * if course.is_some() { 0.68 } else { 0.92 }, ..area };
+    let room = (place.width - 16.0) / count(numbers.len().max(1));
+    let is_alone = numbers.len() == 1;
+    let size = match is_alone {
+        true => (place.height * 0.62).min(area.width * 0.17).clamp(20.0, 120.0),
+        false => (place.height * 0.40).min(area.width * 0.09).clamp(14.0, 72.0),
+    };
+    for (index, Number { name, written }) in numbers.iter().enumerate() {
+        let middle = place.x + 8.0 + room * (count(index) + 0.5);
+        let lifted = if is_alone { 0.0 } else { 9.0 };
+        let baseline = place.y + place.height / 2.0 + size * 0.36 - lifted;
+        number(canvas, (middle, baseline), written, size, room - 8.0);
+        if !is_alone {
+            let look = Type { anchor: Anchor::Middle, ..Type::plain("muted") };
+            canvas.fitted((middle, baseline + 20.0), name, look, room - 8.0);
+        }
+    }
+}
+
+/// A number with its unit and the shape of its meaning, around a point; smaller where there is no room.
+pub(super) fn number(canvas: &mut Canvas, (middle, baseline): (f32, f32), written: &Written, size: f32, room: f32) {
+    let (digits, unit) = split(&written.text);
+    let color = color_of(written);
+    let has_mark = matches!(written.meaning, "warning" | "critical");
+    let widths = |size: f32| {
+        let large = Type { size, ..Type::bold(color) };
+        let small = Type { size: size * UNIT, ..large };
+        let mark = if has_mark { size * (MARK.0 + MARK.1) } else { 0.0 };
+        (large, small, large.width(&digits), small.width(&unit), mark)
+    };
+    let (.., digits_wide, unit_wide, mark_wide) = widths(size);
+    let total = digits_wide + unit_wide + mark_wide;
+    let size = if total > room { size * room / total } else { size };
+    let (large, small, digits_wide, unit_wide, mark_wide) = widths(size);
+    let left = middle - (digits_wide + unit_wide + mark_wide) / 2.0;
+    canvas.text((left, baseline), &digits, large);
+    // A space at the start of a text is not drawn: its width is kept free.
+    let gap = unit_wide - small.width(unit.trim_start());
+    canvas.text((left + digits_wide + gap, baseline), unit.trim_start(), small);
+    canvas.mark(
+        (left + digits_wide + unit_wide + size * MARK.1, baseline - size * 0.14),
+        size * MARK.0,
+        written.meaning,
+        color,
+    );
+}
+
+/// A number on an arc.
+pub(super) fn gauge(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData) {
+    let Some(reading) = read(panel, data) else { return };
+    #[allow(clippy::cast_precision_loss)] // a size of some thousand
+    let (wide, high) = (GAUGE_SIZE.0 as f32, GAUGE_SIZE.1 as f32);
+    let room = area.inset(0.0, 12.0, 20.0, 12.0);
+    let width = room.width.min(room.height * wide / high);
+    let height = width * high / wide;
+    let (left, top) = (room.x + (room.width - width) / 2.0, room.y + (room.height - height) / 2.0);
+    canvas.drawing((left, top), width / wide, |paint| {
+        gauge_drawing(reading.fraction, reading.ink, &reading.zones, paint)
+    });
+    let size = (width * 0.17).clamp(12.0, 96.0);
+    number(canvas, (left + width / 2.0, top + height * 0.64 + size * 0.36), &reading.written, size, width * 0.58);
+    let (low, high) = bounds(panel);
+    let unit = Unit::from_id(&panel.unit);
+    let look = Type::small("muted");
+    let baseline = (top + height + 12.0).min(area.bottom() - 4.0);
+    canvas.text((left + width * 0.04, baseline), &unit.format(low, None), look);
+    canvas.text((left + width * 0.96, baseline), &unit.format(high, None), Type { anchor: Anchor::End, ..look });
+}

@@ -1,0 +1,153 @@
+//! The picture of an alert: the panel behind its rule, or else its expression with the number that it is compared with.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use app::picture::{Setting, Theme};
+use model::{
+    dashboard::{Color, Panel, PanelKind, Query, Threshold, ThresholdStyle},
+    panel::{PanelData, QueryState},
+    range::{Instant, TimeRange},
+};
+use serde::{Deserialize, Serialize};
+
+use super::{Format, Order, PictureFailure, Pictures, data, draw::What};
+use crate::{
+    concern,
+    dashboards::Library,
+    query::{Engines, Scope},
+};
+
+/// Width and height.
+const SIZE: (u32, u32) = (720, 340);
+/// Pixels a unit: screens of telephones are fine.
+const ZOOM: f32 = 2.0;
+/// What is shown of the time before an alert began.
+const BEFORE_MS: i64 = 30 * 60_000;
+/// Least and longest time shown.
+const WINDOW_MS: (i64, i64) = (3_600_000, 24 * 3_600_000);
+
+/// What a picture of an alert is made from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct AlertSubject {
+    /// Name of its rule.
+    pub(crate) name: String,
+    /// The expression of its rule.
+    pub(crate) expr: String,
+    /// What tells it from others of its rule.
+    pub(crate) labels: BTreeMap<String, String>,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub(crate) since_ms: i64,
+    /// The end of the time shown.
+    pub(crate) until_ms: i64,
+}
+
+/// Draws alerts. A cheap handle.
+#[derive(Clone)]
+pub struct AlertPictures(Arc<Parts>);
+
+struct Parts {
+    pictures: Pictures,
+    engines: Engines,
+    library: Library,
+}
+
+impl AlertPictures {
+    /// From the panels of `library` and the data of `engines`.
+    #[must_use]
+    pub fn new(pictures: Pictures, engines: Engines, library: Library) -> Self {
+        AlertPictures(Arc::new(Parts { pictures, engines, library }))
+    }
+
+    /// The PNG of an alert. Its size is `SIZE` times `ZOOM`.
+    pub(crate) async fn draw(&self, subject: &AlertSubject) -> Result<Vec<u8>, PictureFailure> {
+        let _begun = self.0.pictures.begin()?;
+        let (panel, data, range) = self.panel(subject).await;
+        let setting = Setting::new(range, subject.until_ms, Theme::Light, [&data]);
+        let order = Order { what: What::Panel(Box::new(panel), data), setting, size: SIZE, zoom: ZOOM };
+        self.0.pictures.draw(order, Format::Png).await
+    }
+
+    /// The panel behind an alert if there is one with data, and else a chart of its expression.
+    async fn panel(&self, subject: &AlertSubject) -> (Panel, PanelData, TimeRange) {
+        let (least, most) = WINDOW_MS;
+        let window_ms = subject.until_ms.saturating_sub(subject.since_ms).saturating_add(BEFORE_MS).clamp(least, most);
+        let range = TimeRange {
+            from: Instant::At(subject.until_ms.saturating_sub(window_ms)),
+            to: Instant::At(subject.until_ms),
+        };
+        let behind = concern::best(self.0.library.all(), &subject.expr).map(|(_, panel)| panel);
+        if let Some(panel) = behind.filter(|panel| panel.kind == PanelKind::Timeseries) {
+            let mut states = Vec::with_capacity(panel.queries.len());
+            for query in &panel.queries {
+                states.push(self.evaluate(query, range, subject.until_ms).await);
+            }
+            let has_points = |state: &QueryState| matches!(state, QueryState::Ready { frame, .. } if !frame.is_empty());
+            if states.iter().any(has_points) {
+                return (panel.clone(), PanelData::Queries(states), range);
+            }
+        }
+        let panel = own_panel(subject);
+        let mut states = Vec::new();
+        for query in &panel.queries {
+            let state = self.evaluate(query, range, subject.until_ms).await;
+            states.push(data::narrowed(state, &subject.labels));
+        }
+        (panel, PanelData::Queries(states), range)
+    }
+
+    async fn evaluate(&self, query: &Query, range: TimeRange, now_ms: i64) -> QueryState {
+        data::evaluated(&self.0.engines, &Scope::all(), query, range, now_ms).await
+    }
+}
+
+/// A chart of a rule's expression, with the line that it must not cross.
+fn own_panel(subject: &AlertSubject) -> Panel {
+    let threshold = rules::Threshold::of(&subject.expr);
+    let line = |threshold: &rules::Threshold| Threshold {
+        value: threshold.value,
+        color: Color::Red,
+        label: format!("{} {}", threshold.op, threshold.value),
+    };
+    Panel {
+        id: "alert".to_owned(),
+        title: subject.name.clone(),
+        description: String::new(),
+        kind: PanelKind::Timeseries,
+        width: 24,
+        height: 8,
+        thresholds: threshold.iter().map(line).collect(),
+        queries: vec![Query {
+            expr: threshold.map_or_else(|| subject.expr.clone(), |threshold| threshold.expr),
+            color: Some(Color::Blue),
+            ..Query::default()
+        }],
+        unit: String::new(),
+        threshold_style: ThresholdStyle::Line,
+        stacked: false,
+        decimals: None,
+        min: None,
+        max: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_without_a_panel_is_shown_with_its_threshold() {
+        let subject = AlertSubject {
+            name: "DiskFull".into(),
+            expr: "disk_free_bytes / disk_bytes < 0.1".into(),
+            labels: BTreeMap::new(),
+            since_ms: 0,
+            until_ms: 0,
+        };
+        let panel = own_panel(&subject);
+        assert_eq!(panel.queries[0].expr, "disk_free_bytes / disk_bytes");
+        assert_eq!((panel.thresholds[0].value, panel.thresholds[0].label.as_str()), (0.1, "< 0.1"));
+        let whole = own_panel(&AlertSubject { expr: "absent(up)".into(), ..subject });
+        assert_eq!(whole.queries[0].expr, "absent(up)");
+        assert!(whole.thresholds.is_empty());
+    }
+}

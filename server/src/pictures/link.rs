@@ -1,0 +1,134 @@
+//! Links to pictures of alerts for those who cannot log in: signed, for one picture, for a limited time.
+//!
+//! What a link shows is kept here and named at random; the signature holds the name and the end of its time together. The key is made
+//! at each start, so that no link outlives the server that gave it.
+
+use std::{
+    collections::VecDeque,
+    fmt::Write,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+use super::alert::AlertSubject;
+use crate::auth::random_text;
+
+/// Links that are kept; the oldest gives way.
+const MOST: usize = 1_000;
+/// Random bytes of a name.
+const NAME_BYTES: usize = 16;
+/// Random bytes of the key.
+const KEY_BYTES: usize = 32;
+
+/// Makes links and opens them. A cheap handle.
+#[derive(Clone)]
+pub struct PictureLinks(Arc<Parts>);
+
+struct Parts {
+    key: String,
+    kept: Mutex<VecDeque<(String, AlertSubject)>>,
+}
+
+impl PictureLinks {
+    /// With a key of its own.
+    ///
+    /// # Errors
+    /// The machine has no random numbers.
+    pub fn new() -> anyhow::Result<Self> {
+        Ok(PictureLinks(Arc::new(Parts { key: random_text::<KEY_BYTES>()?, kept: Mutex::default() })))
+    }
+
+    /// A path to the picture of an alert that leads there for so long; `None` where the machine has no random numbers.
+    pub(crate) fn make(&self, subject: AlertSubject, now_ms: i64, life: Duration) -> Option<String> {
+        let name = random_text::<NAME_BYTES>().ok()?;
+        let until = now_ms.saturating_add(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)) / 1_000;
+        let mut signature = String::new();
+        for byte in self.mac(&name, until)?.finalize().into_bytes() {
+            // Writing to a string cannot fail.
+            let _ = write!(signature, "{byte:02x}");
+        }
+        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() >= MOST {
+            kept.pop_front();
+        }
+        let path = format!("/render/alert/{name}.png?until={until}&signature={signature}");
+        kept.push_back((name, subject));
+        Some(path)
+    }
+
+    /// What a link shows, if it is one of ours and its time is not over.
+    pub(crate) fn open(&self, name: &str, until: i64, signature: &str, now_ms: i64) -> Option<AlertSubject> {
+        let signature = bytes(signature)?;
+        // Compared in constant time.
+        self.mac(name, until)?.verify_slice(&signature).ok()?;
+        if until.saturating_mul(1_000) <= now_ms {
+            return None;
+        }
+        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(other, _)| other == name).map(|(_, subject)| subject.clone())
+    }
+
+    fn mac(&self, name: &str, until: i64) -> Option<Hmac<Sha256>> {
+        // HMAC takes keys of any length.
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.key.as_bytes()).ok()?;
+        mac.update(format!("{name}.{until}").as_bytes());
+        Some(mac)
+    }
+}
+
+/// The bytes of hexadecimal digits.
+fn bytes(digits: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    if rest.is_empty() { pairs.iter().map(byte).collect() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn subject(name: &str) -> AlertSubject {
+        AlertSubject { name: name.into(), expr: "up".into(), labels: Default::default(), since_ms: 0, until_ms: 0 }
+    }
+
+    /// Name, end and signature of a path.
+    fn parts(path: &str) -> (String, i64, String) {
+        let (name, rest) = path.strip_prefix("/render/alert/").unwrap().split_once(".png?until=").unwrap();
+        let (until, signature) = rest.split_once("&signature=").unwrap();
+        (name.to_owned(), until.parse().unwrap(), signature.to_owned())
+    }
+
+    #[test]
+    fn a_link_leads_to_its_picture_for_its_time() {
+        let links = PictureLinks::new().unwrap();
+        let (name, until, signature) = parts(&links.make(subject("a"), 1_000, DAY).unwrap());
+        let (other, ..) = parts(&links.make(subject("b"), 1_000, DAY).unwrap());
+        let open = |name: &str, until, signature: &str, now_ms| {
+            links.open(name, until, signature, now_ms).map(|subject| subject.name)
+        };
+        assert_eq!(open(&name, until, &signature, 2_000).as_deref(), Some("a"));
+        assert_eq!(open(&name, until, &signature, until * 1_000), None, "its time is over");
+        assert_eq!(open(&name, until + 1, &signature, 2_000), None, "a longer time was not signed");
+        assert_eq!(open(&other, until, &signature, 2_000), None, "nor another picture");
+        assert_eq!(open(&name, until, &signature.replace(|digit: char| digit.is_ascii_digit(), "0"), 2_000), None);
+        assert_eq!(open(&name, until, "", 2_000), None);
+        assert_eq!(open(&name, until, "zz", 2_000), None);
+        assert!(PictureLinks::new().unwrap().open(&name, until, &signature, 2_000).is_none(), "another key");
+    }
+
+    #[test]
+    fn only_so_many_are_kept() {
+        let links = PictureLinks::new().unwrap();
+        let (name, until, signature) = parts(&links.make(subject("first"), 0, DAY).unwrap());
+        for _ in 0..MOST {
+            links.make(subject("next"), 0, DAY).unwrap();
+        }
+        assert!(links.open(&name, until, &signature, 1).is_none());
+        assert_eq!(links.0.kept.lock().unwrap().len(), MOST);
+    }
+}

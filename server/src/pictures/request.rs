@@ -1,0 +1,93 @@
+//! What the URL of a picture asks for.
+
+use std::ops::RangeInclusive;
+
+use app::picture::Theme;
+use model::range::TimeRange;
+
+use super::Format;
+use crate::api::error::ApiError;
+
+/// Width and height that a picture may have.
+const WIDTHS: RangeInclusive<u32> = 100..=6_000;
+const HEIGHTS: RangeInclusive<u32> = 50..=20_000;
+
+/// The parameters of a picture. Those of a dashboard's variables (`var-*`) and unknown ones change nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Wanted {
+    pub(super) range: TimeRange,
+    pub(super) width: Option<u32>,
+    pub(super) height: Option<u32>,
+    pub(super) theme: Theme,
+}
+
+impl Wanted {
+    /// Reads the query of a URL.
+    pub(super) fn parse(query: &str, now_ms: i64) -> Result<Self, ApiError> {
+        let value = |name: &str| {
+            let mut pairs = form_urlencoded::parse(query.as_bytes());
+            pairs.find(|(candidate, _)| candidate == name).map(|(_, value)| value.into_owned())
+        };
+        let (from, to) = (value("from"), value("to"));
+        let range = TimeRange::parse(from.as_deref(), to.as_deref(), now_ms)
+            .map_err(|error| ApiError::bad_request(error.to_string()))?;
+        let theme = match value("theme").as_deref() {
+            None => Theme::default(),
+            Some(name) => {
+                name.parse().map_err(|()| ApiError::bad_request(format!("theme {name:?}: write light or dark")))?
+            }
+        };
+        Ok(Wanted {
+            range,
+            width: pixels("width", value("width").as_deref(), &WIDTHS)?,
+            height: pixels("height", value("height").as_deref(), &HEIGHTS)?,
+            theme,
+        })
+    }
+}
+
+fn pixels(name: &str, text: Option<&str>, allowed: &RangeInclusive<u32>) -> Result<Option<u32>, ApiError> {
+    let Some(text) = text else { return Ok(None) };
+    match text.parse::<u32>() {
+        Ok(pixels) if allowed.contains(&pixels) => Ok(Some(pixels)),
+        _ => Err(ApiError::bad_request(format!(
+            "{name} {text:?}: write a whole number of pixels from {} to {}",
+            allowed.start(),
+            allowed.end()
+        ))),
+    }
+}
+
+/// A file's name as what it names and its format.
+pub(super) fn named(file: &str) -> Result<(&str, Format), ApiError> {
+    let wrong = || ApiError::not_found(format!("there is no picture {file:?}: its name ends in .png or .svg"));
+    let (name, extension) = file.rsplit_once('.').ok_or_else(wrong)?;
+    Ok((name, Format::of_extension(extension).ok_or_else(wrong)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: i64 = 1_763_631_000_000;
+
+    #[test]
+    fn what_is_not_asked_for_has_its_default() {
+        let wanted = Wanted::parse("var-provider=aws&orgId=1", NOW_MS).unwrap();
+        assert_eq!(wanted, Wanted { range: TimeRange::default(), width: None, height: None, theme: Theme::Light });
+        let wanted = Wanted::parse("from=now-6h&to=now-1h&width=640&height=200&theme=dark", NOW_MS).unwrap();
+        assert_eq!((wanted.width, wanted.height, wanted.theme), (Some(640), Some(200), Theme::Dark));
+        assert_eq!(wanted.range.from.to_string(), "now-6h");
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_with_what_to_write() {
+        let complaint = |query: &str| Wanted::parse(query, NOW_MS).unwrap_err().message;
+        assert_eq!(complaint("width=wide"), "width \"wide\": write a whole number of pixels from 100 to 6000");
+        assert_eq!(complaint("height=1"), "height \"1\": write a whole number of pixels from 50 to 20000");
+        assert_eq!(complaint("theme=blue"), "theme \"blue\": write light or dark");
+        assert!(complaint("from=yesterday").contains("now-6h"));
+        assert!(named("x.gif").unwrap_err().message.contains(".png or .svg"));
+        assert_eq!(named("a.b.svg").unwrap(), ("a.b", Format::Svg));
+    }
+}

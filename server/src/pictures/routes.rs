@@ -1,0 +1,170 @@
+//! `/render/d/{uid}.png`, `/render/d/{uid}/{panel}.png` and the same with `.svg`.
+
+use std::time::Duration;
+
+use app::picture::{Setting, natural_height};
+use axum::{
+    Router,
+    extract::{OriginalUri, Path, State},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use model::{
+    dashboard::{Dashboard, Panel},
+    range::TimeRange,
+};
+
+use super::{Format, Order, PictureFailure, draw::What, request};
+use crate::{api::error::ApiError, auth::Principal, clock::now_ms, pages, state::AppState};
+
+/// A picture waits no longer than this for its data.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Size of a panel's picture that says none.
+const PANEL: (u32, u32) = (1_000, 500);
+/// Width of a dashboard's picture that says none.
+const DASHBOARD_WIDTH: u32 = 1_280;
+/// Pictures of a time that is past may be kept for so long, in seconds.
+const PAST_KEPT: i64 = 600;
+/// Those of a time that goes on, at most.
+const LIVE_KEPT: i64 = 60;
+
+/// The routes, for whoever may see pages.
+pub fn routes() -> Router<AppState> {
+    Router::new().route("/render/d/{file}", get(dashboard)).route("/render/d/{uid}/{file}", get(panel))
+}
+
+/// What needs no login: pictures of alerts by a signed link.
+pub fn open_routes() -> Router<AppState> {
+    Router::new().route("/render/alert/{file}", get(alert))
+}
+
+/// What a signed link leads to.
+async fn alert(
+    State(state): State<AppState>,
+    Path(file): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, ApiError> {
+    let gone = || ApiError::not_found("this link leads to no picture: it is not whole, or its time is over");
+    let query = uri.query().unwrap_or_default();
+    let value = |name: &str| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(candidate, _)| candidate == name).map(|(_, value)| value.into_owned())
+    };
+    let name = file.strip_suffix(".png").ok_or_else(gone)?;
+    let until = value("until").and_then(|until| until.parse().ok()).ok_or_else(gone)?;
+    let signature = value("signature").ok_or_else(gone)?;
+    let subject = state.picture_links.open(name, until, &signature, now_ms()).ok_or_else(gone)?;
+    let body = state.alert_pictures.draw(&subject).await.map_err(refused)?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(Format::Png.media_type())),
+        (header::CACHE_CONTROL, text(&format!("public, max-age={PAST_KEPT}"))),
+    ];
+    Ok((headers, body).into_response())
+}
+
+async fn dashboard(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(file): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, ApiError> {
+    let now_ms = now_ms();
+    let (name, format) = request::named(&file)?;
+    let wanted = request::Wanted::parse(uri.query().unwrap_or_default(), now_ms)?;
+    let dashboard = seen(&state, &principal, name)?;
+    let width = wanted.width.unwrap_or(DASHBOARD_WIDTH);
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    // rows of a dashboard are limited where it is read
+    let natural = natural_height(dashboard, width as f32).ceil() as u32;
+    let size = (width, wanted.height.unwrap_or(natural));
+    check_size(&state, size)?;
+    let _begun = state.pictures.begin().map_err(refused)?;
+    let data = pages::panels(&state, principal.scope(), dashboard, wanted.range, now_ms, PATIENCE).await;
+    let setting = Setting::new(wanted.range, now_ms, wanted.theme, data.values());
+    let what = What::Dashboard(Box::new(dashboard.clone()), data);
+    answer(&state, Order { what, setting, size, zoom: 1.0 }, format, wanted.range, name).await
+}
+
+async fn panel(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path((uid, file)): Path<(String, String)>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, ApiError> {
+    let now_ms = now_ms();
+    let (id, format) = request::named(&file)?;
+    let wanted = request::Wanted::parse(uri.query().unwrap_or_default(), now_ms)?;
+    let panel = panel_of(seen(&state, &principal, &uid)?, id)?;
+    let size = (wanted.width.unwrap_or(PANEL.0), wanted.height.unwrap_or(PANEL.1));
+    check_size(&state, size)?;
+    let _begun = state.pictures.begin().map_err(refused)?;
+    let data = pages::panel_data(&state, principal.scope(), panel, wanted.range, now_ms, PATIENCE).await;
+    let setting = Setting::new(wanted.range, now_ms, wanted.theme, [&data]);
+    let what = What::Panel(Box::new(panel.clone()), data);
+    answer(&state, Order { what, setting, size, zoom: 1.0 }, format, wanted.range, &format!("{uid}-{id}")).await
+}
+
+/// A dashboard that a session may see.
+fn seen<'a>(state: &'a AppState, principal: &Principal, uid: &str) -> Result<&'a Dashboard, ApiError> {
+    let dashboard = state.library.get(uid).filter(|dashboard| principal.may_see(&dashboard.uid));
+    dashboard.ok_or_else(|| {
+        let seen: Vec<String> = state.library.links(&principal.session).into_iter().map(|link| link.uid).collect();
+        ApiError::not_found(format!("there is no dashboard {uid:?} that you may see: use one of {}", seen.join(", ")))
+    })
+}
+
+/// A panel of a dashboard.
+fn panel_of<'a>(dashboard: &'a Dashboard, id: &str) -> Result<&'a Panel, ApiError> {
+    dashboard.panels.iter().find(|panel| panel.id == id).ok_or_else(|| {
+        let ids: Vec<&str> = dashboard.panels.iter().map(|panel| panel.id.as_str()).collect();
+        let uid = &dashboard.uid;
+        ApiError::not_found(format!("the dashboard {uid:?} has no panel {id:?}: use one of {}", ids.join(", ")))
+    })
+}
+
+/// Refuses a size before anything is asked for it.
+fn check_size(state: &AppState, (width, height): (u32, u32)) -> Result<(), ApiError> {
+    let most = state.pictures.most_pixels();
+    if u64::from(width) * u64::from(height) <= most {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!(
+        "{width} x {height} pixels are more than the {most} of a picture: ask for less width or height, or raise limits.picture_pixels"
+    )))
+}
+
+fn refused(failure: PictureFailure) -> ApiError {
+    match &failure {
+        PictureFailure::Busy => ApiError::busy(failure.to_string()),
+        PictureFailure::Picture(_) => ApiError::bad_request(failure.to_string()),
+        PictureFailure::Broken => ApiError::internal(failure.to_string()),
+    }
+}
+
+async fn answer(
+    state: &AppState,
+    order: Order,
+    format: Format,
+    range: TimeRange,
+    name: &str,
+) -> Result<Response, ApiError> {
+    let now_ms = order.setting.now_ms;
+    let body = state.pictures.draw(order, format).await.map_err(refused)?;
+    let kept = match range.resolve(now_ms).1 < now_ms.saturating_sub(LIVE_KEPT * 1_000) {
+        true => PAST_KEPT,
+        false => (range.step_ms(now_ms) / 1_000).clamp(1, LIVE_KEPT),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(format.media_type())),
+        (header::CACHE_CONTROL, text(&format!("private, max-age={kept}"))),
+        (header::VARY, HeaderValue::from_static("authorization, x-api-key, cookie")),
+        (header::CONTENT_DISPOSITION, text(&format!("inline; filename=\"{name}.{}\"", format.extension()))),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// Text of letters, digits and signs that a header may have.
+fn text(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("inline"))
+}
