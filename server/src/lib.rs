@@ -1,5 +1,6 @@
 //! The hyperscope server: an axum backend-for-frontend between browsers and the sources.
 
+pub mod address;
 pub mod alerting;
 pub mod api;
 pub mod assets;

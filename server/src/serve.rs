@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::background::Background;
 use crate::{
+    address,
     alerting::{self, Alerting, BuiltInRules, history::History},
     assets::Assets,
     auth::{Auth, LoginLink, random_text},
@@ -162,10 +163,14 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
             if mode == Mode::Demo { LoginLink::Always } else { LoginLink::Once },
         )
         .await?;
+    let mut answers_at = String::new();
     let served = listen::serve(listener, app, &config, stop.clone(), |url| {
+        url.clone_into(&mut answers_at);
+        address::note(&config.data_dir, url);
         announce(url, first_token.as_ref());
     })
     .await;
+    address::forget(&config.data_dir, &answers_at);
 
     stop.cancel();
     background.ended().await;

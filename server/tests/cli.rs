@@ -28,7 +28,7 @@ fn help_is_complete_and_goes_to_stdout() {
     let home = TempDir::new().unwrap();
     let (code, stdout, stderr) = run(home.path(), &["--help"]);
     assert_eq!((code, stderr.as_str()), (0, ""));
-    for command in ["demo", "serve", "daemon-sim", "token", "check", "dashboard", "bundle", "healthcheck"] {
+    for command in ["demo", "serve", "daemon-sim", "token", "check", "render", "dashboard", "bundle", "healthcheck"] {
         assert!(stdout.contains(&format!("\n  {command} ")), "{command} is missing: {stdout}");
         let (code, stdout, _) = run(home.path(), &[command, "--help"]);
         assert_eq!(code, 0);
@@ -46,6 +46,10 @@ fn wrong_use_ends_with_2_and_says_what_is_right() {
         (&["token", "create", "--name", "a", "--role", "root"], "use viewer, kiosk, operator, admin or ingest"),
         (&["token", "create", "--name", "a", "--role", "viewer", "--expires", "soon"], "\"soon\" is not a duration"),
         (&["healthcheck", "--listen", "3030"], "is not an address to listen on"),
+        (&["render", "hypersdk-overview"], "--out"),
+        (&["render", "hypersdk-overview", "--out", "a.gif"], ".png or .svg"),
+        (&["render", "hypersdk-overview", "--out", "a.png", "--from", "then"], "now-6h"),
+        (&["render", "hypersdk-overview", "--out", "a.png", "--theme", "pink"], "light, dark"),
         (&[], "Usage"),
     ] {
         let (code, stdout, stderr) = run(home.path(), arguments);

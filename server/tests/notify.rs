@@ -20,6 +20,8 @@ mod kinds;
 mod mail_server;
 #[path = "notify/raised.rs"]
 mod raised;
+#[path = "notify/pictures.rs"]
+mod pictures;
 #[path = "notify/receiver.rs"]
 mod receiver;
 #[path = "notify/silences.rs"]

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Server, client, eventually, token};
+use common::{HYPERSCOPE, Program, Server, client, eventually, token};
 use reqwest::{Response, StatusCode};
 use resvg::tiny_skia::Pixmap;
 use serde_json::Value;
@@ -142,4 +142,67 @@ async fn too_many_at_a_time_are_told_to_come_again() {
         assert!(answer.headers().contains_key("retry-after"));
     }
     assert_eq!(ask().await.status(), StatusCode::OK, "and then it goes on");
+}
+
+/// Runs `hyperscope render`, and gives its exit code and what it said.
+async fn render(args: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String) {
+    let mut program = Program::start(HYPERSCOPE, &[&["render"], args].concat(), variables);
+    let status = program.ended().await;
+    (status.code(), format!("{}{}", program.stdout(), program.stderr()))
+}
+
+#[tokio::test]
+async fn the_command_writes_the_picture_of_a_server() {
+    let server = Server::demo(&[]).await;
+    let directory = tempfile::TempDir::new().unwrap();
+    let out = directory.path().join("memory.png");
+    let (file, data_dir) = (out.to_str().unwrap(), server.data_dir.path().to_str().unwrap());
+    let url = server.url("");
+    let panel = "hypersdk-overview/memory-usage";
+    let size = ["--out", file, "--width", "500", "--height", "250", "--theme", "dark", "--from", "now-3h"];
+
+    // By its data directory, with no token given.
+    let (code, said) = render(&[&[panel, "--data-dir", data_dir], &size[..]].concat(), &[]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let picture = Pixmap::decode_png(&std::fs::read(&out).unwrap()).unwrap();
+    assert_eq!((picture.width(), picture.height()), (500, 250));
+    assert!(count(&picture, BLACK) > 500 * 250 / 2);
+
+    // By its address.
+    let svg = directory.path().join("all.svg");
+    let all = ["hypersdk-jobs", "--out", svg.to_str().unwrap(), "--url", &url];
+    let (code, said) = render(&all, &[("HYPERSCOPE_TOKEN", common::TOKEN)]).await;
+    assert_eq!(code, Some(0), "{said}");
+    assert!(std::fs::read_to_string(&svg).unwrap().contains(">Job Throughput</text>"));
+    let (code, said) = render(&all, &[]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("--token-file"), "{said}");
+    let (code, said) = render(&["hypersdk-jobs/none", "--out", file, "--data-dir", data_dir], &[]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("no panel \"none\""), "{said}");
+}
+
+#[tokio::test]
+async fn the_command_draws_stored_series_where_no_server_runs() {
+    let server = Server::serve(&[]).await;
+    let now_ms = common::now_ms();
+    let samples: Vec<(i64, f64)> = (0..60).map(|minute| (now_ms - minute * 60_000, 20.0)).rev().collect();
+    let series = common::series("hypersdk_goroutines", &[("daemon", "d1")], &samples);
+    let answer = common::write(&server, vec![series]).await;
+    assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+    let data_dir = server.data_dir.clone();
+    server.stop().await;
+    let out = data_dir.path().join("goroutines.svg");
+    let (file, directory) = (out.to_str().unwrap(), data_dir.path().to_str().unwrap());
+    let panel = ["hypersdk-system/goroutines", "--out", file, "--data-dir", directory];
+    let (code, said) = render(&panel, &[]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let svg = std::fs::read_to_string(&out).unwrap();
+    assert!(svg.contains(">d1<") && svg.contains(">20<"), "{svg}");
+
+    let empty = tempfile::TempDir::new().unwrap();
+    let panel = ["hypersdk-system/goroutines", "--out", file, "--data-dir", empty.path().to_str().unwrap()];
+    let (code, said) = render(&panel, &[]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("no server runs on"), "{said}");
 }

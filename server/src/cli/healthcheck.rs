@@ -6,7 +6,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::{ConfigFile, say};
-use crate::config::{Config, Listen, Options, Tls, default_data_dir};
+use crate::{
+    address,
+    config::{Config, Listen, Options, Tls, default_data_dir},
+};
 
 /// A server that takes longer is as good as dead.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,14 +50,7 @@ impl HealthcheckCommand {
 
 /// Where a server that listens on `listen` says how it is, asked from the same machine.
 fn health_url(listen: SocketAddr, is_tls: bool) -> String {
-    let mut address = listen;
-    if address.ip().is_unspecified() {
-        address.set_ip(match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    format!("{}://{address}/health", if is_tls { "https" } else { "http" })
+    format!("{}://{}/health", if is_tls { "https" } else { "http" }, address::reachable(listen))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ mod daemon_sim;
 mod dashboard;
 mod healthcheck;
 pub mod logging;
+mod render;
 mod serve;
 mod token;
 
@@ -39,6 +40,8 @@ enum Command {
     Token(token::TokenCommand),
     /// Look a file or the stored series over and say what is wrong, and where
     Check(check::CheckCommand),
+    /// Draw a dashboard or a panel into a file
+    Render(Box<render::RenderCommand>),
     /// Say which dashboards there are
     Dashboard(dashboard::DashboardCommand),
     /// Write the browser bundle, for a daemon that serves it by itself
@@ -78,6 +81,7 @@ impl Cli {
             Command::DaemonSim(simulator) => simulator.run().await,
             Command::Token(token) => token.run().await,
             Command::Check(check) => check.run(),
+            Command::Render(render) => render.run().await,
             Command::Dashboard(dashboard) => dashboard.run(),
             Command::Bundle(bundle) => bundle.run(),
             Command::Healthcheck(healthcheck) => healthcheck.run().await,

@@ -4,6 +4,7 @@
 //! on threads for that, a few at a time, and who comes when too many wait is told to come again.
 
 mod alert;
+pub(crate) mod alone;
 mod data;
 mod draw;
 mod link;

@@ -2,8 +2,11 @@
 
 use std::ops::RangeInclusive;
 
-use app::picture::Theme;
-use model::range::TimeRange;
+use app::picture::{Theme, natural_height};
+use model::{
+    dashboard::{Dashboard, Panel},
+    range::TimeRange,
+};
 
 use super::Format;
 use crate::api::error::ApiError;
@@ -12,6 +15,10 @@ use crate::api::error::ApiError;
 const WIDTHS: RangeInclusive<u32> = 100..=6_000;
 const HEIGHTS: RangeInclusive<u32> = 50..=20_000;
 
+/// Size of a panel's picture that says none.
+pub(super) const PANEL: (u32, u32) = (1_000, 500);
+/// Width of a dashboard's picture that says none.
+const DASHBOARD_WIDTH: u32 = 1_280;
 /// The parameters of a picture. Those of a dashboard's variables (`var-*`) and unknown ones change nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Wanted {
@@ -44,6 +51,24 @@ impl Wanted {
             theme,
         })
     }
+
+    /// The size of a dashboard's picture.
+    pub(super) fn dashboard_size(&self, dashboard: &Dashboard) -> (u32, u32) {
+        let width = self.width.unwrap_or(DASHBOARD_WIDTH);
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        // rows of a dashboard are limited where it is read
+        let natural = natural_height(dashboard, width as f32).ceil() as u32;
+        (width, self.height.unwrap_or(natural))
+    }
+}
+
+/// A panel of a dashboard.
+pub(super) fn panel_of<'a>(dashboard: &'a Dashboard, id: &str) -> Result<&'a Panel, ApiError> {
+    dashboard.panels.iter().find(|panel| panel.id == id).ok_or_else(|| {
+        let ids: Vec<&str> = dashboard.panels.iter().map(|panel| panel.id.as_str()).collect();
+        let uid = &dashboard.uid;
+        ApiError::not_found(format!("the dashboard {uid:?} has no panel {id:?}: use one of {}", ids.join(", ")))
+    })
 }
 
 fn pixels(name: &str, text: Option<&str>, allowed: &RangeInclusive<u32>) -> Result<Option<u32>, ApiError> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::picture::{Setting, natural_height};
+use app::picture::Setting;
 use axum::{
     Router,
     extract::{OriginalUri, Path, State},
@@ -10,20 +10,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use model::{
-    dashboard::{Dashboard, Panel},
-    range::TimeRange,
-};
+use model::{dashboard::Dashboard, range::TimeRange};
 
 use super::{Format, Order, PictureFailure, draw::What, request};
 use crate::{api::error::ApiError, auth::Principal, clock::now_ms, pages, state::AppState};
 
 /// A picture waits no longer than this for its data.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Size of a panel's picture that says none.
-const PANEL: (u32, u32) = (1_000, 500);
-/// Width of a dashboard's picture that says none.
-const DASHBOARD_WIDTH: u32 = 1_280;
 /// Pictures of a time that is past may be kept for so long, in seconds.
 const PAST_KEPT: i64 = 600;
 /// Those of a time that goes on, at most.
@@ -73,11 +66,7 @@ async fn dashboard(
     let (name, format) = request::named(&file)?;
     let wanted = request::Wanted::parse(uri.query().unwrap_or_default(), now_ms)?;
     let dashboard = seen(&state, &principal, name)?;
-    let width = wanted.width.unwrap_or(DASHBOARD_WIDTH);
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    // rows of a dashboard are limited where it is read
-    let natural = natural_height(dashboard, width as f32).ceil() as u32;
-    let size = (width, wanted.height.unwrap_or(natural));
+    let size = wanted.dashboard_size(dashboard);
     check_size(&state, size)?;
     let _begun = state.pictures.begin().map_err(refused)?;
     let data = pages::panels(&state, principal.scope(), dashboard, wanted.range, now_ms, PATIENCE).await;
@@ -95,8 +84,8 @@ async fn panel(
     let now_ms = now_ms();
     let (id, format) = request::named(&file)?;
     let wanted = request::Wanted::parse(uri.query().unwrap_or_default(), now_ms)?;
-    let panel = panel_of(seen(&state, &principal, &uid)?, id)?;
-    let size = (wanted.width.unwrap_or(PANEL.0), wanted.height.unwrap_or(PANEL.1));
+    let panel = request::panel_of(seen(&state, &principal, &uid)?, id)?;
+    let size = (wanted.width.unwrap_or(request::PANEL.0), wanted.height.unwrap_or(request::PANEL.1));
     check_size(&state, size)?;
     let _begun = state.pictures.begin().map_err(refused)?;
     let data = pages::panel_data(&state, principal.scope(), panel, wanted.range, now_ms, PATIENCE).await;
@@ -111,15 +100,6 @@ fn seen<'a>(state: &'a AppState, principal: &Principal, uid: &str) -> Result<&'a
     dashboard.ok_or_else(|| {
         let seen: Vec<String> = state.library.links(&principal.session).into_iter().map(|link| link.uid).collect();
         ApiError::not_found(format!("there is no dashboard {uid:?} that you may see: use one of {}", seen.join(", ")))
-    })
-}
-
-/// A panel of a dashboard.
-fn panel_of<'a>(dashboard: &'a Dashboard, id: &str) -> Result<&'a Panel, ApiError> {
-    dashboard.panels.iter().find(|panel| panel.id == id).ok_or_else(|| {
-        let ids: Vec<&str> = dashboard.panels.iter().map(|panel| panel.id.as_str()).collect();
-        let uid = &dashboard.uid;
-        ApiError::not_found(format!("the dashboard {uid:?} has no panel {id:?}: use one of {}", ids.join(", ")))
     })
 }
 

@@ -36,6 +36,8 @@ pub struct Got {
     /// Names in small letters.
     pub headers: HashMap<String, String>,
     pub body: String,
+    /// The body as it came, which may be no text.
+    pub bytes: Vec<u8>,
     pub at_ms: i64,
 }
 
@@ -146,6 +148,6 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Got> {
     let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
-    let body = String::from_utf8(body).unwrap();
-    Some(Got { path, headers, body, at_ms: crate::common::now_ms() })
+    let text = String::from_utf8_lossy(&body).into_owned();
+    Some(Got { path, headers, body: text, bytes: body, at_ms: crate::common::now_ms() })
 }

@@ -1,0 +1,217 @@
+//! `hyperscope render`: a dashboard or a panel as a picture in a file.
+//!
+//! A running server draws it: the one at `--url`, or else the one on the data directory, which lets this command in by a token
+//! that it makes there for a minute. Where none runs, the stored series are opened and drawn here.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use clap::Args;
+use model::{range::Instant, role::Role};
+use reqwest::{Client, StatusCode, Url};
+
+use super::{ConfigFile, logging, say};
+use crate::{
+    address,
+    auth::{NewToken, TokenStore},
+    clock::now_ms,
+    config::{Config, LogFormat, Options, Secret, default_data_dir},
+    database,
+    pictures::{Format, alone},
+};
+
+/// A picture takes no longer than this.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the token holds that this command makes for itself.
+const TOKEN_MS: i64 = 60_000;
+/// Within this, a running server knows a new token.
+const TOKEN_WAIT: Duration = Duration::from_secs(3);
+const TOKEN_PAUSE: Duration = Duration::from_millis(200);
+
+/// `hyperscope render`
+#[derive(Debug, Args)]
+pub(super) struct RenderCommand {
+    /// A dashboard by its uid, or one of its panels, as in hypersdk-overview/memory-usage
+    #[arg(value_name = "DASHBOARD[/PANEL]")]
+    what: String,
+    /// File to write; the end of its name, .png or .svg, says what it becomes
+    #[arg(long, value_name = "FILE", value_parser = picture_file)]
+    out: PathBuf,
+    /// Start of the time shown: now-6h, 2026-11-20T08:00 or milliseconds since 1970
+    #[arg(long, default_value = "now-1h", value_name = "TIME")]
+    from: Instant,
+    /// End of the time shown
+    #[arg(long, default_value = "now", value_name = "TIME")]
+    to: Instant,
+    /// Width in pixels [default: 1280 for a dashboard, 1000 for a panel]
+    #[arg(long, value_name = "PIXELS")]
+    width: Option<u32>,
+    /// Height in pixels [default: what a dashboard needs, 500 for a panel]
+    #[arg(long, value_name = "PIXELS")]
+    height: Option<u32>,
+    /// Colours
+    #[arg(long, default_value = "light", value_parser = ["light", "dark"])]
+    theme: String,
+    /// Server to ask, if not the one on the data directory
+    #[arg(long, env = "HYPERSCOPE_URL", value_name = "URL")]
+    url: Option<Url>,
+    /// Token for the server at --url; better given by the variable or a file than by this flag
+    #[arg(long, env = "HYPERSCOPE_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    token: Option<Secret>,
+    /// File that holds the token
+    #[arg(long, env = "HYPERSCOPE_TOKEN_FILE", value_name = "FILE")]
+    token_file: Option<PathBuf>,
+    /// The server's data directory [default: as of `serve`]
+    #[arg(long, env = "HYPERSCOPE_DATA_DIR", value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+/// A path whose end says what kind of picture it is.
+fn picture_file(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    match format_of(&path) {
+        Some(_) => Ok(path),
+        None => Err("the name of a picture ends in .png or .svg".to_owned()),
+    }
+}
+
+fn format_of(path: &Path) -> Option<Format> {
+    Format::of_extension(&path.extension()?.to_str()?.to_ascii_lowercase())
+}
+
+impl RenderCommand {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        logging::init(LogFormat::Text);
+        let picture = self.picture().await?;
+        std::fs::write(&self.out, &picture).with_context(|| format!("{} cannot be written", self.out.display()))?;
+        say(format_args!("wrote {} ({} bytes)", self.out.display(), picture.len())).context("stdout")
+    }
+
+    async fn picture(&self) -> anyhow::Result<Vec<u8>> {
+        let token = match (&self.token, &self.token_file) {
+            (Some(token), _) => Some(token.clone()),
+            (None, Some(path)) => {
+                let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+                Some(Secret::new(text.trim()))
+            }
+            (None, None) => None,
+        };
+        if let Some(url) = &self.url {
+            return self.ask(&client(false)?, url, token.as_ref()).await;
+        }
+        let given = Options { data_dir: self.data_dir.clone(), ..Options::default() };
+        let given = self.file.under(given)?;
+        let data_dir = given.data_dir.clone().unwrap_or_else(default_data_dir);
+        if let Some(url) = running(&data_dir).await? {
+            return self.ask_neighbour(&data_dir, &url, token).await;
+        }
+        let config = Config::resolve(given, default_data_dir())?;
+        let wanted = alone::Wanted {
+            what: self.what.clone(),
+            parameters: self.parameters(),
+            format: format_of(&self.out).context("the name of a picture ends in .png or .svg")?,
+        };
+        alone::draw(&config, &wanted).await
+    }
+
+    /// The server on this machine, which may let us in by a token of ours.
+    async fn ask_neighbour(&self, data_dir: &Path, url: &Url, token: Option<Secret>) -> anyhow::Result<Vec<u8>> {
+        // It is asked on this machine, by address: no certificate names that.
+        let client = client(true)?;
+        if token.is_some() {
+            return self.ask(&client, url, token.as_ref()).await;
+        }
+        let store = TokenStore::open(data_dir).await?;
+        let (made, secret) = store
+            .create(NewToken {
+                name: "hyperscope render".to_owned(),
+                role: Role::Viewer,
+                expires_at: Some(now_ms().saturating_add(TOKEN_MS)),
+                dashboards: Vec::new(),
+                matchers: String::new(),
+            })
+            .await?;
+        let secret = Secret::new(secret.expose());
+        let known = async {
+            let session = url.join("/api/session")?;
+            loop {
+                let answer = client.get(session.clone()).bearer_auth(secret.expose()).send().await?;
+                if answer.status() != StatusCode::UNAUTHORIZED {
+                    return anyhow::Ok(());
+                }
+                tokio::time::sleep(TOKEN_PAUSE).await;
+            }
+        };
+        // A server that does not know it then says so itself.
+        let _ = tokio::time::timeout(TOKEN_WAIT, known).await;
+        let picture = self.ask(&client, url, Some(&secret)).await;
+        store.revoke(&made.id).await?;
+        picture
+    }
+
+    /// Asks a server for the picture.
+    async fn ask(&self, client: &Client, server: &Url, token: Option<&Secret>) -> anyhow::Result<Vec<u8>> {
+        let extension = format_of(&self.out).map_or("png", Format::extension);
+        let mut url = server.clone();
+        let parts = self.what.split('/');
+        url.path_segments_mut()
+            .map_err(|()| anyhow::anyhow!("{server} is no address of a server: write http://HOST:PORT"))?
+            .pop_if_empty()
+            .extend(["render", "d"])
+            .extend(parts);
+        url.set_path(&format!("{}.{extension}", url.path()));
+        url.set_query(Some(&self.parameters()));
+        let request = client.get(url);
+        let request = match token {
+            Some(token) => request.bearer_auth(token.expose()),
+            None => request,
+        };
+        let answer = request.send().await.with_context(|| format!("{server} does not answer"))?;
+        let status = answer.status();
+        let body = answer.bytes().await.with_context(|| format!("{server} broke off"))?;
+        if status.is_success() {
+            return Ok(body.to_vec());
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            bail!("{server} asks for a token: give one by HYPERSCOPE_TOKEN or --token-file");
+        }
+        let told = serde_json::from_slice::<serde_json::Value>(&body).ok();
+        let told = told.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());
+        bail!("{server} answers {status}: {}", told.unwrap_or("no picture"))
+    }
+
+    /// The query of a picture's URL.
+    fn parameters(&self) -> String {
+        let mut pairs = form_urlencoded::Serializer::new(String::new());
+        pairs.append_pair("from", &self.from.to_string()).append_pair("to", &self.to.to_string());
+        pairs.append_pair("theme", &self.theme);
+        for (name, value) in [("width", self.width), ("height", self.height)] {
+            if let Some(value) = value {
+                pairs.append_pair(name, &value.to_string());
+            }
+        }
+        pairs.finish()
+    }
+}
+
+fn client(is_neighbour: bool) -> anyhow::Result<Client> {
+    let builder = Client::builder().timeout(TIMEOUT).user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")));
+    let builder = if is_neighbour { builder.no_proxy().tls_danger_accept_invalid_certs(true) } else { builder };
+    builder.build().context("cannot make a request")
+}
+
+/// Where the server on a data directory answers, if one runs.
+async fn running(data_dir: &Path) -> anyhow::Result<Option<Url>> {
+    let Some(noted) = address::noted(data_dir).filter(|_| data_dir.join(database::FILE).exists()) else {
+        return Ok(None);
+    };
+    let Ok(url) = noted.parse::<Url>() else { return Ok(None) };
+    let health = url.join("/health")?;
+    let is_there = client(true)?.get(health).timeout(Duration::from_secs(5)).send().await;
+    Ok(is_there.is_ok_and(|answer| answer.status().is_success()).then_some(url))
+}
