@@ -18,10 +18,10 @@ mod hooks;
 mod kinds;
 #[path = "notify/mail_server.rs"]
 mod mail_server;
-#[path = "notify/raised.rs"]
-mod raised;
 #[path = "notify/pictures.rs"]
 mod pictures;
+#[path = "notify/raised.rs"]
+mod raised;
 #[path = "notify/receiver.rs"]
 mod receiver;
 #[path = "notify/silences.rs"]

@@ -20,14 +20,22 @@ const PADDING: f32 = 8.0;
 /// As many alerts as fit, and how many do not.
 pub(super) fn list(canvas: &mut Canvas, area: Area, data: &PanelData, setting: &Setting) {
     let PanelData::Alerts(list) = data else { return };
-    if let Some(reason) = &list.unavailable {
-        return message(canvas, area, "text", "No alerts to show", &[reason]);
-    }
     let alerts: Vec<&Alert> = list.alerts.iter().filter(|alert| alert.state != AlertState::Inactive).collect();
     if alerts.is_empty() {
-        return message(canvas, area, "green", "All quiet", &["No alert is pending or firing."]);
+        return match &list.unavailable {
+            Some(reason) => message(canvas, area, "red", "Alerts are unknown", &[reason]),
+            None if list.without_rules => {
+                message(canvas, area, "text", "No alerts to show", &["No rules are evaluated."])
+            }
+            None => message(canvas, area, "green", "All quiet", &["No alert is pending or firing."]),
+        };
     }
     let mut y = area.y;
+    if let Some(reason) = &list.unavailable {
+        let warning = format!("Not all are known: {reason}");
+        canvas.fitted((area.x + 12.0, y + 12.0), &warning, Type::plain("red"), area.width - 24.0);
+        y += LINE + PADDING;
+    }
     for (index, alert) in alerts.iter().enumerate() {
         let height = height(alert);
         let is_last = index + 1 == alerts.len();

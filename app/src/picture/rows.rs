@@ -111,8 +111,8 @@ fn job_cell(job: &Job, column: order::Column, now_ms: i64) -> Cell {
             Cell::Progress(job.percent.map(|percent| length(percent / 100.0)), color)
         }
         C::Rate => Cell::words(rate(job)),
-        C::Eta => Cell::words(job.eta_seconds.map_or_else(absent, |eta| unit::duration(eta.max(0.0).round()))),
-        C::Elapsed => Cell::words(elapsed_ms(job, now_ms).map_or_else(absent, unit::whole_duration)),
+        C::Eta => Cell::words(job.eta_seconds.map_or_else(absent, unit::rough_duration_secs)),
+        C::Elapsed => Cell::words(elapsed_ms(job, now_ms).map_or_else(absent, unit::rough_duration)),
     }
 }
 

@@ -138,9 +138,14 @@ fn jobs_sources_and_alerts_are_listed_as_far_as_there_is_room() {
         active_at: Some(NOW_MS - 60_000),
         ..Alert::default()
     };
-    let list = |alerts: Vec<Alert>| PanelData::Alerts(AlertList { alerts, unavailable: None });
+    let list = |alerts: Vec<Alert>| PanelData::Alerts(AlertList { alerts, ..AlertList::default() });
     let few = svg("alerts", "", &list(vec![alert("QueueGrowing")]));
     has(&few, &["QueueGrowing", "\u{25c6} critical", "firing, 1 min ago", "The queue grows", "daemon=d1"]);
     has(&svg("alerts", "", &list((0..30).map(|_| alert("A")).collect())), &[">and 2"]);
     has(&svg("alerts", "", &list(vec![])), &["All quiet"]);
+    let unknown = |alerts| {
+        PanelData::Alerts(AlertList { alerts, unavailable: Some("p1 is down".into()), ..AlertList::default() })
+    };
+    has(&svg("alerts", "", &unknown(vec![])), &["Alerts are unknown", "p1 is down"]);
+    has(&svg("alerts", "", &unknown(vec![alert("A")])), &["Not all are known: p1 is down", ">A<"]);
 }
