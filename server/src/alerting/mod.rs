@@ -6,12 +6,12 @@ pub mod api;
 mod engine;
 mod files;
 pub mod history;
+mod reload;
 mod reported;
 mod running;
 mod view;
 
 use std::{
-    collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
     time::Duration,
@@ -19,7 +19,7 @@ use std::{
 
 use model::live::{Alert, AlertList, AlertState, AlertTransition, Event};
 use notify::alert::Posted;
-use rules::{Evaluation, Group, Notification, Surroundings};
+use rules::{Evaluation, Notification, Surroundings};
 use tokio::{
     sync::{Semaphore, broadcast},
     task::JoinSet,
@@ -32,8 +32,9 @@ pub use self::view::SOURCE;
 
 use self::{
     engine::{OverPrometheus, OverStore},
-    files::{Loaded, Text},
+    files::Text,
     history::History,
+    reload::{Hangups, LOOK_INTERVAL},
     reported::Reported,
     running::Running,
     view::GroupView,
@@ -46,8 +47,6 @@ use crate::{
     ws::hub::Hub,
 };
 
-/// How often the files are looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(3);
 /// Batches that a listener may be behind before it loses the oldest.
 const NOTIFICATION_QUEUE: usize = 256;
 
@@ -267,43 +266,6 @@ impl Alerting {
         }
         while tasks.join_next().await.is_some() {}
     }
-
-    /// Reads the files, and replaces what changed; the groups that are new. What is wrong keeps the old rules.
-    async fn reload(&self, is_told: bool) -> Vec<Arc<Running>> {
-        let shared = Arc::clone(&self.0);
-        let read = tokio::task::spawn_blocking(move || {
-            let texts = files::texts(shared.settings.built_in, &shared.settings.files);
-            let mut known = shared.texts.lock().unwrap_or_else(PoisonError::into_inner);
-            match texts {
-                Ok(texts) if texts == *known && !is_told => Ok(None),
-                Ok(texts) => {
-                    // The same mistake is told once, not at each look.
-                    known.clone_from(&texts);
-                    files::parse(&texts).map(Some)
-                }
-                Err(error) => Err(error),
-            }
-        })
-        .await;
-        match read {
-            Ok(Ok(None)) => Vec::new(),
-            Ok(Ok(Some(loaded))) => {
-                let new = self.0.replace(&loaded);
-                *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                self.0.counters.set_reloaded(true);
-                tracing::info!(groups = self.0.groups().len(), new = new.len(), "read the rules");
-                new
-            }
-            Ok(Err(error)) => {
-                self.0.refuse(error.to_string());
-                Vec::new()
-            }
-            Err(error) => {
-                self.0.refuse(format!("reading the rules broke off: {error}"));
-                Vec::new()
-            }
-        }
-    }
 }
 
 impl Shared {
@@ -313,66 +275,6 @@ impl Shared {
 
     fn views(&self) -> Vec<Arc<GroupView>> {
         self.groups().iter().map(|group| group.view()).collect()
-    }
-
-    /// Groups of files, without those that are switched off, and whether they come with the program.
-    fn groups_of(&self, loaded: &[Loaded], is_restored: bool) -> Vec<(Group, bool)> {
-        let interval_ms = i64::try_from(self.settings.interval.as_millis()).unwrap_or(i64::MAX);
-        let mut groups = Vec::new();
-        for file in loaded {
-            for placed in &file.rules.groups {
-                if self.settings.off.contains(&placed.value.name) {
-                    continue;
-                }
-                match Group::new(&file.file, &placed.value, interval_ms, is_restored) {
-                    Ok(group) => groups.push((group, file.is_built_in)),
-                    // The file was checked: this is a fault of ours.
-                    Err(error) => tracing::error!(file = file.file, group = placed.value.name, error, "not evaluated"),
-                }
-            }
-        }
-        groups
-    }
-
-    /// Replaces the groups that changed; those that are new.
-    fn replace(&self, loaded: &[Loaded]) -> Vec<Arc<Running>> {
-        let mut old: HashMap<(String, String), Arc<Running>> =
-            self.groups().into_iter().map(|group| ((group.file.clone(), group.name.clone()), group)).collect();
-        let mut all = Vec::new();
-        let mut new = Vec::new();
-        for (mut group, is_built_in) in self.groups_of(loaded, true) {
-            match old.remove(&(group.file.clone(), group.name.clone())) {
-                Some(running) if running.is_same(&group) => all.push(running),
-                before => {
-                    if let Some(before) = before {
-                        group.take_state(before.retire());
-                    }
-                    let running = Arc::new(Running::new(group, is_built_in, true, CancellationToken::new()));
-                    new.push(Arc::clone(&running));
-                    all.push(running);
-                }
-            }
-        }
-        *self.groups.write().unwrap_or_else(PoisonError::into_inner) = all;
-        for gone in old.into_values() {
-            let ends = gone.retire().ends(now_ms());
-            if let Err(error) = rules::Sink::append(&self.here, &ends) {
-                tracing::warn!(error, group = gone.name, "the series of rules that are gone could not be ended");
-            }
-        }
-        if let Some(hub) = self.hub.get() {
-            hub.publish_alerts();
-        }
-        new
-    }
-
-    fn refuse(&self, error: String) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
-        if trouble.as_ref() != Some(&error) {
-            tracing::error!(error, "the rules were not read anew: those from before stay in use");
-            *trouble = Some(error);
-        }
-        self.counters.set_reloaded(false);
     }
 
     /// Tells what an evaluation gave.
@@ -406,37 +308,5 @@ impl Shared {
         }
         self.counters.set_firing(self.views().iter().map(|view| view.firing).sum());
         self.history.remember(changes);
-    }
-}
-
-/// SIGHUP, where there is such a thing.
-struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
-
-impl Hangups {
-    #[cfg(unix)]
-    fn new() -> Self {
-        let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
-        Hangups(signal.inspect_err(|error| tracing::warn!(%error, "SIGHUP will not be heard")).ok())
-    }
-
-    #[cfg(unix)]
-    async fn next(&mut self) {
-        let heard = match &mut self.0 {
-            Some(signal) => signal.recv().await.is_some(),
-            None => false,
-        };
-        if !heard {
-            std::future::pending().await
-        }
-    }
-
-    #[cfg(not(unix))]
-    fn new() -> Self {
-        Hangups()
-    }
-
-    #[cfg(not(unix))]
-    async fn next(&mut self) {
-        std::future::pending().await
     }
 }

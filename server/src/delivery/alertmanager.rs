@@ -1,22 +1,24 @@
 //! Alertmanagers elsewhere: they are told of alerts, and keep the silences.
 
+mod wire;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use jiff::Timestamp;
 use notify::{
-    alert::{Alert, Fingerprint, Labels, Posted},
-    matcher::MatcherJson,
-    silence::{Silence, matchers},
+    alert::{Alert, Fingerprint, Posted},
+    silence::Silence,
 };
 use reqwest::{Method, Url};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::wire::time;
+use self::wire::{AlertJson, Remote, RemoteAlert, RemoteStatus, SilenceJson};
 use crate::{
     clock::now_ms,
     config::{AlertmanagerConfig, AlertmanagerLogin},
@@ -54,96 +56,6 @@ pub enum LinkError {
     /// It refused.
     #[error("the Alertmanager refused: {0}")]
     Refused(String),
-}
-
-/// What an Alertmanager knows of an alert.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct RemoteStatus {
-    /// `active`, `suppressed` or `unprocessed`.
-    pub state: String,
-    /// Silences that take it.
-    #[serde(rename = "silencedBy", default)]
-    pub silenced_by: Vec<String>,
-    /// Alerts that keep it quiet.
-    #[serde(rename = "inhibitedBy", default)]
-    pub inhibited_by: Vec<String>,
-}
-
-/// An alert as the API takes and gives it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct AlertJson {
-    labels: Labels,
-    #[serde(default)]
-    annotations: Labels,
-    #[serde(rename = "startsAt", skip_serializing_if = "Option::is_none", default)]
-    starts_at: Option<String>,
-    #[serde(rename = "endsAt", skip_serializing_if = "Option::is_none", default)]
-    ends_at: Option<String>,
-    #[serde(rename = "generatorURL", default)]
-    generator_url: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct RemoteAlert {
-    fingerprint: Fingerprint,
-    status: RemoteStatus,
-    #[serde(default)]
-    receivers: Vec<RemoteReceiver>,
-    #[serde(rename = "updatedAt", default)]
-    updated_at: Option<String>,
-    #[serde(flatten)]
-    alert: AlertJson,
-}
-
-/// An alert that an Alertmanager knows.
-#[derive(Debug, Clone)]
-struct Remote {
-    alert: Arc<Alert>,
-    status: RemoteStatus,
-    receivers: Vec<String>,
-}
-
-impl From<RemoteAlert> for Remote {
-    fn from(remote: RemoteAlert) -> Self {
-        let ms = |text: &Option<String>| text.as_deref().and_then(read_time).unwrap_or(0);
-        let alert = Alert {
-            fingerprint: remote.fingerprint,
-            labels: remote.alert.labels,
-            annotations: remote.alert.annotations,
-            starts_at_ms: ms(&remote.alert.starts_at),
-            ends_at_ms: ms(&remote.alert.ends_at),
-            updated_at_ms: ms(&remote.updated_at),
-            generator_url: remote.alert.generator_url,
-            value: None,
-        };
-        let receivers = remote.receivers.into_iter().map(|receiver| receiver.name).collect();
-        Remote { alert: Arc::new(alert), status: remote.status, receivers }
-    }
-}
-
-fn read_time(text: &str) -> Option<i64> {
-    text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
-}
-
-#[derive(Debug, Deserialize)]
-struct RemoteReceiver {
-    name: String,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct SilenceJson {
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    id: String,
-    matchers: Vec<MatcherJson>,
-    #[serde(rename = "startsAt")]
-    starts_at: String,
-    #[serde(rename = "endsAt")]
-    ends_at: String,
-    #[serde(rename = "createdBy")]
-    created_by: String,
-    comment: String,
-    #[serde(rename = "updatedAt", default, skip_serializing)]
-    updated_at: Option<String>,
 }
 
 /// The Alertmanagers of one cluster, each of which is told of everything.
@@ -261,7 +173,7 @@ impl Link {
 
     pub(super) async fn silences(&self) -> Result<Vec<Silence>, LinkError> {
         let silences: Vec<SilenceJson> = self.ask(Method::GET, "api/v2/silences", None).await?;
-        Ok(silences.into_iter().filter_map(read).collect())
+        Ok(silences.into_iter().filter_map(SilenceJson::read).collect())
     }
 
     pub(super) async fn put_silence(&self, silence: &Silence) -> Result<String, LinkError> {
@@ -332,7 +244,7 @@ impl Member {
                 }
             }
             let batch: Vec<Alert> = lock(&self.waiting).values().take(BATCH).cloned().collect();
-            let alerts: Vec<AlertJson> = batch.iter().map(alert_json).collect();
+            let alerts: Vec<AlertJson> = batch.iter().map(AlertJson::from).collect();
             let sent = match serde_json::to_value(&alerts) {
                 Ok(body) => tokio::select! {
                     sent = self.call(Method::POST, "api/v2/alerts", Some(&body)) => sent,
@@ -423,32 +335,4 @@ fn cause(error: &reqwest::Error) -> String {
         innermost = source;
     }
     innermost.to_string()
-}
-
-/// A time as the API writes it.
-pub(crate) fn time(ms: i64) -> String {
-    Timestamp::from_millisecond(ms).unwrap_or(Timestamp::UNIX_EPOCH).to_string()
-}
-
-fn alert_json(alert: &Alert) -> AlertJson {
-    AlertJson {
-        labels: alert.labels.clone(),
-        annotations: alert.annotations.clone(),
-        starts_at: Some(time(alert.starts_at_ms)),
-        ends_at: Some(time(alert.ends_at_ms)),
-        generator_url: alert.generator_url.clone(),
-    }
-}
-
-fn read(json: SilenceJson) -> Option<Silence> {
-    let ms = read_time;
-    Some(Silence {
-        id: json.id,
-        matchers: matchers(json.matchers).ok()?,
-        starts_at_ms: ms(&json.starts_at)?,
-        ends_at_ms: ms(&json.ends_at)?,
-        created_by: json.created_by,
-        comment: json.comment,
-        updated_at_ms: json.updated_at.as_deref().and_then(ms).unwrap_or(0),
-    })
 }

@@ -282,7 +282,9 @@ struct RuleJson {
 }
 
 async fn rules(state: &AppState, principal: &Principal) -> Content {
-    let groups = async { rule_groups(state, state.engines.first()?, principal, &Params::default()).await };
+    // The alerts of the rules are not shown, but tell the state of a rule to those who see some only.
+    let params = if principal.scope().is_all() { Params::one("exclude_alerts", "true") } else { Params::none() };
+    let groups = async { rule_groups(state, state.engines.first()?, principal, &params).await };
     let groups = match groups.await {
         Ok((groups, _)) => groups,
         Err(error) => return Content::Unavailable(error.message),

@@ -47,6 +47,11 @@ impl Params {
         Params(Vec::new())
     }
 
+    /// One parameter.
+    pub(crate) fn one(name: &str, value: &str) -> Self {
+        Params(vec![(name.to_owned(), value.to_owned())])
+    }
+
     /// The first value of a parameter.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())

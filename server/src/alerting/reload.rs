@@ -1,0 +1,153 @@
+//! The files of rules read anew: what changed is replaced, what stays goes on, what is gone is ended, and what is wrong changes nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+
+use rules::Group;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Alerting, Shared,
+    files::{self, Loaded},
+    running::Running,
+};
+use crate::clock::now_ms;
+
+/// How often the files are looked at.
+pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(3);
+
+impl Alerting {
+    /// Reads the files, and replaces what changed; the groups that are new. What is wrong keeps the old rules.
+    pub(super) async fn reload(&self, is_told: bool) -> Vec<Arc<Running>> {
+        let shared = Arc::clone(&self.0);
+        let read = tokio::task::spawn_blocking(move || {
+            let texts = files::texts(shared.settings.built_in, &shared.settings.files);
+            let mut known = shared.texts.lock().unwrap_or_else(PoisonError::into_inner);
+            match texts {
+                Ok(texts) if texts == *known && !is_told => Ok(None),
+                Ok(texts) => {
+                    // The same mistake is told once, not at each look.
+                    known.clone_from(&texts);
+                    files::parse(&texts).map(Some)
+                }
+                Err(error) => Err(error),
+            }
+        })
+        .await;
+        match read {
+            Ok(Ok(None)) => Vec::new(),
+            Ok(Ok(Some(loaded))) => {
+                let new = self.0.replace(&loaded);
+                *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.0.counters.set_reloaded(true);
+                tracing::info!(groups = self.0.groups().len(), new = new.len(), "read the rules");
+                new
+            }
+            Ok(Err(error)) => {
+                self.0.refuse(error.to_string());
+                Vec::new()
+            }
+            Err(error) => {
+                self.0.refuse(format!("reading the rules broke off: {error}"));
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl Shared {
+    /// Groups of files, without those that are switched off, and whether they come with the program.
+    pub(super) fn groups_of(&self, loaded: &[Loaded], is_restored: bool) -> Vec<(Group, bool)> {
+        let interval_ms = i64::try_from(self.settings.interval.as_millis()).unwrap_or(i64::MAX);
+        let mut groups = Vec::new();
+        for file in loaded {
+            for placed in &file.rules.groups {
+                if self.settings.off.contains(&placed.value.name) {
+                    continue;
+                }
+                match Group::new(&file.file, &placed.value, interval_ms, is_restored) {
+                    Ok(group) => groups.push((group, file.is_built_in)),
+                    // The file was checked: this is a fault of ours.
+                    Err(error) => tracing::error!(file = file.file, group = placed.value.name, error, "not evaluated"),
+                }
+            }
+        }
+        groups
+    }
+
+    /// Replaces the groups that changed; those that are new.
+    fn replace(&self, loaded: &[Loaded]) -> Vec<Arc<Running>> {
+        let mut old: HashMap<(String, String), Arc<Running>> =
+            self.groups().into_iter().map(|group| ((group.file.clone(), group.name.clone()), group)).collect();
+        let mut all = Vec::new();
+        let mut new = Vec::new();
+        for (mut group, is_built_in) in self.groups_of(loaded, true) {
+            match old.remove(&(group.file.clone(), group.name.clone())) {
+                Some(running) if running.is_same(&group) => all.push(running),
+                before => {
+                    if let Some(before) = before {
+                        group.take_state(before.retire());
+                    }
+                    let running = Arc::new(Running::new(group, is_built_in, true, CancellationToken::new()));
+                    new.push(Arc::clone(&running));
+                    all.push(running);
+                }
+            }
+        }
+        *self.groups.write().unwrap_or_else(PoisonError::into_inner) = all;
+        for gone in old.into_values() {
+            let ends = gone.retire().ends(now_ms());
+            if let Err(error) = rules::Sink::append(&self.here, &ends) {
+                tracing::warn!(error, group = gone.name, "the series of rules that are gone could not be ended");
+            }
+        }
+        if let Some(hub) = self.hub.get() {
+            hub.publish_alerts();
+        }
+        new
+    }
+
+    fn refuse(&self, error: String) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if trouble.as_ref() != Some(&error) {
+            tracing::error!(error, "the rules were not read anew: those from before stay in use");
+            *trouble = Some(error);
+        }
+        self.counters.set_reloaded(false);
+    }
+}
+
+/// SIGHUP, where there is such a thing.
+pub(super) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+
+impl Hangups {
+    #[cfg(unix)]
+    pub(super) fn new() -> Self {
+        let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
+        Hangups(signal.inspect_err(|error| tracing::warn!(%error, "SIGHUP will not be heard")).ok())
+    }
+
+    #[cfg(unix)]
+    pub(super) async fn next(&mut self) {
+        let heard = match &mut self.0 {
+            Some(signal) => signal.recv().await.is_some(),
+            None => false,
+        };
+        if !heard {
+            std::future::pending().await
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub(super) fn new() -> Self {
+        Hangups()
+    }
+
+    #[cfg(not(unix))]
+    pub(super) async fn next(&mut self) {
+        std::future::pending().await
+    }
+}
