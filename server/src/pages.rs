@@ -12,7 +12,7 @@ use axum::{
 use futures_util::future::join_all;
 use model::{
     dashboard::{Dashboard, Panel, PanelKind, Query},
-    live::{LiveQuery, SnapshotData, Topic},
+    live::LiveQuery,
     page::Boot,
     panel::{PanelData, QueryState},
     range::TimeRange,
@@ -210,10 +210,7 @@ pub(crate) async fn panel_data(
             let system = state.upstreams.system().into_iter().filter(|system| visible::system(scope, system));
             PanelData::Sources(statuses.collect(), system.collect())
         }
-        PanelKind::Alerts => match state.hub.snapshot(scope, &Topic::Alerts) {
-            Some(SnapshotData::Alerts(alerts)) => PanelData::Alerts(alerts),
-            _ => PanelData::Alerts(model::live::AlertList::default()),
-        },
+        PanelKind::Alerts => PanelData::Alerts(state.alerting.worst(scope, app::panels::MOST_ALERTS)),
         _ => {
             let each = panel.queries.iter().map(async |query| {
                 tokio::time::timeout(patience, query_state(state, scope, query, range, now_ms))

@@ -12,8 +12,8 @@ use model::{
 
 use super::{context::PanelsContext, look::message_view};
 
-/// Alerts that are shown.
-const MOST: usize = 200;
+/// Alerts that a panel shows, at most.
+pub const MOST_ALERTS: usize = 200;
 
 pub(super) fn body(data: Signal<PanelData>) -> AnyView {
     let now_ms = PanelsContext::of_page().now_ms;
@@ -28,7 +28,7 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
 
 fn list_view(list: &AlertList, now_ms: Signal<i64>) -> AnyView {
     let shown: Vec<&Alert> =
-        list.alerts.iter().filter(|alert| alert.state != AlertState::Inactive).take(MOST).collect();
+        list.alerts.iter().filter(|alert| alert.state != AlertState::Inactive).take(MOST_ALERTS).collect();
     if shown.is_empty() {
         if let Some(reason) = &list.unavailable {
             return message_view("failed", "Alerts are unknown", reason.clone(), String::new());

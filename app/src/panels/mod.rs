@@ -35,6 +35,7 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+pub use alerts::MOST_ALERTS;
 #[cfg(feature = "ssr")]
 pub(crate) use alerts::severity_look;
 pub use context::{PanelsContext, Viewport};

@@ -6,6 +6,7 @@ pub mod api;
 mod engine;
 mod files;
 pub mod history;
+mod order;
 mod reload;
 mod reported;
 mod running;
@@ -34,6 +35,7 @@ use self::{
     engine::{OverPrometheus, OverStore},
     files::Text,
     history::History,
+    order::{Listed, first},
     reload::{Hangups, LOOK_INTERVAL},
     reported::Reported,
     running::Running,
@@ -160,22 +162,18 @@ impl Alerting {
     /// Alerts that are pending or fire, of our rules, of the engine's, and those that others raised; the worst first.
     #[must_use]
     pub fn list(&self) -> AlertList {
+        self.worst(&Scope::all(), usize::MAX)
+    }
+
+    /// The worst of the alerts of which `scope` sees something, at most so many.
+    #[must_use]
+    pub fn worst(&self, scope: &Scope, most: usize) -> AlertList {
         let upstream = self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let views = self.0.views();
-        let mut alerts: Vec<Alert> = views.iter().flat_map(|view| view.alerts()).collect();
         let reported = self.0.reported.alerts(&upstream.alerts);
-        alerts.extend(upstream.alerts);
-        alerts.extend(reported);
-        let severity = |alert: &Alert| match alert.severity.as_str() {
-            "critical" => 0,
-            "warning" => 1,
-            _ => 2,
-        };
-        let rank = |alert: &Alert| (alert.state != AlertState::Firing, severity(alert));
-        alerts.sort_by(|one, other| {
-            let by_name = || one.name.cmp(&other.name).then_with(|| one.labels.cmp(&other.labels));
-            rank(one).cmp(&rank(other)).then_with(by_name)
-        });
+        let others = upstream.alerts.iter().chain(&reported).map(Listed::Others);
+        let ours = views.iter().flat_map(|view| Listed::of(view));
+        let alerts = first(ours.chain(others).filter(|alert| alert.is_seen(scope)).collect(), most);
         let without_rules = views.is_empty() && self.0.elsewhere.is_none();
         AlertList { alerts, unavailable: upstream.unavailable, without_rules }
     }

@@ -118,11 +118,6 @@ impl GroupView {
         }
     }
 
-    /// All its alerts, for pages and sockets.
-    pub(super) fn alerts(&self) -> impl Iterator<Item = Alert> {
-        self.rules.iter().flat_map(|rule| rule.alerts.iter().map(|alert| self.alert(rule, alert)))
-    }
-
     /// How many of its alerts fire and are in a scope.
     pub(super) fn firing_in(&self, scope: &Scope) -> usize {
         if scope.is_all() {
@@ -135,7 +130,7 @@ impl GroupView {
     }
 
     /// An alert of one of its rules.
-    fn alert(&self, rule: &RuleView, alert: &rules::Alert) -> Alert {
+    pub(super) fn alert(&self, rule: &RuleView, alert: &rules::Alert) -> Alert {
         let annotations = pairs(alert.annotations.iter().map(|(name, text)| (&**name, text.as_str())));
         let annotation = |name: &str| annotations.get(name).cloned();
         Alert {
@@ -223,6 +218,11 @@ impl Wanted {
 }
 
 impl RuleView {
+    /// Its name.
+    pub(super) fn name(&self) -> &str {
+        &self.facts.name
+    }
+
     fn state(&self) -> rules::AlertState {
         self.alerts.iter().map(|alert| alert.state).max().unwrap_or(rules::AlertState::Inactive)
     }
@@ -292,7 +292,8 @@ pub(super) fn reported_json(alert: &Alert) -> Value {
     })
 }
 
-fn state(state: rules::AlertState) -> AlertState {
+/// A state in the words of pages and sockets.
+pub(super) fn state(state: rules::AlertState) -> AlertState {
     match state {
         rules::AlertState::Inactive => AlertState::Inactive,
         rules::AlertState::Pending => AlertState::Pending,
