@@ -1,4 +1,7 @@
 //! The font of pictures: DejaVu Sans, which has the letters of Latin, Greek and Cyrillic, and the shapes that stand for states.
+//!
+//! Its licence is that of Bitstream Vera, which lets programs carry it; the terms and the names of its makers are in the font's own table of
+//! names, and so in the program. The crate around it is under MIT or Apache 2.0.
 
 use std::sync::{Arc, LazyLock};
 

@@ -83,7 +83,7 @@ impl AlertPictures {
             }
             let has_points = |state: &QueryState| matches!(state, QueryState::Ready { frame, .. } if !frame.is_empty());
             if states.iter().any(has_points) {
-                return (panel.clone(), PanelData::Queries(states), range);
+                return (behind_alert(panel, subject), PanelData::Queries(states), range);
             }
         }
         let panel = own_panel(subject);
@@ -98,6 +98,27 @@ impl AlertPictures {
     async fn evaluate(&self, query: &Query, range: TimeRange, now_ms: i64) -> QueryState {
         data::evaluated(&self.0.engines, &Scope::all(), query, range, now_ms).await
     }
+}
+
+/// The panel behind an alert, by both names, with the number that the rule compares one of its queries with.
+fn behind_alert(panel: &Panel, subject: &AlertSubject) -> Panel {
+    let mut panel = panel.clone();
+    panel.title = format!("{}: {}", subject.name, panel.title);
+    let plain = |expr: &str| expr.split_whitespace().collect::<String>();
+    let compared = rules::Threshold::of(&subject.expr)
+        .filter(|threshold| panel.queries.iter().any(|query| plain(&query.expr) == plain(&threshold.expr)));
+    if let Some(threshold) = compared {
+        let value = threshold.value;
+        let line = Threshold { value, color: Color::Red, label: subject.name.clone() };
+        // One of the panel's own at this value says less.
+        panel.thresholds.retain(|own| own.value != value);
+        let place = panel.thresholds.partition_point(|own| own.value < value);
+        panel.thresholds.insert(place, line);
+        if panel.threshold_style == ThresholdStyle::None {
+            panel.threshold_style = ThresholdStyle::Line;
+        }
+    }
+    panel
 }
 
 /// A chart of a rule's expression, with the line that it must not cross.
@@ -133,6 +154,29 @@ fn own_panel(subject: &AlertSubject) -> Panel {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_panel_shows_the_number_that_its_query_is_compared_with() {
+        let library = Library::load(None).unwrap();
+        let subject = |expr: &str| AlertSubject {
+            name: "Leak".into(),
+            expr: expr.into(),
+            labels: BTreeMap::new(),
+            since_ms: 0,
+            until_ms: 0,
+        };
+        let shown = |expr: &str| {
+            let (_, panel) = concern::best(library.all(), expr).unwrap();
+            behind_alert(panel, &subject(expr))
+        };
+        let panel = shown("hypersdk_goroutines > 1500");
+        assert_eq!(panel.title, "Leak: Goroutines");
+        let values: Vec<f64> = panel.thresholds.iter().map(|threshold| threshold.value).collect();
+        assert_eq!(values, [1_000.0, 1_500.0, 2_000.0]);
+        assert_eq!(shown("hypersdk_goroutines > 1000").thresholds[0].label, "Leak");
+        let other = shown("rate(hypersdk_goroutines[5m]) > 7");
+        assert!(other.thresholds.iter().all(|threshold| threshold.label != "Leak"), "another number");
+    }
 
     #[test]
     fn a_rule_without_a_panel_is_shown_with_its_threshold() {
