@@ -50,10 +50,11 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> String {
     let PageInput { boot, panels, drawn, job, assets, nonce, tz_offset_min } = input;
     let theme = boot.theme.clone();
     let kiosk = boot.kiosk;
-    let title = page_title(&boot, job.as_ref());
+    let title = page_title(&boot, job.as_ref(), path_and_query);
     let payload = Payload { boot, job, offset_min: tz_offset_min };
     let payload_json = script_json(&payload);
-    let reload_seconds = Refresh::from_path_and_query(path_and_query).reload_seconds();
+    let refresh = Refresh::from_path_and_query(path_and_query).reload_seconds();
+    let reload_seconds = refresh.filter(|_| !is_filled_in(path_and_query));
 
     // Each document has a reactive owner of its own, gone with all its signals when the string is there.
     let owner = Owner::new_root(None);
@@ -114,6 +115,12 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> String {
         ),
     );
     document
+}
+
+/// Whether the page is a form that somebody fills in: loaded again, it would be empty.
+fn is_filled_in(path_and_query: &str) -> bool {
+    let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
+    path == "/explore" || (path == "/alerts" && crate::shell::parameter(query, "matchers").is_some())
 }
 
 /// JSON that may stand inside a `script` element: nothing in it can end the element or open a comment.
@@ -207,6 +214,14 @@ mod tests {
         ] {
             assert!(document.contains(part), "{part} is not in {document}");
         }
+    }
+
+    #[test]
+    fn a_form_is_not_taken_away_while_it_is_filled_in() {
+        let reloads = |path| render_document(input(None), path).contains("http-equiv=\"refresh\"");
+        assert!(reloads("/alerts?view=silences"));
+        assert!(!reloads("/alerts?view=silences&matchers="));
+        assert!(!reloads("/explore?expr=up"));
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub mod alerts;
 pub mod clock;
 #[cfg(feature = "ssr")]
 pub mod document;
+#[cfg(feature = "ssr")]
+pub mod explore;
 pub mod live;
 mod pages;
 pub mod panels;

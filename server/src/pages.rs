@@ -1,6 +1,10 @@
 //! The pages: a dashboard's data is gathered, and the app draws the first picture of it into the HTML.
 
 mod alerts;
+mod drawn;
+mod explore;
+
+pub use drawn::fragment;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -18,6 +22,7 @@ use model::{
     range::TimeRange,
 };
 
+use self::drawn::Part;
 use crate::{
     assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, pictures::evaluated, query::Scope,
     security::Nonce, state::AppState, visible,
@@ -25,9 +30,6 @@ use crate::{
 
 /// A page waits no longer than this for its data; what is not there then comes live.
 const PATIENCE: Duration = Duration::from_millis(1_500);
-
-/// Where the alert page is.
-const ALERTS: &str = "/alerts";
 
 /// What the URL and cookies of a page say.
 struct View {
@@ -91,13 +93,9 @@ pub async fn page(
         }
         _ => None,
     };
-    let (drawn, firing) = if uri.path() == ALERTS && !principal.is_limited() {
-        let query = uri.query().unwrap_or_default();
-        let page = alerts::gather(&state, &principal, query, now_ms, view.tz_offset_min).await;
-        let firing = page.firing;
-        (Some(page), firing)
-    } else {
-        (None, state.alerting.firing(principal.scope()))
+    let drawn = match Part::at(uri.path()).filter(|_| !principal.is_limited()) {
+        Some(part) => Some(part.gather(&state, &principal, &uri, &view, now_ms).await),
+        None => None,
     };
     let found = drawn.is_some() || dashboard.is_some() || job.is_some() || uri.path() == "/settings";
     let input = app::PageInput {
@@ -108,7 +106,7 @@ pub async fn page(
             session: principal.session.clone(),
             dashboards: state.library.links(&principal.session),
             dashboard,
-            firing,
+            firing: state.alerting.firing(principal.scope()),
             range: view.range,
             kiosk,
             theme: view.theme,
@@ -122,7 +120,7 @@ pub async fn page(
     };
     let path_and_query = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let draw = move || {
-        let drawn = drawn.map(|page| app::alerts::draw(&page));
+        let drawn = drawn.map(|page| page.draw());
         app::render_document(app::PageInput { drawn, ..input }, &path_and_query)
     };
     match tokio::task::spawn_blocking(draw).await {
@@ -132,26 +130,6 @@ pub async fn page(
         }
         Err(error) => {
             tracing::error!(%error, "a page could not be drawn");
-            (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be drawn: see the server's log").into_response()
-        }
-    }
-}
-
-/// The content of the alert page alone, for a page that is there already.
-pub async fn alert_fragment(
-    State(state): State<AppState>,
-    principal: Principal,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-) -> Response {
-    let now_ms = now_ms();
-    let view = View::of(&uri, &headers, now_ms);
-    let query = uri.query().unwrap_or_default();
-    let page = alerts::gather(&state, &principal, query, now_ms, view.tz_offset_min).await;
-    match tokio::task::spawn_blocking(move || app::alerts::draw(&page)).await {
-        Ok(html) => ([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the alert page could not be drawn");
             (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be drawn: see the server's log").into_response()
         }
     }

@@ -155,6 +155,25 @@ async fn what_is_not_there_says_so_and_leads_back() {
 }
 
 #[tokio::test]
+async fn explore_answers_in_the_page() {
+    let server = Server::demo(&[]).await;
+    let table = without_scripts(&server.text("/explore?expr=1%2B1&type=instant").await);
+    assert!(table.contains("<td class=\"explore-value\">2</td>"), "{table}");
+    assert!(words(&table).contains("1 series at "), "{table}");
+    let chart = without_scripts(&server.text("/explore?expr=go_goroutines&window=15m&step=30s").await);
+    assert!(chart.contains("<svg class=\"plot\"") && words(&chart).contains("every 30s"), "{chart}");
+    assert!(chart.contains("<option value=\"hypersdk_jobs_active\">"), "no metrics to choose from in {chart}");
+    let wrong = without_scripts(&server.text("/explore?expr=sum(up").await);
+    assert!(words(&wrong).contains("1:7: parse error: unclosed left parenthesis"), "{wrong}");
+    let nothing = words(&server.text("/explore?expr=no_such_metric").await);
+    assert!(nothing.contains("Nothing found") && nothing.contains("0 series"), "{nothing}");
+    let unknown = words(&server.text("/explore?expr=up&engine=far").await);
+    assert!(unknown.contains("there is no engine"), "{unknown}");
+    let empty = words(&server.text("/explore").await);
+    assert!(empty.contains("Queries to begin with"), "{empty}");
+}
+
+#[tokio::test]
 async fn nobody_is_led_to_the_login_and_back() {
     let server = Server::demo(&[]).await;
     for (path, next) in [

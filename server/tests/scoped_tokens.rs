@@ -100,6 +100,16 @@ async fn sees_only_its_part(viewer: &Viewer<'_>) {
         let (status, exemplars) = viewer.get("/api/v1/query_exemplars", &range).await;
         assert_eq!(status, StatusCode::OK, "{exemplars}");
         names_no_other(&exemplars);
+        // Explore repeats the query, which may name others.
+        if OTHERS.iter().any(|other| expr.contains(other)) {
+            continue;
+        }
+        for kind in ["range", "instant"] {
+            let (status, page) = viewer.get("/fragments/explore", &[("expr", &expr), ("type", kind)]).await;
+            assert_eq!(status, StatusCode::OK, "{page}");
+            names_no_other(&page);
+            assert!(!page.contains("value=\"up\"></option>"), "a metric of others is offered in {page}");
+        }
     }
     // A sum over all is a sum over the part.
     assert_eq!(

@@ -4,8 +4,12 @@ use chart::palette::Ink;
 use leptos::prelude::*;
 use model::dashboard::{Color, Panel, PanelKind, Query, Threshold, ThresholdStyle};
 
-use super::{AlertsView, Chart, Detail, ShownAlert, ViewAddress, deliveries, words::moment};
+use super::{
+    AlertsView, Chart, Detail, ShownAlert, ViewAddress, deliveries,
+    words::{moment, quoted},
+};
 use crate::{
+    explore::ExploreAddress,
     panels::{self, PanelsContext, Viewport},
     view::view,
 };
@@ -44,7 +48,10 @@ pub(super) fn draw(page: &AlertsView, shown: &ShownAlert, detail: &Detail) -> An
                 {runbook}
             </dl>
             {told}
-            {page.may_operate.then(|| actions(page, shown))}
+            <div class="alert-actions">
+                {page.may_operate.then(|| actions(page, shown))}
+                {(!alert.expr.is_empty()).then(|| view! { <a class="button" href=ExploreAddress::of(&alert.expr)>"Open in Explore"</a> })}
+            </div>
         </div>
     }
 }
@@ -102,19 +109,12 @@ fn actions(page: &AlertsView, shown: &ShownAlert) -> AnyView {
         None => ("I look after it", "ack"),
     };
     view! {
-        <div class="alert-actions">
-            <a class="button primary" href=silence>"Silence it"</a>
-            <form method="post" action="/alerts/do">
-                <input type="hidden" name="action" value=action />
-                <input type="hidden" name="id" value=alert.fingerprint.clone() />
-                <input type="hidden" name="back" value=back />
-                <button type="submit" class="button">{verb}</button>
-            </form>
-        </div>
+        <a class="button primary" href=silence>"Silence it"</a>
+        <form method="post" action="/alerts/do">
+            <input type="hidden" name="action" value=action />
+            <input type="hidden" name="id" value=alert.fingerprint.clone() />
+            <input type="hidden" name="back" value=back />
+            <button type="submit" class="button">{verb}</button>
+        </form>
     }
-}
-
-/// A value as a matcher quotes it.
-fn quoted(value: &str) -> String {
-    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }

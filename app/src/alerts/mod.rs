@@ -1,7 +1,7 @@
 //! What the alert page shows, drawn by the server alone.
 //!
 //! The page is made of links and forms, so it works with scripts off. With scripts the same pieces are fetched again when
-//! an alert changes or a filter is typed, and put in place of the old ones (see `pages::server_drawn`): none of this is
+//! an alert changes or a filter is typed, and put in place of the old ones (see `pages::drawn`): none of this is
 //! part of the download.
 
 mod address;
@@ -12,7 +12,7 @@ mod list;
 mod page;
 mod rules;
 mod silences;
-mod words;
+pub(crate) mod words;
 
 pub use address::{Grouping, Tab, ViewAddress};
 pub use page::draw;

@@ -7,7 +7,7 @@ use super::{
     AlertsView, ShownGroup, ShownRule,
     words::{moment, nothing, severity_look},
 };
-use crate::view::view;
+use crate::{explore::ExploreAddress, view::view};
 
 pub(super) fn draw(page: &AlertsView, groups: &[ShownGroup]) -> AnyView {
     if groups.is_empty() {
@@ -50,6 +50,7 @@ fn row(rule: &ShownRule) -> AnyView {
         let (_, shape) = severity_look(&rule.severity);
         view! { <span class="rule-severity"><span aria-hidden="true">{shape}</span> " " {rule.severity.clone()}</span> }
     });
+    let explore = ExploreAddress::of(&rule.expr);
     let error = (!rule.last_error.is_empty()).then(|| view! { <p class="form-error">{rule.last_error.clone()}</p> });
     view! {
         <li class="rule">
@@ -57,6 +58,7 @@ fn row(rule: &ShownRule) -> AnyView {
             <span class="rule-name">{rule.name.clone()}</span>
             {severity}
             <span class="quiet-words">{hold}</span>
+            <a class="rule-explore" href=explore aria-label=format!("Open {} in Explore", rule.name)>"Open in Explore"</a>
             <pre class="rule-expr"><code>{rule.expr.clone()}</code></pre>
             {error}
         </li>

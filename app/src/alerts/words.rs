@@ -1,4 +1,4 @@
-//! Words, colours and times that the parts of the alert page share.
+//! Words, colours and times that pages drawn by the server share.
 
 use leptos::prelude::*;
 use model::{civil::Civil, live::AlertState, unit};
@@ -32,11 +32,16 @@ pub(super) fn label_chip(name: &str, value: &str) -> AnyView {
 }
 
 /// What is said where a list is empty.
-pub(super) fn nothing(title: &str, text: &str) -> AnyView {
+pub(crate) fn nothing(title: &str, text: &str) -> AnyView {
     view! {
         <div class="card alerts-empty">
             <p class="notice-title">{title.to_owned()}</p>
             <p class="quiet-words">{text.to_owned()}</p>
         </div>
     }
+}
+
+/// A value as a matcher quotes it.
+pub(crate) fn quoted(value: &str) -> String {
+    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }

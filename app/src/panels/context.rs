@@ -36,6 +36,19 @@ pub struct PanelsContext {
     pub(super) theme: RwSignal<u32>,
 }
 
+/// Provided around panels that nobody follows: what they have is read, and nothing of it can be worked.
+#[cfg(feature = "ssr")]
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Still;
+
+/// Whether the calling component is part of a panel that stands still. In the browser none is.
+pub(super) fn is_still() -> bool {
+    #[cfg(feature = "ssr")]
+    return use_context::<Still>().is_some();
+    #[cfg(not(feature = "ssr"))]
+    false
+}
+
 impl PanelsContext {
     /// Makes the context of a page and provides it to the panels below the caller.
     pub fn provide(viewport: Signal<Viewport>, now_ms: Signal<i64>) -> Self {

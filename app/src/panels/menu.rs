@@ -5,7 +5,11 @@ use leptos::{ev::FocusEvent, prelude::*};
 use model::{
     dashboard::Panel,
     panel::{PanelData, QueryState},
+    range::DurationMs,
 };
+
+use super::context::{PanelsContext, Viewport};
+use crate::platform;
 
 /// The menu. What needs a script is disabled until the panel is live.
 pub(super) fn panel_menu(panel: StoredValue<Panel>, data: Signal<PanelData>, live: RwSignal<bool>) -> AnyView {
@@ -65,13 +69,32 @@ pub(super) fn panel_menu(panel: StoredValue<Panel>, data: Signal<PanelData>, liv
                         view! {
                             <div class="menu-queries">
                                 <span class="menu-heading">"Query"</span>
-                                {queries.into_iter().map(|expr| view! { <code tabindex="0">{expr}</code> }).collect_view()}
+                                {queries.into_iter().map(query).collect_view()}
                                 {move || live.get().then(|| as_sent(&data.get()))}
                             </div>
                         }
                     })}
             </div>
         </details>
+    }
+}
+
+/// A query, and where it is looked into.
+fn query(expr: String) -> AnyView {
+    let context = PanelsContext::of_page();
+    let path = format!("/explore?expr={}", platform::encoded(&expr));
+    // What is shown now, or what was shown then.
+    let href = move || {
+        let Viewport { start_ms, end_ms, step_ms, .. } = context.viewport.get();
+        if context.now_ms.get_untracked() - end_ms < 3 * step_ms {
+            format!("{path}&from=now-{}", DurationMs(end_ms - start_ms))
+        } else {
+            format!("{path}&from={start_ms}&to={end_ms}")
+        }
+    };
+    view! {
+        <code tabindex="0">{expr}</code>
+        <a href=href>"Open in Explore"</a>
     }
 }
 

@@ -80,6 +80,7 @@ fn describe(id: &str, description: String) -> AnyView {
 /// The picture of a panel's body alone, for a page that does not follow it.
 #[cfg(feature = "ssr")]
 pub(crate) fn still(panel: Panel, data: PanelData) -> AnyView {
+    provide_context(super::context::Still);
     body(StoredValue::new(panel), Signal::stored(data), Signal::stored(None))
 }
 

@@ -12,13 +12,21 @@ use web_sys::{Element, Event, HtmlElement, HtmlFormElement, HtmlInputElement, Ht
 /// How long after a key the form is read.
 const TYPING: Duration = Duration::from_millis(250);
 
-/// Puts `html` in place of what `area` holds. Fields that were changed keep what was typed, what is open stays open, and the
-/// focus stays on the element of the same id.
+/// Puts `html` in place of what `area` holds. Fields that were changed keep what was typed or chosen, what is open stays open,
+/// and the focus stays on the element of the same id.
 pub(crate) fn swap_html(area: &HtmlElement, html: &str) {
     let typed: Vec<(String, String)> = all::<HtmlInputElement>(area, "input[id]")
         .into_iter()
         .filter(|input| input.value() != input.default_value())
         .map(|input| (input.id(), input.value()))
+        .collect();
+    let chosen: Vec<(String, String)> = all::<HtmlSelectElement>(area, "select[id]")
+        .into_iter()
+        .filter(|select| {
+            let by_default = select.query_selector("[selected]").ok().flatten();
+            by_default.and_then(|option| option.get_attribute("value")) != Some(select.value())
+        })
+        .map(|select| (select.id(), select.value()))
         .collect();
     let open: Vec<String> = all::<Element>(area, "details[open][id]").iter().map(Element::id).collect();
     let focused = document().active_element().filter(|element| area.contains(Some(element)));
@@ -31,6 +39,11 @@ pub(crate) fn swap_html(area: &HtmlElement, html: &str) {
     for (id, value) in typed {
         if let Some(input) = by_id(&id).and_then(|element| element.dyn_into::<HtmlInputElement>().ok()) {
             input.set_value(&value);
+        }
+    }
+    for (id, value) in chosen {
+        if let Some(select) = by_id(&id).and_then(|element| element.dyn_into::<HtmlSelectElement>().ok()) {
+            select.set_value(&value);
         }
     }
     for id in open {
@@ -61,16 +74,21 @@ pub(crate) fn renew_ages(area: &HtmlElement, now_ms: i64) {
     }
 }
 
-/// Reads forms of the kind `data-live` in `area` while they are filled in, and tells `go` the address that each then has.
+/// Reads forms of the kind `data-live` in `area` while they are filled in, and tells `go` the address that each then has, and
+/// whether it was sent. Of a form of the kind `data-live="sent"` what is typed counts when it is sent, and what is chosen at once.
 /// Until the calling effect is gone.
-pub(crate) fn take_forms(area: &HtmlElement, go: impl Fn(&str) + Clone + 'static) {
+pub(crate) fn take_forms(area: &HtmlElement, go: impl Fn(&str, bool) + Clone + 'static) {
     let waiting: Rc<RefCell<Option<TimeoutHandle>>> = Rc::default();
     let typed = {
         let go = go.clone();
         Closure::<dyn Fn(Event)>::new(move |event: Event| {
             let Some(form) = live_form(&event) else { return };
+            let is_chosen = event.target().is_some_and(|target| target.has_type::<HtmlSelectElement>());
+            if !is_chosen && form.get_attribute("data-live").as_deref() == Some("sent") {
+                return;
+            }
             let go = go.clone();
-            let later = set_timeout_with_handle(move || go(&address(&form)), TYPING).ok();
+            let later = set_timeout_with_handle(move || go(&address(&form), false), TYPING).ok();
             if let Some(before) = waiting.replace(later) {
                 before.clear();
             }
@@ -79,7 +97,7 @@ pub(crate) fn take_forms(area: &HtmlElement, go: impl Fn(&str) + Clone + 'static
     let sent = Closure::<dyn Fn(Event)>::new(move |event: Event| {
         if let Some(form) = live_form(&event) {
             event.prevent_default();
-            go(&address(&form));
+            go(&address(&form), true);
         }
     });
     let _ = area.add_event_listener_with_callback("input", typed.as_ref().unchecked_ref());

@@ -66,7 +66,7 @@ pub(crate) fn swap_html(_area: &HtmlElement, _html: &str) {}
 
 pub(crate) fn renew_ages(_area: &HtmlElement, _now_ms: i64) {}
 
-pub(crate) fn take_forms(_area: &HtmlElement, _go: impl Fn(&str) + Clone + 'static) {}
+pub(crate) fn take_forms(_area: &HtmlElement, _go: impl Fn(&str, bool) + Clone + 'static) {}
 
 pub(crate) fn on_history_moved(_moved: impl Fn() + 'static) {}
 
@@ -76,6 +76,7 @@ pub(crate) fn close_menus() {}
 
 pub(crate) fn close_menus_on_leave() {}
 
+/// `text` as part of a URL's query.
 pub(crate) fn encoded(text: &str) -> String {
-    text.to_owned()
+    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }

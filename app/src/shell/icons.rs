@@ -12,6 +12,7 @@ pub(crate) enum Icon {
     System,
     Dashboard,
     Alerts,
+    Explore,
     Clock,
     Refresh,
     Light,
@@ -36,6 +37,7 @@ impl Icon {
             Icon::Alerts => {
                 "M8 2.2c-2.4 0-3.8 1.7-3.8 4v2.6l-1.4 2.4h10.4l-1.4-2.4v-2.6c0-2.3-1.4-4-3.8-4M6.6 13.6h2.8"
             }
+            Icon::Explore => "M6.8 2.5a4.3 4.3 0 1 1 0 8.6a4.3 4.3 0 1 1 0-8.6M10 10l3.7 3.7",
             Icon::Clock => "M8 2.2a5.8 5.8 0 1 1 0 11.6a5.8 5.8 0 1 1 0-11.6M8 4.8v3.4l2.2 1.4",
             Icon::Refresh => "M13.3 8a5.3 5.3 0 1 1-1.6-3.8M13.5 2v3h-3",
             Icon::Light => {

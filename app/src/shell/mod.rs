@@ -26,7 +26,7 @@ pub(crate) use location::RequestedUrl;
 pub(crate) use picker::{RangePicker, RefreshPicker};
 pub(crate) use refresh::Refresh;
 use route::Route;
-#[cfg(all(test, feature = "ssr"))]
+#[cfg(feature = "ssr")]
 pub(crate) use route::parameter;
 use sidebar::Sidebar;
 pub(crate) use topbar::{ConnectionIndicator, TopBar};
@@ -35,8 +35,7 @@ use view::PageUrl;
 use crate::{
     clock::Clock,
     live::Live,
-    pages::AlertsPage,
-    pages::{DashboardPage, JobPage, Library, NotFoundPage, SettingsPage},
+    pages::{DashboardPage, DrawnPage, JobPage, Library, NotFoundPage, SettingsPage},
     payload::{Evaluated, Payload},
     platform,
     view::view,
@@ -160,7 +159,7 @@ pub fn App(
                 {move || match route.get() {
                     Route::Dashboard(uid) => view! { <DashboardPage uid /> },
                     Route::Job(address) => view! { <JobPage address /> },
-                    Route::Alerts => view! { <AlertsPage /> },
+                    Route::Drawn(part) => view! { <DrawnPage part /> },
                     Route::Settings => view! { <SettingsPage /> },
                     Route::Unknown => view! { <NotFoundPage /> },
                 }}
@@ -187,10 +186,15 @@ pub(crate) fn window_title(title: &str, firing: usize) -> String {
 
 /// The title of the document that the server writes.
 #[cfg(feature = "ssr")]
-pub(crate) fn page_title(boot: &Boot, job: Option<&model::job::JobDetail>) -> String {
+pub(crate) fn page_title(boot: &Boot, job: Option<&model::job::JobDetail>, path_and_query: &str) -> String {
+    let path = path_and_query.split('?').next().unwrap_or_default();
     match (&boot.dashboard, job) {
         (Some(dashboard), _) => window_title(&dashboard.title, boot.firing),
         (None, Some(detail)) => window_title(&detail.job.name, boot.firing),
-        (None, None) => "hyperscope".to_owned(),
+        (None, None) => match Route::of(path, &[]) {
+            Route::Drawn(part) => window_title(part.title(), boot.firing),
+            Route::Settings => window_title("Settings", boot.firing),
+            _ => "hyperscope".to_owned(),
+        },
     }
 }

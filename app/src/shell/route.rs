@@ -3,7 +3,7 @@
 use model::page::DashboardLink;
 use percent_encoding::percent_decode_str;
 
-use crate::pages::JobAddress;
+use crate::pages::{DrawnPart, JobAddress};
 
 /// A page.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,8 +12,8 @@ pub(crate) enum Route {
     Dashboard(String),
     /// A job.
     Job(JobAddress),
-    /// Alerts, silences, rules.
-    Alerts,
+    /// A page that the server draws.
+    Drawn(DrawnPart),
     /// Who is logged in, and what the server is.
     Settings,
     /// No page of the app; the server may have something else there.
@@ -30,7 +30,8 @@ impl Route {
         match segments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
             ["d" | "kiosk", uid] => Route::Dashboard(uid.to_owned()),
             ["jobs", daemon, id] => Route::Job(JobAddress { daemon: daemon.to_owned(), id: id.to_owned() }),
-            ["alerts"] => Route::Alerts,
+            ["alerts"] => Route::Drawn(DrawnPart::Alerts),
+            ["explore"] => Route::Drawn(DrawnPart::Explore),
             ["settings"] => Route::Settings,
             _ => Route::Unknown,
         }
@@ -63,7 +64,8 @@ mod tests {
             route("/jobs/d%2F1/export-7"),
             Route::Job(JobAddress { daemon: "d/1".into(), id: "export-7".into() })
         );
-        assert_eq!(route("/alerts"), Route::Alerts);
+        assert_eq!(route("/alerts"), Route::Drawn(DrawnPart::Alerts));
+        assert_eq!(route("/explore"), Route::Drawn(DrawnPart::Explore));
         assert_eq!(route("/settings"), Route::Settings);
         for path in ["/", "/api/jobs", "/jobs/one", "/d", "/settings/more", "/login"] {
             assert_eq!(route(path), Route::Unknown, "{path}");

@@ -33,6 +33,16 @@ pub(crate) fn Sidebar() -> impl IntoView {
                         }}
                     </a>
                 </li>
+                <li>
+                    <a
+                        class="sidebar-link"
+                        href="/explore"
+                        aria-current=move || page.url.path.with(|path| path == "/explore").then_some("page")
+                    >
+                        {Icon::Explore.draw()}
+                        <span>"Explore"</span>
+                    </a>
+                </li>
             </ul>
         </nav>
     }

@@ -59,6 +59,11 @@ impl Engines {
         })
     }
 
+    /// The names of all, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Those that are not the embedded store.
     pub fn elsewhere(&self) -> impl Iterator<Item = &Arc<Prometheus>> {
         self.0.iter().filter_map(|(_, engine)| match engine {

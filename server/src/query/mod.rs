@@ -11,6 +11,7 @@ pub mod envelope;
 mod failure;
 pub(crate) mod json;
 mod labels;
+mod metric_names;
 mod names;
 pub(crate) mod params;
 pub mod prometheus;

@@ -48,13 +48,14 @@ pub fn router(state: &AppState) -> Router {
         .route("/kiosk/{uid}", get(pages::page))
         .route("/jobs/{daemon}/{id}", get(pages::page))
         .route("/alerts", get(pages::page))
+        .route("/explore", get(pages::page))
         // Where links of alerts lead, which are made as Prometheus makes them.
         .route("/graph", get(async || Redirect::to("/alerts")))
         .route("/settings", get(pages::page));
     let readers = Router::new()
         .nest("/api", api::reader_routes())
         .route("/demo/receivers", get(api::showcase::page))
-        .route("/fragments/alerts", get(pages::alert_fragment))
+        .route("/fragments/{part}", get(pages::fragment))
         .layer(middleware::from_fn(v1::whole_readers_only));
     let readers = auth::require(
         readers.merge(pages).merge(pictures::routes::routes()).nest("/api", api::dashboard_routes()),

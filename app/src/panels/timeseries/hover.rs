@@ -9,7 +9,7 @@ use leptos::{
 use model::civil::Civil;
 
 use crate::panels::{
-    context::{PanelsContext, Viewport},
+    context::{PanelsContext, Viewport, is_still},
     percent,
     traces::Written,
 };
@@ -55,7 +55,7 @@ pub(in crate::panels) fn plot_box(
             class="plot-box"
             role="img"
             aria-label=label
-            tabindex="0"
+            tabindex=(!is_still()).then_some("0")
             node_ref=element
             on:pointermove=move |event| {
                 if let Some(position) = pointer_position(element, &event) {

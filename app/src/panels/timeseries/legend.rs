@@ -8,6 +8,7 @@ use leptos::{ev::MouseEvent, prelude::*};
 use model::{dashboard::Panel, panel::PanelData};
 
 use super::Chart;
+use crate::panels::context::is_still;
 use crate::panels::traces::{MOST_SERIES, Written, series_count, shown};
 
 /// One entry.
@@ -42,6 +43,13 @@ pub(super) fn legend(chart: Chart) -> AnyView {
 }
 
 fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyView {
+    let inside = move |newest: Memo<Written>, name: String| {
+        view! {
+            <i class="legend-swatch" aria-hidden="true"></i>
+            <span class="legend-name">{name}</span>
+            <span class=move || format!("legend-value {}", newest.get().class)>{move || newest.get().text}</span>
+        }
+    };
     let isolated = chart.isolated;
     let (in_legend, in_set, on_click) = (name.clone(), name.clone(), name.clone());
     let newest = Memo::new(move |_| {
@@ -49,6 +57,9 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyV
             entries.iter().find(|entry| entry.name == in_legend).map(|entry| entry.newest.clone()).unwrap_or_default()
         })
     });
+    if is_still() {
+        return view! { <span class=format!("legend-item {}", ink.class())>{inside(newest, name)}</span> };
+    }
     let is_shown = Memo::new(move |_| {
         let hidden = || entries.with(|entries| entries.iter().any(|entry| entry.name == in_set && entry.hidden));
         isolated.with(|isolated| if isolated.is_empty() { !hidden() } else { isolated.contains(&in_set) })
@@ -64,9 +75,7 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyV
                 isolated.update(|isolated| choose(isolated, &by_default, &on_click, event.shift_key()));
             }
         >
-            <i class="legend-swatch" aria-hidden="true"></i>
-            <span class="legend-name">{name}</span>
-            <span class=move || format!("legend-value {}", newest.get().class)>{move || newest.get().text}</span>
+            {inside(newest, name)}
         </button>
     }
 }

@@ -20,7 +20,7 @@ use model::{dashboard::Panel, panel::PanelData};
 
 use self::legend::legend;
 use super::{
-    context::{PanelsContext, Viewport},
+    context::{PanelsContext, Viewport, is_still},
     stat,
     traces::{Shown, mark, shown, unit_of, write},
 };
@@ -85,7 +85,8 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
     let context = PanelsContext::of_page();
     let chart = Chart { panel, data, viewport: context.viewport, isolated: RwSignal::new(BTreeSet::new()) };
     let scale = axes::scale(chart);
-    let label = panel.with_value(|panel| format!("{} over time. Arrow keys read values.", panel.title));
+    let keys = if is_still() { "" } else { " Arrow keys read values." };
+    let label = panel.with_value(|panel| format!("{} over time.{keys}", panel.title));
     let numbers = Memo::new(move |_| data.with(|data| panel.with_value(|panel| beside(panel, data))));
     view! {
         <div class="chart">

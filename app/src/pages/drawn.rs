@@ -1,7 +1,7 @@
-//! The alert page in the browser: what the server drew, fetched again when something changes.
+//! Pages that the server draws, in the browser: what it drew, fetched again when something changes.
 //!
-//! Its parts are drawn by the server alone (see `crate::alerts`): links and forms, which work with scripts off. Here is what
-//! keeps them current without a jump: what is typed, where the focus is and what is open stays as it is.
+//! Their parts are drawn by the server alone (see `crate::alerts` and `crate::explore`): links and forms, which work with scripts
+//! off. Here is what keeps them current without a jump: what is typed, where the focus is and what is open stays as it is.
 
 use leptos::{html, prelude::*};
 
@@ -15,12 +15,39 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Drawn(pub(crate) String);
 
-/// How often the page asks again when nothing seems to change: silences end by themselves.
+/// A page that the server draws.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DrawnPart {
+    /// Alerts, silences, rules.
+    Alerts,
+    /// One query and what it finds.
+    Explore,
+}
+
+impl DrawnPart {
+    /// Its heading.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            DrawnPart::Alerts => "Alerts",
+            DrawnPart::Explore => "Explore",
+        }
+    }
+
+    /// Where its content is, and the page.
+    fn name(self) -> &'static str {
+        match self {
+            DrawnPart::Alerts => "alerts",
+            DrawnPart::Explore => "explore",
+        }
+    }
+}
+
+/// How often the page asks again when nothing seems to change: silences end by themselves, and time goes on.
 const LOOK_SECONDS: i64 = 15;
 
 /// The page.
 #[component]
-pub(crate) fn AlertsPage() -> impl IntoView {
+pub(crate) fn DrawnPage(part: DrawnPart) -> impl IntoView {
     let page = Page::get();
     let area = NodeRef::<html::Div>::new();
     let drawn = use_context::<Drawn>().map(|drawn| drawn.0);
@@ -29,23 +56,32 @@ pub(crate) fn AlertsPage() -> impl IntoView {
     let first = drawn.unwrap_or_default();
     let problem = RwSignal::new(None::<String>);
     let asked = StoredValue::new(0_u32);
+    let waits = RwSignal::new(false);
 
     let tick = Memo::new(move |_| page.clock.now_ms.get() / (LOOK_SECONDS * 1_000));
     Effect::new(move |before: Option<()>| {
         let query = page.location.query.get();
-        page.alarms.listed.track();
+        if part == DrawnPart::Alerts {
+            page.alarms.listed.track();
+        }
         tick.track();
         if before.is_none() && is_drawn {
             return;
         }
+        waits.set(true);
+        if let Some(area) = area.get_untracked().filter(|_| before.is_none()) {
+            // Of another page that the server drew.
+            area.set_inner_html("");
+        }
         asked.update_value(|asked| *asked += 1);
         let number = asked.get_value();
         platform::spawn(async move {
-            let answer = platform::get_text(&format!("/fragments/alerts?{query}")).await;
+            let answer = platform::get_text(&format!("/fragments/{}?{query}", part.name())).await;
             // An older answer that comes late is of no use.
             if asked.try_get_value() != Some(number) {
                 return;
             }
+            waits.set(false);
             match answer {
                 Ok(html) => {
                     problem.set(None);
@@ -66,12 +102,20 @@ pub(crate) fn AlertsPage() -> impl IntoView {
     });
     Effect::new(move |_| {
         if let Some(area) = area.get() {
-            platform::take_forms(&area, move |href| page.location.replace(href));
+            platform::take_forms(&area, move |href, is_sent| {
+                if is_sent {
+                    page.location.go(href, true);
+                    // What is sent once more is asked once more.
+                    page.location.query.notify();
+                } else {
+                    page.location.replace(href);
+                }
+            });
         }
     });
     view! {
-        <TopBar title="Alerts" />
-        <main id="main" class="content alerts-page" tabindex="-1">
+        <TopBar title=part.title() />
+        <main id="main" class="content drawn-page" tabindex="-1" aria-busy=move || waits.get().to_string()>
             <p class="banner" role="alert">{move || problem.get().map(|problem| format!("Not renewed: {problem}"))}</p>
             <div node_ref=area inner_html=first></div>
         </main>

@@ -1,0 +1,187 @@
+//! What Explore shows, drawn by the server alone: a form for one query, and what it finds.
+//!
+//! The form is sent by GET, so that every result has an address. With scripts the same pieces are fetched again and put in
+//! place (see `pages::drawn`); none of this is part of the download.
+
+mod address;
+mod form;
+mod result;
+
+use leptos::prelude::*;
+use model::frame::Frame;
+
+pub use address::{ExploreAddress, Kind};
+
+use crate::{alerts::words::nothing, view::view};
+
+/// The page at one moment.
+#[derive(Debug, Clone)]
+pub struct ExploreView {
+    /// What the URL asks for.
+    pub address: ExploreAddress,
+    /// Now, in milliseconds since the Unix epoch.
+    pub now_ms: i64,
+    /// The viewer's minutes east of UTC.
+    pub tz_offset_min: i32,
+    /// Names of the engines that can be asked, the first one being asked where the URL names none.
+    pub engines: Vec<String>,
+    /// Names of metrics to choose from, sorted.
+    pub metrics: Vec<String>,
+    /// Queries to begin with, by what they tell.
+    pub examples: Vec<(String, String)>,
+    /// What came of the query; `None` where there is none.
+    pub outcome: Option<Outcome>,
+}
+
+/// What came of a query.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It was evaluated.
+    Found(Found),
+    /// It was not.
+    Failed {
+        /// What is wrong, and how to mend it.
+        message: String,
+        /// Where in the text of the query, in bytes, if it cannot be read.
+        position: Option<usize>,
+    },
+}
+
+/// The result of a query.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// Its series.
+    pub frame: Frame,
+    /// Begin of the range, in milliseconds since the Unix epoch; for one time, that time.
+    pub start_ms: i64,
+    /// End of the range.
+    pub end_ms: i64,
+    /// Time between points.
+    pub step_ms: i64,
+    /// How long the answer took, in seconds.
+    pub took_secs: f64,
+}
+
+/// Draws the page's content as HTML.
+#[must_use]
+pub fn draw(page: &ExploreView) -> String {
+    let owner = Owner::new_root(None);
+    let html = owner.with(|| content(page).to_html());
+    owner.unset_with_forced_cleanup();
+    html
+}
+
+fn content(page: &ExploreView) -> AnyView {
+    let result = match &page.outcome {
+        Some(Outcome::Found(found)) => result::draw(page, found),
+        Some(Outcome::Failed { message, position }) => result::failed(page, message, *position),
+        None => start(page),
+    };
+    view! {
+        {form::draw(page)}
+        {result}
+    }
+}
+
+/// What stands below an empty form.
+fn start(page: &ExploreView) -> AnyView {
+    if page.examples.is_empty() {
+        return nothing("Nothing is asked yet", "Write a query in PromQL above.");
+    }
+    let examples = page.examples.iter().map(|(title, expr)| {
+        let href = ExploreAddress { expr: expr.clone(), ..page.address.clone() }.href();
+        view! {
+            <li>
+                <a href=href>{title.clone()}</a>
+                <code>{expr.clone()}</code>
+            </li>
+        }
+    });
+    view! {
+        <section class="card">
+            <h2>"Queries to begin with"</h2>
+            <ul class="explore-examples">{examples.collect_view()}</ul>
+        </section>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::frame::{Labels, Series};
+
+    use super::*;
+
+    fn page(kind: Kind, outcome: Option<Outcome>) -> ExploreView {
+        ExploreView {
+            address: ExploreAddress { expr: "a < \"b".into(), kind, ..ExploreAddress::default() },
+            now_ms: 1_795_165_200_000,
+            tz_offset_min: 0,
+            engines: vec!["one".into(), "embedded".into()],
+            metrics: vec!["up".into()],
+            examples: vec![("Jobs".into(), "sum(jobs)".into())],
+            outcome,
+        }
+    }
+
+    fn found(count: usize) -> Option<Outcome> {
+        let series = |index: usize| Series {
+            labels: Labels::from([("__name__".into(), "up".into()), ("vm".into(), format!("<{index}>"))]),
+            timestamps: vec![1_795_165_100_000, 1_795_165_200_000],
+            values: vec![0.25, f64::NAN],
+        };
+        let frame = Frame {
+            series: (0..count).map(series).collect(),
+            notices: vec!["PromQL info: metric might not be a counter".into()],
+            ..Frame::default()
+        };
+        Some(Outcome::Found(Found {
+            frame,
+            start_ms: 1_795_161_600_000,
+            end_ms: 1_795_165_200_000,
+            step_ms: 15_000,
+            took_secs: 0.012,
+        }))
+    }
+
+    fn has(html: &str, parts: &[&str]) {
+        for part in parts {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_a_picture_with_a_legend_that_promises_nothing() {
+        let html = draw(&page(Kind::Range, found(2)));
+        has(
+            &html,
+            &["<svg", "2 series", "4 points", "12 ms", "metric might not be a counter", "legend-item", "value=\"up\""],
+        );
+        assert!(!html.contains("aria-pressed"), "{html}");
+        assert!(!html.contains("Arrow keys"), "{html}");
+    }
+
+    #[test]
+    fn an_instant_is_a_table() {
+        let html = draw(&page(Kind::Instant, found(2)));
+        has(&html, &["<table", "&lt;1&gt;", "NaN"]);
+    }
+
+    #[test]
+    fn a_long_result_says_what_it_leaves_out() {
+        let html = draw(&page(Kind::Instant, found(result::MOST_ROWS + 7)));
+        has(&html, &["and 7 more"]);
+    }
+
+    #[test]
+    fn a_query_that_cannot_be_read_shows_where() {
+        let failed = Outcome::Failed { message: "1:5: unterminated".into(), position: Some(4) };
+        let html = draw(&page(Kind::Range, Some(failed)));
+        has(&html, &["1:5: unterminated", "role=\"alert\"", "<mark>", "value=\"a &lt; &quot;b\""]);
+    }
+
+    #[test]
+    fn without_a_query_there_are_some_to_begin_with() {
+        let html = draw(&page(Kind::Range, None));
+        has(&html, &["sum(jobs)", "expr=sum%28jobs%29", "<option value=\"one\"", "<option value=\"embedded\""]);
+    }
+}

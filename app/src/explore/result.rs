@@ -1,0 +1,150 @@
+//! What a query found: a picture of its course, or its values at one time, and what there is to say of it.
+
+use leptos::prelude::*;
+use model::{
+    civil::Civil,
+    dashboard::{Panel, PanelKind, Query, ThresholdStyle},
+    frame::Labels,
+    panel::{PanelData, QueryState},
+    range::DurationMs,
+    unit,
+};
+
+use super::{ExploreView, Found, Kind};
+use crate::{
+    alerts::words::{nothing, quoted},
+    panels::{self, PanelsContext, Viewport},
+    view::view,
+};
+
+/// Series of an instant that are listed; what is beyond is said to be left out.
+pub(super) const MOST_ROWS: usize = 500;
+
+pub(super) fn draw(page: &ExploreView, found: &Found) -> AnyView {
+    let notices = found.frame.notices.iter().map(|notice| view! { <li>{notice.clone()}</li> }).collect_view();
+    let notices = (!found.frame.notices.is_empty()).then(|| view! { <ul class="explore-notices">{notices}</ul> });
+    let body = match page.address.kind {
+        _ if found.frame.is_empty() => nothing("Nothing found", &nothing_at(page, found)),
+        Kind::Range => course(page, found),
+        Kind::Instant => values(found),
+    };
+    view! {
+        <section class="card explore-result" aria-labelledby="explore-said">
+            <p class="explore-said" id="explore-said" role="status">{said(page, found)}</p>
+            {notices}
+            {body}
+        </section>
+    }
+}
+
+/// The query with the place that is wrong, and what is wrong with it.
+pub(super) fn failed(page: &ExploreView, message: &str, position: Option<usize>) -> AnyView {
+    let expr = &page.address.expr;
+    let place = position.and_then(|at| expr.split_at_checked(at)).map(|(before, after)| {
+        // At its end there is nothing to mark but what is missing.
+        let after = if after.is_empty() { "\u{2026}" } else { after };
+        view! { <pre class="alert-expr"><code>{before.to_owned()} <mark>{after.to_owned()}</mark></code></pre> }
+    });
+    view! {
+        <section class="card explore-result" role="alert">
+            <p class="notice-title">"The query was not answered"</p>
+            <p class="form-error">{message.to_owned()}</p>
+            {place}
+        </section>
+    }
+}
+
+fn nothing_at(page: &ExploreView, found: &Found) -> String {
+    let at = |at_ms| Civil::new(at_ms, page.tz_offset_min).to_string();
+    match page.address.kind {
+        Kind::Range => format!("No series has a value from {} to {}.", at(found.start_ms), at(found.end_ms)),
+        Kind::Instant => format!("No series has a value at {}.", at(found.end_ms)),
+    }
+}
+
+/// How much was found, at which times, and how long that took.
+fn said(page: &ExploreView, found: &Found) -> String {
+    let series = found.frame.series.iter().filter(|series| !series.timestamps.is_empty()).count();
+    let points: usize = found.frame.series.iter().map(|series| series.timestamps.len()).sum();
+    let at = |at_ms| Civil::new(at_ms, page.tz_offset_min).to_string();
+    let what = match page.address.kind {
+        Kind::Range => format!(
+            "{series} series with {points} points, {} to {}, every {}",
+            at(found.start_ms),
+            at(found.end_ms),
+            DurationMs(found.step_ms)
+        ),
+        Kind::Instant => format!("{series} series at {}", at(found.end_ms)),
+    };
+    let sent = found.frame.sent.as_ref().map(|sent| format!(" Sent as {sent}")).unwrap_or_default();
+    format!("{what}, in {}.{sent}", unit::duration(found.took_secs))
+}
+
+fn course(page: &ExploreView, found: &Found) -> AnyView {
+    let panel = Panel {
+        id: "explore".to_owned(),
+        title: page.address.expr.clone(),
+        description: String::new(),
+        kind: PanelKind::Timeseries,
+        width: 24,
+        height: 11,
+        queries: vec![Query { expr: page.address.expr.clone(), ..Query::default() }],
+        unit: String::new(),
+        thresholds: Vec::new(),
+        threshold_style: ThresholdStyle::None,
+        stacked: false,
+        decimals: None,
+        min: None,
+        max: None,
+    };
+    let viewport = Viewport {
+        start_ms: found.start_ms,
+        end_ms: found.end_ms,
+        step_ms: found.step_ms,
+        tz_offset_min: page.tz_offset_min,
+    };
+    PanelsContext::provide(Signal::stored(viewport), Signal::stored(page.now_ms));
+    let data = PanelData::Queries(vec![QueryState::Ready { frame: found.frame.clone(), stale: None }]);
+    view! { <div class="explore-course">{panels::still(panel, data)}</div> }
+}
+
+fn values(found: &Found) -> AnyView {
+    let series = &found.frame.series;
+    let rows = series.iter().take(MOST_ROWS).filter_map(|series| {
+        let (_, value) = series.last()?;
+        Some(view! { <tr><td><code>{selector(&series.labels)}</code></td> <td class="explore-value">{written(value)}</td></tr> })
+    });
+    let more = series.len().saturating_sub(MOST_ROWS);
+    let more = (more > 0).then(|| {
+        view! { <p class="quiet-words">{format!("and {more} more: a sum, or topk(), shows what matters.")}</p> }
+    });
+    view! {
+        <div class="explore-values" tabindex="0" role="region" aria-label="Values">
+            <table>
+                <thead><tr><th scope="col">"Series"</th> <th scope="col" class="explore-value">"Value"</th></tr></thead>
+                <tbody>{rows.collect_view()}</tbody>
+            </table>
+        </div>
+        {more}
+    }
+}
+
+/// A value with all its digits.
+fn written(value: f64) -> String {
+    match value {
+        f64::INFINITY => "+Inf".to_owned(),
+        f64::NEG_INFINITY => "-Inf".to_owned(),
+        value => value.to_string(),
+    }
+}
+
+/// A series as PromQL selects it.
+fn selector(labels: &Labels) -> String {
+    let name = labels.get("__name__").map_or("", String::as_str);
+    let others: Vec<String> = labels
+        .iter()
+        .filter(|(label, _)| label.as_str() != "__name__")
+        .map(|(label, value)| format!("{label}={}", quoted(value)))
+        .collect();
+    if others.is_empty() && !name.is_empty() { name.to_owned() } else { format!("{name}{{{}}}", others.join(", ")) }
+}

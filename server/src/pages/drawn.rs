@@ -1,0 +1,95 @@
+//! Pages whose content the server draws each time: as part of a whole page, or alone for a page that is there already.
+
+use app::{alerts::AlertsView, explore::ExploreView};
+use axum::{
+    extract::{OriginalUri, Path, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{Html, IntoResponse, Response},
+};
+
+use super::{View, alerts, explore};
+use crate::{api::error::ApiError, auth::Principal, clock::now_ms, state::AppState};
+
+/// A page of this kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// Alerts, silences, rules.
+    Alerts,
+    /// One query and what it finds.
+    Explore,
+}
+
+/// What such a page shows.
+pub(super) enum Gathered {
+    Alerts(Box<AlertsView>),
+    Explore(Box<ExploreView>),
+}
+
+impl Part {
+    /// The page of this name.
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "alerts" => Some(Part::Alerts),
+            "explore" => Some(Part::Explore),
+            _ => None,
+        }
+    }
+
+    /// The page at `path`.
+    pub(super) fn at(path: &str) -> Option<Self> {
+        Part::named(path.strip_prefix('/')?)
+    }
+
+    /// Gathers what the page shows for the query of `uri`.
+    pub(super) async fn gather(
+        self,
+        state: &AppState,
+        principal: &Principal,
+        uri: &Uri,
+        view: &View,
+        now_ms: i64,
+    ) -> Gathered {
+        let query = uri.query().unwrap_or_default();
+        match self {
+            Part::Alerts => {
+                Gathered::Alerts(Box::new(alerts::gather(state, principal, query, now_ms, view.tz_offset_min).await))
+            }
+            Part::Explore => {
+                Gathered::Explore(Box::new(explore::gather(state, principal, query, now_ms, view.tz_offset_min).await))
+            }
+        }
+    }
+}
+
+impl Gathered {
+    /// The content as HTML.
+    pub(super) fn draw(&self) -> String {
+        match self {
+            Gathered::Alerts(page) => app::alerts::draw(page),
+            Gathered::Explore(page) => app::explore::draw(page),
+        }
+    }
+}
+
+/// The content alone, for a page that is there already.
+pub async fn fragment(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(name): Path<String>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
+    let Some(part) = Part::named(&name) else {
+        return ApiError::not_found(format!("there is no page {name:?} that is drawn here")).into_response();
+    };
+    let now_ms = now_ms();
+    let view = View::of(&uri, &headers, now_ms);
+    let page = part.gather(&state, &principal, &uri, &view, now_ms).await;
+    match tokio::task::spawn_blocking(move || page.draw()).await {
+        Ok(html) => ([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, name, "a page could not be drawn");
+            (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be drawn: see the server's log").into_response()
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Explore: one query is evaluated here, and the app draws what it finds.
+
+use std::time::Instant;
+
+use app::explore::{ExploreAddress, ExploreView, Found, Kind, Outcome};
+use model::dashboard::PanelKind;
+
+use crate::{auth::Principal, query::QueryError, state::AppState};
+
+/// Names of metrics that are offered.
+const METRICS: usize = 1_000;
+/// Queries that are offered to begin with.
+const EXAMPLES: usize = 8;
+
+/// Gathers what the page at `query` shows.
+pub(super) async fn gather(
+    state: &AppState,
+    principal: &Principal,
+    query: &str,
+    now_ms: i64,
+    tz_offset_min: i32,
+) -> ExploreView {
+    let address = ExploreAddress::read(|name| super::parameter(query, name), now_ms);
+    let outcome =
+        async { if address.expr.is_empty() { None } else { Some(outcome(state, principal, &address, now_ms).await) } };
+    let (outcome, metrics) = tokio::join!(outcome, metrics(state, principal, &address));
+    ExploreView {
+        engines: state.engines.names().map(str::to_owned).collect(),
+        metrics,
+        examples: if outcome.is_none() { examples(state, principal) } else { Vec::new() },
+        address,
+        now_ms,
+        tz_offset_min,
+        outcome,
+    }
+}
+
+/// The names that the form offers. It works without them, so that nobody waits long.
+async fn metrics(state: &AppState, principal: &Principal, address: &ExploreAddress) -> Vec<String> {
+    let engine = state.engines.get(address.engine.as_deref()).or_else(|_| state.engines.first());
+    let Ok(engine) = engine else { return Vec::new() };
+    match tokio::time::timeout(super::PATIENCE, engine.metric_names(principal.scope(), METRICS)).await {
+        Ok(Ok(names)) => names,
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "names of metrics could not be had");
+            Vec::new()
+        }
+        Err(_) => Vec::new(),
+    }
+}
+
+async fn outcome(state: &AppState, principal: &Principal, address: &ExploreAddress, now_ms: i64) -> Outcome {
+    let asked = Instant::now();
+    match found(state, principal, address, now_ms).await {
+        Ok(found) => Outcome::Found(Found { took_secs: asked.elapsed().as_secs_f64(), ..found }),
+        Err(error) => Outcome::Failed {
+            message: error.message,
+            // Another engine may know more of the language than we do: the place is ours only where it refused as well.
+            position: promql::parse(&address.expr).err().map(|wrong| wrong.position),
+        },
+    }
+}
+
+async fn found(
+    state: &AppState,
+    principal: &Principal,
+    address: &ExploreAddress,
+    now_ms: i64,
+) -> Result<Found, QueryError> {
+    let scoped = principal.scope().query(&address.expr)?;
+    let engine = state.engines.get(address.engine.as_deref())?;
+    let (start_ms, end_ms) = address.range.resolve(now_ms);
+    let found = match address.kind {
+        Kind::Instant => Found {
+            frame: engine.instant(&scoped, end_ms).await?,
+            start_ms: end_ms,
+            end_ms,
+            step_ms: 0,
+            took_secs: 0.0,
+        },
+        Kind::Range => {
+            let step_ms = address.step_ms.unwrap_or_else(|| address.range.step_ms(now_ms)).max(1);
+            // Whole steps: what was asked before has the same points.
+            let align = |ms: i64| ms.div_euclid(step_ms).saturating_mul(step_ms);
+            let (start_ms, end_ms) = (align(start_ms), align(end_ms));
+            let frame = engine.range(&scoped, start_ms, end_ms, step_ms).await?;
+            Found { frame, start_ms, end_ms, step_ms, took_secs: 0.0 }
+        }
+    };
+    Ok(found)
+}
+
+/// What the dashboards show over time, by title.
+fn examples(state: &AppState, principal: &Principal) -> Vec<(String, String)> {
+    let links = state.library.links(&principal.session);
+    let dashboards = links.iter().filter_map(|link| state.library.get(&link.uid));
+    let panels = dashboards.flat_map(|dashboard| &dashboard.panels).filter(|panel| panel.kind == PanelKind::Timeseries);
+    let of_panel = |panel: &model::dashboard::Panel| {
+        let query = panel.queries.iter().find(|query| query.engine.is_none())?;
+        Some((panel.title.clone(), query.expr.clone()))
+    };
+    panels.filter_map(of_panel).take(EXAMPLES).collect()
+}
