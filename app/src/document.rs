@@ -170,6 +170,7 @@ mod tests {
                 dashboards: vec![DashboardLink { uid: "one".into(), title: "One & only".into(), path: "/".into() }],
                 dashboard,
                 firing: 0,
+                marks: Vec::new(),
                 range: TimeRange::default(),
                 kiosk: false,
                 theme: Some("dark".into()),

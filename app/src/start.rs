@@ -75,6 +75,7 @@ async fn ask_for_boot() -> Result<Boot, FetchError> {
         dashboards,
         dashboard: None,
         firing: 0,
+        marks: Vec::new(),
         range: TimeRange::default(),
         kiosk: false,
         theme: None,

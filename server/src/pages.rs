@@ -82,9 +82,15 @@ pub async fn page(
     let view = View::of(&uri, &headers, now_ms);
     let kiosk = uri.path().starts_with(KIOSK);
     let dashboard = state.library.at(uri.path()).filter(|dashboard| principal.may_see(&dashboard.uid)).cloned();
-    let panels = match &dashboard {
-        Some(dashboard) => panels(&state, principal.scope(), dashboard, view.range, now_ms, PATIENCE).await,
-        None => HashMap::new(),
+    let (panels, marks) = match &dashboard {
+        Some(dashboard) => {
+            let (start_ms, end_ms) = view.range.resolve(now_ms);
+            tokio::join!(
+                panels(&state, principal.scope(), dashboard, view.range, now_ms, PATIENCE),
+                state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms)
+            )
+        }
+        None => Default::default(),
     };
     let job = match job_of(uri.path()) {
         Some((daemon, id)) if !principal.is_limited() => {
@@ -107,6 +113,7 @@ pub async fn page(
             dashboards: state.library.links(&principal.session),
             dashboard,
             firing: state.alerting.firing(principal.scope()),
+            marks,
             range: view.range,
             kiosk,
             theme: view.theme,

@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Server, Simulator, now_ms, token};
+use common::{Server, Simulator, eventually, now_ms, token};
 use model::dashboard::{Dashboard, PanelKind};
 use reqwest::{Response, header::HeaderMap};
 
@@ -160,9 +160,13 @@ async fn explore_answers_in_the_page() {
     let table = without_scripts(&server.text("/explore?expr=1%2B1&type=instant").await);
     assert!(table.contains("<td class=\"explore-value\">2</td>"), "{table}");
     assert!(words(&table).contains("1 series at "), "{table}");
-    let chart = without_scripts(&server.text("/explore?expr=go_goroutines&window=15m&step=30s").await);
+    let chart = without_scripts(&server.text("/explore?expr=vector(3)&window=15m&step=30s").await);
     assert!(chart.contains("<svg class=\"plot\"") && words(&chart).contains("every 30s"), "{chart}");
-    assert!(chart.contains("<option value=\"hypersdk_jobs_active\">"), "no metrics to choose from in {chart}");
+    eventually("metrics to choose from", async || {
+        let form = server.text("/fragments/explore").await;
+        form.contains("<option value=\"hypersdk_jobs_active\">").then_some(())
+    })
+    .await;
     let wrong = without_scripts(&server.text("/explore?expr=sum(up").await);
     assert!(words(&wrong).contains("1:7: parse error: unclosed left parenthesis"), "{wrong}");
     let nothing = words(&server.text("/explore?expr=no_such_metric").await);

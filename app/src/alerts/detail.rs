@@ -82,6 +82,7 @@ fn course(page: &AlertsView, shown: &ShownAlert, chart: &Chart) -> AnyView {
         decimals: None,
         min: None,
         max: None,
+        alerts: Vec::new(),
     };
     let viewport = Viewport {
         start_ms: chart.start_ms,

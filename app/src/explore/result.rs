@@ -96,6 +96,7 @@ fn course(page: &ExploreView, found: &Found) -> AnyView {
         decimals: None,
         min: None,
         max: None,
+        alerts: Vec::new(),
     };
     let viewport = Viewport {
         start_ms: found.start_ms,

@@ -3,7 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use leptos::prelude::*;
-use model::{dashboard::Dashboard, page::Boot};
+use model::{
+    dashboard::Dashboard,
+    page::Boot,
+    panel::{AlertMark, AlertMarks},
+    range::TimeRange,
+};
 
 use super::{
     not_found::Missing,
@@ -94,7 +99,8 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     let page = Page::get();
     let kiosk = page.url.kiosk();
     let title = dashboard.title.clone();
-    PanelsContext::provide(viewport(page), page.clock.now_ms.into());
+    let context = PanelsContext::provide(viewport(page), page.clock.now_ms.into());
+    follow_marks(page, dashboard.uid.clone(), context.marks);
     provide_context(page.url.first_rows());
     let panels = dashboard.panels.iter().map(|panel| {
         let Followed { data, stale } = follow(panel);
@@ -120,6 +126,28 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
             </p>
         </main>
     }
+}
+
+/// Keeps the marks of a dashboard current: for another range, and when alerts fire or are over.
+fn follow_marks(page: Page, uid: String, marks: RwSignal<Vec<AlertMark>>) {
+    let is_drawn = page.is_first_view();
+    if is_drawn {
+        marks.set(page.boot().marks.clone());
+    }
+    Effect::new(move |before: Option<()>| {
+        let TimeRange { from, to } = page.url.range.get();
+        page.alarms.firing.track();
+        if before.is_none() && is_drawn {
+            return;
+        }
+        let url = format!("/api/dashboards/{}/marks?from={from}&to={to}", platform::encoded(&uid));
+        platform::spawn(async move {
+            // What is there stays where they cannot be had; that the connection is lost is said elsewhere.
+            if let Ok(answer) = platform::get_json::<AlertMarks>(&url).await {
+                let _ = marks.try_set(answer.marks);
+            }
+        });
+    });
 }
 
 /// What is left of the chrome on a wall: the name, the time, and whether it is live.

@@ -3,7 +3,7 @@
 use crate::view::view;
 use leptos::prelude::*;
 
-use crate::shell::{Page, TopBar};
+use crate::shell::{BellSettings, Page, TopBar};
 
 /// Facts on session, page and server.
 #[component]
@@ -51,6 +51,7 @@ pub(crate) fn SettingsPage() -> impl IntoView {
                     <dd>{move || page.live.connection.get().words(page.clock)}</dd>
                 </dl>
             </section>
+            <BellSettings />
             <section class="card">
                 <h2>"Server"</h2>
                 <dl class="facts">

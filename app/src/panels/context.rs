@@ -2,6 +2,7 @@
 
 use chart::plot::TimeSpan;
 use leptos::prelude::*;
+use model::panel::AlertMark;
 
 /// The part of time that a page shows, and the viewer's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +32,8 @@ pub struct PanelsContext {
     pub now_ms: Signal<i64>,
     /// The time under the pointer, on whichever chart it is.
     pub hover: RwSignal<Option<i64>>,
+    /// When alerts fired that concern the panels.
+    pub marks: RwSignal<Vec<AlertMark>>,
     /// Counts changes of the theme: colours on a canvas have to be read again.
     #[cfg_attr(not(feature = "browser"), allow(dead_code))] // the server's pictures name their colours
     pub(super) theme: RwSignal<u32>,
@@ -52,7 +55,13 @@ pub(super) fn is_still() -> bool {
 impl PanelsContext {
     /// Makes the context of a page and provides it to the panels below the caller.
     pub fn provide(viewport: Signal<Viewport>, now_ms: Signal<i64>) -> Self {
-        let context = PanelsContext { viewport, now_ms, hover: RwSignal::new(None), theme: RwSignal::new(0) };
+        let context = PanelsContext {
+            viewport,
+            now_ms,
+            hover: RwSignal::new(None),
+            marks: RwSignal::default(),
+            theme: RwSignal::new(0),
+        };
         #[cfg(feature = "browser")]
         super::timeseries::watch_theme(context.theme);
         provide_context(context);
@@ -65,6 +74,7 @@ impl PanelsContext {
             viewport: Signal::stored(Viewport::default()),
             now_ms: Signal::stored(0),
             hover: RwSignal::new(None),
+            marks: RwSignal::default(),
             theme: RwSignal::new(0),
         })
     }

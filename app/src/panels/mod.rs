@@ -36,7 +36,6 @@ mod view;
 mod tests;
 
 pub use alerts::MOST_ALERTS;
-#[cfg(feature = "ssr")]
 pub(crate) use alerts::severity_look;
 pub use context::{PanelsContext, Viewport};
 pub use jobs::FirstRows;

@@ -2,6 +2,8 @@
 //! and these functions answer as a page answers that is not connected to anything.
 
 #[cfg(feature = "browser")]
+mod bell;
+#[cfg(feature = "browser")]
 mod browser;
 #[cfg(feature = "browser")]
 mod drawn;
@@ -10,6 +12,8 @@ mod links;
 #[cfg(not(feature = "browser"))]
 mod server;
 
+#[cfg(feature = "browser")]
+pub(crate) use bell::*;
 #[cfg(feature = "browser")]
 pub(crate) use browser::*;
 #[cfg(feature = "browser")]

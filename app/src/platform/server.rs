@@ -72,6 +72,20 @@ pub(crate) fn on_history_moved(_moved: impl Fn() + 'static) {}
 
 pub(crate) fn take_links(_take: impl Fn(&str, bool) -> bool + 'static) {}
 
+pub(crate) fn recall(_key: &str) -> Option<String> {
+    None
+}
+
+pub(crate) fn remember(_key: &str, _value: &str) {}
+
+pub(crate) fn beep() {}
+
+pub(crate) async fn may_notify() -> bool {
+    false
+}
+
+pub(crate) fn notify(_title: &str, _body: &str, _tag: &str) {}
+
 pub(crate) fn close_menus() {}
 
 pub(crate) fn close_menus_on_leave() {}

@@ -1,9 +1,11 @@
 //! Alerts as every page shows them: how many fire, in the navigation and the title, and on a wall those that are critical.
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 use model::live::{Alert, AlertList, AlertState, Topic};
 
-use super::Page;
+use super::{Page, bell};
 use crate::{
     live::{FeedData, Live},
     view::view,
@@ -39,6 +41,23 @@ impl Alarms {
                 })
             }),
         }
+    }
+}
+
+impl Alarms {
+    /// Tells of each alert that begins to fire while the page is there.
+    pub(super) fn ring(self, kiosk: Signal<bool>) {
+        Effect::new(move |before: Option<Option<BTreeSet<String>>>| {
+            self.listed.with(|list| {
+                let firing = list.as_ref()?.alerts.iter().filter(|alert| fires(alert));
+                if let Some(known) = before.flatten() {
+                    let fresh: Vec<&Alert> =
+                        firing.clone().filter(|alert| !known.contains(&alert.fingerprint)).collect();
+                    bell::ring(&fresh, kiosk.get_untracked());
+                }
+                Some(firing.map(|alert| alert.fingerprint.clone()).collect())
+            })
+        });
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is around every page: navigation, router, clock, theme and the live connection.
 
 mod alarms;
+mod bell;
 mod icons;
 mod location;
 mod picker;
@@ -19,6 +20,7 @@ use model::{
 };
 
 use alarms::{Alarms, CriticalBanner};
+pub(crate) use bell::BellSettings;
 pub(crate) use icons::Icon;
 use location::Location;
 #[cfg(feature = "ssr")]
@@ -127,6 +129,8 @@ pub fn App(
     provide_context(page);
     provide_context(Library::of(&page.boot()));
 
+    let kiosk = page.url.kiosk();
+    page.alarms.ring(kiosk);
     Effect::new(move |_| page.first_view.set_value(false));
 
     Effect::new(move |_| {
@@ -149,7 +153,6 @@ pub fn App(
     Effect::new(move |_| location.follow(route_of));
     let route = Memo::new(move |_| location.path.with(|path| route_of(path)));
 
-    let kiosk = page.url.kiosk();
     view! {
         <div class="app" data-kiosk=move || kiosk.get().then_some("")>
             <a class="skip-link" href="#main" rel="external">"Skip to the panels"</a>

@@ -9,10 +9,12 @@
 //! - [`plot`]: lines, stacked areas, thresholds over time.
 //! - [`heatmap`]: buckets over time.
 //! - [`round`]: gauges and donuts.
+//! - [`mark`]: times that are tinted behind a plot.
 //! - [`palette`]: colours by meaning.
 //! - [`svg`]: the backend that writes SVG for the page.
 
 pub mod heatmap;
+pub mod mark;
 pub mod palette;
 pub mod plot;
 pub mod reduce;

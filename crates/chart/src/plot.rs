@@ -20,6 +20,7 @@ use plotters::{
 use plotters_backend::DrawingBackend;
 
 use crate::{
+    mark::{self, Fired, Mark},
     palette::Ink,
     reduce,
     scale::{TimeTick, ValueExtent, ValueScale, fraction, time_ticks},
@@ -36,8 +37,6 @@ const LINE_FILL: f64 = 0.10;
 const STACK_FILL: f64 = 0.35;
 /// Opacity of the area above a threshold.
 pub const BAND_FILL: f64 = 0.08;
-/// Opacity of a tinted time.
-pub const MARK_FILL: f64 = 0.16;
 /// Dashes of a fine drawing.
 const DASHES: &str = "stroke-width=\"16\" stroke-linecap=\"butt\" stroke-dasharray=\"60 40\"";
 /// A line goes on over a distance between points of so many steps.
@@ -145,17 +144,6 @@ pub struct Layer<'a> {
     lower: Option<Vec<f64>>,
 }
 
-/// A time that is tinted.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Mark {
-    /// Its colour.
-    pub ink: Ink,
-    /// Where it begins: 0 at the left edge, 1 at the right one.
-    pub from: f64,
-    /// Where it ends.
-    pub to: f64,
-}
-
 /// A threshold on a plot.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit {
@@ -210,13 +198,20 @@ impl<'a> TimePlot<'a> {
             ),
             layers,
             ragged,
-            marks: marked.flat_map(|trace| marks(trace, &options.span)).collect(),
+            marks: marked.flat_map(|trace| mark::of_values(trace, &options.span)).collect(),
             limits: limits
                 .map(|(threshold, end)| Limit { value: threshold.value, end, color: threshold.color })
                 .filter(|limit| limit.value < scale.high && limit.end > scale.low)
                 .collect(),
             limit_style: options.threshold_style,
         }
+    }
+
+    /// The plot with the times marked in which alerts fired.
+    #[must_use]
+    pub fn with_fired(mut self, fired: impl IntoIterator<Item = Fired>) -> Self {
+        self.marks.extend(fired.into_iter().filter_map(|fired| fired.mark(&self.span)));
+        self
     }
 
     /// The picture for a page, stretched to its box.
@@ -248,10 +243,15 @@ impl<'a> TimePlot<'a> {
     pub fn draw_marks<DB: DrawingBackend>(&self, area: &DrawingArea<DB, Shift>) -> Option<()> {
         let mut chart = self.chart(area)?;
         let tinted = self.marks.iter().map(|mark| {
-            let style = mark.ink.packed().mix(MARK_FILL).filled();
+            let style = mark.ink.packed().mix(mark.fill).filled();
             Rectangle::new([(mark.from, self.scale.low), (mark.to, self.scale.high)], style)
         });
         chart.draw_series(tinted).ok()?;
+        let upright = self.marks.iter().flat_map(|mark| {
+            let lines = mark.lines.into_iter().flatten();
+            lines.map(|at| PathElement::new([(at, self.scale.low), (at, self.scale.high)], mark.ink.packed()))
+        });
+        chart.draw_series(upright).ok()?;
         Some(())
     }
 
@@ -452,21 +452,6 @@ fn lines<'a>(traces: &[&Trace<'a>], alone: bool) -> Vec<Layer<'a>> {
             lower: None,
         })
         .collect()
-}
-
-/// The times at which a series has a value, each as wide as a step, neighbours together.
-fn marks(trace: &Trace<'_>, span: &TimeSpan) -> Vec<Mark> {
-    let half_step = fraction(span.step_ms, span.end_ms - span.start_ms) / 2.0;
-    let mut marks: Vec<Mark> = Vec::new();
-    let times = trace.timestamps.iter().zip(trace.values).filter(|(_, value)| value.is_finite());
-    for at in times.map(|(at_ms, _)| span.position(*at_ms)).filter(|at| (-half_step..=1.0 + half_step).contains(at)) {
-        let (from, to) = ((at - half_step).max(0.0), (at + half_step).min(1.0));
-        match marks.last_mut() {
-            Some(last) if from <= last.to + half_step * 0.1 => last.to = to,
-            _ => marks.push(Mark { ink: trace.ink, from, to }),
-        }
-    }
-    marks
 }
 
 /// Puts series on top of each other, the first at the bottom. A series without a value at a time adds nothing there.

@@ -1,6 +1,10 @@
 //! Ranges and ticks of the axes.
 
-use model::{civil::Civil, unit::Roundness};
+use model::{
+    civil::Civil,
+    range::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS},
+    unit::Roundness,
+};
 
 /// The y axis: a range whose ends are ticks.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -149,11 +153,6 @@ pub struct TimeTick {
     /// `10:15`, `10:15:30`, `Mar 7`.
     pub label: String,
 }
-
-const SECOND_MS: i64 = 1_000;
-const MINUTE_MS: i64 = 60 * SECOND_MS;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
-const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Distances between ticks of a time axis, rising.
 const TIME_STEPS_MS: [i64; 25] = [

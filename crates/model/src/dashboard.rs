@@ -58,6 +58,9 @@ pub struct Panel {
     /// Greatest value of the axis or gauge.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max: Option<f64>,
+    /// Names of the alerts that a time series marks; if there are none, of those whose rules read a metric that its queries read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<String>,
 }
 
 /// How a panel shows its data.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{dashboard::Dashboard, range::TimeRange, role::Role};
+use crate::{dashboard::Dashboard, panel::AlertMark, range::TimeRange, role::Role};
 
 /// Who is looking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +50,9 @@ pub struct Boot {
     /// How many alerts fire.
     #[serde(default)]
     pub firing: usize,
+    /// When alerts fired that concern the panels of `dashboard`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<AlertMark>,
     /// The range of this page.
     pub range: TimeRange,
     /// Without chrome, sized to the screen.

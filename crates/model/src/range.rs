@@ -4,10 +4,14 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-const SECOND_MS: i64 = 1_000;
-const MINUTE_MS: i64 = 60 * SECOND_MS;
-const HOUR_MS: i64 = 60 * MINUTE_MS;
-const DAY_MS: i64 = 24 * HOUR_MS;
+/// Milliseconds of a second.
+pub const SECOND_MS: i64 = 1_000;
+/// Milliseconds of a minute.
+pub const MINUTE_MS: i64 = 60 * SECOND_MS;
+/// Milliseconds of an hour.
+pub const HOUR_MS: i64 = 60 * MINUTE_MS;
+/// Milliseconds of a day.
+pub const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// Steps that a range is drawn with. Whole fractions of each other where it matters, so that alignment keeps points stable.
 const STEPS_MS: [i64; 15] = [

@@ -177,6 +177,7 @@ pub(crate) async fn past(
         until_ms: params.until,
         name: params.name.filter(|name| !name.is_empty()),
         limit: params.limit.unwrap_or(USUAL_ANSWER).min(MAX_ANSWER),
+        firing_alone: false,
     };
     let mut transitions: Vec<AlertTransition> = state.alerting.history().read(&wanted).await.map_err(|error| {
         tracing::error!(%error, "the history of alerts could not be read");

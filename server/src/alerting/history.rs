@@ -38,6 +38,8 @@ pub struct Wanted {
     pub until_ms: Option<i64>,
     /// Of alerts with this name alone.
     pub name: Option<String>,
+    /// Only those by which an alert began to fire, or no longer did.
+    pub firing_alone: bool,
     /// At most so many, the youngest.
     pub limit: usize,
 }
@@ -69,12 +71,14 @@ impl History {
         let limit = i64::try_from(wanted.limit.min(MAX_ANSWER)).unwrap_or(i64::MAX);
         let rows = sqlx::query(
             "SELECT at, was, state, alert FROM alert_history \
-             WHERE at >= ?1 AND at <= ?2 AND (?3 IS NULL OR name = ?3) ORDER BY at DESC, id DESC LIMIT ?4",
+             WHERE at >= ?1 AND at <= ?2 AND (?3 IS NULL OR name = ?3) \
+             AND (?5 = 0 OR was = 'firing' OR state = 'firing') ORDER BY at DESC, id DESC LIMIT ?4",
         )
         .bind(wanted.since_ms.unwrap_or_else(|| now_ms() - KEPT_MS))
         .bind(wanted.until_ms.unwrap_or(i64::MAX))
         .bind(&wanted.name)
         .bind(limit)
+        .bind(wanted.firing_alone)
         .fetch_all(&self.pool)
         .await?;
         let mut changes = Vec::with_capacity(rows.len());

@@ -6,6 +6,7 @@ pub mod api;
 mod engine;
 mod files;
 pub mod history;
+mod marks;
 mod order;
 mod reload;
 mod reported;

@@ -2,13 +2,14 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State},
 };
-use model::{dashboard::Dashboard, page::DashboardLink};
+use model::{dashboard::Dashboard, page::DashboardLink, panel::AlertMarks, range::TimeRange};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use crate::{auth::Principal, state::AppState};
+use crate::{auth::Principal, clock::now_ms, state::AppState};
 
 /// `GET /api/dashboards`
 pub(super) async fn list(State(state): State<AppState>, principal: Principal) -> Json<Value> {
@@ -22,11 +23,33 @@ pub(super) async fn one(
     principal: Principal,
     Path(uid): Path<String>,
 ) -> Result<Json<Dashboard>, ApiError> {
-    state
-        .library
-        .get(&uid)
-        .filter(|dashboard| principal.may_see(&dashboard.uid))
-        .cloned()
-        .map(Json)
-        .ok_or_else(|| ApiError::not_found(format!("there is no dashboard {uid:?} that you may see")))
+    seen(&state, &principal, &uid).cloned().map(Json)
+}
+
+/// Parameters of `GET /api/dashboards/{uid}/marks`: a range as pages have it.
+#[derive(Deserialize)]
+pub(super) struct MarksParams {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+/// `GET /api/dashboards/{uid}/marks`
+pub(super) async fn marks(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(uid): Path<String>,
+    Query(params): Query<MarksParams>,
+) -> Result<Json<AlertMarks>, ApiError> {
+    let dashboard = seen(&state, &principal, &uid)?;
+    let now_ms = now_ms();
+    let range = TimeRange::parse(params.from.as_deref(), params.to.as_deref(), now_ms)
+        .map_err(|error| ApiError::bad_request(error.to_string()))?;
+    let (start_ms, end_ms) = range.resolve(now_ms);
+    let marks = state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms).await;
+    Ok(Json(AlertMarks { marks }))
+}
+
+fn seen<'a>(state: &'a AppState, principal: &Principal, uid: &str) -> Result<&'a Dashboard, ApiError> {
+    let dashboard = state.library.get(uid).filter(|dashboard| principal.may_see(&dashboard.uid));
+    dashboard.ok_or_else(|| ApiError::not_found(format!("there is no dashboard {uid:?} that you may see")))
 }

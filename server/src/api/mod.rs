@@ -46,7 +46,10 @@ pub fn reader_routes() -> Router<AppState> {
 
 /// Routes that a kiosk may use as well: they look after its limits themselves.
 pub fn dashboard_routes() -> Router<AppState> {
-    Router::new().route("/dashboards", get(dashboards::list)).route("/dashboards/{uid}", get(dashboards::one))
+    Router::new()
+        .route("/dashboards", get(dashboards::list))
+        .route("/dashboards/{uid}", get(dashboards::one))
+        .route("/dashboards/{uid}/marks", get(dashboards::marks))
 }
 
 /// Routes for operators, to be nested under `/api`.

@@ -6,7 +6,7 @@
 use crate::view::view;
 use chart::{
     palette::Ink,
-    plot::{BAND_FILL, MARK_FILL, Pixels, TimePlot, TimeSpan},
+    plot::{BAND_FILL, Pixels, TimePlot, TimeSpan},
     scale::ValueScale,
 };
 use leptos::{html::Canvas, prelude::*};
@@ -58,6 +58,7 @@ pub(super) fn layers(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
         chart.data.track();
         chart.viewport.track();
         chart.isolated.track();
+        chart.marks.track();
         scale.track();
         size.track();
         theme.track();
@@ -83,15 +84,19 @@ pub(super) fn layers(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
 /// Grid and thresholds: a few lines, drawn anew each time.
 fn draw_back(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size) {
     context.clear_rect(0.0, 0.0, size.width, size.height);
-    context.set_global_alpha(MARK_FILL);
+    let line_width = size.ratio.round().max(1.0);
     for mark in &plot.marks {
         context.set_fill_style_str(&color(mark.ink));
+        context.set_global_alpha(mark.fill);
         context.fill_rect(mark.from * size.width, 0.0, (mark.to - mark.from) * size.width, size.height);
+        context.set_global_alpha(1.0);
+        for at in mark.lines.into_iter().flatten() {
+            context.fill_rect((at * size.width).round().min(size.width - line_width), 0.0, line_width, size.height);
+        }
     }
-    context.set_global_alpha(1.0);
-    context.set_line_width(size.ratio.round().max(1.0));
+    context.set_line_width(line_width);
     // A line of whole pixels lies between two of them.
-    let crisp = |position: f64| position.round() + (size.ratio.round().max(1.0) % 2.0) / 2.0;
+    let crisp = |position: f64| position.round() + (line_width % 2.0) / 2.0;
     context.set_stroke_style_str(&color(Ink::Grid));
     context.begin_path();
     for value in plot.scale.ticks() {

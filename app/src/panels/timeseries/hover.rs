@@ -38,7 +38,7 @@ struct Reading {
 /// The plot box: reads the pointer and the arrow keys, and shows the line, with the values that `read` finds, wherever they were read.
 pub(in crate::panels) fn plot_box(
     viewport: Signal<Viewport>,
-    label: String,
+    label: Signal<String>,
     read: impl Fn(i64) -> Option<Vec<Line>> + Send + Sync + 'static,
     content: AnyView,
 ) -> AnyView {
@@ -54,7 +54,7 @@ pub(in crate::panels) fn plot_box(
         <div
             class="plot-box"
             role="img"
-            aria-label=label
+            aria-label=move || label.get()
             tabindex=(!is_still()).then_some("0")
             node_ref=element
             on:pointermove=move |event| {

@@ -1,0 +1,75 @@
+//! What reaches a person who does not look: a sound, and a notification of the browser. And what this browser was told of them.
+
+use leptos::prelude::*;
+use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{AudioContext, Notification, NotificationOptions};
+
+/// Pitches of the sound in hertz, one after the other.
+const PITCHES: [f32; 3] = [880.0, 660.0, 880.0];
+/// How long each of them lasts, in seconds.
+const PITCH_SECS: f64 = 0.16;
+/// A quarter of the full volume.
+const VOLUME: f32 = 0.25;
+
+thread_local! {
+    /// Browsers give a page a few of them.
+    static AUDIO: Option<AudioContext> = AudioContext::new().ok();
+}
+
+fn storage() -> Option<web_sys::Storage> {
+    window().local_storage().ok().flatten()
+}
+
+/// What this browser was told to remember under `key`.
+pub(crate) fn recall(key: &str) -> Option<String> {
+    storage()?.get_item(key).ok().flatten()
+}
+
+/// Remembers `value` in this browser. One that refuses has it forgotten.
+pub(crate) fn remember(key: &str, value: &str) {
+    if let Some(storage) = storage() {
+        let _ = storage.set_item(key, value);
+    }
+}
+
+/// Plays a short sound. Before somebody has clicked on the page, browsers keep quiet.
+pub(crate) fn beep() {
+    AUDIO.with(|audio| {
+        let _ = audio.as_ref().map(play);
+    });
+}
+
+fn play(audio: &AudioContext) -> Result<(), JsValue> {
+    let _ = audio.resume()?;
+    let (tone, volume) = (audio.create_oscillator()?, audio.create_gain()?);
+    volume.gain().set_value(VOLUME);
+    tone.connect_with_audio_node(&volume)?.connect_with_audio_node(&audio.destination())?;
+    let mut at = audio.current_time();
+    tone.start()?;
+    for pitch in PITCHES {
+        tone.frequency().set_value_at_time(pitch, at)?;
+        at += PITCH_SECS;
+    }
+    tone.stop_with_when(at)
+}
+
+/// Asks for the right to show notifications, unless it was given or refused before.
+pub(crate) async fn may_notify() -> bool {
+    // An error: there is no such thing in this browser, or not on a page without TLS.
+    let Ok(answer) = Notification::request_permission() else { return false };
+    JsFuture::from(answer).await.is_ok_and(|answer| answer == "granted")
+}
+
+/// Shows a notification, which leads here. Several pages that show the one of the same `tag` show it once.
+pub(crate) fn notify(title: &str, body: &str, tag: &str) {
+    let options = NotificationOptions::new();
+    options.set_body(body);
+    options.set_tag(tag);
+    if let Ok(shown) = Notification::new_with_options(title, &options) {
+        let here = Closure::once_into_js(|| {
+            let _ = window().focus();
+        });
+        shown.set_onclick(Some(here.as_ref().unchecked_ref()));
+    }
+}

@@ -1,0 +1,217 @@
+//! When alerts fired that concern the panels of a dashboard, for marks on its charts.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use model::{
+    dashboard::{Dashboard, Panel, PanelKind},
+    live::{Alert, AlertState, AlertTransition},
+    panel::AlertMark,
+};
+use promql::{
+    labels::METRIC_NAME,
+    matcher::{MatchOp, Matcher},
+};
+
+use super::{Alerting, history::Wanted};
+use crate::{query::Scope, visible};
+
+/// Changes that are looked at, the youngest: a wall of charts must not cost more the more alerts there are.
+const CHANGES: usize = 500;
+/// Marks of one panel, the youngest.
+const OF_PANEL: usize = 24;
+
+/// A time in which an alert fired.
+#[derive(Debug, Clone)]
+struct Span {
+    alert: Alert,
+    from: i64,
+    to: Option<i64>,
+}
+
+impl Alerting {
+    /// When alerts fired between two times, in milliseconds since the Unix epoch, that `scope` lets through and that concern the time
+    /// series of `dashboard`.
+    pub async fn marks(&self, scope: &Scope, dashboard: &Dashboard, start_ms: i64, end_ms: i64) -> Vec<AlertMark> {
+        if !dashboard.panels.iter().any(|panel| panel.kind == PanelKind::Timeseries) {
+            return Vec::new();
+        }
+        let wanted = Wanted { since_ms: Some(start_ms), firing_alone: true, limit: CHANGES, ..Wanted::default() };
+        let mut changes = match self.history().read(&wanted).await {
+            Ok(changes) => changes,
+            Err(error) => {
+                tracing::warn!(%error, "the history of alerts could not be read for marks on charts");
+                return Vec::new();
+            }
+        };
+        changes.retain(|change| visible::alert(scope, &change.alert));
+        let mut now = self.list().alerts;
+        now.retain(|alert| alert.state == AlertState::Firing && visible::alert(scope, alert));
+        let mut spans = spans(changes, now, start_ms);
+        spans.retain(|span| span.from <= end_ms && span.to.is_none_or(|to| to >= start_ms));
+        of_panels(&dashboard.panels, &spans)
+    }
+}
+
+/// The times in which alerts fired, by what changed (youngest first) and what fires now.
+fn spans(changes: Vec<AlertTransition>, now: Vec<Alert>, start_ms: i64) -> Vec<Span> {
+    let mut open: HashMap<String, Span> = HashMap::new();
+    let mut spans = Vec::new();
+    for change in changes.into_iter().rev() {
+        let alert = change.alert;
+        if change.to == AlertState::Firing {
+            open.insert(alert.fingerprint.clone(), Span { alert, from: change.at, to: None });
+        } else if change.from == AlertState::Firing {
+            // It began before the time that is looked at.
+            let before = || alert.fired_at.unwrap_or(start_ms).min(start_ms);
+            let from = open.remove(&alert.fingerprint).map_or_else(before, |span| span.from);
+            spans.push(Span { alert, from, to: Some(change.at) });
+        }
+    }
+    for alert in now {
+        let began = alert.fired_at.or(alert.active_at).unwrap_or(start_ms);
+        let from = open.remove(&alert.fingerprint).map_or(began, |span| span.from);
+        spans.push(Span { alert, from, to: None });
+    }
+    // What began and no longer fires, though nobody heard of its end: the server was not there.
+    spans
+}
+
+/// The marks of each time series: of alerts that it names, or else of those that read what it reads.
+fn of_panels(panels: &[Panel], spans: &[Span]) -> Vec<AlertMark> {
+    let mut read: HashMap<&str, BTreeSet<String>> = HashMap::new();
+    for span in spans {
+        read.entry(&span.alert.expr).or_insert_with(|| metrics(&span.alert.expr));
+    }
+    let mut marks = Vec::new();
+    for panel in panels.iter().filter(|panel| panel.kind == PanelKind::Timeseries) {
+        let of_panel: BTreeSet<String> = if panel.alerts.is_empty() {
+            panel.queries.iter().flat_map(|query| metrics(&query.expr)).collect()
+        } else {
+            BTreeSet::new()
+        };
+        let concerns = |span: &&Span| {
+            if panel.alerts.is_empty() {
+                read.get(span.alert.expr.as_str()).is_some_and(|read| !read.is_disjoint(&of_panel))
+            } else {
+                panel.alerts.contains(&span.alert.name)
+            }
+        };
+        marks.extend(joined(&panel.id, spans.iter().filter(concerns)));
+    }
+    marks
+}
+
+/// Marks of a panel: alerts of one name and severity that fire together are one.
+fn joined<'a>(panel: &str, spans: impl Iterator<Item = &'a Span>) -> Vec<AlertMark> {
+    let mut by_name: BTreeMap<(&str, &str), Vec<(i64, i64)>> = BTreeMap::new();
+    for span in spans {
+        let times = by_name.entry((&span.alert.name, &span.alert.severity)).or_default();
+        times.push((span.from, span.to.unwrap_or(i64::MAX)));
+    }
+    let mut marks = Vec::new();
+    for ((name, severity), mut times) in by_name {
+        times.sort_unstable();
+        let mut whole: Vec<(i64, i64)> = Vec::new();
+        for (from, to) in times {
+            match whole.last_mut() {
+                Some(last) if from <= last.1 => last.1 = last.1.max(to),
+                _ => whole.push((from, to)),
+            }
+        }
+        marks.extend(whole.into_iter().map(|(from, to)| AlertMark {
+            panel: panel.to_owned(),
+            name: name.to_owned(),
+            severity: severity.to_owned(),
+            from,
+            to: (to < i64::MAX).then_some(to),
+        }));
+    }
+    marks.sort_by_key(|mark| std::cmp::Reverse(mark.from));
+    marks.truncate(OF_PANEL);
+    marks
+}
+
+/// Names of the metrics that a query reads. What cannot be read names none.
+fn metrics(expr: &str) -> BTreeSet<String> {
+    let Ok(query) = promql::parse(expr) else { return BTreeSet::new() };
+    let name = |matchers: &[Matcher]| {
+        matchers.iter().find_map(|matcher| match &matcher.op {
+            MatchOp::Equal(name) if matcher.name == METRIC_NAME => Some(name.clone()),
+            _ => None,
+        })
+    };
+    let selectors = query.selectors(0, 0, 1, &promql::Options::default());
+    selectors.iter().filter_map(|selector| name(&selector.matchers)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(name: &str, expr: &str) -> Alert {
+        Alert {
+            name: name.into(),
+            expr: expr.into(),
+            severity: "warning".into(),
+            state: AlertState::Firing,
+            fingerprint: name.into(),
+            ..Alert::default()
+        }
+    }
+
+    fn change(at: i64, from: AlertState, to: AlertState, alert: Alert) -> AlertTransition {
+        AlertTransition { at, from, to, alert }
+    }
+
+    fn panel(fields: &str) -> Panel {
+        let json = format!(r#"{{"id":"p","title":"P","kind":"timeseries","width":12,"height":8{fields}}}"#);
+        serde_json::from_str(&json).unwrap()
+    }
+
+    fn times(marks: &[AlertMark]) -> Vec<(i64, Option<i64>)> {
+        marks.iter().map(|mark| (mark.from, mark.to)).collect()
+    }
+
+    #[test]
+    fn a_span_is_from_its_begin_to_its_end_and_goes_on_while_it_fires() {
+        use AlertState::{Firing, Inactive, Pending};
+        let began_before = Alert { fired_at: Some(40), ..alert("Before", "a") };
+        let changes = vec![
+            change(400, Pending, Firing, alert("On", "a")),
+            change(300, Firing, Inactive, began_before),
+            change(250, Firing, Inactive, alert("Once", "a")),
+            change(200, Pending, Firing, alert("Once", "a")),
+        ];
+        let mut found: Vec<_> = spans(changes, vec![alert("On", "a")], 100)
+            .into_iter()
+            .map(|span| (span.alert.name, span.from, span.to))
+            .collect();
+        found.sort();
+        let expected = [("Before", 40, Some(300)), ("On", 400, None), ("Once", 200, Some(250))];
+        assert_eq!(found, expected.map(|(name, from, to)| (name.to_owned(), from, to)));
+    }
+
+    #[test]
+    fn a_panel_has_the_alerts_that_read_what_it_reads_or_those_it_names() {
+        let spans = [("Memory", "go_memstats / 2 > 1"), ("Queue", "sum(rate(queue[5m])) > 1")]
+            .map(|(name, expr)| Span { alert: alert(name, expr), from: 1, to: None });
+        let names = |fields: &str| -> Vec<String> {
+            of_panels(&[panel(fields)], &spans).into_iter().map(|mark| mark.name).collect()
+        };
+        assert_eq!(names(r#","queries":[{"expr":"max(go_memstats{daemon=\"a\"})"}]"#), ["Memory"]);
+        assert_eq!(names(r#","queries":[{"expr":"up"}]"#), [""; 0]);
+        assert_eq!(names(r#","queries":[{"expr":"up"}],"alerts":["Queue"]"#), ["Queue"]);
+    }
+
+    #[test]
+    fn alerts_of_one_name_that_fire_together_are_one_mark_and_there_are_not_too_many() {
+        let span = |from, to| Span { alert: alert("A", "a"), from, to };
+        assert_eq!(
+            times(&joined("p", [span(5, Some(9)), span(1, Some(4)), span(3, Some(6)), span(20, None)].iter())),
+            [(20, None), (1, Some(9))]
+        );
+        let many: Vec<Span> = (0..100).map(|index| span(index * 10, Some(index * 10 + 1))).collect();
+        let marks = joined("p", many.iter());
+        assert_eq!((marks.len(), marks[0].from), (OF_PANEL, 990));
+    }
+}
