@@ -147,6 +147,7 @@ fn push(document: &mut String, arguments: std::fmt::Arguments) {
 mod tests {
     use model::{
         dashboard::Dashboard,
+        frame::Frame,
         page::{DashboardLink, Session},
         range::TimeRange,
         role::Role,
@@ -170,7 +171,7 @@ mod tests {
                 dashboards: vec![DashboardLink { uid: "one".into(), title: "One & only".into(), path: "/".into() }],
                 dashboard,
                 firing: 0,
-                marks: Vec::new(),
+                marks: Frame::default(),
                 range: TimeRange::default(),
                 kiosk: false,
                 theme: Some("dark".into()),

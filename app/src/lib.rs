@@ -22,6 +22,8 @@ pub mod payload;
 #[cfg(feature = "ssr")]
 pub mod picture;
 mod platform;
+#[cfg(feature = "ssr")]
+pub mod settings;
 mod shell;
 #[cfg(feature = "browser")]
 pub mod start;

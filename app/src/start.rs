@@ -2,6 +2,7 @@
 
 use leptos::{mount, prelude::*};
 use model::{
+    frame::Frame,
     page::{Boot, DashboardLink, Session},
     range::TimeRange,
     tree::read_json,
@@ -75,7 +76,7 @@ async fn ask_for_boot() -> Result<Boot, FetchError> {
         dashboards,
         dashboard: None,
         firing: 0,
-        marks: Vec::new(),
+        marks: Frame::default(),
         range: TimeRange::default(),
         kiosk: false,
         theme: None,

@@ -1,5 +1,4 @@
-import { AxeBuilder } from '@axe-core/playwright';
-
+import { violations } from '../support/axe.ts';
 import { dashboards } from '../support/dashboards.ts';
 import { expect, test } from '../support/fixtures.ts';
 
@@ -54,9 +53,3 @@ test('the keyboard reaches navigation, controls and panels, and shows where it i
   }
   expect([...reached]).toEqual(expect.arrayContaining(['navigation', 'controls', 'panel']));
 });
-
-/** What axe has against the page, short enough to read. */
-async function violations(page: import('@playwright/test').Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map(({ html }) => html.slice(0, 160)).slice(0, 3).join(' | ')}`);
-}

@@ -99,11 +99,11 @@ pub async fn page(
         }
         _ => None,
     };
-    let drawn = match Part::at(uri.path()).filter(|_| !principal.is_limited()) {
+    let drawn = match Part::at(uri.path()).filter(|part| part.is_for_all() || !principal.is_limited()) {
         Some(part) => Some(part.gather(&state, &principal, &uri, &view, now_ms).await),
         None => None,
     };
-    let found = drawn.is_some() || dashboard.is_some() || job.is_some() || uri.path() == "/settings";
+    let found = drawn.is_some() || dashboard.is_some() || job.is_some();
     let input = app::PageInput {
         boot: Boot {
             version: env!("CARGO_PKG_VERSION").to_owned(),

@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use leptos::prelude::*;
 use model::{
     dashboard::Dashboard,
+    frame::Frame,
     page::Boot,
-    panel::{AlertMark, AlertMarks},
+    panel::{PanelData, QueryState},
     range::TimeRange,
 };
 
@@ -129,10 +130,11 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
 }
 
 /// Keeps the marks of a dashboard current: for another range, and when alerts fire or are over.
-fn follow_marks(page: Page, uid: String, marks: RwSignal<Vec<AlertMark>>) {
+fn follow_marks(page: Page, uid: String, marks: RwSignal<PanelData>) {
+    let shown = |frame| PanelData::Queries(vec![QueryState::Ready { frame, stale: None }]);
     let is_drawn = page.is_first_view();
     if is_drawn {
-        marks.set(page.boot().marks.clone());
+        marks.set(shown(page.boot().marks.clone()));
     }
     Effect::new(move |before: Option<()>| {
         let TimeRange { from, to } = page.url.range.get();
@@ -143,8 +145,8 @@ fn follow_marks(page: Page, uid: String, marks: RwSignal<Vec<AlertMark>>) {
         let url = format!("/api/dashboards/{}/marks?from={from}&to={to}", platform::encoded(&uid));
         platform::spawn(async move {
             // What is there stays where they cannot be had; that the connection is lost is said elsewhere.
-            if let Ok(answer) = platform::get_json::<AlertMarks>(&url).await {
-                let _ = marks.try_set(answer.marks);
+            if let Ok(answer) = platform::get_json::<Frame>(&url).await {
+                let _ = marks.try_set(shown(answer));
             }
         });
     });

@@ -1,6 +1,6 @@
 //! Pages that the server draws, in the browser: what it drew, fetched again when something changes.
 //!
-//! Their parts are drawn by the server alone (see `crate::alerts` and `crate::explore`): links and forms, which work with scripts
+//! Their parts are drawn by the server alone (see `crate::alerts`, `crate::explore` and `crate::settings`): links and forms, which work with scripts
 //! off. Here is what keeps them current without a jump: what is typed, where the focus is and what is open stays as it is.
 
 use leptos::{html, prelude::*};
@@ -22,6 +22,8 @@ pub(crate) enum DrawnPart {
     Alerts,
     /// One query and what it finds.
     Explore,
+    /// Session, server, and what this browser remembers.
+    Settings,
 }
 
 impl DrawnPart {
@@ -30,6 +32,7 @@ impl DrawnPart {
         match self {
             DrawnPart::Alerts => "Alerts",
             DrawnPart::Explore => "Explore",
+            DrawnPart::Settings => "Settings",
         }
     }
 
@@ -38,6 +41,7 @@ impl DrawnPart {
         match self {
             DrawnPart::Alerts => "alerts",
             DrawnPart::Explore => "explore",
+            DrawnPart::Settings => "settings",
         }
     }
 }
@@ -56,7 +60,6 @@ pub(crate) fn DrawnPage(part: DrawnPart) -> impl IntoView {
     let first = drawn.unwrap_or_default();
     let problem = RwSignal::new(None::<String>);
     let asked = StoredValue::new(0_u32);
-    let waits = RwSignal::new(false);
 
     let tick = Memo::new(move |_| page.clock.now_ms.get() / (LOOK_SECONDS * 1_000));
     Effect::new(move |before: Option<()>| {
@@ -64,14 +67,17 @@ pub(crate) fn DrawnPage(part: DrawnPart) -> impl IntoView {
         if part == DrawnPart::Alerts {
             page.alarms.listed.track();
         }
-        tick.track();
+        // Read: a memo that nobody reads does not run.
+        tick.get();
         if before.is_none() && is_drawn {
             return;
         }
-        waits.set(true);
-        if let Some(area) = area.get_untracked().filter(|_| before.is_none()) {
-            // Of another page that the server drew.
-            area.set_inner_html("");
+        if let Some(area) = area.get_untracked() {
+            if before.is_none() {
+                // Of another page that the server drew.
+                area.set_inner_html("");
+            }
+            let _ = area.set_attribute("aria-busy", "true");
         }
         asked.update_value(|asked| *asked += 1);
         let number = asked.get_value();
@@ -81,13 +87,12 @@ pub(crate) fn DrawnPage(part: DrawnPart) -> impl IntoView {
             if asked.try_get_value() != Some(number) {
                 return;
             }
-            waits.set(false);
+            let Some(area) = area.try_get_untracked().flatten() else { return };
+            let _ = area.remove_attribute("aria-busy");
             match answer {
                 Ok(html) => {
                     problem.set(None);
-                    if let Some(area) = area.get_untracked() {
-                        platform::swap_html(&area, &html);
-                    }
+                    platform::swap_html(&area, &html);
                 }
                 Err(FetchError::LoggedOut) => platform::go_to_login(),
                 Err(FetchError::Failed(message)) => problem.set(Some(message)),
@@ -115,7 +120,7 @@ pub(crate) fn DrawnPage(part: DrawnPart) -> impl IntoView {
     });
     view! {
         <TopBar title=part.title() />
-        <main id="main" class="content drawn-page" tabindex="-1" aria-busy=move || waits.get().to_string()>
+        <main id="main" class="content drawn-page" tabindex="-1">
             <p class="banner" role="alert">{move || problem.get().map(|problem| format!("Not renewed: {problem}"))}</p>
             <div node_ref=area inner_html=first></div>
         </main>

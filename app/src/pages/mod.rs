@@ -5,7 +5,6 @@ mod drawn;
 mod job;
 mod not_found;
 mod panel_data;
-mod settings;
 
 pub(crate) use dashboard::{DashboardPage, Library};
 #[cfg(feature = "ssr")]
@@ -13,4 +12,3 @@ pub(crate) use drawn::Drawn;
 pub(crate) use drawn::{DrawnPage, DrawnPart};
 pub(crate) use job::{JobAddress, JobPage};
 pub(crate) use not_found::NotFoundPage;
-pub(crate) use settings::SettingsPage;

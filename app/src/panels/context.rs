@@ -2,7 +2,7 @@
 
 use chart::plot::TimeSpan;
 use leptos::prelude::*;
-use model::panel::AlertMark;
+use model::panel::PanelData;
 
 /// The part of time that a page shows, and the viewer's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -32,8 +32,8 @@ pub struct PanelsContext {
     pub now_ms: Signal<i64>,
     /// The time under the pointer, on whichever chart it is.
     pub hover: RwSignal<Option<i64>>,
-    /// When alerts fired that concern the panels.
-    pub marks: RwSignal<Vec<AlertMark>>,
+    /// When alerts fired that concern the panels: as the data of one query, see [`model::page::Boot::marks`].
+    pub marks: RwSignal<PanelData>,
     /// Counts changes of the theme: colours on a canvas have to be read again.
     #[cfg_attr(not(feature = "browser"), allow(dead_code))] // the server's pictures name their colours
     pub(super) theme: RwSignal<u32>,
@@ -52,16 +52,15 @@ pub(super) fn is_still() -> bool {
     false
 }
 
+fn no_marks() -> RwSignal<PanelData> {
+    RwSignal::new(PanelData::Queries(Vec::new()))
+}
+
 impl PanelsContext {
     /// Makes the context of a page and provides it to the panels below the caller.
     pub fn provide(viewport: Signal<Viewport>, now_ms: Signal<i64>) -> Self {
-        let context = PanelsContext {
-            viewport,
-            now_ms,
-            hover: RwSignal::new(None),
-            marks: RwSignal::default(),
-            theme: RwSignal::new(0),
-        };
+        let context =
+            PanelsContext { viewport, now_ms, hover: RwSignal::new(None), marks: no_marks(), theme: RwSignal::new(0) };
         #[cfg(feature = "browser")]
         super::timeseries::watch_theme(context.theme);
         provide_context(context);
@@ -74,7 +73,7 @@ impl PanelsContext {
             viewport: Signal::stored(Viewport::default()),
             now_ms: Signal::stored(0),
             hover: RwSignal::new(None),
-            marks: RwSignal::default(),
+            marks: no_marks(),
             theme: RwSignal::new(0),
         })
     }

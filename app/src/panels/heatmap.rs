@@ -36,7 +36,7 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
                     <div class="axis-y" aria-hidden="true">
                         {move || bounds.with(|bounds| bound_labels(bounds, &unit))}
                     </div>
-                    {hover::plot_box(viewport, Signal::stored(label), read, picture(heatmap))}
+                    {hover::plot_box(viewport, label, String::new(), read, picture(heatmap))}
                     <div class="axis-x" aria-hidden="true">
                         {super::timeseries::axes::time_labels(panel, viewport)}
                     </div>

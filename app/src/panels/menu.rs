@@ -5,7 +5,6 @@ use leptos::{ev::FocusEvent, prelude::*};
 use model::{
     dashboard::Panel,
     panel::{PanelData, QueryState},
-    range::DurationMs,
 };
 
 use super::context::{PanelsContext, Viewport};
@@ -87,7 +86,7 @@ fn query(expr: String) -> AnyView {
     let href = move || {
         let Viewport { start_ms, end_ms, step_ms, .. } = context.viewport.get();
         if context.now_ms.get_untracked() - end_ms < 3 * step_ms {
-            format!("{path}&from=now-{}", DurationMs(end_ms - start_ms))
+            format!("{path}&from=now-{}s", (end_ms - start_ms) / 1_000)
         } else {
             format!("{path}&from={start_ms}&to={end_ms}")
         }

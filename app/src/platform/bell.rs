@@ -3,7 +3,9 @@
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{AudioContext, Notification, NotificationOptions};
+use web_sys::{AudioContext, HtmlSelectElement, Notification, NotificationOptions};
+
+use crate::shell::bell::{NOTICE, OFF, SOUND};
 
 /// Pitches of the sound in hertz, one after the other.
 const PITCHES: [f32; 3] = [880.0, 660.0, 880.0];
@@ -26,10 +28,27 @@ pub(crate) fn recall(key: &str) -> Option<String> {
     storage()?.get_item(key).ok().flatten()
 }
 
-/// Remembers `value` in this browser. One that refuses has it forgotten.
-pub(crate) fn remember(key: &str, value: &str) {
+/// Remembers what was chosen, under the id of the choice, and shows what it means. A browser that refuses forgets it.
+pub(super) fn keep(choice: HtmlSelectElement) {
+    let (id, value) = (choice.id(), choice.value());
     if let Some(storage) = storage() {
-        let _ = storage.set_item(key, value);
+        let _ = storage.set_item(&id, &value);
+    }
+    if value == OFF {
+        return;
+    }
+    if id == SOUND {
+        beep();
+    } else if id == NOTICE {
+        super::spawn(async move {
+            if !may_notify().await {
+                choice.set_value(OFF);
+                if let Ok(Some(said)) = document().query_selector(".bell [role=alert]") {
+                    let _ = said.remove_attribute("hidden");
+                }
+                keep(choice);
+            }
+        });
     }
 }
 
@@ -55,7 +74,7 @@ fn play(audio: &AudioContext) -> Result<(), JsValue> {
 }
 
 /// Asks for the right to show notifications, unless it was given or refused before.
-pub(crate) async fn may_notify() -> bool {
+async fn may_notify() -> bool {
     // An error: there is no such thing in this browser, or not on a page without TLS.
     let Ok(answer) = Notification::request_permission() else { return false };
     JsFuture::from(answer).await.is_ok_and(|answer| answer == "granted")

@@ -35,6 +35,7 @@ pub(crate) fn swap_html(area: &HtmlElement, html: &str) {
         .and_then(|element| element.dyn_ref::<HtmlInputElement>())
         .and_then(|input| Some((input.selection_start().ok()??, input.selection_end().ok()??)));
     area.set_inner_html(html);
+    restore_choices(area);
     let by_id = |id: &str| document().get_element_by_id(id).filter(|element| area.contains(Some(element)));
     for (id, value) in typed {
         if let Some(input) = by_id(&id).and_then(|element| element.dyn_into::<HtmlInputElement>().ok()) {
@@ -62,6 +63,15 @@ pub(crate) fn swap_html(area: &HtmlElement, html: &str) {
     }
 }
 
+/// Shows in each choice of the kind `data-keep` what this browser remembers of it.
+fn restore_choices(area: &HtmlElement) {
+    for select in all::<HtmlSelectElement>(area, "select[data-keep]") {
+        if let Some(value) = super::recall(&select.id()) {
+            select.set_value(&value);
+        }
+    }
+}
+
 /// Writes the age of each time in `area` anew.
 pub(crate) fn renew_ages(area: &HtmlElement, now_ms: i64) {
     for time in all::<Element>(area, "[data-since]") {
@@ -76,14 +86,19 @@ pub(crate) fn renew_ages(area: &HtmlElement, now_ms: i64) {
 
 /// Reads forms of the kind `data-live` in `area` while they are filled in, and tells `go` the address that each then has, and
 /// whether it was sent. Of a form of the kind `data-live="sent"` what is typed counts when it is sent, and what is chosen at once.
-/// Until the calling effect is gone.
+/// Choices of the kind `data-keep` are remembered in this browser. Until the calling effect is gone.
 pub(crate) fn take_forms(area: &HtmlElement, go: impl Fn(&str, bool) + Clone + 'static) {
     let waiting: Rc<RefCell<Option<TimeoutHandle>>> = Rc::default();
+    restore_choices(area);
     let typed = {
         let go = go.clone();
         Closure::<dyn Fn(Event)>::new(move |event: Event| {
+            let select = event.target().and_then(|target| target.dyn_into::<HtmlSelectElement>().ok());
+            let is_chosen = select.is_some();
+            if let Some(select) = select.filter(|select| select.has_attribute("data-keep")) {
+                return super::keep(select);
+            }
             let Some(form) = live_form(&event) else { return };
-            let is_chosen = event.target().is_some_and(|target| target.has_type::<HtmlSelectElement>());
             if !is_chosen && form.get_attribute("data-live").as_deref() == Some("sent") {
                 return;
             }

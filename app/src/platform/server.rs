@@ -76,13 +76,7 @@ pub(crate) fn recall(_key: &str) -> Option<String> {
     None
 }
 
-pub(crate) fn remember(_key: &str, _value: &str) {}
-
 pub(crate) fn beep() {}
-
-pub(crate) async fn may_notify() -> bool {
-    false
-}
 
 pub(crate) fn notify(_title: &str, _body: &str, _tag: &str) {}
 

@@ -47,16 +47,25 @@ impl Alarms {
 impl Alarms {
     /// Tells of each alert that begins to fire while the page is there.
     pub(super) fn ring(self, kiosk: Signal<bool>) {
-        Effect::new(move |before: Option<Option<BTreeSet<String>>>| {
+        let known = RwSignal::new(BTreeSet::new());
+        let is_first = StoredValue::new(true);
+        Effect::new(move |_| {
             self.listed.with(|list| {
-                let firing = list.as_ref()?.alerts.iter().filter(|alert| fires(alert));
-                if let Some(known) = before.flatten() {
-                    let fresh: Vec<&Alert> =
-                        firing.clone().filter(|alert| !known.contains(&alert.fingerprint)).collect();
+                let Some(list) = list else { return };
+                let mut firing = BTreeSet::new();
+                let mut fresh = Vec::new();
+                for alert in list.alerts.iter().filter(|alert| fires(alert)) {
+                    if !known.with_untracked(|known| known.contains(&alert.fingerprint)) {
+                        fresh.push(alert);
+                    }
+                    firing.insert(alert.fingerprint.clone());
+                }
+                if !is_first.get_value() {
                     bell::ring(&fresh, kiosk.get_untracked());
                 }
-                Some(firing.map(|alert| alert.fingerprint.clone()).collect())
-            })
+                is_first.set_value(false);
+                known.set(firing);
+            });
         });
     }
 }

@@ -1,7 +1,7 @@
 //! What is around every page: navigation, router, clock, theme and the live connection.
 
 mod alarms;
-mod bell;
+pub(crate) mod bell;
 mod icons;
 mod location;
 mod picker;
@@ -20,7 +20,6 @@ use model::{
 };
 
 use alarms::{Alarms, CriticalBanner};
-pub(crate) use bell::BellSettings;
 pub(crate) use icons::Icon;
 use location::Location;
 #[cfg(feature = "ssr")]
@@ -37,7 +36,7 @@ use view::PageUrl;
 use crate::{
     clock::Clock,
     live::Live,
-    pages::{DashboardPage, DrawnPage, JobPage, Library, NotFoundPage, SettingsPage},
+    pages::{DashboardPage, DrawnPage, JobPage, Library, NotFoundPage},
     payload::{Evaluated, Payload},
     platform,
     view::view,
@@ -163,7 +162,6 @@ pub fn App(
                     Route::Dashboard(uid) => view! { <DashboardPage uid /> },
                     Route::Job(address) => view! { <JobPage address /> },
                     Route::Drawn(part) => view! { <DrawnPage part /> },
-                    Route::Settings => view! { <SettingsPage /> },
                     Route::Unknown => view! { <NotFoundPage /> },
                 }}
             </div>
@@ -196,7 +194,6 @@ pub(crate) fn page_title(boot: &Boot, job: Option<&model::job::JobDetail>, path_
         (None, Some(detail)) => window_title(&detail.job.name, boot.firing),
         (None, None) => match Route::of(path, &[]) {
             Route::Drawn(part) => window_title(part.title(), boot.firing),
-            Route::Settings => window_title("Settings", boot.firing),
             _ => "hyperscope".to_owned(),
         },
     }

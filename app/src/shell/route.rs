@@ -14,8 +14,6 @@ pub(crate) enum Route {
     Job(JobAddress),
     /// A page that the server draws.
     Drawn(DrawnPart),
-    /// Who is logged in, and what the server is.
-    Settings,
     /// No page of the app; the server may have something else there.
     Unknown,
 }
@@ -32,7 +30,7 @@ impl Route {
             ["jobs", daemon, id] => Route::Job(JobAddress { daemon: daemon.to_owned(), id: id.to_owned() }),
             ["alerts"] => Route::Drawn(DrawnPart::Alerts),
             ["explore"] => Route::Drawn(DrawnPart::Explore),
-            ["settings"] => Route::Settings,
+            ["settings"] => Route::Drawn(DrawnPart::Settings),
             _ => Route::Unknown,
         }
     }
@@ -66,7 +64,7 @@ mod tests {
         );
         assert_eq!(route("/alerts"), Route::Drawn(DrawnPart::Alerts));
         assert_eq!(route("/explore"), Route::Drawn(DrawnPart::Explore));
-        assert_eq!(route("/settings"), Route::Settings);
+        assert_eq!(route("/settings"), Route::Drawn(DrawnPart::Settings));
         for path in ["/", "/api/jobs", "/jobs/one", "/d", "/settings/more", "/login"] {
             assert_eq!(route(path), Route::Unknown, "{path}");
         }

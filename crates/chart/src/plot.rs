@@ -207,11 +207,9 @@ impl<'a> TimePlot<'a> {
         }
     }
 
-    /// The plot with the times marked in which alerts fired.
-    #[must_use]
-    pub fn with_fired(mut self, fired: impl IntoIterator<Item = Fired>) -> Self {
-        self.marks.extend(fired.into_iter().filter_map(|fired| fired.mark(&self.span)));
-        self
+    /// Marks a time in which an alert fired.
+    pub fn mark_fired(&mut self, fired: Fired) {
+        self.marks.extend(fired.mark(&self.span));
     }
 
     /// The picture for a page, stretched to its box.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{dashboard::Dashboard, panel::AlertMark, range::TimeRange, role::Role};
+use crate::{dashboard::Dashboard, frame::Frame, range::TimeRange, role::Role};
 
 /// Who is looking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,9 +50,10 @@ pub struct Boot {
     /// How many alerts fire.
     #[serde(default)]
     pub firing: usize,
-    /// When alerts fired that concern the panels of `dashboard`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub marks: Vec<AlertMark>,
+    /// When alerts fired that concern the panels of `dashboard`: a series for each time, with the labels `panel` (its id),
+    /// `alertname` and `severity`, from its first point to its second one, or on if it has none.
+    #[serde(default)]
+    pub marks: Frame,
     /// The range of this page.
     pub range: TimeRange,
     /// Without chrome, sized to the screen.

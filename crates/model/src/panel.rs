@@ -36,29 +36,6 @@ pub enum QueryState {
     },
 }
 
-/// A time in which an alert fired, as the chart of a panel marks it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AlertMark {
-    /// Id of the panel.
-    pub panel: String,
-    /// Name of the alert.
-    pub name: String,
-    /// Its label `severity`, or empty.
-    pub severity: String,
-    /// When it began to fire, in milliseconds since the Unix epoch.
-    pub from: i64,
-    /// When it was over, in milliseconds since the Unix epoch; absent while it fires.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<i64>,
-}
-
-/// Data of `/api/dashboards/{uid}/marks`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct AlertMarks {
-    /// Those of all panels.
-    pub marks: Vec<AlertMark>,
-}
-
 /// Why and since when data is old.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Staleness {

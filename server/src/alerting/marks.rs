@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use model::{
     dashboard::{Dashboard, Panel, PanelKind},
+    frame::{Frame, Labels, Series},
     live::{Alert, AlertState, AlertTransition},
-    panel::AlertMark,
 };
 use promql::{
     labels::METRIC_NAME,
@@ -19,6 +19,31 @@ use crate::{query::Scope, visible};
 const CHANGES: usize = 500;
 /// Marks of one panel, the youngest.
 const OF_PANEL: usize = 24;
+/// Of the range, the part that two marks of an alert must be apart to be told apart.
+const NARROW: i64 = 100;
+
+/// A time in which alerts of a name fired, on a panel.
+#[derive(Debug, PartialEq)]
+struct Mark<'a> {
+    panel: &'a str,
+    name: &'a str,
+    severity: &'a str,
+    from: i64,
+    to: Option<i64>,
+}
+
+impl Mark<'_> {
+    /// As it travels: see [`model::page::Boot::marks`].
+    fn series(&self) -> Series {
+        let labels = [("panel", self.panel), ("alertname", self.name), ("severity", self.severity)];
+        let timestamps: Vec<i64> = [Some(self.from), self.to].into_iter().flatten().collect();
+        Series {
+            labels: labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Labels>(),
+            values: vec![1.0; timestamps.len()],
+            timestamps,
+        }
+    }
+}
 
 /// A time in which an alert fired.
 #[derive(Debug, Clone)]
@@ -30,17 +55,18 @@ struct Span {
 
 impl Alerting {
     /// When alerts fired between two times, in milliseconds since the Unix epoch, that `scope` lets through and that concern the time
-    /// series of `dashboard`.
-    pub async fn marks(&self, scope: &Scope, dashboard: &Dashboard, start_ms: i64, end_ms: i64) -> Vec<AlertMark> {
+    /// series of `dashboard`: see [`model::page::Boot::marks`].
+    pub async fn marks(&self, scope: &Scope, dashboard: &Dashboard, start_ms: i64, end_ms: i64) -> Frame {
+        let nothing = Frame { end_ms, ..Frame::default() };
         if !dashboard.panels.iter().any(|panel| panel.kind == PanelKind::Timeseries) {
-            return Vec::new();
+            return nothing;
         }
         let wanted = Wanted { since_ms: Some(start_ms), firing_alone: true, limit: CHANGES, ..Wanted::default() };
         let mut changes = match self.history().read(&wanted).await {
             Ok(changes) => changes,
             Err(error) => {
                 tracing::warn!(%error, "the history of alerts could not be read for marks on charts");
-                return Vec::new();
+                return nothing;
             }
         };
         changes.retain(|change| visible::alert(scope, &change.alert));
@@ -48,7 +74,9 @@ impl Alerting {
         now.retain(|alert| alert.state == AlertState::Firing && visible::alert(scope, alert));
         let mut spans = spans(changes, now, start_ms);
         spans.retain(|span| span.from <= end_ms && span.to.is_none_or(|to| to >= start_ms));
-        of_panels(&dashboard.panels, &spans)
+        // What is closer together than a chart can show is one.
+        let marks = of_panels(&dashboard.panels, &spans, end_ms.saturating_sub(start_ms) / NARROW);
+        Frame { series: marks.iter().map(Mark::series).collect(), ..nothing }
     }
 }
 
@@ -77,7 +105,7 @@ fn spans(changes: Vec<AlertTransition>, now: Vec<Alert>, start_ms: i64) -> Vec<S
 }
 
 /// The marks of each time series: of alerts that it names, or else of those that read what it reads.
-fn of_panels(panels: &[Panel], spans: &[Span]) -> Vec<AlertMark> {
+fn of_panels<'a>(panels: &'a [Panel], spans: &'a [Span], gap_ms: i64) -> Vec<Mark<'a>> {
     let mut read: HashMap<&str, BTreeSet<String>> = HashMap::new();
     for span in spans {
         read.entry(&span.alert.expr).or_insert_with(|| metrics(&span.alert.expr));
@@ -96,13 +124,13 @@ fn of_panels(panels: &[Panel], spans: &[Span]) -> Vec<AlertMark> {
                 panel.alerts.contains(&span.alert.name)
             }
         };
-        marks.extend(joined(&panel.id, spans.iter().filter(concerns)));
+        marks.extend(joined(&panel.id, spans.iter().filter(concerns), gap_ms));
     }
     marks
 }
 
-/// Marks of a panel: alerts of one name and severity that fire together are one.
-fn joined<'a>(panel: &str, spans: impl Iterator<Item = &'a Span>) -> Vec<AlertMark> {
+/// Marks of a panel: alerts of one name and severity that fire together, or with no more than `gap_ms` between them, are one.
+fn joined<'a>(panel: &'a str, spans: impl Iterator<Item = &'a Span>, gap_ms: i64) -> Vec<Mark<'a>> {
     let mut by_name: BTreeMap<(&str, &str), Vec<(i64, i64)>> = BTreeMap::new();
     for span in spans {
         let times = by_name.entry((&span.alert.name, &span.alert.severity)).or_default();
@@ -114,14 +142,14 @@ fn joined<'a>(panel: &str, spans: impl Iterator<Item = &'a Span>) -> Vec<AlertMa
         let mut whole: Vec<(i64, i64)> = Vec::new();
         for (from, to) in times {
             match whole.last_mut() {
-                Some(last) if from <= last.1 => last.1 = last.1.max(to),
+                Some(last) if from <= last.1.saturating_add(gap_ms) => last.1 = last.1.max(to),
                 _ => whole.push((from, to)),
             }
         }
-        marks.extend(whole.into_iter().map(|(from, to)| AlertMark {
-            panel: panel.to_owned(),
-            name: name.to_owned(),
-            severity: severity.to_owned(),
+        marks.extend(whole.into_iter().map(|(from, to)| Mark {
+            panel,
+            name,
+            severity,
             from,
             to: (to < i64::MAX).then_some(to),
         }));
@@ -168,8 +196,16 @@ mod tests {
         serde_json::from_str(&json).unwrap()
     }
 
-    fn times(marks: &[AlertMark]) -> Vec<(i64, Option<i64>)> {
+    fn times(marks: &[Mark]) -> Vec<(i64, Option<i64>)> {
         marks.iter().map(|mark| (mark.from, mark.to)).collect()
+    }
+
+    #[test]
+    fn a_mark_travels_as_a_series_from_its_begin_to_its_end() {
+        let mark = |to| Mark { panel: "p", name: "A", severity: "info", from: 5, to }.series();
+        assert_eq!((mark(Some(9)).timestamps, mark(None).timestamps), (vec![5, 9], vec![5]));
+        assert_eq!(mark(Some(9)).values.len(), 2);
+        assert_eq!(mark(None).labels.get("alertname").map(String::as_str), Some("A"));
     }
 
     #[test]
@@ -196,7 +232,7 @@ mod tests {
         let spans = [("Memory", "go_memstats / 2 > 1"), ("Queue", "sum(rate(queue[5m])) > 1")]
             .map(|(name, expr)| Span { alert: alert(name, expr), from: 1, to: None });
         let names = |fields: &str| -> Vec<String> {
-            of_panels(&[panel(fields)], &spans).into_iter().map(|mark| mark.name).collect()
+            of_panels(&[panel(fields)], &spans, 0).into_iter().map(|mark| mark.name.to_owned()).collect()
         };
         assert_eq!(names(r#","queries":[{"expr":"max(go_memstats{daemon=\"a\"})"}]"#), ["Memory"]);
         assert_eq!(names(r#","queries":[{"expr":"up"}]"#), [""; 0]);
@@ -207,11 +243,12 @@ mod tests {
     fn alerts_of_one_name_that_fire_together_are_one_mark_and_there_are_not_too_many() {
         let span = |from, to| Span { alert: alert("A", "a"), from, to };
         assert_eq!(
-            times(&joined("p", [span(5, Some(9)), span(1, Some(4)), span(3, Some(6)), span(20, None)].iter())),
+            times(&joined("p", [span(5, Some(9)), span(1, Some(4)), span(3, Some(6)), span(20, None)].iter(), 1)),
             [(20, None), (1, Some(9))]
         );
+        assert_eq!(times(&joined("p", [span(5, Some(9)), span(12, Some(14))].iter(), 3)), [(5, Some(14))]);
         let many: Vec<Span> = (0..100).map(|index| span(index * 10, Some(index * 10 + 1))).collect();
-        let marks = joined("p", many.iter());
+        let marks = joined("p", many.iter(), 1);
         assert_eq!((marks.len(), marks[0].from), (OF_PANEL, 990));
     }
 }

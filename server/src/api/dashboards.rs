@@ -4,7 +4,7 @@ use axum::{
     Json,
     extract::{Path, Query, State},
 };
-use model::{dashboard::Dashboard, page::DashboardLink, panel::AlertMarks, range::TimeRange};
+use model::{dashboard::Dashboard, frame::Frame, page::DashboardLink, range::TimeRange};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -39,14 +39,13 @@ pub(super) async fn marks(
     principal: Principal,
     Path(uid): Path<String>,
     Query(params): Query<MarksParams>,
-) -> Result<Json<AlertMarks>, ApiError> {
+) -> Result<Json<Frame>, ApiError> {
     let dashboard = seen(&state, &principal, &uid)?;
     let now_ms = now_ms();
     let range = TimeRange::parse(params.from.as_deref(), params.to.as_deref(), now_ms)
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (start_ms, end_ms) = range.resolve(now_ms);
-    let marks = state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms).await;
-    Ok(Json(AlertMarks { marks }))
+    Ok(Json(state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms).await))
 }
 
 fn seen<'a>(state: &'a AppState, principal: &Principal, uid: &str) -> Result<&'a Dashboard, ApiError> {

@@ -1,6 +1,6 @@
 //! Pages whose content the server draws each time: as part of a whole page, or alone for a page that is there already.
 
-use app::{alerts::AlertsView, explore::ExploreView};
+use app::{alerts::AlertsView, explore::ExploreView, settings::SettingsView};
 use axum::{
     extract::{OriginalUri, Path, State},
     http::{HeaderMap, StatusCode, Uri, header},
@@ -17,12 +17,15 @@ pub(super) enum Part {
     Alerts,
     /// One query and what it finds.
     Explore,
+    /// Session, server, and what the browser remembers.
+    Settings,
 }
 
 /// What such a page shows.
 pub(super) enum Gathered {
     Alerts(Box<AlertsView>),
     Explore(Box<ExploreView>),
+    Settings(Box<SettingsView>),
 }
 
 impl Part {
@@ -31,6 +34,7 @@ impl Part {
         match name {
             "alerts" => Some(Part::Alerts),
             "explore" => Some(Part::Explore),
+            "settings" => Some(Part::Settings),
             _ => None,
         }
     }
@@ -38,6 +42,11 @@ impl Part {
     /// The page at `path`.
     pub(super) fn at(path: &str) -> Option<Self> {
         Part::named(path.strip_prefix('/')?)
+    }
+
+    /// Whether sessions that are limited to dashboards have the page too.
+    pub(super) fn is_for_all(self) -> bool {
+        self == Part::Settings
     }
 
     /// Gathers what the page shows for the query of `uri`.
@@ -57,6 +66,12 @@ impl Part {
             Part::Explore => {
                 Gathered::Explore(Box::new(explore::gather(state, principal, query, now_ms, view.tz_offset_min).await))
             }
+            Part::Settings => Gathered::Settings(Box::new(SettingsView {
+                session: principal.session.clone(),
+                theme: view.theme.clone(),
+                tz_offset_min: view.tz_offset_min,
+                version: env!("CARGO_PKG_VERSION"),
+            })),
         }
     }
 }
@@ -67,6 +82,7 @@ impl Gathered {
         match self {
             Gathered::Alerts(page) => app::alerts::draw(page),
             Gathered::Explore(page) => app::explore::draw(page),
+            Gathered::Settings(page) => app::settings::draw(page),
         }
     }
 }

@@ -6,22 +6,14 @@ use chart::{
     scale::{TimeTick, ValueScale, time_ticks},
 };
 use leptos::prelude::*;
-use model::{
-    civil::Civil,
-    dashboard::{Panel, ThresholdStyle},
-    panel::AlertMark,
-};
+use model::dashboard::{Panel, ThresholdStyle};
 
 use super::{
-    Chart,
+    Chart, fired,
     hover::{self, Line},
-    ink_of, is_drawn, options,
+    is_drawn, options,
 };
-use crate::panels::{
-    context::Viewport,
-    percent,
-    traces::{Written, shown},
-};
+use crate::panels::{context::Viewport, percent, traces::shown};
 
 /// The value axis as it is now. It stays as long as it suits the data.
 pub(super) fn scale(chart: Chart) -> Memo<ValueScale> {
@@ -29,15 +21,18 @@ pub(super) fn scale(chart: Chart) -> Memo<ValueScale> {
 }
 
 /// The plot box with its axes around it.
-pub(super) fn frame(scale: Memo<ValueScale>, chart: Chart, label: Signal<String>, plot: AnyView) -> AnyView {
+pub(super) fn frame(scale: Memo<ValueScale>, chart: Chart, label: String, plot: AnyView) -> AnyView {
     let content = view! {
         {plot}
         <div class="limit-labels" aria-hidden="true">{move || limit_labels(chart, scale.get())}</div>
     };
+    // Two panels of a page have no id in common.
+    let words = chart.panel.with_value(|panel| format!("marks-{}", panel.id));
     view! {
         <div class="chart-frame">
+            <p class="sr-only" id=words.clone()>{move || fired::in_words(chart)}</p>
             <div class="axis-y" aria-hidden="true">{move || value_labels(chart, scale.get())}</div>
-            {hover::plot_box(chart.viewport, label, move |at_ms| read(chart, at_ms), content.into_any())}
+            {hover::plot_box(chart.viewport, label, words, move |at_ms| read(chart, at_ms), content.into_any())}
             <div class="axis-x" aria-hidden="true">{time_labels(chart.panel, chart.viewport)}</div>
         </div>
     }
@@ -47,34 +42,20 @@ pub(super) fn frame(scale: Memo<ValueScale>, chart: Chart, label: Signal<String>
 fn read(chart: Chart, at_ms: i64) -> Option<Vec<Line>> {
     let step_ms = chart.viewport.get().step_ms;
     let isolated = chart.isolated.get();
+    let mut read = Vec::new();
+    fired::read(chart, at_ms, step_ms, &mut read);
     chart.data.with(|data| {
         chart.panel.with_value(|panel| {
             let shown = shown(panel, data);
             let shown = shown.iter().filter(|shown| is_drawn(&isolated, shown));
-            let fired = chart.marks.get().into_iter().filter(|mark| {
-                // As far as the pointer may be off.
-                mark.from - step_ms <= at_ms && mark.to.is_none_or(|to| at_ms <= to + step_ms)
-            });
-            let fired = fired.map(|mark| Line {
-                class: ink_of(&mark).class(),
-                name: format!("{} fires", mark.name),
-                written: Written::default(),
-            });
             let lines = shown.filter_map(|shown| {
                 let value = shown.value_at(at_ms, step_ms)?;
                 Some(Line { class: shown.ink.class(), name: shown.name.clone(), written: shown.written(panel, value) })
             });
-            Some(fired.chain(lines).collect())
+            read.extend(lines);
+            Some(read)
         })
     })
-}
-
-/// An alert's mark, for those who do not see it: ` HighMemoryUsage, critical, fired from 12:03 to 12:10.`
-pub(super) fn in_words(chart: Chart, mark: &AlertMark) -> String {
-    let offset_min = chart.viewport.get().tz_offset_min;
-    let at = |at_ms| Civil::new(at_ms, offset_min).clock();
-    let to = mark.to.map_or_else(|| "on".to_owned(), |to| format!("to {}", at(to)));
-    format!(" {}, {}, fired from {} {to}.", mark.name, mark.severity, at(mark.from))
 }
 
 /// The labels of the time axis.

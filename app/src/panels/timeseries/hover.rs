@@ -9,7 +9,7 @@ use leptos::{
 use model::civil::Civil;
 
 use crate::panels::{
-    context::{PanelsContext, Viewport, is_still},
+    context::{PanelsContext, Viewport},
     percent,
     traces::Written,
 };
@@ -35,10 +35,11 @@ struct Reading {
     left_out: usize,
 }
 
-/// The plot box: reads the pointer and the arrow keys, and shows the line, with the values that `read` finds, wherever they were read.
+/// The plot box, described by the element of the id `described_by`, if that is not empty: reads the pointer and the arrow keys, and shows the line, with the values that `read` finds, wherever they were read.
 pub(in crate::panels) fn plot_box(
     viewport: Signal<Viewport>,
-    label: Signal<String>,
+    label: String,
+    described_by: String,
     read: impl Fn(i64) -> Option<Vec<Line>> + Send + Sync + 'static,
     content: AnyView,
 ) -> AnyView {
@@ -54,8 +55,9 @@ pub(in crate::panels) fn plot_box(
         <div
             class="plot-box"
             role="img"
-            aria-label=move || label.get()
-            tabindex=(!is_still()).then_some("0")
+            aria-label=label
+            aria-describedby=described_by
+            tabindex=tab_stop()
             node_ref=element
             on:pointermove=move |event| {
                 if let Some(position) = pointer_position(element, &event) {
@@ -82,6 +84,17 @@ pub(in crate::panels) fn plot_box(
             {move || if focused.get() { reading.get().map(|reading| spoken(&reading)) } else { None }}
         </div>
     }
+}
+
+/// A picture that stands still has nothing to read by keys.
+#[cfg(feature = "ssr")]
+fn tab_stop() -> Option<&'static str> {
+    (!crate::panels::context::is_still()).then_some("0")
+}
+
+#[cfg(not(feature = "ssr"))]
+fn tab_stop() -> &'static str {
+    "0"
 }
 
 fn reading(viewport: &Viewport, at_ms: i64, mut lines: Vec<Line>) -> Option<Reading> {

@@ -5,6 +5,7 @@ pub(super) mod axes;
 mod canvas;
 #[cfg(feature = "browser")]
 mod colors;
+mod fired;
 pub(super) mod hover;
 mod legend;
 
@@ -12,20 +13,14 @@ use std::collections::BTreeSet;
 
 use crate::view::view;
 use chart::{
-    mark::Fired,
-    palette::Ink,
     plot::{PlotOptions, TimePlot},
     scale::ValueScale,
 };
 use leptos::prelude::*;
-use model::{
-    dashboard::Panel,
-    panel::{AlertMark, PanelData},
-};
+use model::{dashboard::Panel, panel::PanelData};
 
 use self::legend::legend;
 use super::{
-    alerts::severity_look,
     context::{PanelsContext, Viewport, is_still},
     stat,
     traces::{Shown, mark, shown, unit_of, write},
@@ -48,7 +43,7 @@ struct Chart {
     /// Names of the series that are picked in the legend; empty for all that are not hidden by default.
     isolated: RwSignal<BTreeSet<String>>,
     /// When alerts fired that concern the panel.
-    marks: Memo<Vec<AlertMark>>,
+    marks: RwSignal<PanelData>,
 }
 
 impl Chart {
@@ -61,20 +56,14 @@ impl Chart {
                 let shown = shown(panel, data);
                 let traces: Vec<_> =
                     shown.iter().filter(|shown| is_drawn(&isolated, shown)).map(Shown::trace).collect();
-                let fired = self.marks.with(|marks| marks.iter().map(fired).collect::<Vec<_>>());
-                draw(&TimePlot::new(&traces, &options(panel, &viewport), previous).with_fired(fired))
+                let mut plot = TimePlot::new(&traces, &options(panel, &viewport), previous);
+                for mark in fired::marks(*self) {
+                    plot.mark_fired(mark.fired);
+                }
+                draw(&plot)
             })
         })
     }
-}
-
-fn fired(mark: &AlertMark) -> Fired {
-    Fired { ink: ink_of(mark), from_ms: mark.from, to_ms: mark.to }
-}
-
-/// The colour of an alert's severity.
-fn ink_of(mark: &AlertMark) -> Ink {
-    Ink::Meaning(severity_look(&mark.severity).0)
 }
 
 /// Whether a series is drawn: one of those picked in the legend, or, without a pick, one that is not hidden by default.
@@ -101,17 +90,16 @@ pub(crate) fn options<'a>(panel: &'a Panel, viewport: &Viewport) -> PlotOptions<
 /// The chart with its axes and its legend.
 pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
     let context = PanelsContext::of_page();
-    let marks = Memo::new(move |_| {
-        let is_its = |mark: &&AlertMark| panel.with_value(|panel| panel.id == mark.panel);
-        context.marks.with(|marks| marks.iter().filter(is_its).cloned().collect::<Vec<_>>())
-    });
-    let chart = Chart { panel, data, viewport: context.viewport, isolated: RwSignal::new(BTreeSet::new()), marks };
+    let chart = Chart {
+        panel,
+        data,
+        viewport: context.viewport,
+        isolated: RwSignal::new(BTreeSet::new()),
+        marks: context.marks,
+    };
     let scale = axes::scale(chart);
     let keys = if is_still() { "" } else { " Arrow keys read values." };
-    let label = Signal::derive(move || {
-        let fired = chart.marks.with(|marks| marks.iter().map(|mark| axes::in_words(chart, mark)).collect::<String>());
-        panel.with_value(|panel| format!("{} over time.{fired}{keys}", panel.title))
-    });
+    let label = panel.with_value(|panel| format!("{} over time.{keys}", panel.title));
     let numbers = Memo::new(move |_| data.with(|data| panel.with_value(|panel| beside(panel, data))));
     view! {
         <div class="chart">

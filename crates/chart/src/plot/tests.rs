@@ -91,7 +91,7 @@ fn lines_lie_over_a_stack_and_marks_behind_it() {
     let traces = [drawn(Draw::Dashed), drawn(Draw::Mark), drawn(Draw::Panel)];
     let plot = TimePlot::new(&traces, &PlotOptions { stacked: true, ..options(&[]) }, None);
     assert_eq!(plot.layers.iter().map(|layer| layer.dashed).collect::<Vec<_>>(), [false, true]);
-    let mark = |from, to| Mark { ink: Ink::Series(0), from, to };
+    let mark = |from, to| Mark { ink: Ink::Series(0), fill: 0.16, from, to, lines: [None, None] };
     assert_eq!(plot.marks, [mark(0.0, 0.375), mark(0.625, 0.875)]);
     let svg = plot.svg();
     assert!(svg.contains("<g class=\"plot-marks\"><path class=\"fill ink-series-1\" opacity=\"0.16\""), "{svg}");

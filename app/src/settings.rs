@@ -1,0 +1,133 @@
+//! The settings, drawn by the server alone: what this session and this server are, and what this browser remembers.
+
+use leptos::prelude::*;
+use model::{
+    civil::{Civil, zone_name},
+    page::Session,
+};
+
+use crate::{
+    shell::bell::{LEVELS, NOTICE, OFF, ON, SOUND, WALLS},
+    view::view,
+};
+
+/// What the page shows.
+#[derive(Debug, Clone)]
+pub struct SettingsView {
+    /// Who looks.
+    pub session: Session,
+    /// The theme that was chosen, `light` or `dark`.
+    pub theme: Option<String>,
+    /// The viewer's minutes east of UTC.
+    pub tz_offset_min: i32,
+    /// Version of the server.
+    pub version: &'static str,
+}
+
+/// Draws the page's content as HTML.
+#[must_use]
+pub fn draw(page: &SettingsView) -> String {
+    let owner = Owner::new_root(None);
+    let html = owner.with(|| content(page).to_html());
+    owner.unset_with_forced_cleanup();
+    html
+}
+
+fn content(page: &SettingsView) -> AnyView {
+    let session = &page.session;
+    let may = match () {
+        () if session.role.administers() => {
+            "read everything, cancel jobs, silence alerts, manage tokens and dashboards"
+        }
+        () if session.role.operates() => "read everything, cancel jobs, silence alerts",
+        () if session.dashboards.is_empty() => "read everything",
+        () => "read the dashboards named by its token",
+    };
+    let only = (!session.matchers.is_empty()).then(|| {
+        view! { <dt>"Series"</dt> <dd><code>{session.matchers.clone()}</code></dd> }
+    });
+    let expires = session.expires_at.map(|at_ms| Civil::new(at_ms, page.tz_offset_min).to_string());
+    let theme = page.theme.clone().unwrap_or_else(|| "as the system".to_owned());
+    view! {
+        <section class="card">
+            <h2>"Session"</h2>
+            <dl class="facts">
+                <dt>"Token"</dt>
+                <dd>{session.name.clone()}</dd>
+                <dt>"Role"</dt>
+                <dd>{session.role.name()}</dd>
+                <dt>"It may"</dt>
+                <dd>{may}</dd>
+                {only}
+                <dt>"Expires"</dt>
+                <dd>{expires.unwrap_or_else(|| "never".to_owned())}</dd>
+            </dl>
+        </section>
+        <section class="card">
+            <h2>"This browser"</h2>
+            <dl class="facts">
+                <dt>"Theme"</dt>
+                <dd>{theme}</dd>
+                <dt>"Times"</dt>
+                <dd>{zone_name(page.tz_offset_min)}</dd>
+            </dl>
+        </section>
+        {bell()}
+        <section class="card">
+            <h2>"Server"</h2>
+            <dl class="facts">
+                <dt>"hyperscope"</dt>
+                <dd>{page.version}</dd>
+            </dl>
+        </section>
+    }
+}
+
+/// What to do when an alert begins to fire. The browser keeps what is chosen (`platform::drawn`); the server never hears of it.
+fn bell() -> AnyView {
+    let choice = |id: &'static str, choices: &[(&'static str, &'static str)]| {
+        let options = choices.iter().map(|(value, words)| view! { <option value=*value>{*words}</option> });
+        view! { <select id=id class="field" data-keep autocomplete="off">{options.collect_view()}</select> }
+    };
+    view! {
+        <section class="card bell needs-script">
+            <h2>"When an alert begins to fire"</h2>
+            <dl class="facts">
+                <dt><label for=SOUND>"Sound"</label></dt>
+                <dd>{choice(SOUND, &LEVELS)}</dd>
+                <dt><label for=WALLS>"Sound in kiosk form"</label></dt>
+                <dd>{choice(WALLS, &[(OFF, "Off"), (ON, "The same")])}</dd>
+                <dt><label for=NOTICE>"Notification"</label></dt>
+                <dd>{choice(NOTICE, &LEVELS)}</dd>
+            </dl>
+            <p class="form-error" role="alert" hidden>
+                "The browser does not let this page show notifications: its settings for this site can."
+            </p>
+            <p class="quiet-words">
+                "For this browser alone, while a page is open. Browsers keep quiet until a page was clicked on once."
+            </p>
+        </section>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::role::Role;
+
+    use super::*;
+
+    #[test]
+    fn the_page_says_whose_session_it_is_and_what_it_sees() {
+        let session = Session {
+            name: "wall <1>".into(),
+            role: Role::Viewer,
+            expires_at: None,
+            dashboards: Vec::new(),
+            matchers: "provider=\"aws\"".into(),
+        };
+        let html = draw(&SettingsView { session, theme: None, tz_offset_min: 60, version: "1.2.3" });
+        for part in ["wall &lt;1&gt;", "never", "as the system", "provider=\"aws\"", "1.2.3", "data-keep", "UTC+1"] {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import { expect, test } from '../support/fixtures.ts';
+import { violations } from '../support/axe.ts';
+
+test.describe('Explore', () => {
+  test('draws what a query finds, and its address says all of it', async ({ board, page }) => {
+    await page.goto(board.origin + '/');
+    await page.getByRole('link', { name: 'Explore', exact: true }).click();
+    await expect(page).toHaveURL(/\/explore$/);
+    await expect(page).toHaveTitle(/Explore/);
+    const query = page.getByLabel('Query');
+    await query.fill('sum by (provider) (hypersdk_jobs_active)');
+    await query.press('Enter');
+    await expect(page.locator('.explore-course svg.plot')).toBeVisible();
+    await expect(page.locator('.explore-said')).toContainText(/\d+ series with \d+ points/);
+    await expect(query).toBeFocused();
+    await page.getByLabel('Evaluated').selectOption('At one time');
+    await expect(page.locator('.explore-values tbody tr').first()).toContainText('provider=');
+    await expect(page).toHaveURL(/expr=sum.*type=instant/);
+    await page.goBack();
+    await page.goto(page.url());
+    await expect(query).toHaveValue('sum by (provider) (hypersdk_jobs_active)');
+  });
+
+  test('offers metrics by name', async ({ board, page }) => {
+    await page.goto(board.origin + '/explore');
+    await expect(page.locator('#explore-metrics option[value="hypersdk_jobs_active"]')).toBeAttached();
+  });
+
+  test('says what is wrong with a query and where', async ({ board, page }) => {
+    await page.goto(board.origin + '/explore?expr=sum(up))');
+    const said = page.getByRole('alert').filter({ hasText: 'The query was not answered' });
+    await expect(said).toContainText(/1:8.*parse error/);
+    await expect(said.locator('mark')).toHaveText(')');
+  });
+
+  test('is opened from a rule, an alert and a panel', async ({ board, page }) => {
+    await page.goto(board.origin + '/alerts?view=rules');
+    await page.getByRole('link', { name: /^Open .* in Explore$/ }).first().click();
+    await expect(page).toHaveURL(/\/explore\?expr=/);
+    await expect(page.getByLabel('Query')).not.toHaveValue('');
+    await board.open('/system');
+    const panel = page.getByRole('region', { name: 'CPU Usage', exact: true });
+    await panel.locator('summary').click();
+    await panel.getByRole('link', { name: 'Open in Explore' }).first().click();
+    await expect(page).toHaveURL(/\/explore\?expr=.*from=now-3600s/);
+    await expect(page.locator('.explore-course svg.plot')).toBeVisible();
+  });
+
+  test('keeps what is typed and chosen while it renews itself', async ({ board, page }) => {
+    await page.goto(board.origin + '/explore?expr=vector(1)&type=instant');
+    const said = page.locator('.explore-said');
+    const before = await said.textContent();
+    await page.getByLabel('Query').fill('vector(2)');
+    await page.getByLabel('Step').fill('30s');
+    await expect(said).not.toHaveText(before ?? '', { timeout: 30_000 });
+    await expect(page.getByLabel('Query')).toHaveValue('vector(2)');
+    await expect(page.getByLabel('Step')).toHaveValue('30s');
+  });
+
+  for (const theme of ['light', 'dark'] as const) {
+    test(`has nothing that axe finds, in ${theme}`, async ({ board, page }) => {
+      await page.emulateMedia({ colorScheme: theme });
+      for (const query of ['', '?expr=hypersdk_jobs_active', '?expr=hypersdk_jobs_active&type=instant', '?expr=sum(']) {
+        await page.goto(`${board.origin}/explore${query}`);
+        await expect(page.getByLabel('Query')).toBeVisible();
+        expect(await violations(page), query).toEqual([]);
+      }
+    });
+  }
+});
+
+test.describe('Explore without scripts', () => {
+  test.use({ javaScriptEnabled: false });
+
+  test('answers all the same', async ({ board, page }) => {
+    await page.goto(board.origin + '/explore');
+    await page.getByLabel('Query').fill('vector(42)');
+    await page.getByLabel('Evaluated').selectOption('At one time');
+    await page.getByRole('button', { name: 'Run' }).click();
+    await expect(page.locator('.explore-values tbody')).toContainText('42');
+    await expect(page.getByLabel('Query')).toHaveValue('vector(42)');
+  });
+});

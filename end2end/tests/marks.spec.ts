@@ -1,0 +1,85 @@
+import { expect, test } from '../support/fixtures.ts';
+import { violations } from '../support/axe.ts';
+
+/** An alert of the demo that fires soon after the start, and the chart that reads what it reads. */
+const alert = 'DemoProviderBusy';
+const panel = 'Queue Length & Active Jobs';
+
+test.describe('an alert that fires', () => {
+  test.describe.configure({ timeout: 120_000 });
+
+  test('is marked on the charts it concerns: in the first picture, on the canvas, and in words', async ({ board, page }) => {
+    await page.goto(board.origin + '/alerts');
+    await expect(page.locator('.alert-line', { hasText: alert }).first()).toContainText('firing', { timeout: 60_000 });
+    const html = await (await page.request.get(board.origin + '/')).text();
+    expect(html).toContain('class="plot-marks"');
+    await board.open('/');
+    const chart = page.getByRole('region', { name: panel }).locator('.plot-box');
+    await expect(chart).toHaveAccessibleDescription(new RegExp(`${alert}, info, fired from`));
+    await expect(page.getByRole('region', { name: panel }).locator('canvas').first()).toBeVisible();
+    await chart.focus();
+    await page.keyboard.press('End');
+    await expect(chart.locator('.hover-tip')).toContainText(`${alert} fires`);
+    expect(await violations(page)).toEqual([]);
+  });
+
+  test('is marked on a page that is open already', async ({ board, page }) => {
+    const marks = page.waitForResponse((answer) => answer.url().includes('/api/dashboards/hypersdk-overview/marks'), { timeout: 70_000 });
+    await board.open('/');
+    const { series } = await (await marks).json();
+    expect(Array.isArray(series)).toBe(true);
+  });
+});
+
+test.describe('the bell', () => {
+  test.describe.configure({ timeout: 120_000 });
+
+  test('rings for what begins to fire once it is switched on, and is quiet before', async ({ board, page }) => {
+    await page.addInitScript(() => {
+      const rung: string[] = [];
+      Object.assign(window, { rung });
+      class Told {
+        onclick = null;
+        constructor(title: string) {
+          rung.push(`notice ${title}`);
+        }
+        static async requestPermission() {
+          return 'granted';
+        }
+      }
+      const start = OscillatorNode.prototype.start;
+      OscillatorNode.prototype.start = function (when?: number) {
+        rung.push('sound');
+        return start.call(this, when);
+      };
+      Object.assign(window, { Notification: Told });
+    });
+    const rung = () => page.evaluate(() => (window as unknown as { rung: string[] }).rung);
+    await page.goto(board.origin + '/settings');
+    const sound = page.getByLabel('Sound', { exact: true });
+    await expect(sound).toHaveValue('off');
+    await page.waitForFunction(() => document.querySelector('.connection')?.getAttribute('data-state') === 'live');
+    expect(await rung()).toEqual([]);
+    await sound.selectOption('All alerts');
+    expect(await rung()).toEqual(['sound']);
+    await page.getByLabel('Notification', { exact: true }).selectOption('All alerts');
+    // The demo's drills fire each minute.
+    await expect.poll(async () => (await rung()).filter((what) => what.startsWith('notice')).length, { timeout: 80_000 }).toBeGreaterThan(0);
+    expect((await rung()).filter((what) => what === 'sound').length).toBeGreaterThan(1);
+    await page.reload();
+    await expect(sound).toHaveValue('all');
+  });
+
+  test('says so where the browser refuses notifications', async ({ board, page }) => {
+    await page.addInitScript(() => {
+      Object.assign(window, { Notification: class { static async requestPermission() { return 'denied'; } } });
+    });
+    await page.goto(board.origin + '/settings');
+    await page.waitForFunction(() => document.querySelector('.connection')?.getAttribute('data-state') === 'live');
+    const notice = page.getByLabel('Notification', { exact: true });
+    await notice.selectOption('Critical');
+    await expect(page.getByRole('alert').filter({ hasText: 'does not let this page' })).toBeVisible();
+    await expect(notice).toHaveValue('off');
+    expect(await violations(page)).toEqual([]);
+  });
+});
