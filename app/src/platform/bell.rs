@@ -7,10 +7,10 @@ use web_sys::{AudioContext, HtmlSelectElement, Notification, NotificationOptions
 
 use crate::shell::bell::{NOTICE, OFF, SOUND};
 
-/// Pitches of the sound in hertz, one after the other.
-const PITCHES: [f32; 3] = [880.0, 660.0, 880.0];
-/// How long each of them lasts, in seconds.
-const PITCH_SECS: f64 = 0.16;
+/// Pitch of the sound, in hertz.
+const PITCH: f32 = 784.0;
+/// How long it lasts, in seconds.
+const LENGTH_SECS: f64 = 0.3;
 /// A quarter of the full volume.
 const VOLUME: f32 = 0.25;
 
@@ -64,13 +64,9 @@ fn play(audio: &AudioContext) -> Result<(), JsValue> {
     let (tone, volume) = (audio.create_oscillator()?, audio.create_gain()?);
     volume.gain().set_value(VOLUME);
     tone.connect_with_audio_node(&volume)?.connect_with_audio_node(&audio.destination())?;
-    let mut at = audio.current_time();
+    tone.frequency().set_value(PITCH);
     tone.start()?;
-    for pitch in PITCHES {
-        tone.frequency().set_value_at_time(pitch, at)?;
-        at += PITCH_SECS;
-    }
-    tone.stop_with_when(at)
+    tone.stop_with_when(audio.current_time() + LENGTH_SECS)
 }
 
 /// Asks for the right to show notifications, unless it was given or refused before.

@@ -15,7 +15,7 @@ use crate::{
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Alarms {
     /// All that are pending or fire; `None` until the first list has come.
-    pub(crate) listed: Memo<Option<AlertList>>,
+    pub(crate) listed: RwSignal<Option<AlertList>>,
     /// How many fire.
     pub(crate) firing: Memo<usize>,
 }
@@ -23,16 +23,15 @@ pub(crate) struct Alarms {
 impl Alarms {
     /// Follows the alerts; at first `firing` fire.
     pub(super) fn follow(live: Live, firing: usize) -> Self {
-        let list = RwSignal::new(None);
+        let listed = RwSignal::new(None::<AlertList>);
         Effect::new(move |_| {
             let feed = live.subscribe(Topic::Alerts);
             Effect::new(move |_| {
                 if let FeedData::Alerts(alerts) = &feed.data {
-                    list.set(alerts.get());
+                    listed.set(alerts.get());
                 }
             });
         });
-        let listed = Memo::new(move |_| list.get());
         Alarms {
             listed,
             firing: Memo::new(move |_| {
@@ -74,29 +73,42 @@ fn fires(alert: &Alert) -> bool {
     alert.state == AlertState::Firing
 }
 
+/// Stands between an alert's name and its summary, in neither of which it occurs.
+const BETWEEN: char = '\u{1f}';
+/// Stands after an alert.
+const END: char = '\u{1e}';
+
 /// The critical alerts that fire, over the whole of a wall display, until somebody hides them. A new one shows them again.
 #[component]
 pub(super) fn CriticalBanner() -> impl IntoView {
     let page = Page::get();
     let critical = Memo::new(move |_| {
-        let names = |list: &AlertList| {
-            let critical = list.alerts.iter().filter(|alert| fires(alert) && alert.severity == "critical");
-            critical.map(|alert| (alert.name.clone(), alert.summary.clone())).collect::<Vec<_>>()
-        };
-        page.alarms.listed.with(|list| list.as_ref().map(names).unwrap_or_default())
+        let mut lines = String::new();
+        page.alarms.listed.with(|list| {
+            let alerts = list.iter().flat_map(|list| &list.alerts);
+            for alert in alerts.filter(|alert| fires(alert) && alert.severity == "critical") {
+                lines += &alert.name;
+                lines.push(BETWEEN);
+                lines += &alert.summary;
+                lines.push(END);
+            }
+        });
+        lines
     });
-    let hidden = RwSignal::new(Vec::new());
+    let hidden = RwSignal::new(String::new());
     let kiosk = page.url.kiosk();
     let shown = Memo::new(move |_| {
+        let hidden = hidden.get();
         kiosk.get()
-            && critical.with(|critical| hidden.with(|hidden| critical.iter().any(|alert| !hidden.contains(alert))))
+            && critical.get().split_terminator(END).any(|one| hidden.split_terminator(END).all(|other| other != one))
     });
     view! {
         {move || shown.get().then(|| view! {
             <div class="wall-alarm" role="alertdialog" aria-label="Critical alerts">
                 <ul>
-                    {move || critical.get().into_iter().map(|(name, summary)| view! {
-                        <li><strong>{name}</strong> <span>{summary}</span></li>
+                    {move || critical.get().split_terminator(END).map(|line| {
+                        let (name, summary) = line.split_once(BETWEEN).unwrap_or((line, ""));
+                        view! { <li><strong>{name.to_owned()}</strong> <span>{summary.to_owned()}</span></li> }
                     }).collect_view()}
                 </ul>
                 <button type="button" class="button" on:click=move |_| hidden.set(critical.get_untracked())>"Hide"</button>

@@ -2,15 +2,19 @@
 
 use crate::view::view;
 use leptos::prelude::*;
-use model::page::DashboardLink;
 
 use super::{Icon, Page};
+
+/// Where the pages are that are no dashboards.
+const ALERTS: &str = "/alerts";
+const EXPLORE: &str = "/explore";
 
 /// Navigation over all dashboards of the session.
 #[component]
 pub(crate) fn Sidebar() -> impl IntoView {
     let page = Page::get();
-    let links = page.boot().dashboards.iter().map(|link| entry(page, link)).collect_view();
+    let links =
+        page.boot().dashboards.iter().map(|link| entry(page, link.path.clone(), link.title.clone())).collect_view();
     view! {
         <nav class="sidebar" aria-label="Dashboards">
             <a class="brand" href="/" aria-label="hyperscope, to the overview">
@@ -19,37 +23,14 @@ pub(crate) fn Sidebar() -> impl IntoView {
             </a>
             <ul class="sidebar-links">
                 {links}
-                <li>
-                    <a
-                        class="sidebar-link"
-                        href="/alerts"
-                        aria-current=move || page.url.path.with(|path| path == "/alerts").then_some("page")
-                    >
-                        {Icon::Alerts.draw()}
-                        <span>"Alerts"</span>
-                        {move || {
-                            let firing = page.alarms.firing.get();
-                            (firing > 0).then(|| view! { <span class="count">{firing} <span class="sr-only">" firing"</span></span> })
-                        }}
-                    </a>
-                </li>
-                <li>
-                    <a
-                        class="sidebar-link"
-                        href="/explore"
-                        aria-current=move || page.url.path.with(|path| path == "/explore").then_some("page")
-                    >
-                        {Icon::Explore.draw()}
-                        <span>"Explore"</span>
-                    </a>
-                </li>
+                {entry(page, ALERTS.to_owned(), "Alerts".to_owned())}
+                {entry(page, EXPLORE.to_owned(), "Explore".to_owned())}
             </ul>
         </nav>
     }
 }
 
-fn entry(page: Page, link: &DashboardLink) -> impl IntoView + use<> {
-    let DashboardLink { title, path, .. } = link.clone();
+fn entry(page: Page, path: String, title: String) -> AnyView {
     let current_path = path.clone();
     // A job's page belongs to the jobs.
     let current = move || {
@@ -62,13 +43,26 @@ fn entry(page: Page, link: &DashboardLink) -> impl IntoView + use<> {
         "/" => Icon::Overview,
         "/jobs" => Icon::Jobs,
         "/system" => Icon::System,
+        ALERTS => Icon::Alerts,
+        EXPLORE => Icon::Explore,
         _ => Icon::Dashboard,
     };
+    let count = (path == ALERTS).then(|| {
+        view! {
+            {move || {
+                let firing = page.alarms.firing.get();
+                (firing > 0).then(|| view! { <span class="count">{firing} <span class="sr-only">" firing"</span></span> })
+            }}
+        }
+    });
+    // The range of a dashboard is not that of the other pages.
+    let href = move || if path == ALERTS || path == EXPLORE { path.clone() } else { page.url.link_to(&path) };
     view! {
         <li>
-            <a class="sidebar-link" href=move || page.url.link_to(&path) aria-current=current>
+            <a class="sidebar-link" href=href aria-current=current>
                 {icon.draw()}
                 <span>{title}</span>
+                {count}
             </a>
         </li>
     }
