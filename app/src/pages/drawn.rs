@@ -69,7 +69,9 @@ pub(crate) fn DrawnPage(part: DrawnPart) -> impl IntoView {
         }
         // Read: a memo that nobody reads does not run.
         tick.get();
-        if before.is_none() && is_drawn {
+        // The address may be that of another page already, which takes the place of this one.
+        let is_here = page.location.path.with_untracked(|path| path.get(1..) == Some(part.name()));
+        if !is_here || (before.is_none() && is_drawn) {
             return;
         }
         if let Some(area) = area.get_untracked() {

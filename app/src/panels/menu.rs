@@ -119,7 +119,8 @@ fn as_sent(data: &PanelData) -> AnyView {
 
 #[cfg(feature = "browser")]
 fn close(element: NodeRef<leptos::html::Details>) {
-    if let Some(details) = element.get_untracked() {
+    // Gone, when the focus leaves because a link of the menu led to another page.
+    if let Some(details) = element.try_get_untracked().flatten() {
         let _ = details.remove_attribute("open");
     }
 }
@@ -129,7 +130,7 @@ fn close_when_left(element: NodeRef<leptos::html::Details>, event: &FocusEvent) 
     use wasm_bindgen::JsCast;
     let target = event.related_target().and_then(|target| target.dyn_into::<web_sys::Node>().ok());
     // No target: the window lost the focus, or something that cannot have it was clicked.
-    let inside = element.get_untracked().is_some_and(|details| details.contains(target.as_ref()));
+    let inside = element.try_get_untracked().flatten().is_some_and(|details| details.contains(target.as_ref()));
     if !inside {
         close(element);
     }

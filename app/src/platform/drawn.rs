@@ -85,7 +85,7 @@ pub(crate) fn renew_ages(area: &HtmlElement, now_ms: i64) {
 }
 
 /// Reads forms of the kind `data-live` in `area` while they are filled in, and tells `go` the address that each then has, and
-/// whether it was sent. Of a form of the kind `data-live="sent"` what is typed counts when it is sent, and what is chosen at once.
+/// whether it was sent, or something chosen. Of a form of the kind `data-live="sent"` what is typed counts when it is sent, and what is chosen at once.
 /// Choices of the kind `data-keep` are remembered in this browser. Until the calling effect is gone.
 pub(crate) fn take_forms(area: &HtmlElement, go: impl Fn(&str, bool) + Clone + 'static) {
     let waiting: Rc<RefCell<Option<TimeoutHandle>>> = Rc::default();
@@ -103,7 +103,7 @@ pub(crate) fn take_forms(area: &HtmlElement, go: impl Fn(&str, bool) + Clone + '
                 return;
             }
             let go = go.clone();
-            let later = set_timeout_with_handle(move || go(&address(&form), false), TYPING).ok();
+            let later = set_timeout_with_handle(move || go(&address(&form), is_chosen), TYPING).ok();
             if let Some(before) = waiting.replace(later) {
                 before.clear();
             }
