@@ -148,6 +148,7 @@ fn own_panel(subject: &AlertSubject) -> Panel {
         decimals: None,
         min: None,
         max: None,
+        alerts: Vec::new(),
     }
 }
 
