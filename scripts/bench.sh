@@ -23,7 +23,7 @@ target/release/hyperscope-bench engine --binary "$HYPERSCOPE_BIN" --out "$parts/
 say "Measuring in front of Prometheus, about 4 minutes"
 target/release/hyperscope-bench front --binary "$HYPERSCOPE_BIN" --out "$parts/front.json" >&2
 
-say "Measuring rules beside Prometheus, about 2 minutes"
+say "Measuring rules beside Prometheus and a storm of alerts, about 3 minutes"
 target/release/hyperscope-bench rules --binary "$HYPERSCOPE_BIN" --out "$parts/rules.json" >&2
 
 say "Measuring in the browser, about 1 minute"
