@@ -12,8 +12,8 @@ const COLUMNS: usize = 24;
 const ROW: f32 = 38.0;
 /// Narrower than this, panels are as on a phone: below each other, but for stats.
 const NARROW: f32 = 640.0;
-/// Narrower than this, a panel takes twice the columns.
-const MIDDLING: f32 = 1_100.0;
+/// Narrower than this, a panel takes twice the columns. Less than on a page, since nothing is pointed at here.
+const MIDDLING: f32 = 900.0;
 /// Rows that are searched for a place; far more than dashboards have.
 const MOST_ROWS: usize = 10_000;
 

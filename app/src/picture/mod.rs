@@ -22,7 +22,7 @@ use std::collections::HashMap;
 
 use model::{
     civil::Civil,
-    dashboard::{Dashboard, Panel},
+    dashboard::{Color, Dashboard, Panel},
     panel::PanelData,
     range::TimeRange,
     unit,
@@ -33,7 +33,7 @@ use self::{
     layout::Place,
 };
 pub use self::{layout::natural_height, theme::Theme};
-use crate::panels::Viewport;
+use crate::panels::{Viewport, severity_look};
 
 /// Space around and between the panels of a dashboard, as on a page.
 const GAP: f32 = 8.0;
@@ -86,6 +86,12 @@ impl Setting {
 
 fn clock(time: &Civil) -> String {
     format!("{:02}:{:02}", time.hour, time.minute)
+}
+
+/// The colour of a severity, as everywhere.
+#[must_use]
+pub fn severity_color(severity: &str) -> Color {
+    severity_look(severity).0
 }
 
 /// When the queries of a panel were evaluated last.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use app::picture::{Setting, Theme};
+use app::picture::{Setting, Theme, severity_color};
 use model::{
     dashboard::{Color, Panel, PanelKind, Query, Threshold, ThresholdStyle},
     panel::{PanelData, QueryState},
@@ -39,6 +39,13 @@ pub(crate) struct AlertSubject {
     pub(crate) since_ms: i64,
     /// The end of the time shown.
     pub(crate) until_ms: i64,
+}
+
+impl AlertSubject {
+    /// What its severity looks like.
+    fn color(&self) -> Color {
+        severity_color(self.labels.get("severity").map_or("", String::as_str))
+    }
 }
 
 /// Draws alerts. A cheap handle.
@@ -109,7 +116,7 @@ fn behind_alert(panel: &Panel, subject: &AlertSubject) -> Panel {
         .filter(|threshold| panel.queries.iter().any(|query| plain(&query.expr) == plain(&threshold.expr)));
     if let Some(threshold) = compared {
         let value = threshold.value;
-        let line = Threshold { value, color: Color::Red, label: subject.name.clone() };
+        let line = Threshold { value, color: subject.color(), label: subject.name.clone() };
         // One of the panel's own at this value says less.
         panel.thresholds.retain(|own| own.value != value);
         let place = panel.thresholds.partition_point(|own| own.value < value);
@@ -126,7 +133,7 @@ fn own_panel(subject: &AlertSubject) -> Panel {
     let threshold = rules::Threshold::of(&subject.expr);
     let line = |threshold: &rules::Threshold| Threshold {
         value: threshold.value,
-        color: Color::Red,
+        color: subject.color(),
         label: format!("{} {}", threshold.op, threshold.value),
     };
     Panel {
