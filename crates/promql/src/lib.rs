@@ -33,6 +33,7 @@ pub mod histogram;
 pub mod labels;
 pub mod matcher;
 mod output;
+pub mod pattern;
 mod plan;
 pub mod source;
 mod syntax;

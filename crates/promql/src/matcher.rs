@@ -1,6 +1,6 @@
 //! Label matchers of a selector.
 
-use regex::Regex;
+use crate::pattern::Pattern;
 
 /// One condition on a label. An absent label counts as empty.
 #[derive(Debug, Clone)]
@@ -19,9 +19,9 @@ pub enum MatchOp {
     /// `!=`
     NotEqual(String),
     /// `=~`; anchored at both ends.
-    Regex(Regex),
+    Regex(Pattern),
     /// `!~`; anchored at both ends.
-    NotRegex(Regex),
+    NotRegex(Pattern),
 }
 
 impl Matcher {
@@ -42,8 +42,8 @@ impl Matcher {
         match &self.op {
             MatchOp::Equal(wanted) => value == wanted,
             MatchOp::NotEqual(unwanted) => value != unwanted,
-            MatchOp::Regex(regex) => regex.is_match(value),
-            MatchOp::NotRegex(regex) => !regex.is_match(value),
+            MatchOp::Regex(pattern) => pattern.is_match(value),
+            MatchOp::NotRegex(pattern) => !pattern.is_match(value),
         }
     }
 }

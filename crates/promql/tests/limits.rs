@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use promql::{
     EvalError, Options, Value,
     labels::Labels,
-    matcher::Matcher,
+    matcher::{MatchOp, Matcher},
     source::{SeriesSamples, SeriesSource, SourceError},
 };
 
@@ -165,4 +165,33 @@ fn few_samples_cannot_become_very_many_series() {
     let query = promql::parse(r#"count_values("v", m)"#).unwrap();
     let error = query.range(&Changing, 0, 999_000, 1000, &options).unwrap_err();
     assert!(matches!(error, EvalError::Limit(_)), "{error}");
+}
+
+#[test]
+fn a_choice_of_texts_is_read_as_it_is_written() {
+    let values = |query: &str| -> Vec<Option<Vec<String>>> {
+        let selectors = promql::parse(query).unwrap().selectors(0, 0, 1, &Options::default());
+        let matchers = selectors.into_iter().flat_map(|selector| selector.matchers);
+        let patterns = matchers.filter_map(|matcher| match matcher.op {
+            MatchOp::Regex(pattern) | MatchOp::NotRegex(pattern) => Some(pattern.values().map(<[_]>::to_vec)),
+            _ => None,
+        });
+        patterns.collect()
+    };
+    let texts = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>());
+    let several = r#"sum(m{a=~"x|y", b!~'z', c=~"p.*"}) + on (a) rate(n{d=~`q|"r"`}[5m])"#;
+    assert_eq!(values(several), [texts(&["x", "y"]), texts(&["z"]), None, texts(&["\"r\"", "q"])]);
+    assert_eq!(promql::parse(several).unwrap().selectors(0, 0, 1, &Options::default()).len(), 2);
+    let printed = promql::parse(r#"m{a=~"x|y",b!~"z"}"#).unwrap().with_selectors(|_| {}).to_string();
+    assert_eq!(printed, r#"m{a=~"x|y", b!~"z"}"#);
+    // What looks like what stands in for a choice is taken as it is.
+    for query in ["m{a=~\"x|y\", b=~\"\u{1}0\"}", r#"m{a=~"x|y", b=~"\x010"}"#, r#"m{b=~"\0010", a=~"x|y"}"#] {
+        let selectors = promql::parse(query).unwrap().selectors(0, 0, 1, &Options::default());
+        let b = selectors[0].matchers.iter().find(|matcher| matcher.name == "b").unwrap();
+        assert!(b.matches("\u{1}0") && !b.matches("x") && !b.matches("y"), "{query}");
+        let a = selectors[0].matchers.iter().find(|matcher| matcher.name == "a").unwrap();
+        assert!(a.matches("x") && a.matches("y") && !a.matches("\u{1}0"), "{query}");
+    }
+    assert!(promql::parse(r#"m{a=~"x|y", b=~"("}"#).is_err());
+    assert!(promql::parse(r#"{a=~"|x"}"#).is_err() && promql::parse(r#"{a=~"x|y"}"#).is_ok());
 }

@@ -104,6 +104,11 @@ impl Postings {
                 (Choice::Values(vec![value.clone()]), cost)
             }
             MatchOp::Equal(_) | MatchOp::NotEqual(_) => (Choice::Every, self.all.len()),
+            MatchOp::Regex(pattern) | MatchOp::NotRegex(pattern) if pattern.values().is_some() => {
+                let wanted = pattern.values().unwrap_or_default().to_vec();
+                let cost = wanted.len();
+                (Choice::Values(wanted), cost)
+            }
             MatchOp::Regex(regex) | MatchOp::NotRegex(regex) => match analyse(regex.as_str()) {
                 Pattern::Literals(mut literals) if keeps_listed == matches!(matcher.op, MatchOp::Regex(_)) => {
                     // An anchor in the middle makes an alternative impossible.

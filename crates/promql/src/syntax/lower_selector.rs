@@ -19,6 +19,7 @@ use crate::{
     annotation::Position,
     labels::METRIC_NAME,
     matcher::{MatchOp, Matcher},
+    pattern::Pattern,
     plan::{At, Edges, Shift},
 };
 
@@ -94,12 +95,17 @@ impl Lowering<'_> {
             let op = match &parsed.op {
                 ParsedOp::Equal => MatchOp::Equal(parsed.value.clone()),
                 ParsedOp::NotEqual => MatchOp::NotEqual(parsed.value.clone()),
-                ParsedOp::Re(regex) => MatchOp::Regex(anchored(&parsed.value, regex)),
-                ParsedOp::NotRe(regex) => MatchOp::NotRegex(anchored(&parsed.value, regex)),
+                ParsedOp::Re(regex) => MatchOp::Regex(self.pattern(&parsed.value, regex)),
+                ParsedOp::NotRe(regex) => MatchOp::NotRegex(self.pattern(&parsed.value, regex)),
             };
             matchers.push(Matcher { name: parsed.name.clone(), op });
         }
         Ok(matchers)
+    }
+
+    /// The pattern as Prometheus means it, of an expression as the parser saw it.
+    fn pattern(&self, seen: &str, parsed: &Regex) -> Pattern {
+        Pattern::compile(self.prepared.expression(seen)).unwrap_or_else(|| parsed.clone().into())
     }
 }
 
@@ -117,9 +123,4 @@ pub(super) fn lower_at(at: &AtModifier) -> At {
             At::Time(if negative { -milliseconds } else { milliseconds })
         }
     }
-}
-
-/// The pattern as Prometheus means it: anchored, and with `.` matching a line's end too.
-fn anchored(pattern: &str, parsed: &Regex) -> Regex {
-    Regex::new(&format!("^(?s:{pattern})$")).unwrap_or_else(|_| parsed.clone())
 }

@@ -48,7 +48,7 @@ pub(crate) fn parse(query: &str) -> Result<Lowered, ParseError> {
     if tokens.is_empty() {
         return Err(ParseError::new(query, 0, "no expression found in input"));
     }
-    let prepared = prepare::prepare(query, &tokens)?;
+    let prepared = prepare::prepare(query, &tokens, prepare::Choices::TakenOut)?;
     match promql_parser::parser::parse(&prepared.text) {
         Ok(tree) => lower::lower(query, &tree, &tokens, &prepared),
         Err(message) => Err(locate(query, &tokens, &message)),

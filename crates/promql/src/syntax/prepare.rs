@@ -10,6 +10,7 @@
 //! | `anchored`, `smoothed` | nothing |
 //! | `1_000` | `1000` |
 //! | `holt_winters` | `double_exponential_smoothing` |
+//! | a regular expression that is a choice of texts, which the parser would compile | a short one |
 //! | the label selector of `info()` | the same with a matcher before the others, as it may match anything |
 
 use std::collections::HashMap;
@@ -17,8 +18,9 @@ use std::collections::HashMap;
 use super::{
     ParseError,
     length::{Length, Malformed, Reader},
-    token::{Kind, Token},
+    token::{Kind, Token, unquote},
 };
+use crate::pattern::is_choice;
 
 /// Beyond this many tokens, or levels of parentheses, recursion over the tree would need too much stack.
 const MAX_TOKENS: usize = 20_000;
@@ -36,6 +38,25 @@ pub(crate) struct Prepared {
     pub(crate) text: String,
     /// By the index of the token `[` or `offset`.
     pub(crate) lengths: HashMap<usize, Lengths>,
+    choices: Vec<String>,
+}
+
+/// Whether expressions that are a choice of texts are taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Choices {
+    TakenOut,
+    Kept,
+}
+
+/// Begins what stands in for a choice of texts; its place among the choices follows.
+const STAND_IN_CHOICE: char = '\u{1}';
+
+impl Prepared {
+    /// The expression that was written, where the parser has `seen`.
+    pub(crate) fn expression<'a>(&'a self, seen: &'a str) -> &'a str {
+        let place = seen.strip_prefix(STAND_IN_CHOICE).and_then(|place| place.parse::<usize>().ok());
+        place.and_then(|place| self.choices.get(place)).map_or(seen, String::as_str)
+    }
 }
 
 /// A range with its resolution, or an offset.
@@ -52,9 +73,14 @@ pub(crate) struct Lengths {
 ///
 /// # Errors
 /// A length is malformed or out of range, or the query is too complex.
-pub(crate) fn prepare(query: &str, tokens: &[Token]) -> Result<Prepared, ParseError> {
+pub(crate) fn prepare(query: &str, tokens: &[Token], choices: Choices) -> Result<Prepared, ParseError> {
     check_complexity(query, tokens)?;
-    let mut prepared = Prepared { text: String::with_capacity(query.len()), lengths: HashMap::new() };
+    let mut choices = match choices {
+        Choices::TakenOut => choices_of(tokens),
+        Choices::Kept => HashMap::new(),
+    };
+    let mut prepared =
+        Prepared { text: String::with_capacity(query.len()), lengths: HashMap::new(), choices: Vec::new() };
     let mut copied = 0;
     let mut calls: Vec<bool> = Vec::new();
     let mut index = 0;
@@ -101,6 +127,10 @@ pub(crate) fn prepare(query: &str, tokens: &[Token]) -> Result<Prepared, ParseEr
         } else if token.is("</") || token.is(">/") {
             let comparison = token.text.get(..1).unwrap_or_default();
             replace(text, &mut copied, token.start, token.end(), &format!("{comparison} "));
+        } else if let Some(choice) = choices.remove(&index) {
+            let stand_in = format!("\"{STAND_IN_CHOICE}{}\"", prepared.choices.len());
+            replace(text, &mut copied, token.start, token.end(), &stand_in);
+            prepared.choices.push(choice);
         } else if token.kind == Kind::Number && token.text.contains('_') {
             replace(text, &mut copied, token.start, token.end(), &token.text.replace('_', ""));
         } else if token.text == "holt_winters" && followed_by_call {
@@ -110,6 +140,28 @@ pub(crate) fn prepare(query: &str, tokens: &[Token]) -> Result<Prepared, ParseEr
     }
     prepared.text.push_str(query.get(copied..).unwrap_or_default());
     Ok(prepared)
+}
+
+/// The expressions of matchers that are a choice of texts, by the index of their token. None if a text of the query could be taken for
+/// what stands in for them.
+fn choices_of(tokens: &[Token]) -> HashMap<usize, String> {
+    let mut found = HashMap::new();
+    let mut before: Option<&Token> = None;
+    for (index, token) in tokens.iter().enumerate() {
+        if before.is_some_and(|before| before.is("=~") || before.is("!~")) && token.kind == Kind::Text {
+            let Some(text) = unquote(token.text).and_then(|bytes| String::from_utf8(bytes).ok()) else {
+                return HashMap::new();
+            };
+            if text.starts_with(STAND_IN_CHOICE) {
+                return HashMap::new();
+            }
+            if is_choice(&text) {
+                found.insert(index, text);
+            }
+        }
+        before = Some(token);
+    }
+    found
 }
 
 fn check_complexity(query: &str, tokens: &[Token]) -> Result<(), ParseError> {

@@ -59,7 +59,7 @@ pub fn pretty(query: &str) -> Result<String, ParseError> {
 fn both(query: &str) -> Result<(Expr, Node), ParseError> {
     let root = super::parse(query)?.root;
     let tokens = token::tokens(query);
-    let prepared = prepare::prepare(query, &tokens)?;
+    let prepared = prepare::prepare(query, &tokens, prepare::Choices::Kept)?;
     let parsed = promql_parser::parser::parse(&prepared.text).map_err(|message| ParseError::new(query, 0, message))?;
     lower::lower(query, &parsed, &tokens, &prepared)?;
     Ok((parsed, root))

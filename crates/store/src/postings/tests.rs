@@ -1,15 +1,15 @@
+use promql::pattern::Pattern;
 use proptest::prelude::*;
-use regex::Regex;
 
 use super::*;
 
 fn matcher(name: &str, op: u8, value: &str) -> Matcher {
-    let regex = || Regex::new(&format!("^(?s:{value})$")).unwrap();
+    let pattern = || Pattern::compile(value).unwrap();
     let op = match op {
         0 => MatchOp::Equal(value.to_owned()),
         1 => MatchOp::NotEqual(value.to_owned()),
-        2 => MatchOp::Regex(regex()),
-        _ => MatchOp::NotRegex(regex()),
+        2 => MatchOp::Regex(pattern()),
+        _ => MatchOp::NotRegex(pattern()),
     };
     Matcher { name: name.to_owned(), op }
 }

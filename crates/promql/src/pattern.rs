@@ -1,0 +1,134 @@
+//! Regular expressions of matchers. What is only a choice of texts is looked up, and never compiled: compiling hundreds of alternatives
+//! takes longer than most queries.
+
+use std::sync::Arc;
+
+use regex::Regex;
+
+/// Characters that mean more than themselves in an expression.
+const META: &str = r"\.+*?()[]{}^$";
+
+/// What a label's value is matched with, anchored at both ends; `.` matches a line's end too. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Pattern(Kind);
+
+#[derive(Debug, Clone)]
+enum Kind {
+    Choice(Arc<Choice>),
+    Regex(Regex),
+}
+
+#[derive(Debug)]
+struct Choice {
+    /// As an anchored expression.
+    text: String,
+    /// Sorted, each once.
+    values: Vec<String>,
+}
+
+impl Pattern {
+    /// A choice of texts if `expression` is no more than that: texts between `|`, none of them empty.
+    pub(crate) fn choice(expression: &str) -> Option<Self> {
+        if !is_choice(expression) {
+            return None;
+        }
+        let mut values: Vec<String> = expression.split('|').map(str::to_owned).collect();
+        values.sort_unstable();
+        values.dedup();
+        Some(Pattern(Kind::Choice(Arc::new(Choice { text: anchored(expression), values }))))
+    }
+
+    /// The expression as Prometheus means it; `None` if it is none.
+    #[must_use]
+    pub fn compile(expression: &str) -> Option<Self> {
+        Self::choice(expression).or_else(|| Regex::new(&anchored(expression)).ok().map(Pattern::from))
+    }
+
+    /// Whether all of `value` matches.
+    #[must_use]
+    pub fn is_match(&self, value: &str) -> bool {
+        match &self.0 {
+            Kind::Choice(choice) => choice.values.binary_search_by(|one| one.as_str().cmp(value)).is_ok(),
+            Kind::Regex(regex) => regex.is_match(value),
+        }
+    }
+
+    /// The expression with its anchors.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match &self.0 {
+            Kind::Choice(choice) => &choice.text,
+            Kind::Regex(regex) => regex.as_str(),
+        }
+    }
+
+    /// The only values that match, sorted, each once; `None` if that is not known. None of them is empty.
+    #[must_use]
+    pub fn values(&self) -> Option<&[String]> {
+        match &self.0 {
+            Kind::Choice(choice) => Some(&choice.values),
+            Kind::Regex(_) => None,
+        }
+    }
+}
+
+impl From<Regex> for Pattern {
+    /// The expression must be anchored.
+    fn from(regex: Regex) -> Self {
+        Pattern(Kind::Regex(regex))
+    }
+}
+
+/// Whether an expression is texts between `|`, none of them empty.
+pub(crate) fn is_choice(expression: &str) -> bool {
+    let is_plain = |text: &str| !text.is_empty() && !text.contains(|c: char| META.contains(c) || c.is_control());
+    expression.split('|').all(is_plain)
+}
+
+fn anchored(expression: &str) -> String {
+    format!("^(?s:{expression})$")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_matches_as_the_expression_does() {
+        for expression in ["a", "aws|gcp|azure", "b|a|b", "vm-1|vm 2|\u{e9}", "a/b:c_d|x=y,z", "A|a", "10|1"] {
+            let (choice, regex) = (Pattern::choice(expression).unwrap(), Regex::new(&anchored(expression)).unwrap());
+            assert_eq!(choice.as_str(), regex.as_str());
+            for value in [
+                "",
+                "a",
+                "b",
+                "aws",
+                "gcp|azure",
+                "az",
+                "vm-1",
+                "vm 2",
+                "\u{e9}",
+                "a/b:c_d",
+                "x=y,z",
+                "A",
+                "1",
+                "10",
+                "100",
+            ] {
+                assert_eq!(choice.is_match(value), regex.is_match(value), "{expression} {value}");
+            }
+        }
+        assert_eq!(Pattern::choice("b|a|b").unwrap().values().unwrap(), ["a", "b"]);
+    }
+
+    #[test]
+    fn what_says_more_is_compiled() {
+        for expression in
+            ["", "a|", "|a", "a||b", "a.b", "a*", "(a|b)", "[ab]", "a{2}", "^a", "a$", "a\\.b", "a\nb", "(?i:a)"]
+        {
+            assert!(Pattern::choice(expression).is_none(), "{expression}");
+            assert!(Pattern::compile(expression).unwrap().values().is_none(), "{expression}");
+        }
+        assert!(Pattern::compile("(").is_none());
+    }
+}
