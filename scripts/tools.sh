@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what a verb of the Makefile needs and is not there yet:
-#   tools.sh server   a Rust compiler new enough, and a C compiler
+#   tools.sh server   a Rust compiler new enough, a C compiler and make
 #   tools.sh bundle   trunk and wasm-bindgen
 #   tools.sh node     Node with npm, for the browser tests
 #   tools.sh browser  Chromium
@@ -39,6 +39,7 @@ at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; 
 
 need_server() {
     have cc || apt_install "a C compiler" gcc libc6-dev
+    have make || apt_install "make" make
     have cargo || die "Rust is not installed. Install it from https://rustup.rs (stable, $rust_version or newer), then try again."
     local found
     found=$(cd "$root" && rustc --version | cut -d' ' -f2)

@@ -5,6 +5,12 @@ use std::{io::Write, process::ExitCode};
 use clap::Parser;
 use hyperscope::cli::Cli;
 
+/// Gives memory back to the machine. Much of it is needed for a moment only, to take in samples or to answer a query, and the system's own
+/// allocator keeps what each thread once had.
+#[cfg(unix)]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match start(cli) {
