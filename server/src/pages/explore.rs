@@ -20,7 +20,8 @@ pub(super) async fn gather(
     now_ms: i64,
     tz_offset_min: i32,
 ) -> ExploreView {
-    let address = ExploreAddress::read(|name| super::parameter(query, name), now_ms);
+    let mut address = ExploreAddress::read(|name| super::parameter(query, name), now_ms);
+    address.expr = one_line(address.expr);
     let outcome =
         async { if address.expr.is_empty() { None } else { Some(outcome(state, principal, &address, now_ms).await) } };
     let (outcome, metrics) = tokio::join!(outcome, metrics(state, principal, &address));
@@ -33,6 +34,15 @@ pub(super) async fn gather(
         tz_offset_min,
         outcome,
     }
+}
+
+/// A query as a field of one line holds it, which would drop line breaks and so join words.
+fn one_line(expr: String) -> String {
+    if !expr.contains(['\n', '\r']) {
+        return expr;
+    }
+    // A comment ends with its line, so that it cannot stay.
+    promql::parse(&expr).map_or_else(|_| expr.replace(['\n', '\r'], " "), |query| query.to_string())
 }
 
 /// The names that the form offers. It works without them, so that nobody waits long.
@@ -100,4 +110,17 @@ fn examples(state: &AppState, principal: &Principal) -> Vec<(String, String)> {
         Some((panel.title.clone(), query.expr.clone()))
     };
     panels.filter_map(of_panel).take(EXAMPLES).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_line;
+
+    #[test]
+    fn a_query_of_several_lines_means_the_same_in_one() {
+        assert_eq!(one_line("up".to_owned()), "up");
+        let joined = one_line("a > 0.1\n# a word on it\nand\nb".to_owned());
+        assert_eq!(joined, "a > 0.1 and b");
+        assert_eq!(one_line("sum(\nup".to_owned()), "sum( up");
+    }
 }
