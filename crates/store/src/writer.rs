@@ -1,4 +1,6 @@
-//! The one writer: log first, then memory, then sealed chunks to their files.
+//! The one writer: log first, then memory ([`append`]), then sealed chunks to their files.
+
+mod append;
 
 use std::{
     collections::BTreeSet,
@@ -7,16 +9,14 @@ use std::{
 };
 
 use parking_lot::RwLock;
-use promql::{Sample, labels::Labels, source::Point};
+use promql::labels::Labels;
 
 use crate::{
     compact::Plan,
     damage::Damage,
     disk::{ChunkWriter, Directory, FileNumber, Log, chunks::NewChunk},
     error::{FileError, OpenError},
-    head::{Entry, Head, HistogramEntry, Part},
-    histograms::{MAX_BUCKETS, bucket_count},
-    ingest::{Incoming, IngestError, Ingested, Refusal, Refused, Tally},
+    head::{Entry, Head},
     metadata::{MAX_FAMILIES, Metadata},
     options::{StoreOptions, millis},
     postings::SeriesId,
@@ -25,8 +25,6 @@ use crate::{
     snapshot::{Extent, Snapshot},
 };
 
-/// Samples added between two chances for readers.
-const APPLY_SAMPLES: usize = 16_384;
 /// Chunks written at once.
 const WRITE_CHUNKS: usize = 4_096;
 
@@ -101,141 +99,6 @@ impl Writer {
         if let Err(error) = tidied {
             tracing::warn!(%error, "cannot tidy the data directory; it goes on as it is");
         }
-    }
-
-    /// Appends points: to the log, then to memory.
-    pub(crate) fn append(&mut self, head: &RwLock<Head>, points: &[Point]) -> Result<Ingested, IngestError> {
-        let refused = self.resolve(head, points, |point| &point.labels);
-        if !refused.is_empty() {
-            return without(points, &refused, |rest| self.append(head, rest));
-        }
-        let mut entries = std::mem::take(&mut self.entries);
-        entries.clear();
-        let with_ids = points.iter().zip(&self.ids);
-        entries.extend(with_ids.map(|(point, id)| Entry { id: *id, time: point.timestamp_ms, value: point.value }));
-        let result = self.store(head, &[Part::Floats(&entries)]);
-        entries.shrink_to(APPLY_SAMPLES);
-        self.entries = entries;
-        result
-    }
-
-    /// Appends samples of either kind: to the log, then to memory.
-    pub(crate) fn ingest(&mut self, head: &RwLock<Head>, batch: &[Incoming]) -> Result<Ingested, IngestError> {
-        let is_oversized = |sample: &Incoming| match &sample.value {
-            Sample::Float(_) => false,
-            Sample::Histogram(histogram) => bucket_count(histogram) > MAX_BUCKETS,
-        };
-        let oversized = batch.iter().enumerate().filter(|(_, sample)| is_oversized(sample));
-        let mut refused: Vec<Refused> =
-            oversized.map(|(position, _)| Refused { position, reason: Refusal::TooManyBuckets }).collect();
-        if refused.is_empty() {
-            refused = self.resolve(head, batch, |sample| &sample.labels);
-        }
-        if !refused.is_empty() {
-            return without(batch, &refused, |rest| self.ingest(head, rest));
-        }
-        let (mut floats, mut histograms) = (Vec::new(), Vec::new());
-        // Samples of one kind that follow each other, told by how many there are; of the first kind there may be none.
-        let mut lengths: Vec<usize> = vec![0];
-        for (sample, id) in batch.iter().zip(&self.ids) {
-            let (id, time) = (*id, sample.timestamp_ms);
-            let is_float = match &sample.value {
-                Sample::Float(value) => {
-                    floats.push(Entry { id, time, value: *value });
-                    true
-                }
-                Sample::Histogram(histogram) => {
-                    histograms.push(HistogramEntry { id, time, histogram: Arc::clone(histogram) });
-                    false
-                }
-            };
-            if (lengths.len() % 2 == 1) != is_float {
-                lengths.push(0);
-            }
-            lengths.last_mut().into_iter().for_each(|length| *length += 1);
-        }
-        let (mut floats, mut histograms) = (floats.as_slice(), histograms.as_slice());
-        let mut parts = Vec::with_capacity(lengths.len());
-        for (position, length) in lengths.into_iter().enumerate() {
-            parts.push(if position % 2 == 0 {
-                Part::Floats(floats.split_off(..length).unwrap_or_default())
-            } else {
-                Part::Histograms(histograms.split_off(..length).unwrap_or_default())
-            });
-        }
-        self.store(head, &parts)
-    }
-
-    /// Appends a batch of known series: to the log, then to memory.
-    fn store(&mut self, head: &RwLock<Head>, parts: &[Part]) -> Result<Ingested, IngestError> {
-        let out_of_order = millis(self.options.out_of_order);
-        let mut tally = Tally::new(out_of_order);
-        if parts.iter().all(|part| part.ids().next().is_none()) {
-            return Ok(tally.result);
-        }
-        if let Some(disk) = &mut self.disk {
-            let head = head.read();
-            disk.log.append(parts, |id| head.series(id))?;
-        }
-        for part in parts {
-            match part {
-                Part::Floats(entries) => entries
-                    .chunks(APPLY_SAMPLES)
-                    .for_each(|some| head.write().apply(Part::Floats(some), out_of_order, &mut tally)),
-                Part::Histograms(entries) => entries
-                    .chunks(APPLY_SAMPLES)
-                    .for_each(|some| head.write().apply(Part::Histograms(some), out_of_order, &mut tally)),
-            }
-        }
-        self.after_append(head);
-        Ok(tally.result)
-    }
-
-    /// Fills `ids` with the numbers of the samples' series, which are added where they are new; gives the samples of new series that
-    /// are beyond the limit.
-    fn resolve<T>(&mut self, head: &RwLock<Head>, samples: &[T], labels_of: impl Fn(&T) -> &Labels) -> Vec<Refused> {
-        self.ids.clear();
-        self.ids.shrink_to(APPLY_SAMPLES);
-        self.ids.reserve(samples.len());
-        let mut unknown = Vec::new();
-        {
-            let head = head.read();
-            let mut last: Option<(&Labels, Option<SeriesId>)> = None;
-            for (position, sample) in samples.iter().enumerate() {
-                let labels = labels_of(sample);
-                let id = match last {
-                    // Batches sorted by series share the labels: no need to hash them again.
-                    Some((before, id)) if std::ptr::eq(before.pairs(), labels.pairs()) => id,
-                    _ => head.id_of(labels),
-                };
-                last = Some((labels, id));
-                if id.is_none() {
-                    unknown.push(position);
-                }
-                self.ids.push(id.unwrap_or_default());
-            }
-        }
-        let mut refused = Vec::new();
-        if unknown.is_empty() {
-            return refused;
-        }
-        let limit = self.options.max_series;
-        let mut head = head.write();
-        let mut last: Option<(&Labels, Option<SeriesId>)> = None;
-        for position in unknown {
-            let (Some(sample), Some(id)) = (samples.get(position), self.ids.get_mut(position)) else { continue };
-            let labels = labels_of(sample);
-            let added = match last {
-                Some((before, id)) if std::ptr::eq(before.pairs(), labels.pairs()) => id,
-                _ => head.add_series(labels, limit),
-            };
-            match added {
-                Some(added) => *id = added,
-                None => refused.push(Refused { position, reason: Refusal::TooManySeries }),
-            }
-            last = Some((labels, added));
-        }
-        refused
     }
 
     /// What an append may have made due. Failures are not the append's: its samples are in the log.
@@ -437,27 +300,6 @@ impl Writer {
     pub(crate) fn log_bytes(&self) -> u64 {
         self.disk.as_ref().map_or(0, |disk| disk.log.bytes())
     }
-}
-
-/// Appends the samples of a batch that are not refused already, and tells of all.
-fn without<T: Clone>(
-    batch: &[T],
-    refused: &[Refused],
-    append: impl FnOnce(&[T]) -> Result<Ingested, IngestError>,
-) -> Result<Ingested, IngestError> {
-    let is_refused = |position: usize| refused.binary_search_by_key(&position, |refused| refused.position).is_ok();
-    let rest = batch.iter().enumerate().filter(|(position, _)| !is_refused(*position));
-    let (positions, rest): (Vec<usize>, Vec<T>) = rest.map(|(position, sample)| (position, sample.clone())).unzip();
-    let mut ingested = append(&rest)?;
-    for later in &mut ingested.refused {
-        later.position = positions.get(later.position).copied().unwrap_or_default();
-    }
-    let of_new_series = refused.iter().filter(|refused| refused.reason == Refusal::TooManySeries);
-    ingested.outcome.over_limit += of_new_series.count();
-    ingested.refused.extend(refused);
-    ingested.refused.sort_by_key(|refused| refused.position);
-    ingested.outcome.first_rejected = ingested.refused.first().map(|refused| refused.position);
-    Ok(ingested)
 }
 
 impl Drop for Writer {

@@ -2,10 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use model::live::SnapshotData;
@@ -18,18 +15,21 @@ use super::{
 };
 
 /// Numbers the updates of all topics. A cheap handle.
+///
+/// Whoever takes a number holds the lock until the update is in the queues, so that in the queue of a socket no update follows one of a
+/// higher number, of whichever topic: who has seen a number has been sent all below it. Inside it nothing else is locked but queues.
 #[derive(Clone, Default)]
-pub struct Sequence(Arc<AtomicU64>);
+pub struct Sequence(Arc<Mutex<u64>>);
 
 impl Sequence {
-    fn next(&self) -> u64 {
-        self.0.fetch_add(1, Ordering::Relaxed) + 1
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The number of the newest update.
     #[must_use]
     pub fn current(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        *self.lock()
     }
 }
 
@@ -88,16 +88,12 @@ impl Channel {
         let mut waits = false;
         match resume_seq {
             Some(seq) if seq >= state.log_floor && seq <= self.sequence.current() => {
+                let _order = self.sequence.lock();
                 for update in state.log.iter().filter(|update| update.seq > seq) {
                     queue.push(id, Arc::clone(update));
                 }
             }
-            _ => match self.current_snapshot(&mut state) {
-                Some(snapshot) => {
-                    queue.push(id, snapshot);
-                }
-                None => waits = true,
-            },
+            _ => waits = !self.push_snapshot(&mut state, &queue, id),
         }
         if let Some(trouble) = &state.trouble {
             queue.push(id, Arc::clone(trouble));
@@ -114,9 +110,7 @@ impl Channel {
     pub fn resync(&self, queue: &QueueSender, id: u64) {
         let mut state = self.lock();
         queue.begin(id);
-        if let Some(snapshot) = self.current_snapshot(&mut state) {
-            queue.push(id, snapshot);
-        }
+        self.push_snapshot(&mut state, queue, id);
         if let Some(trouble) = &state.trouble {
             queue.push(id, Arc::clone(trouble));
         }
@@ -127,18 +121,18 @@ impl Channel {
     pub fn publish(&self, change: impl FnOnce() -> Option<Content>) {
         let mut state = self.lock();
         let Some(content) = change() else { return };
-        let update = Arc::new(Update::new(self.sequence.next(), content));
-        state.snapshot = None;
+        let is_waited_for = state.subscribers.iter().any(|subscriber| subscriber.waits);
+        let whole = if is_waited_for { (self.snapshot)() } else { None };
+        let mut newest = self.sequence.lock();
+        *newest += 1;
+        let update = Arc::new(Update::new(*newest, content));
+        state.snapshot = whole.map(|data| Arc::new(Update::new(*newest, Content::Snapshot(data))));
         if let Content::Status { fresh, .. } = &update.content {
             state.trouble = (!fresh).then(|| Arc::clone(&update));
         } else {
             state.remember(Arc::clone(&update), self.log_length);
         }
-        let snapshot = if state.subscribers.iter().any(|subscriber| subscriber.waits) {
-            self.current_snapshot(&mut state)
-        } else {
-            None
-        };
+        let snapshot = state.snapshot.clone();
         state.subscribers.retain_mut(|subscriber| match (&snapshot, subscriber.waits) {
             (Some(snapshot), true) => {
                 subscriber.waits = false;
@@ -193,14 +187,20 @@ impl Channel {
         state.subscribers.is_empty()
     }
 
-    fn current_snapshot(&self, state: &mut State) -> Option<Arc<Update>> {
-        let current = self.sequence.current();
-        if state.snapshot.as_ref().is_none_or(|snapshot| snapshot.seq != current) {
-            let data = (self.snapshot)()?;
+    /// Sends a subscriber the whole state; false if it is not known yet.
+    fn push_snapshot(&self, state: &mut State, queue: &QueueSender, id: u64) -> bool {
+        let mut newest = self.sequence.lock();
+        if state.snapshot.as_ref().is_none_or(|snapshot| snapshot.seq != *newest) {
+            drop(newest);
+            let Some(data) = (self.snapshot)() else { return false };
+            newest = self.sequence.lock();
             // The number of the newest update, not a new one: a snapshot is what is known after it.
-            state.snapshot = Some(Arc::new(Update::new(current, Content::Snapshot(data))));
+            state.snapshot = Some(Arc::new(Update::new(*newest, Content::Snapshot(data))));
         }
-        state.snapshot.clone()
+        if let Some(snapshot) = &state.snapshot {
+            queue.push(id, Arc::clone(snapshot));
+        }
+        true
     }
 }
 
@@ -236,6 +236,33 @@ mod tests {
             _ => None,
         })
         .collect()
+    }
+
+    #[test]
+    fn numbers_rise_in_the_queue_of_a_socket_whatever_the_topics() {
+        const TOPICS: usize = 4;
+        let sequence = Sequence::default();
+        let snapshot = || Some(SnapshotData::Jobs { jobs: Vec::new() });
+        let channels: Vec<Channel> =
+            (0..TOPICS).map(|_| Channel::new(sequence.clone(), 16, Box::new(snapshot))).collect();
+        for _ in 0..50 {
+            let (sender, mut receiver) = queue();
+            let ready = std::sync::Barrier::new(TOPICS);
+            std::thread::scope(|scope| {
+                for (channel, id) in channels.iter().zip(1..) {
+                    let (sender, ready) = (sender.clone(), &ready);
+                    scope.spawn(move || {
+                        ready.wait();
+                        channel.subscribe(sender, id, None);
+                        (0..40).for_each(|_| channel.publish(|| error("x")));
+                    });
+                }
+            });
+            let seen = seqs(&mut receiver);
+            assert_eq!(seen.len(), TOPICS * 41);
+            assert!(seen.windows(2).all(|pair| pair[0].1 <= pair[1].1), "{seen:?}");
+            channels.iter().zip(1..).for_each(|(channel, id)| channel.unsubscribe(&sender, id));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use axum::extract::State;
+use axum::{extract::State, response::Response};
 use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
 use promql::{
     labels::{Labels, METRIC_NAME},
@@ -15,7 +15,7 @@ use super::{Answer, bad_data};
 use crate::{
     auth::Principal,
     clock::now_ms,
-    query::{Backend, Reads, Scope, envelope::success, params::Params},
+    query::{Backend, QueryError, Reads, Scope, envelope::success, params::Params},
     state::AppState,
 };
 
@@ -53,6 +53,22 @@ struct Targets {
     dropped_target_counts: BTreeMap<String, usize>,
 }
 
+/// The answer of an engine elsewhere, which scrapes targets of its own. Only for those who see everything: what it scrapes is not known to
+/// belong to a scope.
+async fn of_engine(
+    path: &str,
+    backend: &Backend,
+    scope: &Scope,
+    params: &Params,
+) -> Result<Option<Response>, QueryError> {
+    match backend {
+        Backend::Prometheus(engine) if scope.is_all() => {
+            Ok(Some(engine.pass_on(&scope.request(path, Reads::Nothing, params)?).await))
+        }
+        _ => Ok(None),
+    }
+}
+
 pub(super) async fn targets(
     State(state): State<AppState>,
     backend: Backend,
@@ -60,10 +76,8 @@ pub(super) async fn targets(
     params: Params,
 ) -> Answer {
     let scope = principal.scope();
-    if let Backend::Prometheus(engine) = &backend
-        && scope.is_all()
-    {
-        return Ok(engine.pass_on(&scope.request("targets", Reads::Nothing, &params)?).await);
+    if let Some(answer) = of_engine("targets", &backend, scope, &params).await? {
+        return Ok(answer);
     }
     let wanted = params.get("state").unwrap_or_default().to_ascii_lowercase();
     if !matches!(wanted.as_str(), "" | "any" | "active" | "dropped") {
@@ -88,10 +102,8 @@ pub(super) async fn pools(
     params: Params,
 ) -> Answer {
     let scope = principal.scope();
-    if let Backend::Prometheus(engine) = &backend
-        && scope.is_all()
-    {
-        return Ok(engine.pass_on(&scope.request("scrape_pools", Reads::Nothing, &params)?).await);
+    if let Some(answer) = of_engine("scrape_pools", &backend, scope, &params).await? {
+        return Ok(answer);
     }
     let scrape_pools = active(&state, scope).into_iter().map(|target| target.scrape_pool).collect();
     Ok(success(&Pools { scrape_pools }))
