@@ -4,7 +4,7 @@
 #   bundle.sh quick   the one for tests and development, built faster, into target/quick-dist/
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
-PATH="$tools/bin:$PATH"
+PATH="$root/scripts/bindgen:$tools/bin:$PATH"
 
 case "${1:-ship}" in
 ship) profile=bundle dist=$root/dist release=true long="about 2 minutes from nothing" ;;
@@ -15,7 +15,7 @@ esac
 cd "$root"
 stamp=target/stamps/$profile
 inputs=(app crates/model crates/chart style public index.html Trunk.toml Cargo.toml Cargo.lock
-    scripts/bundle.sh scripts/join-styles.sh scripts/with-wasm.sh)
+    scripts/bundle.sh scripts/bindgen scripts/join-styles.sh scripts/with-wasm.sh)
 
 # Directories count too: theirs is the change when a file goes.
 if [ -e "$stamp" ] && [ -e "$dist/index.html" ] && [ -z "$(find "${inputs[@]}" -newer "$stamp" -print -quit)" ]; then
@@ -29,7 +29,6 @@ mkdir -p target/stamps
 touch "$stamp.new"
 # Trunk runs offline, so the crates must be here before.
 cargo fetch --quiet --locked
-# Its one usual warning is of no use: its minifier does not know the glue code and leaves it as it is.
 CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh \
     env -u NO_COLOR trunk --log error build --cargo-profile "$profile" --release "$release" --dist "$dist" >&2
 mv "$stamp.new" "$stamp"

@@ -24,8 +24,14 @@ use model::{
 
 use self::drawn::Part;
 use crate::{
-    assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, pictures::evaluated, query::Scope,
-    security::Nonce, state::AppState, visible,
+    assets::Assets,
+    auth::Principal,
+    clock::now_ms,
+    dashboards::KIOSK,
+    query::{Scope, fixed},
+    security::Nonce,
+    state::AppState,
+    visible,
 };
 
 /// A page waits no longer than this for its data; what is not there then comes live.
@@ -212,5 +218,5 @@ async fn query_state(state: &AppState, scope: &Scope, query: &Query, range: Time
         let step_ms = range.step_ms(now_ms);
         return state.hub.query_state(scope, &LiveQuery::of_panel(query, window_ms, step_ms)).await;
     }
-    evaluated(&state.engines, scope, query, range, now_ms).await
+    fixed::state(&state.engines, scope, query, range, now_ms).await
 }

@@ -97,6 +97,11 @@ async fn sees_only_its_part(viewer: &Viewer<'_>) {
         let start = (now_ms() / 1000 - 300).to_string();
         let range = [("query", expr.as_str()), ("start", &start), ("end", &now), ("step", "30")];
         names_no_other(&viewer.get("/api/v1/query_range", &range).await.1);
+        let (start_ms, end_ms) = (format!("{start}000"), format!("{now}000"));
+        let fixed = [("query", expr.as_str()), ("start_ms", &start_ms), ("end_ms", &end_ms), ("step_ms", "30000")];
+        let (status, frame) = viewer.get("/api/frame", &fixed).await;
+        assert_eq!(status, StatusCode::OK, "{frame}");
+        names_no_other(&frame);
         let (status, exemplars) = viewer.get("/api/v1/query_exemplars", &range).await;
         assert_eq!(status, StatusCode::OK, "{exemplars}");
         names_no_other(&exemplars);

@@ -11,8 +11,6 @@ mod connection;
 mod feed;
 #[cfg(feature = "browser")]
 mod poll;
-#[cfg(any(feature = "browser", test))]
-mod prometheus;
 #[cfg(feature = "browser")]
 mod socket;
 

@@ -8,7 +8,7 @@ use model::{
 };
 use serde::Deserialize;
 
-use super::{Connection, Feed, FeedData, client::Client, prometheus::Answer};
+use super::{Connection, Feed, FeedData, client::Client};
 use crate::platform::{self, FetchError};
 
 /// How long the server may hold a question open, in seconds.
@@ -119,32 +119,18 @@ pub(super) fn fetch_once(query: LiveQuery, range_ms: (i64, i64), feed: Feed) {
 }
 
 async fn evaluate(query: &LiveQuery, (start_ms, end_ms): (i64, i64), feed: &Feed) {
-    let expr = platform::encoded(&query.expr);
-    let mut url = if query.instant {
-        format!("/api/v1/query?query={expr}&time={}", seconds(end_ms))
-    } else {
-        // Multiples of the step, as the page's first picture has them: such steps the server keeps.
-        let aligned = |ms: i64| seconds(ms.div_euclid(query.step_ms.max(1)) * query.step_ms);
-        let (start, end, step) = (aligned(start_ms), aligned(end_ms), seconds(query.step_ms));
-        format!("/api/v1/query_range?query={expr}&start={start}&end={end}&step={step}")
-    };
+    let (expr, step_ms, instant) = (platform::encoded(&query.expr), query.step_ms, query.instant);
+    let mut url =
+        format!("/api/frame?query={expr}&start_ms={start_ms}&end_ms={end_ms}&step_ms={step_ms}&instant={instant}");
     if let Some(engine) = &query.engine {
         url.push_str(&format!("&engine={}", platform::encoded(engine)));
     }
-    let state = match platform::get_json::<Answer>(&url).await {
-        Ok(answer) => match answer.into_frame(end_ms) {
-            Ok(frame) => QueryState::Ready { frame, stale: None },
-            Err(message) => QueryState::Failed { message },
-        },
+    let state = match platform::get_json(&url).await {
+        Ok(frame) => QueryState::Ready { frame, stale: None },
         Err(FetchError::LoggedOut) => return platform::go_to_login(),
         Err(FetchError::Failed(message)) => QueryState::Failed { message },
     };
     if let FeedData::Query(signal) = &feed.data {
         leptos::prelude::Set::set(signal, state);
     }
-}
-
-/// Milliseconds as Prometheus' API wants them: seconds with three decimals.
-fn seconds(ms: i64) -> String {
-    format!("{}.{:03}", ms.div_euclid(1_000), ms.rem_euclid(1_000))
 }

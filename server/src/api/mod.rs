@@ -4,6 +4,7 @@ pub(crate) mod alert_forms;
 mod alertmanager;
 mod dashboards;
 pub mod error;
+mod frame;
 mod jobs;
 mod live;
 mod notifications;
@@ -49,6 +50,7 @@ pub fn dashboard_routes() -> Router<AppState> {
     Router::new()
         .route("/dashboards", get(dashboards::list))
         .route("/dashboards/{uid}", get(dashboards::one))
+        .route("/frame", get(frame::frame))
         .route("/dashboards/{uid}/marks", get(dashboards::marks))
 }
 

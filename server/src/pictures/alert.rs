@@ -14,7 +14,7 @@ use super::{Format, Order, PictureFailure, Pictures, data, draw::What};
 use crate::{
     concern,
     dashboards::Library,
-    query::{Engines, Scope},
+    query::{Engines, Scope, fixed},
 };
 
 /// Width and height.
@@ -103,7 +103,7 @@ impl AlertPictures {
     }
 
     async fn evaluate(&self, query: &Query, range: TimeRange, now_ms: i64) -> QueryState {
-        data::evaluated(&self.0.engines, &Scope::all(), query, range, now_ms).await
+        fixed::state(&self.0.engines, &Scope::all(), query, range, now_ms).await
     }
 }
 

@@ -11,7 +11,7 @@ use model::{
 };
 
 use super::{
-    Format, Order, data,
+    Format, Order,
     draw::What,
     request::{self, PANEL},
 };
@@ -19,7 +19,7 @@ use crate::{
     clock::now_ms,
     config::Config,
     dashboards::{self, Library},
-    query::{Engines, QueryLimits, Scope, embedded::Embedded},
+    query::{Engines, QueryLimits, Scope, embedded::Embedded, fixed},
     serve::Mode,
     storage,
 };
@@ -106,7 +106,7 @@ async fn feed(engines: &Engines, panel: &Panel, range: model::range::TimeRange, 
         _ => {
             let mut states = Vec::with_capacity(panel.queries.len());
             for query in &panel.queries {
-                states.push(data::evaluated(engines, &Scope::all(), query, range, now_ms).await);
+                states.push(fixed::state(engines, &Scope::all(), query, range, now_ms).await);
             }
             PanelData::Queries(states)
         }

@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 pub use self::{alert::AlertPictures, link::PictureLinks};
 pub(crate) use self::{
     alert::AlertSubject,
-    data::{evaluated, narrowed},
+    data::narrowed,
     draw::{Format, Order},
 };
 use crate::config::Limits;

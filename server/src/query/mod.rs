@@ -9,6 +9,7 @@ pub mod embedded;
 mod engines;
 pub mod envelope;
 mod failure;
+pub(crate) mod fixed;
 pub(crate) mod json;
 mod labels;
 mod metric_names;

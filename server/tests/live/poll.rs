@@ -77,6 +77,37 @@ async fn polls_follow_queries() {
     assert!(seen.windows(2).all(|pair| pair[0] + 1_000 == pair[1]), "a gap or a point twice: {seen:?}");
 }
 
+/// What a page asks for where its range does not move, or no socket gets through.
+#[tokio::test]
+async fn a_query_over_a_fixed_time_is_a_frame() {
+    let rig = Rig::start().await;
+    let ask = async |query: &str, start_ms: &str, step_ms: &str, instant: &str| {
+        let parameters = [
+            ("query", query),
+            ("start_ms", start_ms),
+            ("end_ms", "120500"),
+            ("step_ms", step_ms),
+            ("instant", instant),
+        ];
+        let answer = rig.server.get("/api/frame").query(&parameters).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Value>().await.unwrap())
+    };
+    let (status, frame) = ask("vector(time())", "1", "60000", "false").await;
+    assert_eq!((status, &frame["series"][0]["timestamps"]), (200, &json!([0, 60_000, 120_000])), "{frame}");
+    assert_eq!(frame["series"][0]["values"], json!([0.0, 60.0, 120.0]), "{frame}");
+    let (status, frame) = ask("vector(1) / 0", "0", "1000", "true").await;
+    assert_eq!((status, &frame["series"][0]["values"]), (200, &json!(["+Inf"])), "{frame}");
+    for (query, start_ms, step_ms, status, words) in [
+        ("sum(", "0", "1000", 400, "parse error"),
+        ("up", "0", "0", 400, "step_ms"),
+        ("up", "0", "1", 400, "11000 points"),
+    ] {
+        let (answered, error) = ask(query, start_ms, step_ms, "false").await;
+        assert_eq!(answered, status, "{error}");
+        assert!(error["error"]["message"].as_str().unwrap().contains(words), "{error}");
+    }
+}
+
 #[tokio::test]
 async fn a_wrong_poll_is_told_what_is_wrong() {
     let rig = Rig::start().await;
