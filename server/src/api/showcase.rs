@@ -64,7 +64,7 @@ pub async fn page(State(state): State<AppState>, principal: Principal) -> Respon
     }
     Html(format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <meta http-equiv=\"refresh\" content=\"{REFRESH_SECS}\"><title>Receivers - hyperscope</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>"
+         <meta http-equiv=\"refresh\" content=\"{REFRESH_SECS}\"><title>Receivers - hyperscope</title><link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\"><style>{STYLE}</style></head><body><main>{body}</main></body></html>"
     ))
     .into_response()
 }

@@ -64,6 +64,21 @@ pub(crate) fn first_misfit(query: &str, tokens: &[Token]) -> (usize, String) {
     (query.len(), "unexpected end of input".to_owned())
 }
 
+/// Where the first bracket is closed that was not opened.
+pub(crate) fn first_unopened(tokens: &[Token]) -> Option<usize> {
+    let mut open = Vec::new();
+    for token in tokens {
+        match token.text {
+            "(" => open.push(")"),
+            "[" => open.push("]"),
+            "{" => open.push("}"),
+            ")" | "]" | "}" if open.pop() != Some(token.text) => return Some(token.start),
+            _ => {}
+        }
+    }
+    None
+}
+
 /// The complaint that no labels follow a keyword.
 fn expected_labels(query: &str, tokens: &[Token], keyword: usize) -> (usize, String) {
     let text = format!("unexpected {} in grouping opts, expected \"(\"", describe_at(tokens, keyword + 1));
@@ -144,6 +159,15 @@ fn describe(token: &Token) -> String {
 #[cfg(test)]
 mod tests {
     use super::{super::token::tokens, *};
+
+    #[test]
+    fn the_first_bracket_that_was_not_opened_is_found() {
+        for (query, position) in
+            [("sum(up))", Some(7)), ("up]", Some(2)), ("rate(up[5m)]", Some(10)), ("sum(up)", None)]
+        {
+            assert_eq!(first_unopened(&tokens(query)), position, "{query}");
+        }
+    }
 
     #[test]
     fn the_first_token_out_of_place_is_named() {

@@ -69,6 +69,9 @@ fn locate(query: &str, tokens: &[Token], message: &str) -> ParseError {
         let (position, message) = diagnose::first_misfit(query, tokens);
         return ParseError::new(query, position, message);
     }
+    if message.starts_with("unexpected right") {
+        return ParseError::new(query, diagnose::first_unopened(tokens).unwrap_or(0), message);
+    }
     if message.starts_with("unexpected character") || message.starts_with("unexpected identifier") {
         // The mark after which it stands, or what it is itself.
         let position = tokens.iter().find(|token| token.text.starts_with(quoted)).map_or(0, |token| token.start);
