@@ -79,7 +79,7 @@ fn fuzz(target: Target, time: Duration, seed: u64, keeps: bool) -> std::io::Resu
         }
         match std::panic::catch_unwind(|| target.run(&input)) {
             Ok(told) => {
-                if seen.insert(kind(&told)) && known.len() < MOST_KNOWN {
+                if known.len() < MOST_KNOWN && seen.insert(kind(&told)) {
                     known.push(input);
                 }
             }

@@ -127,8 +127,10 @@ fn print_subquery(out: &mut fmt::Formatter, subquery: &Subquery) -> fmt::Result 
 
 fn matchers(out: &mut fmt::Formatter, matchers: &[Matcher]) -> fmt::Result {
     let name = matchers.iter().position(|matcher| matcher.name == METRIC_NAME && matcher.is_equal());
+    // Before the braces the name would be given twice if they hold another matcher of it.
+    let is_alone = matchers.iter().filter(|matcher| matcher.name == METRIC_NAME).count() == 1;
     let plain = name.and_then(|index| matchers.get(index)).and_then(|matcher| match &matcher.op {
-        MatchOp::Equal(name) if is_word(name, true) => Some(name),
+        MatchOp::Equal(name) if is_alone && is_word(name, true) => Some(name),
         _ => None,
     });
     if let Some(name) = plain {
@@ -313,5 +315,6 @@ mod tests {
         assert_eq!(printed("a + (b + c)"), "a + (b + c)");
         assert_eq!(printed("SUM(a)by(b)"), "sum by (b) (a)");
         assert_eq!(printed(r#"{"a.b"}"#), r#"{__name__="a.b"}"#);
+        assert_eq!(printed(r#"{__name__!~"b.*","api"}"#), r#"{__name__!~"b.*", __name__="api"}"#);
     }
 }
