@@ -2,7 +2,7 @@
 
 use chart::palette::Ink;
 use leptos::prelude::*;
-use model::dashboard::{Color, Panel, PanelKind, Query, Threshold, ThresholdStyle};
+use model::dashboard::{Color, Panel, Query, Threshold, ThresholdStyle};
 
 use super::{
     AlertsView, Chart, Detail, ShownAlert, ViewAddress, deliveries,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     explore::ExploreAddress,
-    panels::{self, PanelsContext, Viewport},
+    panels::{self, Viewport},
     view::view,
 };
 
@@ -60,29 +60,16 @@ pub(super) fn draw(page: &AlertsView, shown: &ShownAlert, detail: &Detail) -> An
 fn course(page: &AlertsView, shown: &ShownAlert, chart: &Chart) -> AnyView {
     let (color, _) = super::words::severity_look(&shown.alert.severity);
     let threshold = shown.alert.threshold.as_ref();
+    let query = Query {
+        expr: threshold.map_or_else(|| shown.alert.expr.clone(), |threshold| threshold.expr.clone()),
+        color: Some(Color::Blue),
+        ..Query::default()
+    };
+    let line = threshold.map(|threshold| Threshold { value: threshold.value, color, label: String::new() });
     let panel = Panel {
-        id: "alert".to_owned(),
-        title: shown.alert.name.clone(),
-        description: String::new(),
-        kind: PanelKind::Timeseries,
-        width: 24,
-        height: 6,
-        queries: vec![Query {
-            expr: threshold.map_or_else(|| shown.alert.expr.clone(), |threshold| threshold.expr.clone()),
-            color: Some(Color::Blue),
-            ..Query::default()
-        }],
-        unit: String::new(),
-        thresholds: threshold
-            .map(|threshold| Threshold { value: threshold.value, color, label: String::new() })
-            .into_iter()
-            .collect(),
+        thresholds: line.into_iter().collect(),
         threshold_style: ThresholdStyle::Line,
-        stacked: false,
-        decimals: None,
-        min: None,
-        max: None,
-        alerts: Vec::new(),
+        ..Panel::timeseries("alert", &shown.alert.name, 6, query)
     };
     let viewport = Viewport {
         start_ms: chart.start_ms,
@@ -90,8 +77,7 @@ fn course(page: &AlertsView, shown: &ShownAlert, chart: &Chart) -> AnyView {
         step_ms: chart.step_ms,
         tz_offset_min: page.tz_offset_min,
     };
-    PanelsContext::provide(Signal::stored(viewport), Signal::stored(page.now_ms));
-    let picture = panels::still(panel, chart.data.clone());
+    let picture = panels::still(panel, chart.data.clone(), viewport, page.now_ms);
     view! { <div class=format!("alert-course {}", Ink::Meaning(color).class())>{picture}</div> }
 }
 

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use model::{
     civil::Civil,
-    dashboard::{Panel, PanelKind, Query, ThresholdStyle},
+    dashboard::{Panel, Query},
     frame::Labels,
     panel::{PanelData, QueryState},
     range::DurationMs,
@@ -13,7 +13,7 @@ use model::{
 use super::{ExploreView, Found, Kind};
 use crate::{
     alerts::words::{nothing, quoted},
-    panels::{self, PanelsContext, Viewport},
+    panels::{self, Viewport},
     view::view,
 };
 
@@ -81,32 +81,16 @@ fn said(page: &ExploreView, found: &Found) -> String {
 }
 
 fn course(page: &ExploreView, found: &Found) -> AnyView {
-    let panel = Panel {
-        id: "explore".to_owned(),
-        title: page.address.expr.clone(),
-        description: String::new(),
-        kind: PanelKind::Timeseries,
-        width: 24,
-        height: 11,
-        queries: vec![Query { expr: page.address.expr.clone(), ..Query::default() }],
-        unit: String::new(),
-        thresholds: Vec::new(),
-        threshold_style: ThresholdStyle::None,
-        stacked: false,
-        decimals: None,
-        min: None,
-        max: None,
-        alerts: Vec::new(),
-    };
+    let query = Query { expr: page.address.expr.clone(), ..Query::default() };
+    let panel = Panel::timeseries("explore", &page.address.expr, 11, query);
     let viewport = Viewport {
         start_ms: found.start_ms,
         end_ms: found.end_ms,
         step_ms: found.step_ms,
         tz_offset_min: page.tz_offset_min,
     };
-    PanelsContext::provide(Signal::stored(viewport), Signal::stored(page.now_ms));
     let data = PanelData::Queries(vec![QueryState::Ready { frame: found.frame.clone(), stale: None }]);
-    view! { <div class="explore-course">{panels::still(panel, data)}</div> }
+    view! { <div class="explore-course">{panels::still(panel, data, viewport, page.now_ms)}</div> }
 }
 
 fn values(found: &Found) -> AnyView {

@@ -33,7 +33,7 @@ mod view;
 
 #[cfg(feature = "ssr")]
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use alerts::MOST_ALERTS;
 pub(crate) use alerts::severity_look;

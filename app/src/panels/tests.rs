@@ -13,7 +13,7 @@ use model::{
 
 use super::{PanelView, PanelsContext, Viewport, jobs::order::tests::job, loading};
 
-const NOW_MS: i64 = 1_700_000_000_000;
+pub(crate) const NOW_MS: i64 = 1_700_000_000_000;
 
 fn html(kind: &str, fields: &str, data: impl FnOnce(&Panel) -> PanelData) -> String {
     let json = format!(r#"{{"id":"p1","title":"Title & more","kind":"{kind}","width":12,"height":8{fields}}}"#);
@@ -26,7 +26,7 @@ fn html(kind: &str, fields: &str, data: impl FnOnce(&Panel) -> PanelData) -> Str
     })
 }
 
-fn series(label: (&str, &str), values: &[f64]) -> Series {
+pub(crate) fn series(label: (&str, &str), values: &[f64]) -> Series {
     let count = i64::try_from(values.len()).unwrap();
     Series {
         labels: Labels::from([(label.0.to_owned(), label.1.to_owned())]),
@@ -39,7 +39,7 @@ fn ready(series: Vec<Series>) -> QueryState {
     QueryState::Ready { frame: Frame { series, ..Frame::default() }, stale: None }
 }
 
-fn queries(series: Vec<Series>) -> PanelData {
+pub(crate) fn queries(series: Vec<Series>) -> PanelData {
     PanelData::Queries(vec![ready(series)])
 }
 

@@ -7,6 +7,8 @@ use model::{
     panel::{PanelData, Staleness},
 };
 
+#[cfg(feature = "ssr")]
+use super::context::{PanelsContext, Viewport};
 use super::{
     alerts, gauge, heatmap, jobs,
     look::{self, with_look, with_mark},
@@ -77,9 +79,10 @@ fn describe(id: &str, description: String) -> AnyView {
     }
 }
 
-/// The picture of a panel's body alone, for a page that does not follow it.
+/// The picture of a panel's body alone, with the time that it shows, for a page that does not follow it.
 #[cfg(feature = "ssr")]
-pub(crate) fn still(panel: Panel, data: PanelData) -> AnyView {
+pub(crate) fn still(panel: Panel, data: PanelData, viewport: Viewport, now_ms: i64) -> AnyView {
+    PanelsContext::provide(Signal::stored(viewport), Signal::stored(now_ms));
     provide_context(super::context::Still);
     body(StoredValue::new(panel), Signal::stored(data), Signal::stored(None))
 }

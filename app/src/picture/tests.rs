@@ -11,9 +11,11 @@ use model::{
 };
 
 use super::{Setting, Theme};
-use crate::panels::jobs::order::tests::job;
+use crate::panels::{
+    jobs::order::tests::job,
+    tests::{NOW_MS, queries, series},
+};
 
-const NOW_MS: i64 = 1_700_000_000_000;
 const SIZE: (f32, f32) = (600.0, 300.0);
 
 /// The picture of a panel; it is also drawn into pixels, which shows that it is whole.
@@ -29,19 +31,6 @@ fn sized(kind: &str, fields: &str, data: &PanelData, size: (f32, f32)) -> String
     let svg = super::panel(&panel, data, &setting, size);
     picture::png(&svg, 0.5, 1_000_000).unwrap();
     svg
-}
-
-fn series(label: (&str, &str), values: &[f64]) -> Series {
-    let count = i64::try_from(values.len()).unwrap();
-    Series {
-        labels: Labels::from([(label.0.to_owned(), label.1.to_owned())]),
-        timestamps: (0..count).map(|index| NOW_MS - (count - 1 - index) * 15_000).collect(),
-        values: values.to_vec(),
-    }
-}
-
-fn queries(series: Vec<Series>) -> PanelData {
-    PanelData::Queries(vec![QueryState::Ready { frame: Frame { series, ..Frame::default() }, stale: None }])
 }
 
 fn two() -> PanelData {

@@ -63,6 +63,30 @@ pub struct Panel {
     pub alerts: Vec<String>,
 }
 
+impl Panel {
+    /// A time series over the whole width, of one query and without anything that may be left out.
+    #[must_use]
+    pub fn timeseries(id: &str, title: &str, height: u8, query: Query) -> Self {
+        Panel {
+            id: id.to_owned(),
+            title: title.to_owned(),
+            description: String::new(),
+            kind: PanelKind::Timeseries,
+            width: 24,
+            height,
+            queries: vec![query],
+            unit: String::new(),
+            thresholds: Vec::new(),
+            threshold_style: ThresholdStyle::default(),
+            stacked: false,
+            decimals: None,
+            min: None,
+            max: None,
+            alerts: Vec::new(),
+        }
+    }
+}
+
 /// How a panel shows its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

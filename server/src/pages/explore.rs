@@ -3,9 +3,13 @@
 use std::time::Instant;
 
 use app::explore::{ExploreAddress, ExploreView, Found, Kind, Outcome};
-use model::dashboard::PanelKind;
+use model::dashboard::{Panel, PanelKind, Query};
 
-use crate::{auth::Principal, query::QueryError, state::AppState};
+use crate::{
+    auth::Principal,
+    query::{QueryError, fixed},
+    state::AppState,
+};
 
 /// Names of metrics that are offered.
 const METRICS: usize = 1_000;
@@ -77,27 +81,19 @@ async fn found(
     address: &ExploreAddress,
     now_ms: i64,
 ) -> Result<Found, QueryError> {
-    let scoped = principal.scope().query(&address.expr)?;
-    let engine = state.engines.get(address.engine.as_deref())?;
-    let (start_ms, end_ms) = address.range.resolve(now_ms);
-    let found = match address.kind {
-        Kind::Instant => Found {
-            frame: engine.instant(&scoped, end_ms).await?,
-            start_ms: end_ms,
-            end_ms,
-            step_ms: 0,
-            took_secs: 0.0,
-        },
+    let instant = address.kind == Kind::Instant;
+    let query = Query { expr: address.expr.clone(), instant, engine: address.engine.clone(), ..Query::default() };
+    let step_ms = address.step_ms.unwrap_or_else(|| address.range.step_ms(now_ms)).max(1);
+    let range_ms = address.range.resolve(now_ms);
+    let frame = fixed::frame(&state.engines, principal.scope(), &query, range_ms, step_ms).await?;
+    let (start_ms, end_ms, step_ms) = match address.kind {
+        Kind::Instant => (range_ms.1, range_ms.1, 0),
         Kind::Range => {
-            let step_ms = address.step_ms.unwrap_or_else(|| address.range.step_ms(now_ms)).max(1);
-            // Whole steps: what was asked before has the same points.
-            let align = |ms: i64| ms.div_euclid(step_ms).saturating_mul(step_ms);
-            let (start_ms, end_ms) = (align(start_ms), align(end_ms));
-            let frame = engine.range(&scoped, start_ms, end_ms, step_ms).await?;
-            Found { frame, start_ms, end_ms, step_ms, took_secs: 0.0 }
+            let (start_ms, end_ms) = fixed::aligned(range_ms, step_ms);
+            (start_ms, end_ms, step_ms)
         }
     };
-    Ok(found)
+    Ok(Found { frame, start_ms, end_ms, step_ms, took_secs: 0.0 })
 }
 
 /// What the dashboards show over time, by title.
@@ -105,7 +101,7 @@ fn examples(state: &AppState, principal: &Principal) -> Vec<(String, String)> {
     let links = state.library.links(&principal.session);
     let dashboards = links.iter().filter_map(|link| state.library.get(&link.uid));
     let panels = dashboards.flat_map(|dashboard| &dashboard.panels).filter(|panel| panel.kind == PanelKind::Timeseries);
-    let of_panel = |panel: &model::dashboard::Panel| {
+    let of_panel = |panel: &Panel| {
         let query = panel.queries.iter().find(|query| query.engine.is_none())?;
         Some((panel.title.clone(), query.expr.clone()))
     };

@@ -136,27 +136,13 @@ fn own_panel(subject: &AlertSubject) -> Panel {
         color: subject.color(),
         label: format!("{} {}", threshold.op, threshold.value),
     };
-    Panel {
-        id: "alert".to_owned(),
-        title: subject.name.clone(),
-        description: String::new(),
-        kind: PanelKind::Timeseries,
-        width: 24,
-        height: 8,
-        thresholds: threshold.iter().map(line).collect(),
-        queries: vec![Query {
-            expr: threshold.map_or_else(|| subject.expr.clone(), |threshold| threshold.expr),
-            color: Some(Color::Blue),
-            ..Query::default()
-        }],
-        unit: String::new(),
-        threshold_style: ThresholdStyle::Line,
-        stacked: false,
-        decimals: None,
-        min: None,
-        max: None,
-        alerts: Vec::new(),
-    }
+    let thresholds = threshold.iter().map(line).collect();
+    let query = Query {
+        expr: threshold.map_or_else(|| subject.expr.clone(), |threshold| threshold.expr),
+        color: Some(Color::Blue),
+        ..Query::default()
+    };
+    Panel { thresholds, threshold_style: ThresholdStyle::Line, ..Panel::timeseries("alert", &subject.name, 8, query) }
 }
 
 #[cfg(test)]

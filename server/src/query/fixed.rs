@@ -4,7 +4,13 @@ use model::{dashboard::Query, frame::Frame, panel::QueryState, range::TimeRange}
 
 use super::{Engines, QueryError, Scope};
 
-/// What `query` gives over `start_ms..=end_ms`, asked of its engine: steps are multiples of `step_ms`, which must be positive.
+/// `range_ms` from whole step to whole step, so that what was asked before has the same points.
+pub(crate) fn aligned((start_ms, end_ms): (i64, i64), step_ms: i64) -> (i64, i64) {
+    let align = |ms: i64| ms.div_euclid(step_ms).saturating_mul(step_ms);
+    (align(start_ms), align(end_ms))
+}
+
+/// What `query` gives over `range_ms`, from its start to its end, asked of its engine: steps are multiples of `step_ms`, which must be positive.
 ///
 /// # Errors
 /// As [`super::Backend::range`], or there is no such engine.
@@ -12,16 +18,16 @@ pub(crate) async fn frame(
     engines: &Engines,
     scope: &Scope,
     query: &Query,
-    (start_ms, end_ms): (i64, i64),
+    range_ms: (i64, i64),
     step_ms: i64,
 ) -> Result<Frame, QueryError> {
     let scoped = scope.query(&query.expr)?;
     let engine = engines.get(query.engine.as_deref())?;
     if query.instant {
-        return engine.instant(&scoped, end_ms).await;
+        return engine.instant(&scoped, range_ms.1).await;
     }
-    let align = |ms: i64| ms.div_euclid(step_ms).saturating_mul(step_ms);
-    engine.range(&scoped, align(start_ms), align(end_ms), step_ms).await
+    let (start_ms, end_ms) = aligned(range_ms, step_ms);
+    engine.range(&scoped, start_ms, end_ms, step_ms).await
 }
 
 /// Where a query stands over `range`.
