@@ -10,6 +10,8 @@
 mod common;
 #[path = "differential/engine.rs"]
 mod engine;
+#[path = "differential/numbers.rs"]
+mod numbers;
 #[path = "differential/random.rs"]
 mod random;
 #[path = "differential/world.rs"]
@@ -17,6 +19,7 @@ mod world;
 
 use common::{Program, Server, TOKEN, body, client, eventually, free_port, with_body};
 use engine::{Answer, Engine, Leeway, When, difference};
+use remote_write::TimeSeries;
 use tempfile::TempDir;
 use world::{Dice, world};
 
@@ -61,7 +64,13 @@ struct Both {
 }
 
 impl Both {
+    /// Both with the series of the world, one in a request.
     async fn start() -> Self {
+        Self::with(world().into_iter().map(|series| vec![series])).await
+    }
+
+    /// Both with these series, as many in a request as there are together.
+    async fn with(requests: impl IntoIterator<Item = Vec<TimeSeries>>) -> Self {
         let server = Server::serve(&[]).await;
         let directory = TempDir::new().unwrap();
         let address = format!("127.0.0.1:{}", free_port());
@@ -71,6 +80,7 @@ impl Both {
             "prometheus",
             &[
                 "--web.enable-remote-write-receiver",
+                "--enable-feature=native-histograms",
                 &format!("--config.file={}", file.display()),
                 &format!("--storage.tsdb.path={}", directory.path().join("data").display()),
                 &format!("--web.listen-address={address}"),
@@ -83,8 +93,8 @@ impl Both {
             answer.status().is_success().then_some(())
         })
         .await;
-        for series in world() {
-            let body = body(vec![series]);
+        for series in requests {
+            let body = body(series);
             let ours = with_body(server.post("/api/v1/write"), body.clone()).send().await.unwrap();
             assert_eq!(ours.status(), 204);
             let theirs = with_body(client().post(format!("{url}/api/v1/write")), body).send().await.unwrap();
@@ -156,6 +166,40 @@ async fn each_known_difference_still_shows() {
     }
     let unseen: Vec<&str> = unseen.into_iter().map(|at| known[at].line).collect();
     assert!(unseen.is_empty(), "no query shows these differences any more:\n{}", unseen.join("\n"));
+}
+
+/// Go's functions have a last digit of their own.
+#[tokio::test]
+async fn functions_of_numbers_are_exact_to_the_last_digit() {
+    let series = numbers::series_of_numbers();
+    let both = Both::with(series.chunks(1_000).map(<[TimeSeries]>::to_vec)).await;
+    let functions = [
+        "exp", "ln", "log2", "log10", "sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "tanh", "asinh",
+        "acosh", "atanh", "sqrt", "deg", "rad", "ceil", "floor", "round", "sgn", "abs",
+    ];
+    let of_one = functions.map(|function| format!("{function}(number)"));
+    let of_two =
+        ["^", "atan2", "%", "/", "*", "+", "-"].map(|operator| format!("(left * 1) {operator} on (are) right"));
+    let mut found = Vec::new();
+    for query in of_one.into_iter().chain(of_two) {
+        let (ours, _) = both.ours.ask(&query, When::Instant).await;
+        let (theirs, _) = both.theirs.ask(&query, When::Instant).await;
+        assert!(matches!(&theirs, Answer::Values(_, values) if values.len() > 2_000), "{query}");
+        found.extend(difference(&ours, &theirs, Leeway::None).map(|difference| format!("{query}: {difference}")));
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+/// The bounds of buckets are printed, and quantiles lie between them.
+#[tokio::test]
+async fn the_bounds_of_native_histograms_are_exact_to_the_last_digit() {
+    let both = Both::with([numbers::histograms()]).await;
+    let ours = both.ours.histograms("buckets").await;
+    assert_eq!(ours.len(), 13);
+    let theirs = both.theirs.histograms("buckets").await;
+    for (series, histogram) in &theirs {
+        assert_eq!(ours.get(series), Some(histogram), "{series}");
+    }
 }
 
 #[tokio::test]

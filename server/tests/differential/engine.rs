@@ -35,8 +35,22 @@ impl Engine {
         Engine { url, token, client: client() }
     }
 
-    /// Asks for an expression. `ordered` is the order of the series, where there is one.
+    /// Asks for an expression. The second is the order of the series, where there is one.
     pub async fn ask(&self, expr: &str, when: When) -> (Answer, Vec<String>) {
+        match self.data(expr, when).await {
+            Ok(data) => read(&data),
+            Err(refusal) => (refusal, Vec::new()),
+        }
+    }
+
+    /// The native histograms that an expression has, by series.
+    pub async fn histograms(&self, expr: &str) -> BTreeMap<String, Value> {
+        let data = self.data(expr, When::Instant).await.unwrap();
+        let series = data["result"].as_array().unwrap().iter();
+        series.map(|series| (series["metric"].to_string(), series["histogram"][1].clone())).collect()
+    }
+
+    async fn data(&self, expr: &str, when: When) -> Result<Value, Answer> {
         let time = |seconds: f64| (START_MS as f64 / 1000.0 + seconds).to_string();
         let (path, parameters) = match when {
             When::Instant => ("query", vec![("time", time(3_007.0))]),
@@ -51,11 +65,11 @@ impl Engine {
         let parameters = [&[("query", expr.to_owned())], &parameters[..]].concat();
         let answer = request.form(&parameters).send().await.unwrap();
         let status = answer.status().as_u16();
-        let answer: Value = answer.json().await.unwrap();
+        let mut answer: Value = answer.json().await.unwrap();
         if answer["status"] != "success" {
-            return (Answer::Refused(status, answer["errorType"].as_str().unwrap_or_default().to_owned()), Vec::new());
+            return Err(Answer::Refused(status, answer["errorType"].as_str().unwrap_or_default().to_owned()));
         }
-        read(&answer["data"])
+        Ok(answer["data"].take())
     }
 }
 

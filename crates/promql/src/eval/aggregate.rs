@@ -9,7 +9,7 @@ use crate::{
     format,
     functions::{
         Inputs, label,
-        numeric::{Mean, Spread, Sum, count, quantile},
+        numeric::{Mean, PlainSpread, Sum, count, greater, lesser, quantile},
         over_time::invalid_quantile,
     },
     histogram::{Histogram, total},
@@ -152,10 +152,10 @@ impl Context<'_> {
                 numbers.for_each(|value| mean.add(value));
                 mean.mean()
             }
-            Aggregator::Min => numbers.reduce(f64::min)?,
-            Aggregator::Max => numbers.reduce(f64::max)?,
+            Aggregator::Min => numbers.reduce(lesser)?,
+            Aggregator::Max => numbers.reduce(greater)?,
             Aggregator::Stddev | Aggregator::Stdvar => {
-                let mut spread = Spread::default();
+                let mut spread = PlainSpread::default();
                 numbers.for_each(|value| spread.add(value));
                 deviation(operator, &spread)
             }
@@ -233,7 +233,7 @@ impl Context<'_> {
     }
 }
 
-fn deviation(operator: Aggregator, spread: &Spread) -> f64 {
+fn deviation(operator: Aggregator, spread: &PlainSpread) -> f64 {
     if operator == Aggregator::Stddev { spread.variance().sqrt() } else { spread.variance() }
 }
 
@@ -243,15 +243,15 @@ fn fold(operator: Aggregator, members: &[&Series], steps: Steps) -> Option<Vec<f
         Aggregator::Sum => Some(fold_with(members, steps, Sum::add, |sum: &Sum| sum.total())),
         Aggregator::Avg => Some(fold_with(members, steps, Mean::add, Mean::mean)),
         Aggregator::Min => {
-            Some(fold_with(members, steps, |least: &mut Extreme, value| least.take(value, f64::min), |least| least.0))
+            Some(fold_with(members, steps, |least: &mut Extreme, value| least.take(value, lesser), |least| least.0))
         }
         Aggregator::Max => {
-            Some(fold_with(members, steps, |most: &mut Extreme, value| most.take(value, f64::max), |most| most.0))
+            Some(fold_with(members, steps, |most: &mut Extreme, value| most.take(value, greater), |most| most.0))
         }
         Aggregator::Count => Some(fold_with(members, steps, |count: &mut f64, _| *count += 1.0, |count| *count)),
         Aggregator::Group => Some(fold_with(members, steps, |(): &mut (), _| (), |()| 1.0)),
         Aggregator::Stddev | Aggregator::Stdvar => {
-            Some(fold_with(members, steps, Spread::add, |spread: &Spread| deviation(operator, spread)))
+            Some(fold_with(members, steps, PlainSpread::add, |spread: &PlainSpread| deviation(operator, spread)))
         }
         _ => None,
     }

@@ -146,6 +146,43 @@ impl Spread {
     }
 }
 
+/// As [`Spread`], but without compensation: what Prometheus has for `stddev` and `stdvar` of several series, other than for those of one
+/// over time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PlainSpread {
+    count: f64,
+    mean: f64,
+    squares: f64,
+}
+
+impl PlainSpread {
+    /// Takes in a number.
+    #[inline]
+    pub(crate) fn add(&mut self, value: f64) {
+        self.count += 1.0;
+        let before = value - self.mean;
+        self.mean += before / self.count;
+        self.squares += before * (value - self.mean);
+    }
+
+    /// The variance of the whole population.
+    pub(crate) fn variance(&self) -> f64 {
+        self.squares / self.count
+    }
+}
+
+/// The lesser of the best number so far and another, the first of equal ones (zeros have signs); NaN gives way to any number.
+#[inline]
+pub(crate) fn lesser(best: f64, value: f64) -> f64 {
+    if value < best || best.is_nan() { value } else { best }
+}
+
+/// The greater of two numbers, as [`lesser`] has the lesser.
+#[inline]
+pub(crate) fn greater(best: f64, value: f64) -> f64 {
+    if value > best || best.is_nan() { value } else { best }
+}
+
 /// The φ-quantile of numbers, which are sorted for it; NaN counts as the smallest. Interpolates between neighbours.
 pub(crate) fn quantile(phi: f64, values: &mut [f64]) -> f64 {
     if values.is_empty() || phi.is_nan() {
@@ -224,6 +261,27 @@ mod tests {
         let mut spread = Spread::default();
         [1.33; 7].into_iter().for_each(|value| spread.add(value));
         assert_eq!(spread.variance(), 0.0);
+    }
+
+    #[test]
+    fn of_equal_numbers_the_first_stays() {
+        for zero in [0.0_f64, -0.0] {
+            assert_eq!(lesser(zero, -zero).to_bits(), zero.to_bits());
+            assert_eq!(greater(zero, -zero).to_bits(), zero.to_bits());
+        }
+        assert_eq!((lesser(f64::NAN, 1.0), greater(1.0, f64::NAN)), (1.0, 1.0));
+    }
+
+    #[test]
+    fn a_spread_over_series_is_not_compensated() {
+        let values = [0.1, 0.7, 1e9, -3.3, 0.2];
+        let (mut spread, mut plain) = (Spread::default(), PlainSpread::default());
+        values.into_iter().for_each(|value| spread.add(value));
+        values.into_iter().for_each(|value| plain.add(value));
+        assert!((spread.variance() / plain.variance() - 1.0).abs() < 1e-12);
+        let mut endless = PlainSpread::default();
+        endless.add(f64::INFINITY);
+        assert!(endless.variance().is_nan());
     }
 
     #[test]

@@ -52,12 +52,12 @@ fn floats<'a>(window: &Window<'a>, inputs: &mut Inputs) -> Option<&'a [f64]> {
 }
 
 pub(crate) fn min(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
-    let smallest = floats(window, inputs)?.iter().copied().reduce(f64::min)?;
+    let smallest = floats(window, inputs)?.iter().copied().reduce(numeric::lesser)?;
     Some(Sample::Float(smallest))
 }
 
 pub(crate) fn max(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
-    let largest = floats(window, inputs)?.iter().copied().reduce(f64::max)?;
+    let largest = floats(window, inputs)?.iter().copied().reduce(numeric::greater)?;
     Some(Sample::Float(largest))
 }
 

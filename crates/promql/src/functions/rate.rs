@@ -112,7 +112,16 @@ pub(crate) fn extrapolation(window: Ends, first: f64, difference: f64, kind: Kin
         to_end = interval / 2.0;
     }
     let factor = (sampled + to_start + to_end) / sampled;
-    if kind == Kind::Rate { factor / to_seconds(window.end_ms - window.start_ms) } else { factor }
+    if kind == Kind::Rate { factor / range_seconds(window.end_ms - window.start_ms) } else { factor }
+}
+
+/// The length of a range in seconds, rounded as Go rounds that of a duration: the part of a second first, then its sum with the whole
+/// ones. For 1.118 s and some others that is not the nearest number.
+fn range_seconds(milliseconds: i64) -> f64 {
+    match milliseconds % 1000 {
+        0 => to_seconds(milliseconds),
+        rest => to_seconds(milliseconds - rest) + to_seconds(rest),
+    }
 }
 
 pub(crate) fn irate(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
@@ -234,6 +243,12 @@ pub(crate) fn is_gauge(histogram: &Histogram) -> bool {
 mod tests {
     use super::*;
     use crate::annotation::Notes;
+
+    #[test]
+    fn a_range_is_rounded_in_two_steps() {
+        assert_eq!(range_seconds(90_000), 90.0);
+        assert_eq!(range_seconds(1_118), 1.118_f64.next_down());
+    }
 
     fn apply(compute: fn(&Window, &mut Inputs) -> Option<Sample>, samples: &[(i64, f64)], start: i64, end: i64) -> f64 {
         let (times, values): (Vec<i64>, Vec<f64>) = samples.iter().copied().unzip();

@@ -54,15 +54,16 @@ fn extrapolated(track: &Track, frame: Frame, steps: Steps, kind: Kind) -> Column
 
 /// `min_over_time`.
 pub(crate) fn min(track: &Track, frame: Frame, steps: Steps) -> Column {
-    extreme(track, frame, steps, |value, other| value <= other)
+    extreme(track, frame, steps, |value, other| value < other)
 }
 
 /// `max_over_time`.
 pub(crate) fn max(track: &Track, frame: Frame, steps: Steps) -> Column {
-    extreme(track, frame, steps, |value, other| value >= other)
+    extreme(track, frame, steps, |value, other| value > other)
 }
 
-/// Keeps the candidates: values that no later one in the window beats. The first of them is the window's extreme.
+/// Keeps the candidates: values that no later one in the window beats. The first of them is the window's extreme; of equal ones it is
+/// the first, as zeros have signs.
 fn extreme(track: &Track, frame: Frame, steps: Steps, beats: fn(f64, f64) -> bool) -> Column {
     let Track { times, values, .. } = track;
     let mut cursor = Cursor::default();
@@ -115,7 +116,14 @@ mod tests {
             time += if index % 37 == 0 { 90_000 } else { 15_000 };
             value = if index % 29 == 11 { next() / 1000.0 } else { value + next() / 3.0 };
             times.push(time);
-            values.push(if index % 53 == 7 { f64::NAN } else { value });
+            let zero = if index % 2 == 0 { 0.0 } else { -0.0 };
+            values.push(if index % 53 == 7 {
+                f64::NAN
+            } else if index % 41 < 9 {
+                zero
+            } else {
+                value
+            });
         }
         Track { times, values, ..Track::default() }
     }

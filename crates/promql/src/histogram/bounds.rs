@@ -1,5 +1,7 @@
 //! Where buckets begin and end.
 
+use std::sync::LazyLock;
+
 use super::Histogram;
 
 /// A bucket with its bounds.
@@ -48,13 +50,41 @@ impl Histogram {
     }
 }
 
-/// Upper bound of an exponential bucket: 2^(index · 2^-schema). Powers beyond the largest number end there.
+/// Upper bound of an exponential bucket: 2^(index · 2^-schema). The one beyond the largest number is that number; above it, there are
+/// infinities only.
 pub(super) fn exponential_bound(schema: i32, index: i32) -> f64 {
-    let exponent = f64::from(index) * f64::from(-schema.clamp(-4, 8)).exp2();
-    // The whole part is exact, so that bounds of different schemas are equal where they should be.
-    let whole = exponent.floor();
-    let bound = (exponent - whole).exp2() * whole.exp2();
-    if bound.is_infinite() && index > 0 { f64::MAX } else { bound }
+    let (schema, index) = (schema.clamp(-4, FINEST), i64::from(index));
+    if schema <= 0 {
+        let exponent = index << -schema;
+        if exponent == LARGEST { f64::MAX } else { gomath::ldexp(1.0, exponent) }
+    } else {
+        let places = 1 << schema;
+        let (exponent, place) = (index >> schema, index.rem_euclid(places));
+        if place == 0 && exponent == LARGEST { f64::MAX } else { gomath::ldexp(fraction(schema, place), exponent + 1) }
+    }
+}
+
+/// The finest schema, with 256 buckets between powers of two.
+const FINEST: i32 = 8;
+/// Two to this power is the first that is no number.
+const LARGEST: i64 = 1024;
+
+/// A bound between ½ and 1.
+///
+/// Clients and Prometheus have these as a table, which is not rounded to the nearest: each odd bound of a schema is the one before it
+/// times a factor, and the even ones are those of the coarser schema. A histogram printed or interpolated with other bounds would not be
+/// the same.
+fn fraction(schema: i32, place: i64) -> f64 {
+    static FINEST_BOUNDS: LazyLock<Vec<f64>> = LazyLock::new(|| {
+        let mut bounds = vec![0.5];
+        for schema in 1..=FINEST {
+            let factor = gomath::exp2(gomath::exp2(-f64::from(schema)));
+            bounds = bounds.into_iter().flat_map(|bound| [bound, bound * factor]).collect();
+        }
+        bounds
+    });
+    let place = usize::try_from(place << (FINEST - schema)).ok();
+    place.and_then(|place| FINEST_BOUNDS.get(place)).copied().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]
@@ -67,7 +97,29 @@ mod tests {
         assert_eq!(exponential_bound(1, 2), 2.0);
         assert_eq!(exponential_bound(-1, 1), 4.0);
         assert_eq!(exponential_bound(2, -4), 0.5);
-        assert_eq!(exponential_bound(0, 1024), f64::MAX);
+    }
+
+    #[test]
+    fn the_last_bounds_are_the_largest_number_and_no_number() {
+        for (schema, last) in [(0, 1024), (-4, 64), (8, 1024 << 8)] {
+            assert_eq!(exponential_bound(schema, last), f64::MAX);
+            assert_eq!(exponential_bound(schema, last + 1), f64::INFINITY);
+        }
+        assert_eq!(exponential_bound(8, -1100 << 8), 0.0);
+        assert_eq!(exponential_bound(-4, i32::MIN), 0.0);
+    }
+
+    #[test]
+    fn bounds_are_those_that_clients_have() {
+        assert_eq!(exponential_bound(1, -1), 0.707_106_781_186_547_5);
+        assert_eq!(exponential_bound(1, 1), std::f64::consts::SQRT_2.next_down());
+        let of_third = [0.5, 0.5452538663326288, 0.5946035575013605, 0.6484197773255048];
+        for (place, bound) in (-8..).zip(of_third) {
+            assert_eq!(exponential_bound(3, place), bound);
+        }
+        assert_eq!(exponential_bound(8, -255), 0.5013556375251013);
+        assert_eq!(exponential_bound(8, -91), 0.7816156449856788);
+        assert_eq!(exponential_bound(8, -1), 0.9972960560854698);
     }
 
     #[test]

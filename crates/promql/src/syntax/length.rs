@@ -33,7 +33,7 @@ impl Length {
                     '*' => left * right,
                     '/' => left / right,
                     '%' => left % right,
-                    '^' => left.powf(right),
+                    '^' => gomath::pow(left, right),
                     '<' => left.min(right),
                     _ => left.max(right),
                 }
