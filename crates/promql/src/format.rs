@@ -67,14 +67,28 @@ fn closest(value: f64, text: &str) -> Option<String> {
     (rounded.parse() == Ok(value)).then_some(rounded)
 }
 
-/// A number as Go's `%g` writes it: with an exponent if that is below -4 or at least 21.
+/// From this exponent on Go's `%g` writes one.
+const LEAST_EXPONENT: i32 = 6;
+
+/// A number as Go's `%g` writes it: with an exponent if that is below -4 or at least 6, `1e+06`.
 #[must_use]
 pub fn general(value: f64) -> String {
-    let exponent = if value == 0.0 { 0.0 } else { value.abs().log10().floor() };
-    if !value.is_finite() || (-4.0..21.0).contains(&exponent) {
+    with_exponent_from(value, LEAST_EXPONENT)
+}
+
+fn with_exponent_from(value: f64, least: i32) -> String {
+    if !value.is_finite() || value == 0.0 {
         return float(value);
     }
-    scientific(value)
+    let text = scientific(value);
+    let exponent = text.split_once('e').and_then(|(_, exponent)| exponent.parse::<i32>().ok()).unwrap_or(0);
+    if (-4..least).contains(&exponent) { float(value) } else { text }
+}
+
+/// A number as Go's `%.Ng` writes it: rounded to so many digits, without zeros at the end.
+pub(crate) fn general_rounded(value: f64, digits: usize) -> String {
+    let rounded = format!("{value:.*e}", digits.saturating_sub(1)).parse().unwrap_or(value);
+    with_exponent_from(rounded, i32::try_from(digits).unwrap_or(LEAST_EXPONENT))
 }
 
 /// A number as OpenMetrics writes it in labels: with a point at least, `1.0`.
@@ -115,8 +129,15 @@ mod tests {
     }
 
     #[test]
-    fn general_numbers_have_one_when_it_is_shorter() {
+    fn general_numbers_have_one_when_they_are_large_or_small() {
         assert_eq!(general(0.25), "0.25");
+        assert_eq!(general(999_999.5), "999999.5");
+        assert_eq!(general(1e6), "1e+06");
+        assert_eq!(general(0.0001), "0.0001");
+        assert_eq!(general(0.000_01), "1e-05");
+        assert_eq!(general_rounded(123.4, 2), "1.2e+02");
+        assert_eq!(general_rounded(0.000_123, 2), "0.00012");
+        assert_eq!(general_rounded(9.0, 2), "9");
         assert_eq!(general(1e21), "1e+21");
         assert_eq!(general(2.5e-7), "2.5e-07");
         assert_eq!(general(123_456.0), "123456");

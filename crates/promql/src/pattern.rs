@@ -38,6 +38,14 @@ impl Pattern {
         Some(Pattern(Kind::Choice(Arc::new(Choice { text: anchored(expression), values }))))
     }
 
+    /// Matches any of some texts, none of them empty, whatever characters are in them.
+    pub(crate) fn one_of(mut values: Vec<String>) -> Self {
+        values.sort_unstable();
+        values.dedup();
+        let text = anchored(&values.iter().map(|value| regex::escape(value)).collect::<Vec<_>>().join("|"));
+        Pattern(Kind::Choice(Arc::new(Choice { text, values })))
+    }
+
     /// The expression as Prometheus means it; `None` if it is none.
     #[must_use]
     pub fn compile(expression: &str) -> Option<Self> {

@@ -120,6 +120,7 @@ pub(crate) struct Selector {
     pub(crate) matchers: Vec<Matcher>,
     pub(crate) shift: Shift,
     pub(crate) edges: Edges,
+    pub(crate) position: Position,
 }
 
 /// `offset` and `@`.
@@ -316,6 +317,8 @@ pub(crate) struct Aggregate {
     pub(crate) labels: Vec<String>,
     /// Of the aggregated expression.
     pub(crate) position: Position,
+    /// Of the aggregation.
+    pub(crate) whole_position: Position,
     /// Of the parameter.
     pub(crate) parameter_position: Position,
 }

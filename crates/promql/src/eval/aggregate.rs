@@ -13,7 +13,7 @@ use crate::{
         over_time::invalid_quantile,
     },
     histogram::{Histogram, total},
-    labels::{Labels, is_schema_label},
+    labels::{Labels, METRIC_NAME},
     plan::{Aggregate, Aggregator},
     source::is_stale_marker,
     value::{Column, Sample, Series, Steps},
@@ -33,7 +33,7 @@ pub(super) fn groups<'a>(aggregate: &Aggregate, series: &'a [Series]) -> Vec<Gro
     for series in series {
         let listed = |name: &str| aggregate.labels.iter().any(|label| label == name);
         let labels = if aggregate.without {
-            series.labels.filtered(|name| !is_schema_label(name) && !listed(name))
+            series.labels.filtered(|name| name != METRIC_NAME && !listed(name))
         } else if aggregate.labels.is_empty() {
             Labels::default()
         } else {
@@ -69,8 +69,11 @@ impl Context<'_> {
         let parameter = parameter(aggregate)?;
         let series = self.vector(&aggregate.inner, steps)?;
         if aggregate.operator == Aggregator::Quantile {
-            for phi in parameter.iter().filter(|phi| !(0.0..=1.0).contains(*phi)) {
-                self.warn(aggregate.parameter_position, invalid_quantile(*phi));
+            // Of all that are out of place only the worst are named.
+            let (least, most) = extremes(&parameter);
+            let wrong = [most.is_nan().then_some(most), (most > 1.0).then_some(most), (least < 0.0).then_some(least)];
+            for phi in wrong.into_iter().flatten() {
+                self.warn(aggregate.parameter_position, invalid_quantile(phi));
             }
         }
         let mut results = Vec::new();
@@ -99,42 +102,38 @@ impl Context<'_> {
     ) -> Result<Column, EvalError> {
         let mut column = Column::absent(steps.count);
         let mut floats = Vec::with_capacity(members.len());
-        let mut histograms: Vec<(i64, Arc<Histogram>)> = Vec::new();
         for step in 0..steps.count {
             self.check()?;
             floats.clear();
-            histograms.clear();
+            let mut histograms = 0;
             for series in members {
                 match series.column.histogram(step) {
-                    Some(histogram) => histograms.push((0, Arc::clone(histogram))),
+                    Some(_) => histograms += 1,
                     None => floats.extend(series.column.float(step)),
                 }
             }
-            let phi = parameter.get(step).copied().unwrap_or(f64::NAN);
-            column.set(step, self.reduce_step(aggregate, &mut floats, &histograms, phi));
+            let operator = aggregate.operator;
+            let sample = if histograms > 0 && matches!(operator, Aggregator::Sum | Aggregator::Avg) {
+                self.reduce_histograms(operator, members, step, aggregate.position)
+            } else {
+                let phi = parameter.get(step).copied().unwrap_or(f64::NAN);
+                self.reduce_step(aggregate, &mut floats, histograms, phi)
+            };
+            column.set(step, sample);
         }
         Ok(column)
     }
 
-    fn reduce_step(
-        &self,
-        aggregate: &Aggregate,
-        floats: &mut [f64],
-        histograms: &[(i64, Arc<Histogram>)],
-        phi: f64,
-    ) -> Option<Sample> {
+    fn reduce_step(&self, aggregate: &Aggregate, floats: &mut [f64], histograms: usize, phi: f64) -> Option<Sample> {
         let operator = aggregate.operator;
         match operator {
-            Aggregator::Count if floats.len() + histograms.len() > 0 => {
-                return Some(Sample::Float(count(floats.len() + histograms.len())));
+            Aggregator::Count if floats.len() + histograms > 0 => {
+                return Some(Sample::Float(count(floats.len() + histograms)));
             }
-            Aggregator::Group if floats.len() + histograms.len() > 0 => return Some(Sample::Float(1.0)),
-            Aggregator::Sum | Aggregator::Avg if !histograms.is_empty() => {
-                return self.reduce_histograms(operator, !floats.is_empty(), histograms, aggregate.position);
-            }
+            Aggregator::Group if floats.len() + histograms > 0 => return Some(Sample::Float(1.0)),
             _ => {}
         }
-        if !histograms.is_empty() {
+        if histograms > 0 {
             self.note_ignored(operator, aggregate.position);
         }
         if floats.is_empty() {
@@ -164,17 +163,15 @@ impl Context<'_> {
         }))
     }
 
+    /// The sum or mean of the histograms of a group at a step. What cannot be added ends it, and what is behind is not
+    /// looked at; neither are histograms behind a number.
     fn reduce_histograms(
         &self,
         operator: Aggregator,
-        with_floats: bool,
-        histograms: &[(i64, Arc<Histogram>)],
+        members: &[&Series],
+        step: usize,
         position: Position,
     ) -> Option<Sample> {
-        if with_floats {
-            self.warn(position, "encountered a mix of histograms and floats for aggregation");
-            return None;
-        }
         let mut notes = self.notes.borrow_mut();
         let mut inputs = Inputs {
             scalars: [0.0; 2],
@@ -184,11 +181,37 @@ impl Context<'_> {
             notes: &mut notes,
             error: None,
         };
+        let mut histograms: Vec<(i64, Arc<Histogram>)> = Vec::new();
+        let mut layout: Option<Histogram> = None;
+        let (mut has_floats, mut has_histograms, mut fits) = (false, false, true);
+        for series in members {
+            let Some(histogram) = series.column.histogram(step) else {
+                has_floats |= series.column.float(step).is_some();
+                continue;
+            };
+            has_histograms = true;
+            if has_floats && histograms.is_empty() {
+                break;
+            }
+            inputs.metric = series.labels.metric_name();
+            if !total::fit(&mut layout, histogram, &mut inputs) {
+                fits = false;
+                break;
+            }
+            histograms.push((0, Arc::clone(histogram)));
+        }
+        if has_floats && has_histograms {
+            inputs.notes.warn(position, "encountered a mix of histograms and floats for aggregation");
+            return None;
+        }
+        if !fits {
+            return None;
+        }
         let reduced = match operator {
-            Aggregator::Avg => total::mean(histograms, &mut inputs),
-            _ => total::sum(histograms, &mut inputs),
+            Aggregator::Avg => total::mean_of(&histograms, &layout?, &mut inputs),
+            _ => total::sum_of(&histograms, &layout?, &mut inputs),
         };
-        reduced.map(|histogram| Sample::Histogram(Arc::new(histogram)))
+        Some(Sample::Histogram(Arc::new(reduced)))
     }
 
     pub(super) fn note_ignored(&self, operator: Aggregator, position: Position) {
@@ -197,8 +220,10 @@ impl Context<'_> {
 
     fn count_values(&self, aggregate: &Aggregate, steps: Steps) -> Result<Vec<Series>, EvalError> {
         let target = aggregate.parameter.as_ref().map_or(Ok(String::new()), |node| self.text(node))?;
-        label::check_name(&target, "invalid label name")?;
+        label::check_name(&target).map_err(|name| EvalError::Query(format!("invalid label name \"{name}\"")))?;
         let series = self.vector(&aggregate.inner, steps)?;
+        // The value's label is dropped like any other.
+        let is_dropped = aggregate.without && (target == METRIC_NAME || aggregate.labels.contains(&target));
         let mut results: Vec<Series> = Vec::new();
         let mut places: HashMap<Labels, usize> = HashMap::new();
         for group in groups(aggregate, &series) {
@@ -213,13 +238,9 @@ impl Context<'_> {
                         Some(Sample::Float(value)) => format::float(value),
                         Some(Sample::Histogram(histogram)) => histogram.to_string(),
                     };
-                    let labels = kept.with(&target, &text);
+                    let labels = if is_dropped { kept.clone() } else { kept.with(&target, &text) };
                     let place = *places.entry(labels.clone()).or_insert_with(|| {
-                        results.push(Series {
-                            labels,
-                            drop_name: group.drop_name,
-                            column: Column::absent(steps.count),
-                        });
+                        results.push(Series { labels, drop_name: false, column: Column::absent(steps.count) });
                         results.len() - 1
                     });
                     if let Some(result) = results.get_mut(place) {
@@ -231,6 +252,15 @@ impl Context<'_> {
         }
         Ok(results)
     }
+}
+
+/// The least and the most of a parameter; both are NaN if any is.
+pub(super) fn extremes(parameter: &[f64]) -> (f64, f64) {
+    if parameter.iter().any(|value| value.is_nan()) {
+        return (f64::NAN, f64::NAN);
+    }
+    let least = parameter.iter().copied().fold(f64::INFINITY, f64::min);
+    (least, parameter.iter().copied().fold(f64::NEG_INFINITY, f64::max))
 }
 
 fn deviation(operator: Aggregator, spread: &PlainSpread) -> f64 {

@@ -6,7 +6,7 @@ use twox_hash::XxHash64;
 
 use super::{
     Context,
-    aggregate::{Group, groups},
+    aggregate::{Group, extremes, groups},
 };
 use crate::{
     engine::EvalError,
@@ -17,6 +17,9 @@ use crate::{
     value::{Column, Series, Steps},
 };
 
+/// 2⁶³, the first number that no count can be.
+const BEYOND_I64: f64 = 9_223_372_036_854_775_808.0;
+
 impl Context<'_> {
     pub(super) fn ranked(
         &self,
@@ -26,19 +29,27 @@ impl Context<'_> {
         steps: Steps,
     ) -> Result<Vec<Series>, EvalError> {
         let is_ratio = aggregate.operator == Aggregator::LimitRatio;
-        if parameter.iter().any(|value| value.is_nan()) {
+        let (least, most) = extremes(parameter);
+        // Where nothing is asked for at any step, nothing can be wrong.
+        if (is_ratio && most == 0.0 && least == 0.0) || (!is_ratio && most < 1.0) {
+            return Ok(Vec::new());
+        }
+        if most.is_nan() {
             let what = if is_ratio { "Ratio" } else { "Parameter" };
             return Err(EvalError::Query(format!("{what} value is NaN")));
         }
-        if let Some(value) = parameter.iter().find(|value| !is_ratio && value.abs() >= 9.3e18) {
-            return Err(EvalError::Query(format!("Scalar value {} overflows int64", format::general(*value))));
-        }
         if is_ratio {
-            for ratio in parameter.iter().filter(|ratio| !(-1.0..=1.0).contains(*ratio)) {
-                let (given, capped) = (format::general(*ratio), format::general(ratio.clamp(-1.0, 1.0)));
-                let text = format!("ratio value should be between -1 and 1, got {given}, capping to {capped}");
-                self.warn(aggregate.parameter_position, text);
+            for (given, capped) in [(most, 1.0), (least, -1.0)] {
+                if given * capped > 1.0 {
+                    let given = format::general(given);
+                    let text = format!("ratio value should be between -1 and 1, got {given}, capping to {capped}");
+                    self.warn(aggregate.parameter_position, text);
+                }
             }
+        } else if least <= -BEYOND_I64 {
+            return Err(EvalError::Query(format!("Scalar value {} underflows int64", format::general(least))));
+        } else if most >= BEYOND_I64 {
+            return Err(EvalError::Query(format!("Scalar value {} overflows int64", format::general(most))));
         }
         let mut results = Vec::new();
         for group in groups(aggregate, series) {
@@ -76,7 +87,7 @@ impl Context<'_> {
                 match (series.column.float(step), series.column.histogram(step)) {
                     (Some(value), _) => present.push((index, value)),
                     (None, Some(_)) if operator == Aggregator::LimitK => present.push((index, 0.0)),
-                    (None, Some(_)) => self.note_ignored(operator, aggregate.position),
+                    (None, Some(_)) => self.note_ignored(operator, aggregate.whole_position),
                     (None, None) => {}
                 }
             }

@@ -9,6 +9,7 @@ use super::{Context, binary_sets::signature, operate};
 use crate::{
     engine::EvalError,
     labels::{Labels, is_schema_label},
+    output::DUPLICATE,
     plan::{Binary, Many, Matching},
     source::is_stale_marker,
     value::{Column, Sample, Series, Steps},
@@ -40,6 +41,34 @@ impl Results {
             series.drop_name |= drop_name;
         }
         place
+    }
+}
+
+/// What the results of one group have taken.
+struct Taken {
+    /// Whether there is a result at a step, if there may be one only.
+    one_to_one: Option<Vec<bool>>,
+    /// Steps by result series, if there may be several.
+    grouped: HashMap<usize, Vec<bool>>,
+    steps: usize,
+}
+
+impl Taken {
+    /// Fails if a result series, or any if there may be one only, has been at the step before.
+    fn take(&mut self, place: usize, step: usize) -> Result<(), EvalError> {
+        let (taken, text) = match &mut self.one_to_one {
+            Some(taken) => {
+                (taken, "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)")
+            }
+            None => (
+                self.grouped.entry(place).or_insert_with(|| vec![false; self.steps]),
+                "multiple matches for labels: grouping labels must ensure unique matches",
+            ),
+        };
+        match taken.get_mut(step).map(|taken| std::mem::replace(taken, true)) {
+            Some(true) => Err(EvalError::Query(text.to_owned())),
+            Some(false) | None => Ok(()),
+        }
     }
 }
 
@@ -106,7 +135,11 @@ impl Context<'_> {
         let (fill_many, fill_one) =
             if swapped { (matching.fill_right, matching.fill_left) } else { (matching.fill_left, matching.fill_right) };
         let grouped = matching.many != Many::Neither;
-        let mut taken = vec![false; if grouped { 0 } else { steps.count }];
+        let mut taken = Taken {
+            one_to_one: (!grouped).then(|| vec![false; steps.count]),
+            grouped: HashMap::new(),
+            steps: steps.count,
+        };
         let stand_in = |value: Option<f64>| {
             value.map(|value| Series {
                 labels: key.clone(),
@@ -148,14 +181,15 @@ impl Context<'_> {
         one: &Series,
         meets: impl Fn(usize) -> bool,
         results: &mut Results,
-        taken: &mut [bool],
+        taken: &mut Taken,
     ) -> Result<(), EvalError> {
         let Some(first) = (0..results.steps.count).find(|step| meets(*step)) else { return Ok(()) };
         self.limit_series(results.series.len())?;
         let swapped = binary.matching.many == Many::Right;
         let (left, right) = if swapped { (one, many) } else { (many, one) };
         let returns_bool = binary.returns_bool;
-        let drop_name = many.drop_name || returns_bool;
+        // Whether the name of the left one was due to be dropped is forgotten, as in Prometheus.
+        let drop_name = returns_bool;
         let labels = result_labels(&many.labels, &one.labels, binary);
         let place = results.place(labels, drop_name);
         let fast = !left.column.has_histograms() && !right.column.has_histograms();
@@ -164,13 +198,7 @@ impl Context<'_> {
             if !meets(step) {
                 continue;
             }
-            if let Some(taken) = taken.get_mut(step)
-                && std::mem::replace(taken, true)
-            {
-                let text =
-                    "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
-                return Err(EvalError::Query(text.to_owned()));
-            }
+            let mut is_combined = true;
             let sample = match (left.column.values().get(step), right.column.values().get(step)) {
                 (Some(left), Some(right)) if fast => {
                     match (operate::floats(binary.operator, *left, *right), returns_bool) {
@@ -180,15 +208,20 @@ impl Context<'_> {
                 }
                 _ => match (left.column.get(step), right.column.get(step)) {
                     (Some(left), Some(right)) => {
-                        self.operate(binary.operator, &left, &right, binary.position).sample(returns_bool)
+                        let verdict = self.operate(binary.operator, &left, &right, binary.position);
+                        is_combined = verdict != operate::Verdict::Never;
+                        verdict.sample(returns_bool)
                     }
                     _ => None,
                 },
             };
+            // Series without a result are in the way of others too, but not those that cannot be combined.
+            if is_combined {
+                taken.take(place, step)?;
+            }
             if let Some(sample) = sample {
                 if result.column.is_present(step) {
-                    let text = "multiple matches for labels: grouping labels must ensure unique matches";
-                    return Err(EvalError::Query(text.to_owned()));
+                    return Err(EvalError::Query(DUPLICATE.to_owned()));
                 }
                 result.column.set(step, Some(sample));
             }

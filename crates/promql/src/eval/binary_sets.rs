@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    labels::{Labels, is_schema_label},
+    labels::{Labels, METRIC_NAME},
     plan::{Binary, Matching, Operator},
     value::{Series, Steps},
 };
@@ -13,7 +13,7 @@ pub(super) fn signature(labels: &Labels, matching: &Matching) -> Labels {
     if matching.on {
         labels.filtered(|name| matching.labels.iter().any(|label| label == name))
     } else {
-        labels.filtered(|name| !is_schema_label(name) && !matching.labels.iter().any(|label| label == name))
+        labels.filtered(|name| name != METRIC_NAME && !matching.labels.iter().any(|label| label == name))
     }
 }
 

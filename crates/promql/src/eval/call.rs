@@ -1,14 +1,16 @@
 //! Function calls.
 
+use std::collections::BTreeMap;
+
 use super::{Context, map_column, map_floats, window};
 use crate::{
     engine::EvalError,
     functions::{Function, Special, clock::Moment, label, math},
     histogram::Histogram,
     labels::Labels,
-    matcher::MatchOp,
+    matcher::{MatchOp, Matcher},
     output,
-    plan::{Call, Node, Selector},
+    plan::{Call, Node},
     source::is_stale_marker,
     syntax::length::to_seconds,
     value::{Column, Computed, Sample, Series, Steps},
@@ -80,6 +82,8 @@ impl Context<'_> {
             Special::Pi => constant(std::f64::consts::PI),
             Special::Start => constant(to_seconds(self.query.0)),
             Special::End => constant(to_seconds(self.query.1)),
+            // A query of a single time has none.
+            Special::Step if self.query.0 == self.query.1 => constant(0.0),
             Special::Step => constant(to_seconds(self.step_ms)),
             Special::Range => constant(to_seconds(self.query.1.saturating_sub(self.query.0))),
             Special::Time => Ok(Computed::Scalar(steps.times().map(to_seconds).collect())),
@@ -125,6 +129,7 @@ impl Context<'_> {
             }
             Special::Sort { descending } => self.sort(call, descending, steps),
             Special::SortByLabel { descending } => {
+                self.note_useless_sort(call, steps);
                 let mut series = self.vector_argument(call, 0, steps)?;
                 let names = self.texts(call, 1)?;
                 series.sort_by(|left, right| {
@@ -260,6 +265,7 @@ impl Context<'_> {
 
     /// `sort()` and `sort_desc()`: by value, NaN last. Only an instant query has an order; histograms are left out.
     fn sort(&self, call: &Call, descending: bool, steps: Steps) -> Result<Computed, EvalError> {
+        self.note_useless_sort(call, steps);
         let mut series = self.vector_argument(call, 0, steps)?;
         series.retain(|series| series.column.has_floats());
         if steps.count == 1 {
@@ -275,22 +281,32 @@ impl Context<'_> {
         }
         Ok(Computed::Vector(series))
     }
+
+    /// Says that sorting has no effect on a result over time.
+    fn note_useless_sort(&self, call: &Call, steps: Steps) {
+        if steps.count > 1 {
+            let text = "sort is ineffective for range queries since results are always ordered by labels";
+            self.warn(call.position, text);
+        }
+    }
 }
 
-/// The labels that a selector asks for by `=`, each once; none of any other expression.
+/// The labels that a selector asks for by `=`; none of any other expression. Another matcher of the same label behind it
+/// takes the label away, as in Prometheus.
 fn asked_labels(node: &Node) -> Labels {
     let selector = match node {
         Node::Invariant(inner) => return asked_labels(inner),
         Node::Instant(selector) | Node::Range(selector, _) => selector,
         _ => return Labels::default(),
     };
-    let Selector { matchers, .. } = selector;
-    let asked = matchers.iter().filter_map(|matcher| match &matcher.op {
-        MatchOp::Equal(value) if matcher.name != crate::labels::METRIC_NAME => {
-            let once = matchers.iter().filter(|other| other.name == matcher.name).count() == 1;
-            once.then_some((matcher.name.as_str(), value.as_str()))
+    let mut asked: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    for Matcher { name, op } in &selector.matchers {
+        match (op, asked.get_mut(name.as_str())) {
+            _ if name == crate::labels::METRIC_NAME => {}
+            (MatchOp::Equal(value), None) => drop(asked.insert(name, Some(value))),
+            (_, Some(value)) => *value = None,
+            (_, None) => {}
         }
-        _ => None,
-    });
-    Labels::new(asked)
+    }
+    Labels::new(asked.into_iter().filter_map(|(name, value)| Some((name, value?))))
 }

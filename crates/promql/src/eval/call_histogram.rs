@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Context;
 use crate::{
-    annotation::{Position, for_metric},
+    annotation::{Mended, Position, for_metric},
     engine::EvalError,
     format,
     functions::{
@@ -13,6 +13,7 @@ use crate::{
         label,
         over_time::invalid_quantile,
     },
+    histogram::NanEffect,
     labels::Labels,
     plan::Call,
     value::{Column, Computed, Sample, Series, Steps},
@@ -63,7 +64,7 @@ impl Context<'_> {
             }
             _ => {
                 let name = self.call_argument_text(call, 1)?;
-                label::check_name(&name, "invalid label name")?;
+                label::check_name(&name).map_err(|name| EvalError::Query(format!("invalid label name \"{name}\"")))?;
                 for index in 2..call.arguments.len() {
                     let quantiles = self.call_argument_scalar(call, index, steps)?;
                     self.check_quantiles(&quantiles, call.argument_position(index));
@@ -74,12 +75,13 @@ impl Context<'_> {
         }
         let series = self.call_argument_vector(call, vector_index, steps)?;
         let position = call.argument_position(vector_index);
+        let positions = (call.argument_position(0), position);
         let members = self.members(&series, position);
         let mut results = Vec::new();
         for question in &questions {
             for member in &members {
                 self.check()?;
-                let column = self.answer(question, member, position, steps);
+                let column = self.answer(question, member, positions, steps);
                 if column.is_absent() {
                     continue;
                 }
@@ -137,10 +139,18 @@ impl Context<'_> {
         members
     }
 
-    fn answer(&self, question: &Question, member: &Member, position: Position, steps: Steps) -> Column {
+    /// The answer at each step. `positions` are those of the first argument and of the vector.
+    fn answer(
+        &self,
+        question: &Question,
+        member: &Member,
+        (first, position): (Position, Position),
+        steps: Steps,
+    ) -> Column {
         let mut column = Column::absent(steps.count);
         let metric = for_metric(member.labels.metric_name());
         let mut buckets: Vec<Bucket> = Vec::with_capacity(member.buckets.len());
+        let times: Vec<i64> = steps.times().collect();
         for step in 0..steps.count {
             buckets.clear();
             let counts = member
@@ -157,29 +167,41 @@ impl Context<'_> {
                     continue;
                 }
                 (Some(histogram), Question::Fraction(lower, upper)) => {
-                    if histogram.sum.is_nan() {
+                    let (fraction, has_nan) = histogram.fraction(at(lower), at(upper));
+                    if has_nan {
                         let text =
                             "input to histogram_fraction has NaN observations, which are excluded from all fractions";
-                        self.info(position, format!("{text}{metric}"));
+                        self.info(first, format!("{text}{metric}"));
                     }
-                    histogram.fraction(at(lower), at(upper))
+                    fraction
                 }
                 (None, Question::Fraction(lower, upper)) => classic::fraction(at(lower), at(upper), &mut buckets),
                 (Some(histogram), Question::Quantile(phi) | Question::LabelledQuantile(_, _, phi)) => {
                     let estimate = histogram.quantile(at(phi));
-                    if estimate.nan_observations {
-                        let effect = if estimate.value.is_nan() { "NaN" } else { "skewed higher" };
+                    let effect = match estimate.effect {
+                        NanEffect::Unknown => None,
+                        NanEffect::IsNan => Some("NaN"),
+                        NanEffect::SkewedHigher => Some("skewed higher"),
+                    };
+                    if let Some(effect) = effect {
                         let text =
                             format!("input to histogram_quantile has NaN observations, result is {effect}{metric}");
-                        self.info(position, text);
+                        self.info(first, text);
                     }
                     estimate.value
                 }
                 (None, Question::Quantile(phi) | Question::LabelledQuantile(_, _, phi)) => {
                     let quantile = classic::quantile(at(phi), &mut buckets);
-                    if quantile.mended {
+                    if let Some(falls) = quantile.mended {
                         let text = "input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)";
-                        self.info(position, format!("{text}{metric}"));
+                        let time = times.get(step).copied().unwrap_or(steps.start_ms);
+                        let mended = Mended {
+                            bounds: falls.bounds,
+                            difference: falls.difference,
+                            times: (time, time),
+                            samples: 1,
+                        };
+                        self.notes.borrow_mut().mended(position, format!("{text}{metric}"), mended);
                     }
                     quantile.value
                 }

@@ -1,6 +1,6 @@
 //! `info()`: adds the labels of info metrics, such as `target_info`, to the series that they describe.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use super::Context;
 use crate::{
@@ -8,13 +8,16 @@ use crate::{
     labels::{Labels, METRIC_NAME},
     matcher::{MatchOp, Matcher},
     output::DUPLICATE,
-    plan::{Call, Edges, Node, Selector, Shift},
+    pattern::Pattern,
+    plan::{Call, Node, Selector},
     value::{Column, Series, Steps},
 };
 
 /// Labels by which a series and its info series find each other.
 const IDENTIFYING: [&str; 2] = ["instance", "job"];
 const DEFAULT_METRIC: &str = "target_info";
+/// What counts as an info metric if the query only says which ones do not.
+const ANY_METRIC: &str = ".+_info";
 
 /// What the second argument asks for.
 struct Wanted {
@@ -32,8 +35,11 @@ impl Wanted {
         };
         let (mut names, labels): (Vec<_>, Vec<_>) =
             matchers.into_iter().partition(|matcher| matcher.name == METRIC_NAME);
+        let says_which = names.iter().any(|name| matches!(name.op, MatchOp::Equal(_) | MatchOp::Regex(_)));
         if names.is_empty() {
             names.push(Matcher::equal(METRIC_NAME, DEFAULT_METRIC));
+        } else if !says_which && let Some(pattern) = Pattern::compile(ANY_METRIC) {
+            names.push(Matcher { name: METRIC_NAME.to_owned(), op: MatchOp::Regex(pattern) });
         }
         Wanted { names, labels }
     }
@@ -45,9 +51,7 @@ impl Wanted {
 
     /// True if a label is one to be added.
     fn takes(&self, name: &str) -> bool {
-        name != METRIC_NAME
-            && !IDENTIFYING.contains(&name)
-            && (self.labels.is_empty() || self.labels.iter().any(|matcher| matcher.name == name))
+        name != METRIC_NAME && (self.labels.is_empty() || self.labels.iter().any(|matcher| matcher.name == name))
     }
 
     /// True if a series without an info series stays.
@@ -63,17 +67,13 @@ impl Context<'_> {
             Node::Invariant(inner) => inner,
             node => node,
         }));
-        if base.is_empty() {
-            return Ok(base);
-        }
-        let mut matchers: Vec<Matcher> = wanted.names.iter().chain(&wanted.labels).cloned().collect();
-        // Without any of the identifying labels nothing could be found by them.
-        matchers.push(Matcher { name: IDENTIFYING[0].to_owned(), op: MatchOp::NotEqual(String::new()) });
-        let selector = Selector { matchers, shift: Shift::default(), edges: Edges::Plain };
-        let infos = self.sample_times(&selector, steps)?;
+        let infos = self.info_series(call, &base, &wanted, steps)?;
         let mut by_identity: HashMap<Labels, Vec<&Series>> = HashMap::new();
         for info in &infos {
             by_identity.entry(identity(&info.labels)).or_default().push(info);
+        }
+        for described in by_identity.values() {
+            check_unique(described, steps)?;
         }
         let mut results = Results { places: HashMap::new(), series: Vec::new() };
         for series in base {
@@ -88,6 +88,53 @@ impl Context<'_> {
         }
         Ok(results.series)
     }
+
+    /// The info series that any of the series may be described by, with the times of their samples. As in Prometheus they are looked
+    /// for where the first selector of the described expression is read, with its `offset` and `@`, but taken as of each step.
+    fn info_series(
+        &self,
+        call: &Call,
+        base: &[Series],
+        wanted: &Wanted,
+        steps: Steps,
+    ) -> Result<Vec<Series>, EvalError> {
+        let mut matchers: Vec<Matcher> = wanted.names.iter().chain(&wanted.labels).cloned().collect();
+        let mut identified = false;
+        for name in IDENTIFYING {
+            let described = base.iter().filter(|series| !wanted.names_match(&series.labels));
+            let values: BTreeSet<&str> = described.map(|series| series.labels.get(name)).collect();
+            let values = values.into_iter().filter(|value| !value.is_empty()).map(str::to_owned).collect::<Vec<_>>();
+            if !values.is_empty() {
+                identified = true;
+                matchers.push(Matcher { name: name.to_owned(), op: MatchOp::Regex(Pattern::one_of(values)) });
+            }
+        }
+        if !identified {
+            return Ok(Vec::new());
+        }
+        let (offset, at) = match call.arguments.first().and_then(first_selector) {
+            Some(selector) => self.resolve(&selector.shift)?,
+            None => (0, None),
+        };
+        let window = (at.unwrap_or(steps.start_ms), at.unwrap_or(steps.end_ms()));
+        let from = window.0.saturating_sub(offset).saturating_sub(self.options.look_back_ms);
+        self.info_times(&matchers, (from, window.1.saturating_sub(offset)), steps)
+    }
+}
+
+/// The selector that stands first in an expression.
+fn first_selector(node: &Node) -> Option<&Selector> {
+    match node {
+        Node::Instant(selector) | Node::Range(selector, _) => Some(selector),
+        Node::Number(_) | Node::Text(_) => None,
+        Node::Subquery(subquery) => first_selector(&subquery.inner),
+        Node::Negate(inner) | Node::Invariant(inner) => first_selector(inner),
+        Node::Binary(binary) => first_selector(&binary.left).or_else(|| first_selector(&binary.right)),
+        Node::Aggregate(aggregate) => {
+            first_selector(&aggregate.inner).or_else(|| aggregate.parameter.as_ref().and_then(first_selector))
+        }
+        Node::Call(call) => call.arguments.iter().find_map(first_selector),
+    }
 }
 
 fn identity(labels: &Labels) -> Labels {
@@ -101,10 +148,10 @@ struct Results {
 }
 
 impl Results {
-    fn place(&mut self, labels: Labels, drop_name: bool, steps: Steps) -> usize {
+    fn place(&mut self, labels: Labels, steps: Steps) -> usize {
         let Results { places, series } = self;
         *places.entry(labels.clone()).or_insert_with(|| {
-            series.push(Series { labels, drop_name, column: Column::absent(steps.count) });
+            series.push(Series { labels, drop_name: false, column: Column::absent(steps.count) });
             series.len() - 1
         })
     }
@@ -121,7 +168,7 @@ impl Results {
 
     /// Takes a series over as it is.
     fn add_all(&mut self, series: &Series, steps: Steps) -> Result<(), EvalError> {
-        let place = self.place(series.labels.clone(), series.drop_name, steps);
+        let place = self.place(series.labels.clone(), steps);
         (0..steps.count).try_for_each(|step| self.copy(place, step, series))
     }
 
@@ -139,7 +186,7 @@ impl Results {
             if before.as_ref().is_none_or(|(known, _)| *known != present) {
                 let infos: Vec<&Series> = present.iter().filter_map(|index| described.get(*index).copied()).collect();
                 let labels = added_labels(&series.labels, &infos, wanted)?;
-                let place = labels.map(|labels| self.place(labels, series.drop_name, steps));
+                let place = labels.map(|labels| self.place(labels, steps));
                 before = Some((present, place));
             }
             if let Some((_, Some(place))) = before {
@@ -148,6 +195,14 @@ impl Results {
         }
         Ok(())
     }
+}
+
+/// Fails if of a metric's info series two count at a step.
+fn check_unique(described: &[&Series], steps: Steps) -> Result<(), EvalError> {
+    if described.len() < 2 {
+        return Ok(());
+    }
+    (0..steps.count).try_for_each(|step| latest(described, step).map(drop))
 }
 
 /// Indices of the info series that count at a step: of each metric the one with the latest sample.
@@ -160,7 +215,7 @@ fn latest(described: &[&Series], step: usize) -> Result<Vec<usize>, EvalError> {
             None => found.push((index, time, &info.labels)),
             Some((_, other, labels)) if *other == time => {
                 return Err(EvalError::Query(format!(
-                    "found duplicate series for info metric: existing {labels} and new {}",
+                    "found duplicate series for info metric: existing {labels} @ {time}, new {} @ {time}",
                     info.labels
                 )));
             }
@@ -176,16 +231,15 @@ fn added_labels(labels: &Labels, infos: &[&Series], wanted: &Wanted) -> Result<O
     let mut added: HashMap<&str, &str> = HashMap::new();
     let mut result = labels.clone();
     for info in infos {
-        for (name, value) in info.labels.iter().filter(|(name, _)| wanted.takes(name)) {
+        let new = info.labels.iter().filter(|(name, _)| wanted.takes(name) && labels.get(name).is_empty());
+        for (name, value) in new {
             match added.insert(name, value) {
                 Some(other) if other != value => {
                     return Err(EvalError::Query(format!("conflicting label: {name}")));
                 }
                 _ => {}
             }
-            if labels.get(name).is_empty() {
-                result = result.with(name, value);
-            }
+            result = result.with(name, value);
         }
     }
     Ok((!infos.is_empty() || wanted.allows_none()).then_some(result))

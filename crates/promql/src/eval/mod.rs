@@ -96,16 +96,11 @@ impl<'a> Context<'a> {
     }
 
     fn milliseconds(&self, length: &Length) -> Result<i64, EvalError> {
-        length
-            .milliseconds(self.step_ms, self.query)
-            .ok_or_else(|| EvalError::Query("duration out of range".to_owned()))
+        length.milliseconds(self.step_ms, self.query).map_err(EvalError::Query)
     }
 
     fn range_milliseconds(&self, length: &Length) -> Result<i64, EvalError> {
-        match self.milliseconds(length)? {
-            range if range > 0 => Ok(range),
-            _ => Err(EvalError::Query("duration must be greater than 0".to_owned())),
-        }
+        length.positive_milliseconds(self.step_ms, self.query).map_err(EvalError::Query)
     }
 
     /// Offset in milliseconds, and the fixed time if there is one.

@@ -84,6 +84,7 @@ impl Context<'_> {
             Some(Reconciled { histogram, resets_conflict, bounds_differ }) => {
                 if resets_conflict {
                     self.warn(position, format!("conflicting counter resets during histogram {name}"));
+                    return Verdict::Never;
                 }
                 if bounds_differ {
                     self.info(position, format!("mismatched custom buckets were reconciled during {name}"));

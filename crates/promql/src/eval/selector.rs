@@ -7,6 +7,8 @@ use super::{
 };
 use crate::{
     engine::EvalError,
+    functions::Inputs,
+    labels::Labels,
     matcher::Matcher,
     plan::{Edges, Node, Selector},
     source::{STALE_NAN, SeriesSamples, is_stale_marker},
@@ -32,8 +34,19 @@ impl Context<'_> {
     pub(super) fn instant(&self, selector: &Selector, steps: Steps) -> Result<Vec<Series>, EvalError> {
         let look_back = self.options.look_back_ms;
         match selector.edges {
-            Edges::Plain => self.pick(selector, steps, |samples, times| Ok(latest(&samples, times, look_back))),
-            Edges::Smoothed => self.pick(selector, steps, |samples, times| smoothed_column(&samples, times, look_back)),
+            Edges::Plain => self.pick(selector, steps, |_, samples, times| latest(&samples, times, look_back)),
+            Edges::Smoothed => self.pick(selector, steps, |labels, samples, times| {
+                let mut notes = self.notes.borrow_mut();
+                let mut inputs = Inputs {
+                    scalars: [0.0; 2],
+                    metric: labels.metric_name(),
+                    position: selector.position,
+                    scalar_position: selector.position,
+                    notes: &mut notes,
+                    error: None,
+                };
+                smoothed_column(&track(samples), times, look_back, &mut inputs)
+            }),
             Edges::Anchored => {
                 Err(EvalError::Query("anchored modifier can only be used with range selectors".to_owned()))
             }
@@ -43,7 +56,39 @@ impl Context<'_> {
     /// For each step the time, in seconds, of the sample that a selector finds.
     pub(super) fn sample_times(&self, selector: &Selector, steps: Steps) -> Result<Vec<Series>, EvalError> {
         let look_back = self.options.look_back_ms;
-        self.pick(selector, steps, |samples, times| Ok(latest_times(&samples, times, look_back)))
+        self.pick(selector, steps, |_, samples, times| latest_times(&samples, times, look_back))
+    }
+
+    /// Series with the times, in milliseconds, of the numbers that count at each step, of those after `window.0` up to `window.1`.
+    ///
+    /// # Errors
+    /// A histogram would count.
+    pub(super) fn info_times(
+        &self,
+        matchers: &[Matcher],
+        window: (i64, i64),
+        steps: Steps,
+    ) -> Result<Vec<Series>, EvalError> {
+        let found = self.select(matchers, window.0, window.1)?;
+        self.afford(found.len().saturating_mul(steps.count))?;
+        let mut picked = Vec::with_capacity(found.len());
+        for samples in found {
+            self.check()?;
+            let mut column = Column::absent(steps.count);
+            let mut has_histograms = false;
+            each_latest(&samples, steps, self.options.look_back_ms, |step, time, sample| match sample {
+                Sample::Float(_) => column.set(step, Some(Sample::Float(whole(time)))),
+                Sample::Histogram(_) => has_histograms = true,
+            });
+            if has_histograms {
+                let text = format!("this should be an info metric, with float samples: {}", samples.labels);
+                return Err(EvalError::Query(text));
+            }
+            if !column.is_absent() {
+                picked.push(Series { labels: samples.labels, drop_name: false, column });
+            }
+        }
+        Ok(picked)
     }
 
     fn ends(&self, selector: &Selector) -> Ends {
@@ -54,7 +99,7 @@ impl Context<'_> {
         &self,
         selector: &Selector,
         steps: Steps,
-        column: impl Fn(SeriesSamples, Steps) -> Result<Column, EvalError>,
+        column: impl Fn(&Labels, SeriesSamples, Steps) -> Column,
     ) -> Result<Vec<Series>, EvalError> {
         let (offset, at) = self.resolve(&selector.shift)?;
         let times = match at {
@@ -69,7 +114,7 @@ impl Context<'_> {
         for mut samples in found {
             self.check()?;
             let labels = std::mem::take(&mut samples.labels);
-            let mut column = column(samples, times)?;
+            let mut column = column(&labels, samples, times);
             if column.is_absent() {
                 continue;
             }
@@ -101,6 +146,12 @@ impl Context<'_> {
         let found = self.select(&selector.matchers, start, end)?;
         Ok((found.into_iter().map(track).collect(), frame))
     }
+}
+
+/// A time as a number, which holds it exactly.
+#[allow(clippy::cast_precision_loss, reason = "times are far below 2^53 ms")]
+fn whole(milliseconds: i64) -> f64 {
+    milliseconds as f64
 }
 
 /// Samples as a series of a range vector: without staleness markers.

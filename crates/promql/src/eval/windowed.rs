@@ -1,12 +1,15 @@
 //! Functions over range vectors, series by series.
 
+use std::sync::Arc;
+
 use super::{Context, edges, parallel, window};
 use crate::{
     annotation::{Notes, Position},
     engine::EvalError,
     functions::{Inputs, WindowFunction},
+    histogram::ResetHint,
     labels::Labels,
-    plan::{Call, Edges},
+    plan::{Call, Edges, Node},
     value::{Series, Steps, Track},
 };
 
@@ -43,7 +46,10 @@ impl Context<'_> {
                 scalars.push(self.scalar(argument, steps)?);
             }
         }
-        let (tracks, frame) = self.tracks(argument, steps)?;
+        let (mut tracks, frame) = self.tracks(argument, steps)?;
+        if matches!(argument, Node::Subquery(_)) {
+            tracks.iter_mut().for_each(forget_resets);
+        }
         let points = tracks.len().saturating_mul(steps.count);
         self.afford(points)?;
         let job = Job {
@@ -63,6 +69,15 @@ impl Context<'_> {
             computed.extend(part?);
         }
         Ok(computed)
+    }
+}
+
+/// What histograms say about the samples before them does not hold between the steps of a subquery.
+fn forget_resets(track: &mut Track) {
+    for (_, histogram) in &mut track.histograms {
+        if matches!(histogram.reset_hint, ResetHint::Reset | ResetHint::NotReset) {
+            Arc::make_mut(histogram).reset_hint = ResetHint::Unknown;
+        }
     }
 }
 
@@ -130,7 +145,7 @@ impl Job<'_> {
             }
             column
         } else {
-            self.ends.column(self.name, &track, self.frame, self.steps, &mut inputs)?
+            self.ends.column(self.name, &track, self.frame, self.steps, &mut inputs)
         };
         if let Some(error) = inputs.error {
             return Err(EvalError::Query(error));

@@ -7,12 +7,21 @@ pub(crate) struct Bucket {
     pub(crate) count: f64,
 }
 
-/// A quantile and whether the counts had to be mended for it.
+/// A quantile and how the counts had to be mended for it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Quantile {
     pub(crate) value: f64,
-    /// A bucket had fewer observations than one below it.
-    pub(crate) mended: bool,
+    /// Buckets had fewer observations than ones below them.
+    pub(crate) mended: Option<Falls>,
+}
+
+/// Buckets that had fewer observations than ones below them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Falls {
+    /// The lowest and the highest upper bound of one.
+    pub(crate) bounds: (f64, f64),
+    /// How many fewer at most.
+    pub(crate) difference: f64,
 }
 
 /// Counts that differ less than this, relatively, are taken as equal.
@@ -20,7 +29,7 @@ const TOLERANCE: f64 = 1e-12;
 
 /// The φ-quantile, interpolated linearly inside of its bucket.
 pub(crate) fn quantile(phi: f64, buckets: &mut Vec<Bucket>) -> Quantile {
-    let plain = |value: f64| Quantile { value, mended: false };
+    let plain = |value: f64| Quantile { value, mended: None };
     if phi.is_nan() {
         return plain(f64::NAN);
     }
@@ -35,7 +44,7 @@ pub(crate) fn quantile(phi: f64, buckets: &mut Vec<Bucket>) -> Quantile {
     }
     let mended = make_monotonic(buckets);
     let value = match buckets.as_slice() {
-        [.., _, last] if last.count != 0.0 && !last.count.is_nan() => find(phi * last.count, buckets),
+        [.., _, last] if last.count != 0.0 => find(phi * last.count, buckets),
         _ => f64::NAN,
     };
     Quantile { value, mended }
@@ -44,7 +53,7 @@ pub(crate) fn quantile(phi: f64, buckets: &mut Vec<Bucket>) -> Quantile {
 /// Where a rank lies.
 fn find(rank: f64, buckets: &[Bucket]) -> f64 {
     let Some((_, finite)) = buckets.split_last() else { return f64::NAN };
-    let index = finite.partition_point(|bucket| bucket.count < rank);
+    let index = finite.partition_point(|bucket| bucket.count.partial_cmp(&rank).is_none_or(std::cmp::Ordering::is_lt));
     let Some(bucket) = finite.get(index) else {
         // Nothing is known inside of the infinite bucket but its lower bound.
         return finite.last().map_or(f64::NAN, |bucket| bucket.upper);
@@ -111,16 +120,18 @@ fn tidy(buckets: &mut Vec<Bucket>) -> bool {
     buckets.last().is_some_and(|last| last.upper == f64::INFINITY)
 }
 
-/// Raises counts that are below those of lower buckets; true if one was so by more than rounding errors explain.
-fn make_monotonic(buckets: &mut [Bucket]) -> bool {
-    let mut mended = false;
+/// Raises counts that are below those of lower buckets; says which were so by more than rounding errors explain.
+fn make_monotonic(buckets: &mut [Bucket]) -> Option<Falls> {
+    let mut mended: Option<Falls> = None;
     let mut highest = buckets.first().map_or(0.0, |first| first.count);
     for bucket in buckets.iter_mut().skip(1) {
         if almost_equal(highest, bucket.count) {
             bucket.count = highest;
         } else if bucket.count < highest {
+            let known = mended.unwrap_or(Falls { bounds: (bucket.upper, bucket.upper), difference: 0.0 });
+            let bounds = (known.bounds.0.min(bucket.upper), known.bounds.1.max(bucket.upper));
+            mended = Some(Falls { bounds, difference: known.difference.max(highest - bucket.count) });
             bucket.count = highest;
-            mended = true;
         } else {
             highest = bucket.count;
         }
@@ -168,9 +179,10 @@ mod tests {
     #[test]
     fn falling_counts_are_mended_and_said_to_be() {
         let result = quantile(0.5, &mut buckets(&[(1.0, 10.0), (2.0, 5.0), (INF, 20.0)]));
-        assert_eq!(result, Quantile { value: 1.0, mended: true });
+        let falls = Falls { bounds: (2.0, 2.0), difference: 5.0 };
+        assert_eq!(result, Quantile { value: 1.0, mended: Some(falls) });
         let rounding = quantile(0.5, &mut buckets(&[(1.0, 10.0), (2.0, 10.0 - 1e-12), (INF, 20.0)]));
-        assert!(!rounding.mended);
+        assert_eq!(rounding.mended, None);
     }
 
     #[test]

@@ -20,8 +20,19 @@ impl Moment {
         if seconds.is_nan() || seconds.abs() >= END {
             return Moment { days: 106_751_991_167_300, seconds: 55_808 };
         }
-        let seconds = seconds as i64;
+        Moment::of_seconds(seconds as i64)
+    }
+
+    /// The moment of a whole Unix time in seconds.
+    pub(crate) fn of_seconds(seconds: i64) -> Self {
         Moment { days: seconds.div_euclid(DAY), seconds: seconds.rem_euclid(DAY) }
+    }
+
+    /// The moment as RFC 3339 writes it, in UTC.
+    pub(crate) fn rfc3339(self) -> String {
+        let (year, month, day) = self.date();
+        let (hour, minute, second) = (self.seconds / 3600, self.seconds / 60 % 60, self.seconds % 60);
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 
     /// Year, month and day, by the rule of four hundred years of 146,097 days, counted from a first of March.

@@ -19,7 +19,8 @@ pub(crate) fn replace(
 ) -> Result<(), EvalError> {
     let regex = Regex::new(&format!("^(?s:{pattern})$"))
         .map_err(|_| EvalError::Query(format!("invalid regular expression in label_replace(): {pattern}")))?;
-    check_name(target, "invalid destination label name in label_replace():")?;
+    check_name(target)
+        .map_err(|name| EvalError::Query(format!("invalid destination label name in label_replace(): {name}")))?;
     for series in series {
         if let Some(captures) = regex.captures(series.labels.get(source)) {
             let mut value = String::new();
@@ -35,9 +36,11 @@ pub(crate) fn replace(
 /// # Errors
 /// The name is none.
 pub(crate) fn join(series: &mut [Series], target: &str, separator: &str, sources: &[String]) -> Result<(), EvalError> {
-    check_name(target, "invalid destination label name in label_join():")?;
+    let refuse =
+        |which: &str, name: String| EvalError::Query(format!("invalid {which} label name in label_join(): {name}"));
+    check_name(target).map_err(|name| refuse("destination", name))?;
     for name in sources {
-        check_name(name, "invalid source label name in label_join():")?;
+        check_name(name).map_err(|name| refuse("source", name))?;
     }
     for series in series {
         let values: Vec<&str> = sources.iter().map(|name| series.labels.get(name)).collect();
@@ -57,12 +60,11 @@ fn set(series: &mut Series, name: &str, value: &str) {
 /// Fails if a text cannot be a label's name.
 ///
 /// # Errors
-/// It cannot.
-pub(crate) fn check_name(name: &str, what: &str) -> Result<(), EvalError> {
+/// The name, as it is to be shown.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
     // Any text that is valid UTF-8 is a name; bytes that are not were marked when the query was read.
     if name.is_empty() || name.contains(char::REPLACEMENT_CHARACTER) {
-        let shown = name.replace(char::REPLACEMENT_CHARACTER, "");
-        return Err(EvalError::Query(format!("{what} \"{shown}\"")));
+        return Err(name.replace(char::REPLACEMENT_CHARACTER, ""));
     }
     Ok(())
 }

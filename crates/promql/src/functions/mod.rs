@@ -60,15 +60,15 @@ impl Inputs<'_> {
     /// Numbers were used, histograms beside them were not.
     pub(crate) fn note_ignored_histograms(&mut self) {
         let text = format!(
-            "ignored histograms in a range containing both floats and histograms{}",
-            crate::annotation::for_metric(self.metric)
+            "ignored histograms in a range containing both floats and histograms for metric name {:?}",
+            self.metric
         );
         self.notes.info(self.position, text);
     }
 
     /// There is no result, as the window holds both kinds.
     pub(crate) fn warn_of_mix(&mut self) {
-        let text = format!("encountered a mix of histograms and floats{}", crate::annotation::for_metric(self.metric));
+        let text = format!("encountered a mix of histograms and floats for metric name {:?}", self.metric);
         self.notes.warn(self.position, text);
     }
 }

@@ -147,6 +147,8 @@ pub(crate) fn mad(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
 
 pub(crate) fn quantile(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
     let [phi, _] = inputs.scalars;
+    // All that there is to remark belongs to the first argument, as in Prometheus.
+    inputs.position = inputs.scalar_position;
     let mut values = floats(window, inputs)?.to_vec();
     if !(0.0..=1.0).contains(&phi) {
         inputs.notes.warn(inputs.scalar_position, invalid_quantile(phi));
@@ -156,5 +158,5 @@ pub(crate) fn quantile(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
 
 /// The remark on a quantile outside of 0 to 1.
 pub(crate) fn invalid_quantile(phi: f64) -> String {
-    format!("quantile value should be between 0 and 1, got {}", format::float(phi))
+    format!("quantile value should be between 0 and 1, got {}", format::general(phi))
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Inputs;
 use crate::{
-    annotation::for_metric,
     eval::window::Window,
     functions::numeric::count,
     histogram::{Histogram, ResetHint, rate as histogram_rate},
@@ -228,8 +227,8 @@ pub(crate) fn warn_not_gauge(inputs: &mut Inputs) {
 /// Notes that histograms of both bucket layouts met.
 pub(crate) fn warn_of_mixed_layouts(inputs: &mut Inputs) {
     let text = format!(
-        "vector contains a mix of histograms with exponential and custom buckets schemas{}",
-        for_metric(inputs.metric)
+        "vector contains a mix of histograms with exponential and custom buckets schemas for metric name {:?}",
+        inputs.metric
     );
     inputs.notes.warn(inputs.position, text);
 }

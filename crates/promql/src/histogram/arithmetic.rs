@@ -27,6 +27,11 @@ impl Histogram {
         Some(combined)
     }
 
+    /// The difference, which is a gauge only if one of them is; nothing if one has custom buckets and the other has not.
+    pub(crate) fn less(&self, other: &Histogram) -> Option<Reconciled> {
+        self.combine(other, -1.0)
+    }
+
     fn combine(&self, other: &Histogram, sign: f64) -> Option<Reconciled> {
         if self.has_custom_buckets() != other.has_custom_buckets() {
             return None;
@@ -121,13 +126,14 @@ impl Histogram {
         self.zero_threshold = wanted;
     }
 
-    /// True if this histogram cannot follow the other one in a counter that was not reset. Its own hint, if there is one, decides.
+    /// True if this histogram cannot follow the other one in a counter that was not reset. What it says itself about resets, if
+    /// anything, decides; a gauge is looked at as if it were a counter.
     #[must_use]
     pub fn detects_reset(&self, before: &Histogram) -> bool {
         match self.reset_hint {
             ResetHint::Reset => return true,
-            ResetHint::NotReset | ResetHint::Gauge => return false,
-            ResetHint::Unknown => {}
+            ResetHint::NotReset => return false,
+            ResetHint::Unknown | ResetHint::Gauge => {}
         }
         if self.count < before.count || self.has_custom_buckets() != before.has_custom_buckets() {
             return true;

@@ -6,30 +6,41 @@ use super::{Bucket, Histogram};
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Estimate {
     pub(crate) value: f64,
-    /// Some observations were NaN, so that the sum is.
-    pub(crate) nan_observations: bool,
+    pub(crate) effect: NanEffect,
+}
+
+/// What observations that are NaN did to an estimate. They are counted, but in no bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NanEffect {
+    /// Nothing, or there are none.
+    Unknown,
+    /// The quantile lies among them.
+    IsNan,
+    /// They count as if they were above all others.
+    SkewedHigher,
 }
 
 impl Histogram {
     /// The φ-quantile.
     pub(crate) fn quantile(&self, phi: f64) -> Estimate {
-        let plain = |value: f64| Estimate { value, nan_observations: false };
-        if self.count == 0.0 || phi.is_nan() {
-            return plain(f64::NAN);
-        }
+        let plain = |value: f64| Estimate { value, effect: NanEffect::Unknown };
         if phi < 0.0 {
             return plain(f64::NEG_INFINITY);
         }
         if phi > 1.0 {
             return plain(f64::INFINITY);
         }
-        let nan_observations = self.sum.is_nan();
-        Estimate { value: self.find(phi, nan_observations), nan_observations }
+        if self.count == 0.0 || phi.is_nan() {
+            return plain(f64::NAN);
+        }
+        self.find(phi)
     }
 
-    fn find(&self, phi: f64, nan_observations: bool) -> f64 {
-        // Counting from the nearer end loses less to rounding; NaN observations are in no bucket, as if they were above all.
-        let forwards = nan_observations || phi < 0.5;
+    fn find(&self, phi: f64) -> Estimate {
+        let plain = |value: f64| Estimate { value, effect: NanEffect::Unknown };
+        // Counting from the nearer end loses less to rounding; NaN observations are as if they were above all.
+        let may_be_nan = self.sum.is_nan();
+        let forwards = may_be_nan || phi < 0.5;
         let rank = if forwards { phi * self.count } else { (1.0 - phi) * self.count };
         let mut buckets = self.buckets();
         if !forwards {
@@ -37,52 +48,59 @@ impl Histogram {
         }
         let mut count = 0.0;
         let mut found = None;
-        for bucket in buckets {
+        for bucket in &buckets {
             count += bucket.count;
-            found = Some(bucket);
+            found = Some(*bucket);
             if count >= rank {
                 break;
             }
         }
-        let Some(mut bucket) = found else { return f64::NAN };
-        self.narrow(&mut bucket);
-        if self.has_custom_buckets() {
-            if bucket.lower == f64::NEG_INFINITY {
-                return bucket.upper;
+        let nothing = Bucket { lower: 0.0, upper: 0.0, includes_lower: false, includes_upper: false, count: 0.0 };
+        let mut bucket = found.unwrap_or(nothing);
+        if !self.has_custom_buckets() {
+            if bucket.lower < 0.0 && bucket.upper > 0.0 {
+                self.narrow(&mut bucket);
             }
-            if bucket.upper == f64::INFINITY {
-                return bucket.lower;
+        } else if bucket.lower == f64::NEG_INFINITY {
+            if bucket.upper <= 0.0 {
+                return plain(bucket.upper);
             }
+            bucket.lower = 0.0;
+        } else if bucket.upper == f64::INFINITY {
+            return plain(bucket.lower);
         }
         let count = if count > self.count { self.count } else { count };
         if count < rank {
-            return if nan_observations { f64::NAN } else { bucket.upper };
+            return match may_be_nan {
+                true => Estimate { value: f64::NAN, effect: NanEffect::IsNan },
+                false => plain(bucket.upper),
+            };
         }
+        let is_skewed = may_be_nan && buckets.iter().map(|bucket| bucket.count).sum::<f64>() < self.count;
+        let effect = if is_skewed { NanEffect::SkewedHigher } else { NanEffect::Unknown };
         let inside = if forwards { rank - (count - bucket.count) } else { count - rank };
-        let fraction = inside / bucket.count;
-        if self.is_linear(&bucket) {
-            return bucket.lower + (bucket.upper - bucket.lower) * fraction;
+        Estimate { value: self.inside(&bucket, inside / bucket.count), effect }
+    }
+
+    /// The value at a share of a bucket's width.
+    fn inside(&self, bucket: &Bucket, share: f64) -> f64 {
+        if self.is_linear(bucket) {
+            return bucket.lower + (bucket.upper - bucket.lower) * share;
         }
         let (lower, upper) = (gomath::log2(bucket.lower.abs()), gomath::log2(bucket.upper.abs()));
         if bucket.lower > 0.0 {
-            gomath::exp2(lower + (upper - lower) * fraction)
+            gomath::exp2(lower + (upper - lower) * share)
         } else {
-            -gomath::exp2(upper + (lower - upper) * (1.0 - fraction))
+            -gomath::exp2(upper + (lower - upper) * (1.0 - share))
         }
     }
 
-    /// Moves the bounds of the bucket around zero, or of a lowest custom one, to zero if nothing lies beyond it.
-    pub(super) fn narrow(&self, bucket: &mut Bucket) {
-        if self.has_custom_buckets() {
-            if bucket.lower == f64::NEG_INFINITY && bucket.upper > 0.0 {
-                bucket.lower = 0.0;
-            }
-        } else if bucket.lower <= 0.0 && bucket.upper >= 0.0 {
-            if self.negative.is_empty() && !self.positive.is_empty() {
-                bucket.lower = 0.0;
-            } else if self.positive.is_empty() && !self.negative.is_empty() {
-                bucket.upper = 0.0;
-            }
+    /// Moves a bound of the bucket around zero to zero if no bucket lies on that side of it.
+    fn narrow(&self, bucket: &mut Bucket) {
+        if self.negative.is_empty() && !self.positive.is_empty() {
+            bucket.lower = 0.0;
+        } else if self.positive.is_empty() && !self.negative.is_empty() {
+            bucket.upper = 0.0;
         }
     }
 
@@ -91,48 +109,45 @@ impl Histogram {
         self.has_custom_buckets() || (bucket.lower <= 0.0 && bucket.upper >= 0.0)
     }
 
-    /// The share of observations between two bounds.
-    pub(crate) fn fraction(&self, lower: f64, upper: f64) -> f64 {
+    /// The share of observations between two bounds, and whether some observations are NaN, which are in no share.
+    pub(crate) fn fraction(&self, lower: f64, upper: f64) -> (f64, bool) {
         if self.count == 0.0 || lower.is_nan() || upper.is_nan() {
-            return f64::NAN;
+            return (f64::NAN, false);
         }
         if lower >= upper {
-            return 0.0;
+            return (0.0, false);
         }
-        (self.rank(upper) - self.rank(lower)) / self.count
+        let mut count = self.count;
+        let mut has_nan = false;
+        if self.sum.is_nan() {
+            count = self.buckets().iter().map(|bucket| bucket.count).sum();
+            has_nan = count < self.count;
+        }
+        ((self.rank(upper, count) - self.rank(lower, count)) / self.count, has_nan)
     }
 
-    /// How many observations lie below a bound.
-    fn rank(&self, bound: f64) -> f64 {
+    /// How many observations lie below a bound, at most `most`, which is all of them that are in a bucket.
+    fn rank(&self, bound: f64, most: f64) -> f64 {
         let mut rank = 0.0;
         for mut bucket in self.buckets() {
-            self.narrow(&mut bucket);
+            let is_around_zero = bucket.lower <= 0.0 && bucket.upper >= 0.0;
+            if is_around_zero {
+                self.narrow(&mut bucket);
+            }
             if bucket.lower >= bound {
-                return rank;
+                return f64::min(rank, most);
             }
             if bucket.upper > bound {
-                return (rank + bucket.count * self.share_below(&bucket, bound)).min(self.count);
+                let below = match is_around_zero || self.has_custom_buckets() {
+                    true if bucket.lower == f64::NEG_INFINITY => bucket.count,
+                    true => rank + bucket.count * (bound - bucket.lower) / (bucket.upper - bucket.lower),
+                    false => rank + bucket.count * exponential_share(&bucket, bound),
+                };
+                return below.min(most);
             }
             rank += bucket.count;
         }
-        // Observations that are no numbers are counted, but in no bucket.
-        if self.sum.is_nan() { rank } else { self.count }
-    }
-
-    /// The share of a bucket's observations that lie below a bound inside of it.
-    pub(super) fn share_below(&self, bucket: &Bucket, bound: f64) -> f64 {
-        if bucket.lower == f64::NEG_INFINITY {
-            return 1.0;
-        }
-        if bucket.upper == f64::INFINITY {
-            return 0.0;
-        }
-        if self.is_linear(bucket) {
-            return (bound - bucket.lower) / (bucket.upper - bucket.lower);
-        }
-        let (lower, upper, bound) =
-            (gomath::log2(bucket.lower.abs()), gomath::log2(bucket.upper.abs()), gomath::log2(bound.abs()));
-        if bucket.lower > 0.0 { (bound - lower) / (upper - lower) } else { 1.0 - (bound - upper) / (lower - upper) }
+        most
     }
 
     /// The variance, as if all observations of a bucket lay in its middle.
@@ -159,6 +174,13 @@ impl Histogram {
     }
 }
 
+/// The share of an exponential bucket's observations that lie below a bound inside of it.
+pub(super) fn exponential_share(bucket: &Bucket, bound: f64) -> f64 {
+    let (lower, upper) = (gomath::log2(bucket.lower.abs()), gomath::log2(bucket.upper.abs()));
+    let place = gomath::log2(bound.abs());
+    if bound > 0.0 { (place - lower) / (upper - lower) } else { 1.0 - (place - upper) / (lower - upper) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,8 +201,8 @@ mod tests {
 
     #[test]
     fn fractions_and_quantiles_agree() {
-        assert!((histogram().fraction(0.0, 2f64.sqrt()) - 0.25).abs() < 1e-12);
-        assert_eq!(histogram().fraction(f64::NEG_INFINITY, f64::INFINITY), 1.0);
+        assert!((histogram().fraction(0.0, 2f64.sqrt()).0 - 0.25).abs() < 1e-12);
+        assert_eq!(histogram().fraction(f64::NEG_INFINITY, f64::INFINITY), (1.0, false));
     }
 
     #[test]
@@ -195,6 +217,6 @@ mod tests {
         };
         assert_eq!(custom.quantile(0.25).value, 0.5);
         assert_eq!(custom.quantile(0.75).value, 2.0);
-        assert_eq!(custom.fraction(0.0, 2.0), 0.75);
+        assert_eq!(custom.fraction(0.0, 2.0), (0.75, false));
     }
 }

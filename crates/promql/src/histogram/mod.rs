@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 pub(crate) use arithmetic::Reconciled;
 pub use bounds::Bucket;
+pub(crate) use estimate::NanEffect;
 
 use crate::source::is_stale_marker;
 

@@ -15,39 +15,53 @@ pub(crate) fn difference(
     inputs: &mut Inputs,
 ) -> Option<Histogram> {
     let ((_, first), (_, second), (_, last)) = (samples.first()?, samples.get(1)?, samples.last()?);
-    let all = || samples.iter().map(|(_, histogram)| histogram);
-    if is_counter && all().any(|histogram| is_gauge(histogram)) {
-        warn_not_counter(inputs);
-    }
-    if !is_counter && !all().all(|histogram| is_gauge(histogram)) {
-        warn_not_gauge(inputs);
-    }
+    let between = samples.get(1..samples.len().saturating_sub(1)).unwrap_or_default();
     let mut start = Histogram::clone(first);
     if is_counter && second.detects_reset(first) {
         // The first one counts nothing then, so its buckets need not fit.
         start = Histogram {
             schema: second.schema,
             custom_bounds: Arc::clone(&second.custom_bounds),
-            zero_threshold: second.zero_threshold,
             ..Histogram::default()
         };
     }
+    let mut not_counter = is_counter && (is_gauge(first) || is_gauge(last));
     let custom = start.has_custom_buckets();
-    if samples.iter().skip(1).any(|(_, histogram)| histogram.has_custom_buckets() != custom) {
+    if last.has_custom_buckets() != custom {
+        if not_counter {
+            warn_not_counter(inputs);
+        }
         warn_of_mixed_layouts(inputs);
         return None;
     }
-    let mut total = take(last.minus(&start), "subtraction", inputs)?;
+    let mut coarsest = last.schema.min(start.schema);
     if is_counter {
-        let mut previous = start;
-        for (_, histogram) in samples.iter().skip(1) {
-            if histogram.detects_reset(&previous) {
-                total = take(total.plus(&previous), "addition", inputs)?;
+        // What lies between the ends of a gauge does not matter.
+        for (_, histogram) in between {
+            not_counter |= is_gauge(histogram);
+            coarsest = coarsest.min(histogram.schema);
+            if histogram.has_custom_buckets() != custom {
+                warn_of_mixed_layouts(inputs);
+                return None;
             }
-            previous = Histogram::clone(histogram);
         }
-        let coarsest = samples.iter().skip(1).map(|(_, histogram)| histogram.schema).min()?;
-        total.reduce(coarsest);
+    }
+    if not_counter {
+        warn_not_counter(inputs);
+    }
+    let mut total = Histogram::clone(last);
+    total.reduce(coarsest);
+    total = take(total.minus(&start), "subtraction", inputs)?;
+    if is_counter {
+        let mut previous = &start;
+        for (_, histogram) in samples.iter().skip(1) {
+            if histogram.detects_reset(previous) {
+                total = take(total.plus(previous), "addition", inputs)?;
+            }
+            previous = histogram;
+        }
+    } else if !is_gauge(first) || !is_gauge(last) {
+        warn_not_gauge(inputs);
     }
     total.reset_hint = ResetHint::Gauge;
     Some(total)
@@ -71,7 +85,8 @@ pub(crate) fn step(before: &Histogram, last: &Histogram, is_rate: bool, inputs: 
     Some(difference)
 }
 
-fn take(combined: Option<Reconciled>, operation: &str, inputs: &mut Inputs) -> Option<Histogram> {
+/// The histogram of a combination, with what there is to remark on it.
+pub(crate) fn take(combined: Option<Reconciled>, operation: &str, inputs: &mut Inputs) -> Option<Histogram> {
     let Some(Reconciled { histogram, bounds_differ, .. }) = combined else {
         warn_of_mixed_layouts(inputs);
         return None;

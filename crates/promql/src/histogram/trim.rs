@@ -1,90 +1,126 @@
 //! Leaving out observations above or below a bound.
 
-use super::{Bucket, Buckets, Histogram};
+use super::{Buckets, Histogram, estimate::exponential_share};
+use crate::histogram::Bucket;
+
+/// Which observations stay.
+#[derive(Debug, Clone, Copy)]
+struct Trim {
+    bound: f64,
+    /// Those below the bound; those above it otherwise.
+    below: bool,
+    has_custom_buckets: bool,
+}
 
 impl Histogram {
     /// The observations below the bound if `below`, above it otherwise. The bucket that the bound cuts is divided as a quantile
-    /// would divide it, and the sum is estimated from what is left.
+    /// would divide it, and the sum is estimated from what is left. A bound that is NaN leaves nothing.
     pub(crate) fn trimmed(&self, bound: f64, below: bool) -> Self {
+        let trim = Trim { bound, below, has_custom_buckets: self.has_custom_buckets() };
         let mut trimmed = self.clone();
-        if bound.is_nan() {
-            return trimmed;
-        }
-        let (mut count, mut sum) = (0.0, 0.0);
-        let mut keep = |mut bucket: Bucket| {
-            self.narrow(&mut bucket);
-            let share = self.kept_share(&bucket, bound, below);
-            let (lower, upper) = match below {
-                true => (bucket.lower, bucket.upper.min(bound)),
-                false => (bucket.lower.max(bound), bucket.upper),
-            };
-            let kept = bucket.count * share;
-            if kept != 0.0 {
-                count += kept;
-                sum += kept * self.kept_middle(lower, upper);
-            }
+        let (mut count, mut sum, mut is_cut) = (0.0, 0.0, false);
+        let mut keep = |had: f64, (kept, middle): (f64, f64)| {
+            count += kept;
+            sum += kept * middle;
+            is_cut |= kept.to_bits() != had.to_bits();
             kept
         };
-        let bounds = |lower: f64, upper: f64, count: f64| Bucket {
-            lower,
-            upper,
-            includes_lower: false,
-            includes_upper: true,
-            count,
-        };
-        let trim = |buckets: &mut Buckets, keep: &mut dyn FnMut(i32, f64) -> f64| {
-            for (index, count) in buckets.iter_mut() {
-                *count = keep(*index, *count);
-            }
-            buckets.retain(|(_, count)| *count != 0.0);
-        };
-        trim(&mut trimmed.negative, &mut |index, count| {
-            let (lower, upper) = self.positive_bounds(index);
-            keep(bounds(-upper, -lower, count))
-        });
-        trimmed.zero_count = keep(bounds(-self.zero_threshold, self.zero_threshold, self.zero_count));
-        trim(&mut trimmed.positive, &mut |index, count| {
-            let (lower, upper) = self.positive_bounds(index);
-            keep(bounds(lower, upper, count))
-        });
-        if trimmed.positive != self.positive
-            || trimmed.negative != self.negative
-            || trimmed.zero_count.to_bits() != self.zero_count.to_bits()
-        {
+        for (index, count) in &mut trimmed.positive {
+            let (lower, upper) = self.positive_bounds(*index);
+            *count = keep(*count, trim.bucket((lower, upper), *count, true));
+        }
+        for (index, count) in &mut trimmed.negative {
+            let (lower, upper) = self.positive_bounds(*index);
+            *count = keep(*count, trim.bucket((-upper, -lower), *count, false));
+        }
+        let drop_empty = |buckets: &mut Buckets| buckets.retain(|(_, count)| *count != 0.0);
+        drop_empty(&mut trimmed.positive);
+        drop_empty(&mut trimmed.negative);
+        if self.zero_count > 0.0 {
+            let lower = if self.negative.is_empty() && !self.positive.is_empty() { 0.0 } else { -self.zero_threshold };
+            let upper = if self.positive.is_empty() && !self.negative.is_empty() { 0.0 } else { self.zero_threshold };
+            trimmed.zero_count = keep(self.zero_count, trim.around_zero((lower, upper), self.zero_count));
+        }
+        if is_cut {
             trimmed.count = count;
             trimmed.sum = sum;
         }
         trimmed
     }
+}
 
-    /// The value that stands for what is left of a bucket.
-    fn kept_middle(&self, lower: f64, upper: f64) -> f64 {
-        if lower == f64::NEG_INFINITY {
-            return if upper == f64::INFINITY { 0.0 } else { upper };
+impl Trim {
+    /// How many observations of a bucket stay, and the value that stands for them.
+    fn bucket(&self, (lower, upper): (f64, f64), count: f64, positive: bool) -> (f64, f64) {
+        let Trim { bound, below, .. } = *self;
+        if if below { upper <= bound } else { lower >= bound } {
+            return (count, self.middle(lower, upper, positive));
         }
-        if upper == f64::INFINITY {
-            return lower;
+        if !if below { lower < bound } else { upper > bound } {
+            return (0.0, 0.0);
         }
-        if self.has_custom_buckets()
-            || (lower <= 0.0 && upper >= 0.0)
-            || lower.abs().max(upper.abs()) <= self.zero_threshold
-        {
-            return f64::midpoint(lower, upper);
+        if lower == f64::NEG_INFINITY || upper == f64::INFINITY {
+            return self.infinite((lower, upper), count);
         }
-        let middle = (lower * upper).sqrt();
-        if upper < 0.0 { -middle } else { middle }
+        let share = if bound <= lower {
+            0.0
+        } else if self.has_custom_buckets {
+            (bound - lower) / (upper - lower)
+        } else {
+            let bounds = Bucket { lower, upper, includes_lower: false, includes_upper: false, count };
+            exponential_share(&bounds, bound)
+        };
+        match below {
+            true => (count * share, self.middle(lower, bound, positive)),
+            false => (count - count * share, self.middle(bound, upper, positive)),
+        }
     }
 
-    /// The share of a bucket that stays. Observations in an infinite bucket are taken to be infinite themselves.
-    fn kept_share(&self, bucket: &Bucket, bound: f64, below: bool) -> f64 {
-        let share_below = if bucket.upper <= bound {
-            1.0
-        } else if bucket.lower >= bound {
-            0.0
-        } else {
-            self.share_below(bucket, bound)
-        };
-        if below { share_below } else { 1.0 - share_below }
+    /// The same of an infinite bucket that the bound cuts. Nothing is known inside of it, but that a lowest one with a positive
+    /// bound is taken to begin at zero.
+    fn infinite(&self, (lower, upper): (f64, f64), count: f64) -> (f64, f64) {
+        let Trim { bound, below, .. } = *self;
+        let begins_at_zero = lower == f64::NEG_INFINITY && upper > 0.0 && upper.is_finite();
+        match below {
+            true if begins_at_zero && bound > 0.0 => (count * bound / upper, bound / 2.0),
+            true if lower == f64::NEG_INFINITY && upper <= 0.0 => (count, bound),
+            false if begins_at_zero && bound >= 0.0 => (count * (1.0 - bound / upper), f64::midpoint(bound, upper)),
+            false if lower != f64::NEG_INFINITY => (count, bound),
+            _ => (0.0, 0.0),
+        }
+    }
+
+    /// The same of the zero bucket.
+    fn around_zero(&self, (lower, upper): (f64, f64), count: f64) -> (f64, f64) {
+        let Trim { bound, below, .. } = *self;
+        let whole = (count, f64::midpoint(lower, upper));
+        match below {
+            true if bound <= lower => (0.0, 0.0),
+            true if bound >= upper => whole,
+            true => (count * ((bound - lower) / (upper - lower)), f64::midpoint(lower, bound)),
+            false if bound <= lower => whole,
+            false if bound >= upper => (0.0, 0.0),
+            false => (count * ((upper - bound) / (upper - lower)), f64::midpoint(bound, upper)),
+        }
+    }
+
+    /// The value that stands for all between two bounds.
+    fn middle(&self, lower: f64, upper: f64, positive: bool) -> f64 {
+        if lower.is_infinite() {
+            return match upper {
+                _ if upper.is_infinite() => 0.0,
+                _ if upper > 0.0 => upper / 2.0,
+                _ => upper,
+            };
+        }
+        if upper.is_infinite() {
+            return lower;
+        }
+        if self.has_custom_buckets {
+            return f64::midpoint(lower, upper);
+        }
+        let middle = (lower * upper).abs().sqrt();
+        if positive { middle } else { -middle }
     }
 }
 
@@ -114,5 +150,25 @@ mod tests {
     #[test]
     fn nothing_to_trim_changes_nothing() {
         assert_eq!(histogram().trimmed(100.0, true), histogram());
+    }
+
+    #[test]
+    fn a_bucket_without_end_is_kept_or_dropped_whole() {
+        let custom = |bounds: &[f64], counts: &[(i32, f64)]| Histogram {
+            schema: super::super::CUSTOM,
+            count: counts.iter().map(|(_, count)| count).sum(),
+            custom_bounds: bounds.into(),
+            positive: counts.to_vec(),
+            ..Histogram::default()
+        };
+        let lowest = custom(&[4.0], &[(0, 8.0)]);
+        assert_eq!((lowest.trimmed(1.0, true).count, lowest.trimmed(1.0, true).sum), (2.0, 1.0));
+        assert_eq!((lowest.trimmed(1.0, false).count, lowest.trimmed(1.0, false).sum), (6.0, 15.0));
+        assert_eq!(lowest.trimmed(-1.0, false).count, 0.0);
+        let highest = custom(&[4.0], &[(1, 8.0)]);
+        assert_eq!(highest.trimmed(5.0, true).count, 0.0);
+        assert_eq!((highest.trimmed(5.0, false).count, highest.trimmed(5.0, false).sum), (8.0, 0.0));
+        assert_eq!(custom(&[], &[(0, 8.0)]).trimmed(1.0, false).count, 0.0);
+        assert_eq!(histogram().trimmed(f64::NAN, true).count, 0.0);
     }
 }

@@ -2,35 +2,43 @@
 
 use super::token::{Kind, Token};
 
+/// Where a computed length stands in the query: its first byte and the one after its last.
+pub(crate) type Place = (usize, usize);
+
 /// A length of time as written.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Length {
     /// Seconds.
     Seconds(f64),
     /// The query's step.
-    Step,
+    Step(Place),
     /// From the query's start to its end.
-    Range,
+    Range(Place),
     /// The negation of another.
-    Negative(Box<Length>),
+    Negative(Box<Length>, Place),
     /// Two lengths and the operator between them, or `min` and `max`.
-    Both(char, Box<(Length, Length)>),
+    Both(char, Box<(Length, Length)>, Place),
 }
 
 impl Length {
     /// The length in seconds, for a query of this step and range (in seconds too).
-    pub(crate) fn seconds(&self, step: f64, range: f64) -> f64 {
-        match self {
+    ///
+    /// # Errors
+    /// Something is divided by zero; the text says where.
+    pub(crate) fn seconds(&self, step: f64, range: f64) -> Result<f64, String> {
+        Ok(match self {
             Length::Seconds(seconds) => *seconds,
-            Length::Step => step,
-            Length::Range => range,
-            Length::Negative(inner) => -inner.seconds(step, range),
-            Length::Both(operator, sides) => {
-                let (left, right) = (sides.0.seconds(step, range), sides.1.seconds(step, range));
+            Length::Step(_) => step,
+            Length::Range(_) => range,
+            Length::Negative(inner, _) => -inner.seconds(step, range)?,
+            Length::Both(operator, sides, place) => {
+                let (left, right) = (sides.0.seconds(step, range)?, sides.1.seconds(step, range)?);
                 match operator {
                     '+' => left + right,
                     '-' => left - right,
                     '*' => left * right,
+                    '/' if right == 0.0 => return Err(at(*place, "division by zero")),
+                    '%' if right == 0.0 => return Err(at(*place, "modulo by zero")),
                     '/' => left / right,
                     '%' => left % right,
                     '^' => gomath::pow(left, right),
@@ -38,13 +46,45 @@ impl Length {
                     _ => left.max(right),
                 }
             }
+        })
+    }
+
+    /// The length in milliseconds, for a query of this step, from `query.0` to `query.1`.
+    ///
+    /// # Errors
+    /// It is out of range, or something is divided by zero; the text says where.
+    pub(crate) fn milliseconds(&self, step_ms: i64, query: (i64, i64)) -> Result<i64, String> {
+        let seconds = self.seconds(to_seconds(step_ms), to_seconds(query.1.saturating_sub(query.0)))?;
+        match self.place() {
+            None => to_milliseconds(seconds).ok_or_else(|| "duration out of range".to_owned()),
+            Some(place) if !seconds.is_finite() => Err(at(place, "duration is NaN or infinite")),
+            // What is computed is cut off, what is written is rounded.
+            Some(place) => {
+                whole_milliseconds((seconds * 1000.0).trunc()).ok_or_else(|| at(place, "duration is out of range"))
+            }
         }
     }
 
-    /// The length in milliseconds, for a query of this step, from `query.0` to `query.1`; nothing if it is out of range.
-    pub(crate) fn milliseconds(&self, step_ms: i64, query: (i64, i64)) -> Option<i64> {
-        let seconds = self.seconds(to_seconds(step_ms), to_seconds(query.1.saturating_sub(query.0)));
-        to_milliseconds(seconds)
+    /// As `milliseconds`, of a length that must be more than nothing.
+    ///
+    /// # Errors
+    /// As of `milliseconds`, or it is not.
+    pub(crate) fn positive_milliseconds(&self, step_ms: i64, query: (i64, i64)) -> Result<i64, String> {
+        let text = "duration must be greater than 0";
+        match self.milliseconds(step_ms, query)? {
+            milliseconds if milliseconds > 0 => Ok(milliseconds),
+            _ => Err(self.place().map_or_else(|| text.to_owned(), |place| at(place, text))),
+        }
+    }
+
+    /// Where the length stands, if it is computed.
+    fn place(&self) -> Option<Place> {
+        match self {
+            Length::Seconds(_) => None,
+            Length::Step(place) | Length::Range(place) | Length::Negative(_, place) | Length::Both(_, _, place) => {
+                Some(*place)
+            }
+        }
     }
 
     /// True if the length depends on nothing but its text.
@@ -60,10 +100,17 @@ pub(crate) fn to_seconds(milliseconds: i64) -> f64 {
 }
 
 /// Milliseconds of a number of seconds, rounded; nothing if there are too many of them.
-#[allow(clippy::cast_possible_truncation, reason = "the range is checked before")]
 pub(crate) fn to_milliseconds(seconds: f64) -> Option<i64> {
-    let milliseconds = (seconds * 1000.0).round();
+    whole_milliseconds((seconds * 1000.0).round())
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "the range is checked before")]
+fn whole_milliseconds(milliseconds: f64) -> Option<i64> {
     (milliseconds.abs() < 9.0e15).then_some(milliseconds as i64)
+}
+
+fn at((start, end): Place, text: &str) -> String {
+    format!("{start}:{end}: {text}")
 }
 
 /// A length could not be read: at which token, and why.
@@ -113,24 +160,38 @@ impl<'t, 'a> Reader<'t, 'a> {
         if self.depth > MAX_DEPTH {
             return Err((self.index, "duration expression is nested too deeply".to_owned()));
         }
+        let from = self.index;
         let mut left = self.product()?;
         while let Some(operator) = ['+', '-'].into_iter().find(|c| self.at(&c.to_string())) {
             self.index += 1;
             let right = self.product()?;
-            left = Length::Both(operator, Box::new((left, right)));
+            left = Length::Both(operator, Box::new((left, right)), self.since(from));
         }
         self.depth -= 1;
         Ok(left)
     }
 
     fn product(&mut self) -> Result<Length, Malformed> {
+        let from = self.index;
         let mut left = self.signed()?;
         while let Some(operator) = ['*', '/', '%'].into_iter().find(|c| self.at(&c.to_string())) {
+            let at = self.index;
             self.index += 1;
             let right = self.signed()?;
-            left = Length::Both(operator, Box::new((left, right)));
+            if right == Length::Seconds(0.0) && operator != '*' {
+                let what = if operator == '/' { "division" } else { "modulo" };
+                return Err((at, format!("{what} by zero")));
+            }
+            left = Length::Both(operator, Box::new((left, right)), self.since(from));
         }
         Ok(left)
+    }
+
+    /// Where the tokens from an index on that have been read stand.
+    fn since(&self, from: usize) -> Place {
+        let start = self.tokens.get(from).map_or(0, |token| token.start);
+        let end = self.index.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(start, Token::end);
+        (start, end)
     }
 
     /// What follows `offset`: a single length with signs before it. Operators after it are those of the query.
@@ -143,6 +204,7 @@ impl<'t, 'a> Reader<'t, 'a> {
     }
 
     fn with_sign(&mut self, read: impl Fn(&mut Self) -> Result<Length, Malformed>) -> Result<Length, Malformed> {
+        let from = self.index;
         let mut negative = false;
         while let Some(minus) = self.peek().filter(|token| token.is("+") || token.is("-")).map(|token| token.is("-")) {
             negative ^= minus;
@@ -150,16 +212,17 @@ impl<'t, 'a> Reader<'t, 'a> {
         }
         Ok(match read(self)? {
             Length::Seconds(seconds) if negative => Length::Seconds(-seconds),
-            other if negative => Length::Negative(Box::new(other)),
+            other if negative => Length::Negative(Box::new(other), self.since(from)),
             other => other,
         })
     }
 
     fn power(&mut self) -> Result<Length, Malformed> {
+        let from = self.index;
         let base = self.single()?;
         if self.take("^") {
             let exponent = self.signed()?;
-            return Ok(Length::Both('^', Box::new((base, exponent))));
+            return Ok(Length::Both('^', Box::new((base, exponent)), self.since(from)));
         }
         Ok(base)
     }
@@ -182,20 +245,20 @@ impl<'t, 'a> Reader<'t, 'a> {
             "step" | "range" | "min_of" | "max_of" | "min" | "max" if token.kind == Kind::Word => name,
             _ => return Err(self.unexpected("number, duration, step(), or range()")),
         };
+        let from = self.index;
         self.index += 1;
         self.expect("(")?;
-        let length = match named.as_str() {
-            "step" => Length::Step,
-            "range" => Length::Range,
-            _ => {
-                let left = self.sum()?;
-                self.expect(",")?;
-                let right = self.sum()?;
-                Length::Both(if named.starts_with("min") { '<' } else { '>' }, Box::new((left, right)))
-            }
-        };
+        if matches!(named.as_str(), "step" | "range") {
+            self.expect(")")?;
+            let place = self.since(from);
+            return Ok(if named == "step" { Length::Step(place) } else { Length::Range(place) });
+        }
+        let left = self.sum()?;
+        self.expect(",")?;
+        let right = self.sum()?;
         self.expect(")")?;
-        Ok(length)
+        let operator = if named.starts_with("min") { '<' } else { '>' };
+        Ok(Length::Both(operator, Box::new((left, right)), self.since(from)))
     }
 }
 
@@ -234,7 +297,7 @@ mod tests {
         let tokens = tokens(text);
         let mut reader = Reader::new(&tokens, 0);
         let length = reader.sum().ok()?;
-        (reader.index == tokens.len()).then(|| length.seconds(15.0, 3600.0))
+        if reader.index == tokens.len() { length.seconds(15.0, 3600.0).ok() } else { None }
     }
 
     #[test]
@@ -257,6 +320,17 @@ mod tests {
         assert_eq!(seconds("max_of(range(), 2h) - min_of(1, 2)"), Some(7199.0));
         assert_eq!(seconds("5m 3"), None);
         assert_eq!(seconds("time()"), None);
+    }
+
+    #[test]
+    fn computed_lengths_are_cut_off_and_say_where_they_fail() {
+        let text = "x[step() / 8 - 1m]";
+        let tokens = tokens(text);
+        let length = Reader::new(&tokens, 2).sum().unwrap();
+        assert_eq!(length.milliseconds(1_000_010, (0, 0)), Ok(65_001));
+        assert_eq!(length.positive_milliseconds(8, (0, 0)), Err("2:17: duration must be greater than 0".to_owned()));
+        assert_eq!(seconds("1m / (2 - 2)"), None);
+        assert_eq!(seconds("1m % 0"), None);
     }
 
     #[test]

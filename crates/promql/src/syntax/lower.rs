@@ -138,7 +138,7 @@ impl<'a> Lowering<'a> {
                 let matchers = self.matchers(selector, position)?;
                 let (shift, edges) = self.shift(selector.at.as_ref());
                 let invariant = shift.at.is_some();
-                (Node::Instant(Selector { matchers, shift, edges }), invariant)
+                (Node::Instant(Selector { matchers, shift, edges, position }), invariant)
             }
             Expr::MatrixSelector(matrix) => {
                 let matchers = self.matchers(&matrix.vs, position)?;
@@ -148,7 +148,7 @@ impl<'a> Lowering<'a> {
                 let Some(Lengths { length, .. }) = lengths else {
                     return Err(self.error(position, "missing range"));
                 };
-                (Node::Range(Selector { matchers, shift, edges }, length), invariant)
+                (Node::Range(Selector { matchers, shift, edges, position }, length), invariant)
             }
             Expr::Subquery(subquery) => self.subquery(subquery, position)?,
             Expr::Extension(_) => return Err(self.error(position, "unsupported expression")),
@@ -225,10 +225,10 @@ impl<'a> Lowering<'a> {
     }
 
     fn aggregate(&mut self, tree: &AggregateExpr) -> Result<(Node, bool), ParseError> {
-        let position = self.position();
+        let whole_position = self.position();
         let name = tree.op.to_string();
         let Some(operator) = Aggregator::from_text(&name) else {
-            return Err(self.error(position, format!("unknown aggregation {name:?}")));
+            return Err(self.error(whole_position, format!("unknown aggregation {name:?}")));
         };
         if matches!(operator, Aggregator::LimitK | Aggregator::LimitRatio) {
             self.experimental.push(name);
@@ -265,7 +265,8 @@ impl<'a> Lowering<'a> {
         } else {
             (inner.once(), parameter.map(Part::once))
         };
-        let aggregate = Aggregate { operator, inner, parameter, without, labels, position, parameter_position };
+        let aggregate =
+            Aggregate { operator, inner, parameter, without, labels, position, whole_position, parameter_position };
         Ok((Node::Aggregate(Box::new(aggregate)), invariant))
     }
 

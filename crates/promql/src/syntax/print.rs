@@ -184,7 +184,9 @@ fn print_shift(out: &mut fmt::Formatter, shift: &Shift) -> fmt::Result {
     }
     match &shift.offset {
         None => Ok(()),
-        Some(length @ (Length::Seconds(_) | Length::Step | Length::Range)) => write!(out, " offset {}", Span(length)),
+        Some(length @ (Length::Seconds(_) | Length::Step(_) | Length::Range(_))) => {
+            write!(out, " offset {}", Span(length))
+        }
         Some(length) => write!(out, " offset ({})", Span(length)),
     }
 }
@@ -196,14 +198,14 @@ impl fmt::Display for Span<'_> {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         match self.0 {
             Length::Seconds(seconds) => out.write_str(&duration(*seconds)),
-            Length::Step => out.write_str("step()"),
-            Length::Range => out.write_str("range()"),
-            Length::Negative(inner) => write!(out, "-({})", Span(inner)),
-            Length::Both(operator @ ('<' | '>'), sides) => {
+            Length::Step(_) => out.write_str("step()"),
+            Length::Range(_) => out.write_str("range()"),
+            Length::Negative(inner, _) => write!(out, "-({})", Span(inner)),
+            Length::Both(operator @ ('<' | '>'), sides, _) => {
                 let name = if *operator == '<' { "min_of" } else { "max_of" };
                 write!(out, "{name}({}, {})", Span(&sides.0), Span(&sides.1))
             }
-            Length::Both(operator, sides) => write!(out, "({}) {operator} ({})", Span(&sides.0), Span(&sides.1)),
+            Length::Both(operator, sides, _) => write!(out, "({}) {operator} ({})", Span(&sides.0), Span(&sides.1)),
         }
     }
 }

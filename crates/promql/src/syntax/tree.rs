@@ -279,7 +279,7 @@ fn shift_fields(at: Option<&AtModifier>, shift: Option<&Shift>) -> [(&'static st
 
 /// A length that depends on nothing; 0 for others, as for none.
 fn milliseconds(length: Option<&Length>) -> Tree {
-    Tree::Integer(length.and_then(|length| length.milliseconds(0, (0, 0))).unwrap_or(0))
+    Tree::Integer(length.and_then(|length| length.milliseconds(0, (0, 0)).ok()).unwrap_or(0))
 }
 
 #[cfg(test)]
