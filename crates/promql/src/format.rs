@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_tie_ends_in_an_even_digit() {
-        let power = |exponent: i32| f64::from(exponent).exp2();
+        let power = |exponent: i32| gomath::exp2(f64::from(exponent));
         assert_eq!(scientific(power(-25)), "2.9802322387695312e-08");
         assert_eq!(float(power(-25)), "0.000000029802322387695312");
         assert_eq!(float(power(-24)), "0.00000005960464477539063");
