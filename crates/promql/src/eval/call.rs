@@ -102,6 +102,8 @@ impl Context<'_> {
                 Ok(Computed::Vector(vec![Series { labels: Labels::default(), drop_name: false, column }]))
             }
             Special::Timestamp => self.timestamp(call, steps),
+            // Samples are stored without the time at which their counting began, as if they had none.
+            Special::StartTimestamp => self.vector_argument(call, 0, steps).map(|_| Computed::Vector(Vec::new())),
             Special::Absent | Special::AbsentOverTime => self.absent(call, special, steps),
             Special::Clamp | Special::ClampMin | Special::ClampMax => self.clamp(call, special, steps),
             Special::Round => {

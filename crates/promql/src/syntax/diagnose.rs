@@ -152,9 +152,13 @@ fn describe(token: &Token) -> String {
         Kind::Word => format!("identifier {:?}", token.text),
         Kind::Number => format!("number {:?}", token.text),
         Kind::Text => format!("string {}", token.text),
+        Kind::Mark if OPERATORS.contains(&token.text) => format!("<op:{}>", token.text),
         Kind::Mark => format!("{:?}", token.text),
     }
 }
+
+/// The marks that Prometheus tells from others.
+const OPERATORS: [&str; 13] = ["+", "-", "*", "/", "%", "^", "==", "!=", "<=", "<", ">=", ">", "@"];
 
 #[cfg(test)]
 mod tests {
@@ -174,7 +178,7 @@ mod tests {
         for (query, position, message) in [
             ("up up", 3, "unexpected identifier \"up\""),
             ("sum(rate(up[5m]) * )", 19, "unexpected \")\""),
-            ("1 + * 2", 4, "unexpected \"*\""),
+            ("1 + * 2", 4, "unexpected <op:*>"),
             ("1 +", 3, "unexpected end of input"),
             ("sum by (a) (up) 3", 16, "unexpected number \"3\""),
             ("sum(up) by", 10, "unexpected end of input in grouping opts, expected \"(\""),

@@ -10,7 +10,7 @@ use promql_parser::parser::{
 use super::{
     ParseError, ValueType,
     prepare::{Lengths, Prepared},
-    token::{Token, unquote},
+    token::{Kind, Token, unquote},
     value_type,
 };
 use crate::{
@@ -293,6 +293,18 @@ impl<'a> Lowering<'a> {
             self.take(",");
         }
         self.take(")");
+        if let ("info", Some(selector)) = (tree.func.name, tree.args.args.get(1)) {
+            let position = parts.get(1).map_or(position, |part| part.position);
+            let is_name = |token: &Token| token.start == position && token.kind == Kind::Word;
+            match &**selector {
+                Expr::VectorSelector(_) if self.tokens.iter().any(is_name) => {
+                    let message = "expected label selectors only, got vector selector instead";
+                    return Err(self.error(position, message));
+                }
+                Expr::VectorSelector(_) => {}
+                _ => return Err(self.error(position, "expected label selectors only")),
+            }
+        }
         let positions = parts.iter().map(|part| part.position).collect();
         let invariant = !found.uses_step_time() && parts.iter().all(|part| part.invariant);
         let arguments = parts.into_iter().map(|part| if invariant { part.node } else { part.once() }).collect();

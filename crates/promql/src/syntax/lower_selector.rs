@@ -13,7 +13,7 @@ use super::{
     length::Length,
     lower::Lowering,
     prepare::{Lengths, STAND_IN_LABEL},
-    token::Kind,
+    token::{Kind, Token},
 };
 use crate::{
     annotation::Position,
@@ -74,9 +74,8 @@ impl Lowering<'_> {
         selector: &VectorSelector,
         position: Position,
     ) -> Result<Vec<Matcher>, ParseError> {
-        if self.peek().is_some_and(|token| token.kind == Kind::Word) {
-            self.index += 1;
-        }
+        let outside = self.peek().filter(|token| token.kind == Kind::Word);
+        self.index += usize::from(outside.is_some());
         if self.at("{") {
             self.skip_group();
         }
@@ -86,11 +85,11 @@ impl Lowering<'_> {
         let mut matchers: Vec<Matcher> =
             selector.name.iter().map(|name| Matcher::equal(METRIC_NAME, name.as_str())).collect();
         for parsed in selector.matchers.matchers.iter().filter(|matcher| matcher.name != STAND_IN_LABEL) {
-            if parsed.name == METRIC_NAME && matchers.iter().any(|m| m.name == METRIC_NAME && m.is_equal()) {
-                let repeated = matches!(parsed.op, ParsedOp::Equal);
-                if repeated {
-                    return Err(self.error(position, "metric name must not be set twice"));
-                }
+            if let Some(outside) =
+                outside.filter(|word| parsed.name == METRIC_NAME && !(is_edge(word) && parsed.value == word.text))
+            {
+                let (first, second) = (outside.text, &parsed.value);
+                return Err(self.error(position, format!("metric name must not be set twice: {first:?} or {second:?}")));
             }
             let op = match &parsed.op {
                 ParsedOp::Equal => MatchOp::Equal(parsed.value.clone()),
@@ -107,6 +106,11 @@ impl Lowering<'_> {
     fn pattern(&self, seen: &str, parsed: &Regex) -> Pattern {
         Pattern::compile(self.prepared.expression(seen)).unwrap_or_else(|| parsed.clone().into())
     }
+}
+
+/// True for a word that is a metric only where no modifier may stand; the parser is given such a name inside of the braces.
+fn is_edge(token: &Token) -> bool {
+    token.is("anchored") || token.is("smoothed")
 }
 
 pub(super) fn lower_at(at: &AtModifier) -> At {

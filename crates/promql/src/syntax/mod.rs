@@ -5,6 +5,7 @@ pub(crate) mod length;
 pub(crate) mod lower;
 mod lower_selector;
 pub(crate) mod prepare;
+mod pretty;
 pub(crate) mod print;
 pub(crate) mod token;
 mod tree;
@@ -55,6 +56,21 @@ pub(crate) fn parse(query: &str) -> Result<Lowered, ParseError> {
     }
 }
 
+/// What the parser calls otherwise than Prometheus does.
+const WORDS: [(&str, &str); 11] = [
+    ("subquery is only allowed on vector, got range vector", "subquery is only allowed on instant vector, got matrix"),
+    ("got matrix", "got range vector"),
+    ("got vector", "got instant vector"),
+    ("expected type matrix", "expected type range vector"),
+    ("expected type vector", "expected type instant vector"),
+    ("expected type scalar in aggregation expression", "expected type scalar in aggregation parameter"),
+    ("expected type string in aggregation expression", "expected type string in aggregation parameter"),
+    ("only allowed between vectors", "only allowed between instant vectors"),
+    ("an vector selector or matrix selector", "an instant vector selector or range vector selector"),
+    ("@ modifier: inf", "@ modifier: +Inf"),
+    ("@ modifier: -inf", "@ modifier: -Inf"),
+];
+
 /// Adds a position to the parser's message, and puts it in Prometheus' words.
 fn locate(query: &str, tokens: &[Token], message: &str) -> ParseError {
     let quoted = message.split('\'').nth(1).unwrap_or_default();
@@ -80,13 +96,23 @@ fn locate(query: &str, tokens: &[Token], message: &str) -> ParseError {
     if message.starts_with("unclosed") || message.contains("end of input") || message.contains("unterminated") {
         return ParseError::new(query, query.len(), message);
     }
-    let words = message
-        .replace('\'', "\"")
-        .replace("got matrix", "got range vector")
-        .replace("got vector", "got instant vector")
-        .replace("expected type matrix", "expected type range vector")
-        .replace("expected type vector", "expected type instant vector")
-        .replace("scalar or vector, got: ", "scalar or instant vector, got ");
+    if let Some(number) = message.strip_prefix("bad number or duration syntax: ") {
+        let position = tokens.iter().find(|token| token.text.starts_with(number)).map_or(0, |token| token.start);
+        return ParseError::new(query, position, format!("bad number or duration syntax: {number:?}"));
+    }
+    let mut words = message.replace('\'', "\"");
+    for (theirs, ours) in WORDS {
+        words = words.replace(theirs, ours);
+    }
+    if let Some(kind) =
+        words.strip_prefix("unary expression only allowed on expressions of type scalar or vector, got: ")
+    {
+        let kind = kind.replace("matrix", "range vector");
+        words = format!("unary expression only allowed on expressions of type scalar or instant vector, got {kind:?}");
+    }
+    if words.starts_with("no arguments for aggregate expression") {
+        "no arguments for aggregate expression provided".clone_into(&mut words);
+    }
     ParseError::new(query, call_position().unwrap_or(0), words)
 }
 

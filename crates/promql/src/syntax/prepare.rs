@@ -82,7 +82,7 @@ pub(crate) fn prepare(query: &str, tokens: &[Token], choices: Choices) -> Result
     let mut prepared =
         Prepared { text: String::with_capacity(query.len()), lengths: HashMap::new(), choices: Vec::new() };
     let mut copied = 0;
-    let mut calls: Vec<bool> = Vec::new();
+    let mut opened: Vec<Opened> = Vec::new();
     let mut index = 0;
     let replace = |text: &mut String, copied: &mut usize, from: usize, to: usize, with: &str| {
         text.push_str(query.get(*copied..from).unwrap_or_default());
@@ -96,10 +96,16 @@ pub(crate) fn prepare(query: &str, tokens: &[Token], choices: Choices) -> Result
         let mut next = index + 1;
         let before = index.checked_sub(1).and_then(|i| tokens.get(i));
         match token.text {
-            "(" => calls.push(before.is_some_and(|token| token.text == "info")),
-            ")" => drop(calls.pop()),
+            "(" => opened.push(match before {
+                Some(word) if word.text == "info" => Opened::Info,
+                Some(word) if takes_labels(word) => Opened::Labels,
+                _ => Opened::Other,
+            }),
+            "{" => opened.push(Opened::Labels),
+            ")" | "}" => drop(opened.pop()),
             _ => {}
         }
+        let is_edge = token.is("anchored") || token.is("smoothed");
         if token.is("[") && tokens.get(index + 1).is_some_and(|token| !token.is("]")) {
             let lengths = read_range(tokens, index).map_err(|error| at_token(query, tokens, error))?;
             let end = tokens.get(lengths.next).map_or(query.len(), |token| token.start);
@@ -120,9 +126,25 @@ pub(crate) fn prepare(query: &str, tokens: &[Token], choices: Choices) -> Result
             replace(text, &mut copied, token.end(), end, " 1s ");
             next = reader.index;
             prepared.lengths.insert(index, Lengths { length, step: None, next });
-        } else if after_operand && (token.is("anchored") || token.is("smoothed")) {
+        } else if is_edge && opened.last() == Some(&Opened::Labels) {
+            replace(text, &mut copied, token.start, token.end(), &format!("\"{}\"", token.text));
+        } else if is_edge && after_operand {
             replace(text, &mut copied, token.start, token.end(), " ");
-        } else if token.is("{") && calls.last() == Some(&true) && before.is_some_and(|token| token.is(",")) {
+        } else if is_edge {
+            // The parser takes the word for a keyword wherever it stands.
+            let (end, rest) = match tokens.get(index + 1).filter(|next| next.is("{")) {
+                Some(brace) => (brace.end(), ","),
+                None => (token.end(), "}"),
+            };
+            replace(text, &mut copied, token.start, end, &format!("{{\"{}\"{rest}", token.text));
+            if rest == "," {
+                opened.push(Opened::Labels);
+                next = index + 2;
+            }
+        } else if token.is("{")
+            && opened.iter().rev().nth(1) == Some(&Opened::Info)
+            && before.is_some_and(|token| token.is(","))
+        {
             replace(text, &mut copied, token.end(), token.end(), &format!("{STAND_IN_LABEL}=\"\u{1}\","));
         } else if token.is("</") || token.is(">/") {
             let comparison = token.text.get(..1).unwrap_or_default();
@@ -131,6 +153,13 @@ pub(crate) fn prepare(query: &str, tokens: &[Token], choices: Choices) -> Result
             let stand_in = format!("\"{STAND_IN_CHOICE}{}\"", prepared.choices.len());
             replace(text, &mut copied, token.start, token.end(), &stand_in);
             prepared.choices.push(choice);
+        } else if let Some(raw) = token.text.strip_prefix('`').and_then(|text| text.strip_suffix('`')) {
+            // The parser would look for escapes in it.
+            let plain = raw.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\r', "\\r");
+            replace(text, &mut copied, token.start, token.end(), &format!("\"{plain}\""));
+        } else if token.kind == Kind::Number && token.text.parse().is_ok_and(f64::is_infinite) {
+            let text = format!("error parsing number: {:?}: value out of range", token.text);
+            return Err(ParseError::new(query, token.start, text));
         } else if token.kind == Kind::Number && token.text.contains('_') {
             replace(text, &mut copied, token.start, token.end(), &token.text.replace('_', ""));
         } else if token.text == "holt_winters" && followed_by_call {
@@ -185,6 +214,20 @@ fn check_complexity(query: &str, tokens: &[Token]) -> Result<(), ParseError> {
         Some(token) => Err(ParseError::new(query, token.start, "the expression is too long")),
         None => Ok(()),
     }
+}
+
+/// What a bracket that is open belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opened {
+    /// A call of `info`.
+    Info,
+    /// Label names, with matchers or without.
+    Labels,
+    Other,
+}
+
+fn takes_labels(token: &Token) -> bool {
+    ["by", "without", "on", "ignoring", "group_left", "group_right"].iter().any(|word| token.is(word))
 }
 
 /// True if an operand may end with this token, so that a modifier may follow.

@@ -36,7 +36,15 @@ impl fmt::Display for Printed<'_> {
             Node::Aggregate(aggregate) => print_aggregate(out, aggregate),
             Node::Call(call) => {
                 write!(out, "{}(", call.name)?;
-                list(out, call.arguments.iter(), |out, node| write!(out, "{}", Printed(node)))?;
+                list(out, call.arguments.iter().enumerate(), |out, (index, node)| {
+                    match super::tree::bare(Some(node)) {
+                        // Only matchers may stand there, no name.
+                        Some(Node::Instant(selector)) if call.name == "info" && index == 1 => {
+                            matchers_within(out, &selector.matchers)
+                        }
+                        _ => write!(out, "{}", Printed(node)),
+                    }
+                })?;
                 out.write_str(")")
             }
             Node::Invariant(inner) => write!(out, "{}", Printed(inner)),
@@ -145,8 +153,13 @@ fn matchers(out: &mut fmt::Formatter, matchers: &[Matcher]) -> fmt::Result {
     if shown.is_empty() && plain.is_some() {
         return Ok(());
     }
+    matchers_within(out, shown)
+}
+
+/// Matchers in braces.
+fn matchers_within<'a>(out: &mut fmt::Formatter, matchers: impl IntoIterator<Item = &'a Matcher>) -> fmt::Result {
     out.write_str("{")?;
-    list(out, shown.into_iter(), |out, matcher| {
+    list(out, matchers.into_iter(), |out, matcher| {
         label(out, &matcher.name)?;
         let (sign, value) = match &matcher.op {
             MatchOp::Equal(value) => ("=", value.as_str()),
@@ -254,6 +267,17 @@ fn is_word(name: &str, is_metric: bool) -> bool {
         && !name.is_empty()
         && name.chars().all(fits)
         && !keyword.iter().any(|word| word.eq_ignore_ascii_case(name))
+}
+
+/// A text in quotes.
+pub(super) fn quote(text: &str) -> String {
+    struct Quoted<'a>(&'a str);
+    impl fmt::Display for Quoted<'_> {
+        fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
+            quoted(out, self.0)
+        }
+    }
+    Quoted(text).to_string()
 }
 
 fn quoted(out: &mut fmt::Formatter, text: &str) -> fmt::Result {

@@ -47,13 +47,11 @@ pub fn tree(query: &str) -> Result<Tree, ParseError> {
 /// # Errors
 /// The text is not PromQL.
 pub fn pretty(query: &str) -> Result<String, ParseError> {
-    let printed = super::print::Printed(&super::parse(query)?.root).to_string();
-    // As it is written, with its lengths, which have been found to be in the parser's range.
-    let laid_out = promql_parser::parser::parse(query).map(|tree| tree.prettify());
-    // What the parser does not know, it refuses or loses.
-    let is_same =
-        |text: &String| super::parse(text).is_ok_and(|again| super::print::Printed(&again.root).to_string() == printed);
-    Ok(laid_out.ok().filter(is_same).unwrap_or(printed))
+    let root = super::parse(query)?.root;
+    let tokens = token::tokens(query);
+    let prepared = prepare::prepare(query, &tokens, prepare::Choices::Kept)?;
+    let parsed = promql_parser::parser::parse(&prepared.text).map_err(|message| ParseError::new(query, 0, message))?;
+    Ok(super::pretty::laid_out(&parsed, &root, &tokens, &prepared))
 }
 
 fn both(query: &str) -> Result<(Expr, Node), ParseError> {
@@ -79,7 +77,7 @@ fn node(kind: &str, mut fields: Vec<(&'static str, Tree)>) -> Tree {
 }
 
 /// A node without the mark that it never changes.
-fn bare(plan: Option<&Node>) -> Option<&Node> {
+pub(super) fn bare(plan: Option<&Node>) -> Option<&Node> {
     match plan {
         Some(Node::Invariant(inner)) => bare(Some(inner)),
         other => other,
