@@ -91,10 +91,8 @@ pub async fn page(
     let (panels, marks) = match &dashboard {
         Some(dashboard) => {
             let (start_ms, end_ms) = view.range.resolve(now_ms);
-            tokio::join!(
-                panels(&state, principal.scope(), dashboard, view.range, now_ms, PATIENCE),
-                state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms)
-            )
+            let marks = state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms);
+            (panels(&state, principal.scope(), dashboard, view.range, now_ms, PATIENCE).await, marks)
         }
         None => Default::default(),
     };

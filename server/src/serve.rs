@@ -74,7 +74,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let engines = Engines::new(&config, Arc::clone(&embedded), &limits, &aliases)?;
 
     let telemetry = Telemetry::default();
-    let (history, history_writer) = History::new(pool.clone());
+    let (history, history_writer) = History::open(pool.clone()).await?;
     let external_url = external_url(&config, &listener)?;
     let alerting = Alerting::new(
         rule_settings(&config, mode, &external_url),

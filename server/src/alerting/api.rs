@@ -1,7 +1,5 @@
 //! `/api/v1/rules` and `/api/v1/alerts` in Prometheus' shape, and the JSON of pages: `/api/alerts`, `/api/alerts/history`.
 
-use std::sync::PoisonError;
-
 use axum::{
     Json, Router,
     extract::{Query, State},
@@ -135,8 +133,8 @@ async fn alerts(
     let views = state.alerting.0.views();
     let ours = views.iter().flat_map(|view| &view.rules).flat_map(|rule| &rule.alerts);
     let mut alerts: Vec<Value> = ours.map(alert_json).collect();
-    let known = state.alerting.0.upstream.lock().unwrap_or_else(PoisonError::into_inner).alerts.clone();
-    alerts.extend(state.alerting.0.reported.alerts(&known).iter().map(reported_json));
+    let known = state.alerting.upstream();
+    alerts.extend(state.alerting.0.reported.alerts(&known.alerts).iter().map(reported_json));
     let (theirs, warnings) = upstream(&backend, &principal, "alerts", &params, "alerts").await?;
     alerts.extend(theirs);
     let mut data = json!({ "alerts": alerts });
@@ -177,7 +175,6 @@ pub(crate) async fn past(
         until_ms: params.until,
         name: params.name.filter(|name| !name.is_empty()),
         limit: params.limit.unwrap_or(USUAL_ANSWER).min(MAX_ANSWER),
-        firing_alone: false,
     };
     let mut transitions: Vec<AlertTransition> = state.alerting.history().read(&wanted).await.map_err(|error| {
         tracing::error!(%error, "the history of alerts could not be read");

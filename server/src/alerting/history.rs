@@ -1,7 +1,12 @@
 //! Changes of alerts' states, remembered for a month.
 
-use model::live::{AlertState, AlertTransition};
-use sqlx::{Row, SqlitePool};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use model::live::{Alert, AlertState, AlertTransition};
+use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -15,12 +20,38 @@ const QUEUE: usize = 1_024;
 const PRUNE_EVERY: usize = 1_000;
 /// Most changes in one answer.
 pub const MAX_ANSWER: usize = 10_000;
+/// Beginnings and ends of firing at hand without asking the database, the youngest: every page of a dashboard marks them on its charts.
+const AT_HAND: usize = 500;
 
 /// The changes so far. A cheap handle.
 #[derive(Clone)]
 pub struct History {
     pool: SqlitePool,
     queue: mpsc::Sender<Vec<AlertTransition>>,
+    /// The youngest last.
+    firing: Arc<Mutex<VecDeque<FiringChange>>>,
+}
+
+/// That an alert began to fire, or no longer does.
+#[derive(Debug, Clone)]
+pub struct FiringChange {
+    /// When, in milliseconds since the Unix epoch.
+    pub at: i64,
+    /// Whether it began.
+    pub began: bool,
+    /// The alert after it.
+    pub alert: Arc<Alert>,
+}
+
+impl FiringChange {
+    fn of(change: &AlertTransition) -> Option<Self> {
+        let began = change.to == AlertState::Firing;
+        (began || change.from == AlertState::Firing).then(|| FiringChange {
+            at: change.at,
+            began,
+            alert: Arc::new(change.alert.clone()),
+        })
+    }
 }
 
 /// Writes what [`History::remember`] was given.
@@ -38,18 +69,27 @@ pub struct Wanted {
     pub until_ms: Option<i64>,
     /// Of alerts with this name alone.
     pub name: Option<String>,
-    /// Only those by which an alert began to fire, or no longer did.
-    pub firing_alone: bool,
     /// At most so many, the youngest.
     pub limit: usize,
 }
 
 impl History {
     /// The history in a database, and what writes it.
-    #[must_use]
-    pub fn new(pool: SqlitePool) -> (Self, Writer) {
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn open(pool: SqlitePool) -> Result<(Self, Writer), sqlx::Error> {
+        let rows = sqlx::query(
+            "SELECT at, was, state, alert FROM alert_history WHERE was = 'firing' OR state = 'firing' \
+             ORDER BY at DESC, id DESC LIMIT ?1",
+        )
+        .bind(i64::try_from(AT_HAND).unwrap_or(i64::MAX))
+        .fetch_all(&pool)
+        .await?;
+        let changes: Vec<AlertTransition> = rows.iter().map(change).collect::<Result<_, _>>()?;
+        let firing = Arc::new(Mutex::new(changes.iter().rev().filter_map(FiringChange::of).collect()));
         let (queue, received) = mpsc::channel(QUEUE);
-        (History { pool: pool.clone(), queue }, Writer { pool, queue: received })
+        Ok((History { pool: pool.clone(), queue, firing }, Writer { pool, queue: received }))
     }
 
     /// Has changes written. Where the database is slower than alerts change, the newest changes are left out, with a line in the log.
@@ -57,10 +97,22 @@ impl History {
         if changes.is_empty() {
             return;
         }
+        let mut firing = self.firing.lock().unwrap_or_else(PoisonError::into_inner);
+        firing.extend(changes.iter().filter_map(FiringChange::of));
+        let surplus = firing.len().saturating_sub(AT_HAND);
+        firing.drain(..surplus);
+        drop(firing);
         let lost = changes.len();
         if self.queue.try_send(changes).is_err() {
             tracing::warn!(lost, "changes of alerts came faster than they could be remembered");
         }
+    }
+
+    /// When alerts began to fire and no longer did, from a time on (milliseconds since the Unix epoch): the youngest, oldest first.
+    #[must_use]
+    pub fn firing_since(&self, since_ms: i64) -> Vec<FiringChange> {
+        let firing = self.firing.lock().unwrap_or_else(PoisonError::into_inner);
+        firing.iter().filter(|change| change.at >= since_ms).cloned().collect()
     }
 
     /// Changes, youngest first.
@@ -71,30 +123,28 @@ impl History {
         let limit = i64::try_from(wanted.limit.min(MAX_ANSWER)).unwrap_or(i64::MAX);
         let rows = sqlx::query(
             "SELECT at, was, state, alert FROM alert_history \
-             WHERE at >= ?1 AND at <= ?2 AND (?3 IS NULL OR name = ?3) \
-             AND (?5 = 0 OR was = 'firing' OR state = 'firing') ORDER BY at DESC, id DESC LIMIT ?4",
+             WHERE at >= ?1 AND at <= ?2 AND (?3 IS NULL OR name = ?3) ORDER BY at DESC, id DESC LIMIT ?4",
         )
         .bind(wanted.since_ms.unwrap_or_else(|| now_ms() - KEPT_MS))
         .bind(wanted.until_ms.unwrap_or(i64::MAX))
         .bind(&wanted.name)
         .bind(limit)
-        .bind(wanted.firing_alone)
         .fetch_all(&self.pool)
         .await?;
-        let mut changes = Vec::with_capacity(rows.len());
-        for row in rows {
-            let text: String = row.try_get("alert")?;
-            let alert = serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(error.into()))?;
-            let state = |text: String| match text.as_str() {
-                "firing" => AlertState::Firing,
-                "pending" => AlertState::Pending,
-                _ => AlertState::Inactive,
-            };
-            let (from, to) = (state(row.try_get("was")?), state(row.try_get("state")?));
-            changes.push(AlertTransition { at: row.try_get("at")?, from, to, alert });
-        }
-        Ok(changes)
+        rows.iter().map(change).collect()
     }
+}
+
+fn change(row: &SqliteRow) -> Result<AlertTransition, sqlx::Error> {
+    let text: String = row.try_get("alert")?;
+    let alert = serde_json::from_str(&text).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let state = |text: String| match text.as_str() {
+        "firing" => AlertState::Firing,
+        "pending" => AlertState::Pending,
+        _ => AlertState::Inactive,
+    };
+    let (from, to) = (state(row.try_get("was")?), state(row.try_get("state")?));
+    Ok(AlertTransition { at: row.try_get("at")?, from, to, alert })
 }
 
 fn word(state: AlertState) -> &'static str {
@@ -147,5 +197,44 @@ impl Writer {
             .await?;
         }
         transaction.commit().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database;
+
+    fn change(at: i64, from: AlertState, to: AlertState) -> AlertTransition {
+        let alert = Alert { name: format!("at {at}"), state: to, ..Alert::default() };
+        AlertTransition { at, from, to, alert }
+    }
+
+    fn times(history: &History, since_ms: i64) -> Vec<(i64, bool)> {
+        history.firing_since(since_ms).into_iter().map(|change| (change.at, change.began)).collect()
+    }
+
+    #[tokio::test]
+    async fn begins_and_ends_of_firing_are_at_hand_at_once_and_after_a_restart() {
+        use AlertState::{Firing, Inactive, Pending};
+        let directory = tempfile::tempdir().unwrap();
+        let pool = database::open(directory.path()).await.unwrap();
+        let (history, writer) = History::open(pool.clone()).await.unwrap();
+        let begin = now_ms();
+        history.remember(vec![change(begin, Inactive, Pending), change(begin + 1, Pending, Firing)]);
+        history.remember(vec![change(begin + 2, Firing, Inactive), change(begin + 3, Pending, Inactive)]);
+        assert_eq!(times(&history, begin), [(begin + 1, true), (begin + 2, false)]);
+
+        let stop = CancellationToken::new();
+        stop.cancel();
+        writer.run(stop).await;
+        let (restarted, _) = History::open(pool).await.unwrap();
+        assert_eq!(times(&restarted, begin), [(begin + 1, true), (begin + 2, false)]);
+        assert_eq!(times(&restarted, begin + 2), [(begin + 2, false)]);
+
+        let many = (0..).take(2 * AT_HAND).map(|after| change(begin + 10 + after, Inactive, Firing)).collect();
+        restarted.remember(many);
+        let youngest = times(&restarted, 0);
+        assert_eq!((youngest.len(), youngest.last()), (AT_HAND, Some(&(begin + 9 + 2 * AT_HAND as i64, true))));
     }
 }

@@ -1,26 +1,29 @@
 //! When alerts fired that concern the panels of a dashboard, for marks on its charts.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use model::{
     dashboard::{Dashboard, Panel, PanelKind},
     frame::{Frame, Labels, Series},
-    live::{Alert, AlertState, AlertTransition},
+    live::Alert,
 };
 use promql::{
     labels::METRIC_NAME,
     matcher::{MatchOp, Matcher},
 };
 
-use super::{Alerting, history::Wanted};
+use super::{Alerting, history::FiringChange};
 use crate::{query::Scope, visible};
 
-/// Changes that are looked at, the youngest: a wall of charts must not cost more the more alerts there are.
-const CHANGES: usize = 500;
 /// Marks of one panel, the youngest.
 const OF_PANEL: usize = 24;
 /// Of the range, the part that two marks of an alert must be apart to be told apart.
 const NARROW: i64 = 100;
+/// Queries whose metrics are remembered.
+const MOST_QUERIES: usize = 2_000;
 
 /// A time in which alerts of a name fired, on a panel.
 #[derive(Debug, PartialEq)]
@@ -48,7 +51,7 @@ impl Mark<'_> {
 /// A time in which an alert fired.
 #[derive(Debug, Clone)]
 struct Span {
-    alert: Alert,
+    alert: Arc<Alert>,
     from: i64,
     to: Option<i64>,
 }
@@ -56,70 +59,66 @@ struct Span {
 impl Alerting {
     /// When alerts fired between two times, in milliseconds since the Unix epoch, that `scope` lets through and that concern the time
     /// series of `dashboard`: see [`model::page::Boot::marks`].
-    pub async fn marks(&self, scope: &Scope, dashboard: &Dashboard, start_ms: i64, end_ms: i64) -> Frame {
+    #[must_use]
+    pub fn marks(&self, scope: &Scope, dashboard: &Dashboard, start_ms: i64, end_ms: i64) -> Frame {
         let nothing = Frame { end_ms, ..Frame::default() };
         if !dashboard.panels.iter().any(|panel| panel.kind == PanelKind::Timeseries) {
             return nothing;
         }
-        let wanted = Wanted { since_ms: Some(start_ms), firing_alone: true, limit: CHANGES, ..Wanted::default() };
-        let mut changes = match self.history().read(&wanted).await {
-            Ok(changes) => changes,
-            Err(error) => {
-                tracing::warn!(%error, "the history of alerts could not be read for marks on charts");
-                return nothing;
-            }
-        };
+        let mut changes = self.history().firing_since(start_ms);
         changes.retain(|change| visible::alert(scope, &change.alert));
-        let mut now = self.list().alerts;
-        now.retain(|alert| alert.state == AlertState::Firing && visible::alert(scope, alert));
-        let mut spans = spans(changes, now, start_ms);
+        let mut spans = spans(changes, self.firing_now(scope), start_ms);
         spans.retain(|span| span.from <= end_ms && span.to.is_none_or(|to| to >= start_ms));
+        if spans.is_empty() {
+            return nothing;
+        }
         // What is closer together than a chart can show is one.
-        let marks = of_panels(&dashboard.panels, &spans, end_ms.saturating_sub(start_ms) / NARROW);
+        let gap_ms = end_ms.saturating_sub(start_ms) / NARROW;
+        let marks = of_panels(&dashboard.panels, &spans, gap_ms, &self.0.read_metrics);
         Frame { series: marks.iter().map(Mark::series).collect(), ..nothing }
     }
 }
 
-/// The times in which alerts fired, by what changed (youngest first) and what fires now.
-fn spans(changes: Vec<AlertTransition>, now: Vec<Alert>, start_ms: i64) -> Vec<Span> {
+/// The times in which alerts fired, by what changed (oldest first) and what fires now.
+fn spans(changes: Vec<FiringChange>, now: Vec<Alert>, start_ms: i64) -> Vec<Span> {
     let mut open: HashMap<String, Span> = HashMap::new();
     let mut spans = Vec::new();
-    for change in changes.into_iter().rev() {
-        let alert = change.alert;
-        if change.to == AlertState::Firing {
-            open.insert(alert.fingerprint.clone(), Span { alert, from: change.at, to: None });
-        } else if change.from == AlertState::Firing {
+    for FiringChange { at, began, alert } in changes {
+        if began {
+            open.insert(alert.fingerprint.clone(), Span { alert, from: at, to: None });
+        } else {
             // It began before the time that is looked at.
             let before = || alert.fired_at.unwrap_or(start_ms).min(start_ms);
             let from = open.remove(&alert.fingerprint).map_or_else(before, |span| span.from);
-            spans.push(Span { alert, from, to: Some(change.at) });
+            spans.push(Span { alert, from, to: Some(at) });
         }
     }
     for alert in now {
         let began = alert.fired_at.or(alert.active_at).unwrap_or(start_ms);
         let from = open.remove(&alert.fingerprint).map_or(began, |span| span.from);
-        spans.push(Span { alert, from, to: None });
+        spans.push(Span { alert: Arc::new(alert), from, to: None });
     }
     // What began and no longer fires, though nobody heard of its end: the server was not there.
     spans
 }
 
 /// The marks of each time series: of alerts that it names, or else of those that read what it reads.
-fn of_panels<'a>(panels: &'a [Panel], spans: &'a [Span], gap_ms: i64) -> Vec<Mark<'a>> {
-    let mut read: HashMap<&str, BTreeSet<String>> = HashMap::new();
+fn of_panels<'a>(panels: &'a [Panel], spans: &'a [Span], gap_ms: i64, metrics: &ReadMetrics) -> Vec<Mark<'a>> {
+    let mut read: HashMap<&str, Arc<BTreeSet<String>>> = HashMap::new();
     for span in spans {
-        read.entry(&span.alert.expr).or_insert_with(|| metrics(&span.alert.expr));
+        read.entry(&span.alert.expr).or_insert_with(|| metrics.of(&span.alert.expr));
     }
     let mut marks = Vec::new();
     for panel in panels.iter().filter(|panel| panel.kind == PanelKind::Timeseries) {
-        let of_panel: BTreeSet<String> = if panel.alerts.is_empty() {
-            panel.queries.iter().flat_map(|query| metrics(&query.expr)).collect()
+        let of_panel: Vec<Arc<BTreeSet<String>>> = if panel.alerts.is_empty() {
+            panel.queries.iter().map(|query| metrics.of(&query.expr)).collect()
         } else {
-            BTreeSet::new()
+            Vec::new()
         };
         let concerns = |span: &&Span| {
             if panel.alerts.is_empty() {
-                read.get(span.alert.expr.as_str()).is_some_and(|read| !read.is_disjoint(&of_panel))
+                let read = read.get(span.alert.expr.as_str());
+                read.is_some_and(|read| of_panel.iter().any(|of_query| !read.is_disjoint(of_query)))
             } else {
                 panel.alerts.contains(&span.alert.name)
             }
@@ -159,6 +158,26 @@ fn joined<'a>(panel: &'a str, spans: impl Iterator<Item = &'a Span>, gap_ms: i64
     marks
 }
 
+/// Which metrics queries read, found out once for each.
+#[derive(Default)]
+pub(super) struct ReadMetrics(Mutex<HashMap<String, Arc<BTreeSet<String>>>>);
+
+impl ReadMetrics {
+    /// Names of the metrics that a query reads.
+    fn of(&self, expr: &str) -> Arc<BTreeSet<String>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = known.get(expr) {
+            return Arc::clone(metrics);
+        }
+        if known.len() >= MOST_QUERIES {
+            known.clear();
+        }
+        let metrics = Arc::new(metrics(expr));
+        known.insert(expr.to_owned(), Arc::clone(&metrics));
+        metrics
+    }
+}
+
 /// Names of the metrics that a query reads. What cannot be read names none.
 fn metrics(expr: &str) -> BTreeSet<String> {
     let Ok(query) = promql::parse(expr) else { return BTreeSet::new() };
@@ -174,6 +193,8 @@ fn metrics(expr: &str) -> BTreeSet<String> {
 
 #[cfg(test)]
 mod tests {
+    use model::live::AlertState;
+
     use super::*;
 
     fn alert(name: &str, expr: &str) -> Alert {
@@ -187,8 +208,8 @@ mod tests {
         }
     }
 
-    fn change(at: i64, from: AlertState, to: AlertState, alert: Alert) -> AlertTransition {
-        AlertTransition { at, from, to, alert }
+    fn change(at: i64, began: bool, alert: Alert) -> FiringChange {
+        FiringChange { at, began, alert: Arc::new(alert) }
     }
 
     fn panel(fields: &str) -> Panel {
@@ -210,17 +231,16 @@ mod tests {
 
     #[test]
     fn a_span_is_from_its_begin_to_its_end_and_goes_on_while_it_fires() {
-        use AlertState::{Firing, Inactive, Pending};
         let began_before = Alert { fired_at: Some(40), ..alert("Before", "a") };
         let changes = vec![
-            change(400, Pending, Firing, alert("On", "a")),
-            change(300, Firing, Inactive, began_before),
-            change(250, Firing, Inactive, alert("Once", "a")),
-            change(200, Pending, Firing, alert("Once", "a")),
+            change(200, true, alert("Once", "a")),
+            change(250, false, alert("Once", "a")),
+            change(300, false, began_before),
+            change(400, true, alert("On", "a")),
         ];
         let mut found: Vec<_> = spans(changes, vec![alert("On", "a")], 100)
             .into_iter()
-            .map(|span| (span.alert.name, span.from, span.to))
+            .map(|span| (span.alert.name.clone(), span.from, span.to))
             .collect();
         found.sort();
         let expected = [("Before", 40, Some(300)), ("On", 400, None), ("Once", 200, Some(250))];
@@ -230,9 +250,11 @@ mod tests {
     #[test]
     fn a_panel_has_the_alerts_that_read_what_it_reads_or_those_it_names() {
         let spans = [("Memory", "go_memstats / 2 > 1"), ("Queue", "sum(rate(queue[5m])) > 1")]
-            .map(|(name, expr)| Span { alert: alert(name, expr), from: 1, to: None });
+            .map(|(name, expr)| Span { alert: Arc::new(alert(name, expr)), from: 1, to: None });
         let names = |fields: &str| -> Vec<String> {
-            of_panels(&[panel(fields)], &spans, 0).into_iter().map(|mark| mark.name.to_owned()).collect()
+            let panels = [panel(fields)];
+            let marks = of_panels(&panels, &spans, 0, &ReadMetrics::default());
+            marks.into_iter().map(|mark| mark.name.to_owned()).collect()
         };
         assert_eq!(names(r#","queries":[{"expr":"max(go_memstats{daemon=\"a\"})"}]"#), ["Memory"]);
         assert_eq!(names(r#","queries":[{"expr":"up"}]"#), [""; 0]);
@@ -241,7 +263,7 @@ mod tests {
 
     #[test]
     fn alerts_of_one_name_that_fire_together_are_one_mark_and_there_are_not_too_many() {
-        let span = |from, to| Span { alert: alert("A", "a"), from, to };
+        let span = |from, to| Span { alert: Arc::new(alert("A", "a")), from, to };
         assert_eq!(
             times(&joined("p", [span(5, Some(9)), span(1, Some(4)), span(3, Some(6)), span(20, None)].iter(), 1)),
             [(20, None), (1, Some(9))]

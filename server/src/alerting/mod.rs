@@ -36,6 +36,7 @@ use self::{
     engine::{OverPrometheus, OverStore},
     files::Text,
     history::History,
+    marks::ReadMetrics,
     order::{Listed, first},
     reload::{Hangups, LOOK_INTERVAL},
     reported::Reported,
@@ -83,11 +84,13 @@ struct Shared {
     /// Why the files are not those in use, if they are not.
     trouble: Mutex<Option<String>>,
     /// Alerts of an engine's own rules.
-    upstream: Mutex<AlertList>,
+    upstream: Mutex<Arc<AlertList>>,
     /// Alerts that others raised.
     reported: Reported,
     notifications: broadcast::Sender<Arc<[Notification]>>,
     history: History,
+    /// Of rules and of panels, for marks on charts.
+    read_metrics: ReadMetrics,
     hub: OnceLock<Hub>,
     counters: Counters,
     /// How many groups are evaluated at the same time.
@@ -133,6 +136,7 @@ impl Alerting {
             reported: Reported::default(),
             notifications: broadcast::channel(NOTIFICATION_QUEUE).0,
             history,
+            read_metrics: ReadMetrics::default(),
             hub: OnceLock::new(),
             counters: Counters(telemetry),
             slots: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
@@ -169,24 +173,45 @@ impl Alerting {
     /// The worst of the alerts of which `scope` sees something, at most so many.
     #[must_use]
     pub fn worst(&self, scope: &Scope, most: usize) -> AlertList {
-        let upstream = self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let upstream = self.upstream();
+        let alerts = self.listed(&upstream, scope, |alerts| first(alerts.collect(), most));
+        let without_rules = self.0.groups().is_empty() && self.0.elsewhere.is_none();
+        AlertList { alerts, unavailable: upstream.unavailable.clone(), without_rules }
+    }
+
+    /// The alerts that fire of which `scope` sees something, in no order.
+    fn firing_now(&self, scope: &Scope) -> Vec<Alert> {
+        let firing = |alerts: &mut dyn Iterator<Item = Listed<'_>>| {
+            alerts.filter(Listed::is_firing).map(|alert| alert.written_out()).collect()
+        };
+        self.listed(&self.upstream(), scope, firing)
+    }
+
+    /// Looks at the alerts of any origin of which `scope` sees something.
+    fn listed<T>(
+        &self,
+        upstream: &AlertList,
+        scope: &Scope,
+        look: impl FnOnce(&mut dyn Iterator<Item = Listed<'_>>) -> T,
+    ) -> T {
         let views = self.0.views();
         let reported = self.0.reported.alerts(&upstream.alerts);
         let others = upstream.alerts.iter().chain(&reported).map(Listed::Others);
         let ours = views.iter().flat_map(|view| Listed::of(view));
-        let alerts = first(ours.chain(others).filter(|alert| alert.is_seen(scope)).collect(), most);
-        let without_rules = views.is_empty() && self.0.elsewhere.is_none();
-        AlertList { alerts, unavailable: upstream.unavailable, without_rules }
+        look(&mut ours.chain(others).filter(|alert| alert.is_seen(scope)))
+    }
+
+    fn upstream(&self) -> Arc<AlertList> {
+        Arc::clone(&self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// How many alerts fire of which `scope` sees something.
     #[must_use]
     pub fn firing(&self, scope: &Scope) -> usize {
         let is_seen = |alert: &Alert| alert.state == AlertState::Firing && visible::alert(scope, alert);
-        let upstream = self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner);
+        let upstream = self.upstream();
         let elsewhere = upstream.alerts.iter().filter(|alert| is_seen(alert)).count();
         let reported = self.0.reported.count(&upstream.alerts, is_seen);
-        drop(upstream);
         let ours: usize = self.0.views().iter().map(|view| view.firing_in(scope)).sum();
         ours + elsewhere + reported
     }
@@ -213,7 +238,7 @@ impl Alerting {
         // What could not be asked for has not resolved.
         let mut known = self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner);
         if new.unavailable.is_some() {
-            *known = AlertList { alerts: std::mem::take(&mut known.alerts), ..new };
+            *known = Arc::new(AlertList { alerts: known.alerts.clone(), ..new });
             return;
         }
         let at = now_ms();
@@ -233,7 +258,7 @@ impl Alerting {
             .filter(|old| !new.alerts.iter().any(|alert| alert.labels == old.labels))
             .map(|old| change(old.state, AlertState::Inactive, old));
         let changes: Vec<AlertTransition> = begun.chain(over).filter(|change| change.from != change.to).collect();
-        *known = new;
+        *known = Arc::new(new);
         drop(known);
         self.0.tell(changes);
     }

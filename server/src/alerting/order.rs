@@ -29,18 +29,27 @@ impl<'a> Listed<'a> {
         }
     }
 
+    /// Whether it fires.
+    pub(super) fn is_firing(&self) -> bool {
+        let state = match self {
+            Listed::Ours(_, _, alert) => state(alert.state),
+            Listed::Others(alert) => alert.state,
+        };
+        state == AlertState::Firing
+    }
+
     /// What fires comes before what is pending, and what is critical before the rest.
     fn rank(&self) -> (bool, u8) {
-        let (state, severity) = match self {
-            Listed::Ours(_, _, alert) => (state(alert.state), alert.labels.get("severity")),
-            Listed::Others(alert) => (alert.state, alert.severity.as_str()),
+        let severity = match self {
+            Listed::Ours(_, _, alert) => alert.labels.get("severity"),
+            Listed::Others(alert) => alert.severity.as_str(),
         };
         let rank = match severity {
             "critical" => 0,
             "warning" => 1,
             _ => 2,
         };
-        (state != AlertState::Firing, rank)
+        (!self.is_firing(), rank)
     }
 
     fn name(&self) -> &str {
@@ -62,7 +71,8 @@ impl<'a> Listed<'a> {
         self.rank().cmp(&other.rank()).then_with(by_name).then_with(|| self.labels().cmp(other.labels()))
     }
 
-    fn written_out(&self) -> Alert {
+    /// As it is shown.
+    pub(super) fn written_out(&self) -> Alert {
         match self {
             Listed::Ours(group, rule, alert) => group.alert(rule, alert),
             Listed::Others(alert) => (*alert).clone(),
