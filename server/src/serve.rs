@@ -95,7 +95,8 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     };
     let (events, received_events) = tokio::sync::broadcast::channel(EVENT_QUEUE);
     let (job_events, alert_events) = (events.subscribe(), events.subscribe());
-    let samples: Arc<dyn SampleSink> = Arc::new(store.clone());
+    // What is measured anew each time need not wait for a disk.
+    let samples: Arc<dyn SampleSink> = Arc::new(store.unawaited());
     let metadata = Arc::new(background::StoreMetadata(store.clone()));
     let outlets = upstream::Outlets { events, samples: Arc::clone(&samples), metadata };
     let upstreams = Upstreams::start(daemons, Vec::new(), outlets, link_options(&config, mode), stop.clone())?;

@@ -20,9 +20,10 @@ use crate::{
     error::FileError,
     head::Head,
     histograms::put_in_order,
+    pieces::merged,
     postings::SeriesId,
     read::{load, lost},
-    series::{Run, merged},
+    series::Run,
 };
 
 /// Samples of a chunk at most.

@@ -13,7 +13,6 @@ use crate::{
     ingest::Tally,
     metadata::Metadata,
     postings::{Postings, SeriesId},
-    read::load,
     series::{Pushed, Run, Series},
 };
 
@@ -40,7 +39,24 @@ pub(crate) enum Part<'a> {
     Histograms(&'a [HistogramEntry]),
 }
 
-impl Part<'_> {
+impl<'a> Part<'a> {
+    /// The part in pieces of so many samples.
+    pub(crate) fn pieces(self, samples: usize) -> impl Iterator<Item = Part<'a>> {
+        let (floats, histograms): (&[Entry], &[HistogramEntry]) = match self {
+            Part::Floats(entries) => (entries, &[]),
+            Part::Histograms(entries) => (&[], entries),
+        };
+        floats.chunks(samples).map(Part::Floats).chain(histograms.chunks(samples).map(Part::Histograms))
+    }
+
+    /// What is left of it behind so many samples.
+    pub(crate) fn behind(self, samples: usize) -> Self {
+        match self {
+            Part::Floats(entries) => Part::Floats(entries.get(samples..).unwrap_or_default()),
+            Part::Histograms(entries) => Part::Histograms(entries.get(samples..).unwrap_or_default()),
+        }
+    }
+
     /// The series of each sample.
     pub(crate) fn ids(&self) -> impl Iterator<Item = SeriesId> {
         let (floats, histograms): (&[Entry], &[HistogramEntry]) = match self {
@@ -49,6 +65,17 @@ impl Part<'_> {
         };
         floats.iter().map(|entry| entry.id).chain(histograms.iter().map(|entry| entry.id))
     }
+}
+
+/// A sample that is to be compared with chunks that are not in memory.
+#[derive(Debug)]
+pub(crate) struct NotInMemory {
+    /// Its position among those that were to be added.
+    pub(crate) position: usize,
+    /// Its series.
+    pub(crate) id: SeriesId,
+    /// The chunks.
+    pub(crate) runs: Vec<Run>,
 }
 
 /// The state that readers share and the one writer changes.
@@ -143,38 +170,62 @@ impl Head {
             .collect()
     }
 
-    /// Adds samples and counts what became of them.
-    pub(crate) fn apply(&mut self, part: Part, out_of_order_ms: i64, tally: &mut Tally) {
-        let files = self.files.clone();
+    /// Adds samples and counts what became of them. Stops before one that is to be compared with chunks that are not in memory, unless
+    /// it is the first and `looked_up` says that they were looked up: reading them is nothing to be done under a lock.
+    pub(crate) fn apply(
+        &mut self,
+        part: Part,
+        out_of_order_ms: i64,
+        tally: &mut Tally,
+        looked_up: bool,
+    ) -> Option<NotInMemory> {
+        let mut may_go_on = looked_up;
+        let mut late = |time| {
+            let looked_up = std::mem::take(&mut may_go_on);
+            move |newest: i64| !looked_up && time < newest && newest.saturating_sub(time) <= out_of_order_ms
+        };
         match part {
             Part::Floats(entries) => {
-                for &Entry { id, time, value } in entries {
-                    self.apply_one(id, time, &files, tally, |series| series.push(time, value, out_of_order_ms));
+                for (position, &Entry { id, time, value }) in entries.iter().enumerate() {
+                    let push = |series: &mut Series| series.push(time, value, out_of_order_ms);
+                    if let Some(missing) = self.apply_one(id, time, tally, late(time), push) {
+                        return Some(NotInMemory { position, id, runs: missing });
+                    }
                 }
             }
             Part::Histograms(entries) => {
-                for HistogramEntry { id, time, histogram } in entries {
-                    self.apply_one(*id, *time, &files, tally, |series| {
-                        series.push_histogram(*time, histogram, out_of_order_ms)
-                    });
+                for (position, HistogramEntry { id, time, histogram }) in entries.iter().enumerate() {
+                    let push = |series: &mut Series| series.push_histogram(*time, histogram, out_of_order_ms);
+                    if let Some(missing) = self.apply_one(*id, *time, tally, late(*time), push) {
+                        return Some(NotInMemory { position, id: *id, runs: missing });
+                    }
                 }
             }
         }
+        None
     }
 
+    /// Adds one sample, or gives the chunks that are to be looked up before, if `compares` says of the series' newest time that the
+    /// sample is to be compared with what is there.
     #[inline]
     fn apply_one(
         &mut self,
         id: SeriesId,
         time: i64,
-        files: &BTreeMap<FileNumber, Arc<ChunkFile>>,
         tally: &mut Tally,
+        compares: impl FnOnce(i64) -> bool,
         push: impl FnOnce(&mut Series) -> Pushed,
-    ) {
-        let Some(series) = self.series_mut(id) else { return tally.skip() };
-        for run in series.needed_for(time) {
-            // Rare: a late sample of a series that was idle. A chunk that cannot be read is told when it is asked for.
-            run.bytes = load(run, files).ok();
+    ) -> Option<Vec<Run>> {
+        let Some(series) = self.series_mut(id) else {
+            tally.skip();
+            return None;
+        };
+        if series.newest_time().is_some_and(compares) {
+            // Rare: a late sample of a series that was idle.
+            let missing: Vec<Run> = series.needed_for(time).cloned().collect();
+            if !missing.is_empty() {
+                return Some(missing);
+            }
         }
         let sealed_before = series.runs.len();
         let pushed = push(series);
@@ -187,28 +238,43 @@ impl Head {
             Pushed::Duplicate => self.duplicates += 1,
         }
         tally.note(pushed);
+        None
     }
 
-    /// Frees the memory of sealed chunks that are on disk and end before `cutoff`.
-    pub(crate) fn release_before(&mut self, cutoff: i64) {
-        for (_, series) in self.iter_mut() {
+    /// Takes chunks of a series that were looked up into memory again, until they are next released.
+    pub(crate) fn give(&mut self, id: SeriesId, looked_up: Vec<Run>) {
+        let Some(series) = self.series_mut(id) else { return };
+        for Run { place, bytes, .. } in looked_up {
+            if let Some(run) = series.runs.iter_mut().find(|run| run.place == place && run.bytes.is_none()) {
+                run.bytes = bytes;
+            }
+        }
+    }
+
+    /// Frees the memory of sealed chunks that are on disk and end before `cutoff`, of `count` series from number `start` on. Gives where
+    /// to go on.
+    pub(crate) fn release_before(&mut self, cutoff: i64, start: usize, count: usize) -> Option<usize> {
+        let series = self.series.get_mut(start..)?;
+        for series in series.iter_mut().take(count).flatten() {
             for run in series.runs.iter_mut().filter(|run| run.last < cutoff && run.place.is_some()) {
                 run.bytes = None;
             }
         }
+        (series.len() > count).then_some(start + count)
     }
 
-    /// Seals what has had no sample since `cutoff`.
-    pub(crate) fn seal_idle(&mut self, cutoff: i64) {
-        let mut sealed = Vec::new();
-        for (id, series) in self.iter_mut() {
+    /// Seals what has had no sample since `cutoff`, of `count` series from number `start` on. Gives where to go on.
+    pub(crate) fn seal_idle(&mut self, cutoff: i64, start: usize, count: usize) -> Option<usize> {
+        let visited = self.series.get_mut(start..)?;
+        for (id, series) in (start..).zip(visited.iter_mut()).take(count) {
+            let Some(series) = series else { continue };
             if series.unsealed_samples() > 0 && series.newest_time().is_some_and(|newest| newest < cutoff) {
                 series.seal_open();
                 series.seal_late();
-                sealed.push(id);
+                self.unwritten.extend(SeriesId::try_from(id));
             }
         }
-        self.unwritten.extend(sealed);
+        (visited.len() > count).then_some(start + count)
     }
 
     /// Removes chunks for which `gone` is true, then series without any sample, then texts no series uses.
@@ -220,14 +286,17 @@ impl Head {
                 empty.push(id);
             }
         }
+        let mut removed = Vec::with_capacity(empty.len());
         for id in &empty {
             let Some(slot) = usize::try_from(*id).ok().and_then(|index| self.series.get_mut(index)) else { continue };
             if let Some(series) = slot.take() {
-                self.postings.remove(*id, &series.labels);
                 self.by_labels.remove(&series.labels);
+                removed.push((*id, series.labels));
             }
         }
         if !empty.is_empty() {
+            self.postings.remove(&removed);
+            drop(removed);
             self.texts.retain(|text| Arc::strong_count(text) > 1);
         }
     }

@@ -53,12 +53,18 @@ pub enum Refusal {
     TooManySeries,
 }
 
-/// Why a batch was not taken; nothing of it is stored.
+/// Why a batch was not acknowledged. It can be given once more.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum IngestError {
     /// The disk is full. Reads go on, and the next batch that fits is taken; try again later.
     #[error("no room on the disk: {0}")]
     Full(#[source] std::sync::Arc<FileError>),
+    /// The disk does not keep up. Reads go on; try again later.
+    #[error("the disk does not keep up: {waiting_bytes} bytes wait to be written")]
+    Busy {
+        /// Bytes that wait for the log.
+        waiting_bytes: u64,
+    },
     /// The disk refused for another reason.
     #[error(transparent)]
     File(std::sync::Arc<FileError>),

@@ -5,6 +5,8 @@
 //! once they are no longer young. An index of labels is held in memory. Everything on disk carries checksums; what is damaged is
 //! reported and set aside, and costs no more than itself.
 //!
+//! Readers wait for no disk that is written, and appends only where they ask for it: two threads of the store do what is due there.
+//!
 //! The store knows no PromQL, no network and no clock but the one that decides when to force the log to the disk.
 
 mod bits;
@@ -17,9 +19,11 @@ mod error;
 mod head;
 mod histograms;
 mod ingest;
+mod keeper;
 mod metadata;
 mod options;
 mod pattern;
+mod pieces;
 mod postings;
 mod read;
 mod recover;
@@ -28,6 +32,7 @@ mod series;
 mod snapshot;
 mod stats;
 mod store;
+mod upkeep;
 mod varint;
 mod verify;
 mod writer;
@@ -40,5 +45,5 @@ pub use metadata::Metadata;
 pub use options::StoreOptions;
 pub use snapshot::Extent;
 pub use stats::Stats;
-pub use store::Store;
+pub use store::{Store, Unawaited};
 pub use verify::{Verification, verify};

@@ -16,6 +16,10 @@ pub struct StoreOptions {
     /// Longest time between a write and its being forced to the disk itself, which matters on a power cut alone. Zero forces every
     /// append. 10 seconds.
     pub sync_interval: Duration,
+    /// How long an append that waits for the disk does so before it is refused. 10 seconds.
+    pub patience: Duration,
+    /// Bytes that may wait to be written to the log, if the disk does not keep up; beyond it appends are refused. 64 MiB.
+    pub max_waiting_bytes: u64,
     /// Most series held at once; samples of further ones are refused, and those of known series are not.
     pub max_series: usize,
     /// Most samples that one [`promql::source::SeriesSource::select`] gives, each of which takes 16 bytes; one that would give more is
@@ -31,6 +35,8 @@ impl Default for StoreOptions {
             out_of_order: Duration::from_secs(600),
             head_window: Duration::from_secs(2 * 3_600),
             sync_interval: Duration::from_secs(10),
+            patience: Duration::from_secs(10),
+            max_waiting_bytes: 64 * 1_024 * 1_024,
             max_series: 1_000_000,
             max_select_samples: 50_000_000,
         }

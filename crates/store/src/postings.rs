@@ -1,7 +1,7 @@
 //! Which series have which label: sorted lists of series numbers, and what matchers make of them.
 
 use std::{
-    collections::{BTreeMap, btree_map},
+    collections::{BTreeMap, HashSet, btree_map},
     ops::Bound,
     sync::Arc,
 };
@@ -32,13 +32,15 @@ impl Postings {
         }
     }
 
-    /// Removes a series.
-    pub(crate) fn remove(&mut self, id: SeriesId, labels: &Labels) {
-        remove_from(&mut self.all, id);
-        for (name, value) in labels.pairs() {
+    /// Removes series, sorted by number. Each list is gone through once, however many of its series go.
+    pub(crate) fn remove(&mut self, gone: &[(SeriesId, Labels)]) {
+        let ids: Vec<SeriesId> = gone.iter().map(|(id, _)| *id).collect();
+        remove_from(&mut self.all, &ids);
+        let pairs: HashSet<&(Arc<str>, Arc<str>)> = gone.iter().flat_map(|(_, labels)| labels.pairs()).collect();
+        for (name, value) in pairs {
             let btree_map::Entry::Occupied(mut values) = self.names.entry(name.clone()) else { continue };
             if let btree_map::Entry::Occupied(mut list) = values.get_mut().entry(value.clone()) {
-                remove_from(list.get_mut(), id);
+                remove_from(list.get_mut(), &ids);
                 if list.get().is_empty() {
                     list.remove();
                 }
@@ -176,10 +178,15 @@ enum Choice {
     Scan(String),
 }
 
-fn remove_from(list: &mut Vec<SeriesId>, id: SeriesId) {
-    if let Ok(position) = list.binary_search(&id) {
-        list.remove(position);
+fn remove_from(list: &mut Vec<SeriesId>, gone: &[SeriesId]) {
+    if list.len() < gone.len() {
+        return list.retain(|id| gone.binary_search(id).is_err());
     }
+    let mut gone = gone.iter().copied().peekable();
+    list.retain(|id| {
+        while gone.next_if(|next| next < id).is_some() {}
+        gone.next_if_eq(id).is_none()
+    });
 }
 
 /// All numbers of sorted lists that do not share any, sorted.

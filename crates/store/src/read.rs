@@ -7,7 +7,8 @@ use promql::source::SeriesSamples;
 use crate::{
     damage::{Damage, DamageKind},
     disk::{ChunkFile, FileNumber},
-    series::{Pieces, Run},
+    pieces::Pieces,
+    series::Run,
 };
 
 /// The files that were there when the pieces were taken.

@@ -3,20 +3,48 @@
 use std::{
     collections::BTreeSet,
     fs,
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, Instant, UNIX_EPOCH},
 };
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 
 use crate::{
     disk::{ChunkFile, FileNumber},
     error::FileError,
     head::Head,
     options::{StoreOptions, millis},
+    writer::Writer,
 };
 
 /// A file is not removed on account of its age sooner than this after it was written, so that history loaded late can be seen.
 const GRACE: Duration = Duration::from_secs(3_600);
+
+/// A clock that runs ahead by more than this between two looks at it has jumped, ...
+const JUMP: Duration = Duration::from_secs(24 * 3_600);
+/// ... and for so long nothing is removed on account of its age: until somebody has set the clock right, or it is right now.
+const DISTRUST: Duration = Duration::from_secs(3_600);
+
+/// Watches whether the clock jumps ahead. If samples are taken meanwhile, everything before them looks old.
+#[derive(Debug, Default)]
+pub(crate) struct Clock {
+    seen: Option<(Instant, i64)>,
+    jumped_at: Option<Instant>,
+}
+
+impl Clock {
+    /// Whether what the clock says now can be relied on.
+    pub(crate) fn is_trusted(&mut self, now_ms: i64) -> bool {
+        let now = Instant::now();
+        if let Some((then, then_ms)) = self.seen.replace((now, now_ms))
+            && now_ms.saturating_sub(then_ms) > millis(now.duration_since(then)).saturating_add(millis(JUMP))
+        {
+            let days = now_ms.saturating_sub(then_ms) / millis(JUMP);
+            tracing::warn!(days, "the clock jumped ahead; nothing is removed on account of its age for an hour");
+            self.jumped_at = Some(now);
+        }
+        self.jumped_at.is_none_or(|jumped_at| now.duration_since(jumped_at) > DISTRUST)
+    }
+}
 
 /// What is to be removed at one moment.
 pub(crate) struct Doomed {
@@ -30,11 +58,19 @@ pub(crate) struct Doomed {
 
 impl Doomed {
     /// Picks files that are older than the retention, counted back from the newest sample or from now, whichever is earlier: a clock
-    /// that jumps ahead removes nothing. Then the oldest ones until the rest, and `other_bytes`, fit the limit.
-    pub(crate) fn pick(head: &RwLock<Head>, options: &StoreOptions, now_ms: i64, other_bytes: u64) -> Self {
+    /// that jumps ahead removes nothing, and one that is not trusted neither. Then the oldest ones until the rest, and `other_bytes`, fit
+    /// the limit.
+    pub(crate) fn pick(
+        head: &RwLock<Head>,
+        options: &StoreOptions,
+        clock: (i64, &mut Clock),
+        other_bytes: u64,
+    ) -> Self {
+        let (now_ms, clock) = clock;
+        let is_trusted = clock.is_trusted(now_ms);
         let head = head.read();
         let reference = head.newest.unwrap_or(now_ms).min(now_ms);
-        let cutoff = reference.saturating_sub(millis(options.retention));
+        let cutoff = if is_trusted { reference.saturating_sub(millis(options.retention)) } else { i64::MIN };
         let grace = millis(GRACE.min(options.retention));
         let mut files: Vec<_> = head.files.iter().map(|(number, file)| (file.last, *number, file)).collect();
         files.sort_unstable_by_key(|(last, number, _)| (*last, *number));
@@ -54,8 +90,9 @@ impl Doomed {
         Doomed { cutoff, files: doomed, settled }
     }
 
-    /// Removes them, first from the disk, then from memory. A file that cannot be removed stays, and is told.
-    pub(crate) fn remove(mut self, head: &RwLock<Head>) -> Result<usize, FileError> {
+    /// Removes them, first from the disk, then from memory, which nobody may append to meanwhile. A file that cannot be removed stays, and
+    /// is told.
+    pub(crate) fn remove(mut self, head: &RwLock<Head>, writer: &Mutex<Writer>) -> Result<usize, FileError> {
         let files = head.read().files.clone();
         let mut failed = None;
         self.files.retain(|number| match files.get(number).map(|file| (file, fs::remove_file(&file.path))) {
@@ -65,6 +102,7 @@ impl Doomed {
             }
             _ => true,
         });
+        let _writer = writer.lock();
         let mut head = head.write();
         if !self.files.is_empty() {
             std::sync::Arc::make_mut(&mut head.files).retain(|number, _| !self.files.contains(number));

@@ -5,20 +5,18 @@ use std::sync::Arc;
 use promql::{Sample, histogram::Histogram, labels::Labels};
 
 use crate::{
-    chunk::{Columns, DamagedChunk, HistogramColumn, OpenChunk, OpenSnapshot, SealedChunk},
+    chunk::{Columns, HistogramColumn, OpenChunk, SealedChunk},
     disk::ChunkPlace,
-    histograms::{Histograms, note_resets, put_in_order},
-    varint::length,
+    histograms::Histograms,
+    pieces::Pieces,
 };
 
 /// Samples after which a chunk is sealed.
-const CHUNK_SAMPLES: u32 = 120;
+pub(crate) const CHUNK_SAMPLES: u32 = 120;
 /// Longest time a chunk spans, so that a slow series does not stay in memory for ever.
 const CHUNK_SPAN_MS: i64 = 4 * 3_600 * 1_000;
 /// Late samples of a series after which they become a chunk of their own.
 const LATE_SAMPLES: usize = 64;
-/// Roughly how many floats a histogram is worth, for the limit of what is read at once.
-const HISTOGRAM_WEIGHT: u64 = 24;
 
 /// A sealed chunk: in memory, on disk, or both.
 #[derive(Debug, Clone)]
@@ -193,10 +191,9 @@ impl Series {
         Pushed::Stored
     }
 
-    /// The chunks that must be in memory for a sample of this time to be compared with what is stored.
-    pub(crate) fn needed_for(&mut self, time: i64) -> impl Iterator<Item = &mut Run> {
-        let is_late = self.newest_time().is_some_and(|newest| time < newest);
-        self.runs.iter_mut().filter(move |run| is_late && run.bytes.is_none() && run.overlaps(time, time))
+    /// The chunks that must be brought into memory for a late sample of this time to be compared with what is stored.
+    pub(crate) fn needed_for(&self, time: i64) -> impl Iterator<Item = &Run> {
+        self.runs.iter().filter(move |run| run.bytes.is_none() && run.overlaps(time, time))
     }
 
     /// The sample of a time, as far as it can be told from memory.
@@ -306,125 +303,5 @@ impl Series {
         let late = self.late.capacity() * size_of::<(i64, f64)>();
         let histograms = self.histograms.as_ref().map_or(0, |histograms| histograms.heap_bytes());
         size_of::<Self>() + self.open.heap_bytes() + self.runs.capacity() * size_of::<Run>() + runs + late + histograms
-    }
-}
-
-/// All there is of one series in a range, in compressed form.
-#[derive(Debug)]
-pub(crate) struct Pieces {
-    pub(crate) labels: Labels,
-    pub(crate) runs: Vec<Run>,
-    open: Option<OpenSnapshot>,
-    late: Vec<(i64, f64)>,
-    late_histograms: HistogramColumn,
-    has_histograms: bool,
-}
-
-impl Pieces {
-    /// Roughly how many samples of the range there are.
-    pub(crate) fn estimate(&self, start: i64, end: i64) -> u64 {
-        let share = |run: &Run| {
-            let count = i128::from(run.count);
-            let whole = i128::from(run.last) - i128::from(run.first);
-            let inside = i128::from(run.last.min(end)) - i128::from(run.first.max(start));
-            let samples = if whole <= 0 { count } else { count * inside.max(0) / whole };
-            u64::try_from(samples).unwrap_or(0)
-        };
-        let samples = self.runs.iter().map(share).sum::<u64>() + length(&self.late) + u64::from(CHUNK_SAMPLES);
-        if self.has_histograms { samples.saturating_mul(HISTOGRAM_WEIGHT) } else { samples }
-    }
-
-    /// The samples of the range, times rising strictly. `load` gives a run's bytes, or `None` if they are lost, which it has reported;
-    /// `damaged` is told of a run whose bytes make no sense.
-    pub(crate) fn decode(
-        mut self,
-        start: i64,
-        end: i64,
-        load: impl Fn(&Run) -> Option<Arc<[u8]>>,
-        damaged: impl Fn(&Run),
-    ) -> (Columns, HistogramColumn) {
-        let mut columns = Columns::default();
-        let mut histograms = self.late_histograms;
-        let samples = self.runs.iter().map(|run| run.count).sum::<u32>() + CHUNK_SAMPLES;
-        columns.times.reserve(usize::try_from(samples).unwrap_or(0));
-        columns.values.reserve(usize::try_from(samples).unwrap_or(0));
-        self.runs.sort_by_key(|run| run.first);
-        for run in &self.runs {
-            let Some(bytes) = load(run) else { continue };
-            let decoded = SealedChunk::from_bytes(bytes).and_then(|chunk| {
-                if chunk.has_histograms() {
-                    chunk.decode_histograms(start, end, &mut histograms)
-                } else {
-                    add(&mut columns, |to| chunk.decode(start, end, to))
-                }
-            });
-            if decoded.is_err() {
-                damaged(run);
-            }
-        }
-        if let Some(open) = &self.open {
-            let decoded = add(&mut columns, |to| {
-                let from = to.times.len();
-                open.decode(to)?;
-                to.clip(from, start, end);
-                Ok(())
-            });
-            if let Err(error) = decoded {
-                tracing::error!(labels = ?self.labels, %error, "samples in memory cannot be decoded");
-            }
-        }
-        if !self.late.is_empty() {
-            let mut late = Columns::default();
-            self.late.iter().for_each(|(time, value)| late.push(*time, *value));
-            columns = merge(&columns, &late);
-        }
-        put_in_order(&mut histograms);
-        note_resets(&mut histograms, &columns.times);
-        (columns, histograms)
-    }
-}
-
-/// The samples of chunks, sorted by their first sample, in order; and how many chunks are damaged.
-pub(crate) fn merged(chunks: &[SealedChunk]) -> (Columns, usize) {
-    let mut columns = Columns::default();
-    let damaged = chunks.iter().filter(|chunk| add(&mut columns, |to| chunk.decode(i64::MIN, i64::MAX, to)).is_err());
-    let damaged = damaged.count();
-    (columns, damaged)
-}
-
-/// Lets `decode` append to the columns, and puts what it appended in order if it is not later than what was there.
-fn add(columns: &mut Columns, decode: impl Fn(&mut Columns) -> Result<(), DamagedChunk>) -> Result<(), DamagedChunk> {
-    let from = columns.times.len();
-    decode(columns)?;
-    let overlaps = match (from.checked_sub(1).and_then(|last| columns.times.get(last)), columns.times.get(from)) {
-        (Some(before), Some(after)) => after <= before,
-        _ => false,
-    };
-    if overlaps {
-        let added = Columns { times: columns.times.split_off(from), values: columns.values.split_off(from) };
-        *columns = merge(columns, &added);
-    }
-    Ok(())
-}
-
-/// Both columns as one; of equal times the first one's value stays.
-fn merge(first: &Columns, second: &Columns) -> Columns {
-    let mut merged = Columns::default();
-    let mut left = first.iter().peekable();
-    let mut right = second.iter().peekable();
-    loop {
-        let next = match (left.peek(), right.peek()) {
-            (Some(one), Some(other)) if one.0 == other.0 => {
-                right.next();
-                left.next()
-            }
-            (Some(one), Some(other)) if one.0 < other.0 => left.next(),
-            (Some(_), None) => left.next(),
-            (_, Some(_)) => right.next(),
-            (None, None) => return merged,
-        };
-        if let Some((time, value)) = next {
-            merged.push(time, value);
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    disk::directory::{copy, link_or_copy, sync_parent},
+    disk::directory::{copy, link_or_copy, replace, sync_parent},
     error::{FileError, OnFile},
 };
 
@@ -22,8 +22,8 @@ pub enum Extent {
 
 /// Files of a copy, all of which are complete.
 pub(crate) struct Snapshot {
-    /// Go on growing in the directory, so that they are copied.
-    pub(crate) growing: Vec<PathBuf>,
+    /// What the copy's log says.
+    pub(crate) log: Option<Vec<u8>>,
     /// Never change again, so that a second name for them is enough where the copy is on the same disk.
     pub(crate) finished: Vec<PathBuf>,
 }
@@ -52,9 +52,11 @@ impl Snapshot {
         for path in &self.finished {
             link_or_copy(path, &target(path))?;
         }
-        for path in self.growing.iter().chain([&root.join("FORMAT")]) {
-            copy(path, &target(path))?;
+        if let Some(log) = &self.log {
+            replace(&to.join("log/00000001.log"), log)?;
         }
+        let format = root.join("FORMAT");
+        copy(&format, &target(&format))?;
         for name in ["log/any", "chunks/any", "any"] {
             sync_parent(&to.join(name)).on_file("sync", to)?;
         }

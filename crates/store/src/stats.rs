@@ -1,5 +1,7 @@
 //! How much a store holds.
 
+use std::time::Duration;
+
 use crate::head::Head;
 
 /// How much a store holds, at one moment.
@@ -23,6 +25,14 @@ pub struct Stats {
     pub oldest_ms: Option<i64>,
     /// Time of the newest sample.
     pub newest_ms: Option<i64>,
+    /// Bytes that were appended and wait for the log.
+    pub unwritten_bytes: u64,
+    /// How often something was forced to the disk, since the store was opened.
+    pub syncs: u64,
+    /// How long that took in all.
+    pub sync_time: Duration,
+    /// How long the disk has not answered the oldest request that goes on.
+    pub disk_waiting: Duration,
 }
 
 impl Stats {

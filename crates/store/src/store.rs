@@ -1,6 +1,6 @@
 //! The handle.
 
-use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use parking_lot::{Mutex, RwLock};
 use promql::{
@@ -12,14 +12,17 @@ use promql::{
 use crate::{
     cardinality::Cardinality,
     damage::Damage,
-    disk::Directory,
-    error::{FileError, OnFile, OpenError},
+    disk::{ChunkWriter, Device, Directory, FileNumber, Log, log::Unwritten},
+    error::{OnFile, OpenError},
     head::Head,
     ingest::{Incoming, IngestError, Ingested},
+    keeper::{Bell, Keepers},
     metadata::Metadata,
-    options::StoreOptions,
+    options::{StoreOptions, millis},
+    pieces::Pieces,
     read,
-    series::Pieces,
+    recover::recover,
+    retention::Clock,
     snapshot::Extent,
     stats::Stats,
     writer::Writer,
@@ -28,19 +31,53 @@ use crate::{
 /// Damages remembered for [`Store::damage`] at most.
 const MAX_DAMAGE: usize = 1_000;
 
-/// A time series store; a cheap handle that any number of threads may use at once. One appends at a time, readers do not wait for
-/// the disk of writers. The last handle to go closes the files.
-#[derive(Debug, Clone)]
-pub struct Store(Arc<Shared>);
+/// Series with sealed chunks that may wait to be written, before appends that wait for the disk anyway wait for them too.
+const MANY_UNWRITTEN: usize = 32_768;
+/// The same, before other appends are refused.
+const MAX_UNWRITTEN: usize = 8 * MANY_UNWRITTEN;
 
+/// A time series store; a cheap handle that any number of threads may use at once. One appends at a time; readers wait for nothing that is
+/// written. The last handle to go closes the files.
+#[derive(Debug, Clone)]
+pub struct Store(Arc<Keepers>);
+
+/// The inside of a store.
 #[derive(Debug)]
-struct Shared {
-    options: StoreOptions,
-    head: RwLock<Head>,
-    writer: Mutex<Writer>,
-    /// Held by the one that does what is due from time to time. Taken before the writer's lock.
-    upkeep: Mutex<()>,
+pub(crate) struct Shared {
+    pub(crate) options: StoreOptions,
+    pub(crate) head: RwLock<Head>,
+    /// Never held while the disk is written. Taken before the head's lock.
+    pub(crate) writer: Mutex<Writer>,
+    /// `None` if nothing is kept beyond the process.
+    pub(crate) disk: Option<Disk>,
+    /// Held by the one that does what is due from time to time. Taken before all other locks.
+    pub(crate) upkeep: Mutex<Upkeep>,
+    /// Time of the newest sample when memory was last released.
+    pub(crate) released_at: Mutex<i64>,
     damage: Mutex<Vec<Damage>>,
+}
+
+/// When what is due from time to time was last done.
+#[derive(Debug)]
+pub(crate) struct Upkeep {
+    /// Time of the newest sample when idle series were last sealed.
+    pub(crate) sealed_idle_at: i64,
+    pub(crate) clock: Clock,
+}
+
+/// The files.
+#[derive(Debug)]
+pub(crate) struct Disk {
+    pub(crate) log: Arc<Log>,
+    /// Held while sealed chunks are written. Taken before the writer's lock.
+    pub(crate) chunks: Mutex<ChunkWriter>,
+    pub(crate) device: Arc<Device>,
+    /// There is something for the log that nobody waits for.
+    pub(crate) log_bell: Bell,
+    /// There are sealed chunks, or a checkpoint is due.
+    pub(crate) files_bell: Bell,
+    /// Holds the lock of the directory: the last to go.
+    pub(crate) directory: Directory,
 }
 
 impl Store {
@@ -54,15 +91,26 @@ impl Store {
     }
 
     fn open_locked(directory: Directory, options: StoreOptions) -> Result<Self, OpenError> {
-        let head = RwLock::new(Head::default());
-        let (writer, damage) = Writer::open(directory, &head, options.clone())?;
-        Ok(Store(Arc::new(Shared {
-            options,
-            head,
-            writer: Mutex::new(writer),
-            upkeep: Mutex::default(),
-            damage: Mutex::new(damage),
-        })))
+        let mut head = Head::default();
+        let recovered = recover(&directory, &mut head, &options)?;
+        let device = Arc::new(Device::default());
+        let log = Log::new(directory.log(), options.sync_interval, millis(options.out_of_order), Arc::clone(&device))?;
+        let next_file = recovered.next_file.unwrap_or(FileNumber::MIN);
+        let disk = Disk {
+            log: Arc::new(log),
+            chunks: Mutex::new(ChunkWriter::new(directory.chunks(), next_file, Arc::clone(&device))),
+            device,
+            log_bell: Bell::default(),
+            files_bell: Bell::default(),
+            directory,
+        };
+        let shared = Shared::new(options, head, Some(disk), recovered.damage);
+        if let Some(disk) = &shared.disk {
+            shared.tidy_after_start(disk, &recovered.damaged_logs);
+        }
+        let path = shared.disk.as_ref().map(|disk| disk.directory.root().to_owned()).unwrap_or_default();
+        let keepers = Keepers::start(&Arc::new(shared)).on_file("start threads for", &path)?;
+        Ok(Store(Arc::new(keepers)))
     }
 
     /// Opens the store of a directory as [`Store::open`] does, after removing what is in it.
@@ -76,20 +124,14 @@ impl Store {
     /// A store that forgets everything with its last handle, for tests.
     #[must_use]
     pub fn in_memory(options: StoreOptions) -> Self {
-        let writer = Mutex::new(Writer::in_memory(options.clone()));
-        Store(Arc::new(Shared {
-            options,
-            head: RwLock::default(),
-            writer,
-            upkeep: Mutex::default(),
-            damage: Mutex::default(),
-        }))
+        let shared = Arc::new(Shared::new(options, Head::default(), None, Vec::new()));
+        Store(Arc::new(Keepers::none(shared)))
     }
 
     /// The settings it was opened with.
     #[must_use]
     pub fn options(&self) -> &StoreOptions {
-        &self.0.options
+        &self.shared().options
     }
 
     /// Appends samples of either kind, in order, and tells of each one that was not stored why; those that are not stored are no
@@ -97,15 +139,31 @@ impl Store {
     /// same value counts as stored.
     ///
     /// # Errors
-    /// Nothing of the batch is stored: the disk is full or broken.
+    /// Nothing of the batch is acknowledged: the disk is full or broken, or does not keep up. It may be seen by readers already; given
+    /// once more, it counts as stored.
     pub fn ingest(&self, batch: &[Incoming]) -> Result<Ingested, IngestError> {
-        self.0.writer.lock().ingest(&self.0.head, batch)
+        self.shared().append(Wait::ForLog, |writer, head| writer.ingest(head, batch))
+    }
+
+    /// Appends samples as [`Store::ingest`] does, without waiting for the disk: readers see them at once, and they survive the end of the
+    /// process as soon as the disk has taken them. For what is measured anew before anyone could send it again.
+    ///
+    /// # Errors
+    /// Nothing of the batch is stored: the disk has not kept up for so long that no more may wait for it.
+    pub fn ingest_unawaited(&self, batch: &[Incoming]) -> Result<Ingested, IngestError> {
+        self.shared().append(Wait::Not, |writer, head| writer.ingest(head, batch))
+    }
+
+    /// The store as a sink whose appends do not wait for the disk, as [`Store::ingest_unawaited`].
+    #[must_use]
+    pub fn unawaited(&self) -> Unawaited {
+        Unawaited(self.clone())
     }
 
     /// Labels of the series that fulfil every matcher and have a chunk that touches `start_ms..=end_ms`, sorted.
     #[must_use]
     pub fn series(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<Labels> {
-        let head = self.0.head.read();
+        let head = self.shared().head.read();
         let mut found: Vec<Labels> =
             head.matching(matchers, start_ms, end_ms).into_iter().map(|(_, series)| series.labels.clone()).collect();
         drop(head);
@@ -116,7 +174,7 @@ impl Store {
     /// Names of the labels that these series have, sorted.
     #[must_use]
     pub fn label_names(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<String> {
-        let head = self.0.head.read();
+        let head = self.shared().head.read();
         let mut names = BTreeSet::new();
         for (_, series) in head.matching(matchers, start_ms, end_ms) {
             for (name, _) in series.labels.iter() {
@@ -131,7 +189,7 @@ impl Store {
     /// Values that a label has in these series, sorted.
     #[must_use]
     pub fn label_values(&self, name: &str, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<String> {
-        let head = self.0.head.read();
+        let head = self.shared().head.read();
         if matchers.is_empty() {
             let in_range = |id: &u32| head.series(*id).is_some_and(|series| series.overlaps(start_ms, end_ms));
             let used = head.postings.values(name).filter(|(_, list)| list.iter().any(in_range));
@@ -145,15 +203,19 @@ impl Store {
     /// What is known about metric families, sorted by family.
     #[must_use]
     pub fn metadata(&self) -> Vec<(String, Metadata)> {
-        self.0.head.read().metadata.iter().map(|(family, about)| (family.clone(), about.clone())).collect()
+        self.shared().head.read().metadata.iter().map(|(family, about)| (family.clone(), about.clone())).collect()
     }
 
-    /// Sets what is known about metric families; what is known already costs nothing.
+    /// Sets what is known about metric families, without waiting for the disk; what is known already costs nothing.
     ///
     /// # Errors
-    /// It could not be written; nothing of it is known then.
+    /// Nothing of it is known: the disk has not kept up for so long that no more may wait for it.
     pub fn set_metadata(&self, families: &[(String, Metadata)]) -> Result<(), SourceError> {
-        self.0.writer.lock().set_metadata(&self.0.head, families).map_err(source_error)
+        let shared = self.shared();
+        shared.admit(Wait::Not).map_err(source_error)?;
+        shared.writer.lock().set_metadata(&shared.head, families);
+        shared.disk.iter().for_each(|disk| disk.log_bell.ring());
+        Ok(())
     }
 
     /// Forces everything to the disk itself.
@@ -161,7 +223,8 @@ impl Store {
     /// # Errors
     /// The disk is full or broken. What was acknowledged is in the log nevertheless.
     pub fn flush(&self) -> Result<(), SourceError> {
-        self.0.writer.lock().flush(&self.0.head).map_err(source_error)
+        let shared = self.shared();
+        shared.disk.as_ref().map_or(Ok(()), |disk| shared.flush(disk)).map_err(source_error)
     }
 
     /// Removes what is older than the retention or more than the limit, merges files, and does other work that is due; to be called
@@ -170,66 +233,131 @@ impl Store {
     /// # Errors
     /// A file could not be written or removed; what is due stays due.
     pub fn run_retention(&self, now_ms: i64) -> Result<usize, SourceError> {
-        let _upkeep = self.0.upkeep.lock();
-        let removed = self.0.writer.lock().run_retention(&self.0.head, now_ms).map_err(source_error)?;
-        self.compact().map_err(source_error)?;
-        Ok(removed)
-    }
-
-    /// Merges files, if that is worth it. Appends and readers go on meanwhile: the files do not change.
-    fn compact(&self) -> Result<(), FileError> {
-        let planned = self.0.writer.lock().plan_compaction(&self.0.head);
-        let Some((plan, number, path)) = planned else { return Ok(()) };
-        let damaged = Mutex::new(BTreeSet::new());
-        let compacted = plan.write(number, &path, &|damage| {
-            damaged.lock().insert(damage.file.clone());
-            self.report(damage);
-        })?;
-        let replaced = compacted.install(&mut self.0.head.write());
-        for path in damaged.into_inner() {
-            self.0.writer.lock().set_aside(&path)?;
-        }
-        for file in replaced {
-            // One that stays is removed by the next start, because the new file says that it takes its place.
-            fs::remove_file(&file.path).on_file("remove", &file.path)?;
-        }
-        Ok(())
+        self.shared().run_retention(now_ms).map_err(source_error)
     }
 
     /// Makes a directory that is a copy of the store at one moment, as much of it as `extent` says; another store can open it.
-    /// Appends wait meanwhile, which is short where the copy is on the same disk.
+    /// Appends and readers go on meanwhile; what is appended from the call on may be in it or not.
     ///
     /// # Errors
     /// The directory exists already or could not be written, and nothing is left of it; or the store is in memory only.
     pub fn snapshot(&self, to: &Path, extent: Extent) -> Result<(), SourceError> {
-        let _upkeep = self.0.upkeep.lock();
-        if self.0.writer.lock().snapshot(&self.0.head, to, extent).map_err(source_error)? {
-            return Ok(());
+        match &self.shared().disk {
+            Some(disk) => self.shared().snapshot(disk, to, extent).map_err(source_error),
+            None => {
+                let message = "the store keeps nothing on disk that could be copied".to_owned();
+                Err(SourceError { message, source: None })
+            }
         }
-        Err(SourceError { message: "the store keeps nothing on disk that could be copied".to_owned(), source: None })
     }
 
     /// How much there is.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let log_bytes = self.0.writer.lock().log_bytes();
-        Stats::of(&self.0.head.read(), log_bytes)
+        let disk = self.shared().disk.as_ref();
+        let mut stats = Stats::of(&self.shared().head.read(), disk.map_or(0, |disk| disk.log.bytes()));
+        if let Some(disk) = disk {
+            (stats.syncs, stats.sync_time) = disk.device.syncs();
+            stats.disk_waiting = disk.device.waiting();
+            stats.unwritten_bytes = disk.log.waiting();
+        }
+        stats
     }
 
     /// Which metrics and labels have the most series, at most `limit` of each, the most first.
     #[must_use]
     pub fn cardinality(&self, limit: usize) -> Cardinality {
-        Cardinality::of(&self.0.head.read(), limit)
+        Cardinality::of(&self.shared().head.read(), limit)
     }
 
     /// What was found damaged since the store was opened, while opening it included.
     #[must_use]
     pub fn damage(&self) -> Vec<Damage> {
-        self.0.damage.lock().clone()
+        self.shared().damage.lock().clone()
     }
 
-    fn report(&self, damage: Damage) {
-        let mut known = self.0.damage.lock();
+    fn shared(&self) -> &Shared {
+        self.0.shared()
+    }
+}
+
+/// What an append waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// That it is in the log.
+    ForLog,
+    Not,
+}
+
+impl Shared {
+    fn new(options: StoreOptions, head: Head, disk: Option<Disk>, damage: Vec<Damage>) -> Self {
+        Shared {
+            writer: Mutex::new(Writer::new(options.clone(), disk.as_ref().map(|disk| Arc::clone(&disk.log)))),
+            options,
+            head: RwLock::new(head),
+            disk,
+            upkeep: Mutex::new(Upkeep { sealed_idle_at: i64::MIN, clock: Clock::default() }),
+            released_at: Mutex::new(i64::MIN),
+            damage: Mutex::new(damage),
+        }
+    }
+
+    /// Appends a batch.
+    fn append(
+        &self,
+        wait: Wait,
+        batch: impl FnOnce(&mut Writer, &RwLock<Head>) -> Ingested,
+    ) -> Result<Ingested, IngestError> {
+        self.admit(wait)?;
+        let ingested = batch(&mut self.writer.lock(), &self.head);
+        let Some(disk) = &self.disk else {
+            // Nobody will write them.
+            self.head.write().unwritten.clear();
+            return Ok(ingested);
+        };
+        let end = disk.log.end();
+        if !self.head.read().unwritten.is_empty() || disk.log.wants_checkpoint() {
+            disk.files_bell.ring();
+        }
+        match wait {
+            Wait::ForLog => {
+                if let Err(unwritten) = disk.log.write(end, self.options.patience) {
+                    // What waits is to be written even if nothing more comes.
+                    disk.log_bell.ring();
+                    return Err(refusal(disk, unwritten));
+                }
+            }
+            Wait::Not => disk.log_bell.ring(),
+        }
+        Ok(ingested)
+    }
+
+    /// Says whether a batch may be taken. What waits for the disk is bounded, however long the disk takes.
+    fn admit(&self, wait: Wait) -> Result<(), IngestError> {
+        let Some(disk) = &self.disk else { return Ok(()) };
+        let unwritten = self.head.read().unwritten.len();
+        let is_behind = disk.log.waiting() > self.options.max_waiting_bytes;
+        match wait {
+            Wait::ForLog => {
+                if is_behind || disk.log.is_failing() {
+                    disk.log
+                        .write(disk.log.end(), self.options.patience)
+                        .map_err(|unwritten| refusal(disk, unwritten))?;
+                }
+                if unwritten > MANY_UNWRITTEN {
+                    // Whoever is writing chunks already is waited for.
+                    drop(disk.chunks.try_lock_for(self.options.patience).ok_or_else(|| busy(disk))?);
+                    self.write_sealed(disk)?;
+                }
+                Ok(())
+            }
+            Wait::Not if is_behind || unwritten > MAX_UNWRITTEN => Err(busy(disk)),
+            Wait::Not => Ok(()),
+        }
+    }
+
+    pub(crate) fn report(&self, damage: Damage) {
+        let mut known = self.damage.lock();
         if known.len() < MAX_DAMAGE && !known.contains(&damage) {
             tracing::warn!(%damage, "damaged data was left out");
             known.push(damage);
@@ -237,28 +365,51 @@ impl Store {
     }
 }
 
+/// Why a batch is refused that did not come into the log.
+fn refusal(disk: &Disk, unwritten: Unwritten) -> IngestError {
+    match unwritten {
+        Unwritten::Refused(error) => error.into(),
+        Unwritten::Late => busy(disk),
+    }
+}
+
+fn busy(disk: &Disk) -> IngestError {
+    IngestError::Busy { waiting_bytes: disk.log.waiting() }
+}
+
+/// A store that is appended to without waiting for the disk; see [`Store::unawaited`].
+#[derive(Debug, Clone)]
+pub struct Unawaited(Store);
+
+impl SampleSink for Unawaited {
+    fn append(&self, points: &[Point]) -> Result<AppendOutcome, SourceError> {
+        let ingested = self.0.shared().append(Wait::Not, |writer, head| writer.append(head, points));
+        Ok(ingested.map_err(source_error)?.outcome)
+    }
+}
+
 impl SeriesSource for Store {
     fn select(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Result<Vec<SeriesSamples>, SourceError> {
         let (pieces, files) = {
-            let head = self.0.head.read();
+            let head = self.shared().head.read();
             let found = head.matching(matchers, start_ms, end_ms);
             let pieces: Vec<Pieces> = found.into_iter().map(|(_, series)| series.pieces(start_ms, end_ms)).collect();
             (pieces, head.files.clone())
         };
-        let limit = self.0.options.max_select_samples;
+        let limit = self.shared().options.max_select_samples;
         if pieces.iter().map(|series| series.estimate(start_ms, end_ms)).sum::<u64>() > limit {
             let message =
                 format!("the query would read more than {limit} samples; narrow its label matchers or its time range");
             return Err(SourceError { message, source: None });
         }
-        Ok(read::decode(pieces, &files, start_ms, end_ms, &|damage| self.report(damage)))
+        Ok(read::decode(pieces, &files, start_ms, end_ms, &|damage| self.shared().report(damage)))
     }
 }
 
 impl SampleSink for Store {
     fn append(&self, points: &[Point]) -> Result<AppendOutcome, SourceError> {
-        let ingested = self.0.writer.lock().append(&self.0.head, points).map_err(source_error)?;
-        Ok(ingested.outcome)
+        let ingested = self.shared().append(Wait::ForLog, |writer, head| writer.append(head, points));
+        Ok(ingested.map_err(source_error)?.outcome)
     }
 }
 
@@ -266,3 +417,6 @@ impl SampleSink for Store {
 fn source_error(error: impl std::error::Error + Send + Sync + 'static) -> SourceError {
     SourceError { message: error.to_string(), source: Some(Arc::new(error)) }
 }
+
+#[cfg(test)]
+mod tests;

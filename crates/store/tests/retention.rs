@@ -56,6 +56,25 @@ fn a_clock_that_jumps_ahead_removes_nothing() {
 }
 
 #[test]
+fn samples_of_a_clock_that_jumped_ahead_remove_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let labels = many_labels(3);
+    (0..500).for_each(|at| {
+        store.append(&scrape(&labels, at)).unwrap();
+    });
+    store.flush().unwrap();
+    let now = common::START_MS + 500 * common::STEP_MS;
+    assert_eq!(store.run_retention(now).unwrap(), 0);
+    let ahead = now_ms() + 10 * 365 * 24 * HOUR_MS;
+    store.append(&[point("own", "a", ahead, 1.0)]).unwrap();
+    assert_eq!(store.run_retention(ahead).unwrap(), 0);
+    assert_eq!(store.run_retention(ahead + 60_000).unwrap(), 0, "nor a minute later");
+    assert_eq!(store.run_retention(now + 120_000).unwrap(), 0, "nor when it is right again");
+    assert_eq!(check_scraped(&store, &labels), [500; 3]);
+}
+
+#[test]
 fn more_than_the_limit_goes_the_oldest_first() {
     let directory = tempfile::tempdir().unwrap();
     let labels = many_labels(100);

@@ -49,7 +49,8 @@ impl rules::Sink for OverStore {
             value: point.sample.clone(),
         };
         let batch: Vec<Incoming> = points.iter().map(incoming).collect();
-        self.store().ingest(&batch).map(|_| ()).map_err(|error| error.to_string())
+        // As scrapes: a slow disk delays no evaluation.
+        self.store().ingest_unawaited(&batch).map(|_| ()).map_err(|error| error.to_string())
     }
 }
 

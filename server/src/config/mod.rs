@@ -73,6 +73,8 @@ pub struct Config {
     pub retention_bytes: Option<u64>,
     /// How much later than newer samples of its series a sample may come; zero refuses all that are late.
     pub out_of_order_window: Duration,
+    /// Most series that are stored at once.
+    pub max_series: usize,
     /// HTTPS, if set up.
     pub tls: Option<TlsConfig>,
     /// Reading of the daemons' metrics.

@@ -131,6 +131,9 @@ options! {
         /// How much later than newer samples of its series a sample may come [default: 10m]
         #[arg(long, env = "HYPERSCOPE_OUT_OF_ORDER_WINDOW", value_name = "DURATION")]
         pub out_of_order_window: Option<Period>,
+        /// Most series that are stored at once; samples of further ones are refused [default: 1000000]
+        #[arg(long, env = "HYPERSCOPE_MAX_SERIES", value_name = "N")]
+        pub max_series: Option<usize>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
         pub tls: Tls,

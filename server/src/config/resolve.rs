@@ -21,6 +21,7 @@ const DEFAULT_PORT: u16 = 3030;
 const DEFAULT_SESSION_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 const DEFAULT_RETENTION: Duration = Duration::from_secs(15 * 86_400);
 const DEFAULT_OUT_OF_ORDER: Duration = Duration::from_secs(600);
+const DEFAULT_MAX_SERIES: usize = 1_000_000;
 const DEFAULT_SCRAPE_INTERVAL: Duration = Duration::from_secs(15);
 const DEFAULT_EVALUATION_INTERVAL: Duration = Duration::from_secs(15);
 const DEFAULT_SCRAPE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -198,6 +199,7 @@ impl Config {
                 .and_then(|ByteSize(bytes)| u64::try_from(bytes).ok())
                 .filter(|bytes| *bytes > 0),
             out_of_order_window: given.out_of_order_window.map_or(DEFAULT_OUT_OF_ORDER, |Period(window)| window),
+            max_series: given.max_series.unwrap_or(DEFAULT_MAX_SERIES),
             tls: tls(given.tls)?,
             scrape: scrape(&given.scrape)?,
             metrics_public: given.metrics.public.unwrap_or(false),

@@ -17,6 +17,10 @@ pub use self::exemplars::{Exemplars, SeriesExemplars};
 
 /// Requests that are unpacked at once: each may take much memory for a moment.
 const REQUESTS_AT_ONCE: usize = 4;
+/// Requests that are read or wait to be unpacked, as when the disk is slow; further ones are told to come again later.
+const MAX_REQUESTS: usize = 256;
+/// Bytes of the requests that wait, likewise.
+const MAX_WAITING_BYTES: usize = 256 * 1024 * 1024;
 
 /// Takes what is sent. A cheap handle.
 #[derive(Clone)]
@@ -25,6 +29,8 @@ pub struct Ingest {
     exemplars: Exemplars,
     limits: IngestLimits,
     slots: Arc<Semaphore>,
+    requests: Arc<Semaphore>,
+    waiting_bytes: Arc<Semaphore>,
 }
 
 /// What one request may cost. Each is a setting.
@@ -40,7 +46,9 @@ impl Ingest {
     /// Writes samples to `store`, and exemplars to `exemplars`.
     #[must_use]
     pub fn new(store: Store, exemplars: Exemplars, limits: IngestLimits) -> Self {
-        Ingest { store, exemplars, limits, slots: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)) }
+        let semaphore = |permits| Arc::new(Semaphore::new(permits));
+        let (requests, waiting_bytes) = (semaphore(MAX_REQUESTS), semaphore(MAX_WAITING_BYTES));
+        Ingest { store, exemplars, limits, slots: semaphore(REQUESTS_AT_ONCE), requests, waiting_bytes }
     }
 
     /// `POST /api/v1/write`.

@@ -1,6 +1,6 @@
 //! `POST /api/v1/write`
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
@@ -14,10 +14,10 @@ use remote_write::{DecodeError, Limits, Rejected, Request};
 use store::{Incoming, Ingested};
 
 use super::{Ingest, headers};
-use crate::{clock::now_ms, query::envelope::failure};
+use crate::{clock::now_ms, query::envelope::failure, storage::MAX_AHEAD_MS};
 
-/// How far in the future a sample may lie, as in Prometheus: beyond it a clock is wrong.
-const MAX_AHEAD_MS: i64 = 10 * 60 * 1000;
+/// How long a request waits for those before it.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// When a sender may try again after a store could not write, in seconds.
 const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
 
@@ -45,7 +45,8 @@ impl IntoResponse for Refused {
             Refused::TooLarge(message) => (StatusCode::PAYLOAD_TOO_LARGE, "bad_data", message),
             Refused::Unreadable(message) | Refused::Partly(message) => (StatusCode::BAD_REQUEST, "bad_data", message),
             Refused::Store(error) => {
-                tracing::warn!(%error, "a remote write could not be stored");
+                // The store tells once when it begins, and once when it is over.
+                tracing::debug!(%error, "a remote write could not be stored");
                 let message = format!("the samples cannot be stored now: {error}");
                 let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &message);
                 response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
@@ -69,6 +70,8 @@ pub(super) async fn write(State(ingest): State<Ingest>, headers: HeaderMap, body
 
 async fn take(ingest: Ingest, headers: &HeaderMap, body: Body) -> Result<(), Refused> {
     headers::check(headers).map_err(Refused::MediaType)?;
+    let busy = || Refused::Store("too many writes wait for the disk".to_owned());
+    let _request = ingest.requests.clone().try_acquire_owned().map_err(|_| busy())?;
     let limit = ingest.limits.body_bytes;
     let body = to_bytes(body, limit).await.map_err(|error| {
         let mut cause: Option<&dyn std::error::Error> = Some(&error);
@@ -81,7 +84,10 @@ async fn take(ingest: Ingest, headers: &HeaderMap, body: Body) -> Result<(), Ref
         }
         Refused::Unreadable(format!("the body could not be read: {error}"))
     })?;
-    let slot = ingest.slots.clone().acquire_owned().await.map_err(|error| Refused::Internal(error.to_string()))?;
+    let bytes = u32::try_from(body.len()).map_err(|error| Refused::Internal(error.to_string()))?;
+    let _waiting = ingest.waiting_bytes.clone().try_acquire_many_owned(bytes).map_err(|_| busy())?;
+    let slot = tokio::time::timeout(PATIENCE, ingest.slots.clone().acquire_owned()).await.map_err(|_| busy())?;
+    let slot = slot.map_err(|error| Refused::Internal(error.to_string()))?;
     let stored = tokio::task::spawn_blocking(move || {
         let _slot = slot;
         store(&ingest, &body)
@@ -99,8 +105,6 @@ fn store(ingest: &Ingest, body: &Bytes) -> Result<(), Refused> {
     })?;
     let mut rejections = Rejections { count: request.rejected, first: request.first_rejected.take() };
     let samples = samples(&request, now_ms().saturating_add(MAX_AHEAD_MS), &mut rejections);
-    let ingested = ingest.store.ingest(&samples).map_err(|error| Refused::Store(error.to_string()))?;
-    rejections.add_refused(&ingested, &samples);
     let families: Vec<_> = std::mem::take(&mut request.families)
         .into_iter()
         .filter(|family| !family.name.is_empty())
@@ -112,6 +116,9 @@ fn store(ingest: &Ingest, body: &Bytes) -> Result<(), Refused> {
     if !families.is_empty() {
         ingest.store.set_metadata(&families).map_err(|error| Refused::Store(error.to_string()))?;
     }
+    // Last, because it waits until everything before it is in the log too.
+    let ingested = ingest.store.ingest(&samples).map_err(|error| Refused::Store(error.to_string()))?;
+    rejections.add_refused(&ingested, &samples);
     for series in request.series {
         ingest.exemplars.add(&series.labels, series.exemplars);
     }

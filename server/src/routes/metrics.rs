@@ -16,7 +16,7 @@ use crate::{
     clock::now_ms,
     query::{ErrorKind, QueryError, Scope},
     state::AppState,
-    storage, telemetry,
+    telemetry,
 };
 
 /// Media type of the text format, version 0.0.4.
@@ -33,8 +33,8 @@ pub(super) async fn own(
     // Nobody is asked where the page is public.
     let scope = principal.map_or_else(Scope::all, |Extension(principal)| principal.scope().clone());
     let mut page = Writer::new();
-    let store = state.embedded.store().clone();
-    let stored = tokio::task::spawn_blocking(move || storage::metrics(&store)).await;
+    let storage = state.storage.clone();
+    let stored = tokio::task::spawn_blocking(move || storage.metrics()).await;
     let stored = stored.map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
     let ours = state.telemetry.gather().into_iter().chain(stored);
     for metric in ours.filter(|metric| scope.proves(|name| (name == METRIC_NAME).then_some(metric.name))) {

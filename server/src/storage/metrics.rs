@@ -2,12 +2,27 @@
 
 use store::Store;
 
+use super::{Storage, snapshot};
 use crate::telemetry::{Kind, Metric};
 
-/// Metrics of a store now. Goes once over all series.
-#[must_use]
+impl Storage {
+    /// Metrics of the store and its copies now. Goes once over all series; call it on a thread that may block.
+    #[must_use]
+    #[allow(clippy::cast_precision_loss)] // a count
+    pub fn metrics(&self) -> Vec<Metric> {
+        let mut metrics = metrics(&self.store);
+        metrics.push(Metric {
+            name: "hyperscope_store_snapshots",
+            help: "Snapshots in the data directory; what they alone hold is not counted as disk of the store.",
+            kind: Kind::Gauge,
+            value: snapshot::count(&self.data_dir) as f64,
+        });
+        metrics
+    }
+}
+
 #[allow(clippy::cast_precision_loss)] // counts and bytes, far below 2^53
-pub fn metrics(store: &Store) -> Vec<Metric> {
+fn metrics(store: &Store) -> Vec<Metric> {
     let stats = store.stats();
     let metric = |name, help, kind, value| Metric { name, help, kind, value };
     vec![
@@ -20,6 +35,30 @@ pub fn metrics(store: &Store) -> Vec<Metric> {
             stats.memory_bytes as f64,
         ),
         metric("hyperscope_store_disk_bytes", "Bytes of the store's files.", Kind::Gauge, stats.disk_bytes as f64),
+        metric(
+            "hyperscope_store_unwritten_bytes",
+            "Bytes that were appended and wait to be written to the store's log.",
+            Kind::Gauge,
+            stats.unwritten_bytes as f64,
+        ),
+        metric(
+            "hyperscope_store_syncs_total",
+            "How often the store forced something to the disk.",
+            Kind::Counter,
+            stats.syncs as f64,
+        ),
+        metric(
+            "hyperscope_store_sync_seconds_total",
+            "How long forcing something to the disk took.",
+            Kind::Counter,
+            stats.sync_time.as_secs_f64(),
+        ),
+        metric(
+            "hyperscope_store_disk_waiting_seconds",
+            "How long the disk has not answered the store's oldest request that goes on.",
+            Kind::Gauge,
+            stats.disk_waiting.as_secs_f64(),
+        ),
         metric(
             "hyperscope_store_too_old_samples_total",
             "Samples refused because they came too late.",

@@ -18,12 +18,12 @@ use tokio::sync::Mutex;
 
 use crate::{config::Config, serve::Mode};
 
-pub use metrics::metrics;
-
 /// Where a server keeps its series, in its data directory.
 pub const SERIES: &str = "store";
 /// Where a demo keeps them.
 pub const DEMO_SERIES: &str = "demo-store";
+/// How far in the future a sample that others have timed may lie, as in Prometheus: beyond it a clock is wrong.
+pub const MAX_AHEAD_MS: i64 = 10 * 60 * 1_000;
 /// Where copies are made, in the data directory. Each is a data directory itself.
 const SNAPSHOTS: &str = "snapshots";
 
@@ -36,6 +36,7 @@ pub async fn open(config: &Config, mode: Mode) -> anyhow::Result<Store> {
         retention: config.retention,
         max_disk_bytes: config.retention_bytes,
         out_of_order: config.out_of_order_window,
+        max_series: config.max_series,
         ..StoreOptions::default()
     };
     let data_dir = config.data_dir.clone();

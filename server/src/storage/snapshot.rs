@@ -45,14 +45,16 @@ pub(super) async fn take(
     };
     let _one_at_a_time = storage.copying.lock().await;
     let name = name().map_err(internal)?;
-    let (directory, store) = (storage.data_dir.join(SNAPSHOTS), storage.store.clone());
+    let (data_dir, store) = (storage.data_dir.clone(), storage.store.clone());
+    let directory = data_dir.join(SNAPSHOTS);
     let (copy, named) = (directory.join(format!("{name}.{UNFINISHED}")), directory.join(&name));
     let copied = tokio::task::spawn_blocking(move || {
         remove_unfinished(&directory);
         let copied = store
             .snapshot(&copy.join(SERIES), extent)
             .map_err(anyhow::Error::from)
-            .and_then(|()| finish(&copy, &named));
+            .and_then(|()| finish(&copy, &named))
+            .map(|()| count(&data_dir));
         if copied.is_err() {
             // The error that is told is the first one; what is left of the copy is of no use.
             let _ = std::fs::remove_dir_all(&copy);
@@ -60,9 +62,9 @@ pub(super) async fn take(
         copied
     });
     match copied.await.map_err(internal)? {
-        Ok(()) => {
+        Ok(kept) => {
             let by = &principal.session.name;
-            tracing::info!(target: "audit", action = "snapshot", token = %principal.token_id(), by, name, "snapshot taken");
+            tracing::info!(target: "audit", action = "snapshot", token = %principal.token_id(), by, name, kept, "snapshot taken");
             Ok(success(&Taken { name }))
         }
         Err(error) => {
@@ -72,6 +74,12 @@ pub(super) async fn take(
             Err(QueryError::new(ErrorKind::Unavailable, message))
         }
     }
+}
+
+/// How many complete copies there are. They stay until somebody removes them.
+pub(super) fn count(data_dir: &Path) -> usize {
+    let entries = std::fs::read_dir(data_dir.join(SNAPSHOTS)).into_iter().flatten().filter_map(Result::ok);
+    entries.filter(|entry| entry.path().extension().is_none()).count()
 }
 
 /// Removes what a server that was killed has left half done.

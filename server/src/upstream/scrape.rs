@@ -18,6 +18,7 @@ use super::{
     redact::{MASK, Redactor},
     sample::{Metadata, TargetLabels},
 };
+use crate::storage::MAX_AHEAD_MS;
 
 /// What a target may cost.
 #[derive(Debug, Clone, Copy)]
@@ -135,6 +136,10 @@ impl Scraper {
                 }
             };
             let timestamp_ms = sample.timestamp_ms.unwrap_or(at_ms);
+            if timestamp_ms > at_ms.saturating_add(MAX_AHEAD_MS) {
+                tracing::debug!(series = sample.series, timestamp_ms, "a sample from the future is left out");
+                continue;
+            }
             scrape.points.push(Point { labels, timestamp_ms, value: sample.value });
         }
         let metadata: Vec<Metadata> = families.iter().map(|family| self.metadata(family)).collect();

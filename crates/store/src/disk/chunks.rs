@@ -12,14 +12,12 @@ use std::{
 use promql::labels::Labels;
 
 use super::{
+    device::{Device, Request},
     directory::sync_parent,
     frame::{Kind, frame_at, put_frame},
     record::{put_chunk, put_header, put_series, read_chunk},
 };
-use crate::{
-    error::{FileError, OnFile},
-    postings::SeriesId,
-};
+use crate::{error::FileError, postings::SeriesId};
 
 /// Number in a file's name.
 pub(crate) type FileNumber = NonZeroU32;
@@ -99,6 +97,7 @@ pub(crate) fn file_header(replaces: &[FileNumber]) -> Vec<u8> {
 #[derive(Debug)]
 pub(crate) struct ChunkWriter {
     directory: PathBuf,
+    device: Arc<Device>,
     next_number: FileNumber,
     current: Option<Growing>,
 }
@@ -125,8 +124,8 @@ pub(crate) struct Written {
 
 impl ChunkWriter {
     /// A writer whose first file gets this number.
-    pub(crate) fn new(directory: PathBuf, next_number: FileNumber) -> Self {
-        ChunkWriter { directory, next_number, current: None }
+    pub(crate) fn new(directory: PathBuf, next_number: FileNumber, device: Arc<Device>) -> Self {
+        ChunkWriter { directory, device, next_number, current: None }
     }
 
     /// Writes chunks into one file. On an error none of them counts.
@@ -138,7 +137,7 @@ impl ChunkWriter {
             Some(growing) => growing,
             None => {
                 let (number, path) = self.reserve();
-                start_file(number, &path).on_file("write", &path)?
+                self.device.ask(Request::Write, &path, || start_file(number, &path))?
             }
         };
         let growing = self.current.insert(growing);
@@ -160,7 +159,8 @@ impl ChunkWriter {
             span = Some((first.min(chunk.first), last.max(chunk.last)));
         }
         let end = growing.bytes;
-        let written = growing.file.write_all_at(&buffer, u64::from(end)).and_then(|()| {
+        let written = self.device.ask(Request::Write, &growing.path, || {
+            growing.file.write_all_at(&buffer, u64::from(end))?;
             let places = places.iter().map(|(from, bytes)| {
                 let offset = u32::try_from(*from).ok().and_then(|from| from.checked_add(end))?;
                 Some(ChunkPlace { file: growing.number, offset, bytes: u32::try_from(*bytes).ok()? })
@@ -186,7 +186,7 @@ impl ChunkWriter {
                 if let Err(cut) = growing.file.set_len(u64::from(end)) {
                     tracing::warn!(path = %growing.path.display(), error = %cut, "cannot cut off an incomplete write");
                 }
-                Err(error).on_file("write", &growing.path)
+                Err(error)
             }
         }
     }
@@ -194,7 +194,7 @@ impl ChunkWriter {
     /// Forces everything to the disk.
     pub(crate) fn sync(&mut self) -> Result<(), FileError> {
         if let Some(growing) = self.current.as_mut().filter(|growing| growing.unsynced) {
-            growing.file.sync_data().on_file("sync", &growing.path)?;
+            self.device.ask(Request::Sync, &growing.path, || growing.file.sync_data())?;
             growing.unsynced = false;
         }
         Ok(())

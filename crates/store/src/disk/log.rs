@@ -1,281 +1,425 @@
-//! The log: every append is written here before it counts.
+//! The log: every append is written here before it is acknowledged.
+//!
+//! Appends put their frames into a queue and go on; whoever needs to know that they are written writes all that waits, so that many
+//! share one write. What is written is forced to the disk later and by another thread, or, where every append is to wait for that, by
+//! the first of those who wait.
 
 use std::{
-    collections::HashSet,
     fs::{self, File},
+    io,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
 };
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
-    directory::{numbered, replace, sync_parent},
-    frame::{Kind, put_frame},
-    record::{put_histograms, put_log_header, put_samples, put_series, put_unsealed, put_unsealed_histograms},
+    device::{Device, Request},
+    directory::{numbered, sync_parent},
+    journal::file_header,
 };
-use crate::{
-    error::{FileError, OnFile},
-    head::{Head, Part},
-    metadata::{self, Metadata},
-    postings::SeriesId,
-    series::Series,
-};
+use crate::error::{FileError, OnFile};
 
-/// Samples in one frame at most: what one damaged place can cost.
-const FRAME_SAMPLES: usize = 2_048;
-/// Bytes of histograms after which a frame takes no more.
-const FRAME_HISTOGRAM_BYTES: usize = 256 * 1_024;
 /// The log is due for a checkpoint at this size, or at twice the size of the last checkpoint if that is more.
 const CHECKPOINT_BYTES: u64 = 4 * 1_024 * 1_024;
 /// Log files after which a checkpoint is due, whatever their size.
 const CHECKPOINT_FILES: usize = 8;
-/// Buffer kept between appends.
-const BUFFER_BYTES: usize = 256 * 1_024;
+/// Copied at once from one log file to the next.
+const COPY_BYTES: usize = 1_024 * 1_024;
+/// What is copied while appends wait for it is at most about this much.
+const LAST_COPY_BYTES: u64 = 64 * 1_024;
+/// Rounds of copying before appends wait for the rest, however much it is.
+const COPY_ROUNDS: usize = 8;
+
+/// A place in everything that this log was ever given, in bytes.
+pub(crate) type Position = u64;
+
+/// Why something is not in the log, or not for sure.
+#[derive(Debug)]
+pub(crate) enum Unwritten {
+    /// The disk refused. What waits goes on waiting.
+    Refused(FileError),
+    /// The disk did not answer in time.
+    Late,
+}
+
+impl From<FileError> for Unwritten {
+    fn from(error: FileError) -> Self {
+        Unwritten::Refused(error)
+    }
+}
 
 /// The log files of a data directory.
 #[derive(Debug)]
 pub(crate) struct Log {
     directory: PathBuf,
+    device: Arc<Device>,
+    /// Every append waits until the disk itself has it.
+    is_strict: bool,
+    header: Vec<u8>,
+    /// Held for an instant only.
+    queue: Mutex<Queue>,
+    /// Held while something is written; never by one who holds a lock that readers need.
+    files: Mutex<Files>,
+    /// Up to where everything is on the disk itself. Held while it is forced there.
+    synced: Mutex<Position>,
+    /// Mirrors, for those who must not wait.
+    queued: AtomicU64,
+    written: AtomicU64,
+    bytes: AtomicU64,
+    older: AtomicU64,
+    checkpoint_bytes: AtomicU64,
+    /// No checkpoint below this size, because the last one failed.
+    deferred_until_bytes: AtomicU64,
+    is_failing: AtomicBool,
+}
+
+/// What waits to be written.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Vec<u8>,
+    end: Position,
+}
+
+#[derive(Debug)]
+struct Files {
     /// The file that grows; made by the first append.
     current: Option<LogFile>,
     /// Older files since the last checkpoint.
     older: Vec<PathBuf>,
     older_bytes: u64,
     next_number: u64,
-    checkpoint_bytes: u64,
-    /// No checkpoint below this size, because the last one failed.
-    deferred_until_bytes: u64,
-    sync_interval: Duration,
-    /// What the header of each file tells.
-    out_of_order_ms: i64,
-    buffer: Vec<u8>,
+    /// Taken from the queue, and not written yet.
+    taken: Vec<u8>,
+    written: Position,
 }
 
 /// The file that grows.
 #[derive(Debug)]
 struct LogFile {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     bytes: u64,
-    /// Series whose labels are in this file.
-    defined: HashSet<SeriesId>,
-    /// When what is not yet forced to the disk was first written; `None` if there is nothing.
-    unsynced_since: Option<Instant>,
+    /// Its name outlives a power cut.
+    is_named: bool,
 }
 
 impl Log {
-    /// A log that goes on after the files there are.
-    pub(crate) fn new(directory: PathBuf, sync_interval: Duration, out_of_order_ms: i64) -> Result<Self, FileError> {
+    /// A log that goes on after the files there are. With a `sync_interval` of zero, [`Log::write`] waits for the disk itself.
+    pub(crate) fn new(
+        directory: PathBuf,
+        sync_interval: Duration,
+        out_of_order_ms: i64,
+        device: Arc<Device>,
+    ) -> Result<Self, FileError> {
         let found = numbered(&directory, "log")?;
         let next_number = found.last().map_or(1, |(last, _)| last + 1);
         let older: Vec<PathBuf> = found.into_iter().map(|(_, path)| path).collect();
         let older_bytes = older.iter().filter_map(|path| fs::metadata(path).ok()).map(|metadata| metadata.len()).sum();
-        Ok(Log {
+        let files = Files { current: None, older, older_bytes, next_number, taken: Vec::new(), written: 0 };
+        let log = Log {
             directory,
-            current: None,
-            older,
-            older_bytes,
-            next_number,
-            checkpoint_bytes: 0,
-            deferred_until_bytes: 0,
-            sync_interval,
-            out_of_order_ms,
-            buffer: Vec::new(),
-        })
+            device,
+            is_strict: sync_interval.is_zero(),
+            header: file_header(out_of_order_ms),
+            queue: Mutex::default(),
+            files: Mutex::new(files),
+            synced: Mutex::default(),
+            queued: AtomicU64::new(0),
+            written: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            older: AtomicU64::new(0),
+            checkpoint_bytes: AtomicU64::new(0),
+            deferred_until_bytes: AtomicU64::new(0),
+            is_failing: AtomicBool::new(false),
+        };
+        log.note(&log.files.lock());
+        Ok(log)
     }
 
     /// Bytes of all log files.
     pub(crate) fn bytes(&self) -> u64 {
-        self.older_bytes + self.current.as_ref().map_or(0, |current| current.bytes)
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that wait to be written.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.queued.load(Ordering::Acquire).saturating_sub(self.written.load(Ordering::Acquire))
+    }
+
+    /// Whether the last write failed.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.is_failing.load(Ordering::Relaxed)
     }
 
     /// Whether it is time for a checkpoint.
     pub(crate) fn wants_checkpoint(&self) -> bool {
-        let limit = CHECKPOINT_BYTES.max(self.checkpoint_bytes.saturating_mul(2)) + self.checkpoint_bytes;
-        self.bytes() >= self.deferred_until_bytes && (self.bytes() > limit || self.older.len() >= CHECKPOINT_FILES)
+        let (bytes, last) = (self.bytes(), self.checkpoint_bytes.load(Ordering::Relaxed));
+        let limit = CHECKPOINT_BYTES.max(last.saturating_mul(2)).saturating_add(last);
+        let many = self.older.load(Ordering::Relaxed) >= u64::try_from(CHECKPOINT_FILES).unwrap_or(u64::MAX);
+        bytes >= self.deferred_until_bytes.load(Ordering::Relaxed) && (bytes > limit || many)
     }
 
     /// After a failed checkpoint: the next one is due when the log has grown a good deal.
-    pub(crate) fn defer_checkpoint(&mut self) {
-        self.deferred_until_bytes = self.bytes() + CHECKPOINT_BYTES / 4;
+    pub(crate) fn defer_checkpoint(&self) {
+        self.deferred_until_bytes.store(self.bytes() + CHECKPOINT_BYTES / 4, Ordering::Relaxed);
     }
 
-    /// Writes samples. `series_of` gives a series as it is without them. On an error nothing of it is in the log.
-    pub(crate) fn append<'a>(
-        &mut self,
-        parts: &[Part],
-        series_of: impl Fn(SeriesId) -> Option<&'a Series>,
-    ) -> Result<(), FileError> {
-        let mut buffer = std::mem::take(&mut self.buffer);
-        let mut new = Vec::new();
-        let current = self.current()?;
-        for id in parts.iter().flat_map(Part::ids) {
-            if current.defined.insert(id) {
-                new.push(id);
-                if let Some(Series { labels, newest, histograms, .. }) = series_of(id) {
-                    put_frame(&mut buffer, Kind::Series, |out| put_series(out, id, labels, *newest));
-                    if let Some(histograms) = histograms {
-                        put_frame(&mut buffer, Kind::UnsealedHistograms, |out| {
-                            put_unsealed_histograms(out, id, histograms, false);
-                        });
-                    }
-                }
+    /// Puts frames at the end of what is to be written, and gives the place behind them. Waits for nothing; to be called in the order
+    /// in which the frames build on each other.
+    pub(crate) fn queue(&self, frames: Vec<u8>) -> Position {
+        let mut queue = self.queue.lock();
+        queue.end += length(&frames);
+        if queue.waiting.is_empty() {
+            queue.waiting = frames;
+        } else {
+            queue.waiting.extend_from_slice(&frames);
+        }
+        self.queued.store(queue.end, Ordering::Release);
+        queue.end
+    }
+
+    /// The place behind everything that was queued.
+    pub(crate) fn end(&self) -> Position {
+        self.queued.load(Ordering::Acquire)
+    }
+
+    /// Waits until everything before a place is safe from the end of the process, and, if the log is strict, from a power cut.
+    pub(crate) fn write(&self, position: Position, patience: Duration) -> Result<(), Unwritten> {
+        if self.written.load(Ordering::Acquire) < position {
+            let mut files = self.files.try_lock_for(patience).ok_or(Unwritten::Late)?;
+            if files.written < position {
+                self.write_waiting(&mut files)?;
             }
         }
-        for part in parts {
-            match part {
-                Part::Floats(entries) => {
-                    for some in entries.chunks(FRAME_SAMPLES) {
-                        put_frame(&mut buffer, Kind::Samples, |out| put_samples(out, some));
-                    }
-                }
-                Part::Histograms(entries) => {
-                    let mut rest = *entries;
-                    while !rest.is_empty() {
-                        let mut written = 0;
-                        put_frame(&mut buffer, Kind::Histograms, |out| {
-                            written = put_histograms(out, rest, FRAME_HISTOGRAM_BYTES);
-                        });
-                        rest = rest.get(written..).unwrap_or_default();
-                    }
-                }
+        if self.is_strict {
+            let synced = self.synced.try_lock_for(patience).ok_or(Unwritten::Late)?;
+            if *synced < position {
+                self.sync_written(synced)?;
             }
-        }
-        let written = self.write(&buffer);
-        if written.is_err()
-            && let Some(current) = &mut self.current
-        {
-            new.iter().for_each(|id| {
-                current.defined.remove(id);
-            });
-        }
-        buffer.clear();
-        buffer.shrink_to(BUFFER_BYTES);
-        self.buffer = buffer;
-        written
-    }
-
-    /// Writes what is said about metric families.
-    pub(crate) fn append_metadata<'a>(
-        &mut self,
-        families: impl Iterator<Item = (&'a str, &'a Metadata)>,
-    ) -> Result<(), FileError> {
-        let mut buffer = Vec::new();
-        for (family, about) in families {
-            put_frame(&mut buffer, Kind::Metadata, |out| metadata::encode(out, family, about));
-        }
-        self.current()?;
-        self.write(&buffer)
-    }
-
-    /// All files, the growing one last.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
-        self.older.iter().map(PathBuf::as_path).chain(self.current.as_ref().map(|current| current.path.as_path()))
-    }
-
-    /// Forces everything to the disk.
-    pub(crate) fn sync(&mut self) -> Result<(), FileError> {
-        match self.current.as_mut().filter(|current| current.unsynced_since.is_some()) {
-            Some(current) => {
-                current.file.sync_data().on_file("sync", &current.path)?;
-                current.unsynced_since = None;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Begins a new log with the unsealed samples of all series and removes the older files. All sealed chunks must be on disk.
-    pub(crate) fn checkpoint(&mut self, head: &Head) -> Result<(), FileError> {
-        let mut content = new_file(self.out_of_order_ms);
-        put_frame(&mut content, Kind::Checkpoint, |_| {});
-        for (family, about) in &head.metadata {
-            put_frame(&mut content, Kind::Metadata, |out| metadata::encode(out, family, about));
-        }
-        let mut defined = HashSet::new();
-        for (id, series) in head.iter().filter(|(_, series)| series.unsealed_samples() > 0) {
-            put_frame(&mut content, Kind::Series, |out| put_series(out, id, &series.labels, series.newest));
-            put_frame(&mut content, Kind::Unsealed, |out| put_unsealed(out, id, series));
-            if let Some(histograms) = &series.histograms {
-                put_frame(&mut content, Kind::UnsealedHistograms, |out| {
-                    put_unsealed_histograms(out, id, histograms, true);
-                });
-            }
-            defined.insert(id);
-        }
-        let path = self.next_path();
-        let file = replace(&path, &content)?;
-        self.next_number += 1;
-        let bytes = u64::try_from(content.len()).unwrap_or(u64::MAX);
-        let started = LogFile { path, file, bytes, defined, unsynced_since: None };
-        let outdated: Vec<PathBuf> =
-            self.older.drain(..).chain(self.current.replace(started).map(|before| before.path)).collect();
-        self.older_bytes = 0;
-        self.checkpoint_bytes = bytes;
-        self.deferred_until_bytes = 0;
-        for path in outdated {
-            // One that stays is ignored by the next start, because a later file has a checkpoint, and then removed.
-            fs::remove_file(&path).on_file("remove", &path)?;
         }
         Ok(())
     }
 
-    /// The file that grows.
-    fn current(&mut self) -> Result<&mut LogFile, FileError> {
-        let started = match self.current.take() {
-            Some(current) => current,
-            None => {
-                let path = self.next_path();
-                let started = start_file(&path, self.out_of_order_ms).on_file("write", &path)?;
-                self.next_number += 1;
-                started
+    /// Writes all that waits, however long it takes.
+    pub(crate) fn write_all(&self) -> Result<(), FileError> {
+        self.write_waiting(&mut self.files.lock())
+    }
+
+    /// Writes all that waits.
+    fn write_waiting(&self, files: &mut Files) -> Result<(), FileError> {
+        // Twice, as something may be left of a time when it failed.
+        for _ in 0..2 {
+            if files.taken.is_empty() {
+                files.taken = std::mem::take(&mut self.queue.lock().waiting);
             }
-        };
-        Ok(self.current.insert(started))
+            if files.taken.is_empty() {
+                break;
+            }
+            let written = self.write_taken(files);
+            self.is_failing.store(written.is_err(), Ordering::Relaxed);
+            self.note(files);
+            written?;
+        }
+        Ok(())
     }
 
     /// Writes at the end; on an error the end stays where it was.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
-        let sync_interval = self.sync_interval;
-        let current = self.current()?;
-        let end = current.bytes;
-        if let Err(error) = current.file.write_all_at(bytes, end) {
-            if let Err(cut) = current.file.set_len(end) {
-                // The next append overwrites what is there; until then a start finds a torn end.
-                tracing::warn!(path = %current.path.display(), error = %cut, "cannot cut off an incomplete append");
+    fn write_taken(&self, files: &mut Files) -> Result<(), FileError> {
+        let current = match files.current.take() {
+            Some(current) => current,
+            None => {
+                let path = self.path(files.next_number);
+                let started = self.device.ask(Request::Write, &path, || start_file(&path, &self.header))?;
+                files.next_number += 1;
+                started
             }
-            return Err(error).on_file("write", &current.path);
+        };
+        let current = files.current.insert(current);
+        let end = current.bytes;
+        let taken = &files.taken;
+        let written = self.device.ask(Request::Write, &current.path, || current.file.write_all_at(taken, end));
+        if let Err(error) = written {
+            if let Err(cut) = current.file.set_len(end) {
+                // The next write overwrites what is there; until then a start finds a torn end.
+                tracing::warn!(path = %current.path.display(), error = %cut, "cannot cut off an incomplete write");
+            }
+            return Err(error);
         }
-        current.bytes += u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let since = *current.unsynced_since.get_or_insert_with(Instant::now);
-        if since.elapsed() >= sync_interval {
-            current.file.sync_data().on_file("sync", &current.path)?;
-            current.unsynced_since = None;
+        let added = length(taken);
+        current.bytes += added;
+        files.written += added;
+        files.taken = Vec::new();
+        Ok(())
+    }
+
+    /// Forces everything that is written to the disk.
+    pub(crate) fn sync(&self) -> Result<(), FileError> {
+        self.sync_written(self.synced.lock())
+    }
+
+    fn sync_written(&self, mut synced: MutexGuard<Position>) -> Result<(), FileError> {
+        let (file, path, is_named, position) = {
+            let files = self.files.lock();
+            let Some(current) = &files.current else { return Ok(()) };
+            (Arc::clone(&current.file), current.path.clone(), current.is_named, files.written)
+        };
+        if *synced == position && is_named {
+            return Ok(());
+        }
+        // Appends go on meanwhile.
+        self.device.ask(Request::Sync, &path, || {
+            file.sync_data()?;
+            if is_named { Ok(()) } else { sync_parent(&path) }
+        })?;
+        *synced = (*synced).max(position);
+        if !is_named && let Some(current) = self.files.lock().current.as_mut().filter(|current| current.path == path) {
+            current.is_named = true;
         }
         Ok(())
     }
 
-    fn next_path(&self) -> PathBuf {
-        self.directory.join(format!("{:08}.log", self.next_number))
+    /// Puts a checkpoint in the place of the log up to the place at which it was taken; what came since follows it. Everything before
+    /// that place must be written, and all chunks sealed then must be on disk. Appends wait for a short copy within memory only.
+    pub(crate) fn install_checkpoint(&self, content: &[u8], taken_at: Position) -> Result<(), FileError> {
+        let (path, unfinished) = {
+            let mut files = self.files.lock();
+            let path = self.path(files.next_number);
+            files.next_number += 1;
+            (path.clone(), path.with_extension("tmp"))
+        };
+        let installed = self.copy_over(content, taken_at, &unfinished, &path);
+        match installed {
+            Ok(outdated) => {
+                self.device.ask(Request::Sync, &path, || sync_parent(&path))?;
+                self.checkpoint_bytes.store(length(content), Ordering::Relaxed);
+                self.deferred_until_bytes.store(0, Ordering::Relaxed);
+                for path in outdated {
+                    // One that stays is ignored by the next start, because a later file has a checkpoint, and then removed.
+                    fs::remove_file(&path).on_file("remove", &path)?;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // What is left of it only takes room; if even that fails, the next start removes it.
+                let _ = fs::remove_file(&unfinished);
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes the new file and lets appends go on there; gives the files that it replaces.
+    fn copy_over(
+        &self,
+        content: &[u8],
+        taken_at: Position,
+        unfinished: &Path,
+        path: &Path,
+    ) -> Result<Vec<PathBuf>, FileError> {
+        let file = self.device.ask(Request::Write, unfinished, || {
+            let file = File::options().create(true).truncate(true).read(true).write(true).open(unfinished)?;
+            file.write_all_at(content, 0)?;
+            Ok(file)
+        })?;
+        let mut bytes = length(content);
+        let mut copied_to = taken_at;
+        let mut round = 0;
+        loop {
+            round += 1;
+            self.device.ask(Request::Sync, unfinished, || file.sync_data())?;
+            let last = |written: Position| round >= COPY_ROUNDS || written.saturating_sub(copied_to) <= LAST_COPY_BYTES;
+            let mut files = self.files.lock();
+            if last(files.written) {
+                let file = Arc::new(file);
+                return self.switch(&mut files, file, bytes, copied_to, path, unfinished);
+            }
+            let (source, from, until) = files.since(copied_to);
+            drop(files);
+            bytes += copy(&source, from, until, &file, bytes).on_file("write", unfinished)?;
+            copied_to += until.saturating_sub(from);
+        }
+    }
+
+    /// Copies the rest and lets appends go on in the new file.
+    fn switch(
+        &self,
+        files: &mut Files,
+        file: Arc<File>,
+        mut bytes: u64,
+        copied_to: Position,
+        path: &Path,
+        unfinished: &Path,
+    ) -> Result<Vec<PathBuf>, FileError> {
+        if files.written > copied_to {
+            let (source, from, until) = files.since(copied_to);
+            bytes += copy(&source, from, until, &file, bytes).on_file("write", unfinished)?;
+            if self.is_strict {
+                // It was on the disk already, and has to stay there.
+                self.device.ask(Request::Sync, unfinished, || file.sync_data())?;
+            }
+        }
+        fs::rename(unfinished, path).on_file("write", path)?;
+        let started = LogFile { path: path.to_owned(), file, bytes, is_named: false };
+        let replaced = files.current.replace(started).map(|before| before.path);
+        let outdated = files.older.drain(..).chain(replaced).collect();
+        files.older_bytes = 0;
+        self.note(files);
+        Ok(outdated)
+    }
+
+    fn path(&self, number: u64) -> PathBuf {
+        self.directory.join(format!("{number:08}.log"))
+    }
+
+    /// Keeps the mirrors true.
+    fn note(&self, files: &Files) {
+        self.written.store(files.written, Ordering::Release);
+        let bytes = files.older_bytes + files.current.as_ref().map_or(0, |current| current.bytes);
+        self.bytes.store(bytes, Ordering::Relaxed);
+        self.older.store(u64::try_from(files.older.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 
+impl Files {
+    /// Where in the growing file everything since a place is; nothing if there is no such file.
+    fn since(&self, position: Position) -> (Option<Arc<File>>, u64, u64) {
+        let Some(current) = &self.current else { return (None, 0, 0) };
+        let from = current.bytes.saturating_sub(self.written.saturating_sub(position));
+        (Some(Arc::clone(&current.file)), from, current.bytes)
+    }
+}
+
+/// Copies a part of a log file to a position in the next one; gives how much.
+fn copy(source: &Option<Arc<File>>, from: u64, until: u64, target: &File, at: u64) -> io::Result<u64> {
+    let Some(source) = source else { return Ok(0) };
+    let mut copied = 0;
+    let whole = until.saturating_sub(from);
+    while copied < whole {
+        let size = usize::try_from(whole - copied).unwrap_or(COPY_BYTES).min(COPY_BYTES);
+        let mut buffer = vec![0; size];
+        source.read_exact_at(&mut buffer, from + copied)?;
+        target.write_all_at(&buffer, at + copied)?;
+        copied += length(&buffer);
+    }
+    Ok(copied)
+}
+
 /// Makes a log file with its header.
-fn start_file(path: &Path, out_of_order_ms: i64) -> std::io::Result<LogFile> {
-    let header = new_file(out_of_order_ms);
+fn start_file(path: &Path, header: &[u8]) -> io::Result<LogFile> {
     let file = File::options().create(true).truncate(true).read(true).write(true).open(path)?;
-    if let Err(error) = file.write_all_at(&header, 0).and_then(|()| sync_parent(path)) {
+    if let Err(error) = file.write_all_at(header, 0) {
         // Without its header it would be found damaged.
         let _ = fs::remove_file(path);
         return Err(error);
     }
-    let bytes = u64::try_from(header.len()).unwrap_or(0);
-    Ok(LogFile { path: path.to_owned(), file, bytes, defined: HashSet::new(), unsynced_since: None })
+    Ok(LogFile { path: path.to_owned(), file: Arc::new(file), bytes: length(header), is_named: false })
 }
 
-/// What every log file begins with.
-fn new_file(out_of_order_ms: i64) -> Vec<u8> {
-    let mut header = Vec::new();
-    put_frame(&mut header, Kind::Header, |out| put_log_header(out, out_of_order_ms));
-    header
+fn length(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }

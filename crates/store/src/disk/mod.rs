@@ -11,11 +11,15 @@
 //! samples of all series, after which the older logs are removed. Each file can be read without the others.
 
 pub(crate) mod chunks;
+pub(crate) mod device;
 pub(crate) mod directory;
 pub(crate) mod frame;
+pub(crate) mod journal;
 pub(crate) mod log;
 pub(crate) mod record;
 
 pub(crate) use chunks::{ChunkFile, ChunkPlace, ChunkWriter, FileNumber};
+pub(crate) use device::Device;
 pub(crate) use directory::Directory;
+pub(crate) use journal::Journal;
 pub(crate) use log::Log;

@@ -40,7 +40,7 @@ proptest! {
         let mut postings = filled(&sets);
         for position in &removed {
             if let Some(labels) = sets.get(*position) {
-                postings.remove(u32::try_from(*position).unwrap(), labels);
+                postings.remove(&[(u32::try_from(*position).unwrap(), (*labels).clone())]);
             }
         }
         let matchers: Vec<Matcher> = matchers.iter().map(|(name, op, value)| {
@@ -81,7 +81,7 @@ fn an_absent_label_is_empty() {
 fn a_removed_series_leaves_nothing_behind() {
     let labels = Labels::new([("a", "x")]);
     let mut postings = filled(std::slice::from_ref(&labels));
-    postings.remove(0, &labels);
+    postings.remove(&[(0, labels)]);
     assert_eq!(postings.names.len(), 0);
     assert_eq!(postings.values("a").count(), 0);
 }

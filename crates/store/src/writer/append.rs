@@ -1,4 +1,5 @@
-//! A batch of samples on its way in: their series found or made, then to the log, then to memory.
+//! A batch of samples on its way in: their series found or made, then to the log's queue, then to memory. Touches no disk, except to
+//! compare late samples with chunks that have left memory.
 
 use std::sync::Arc;
 
@@ -7,19 +8,22 @@ use promql::{Sample, labels::Labels, source::Point};
 
 use super::Writer;
 use crate::{
-    head::{Entry, Head, HistogramEntry, Part},
+    head::{Entry, Head, HistogramEntry, NotInMemory, Part},
     histograms::{MAX_BUCKETS, bucket_count},
-    ingest::{Incoming, IngestError, Ingested, Refusal, Refused, Tally},
+    ingest::{Incoming, Ingested, Refusal, Refused, Tally},
     options::millis,
     postings::SeriesId,
+    read::load,
 };
 
 /// Samples added between two chances for readers.
 const APPLY_SAMPLES: usize = 16_384;
+/// Bytes that an append is expected to need in the log, at most.
+const MAX_USUAL_BYTES: usize = 256 * 1_024;
 
 impl Writer {
-    /// Appends points: to the log, then to memory.
-    pub(crate) fn append(&mut self, head: &RwLock<Head>, points: &[Point]) -> Result<Ingested, IngestError> {
+    /// Appends points: to the log's queue, then to memory.
+    pub(crate) fn append(&mut self, head: &RwLock<Head>, points: &[Point]) -> Ingested {
         let refused = self.resolve(head, points, |point| &point.labels);
         if !refused.is_empty() {
             return without(points, &refused, |rest| self.append(head, rest));
@@ -34,8 +38,8 @@ impl Writer {
         result
     }
 
-    /// Appends samples of either kind: to the log, then to memory.
-    pub(crate) fn ingest(&mut self, head: &RwLock<Head>, batch: &[Incoming]) -> Result<Ingested, IngestError> {
+    /// Appends samples of either kind: to the log's queue, then to memory.
+    pub(crate) fn ingest(&mut self, head: &RwLock<Head>, batch: &[Incoming]) -> Ingested {
         let is_oversized = |sample: &Incoming| match &sample.value {
             Sample::Float(_) => false,
             Sample::Histogram(histogram) => bucket_count(histogram) > MAX_BUCKETS,
@@ -82,28 +86,24 @@ impl Writer {
     }
 
     /// Appends a batch of known series: to the log, then to memory.
-    fn store(&mut self, head: &RwLock<Head>, parts: &[Part]) -> Result<Ingested, IngestError> {
+    fn store(&mut self, head: &RwLock<Head>, parts: &[Part]) -> Ingested {
         let out_of_order = millis(self.options.out_of_order);
         let mut tally = Tally::new(out_of_order);
         if parts.iter().all(|part| part.ids().next().is_none()) {
-            return Ok(tally.result);
+            return tally.result;
         }
-        if let Some(disk) = &mut self.disk {
+        if let Some(journal) = &mut self.journal {
+            let mut frames = Vec::with_capacity(self.usual_bytes);
             let head = head.read();
-            disk.log.append(parts, |id| head.series(id))?;
+            journal.frames.put(&mut frames, parts, |id| head.series(id));
+            drop(head);
+            self.usual_bytes = frames.len().min(MAX_USUAL_BYTES);
+            journal.log.queue(frames);
         }
-        for part in parts {
-            match part {
-                Part::Floats(entries) => entries
-                    .chunks(APPLY_SAMPLES)
-                    .for_each(|some| head.write().apply(Part::Floats(some), out_of_order, &mut tally)),
-                Part::Histograms(entries) => entries
-                    .chunks(APPLY_SAMPLES)
-                    .for_each(|some| head.write().apply(Part::Histograms(some), out_of_order, &mut tally)),
-            }
+        for part in parts.iter().flat_map(|part| part.pieces(APPLY_SAMPLES)) {
+            apply(head, part, out_of_order, &mut tally);
         }
-        self.after_append(head);
-        Ok(tally.result)
+        tally.result
     }
 
     /// Fills `ids` with the numbers of the samples' series, which are added where they are new; gives the samples of new series that
@@ -154,16 +154,30 @@ impl Writer {
     }
 }
 
+/// Adds samples to memory. Chunks that they are to be compared with are read while no reader waits.
+fn apply(head: &RwLock<Head>, mut part: Part, out_of_order_ms: i64, tally: &mut Tally) {
+    let mut looked_up = false;
+    loop {
+        // A statement of its own, so that the lock is given back.
+        let stopped = head.write().apply(part, out_of_order_ms, tally, looked_up);
+        let Some(NotInMemory { position, id, mut runs }) = stopped else { return };
+        let files = head.read().files.clone();
+        for run in &mut runs {
+            // One that cannot be read is told when it is asked for.
+            run.bytes = load(run, &files).ok();
+        }
+        head.write().give(id, runs);
+        part = part.behind(position);
+        looked_up = true;
+    }
+}
+
 /// Appends the samples of a batch that are not refused already, and tells of all.
-fn without<T: Clone>(
-    batch: &[T],
-    refused: &[Refused],
-    append: impl FnOnce(&[T]) -> Result<Ingested, IngestError>,
-) -> Result<Ingested, IngestError> {
+fn without<T: Clone>(batch: &[T], refused: &[Refused], append: impl FnOnce(&[T]) -> Ingested) -> Ingested {
     let is_refused = |position: usize| refused.binary_search_by_key(&position, |refused| refused.position).is_ok();
     let rest = batch.iter().enumerate().filter(|(position, _)| !is_refused(*position));
     let (positions, rest): (Vec<usize>, Vec<T>) = rest.map(|(position, sample)| (position, sample.clone())).unzip();
-    let mut ingested = append(&rest)?;
+    let mut ingested = append(&rest);
     for later in &mut ingested.refused {
         later.position = positions.get(later.position).copied().unwrap_or_default();
     }
@@ -172,5 +186,5 @@ fn without<T: Clone>(
     ingested.refused.extend(refused);
     ingested.refused.sort_by_key(|refused| refused.position);
     ingested.outcome.first_rejected = ingested.refused.first().map(|refused| refused.position);
-    Ok(ingested)
+    ingested
 }

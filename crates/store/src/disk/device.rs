@@ -1,0 +1,137 @@
+//! What the disk is asked for that may take long, with the time that it takes.
+//!
+//! A disk that is busy with others can keep a single request for many seconds. No lock that a reader needs is held meanwhile; here it is
+//! measured, so that it is seen.
+
+use std::{
+    io,
+    path::Path,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use parking_lot::Mutex;
+
+use crate::error::{FileError, OnFile};
+
+/// A request that takes longer is told.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// What is asked of the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Taking bytes, which may stay in the system's memory for now.
+    Write,
+    /// Keeping what was written even if the power fails.
+    Sync,
+}
+
+impl Request {
+    /// As a verb, for errors.
+    fn verb(self) -> &'static str {
+        match self {
+            Request::Write => "write",
+            Request::Sync => "sync",
+        }
+    }
+}
+
+/// The disk of one store.
+#[derive(Debug, Default)]
+pub(crate) struct Device {
+    syncs: AtomicU64,
+    sync_micros: AtomicU64,
+    /// The last request of all was slow.
+    is_slow: AtomicBool,
+    /// When the requests that go on began.
+    going_on: Mutex<Vec<Instant>>,
+    #[cfg(test)]
+    pub(crate) held: held::Held,
+}
+
+impl Device {
+    /// Does something with a file, and measures it. No lock that readers need may be held.
+    pub(crate) fn ask<T>(
+        &self,
+        request: Request,
+        path: &Path,
+        act: impl FnOnce() -> io::Result<T>,
+    ) -> Result<T, FileError> {
+        let began = Instant::now();
+        self.going_on.lock().push(began);
+        #[cfg(test)]
+        self.held.wait(request);
+        let done = act();
+        let took = began.elapsed();
+        {
+            let mut going_on = self.going_on.lock();
+            if let Some(position) = going_on.iter().position(|other| *other == began) {
+                going_on.swap_remove(position);
+            }
+        }
+        if request == Request::Sync {
+            self.syncs.fetch_add(1, Ordering::Relaxed);
+            self.sync_micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+        self.tell(request, path, took);
+        done.on_file(request.verb(), path)
+    }
+
+    /// Tells once that the disk is slow, and once that it no longer is.
+    fn tell(&self, request: Request, path: &Path, took: Duration) {
+        let is_slow = took >= SLOW;
+        let was_slow = self.is_slow.swap(is_slow, Ordering::Relaxed);
+        let (path, request, seconds) = (path.display(), request.verb(), took.as_secs_f64());
+        match (was_slow, is_slow) {
+            (false, true) => {
+                tracing::warn!(%path, request, seconds, "the disk is slow; reads, scrapes and rules do not wait for it");
+            }
+            (true, false) => tracing::info!(%path, "the disk is fast again"),
+            _ => {}
+        }
+    }
+
+    /// How often something was forced to the disk, and how long that took in all.
+    pub(crate) fn syncs(&self) -> (u64, Duration) {
+        let micros = self.sync_micros.load(Ordering::Relaxed);
+        (self.syncs.load(Ordering::Relaxed), Duration::from_micros(micros))
+    }
+
+    /// How long the oldest request that is not answered yet goes on.
+    pub(crate) fn waiting(&self) -> Duration {
+        self.going_on.lock().iter().min().map_or(Duration::ZERO, Instant::elapsed)
+    }
+}
+
+/// A disk that does not answer, for tests.
+#[cfg(test)]
+mod held {
+    use parking_lot::{Condvar, Mutex};
+
+    use super::Request;
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Held {
+        requests: Mutex<Vec<Request>>,
+        changed: Condvar,
+    }
+
+    impl Held {
+        /// Keeps all requests of this kind until [`Held::release`].
+        pub(crate) fn hold(&self, request: Request) {
+            self.requests.lock().push(request);
+        }
+
+        pub(crate) fn release(&self) {
+            self.requests.lock().clear();
+            self.changed.notify_all();
+        }
+
+        pub(super) fn wait(&self, request: Request) {
+            let mut held = self.requests.lock();
+            while held.contains(&request) {
+                self.changed.wait(&mut held);
+            }
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! A disk that does not answer: nobody waits for it who need not. Each test would hang, and be ended, where somebody does.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use promql::{
+    Sample,
+    labels::{Labels, METRIC_NAME},
+    matcher::Matcher,
+    source::{Point, SampleSink, SeriesSource},
+};
+
+use super::Store;
+use crate::{Extent, Incoming, IngestError, StoreOptions, disk::device::Request};
+
+const STEP_MS: i64 = 15_000;
+const DIRECTORY: &str = "STORE_TEST_SLOW_DIRECTORY";
+
+fn labels(series: u32) -> Labels {
+    Labels::new([(METRIC_NAME, "slow".to_owned()), ("series", series.to_string())])
+}
+
+/// One sample of each of `series`.
+fn points(series: u32, at: u32) -> Vec<Point> {
+    let point = |series| Point { labels: labels(series), timestamp_ms: i64::from(at) * STEP_MS, value: f64::from(at) };
+    (0..series).map(point).collect()
+}
+
+fn fill(store: &Store, at: u32) {
+    store.append(&points(10, at)).unwrap();
+}
+
+fn batch(at: u32) -> Vec<Incoming> {
+    let incoming =
+        |Point { labels, timestamp_ms, value }| Incoming { labels, timestamp_ms, value: Sample::Float(value) };
+    points(1, at).into_iter().map(incoming).collect()
+}
+
+/// How many samples each series has; all have as many, and the right ones.
+fn count(store: &Store) -> usize {
+    let found = store.select(&[Matcher::equal(METRIC_NAME, "slow")], i64::MIN, i64::MAX).unwrap();
+    let lengths: Vec<usize> = found.iter().map(|series| series.timestamps.len()).collect();
+    assert!(lengths.iter().all(|length| Some(length) == lengths.first()), "{lengths:?}");
+    for series in &found {
+        let wanted = (0..).map(|at: u32| (i64::from(at) * STEP_MS, f64::from(at)));
+        assert!(series.timestamps.iter().copied().zip(series.values.iter().copied()).eq(wanted.take(lengths[0])));
+    }
+    lengths.first().copied().unwrap_or(0)
+}
+
+/// Does something on another thread, and gives what tells that it is done.
+fn begin<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> mpsc::Receiver<T> {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(act()));
+    told
+}
+
+/// What has to be done without the disk.
+fn at_once<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
+    begin(act).recv_timeout(Duration::from_secs(30)).expect("it does not wait for the disk")
+}
+
+fn hold(store: &Store, request: Request) {
+    store.shared().disk.as_ref().unwrap().device.held.hold(request);
+}
+
+fn release(store: &Store) {
+    store.shared().disk.as_ref().unwrap().device.held.release();
+}
+
+/// Waits until the disk is asked for something.
+fn until_asked(store: &Store) {
+    while store.stats().disk_waiting.is_zero() {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Everything that readers do.
+fn read_all(store: &Store) -> usize {
+    let store = store.clone();
+    at_once(move || {
+        let whole = (i64::MIN, i64::MAX);
+        let labels = (store.label_names(&[], whole.0, whole.1), store.label_values("series", &[], whole.0, whole.1));
+        let told = (store.metadata(), store.cardinality(10), store.stats(), store.damage());
+        drop((store.series(&[], whole.0, whole.1), labels, told));
+        count(&store)
+    })
+}
+
+/// Opens what is in the directory now, as if the process had been killed.
+fn after_a_crash(directory: &Path) -> usize {
+    let copy = tempfile::tempdir().unwrap();
+    for folder in ["log", "chunks"] {
+        fs::create_dir(copy.path().join(folder)).unwrap();
+        for entry in fs::read_dir(directory.join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, copy.path().join(folder).join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    let store = Store::open(copy.path(), StoreOptions::default()).unwrap();
+    assert_eq!(store.damage(), []);
+    count(&store)
+}
+
+#[test]
+fn nobody_waits_while_the_disk_is_forced() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    store.append(&points(10, 0)).unwrap();
+    hold(&store, Request::Sync);
+    let flushed = begin({
+        let store = store.clone();
+        move || store.flush()
+    });
+    until_asked(&store);
+    for at in 1..300 {
+        let store = store.clone();
+        at_once(move || store.append(&points(10, at)).unwrap());
+    }
+    assert_eq!(read_all(&store), 300);
+    assert_eq!(after_a_crash(directory.path()), 300, "acknowledged");
+    assert!(flushed.try_recv().is_err(), "it is still forced");
+    release(&store);
+    flushed.recv().unwrap().unwrap();
+}
+
+#[test]
+fn only_who_asks_waits_while_the_disk_takes_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    store.append(&points(10, 0)).unwrap();
+    hold(&store, Request::Write);
+    for at in 1..300 {
+        let sink = store.unawaited();
+        at_once(move || sink.append(&points(10, at)).unwrap());
+    }
+    assert_eq!(read_all(&store), 300, "seen at once");
+    let metadata = ("slow".to_owned(), crate::Metadata { help: "Slow.".to_owned(), ..crate::Metadata::default() });
+    let describing = store.clone();
+    at_once(move || describing.set_metadata(&[metadata]).unwrap());
+    assert!(store.stats().unwritten_bytes > 0);
+    let acknowledged = begin({
+        let store = store.clone();
+        move || store.append(&points(10, 300)).unwrap()
+    });
+    while read_all(&store) < 301 {}
+    assert!(acknowledged.try_recv().is_err(), "nothing is acknowledged that is not in the log");
+    release(&store);
+    acknowledged.recv().unwrap();
+    assert_eq!(store.stats().unwritten_bytes, 0);
+    assert_eq!(after_a_crash(directory.path()), 301);
+}
+
+#[test]
+fn what_waits_for_the_disk_is_bounded() {
+    let directory = tempfile::tempdir().unwrap();
+    let options =
+        StoreOptions { patience: Duration::from_millis(20), max_waiting_bytes: 100_000, ..StoreOptions::default() };
+    let store = Store::open(directory.path(), options).unwrap();
+    hold(&store, Request::Write);
+    let mut taken = 0;
+    while store.ingest_unawaited(&batch(taken)).is_ok() {
+        taken += 1;
+    }
+    assert!(taken > 100);
+    assert!(store.stats().unwritten_bytes < 110_000);
+    assert!(
+        matches!(store.ingest_unawaited(&batch(taken)), Err(IngestError::Busy { waiting_bytes }) if waiting_bytes > 100_000)
+    );
+    assert!(matches!(store.ingest(&batch(taken)), Err(IngestError::Busy { .. })), "an append does not wait for ever");
+    assert!(store.set_metadata(&[]).is_err());
+    assert_eq!(read_all(&store), usize::try_from(taken).unwrap());
+    release(&store);
+    while store.ingest(&batch(taken)).is_err() {}
+    assert_eq!(after_a_crash(directory.path()), usize::try_from(taken + 1).unwrap());
+}
+
+#[test]
+fn upkeep_keeps_nobody_waiting() {
+    for request in [Request::Write, Request::Sync] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+        let backup = tempfile::tempdir().unwrap();
+        let works: [fn(&Store, &Path); 3] = [
+            |store, _| {
+                store.run_retention(i64::MAX / 2).unwrap();
+            },
+            |store, _| store.shared().checkpoint(store.shared().disk.as_ref().unwrap()).unwrap(),
+            |store, to| store.snapshot(&to.join("copy"), Extent::All).unwrap(),
+        ];
+        let mut at = 0;
+        for work in works {
+            // Chunks fill up.
+            for _ in 0..130 {
+                store.unawaited().append(&points(10, at)).unwrap();
+                at += 1;
+            }
+            hold(&store, request);
+            let done = begin({
+                let (store, backup) = (store.clone(), backup.path().to_owned());
+                move || work(&store, &backup)
+            });
+            for _ in 0..130 {
+                let sink = store.unawaited();
+                at_once(move || sink.append(&points(10, at)).unwrap());
+                at += 1;
+            }
+            assert_eq!(read_all(&store), usize::try_from(at).unwrap());
+            release(&store);
+            done.recv().unwrap();
+        }
+        store.flush().unwrap();
+        assert_eq!(after_a_crash(directory.path()), usize::try_from(at).unwrap());
+    }
+}
+
+#[test]
+fn what_comes_during_a_checkpoint_follows_it() {
+    for more in [1, 50, 3_000] {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+        (0..150).for_each(|at| fill(&store, at));
+        hold(&store, Request::Sync);
+        let done = begin({
+            let store = store.clone();
+            move || store.shared().checkpoint(store.shared().disk.as_ref().unwrap())
+        });
+        until_asked(&store);
+        let held = 150 + more;
+        (150..held).for_each(|at| fill(&store, at));
+        assert_eq!(after_a_crash(directory.path()), usize::try_from(held).unwrap(), "before it is there");
+        release(&store);
+        done.recv().unwrap().unwrap();
+        assert_eq!(after_a_crash(directory.path()), usize::try_from(held).unwrap(), "once it is there");
+        (held..held + 10).for_each(|at| fill(&store, at));
+        assert_eq!(after_a_crash(directory.path()), usize::try_from(held + 10).unwrap(), "after it");
+    }
+}
+
+#[test]
+fn a_checkpoint_that_fails_costs_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    (0..150).for_each(|at| fill(&store, at));
+    // A directory in the way of the file.
+    let blocked = directory.path().join("log/00000002.tmp");
+    fs::create_dir(&blocked).unwrap();
+    store.shared().checkpoint(store.shared().disk.as_ref().unwrap()).unwrap_err();
+    fs::remove_dir(&blocked).unwrap();
+    (150..300).for_each(|at| fill(&store, at));
+    assert_eq!(after_a_crash(directory.path()), 300);
+    store.shared().checkpoint(store.shared().disk.as_ref().unwrap()).unwrap();
+    assert_eq!(after_a_crash(directory.path()), 300);
+}
+
+#[test]
+fn many_appends_share_one_sync() {
+    const APPENDS: u32 = 16;
+    let directory = tempfile::tempdir().unwrap();
+    let options = StoreOptions { sync_interval: Duration::ZERO, ..StoreOptions::default() };
+    let store = Store::open(directory.path(), options).unwrap();
+    hold(&store, Request::Sync);
+    let appends: Vec<_> = (0..APPENDS)
+        .map(|series| {
+            let store = store.clone();
+            begin(move || {
+                let point = Point { labels: labels(series), timestamp_ms: 0, value: 0.0 };
+                store.append(&[point]).map(|_| ()).map_err(|error| error.to_string())
+            })
+        })
+        .collect();
+    while store.stats().samples < u64::from(APPENDS) || store.stats().unwritten_bytes > 0 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    assert!(appends.iter().all(|append| append.try_recv().is_err()), "not acknowledged before it is on the disk");
+    let before = store.stats().syncs;
+    release(&store);
+    appends.iter().for_each(|append| append.recv().unwrap().unwrap());
+    let syncs = store.stats().syncs - before;
+    assert!((1..=3).contains(&syncs), "{syncs} for {APPENDS} appends");
+}
+
+/// The process that is killed: its disk is never forced. Does nothing when run by itself.
+#[test]
+fn process_with_a_slow_disk() {
+    let Some(directory) = std::env::var_os(DIRECTORY) else { return };
+    let store = Store::open(Path::new(&directory), StoreOptions::default()).unwrap();
+    let first = u32::try_from(count(&store)).unwrap();
+    hold(&store, Request::Sync);
+    let _flushing = begin({
+        let store = store.clone();
+        move || store.flush()
+    });
+    for at in first..first + 10_000 {
+        store.append(&points(50, at)).unwrap();
+        writeln!(std::io::stdout(), "\nacknowledged {at}").unwrap();
+    }
+}
+
+#[test]
+fn what_a_slow_disk_acknowledged_survives_a_kill() {
+    let directory = tempfile::tempdir().unwrap();
+    for round in 0..5 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::tests::process_with_a_slow_disk", "--nocapture"])
+            .env(DIRECTORY, directory.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut told = lines.filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<usize>().ok());
+        let seen = told.nth(20 + round * 37);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let acknowledged = told.last().or(seen).expect("something was acknowledged");
+        let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+        assert!(count(&store) > acknowledged, "round {round}: {} of {acknowledged}", count(&store));
+    }
+}
