@@ -67,12 +67,18 @@ fn at_once<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     begin(act).recv_timeout(Duration::from_secs(30)).expect("it does not wait for the disk")
 }
 
-fn hold(store: &Store, request: Request) {
-    store.shared().disk.as_ref().unwrap().device.held.hold(request);
+/// Keeps a kind of requests until it goes, so that a test that fails ends.
+struct Held(Store);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.shared().disk.as_ref().unwrap().device.held.release();
+    }
 }
 
-fn release(store: &Store) {
-    store.shared().disk.as_ref().unwrap().device.held.release();
+fn hold(store: &Store, request: Request) -> Held {
+    store.shared().disk.as_ref().unwrap().device.held.hold(request);
+    Held(store.clone())
 }
 
 /// Waits until the disk is asked for something.
@@ -114,7 +120,7 @@ fn nobody_waits_while_the_disk_is_forced() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
     store.append(&points(10, 0)).unwrap();
-    hold(&store, Request::Sync);
+    let held = hold(&store, Request::Sync);
     let flushed = begin({
         let store = store.clone();
         move || store.flush()
@@ -127,7 +133,7 @@ fn nobody_waits_while_the_disk_is_forced() {
     assert_eq!(read_all(&store), 300);
     assert_eq!(after_a_crash(directory.path()), 300, "acknowledged");
     assert!(flushed.try_recv().is_err(), "it is still forced");
-    release(&store);
+    drop(held);
     flushed.recv().unwrap().unwrap();
 }
 
@@ -136,7 +142,7 @@ fn only_who_asks_waits_while_the_disk_takes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
     store.append(&points(10, 0)).unwrap();
-    hold(&store, Request::Write);
+    let held = hold(&store, Request::Write);
     for at in 1..300 {
         let sink = store.unawaited();
         at_once(move || sink.append(&points(10, at)).unwrap());
@@ -152,7 +158,7 @@ fn only_who_asks_waits_while_the_disk_takes_nothing() {
     });
     while read_all(&store) < 301 {}
     assert!(acknowledged.try_recv().is_err(), "nothing is acknowledged that is not in the log");
-    release(&store);
+    drop(held);
     acknowledged.recv().unwrap();
     assert_eq!(store.stats().unwritten_bytes, 0);
     assert_eq!(after_a_crash(directory.path()), 301);
@@ -164,7 +170,7 @@ fn what_waits_for_the_disk_is_bounded() {
     let options =
         StoreOptions { patience: Duration::from_millis(20), max_waiting_bytes: 100_000, ..StoreOptions::default() };
     let store = Store::open(directory.path(), options).unwrap();
-    hold(&store, Request::Write);
+    let held = hold(&store, Request::Write);
     let mut taken = 0;
     while store.ingest_unawaited(&batch(taken)).is_ok() {
         taken += 1;
@@ -177,7 +183,7 @@ fn what_waits_for_the_disk_is_bounded() {
     assert!(matches!(store.ingest(&batch(taken)), Err(IngestError::Busy { .. })), "an append does not wait for ever");
     assert!(store.set_metadata(&[]).is_err());
     assert_eq!(read_all(&store), usize::try_from(taken).unwrap());
-    release(&store);
+    drop(held);
     while store.ingest(&batch(taken)).is_err() {}
     assert_eq!(after_a_crash(directory.path()), usize::try_from(taken + 1).unwrap());
 }
@@ -202,7 +208,7 @@ fn upkeep_keeps_nobody_waiting() {
                 store.unawaited().append(&points(10, at)).unwrap();
                 at += 1;
             }
-            hold(&store, request);
+            let held = hold(&store, request);
             let done = begin({
                 let (store, backup) = (store.clone(), backup.path().to_owned());
                 move || work(&store, &backup)
@@ -213,7 +219,7 @@ fn upkeep_keeps_nobody_waiting() {
                 at += 1;
             }
             assert_eq!(read_all(&store), usize::try_from(at).unwrap());
-            release(&store);
+            drop(held);
             done.recv().unwrap();
         }
         store.flush().unwrap();
@@ -227,20 +233,20 @@ fn what_comes_during_a_checkpoint_follows_it() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
         (0..150).for_each(|at| fill(&store, at));
-        hold(&store, Request::Sync);
+        let held = hold(&store, Request::Sync);
         let done = begin({
             let store = store.clone();
             move || store.shared().checkpoint(store.shared().disk.as_ref().unwrap())
         });
         until_asked(&store);
-        let held = 150 + more;
-        (150..held).for_each(|at| fill(&store, at));
-        assert_eq!(after_a_crash(directory.path()), usize::try_from(held).unwrap(), "before it is there");
-        release(&store);
+        let so_far = 150 + more;
+        (150..so_far).for_each(|at| fill(&store, at));
+        assert_eq!(after_a_crash(directory.path()), usize::try_from(so_far).unwrap(), "before it is there");
+        drop(held);
         done.recv().unwrap().unwrap();
-        assert_eq!(after_a_crash(directory.path()), usize::try_from(held).unwrap(), "once it is there");
-        (held..held + 10).for_each(|at| fill(&store, at));
-        assert_eq!(after_a_crash(directory.path()), usize::try_from(held + 10).unwrap(), "after it");
+        assert_eq!(after_a_crash(directory.path()), usize::try_from(so_far).unwrap(), "once it is there");
+        (so_far..so_far + 10).for_each(|at| fill(&store, at));
+        assert_eq!(after_a_crash(directory.path()), usize::try_from(so_far + 10).unwrap(), "after it");
     }
 }
 
@@ -266,7 +272,7 @@ fn many_appends_share_one_sync() {
     let directory = tempfile::tempdir().unwrap();
     let options = StoreOptions { sync_interval: Duration::ZERO, ..StoreOptions::default() };
     let store = Store::open(directory.path(), options).unwrap();
-    hold(&store, Request::Sync);
+    let held = hold(&store, Request::Sync);
     let appends: Vec<_> = (0..APPENDS)
         .map(|series| {
             let store = store.clone();
@@ -281,7 +287,7 @@ fn many_appends_share_one_sync() {
     }
     assert!(appends.iter().all(|append| append.try_recv().is_err()), "not acknowledged before it is on the disk");
     let before = store.stats().syncs;
-    release(&store);
+    drop(held);
     appends.iter().for_each(|append| append.recv().unwrap().unwrap());
     let syncs = store.stats().syncs - before;
     assert!((1..=3).contains(&syncs), "{syncs} for {APPENDS} appends");
@@ -293,7 +299,7 @@ fn process_with_a_slow_disk() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
     let store = Store::open(Path::new(&directory), StoreOptions::default()).unwrap();
     let first = u32::try_from(count(&store)).unwrap();
-    hold(&store, Request::Sync);
+    let _held = hold(&store, Request::Sync);
     let _flushing = begin({
         let store = store.clone();
         move || store.flush()
