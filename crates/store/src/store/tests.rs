@@ -171,7 +171,10 @@ fn what_waits_for_the_disk_is_bounded() {
         StoreOptions { patience: Duration::from_millis(20), max_waiting_bytes: 100_000, ..StoreOptions::default() };
     let store = Store::open(directory.path(), options).unwrap();
     let held = hold(&store, Request::Write);
-    let mut taken = 0;
+    store.ingest_unawaited(&batch(0)).unwrap();
+    // The store's own thread is the one that the disk keeps.
+    until_asked(&store);
+    let mut taken = 1;
     while store.ingest_unawaited(&batch(taken)).is_ok() {
         taken += 1;
     }
