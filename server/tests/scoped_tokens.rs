@@ -88,6 +88,44 @@ fn attempts() -> Vec<(String, bool)> {
     .collect()
 }
 
+/// The same in what Prometheus 2.42 does not know yet.
+fn newest_attempts() -> Vec<(&'static str, bool)> {
+    vec![
+        (r#"limitk(100, hypersdk_jobs_active)"#, true),
+        (r#"limit_ratio(1, {"hypersdk_jobs_active"})"#, true),
+        (r#"sort_by_label(hypersdk_jobs_active, "provider")"#, true),
+        (r#"hypersdk_jobs_active + on (provider) fill (0) hypersdk_jobs_active{provider="gcp"}"#, true),
+        (r#"hypersdk_jobs_active{provider="gcp"} + on (provider) fill_left (1) hypersdk_jobs_active"#, true),
+        (r#"last_over_time({"hypersdk_jobs_active", "provider"!="aws"}[5m])"#, false),
+        (r#"increase(hypersdk_jobs_active[5m] smoothed)"#, true),
+        (r#"hypersdk_jobs_active </ 1e9"#, false),
+        (r#"{"hypersdk_jobs_active", __name__=~".*"} offset step()"#, true),
+        (r#"first_over_time(hypersdk_jobs_active{provider=~"gcp|aws"}[10m:max(step(), 5s)])"#, true),
+        (r#"count_values by (provider) ("v", {__name__=~"hypersdk_jobs.*"})"#, true),
+        (r#"label_join(hypersdk_jobs_active, "provider", "-", "provider", "daemon")"#, true),
+    ]
+}
+
+/// What asks whether something is absent is told that it is, wherever else it may be.
+async fn sees_nothing_of_others(viewer: &Viewer<'_>) {
+    for other in OTHERS {
+        let absent = viewer.query(&format!(r#"absent(hypersdk_jobs_active{{provider="{other}"}})"#)).await;
+        assert_eq!(absent.len(), 1, "{other}: {absent:?}");
+        let nowhere =
+            viewer.query(&format!(r#"count(hypersdk_jobs_active{{provider="{other}"}}) or vector(-1)"#)).await;
+        assert_eq!(nowhere[0]["value"][1], "-1", "{other}");
+        let pairs = [("match[]", format!(r#"{{provider="{other}"}}"#))];
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        assert_eq!(viewer.json("/api/v1/label/daemon/values", &pairs).await["data"], json!([]));
+        assert_eq!(viewer.json("/api/v1/series", &pairs).await["data"], json!([]));
+    }
+    for path in ["/api/v1/targets/metadata", "/api/v1/alertmanagers", "/api/v1/scrape_pools"] {
+        let answer = viewer.json(path, &[]).await;
+        names_no_other(&answer.to_string());
+        assert!(!answer.to_string().contains("http"), "{path}: {answer}");
+    }
+}
+
 async fn sees_only_its_part(viewer: &Viewer<'_>) {
     for (expr, some) in attempts() {
         let found = viewer.query(&expr).await;
@@ -116,6 +154,7 @@ async fn sees_only_its_part(viewer: &Viewer<'_>) {
             assert!(!page.contains("value=\"up\"></option>"), "a metric of others is offered in {page}");
         }
     }
+    sees_nothing_of_others(viewer).await;
     // A sum over all is a sum over the part.
     assert_eq!(
         viewer.query("sum(hypersdk_jobs_active)").await[0]["value"][1],
@@ -173,6 +212,16 @@ async fn nothing_of_the_embedded_store_gets_around_a_tokens_matchers() {
     let server = Server::demo(&[]).await;
     let viewer = Viewer::of(&server, r#"provider="aws""#).await;
     sees_only_its_part(&viewer).await;
+    for (expr, some) in newest_attempts() {
+        let found = viewer.query(expr).await;
+        assert_eq!(!found.is_empty(), some, "{expr}: {found:?}");
+        names_no_other(&serde_json::to_string(&found).unwrap());
+    }
+    for refused in
+        [r#"info(hypersdk_jobs_active, {provider="gcp"})"#, r#"sum(info({"hypersdk_jobs_active"} offset 1m))"#]
+    {
+        assert_eq!(viewer.get("/api/v1/query", &[("query", refused)]).await.0, StatusCode::BAD_REQUEST, "{refused}");
+    }
 
     // Jobs, by the label that their series have.
     let all = server.json("/api/jobs").await;

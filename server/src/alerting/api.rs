@@ -17,7 +17,12 @@ use super::{
 use crate::{
     api::error::ApiError,
     auth::Principal,
-    query::{Backend, ErrorKind, QueryError, Reads, envelope::annotated_raw, params::Params, within},
+    query::{
+        Backend, ErrorKind, QueryError, Reads,
+        envelope::annotated_raw,
+        params::{Params, not_a_number},
+        within,
+    },
     state::AppState,
     visible,
 };
@@ -40,7 +45,7 @@ impl Wanted {
         let all = |name: &str| params.all(name).map(str::to_owned).collect::<Vec<_>>();
         let selectors = params.all("match[]").map(promql::parse_selector).collect::<Result<_, _>>();
         Ok(Wanted {
-            is_alerting: match params.get("type").unwrap_or_default() {
+            is_alerting: match params.get("type").unwrap_or_default().to_ascii_lowercase().as_str() {
                 "" => None,
                 "alert" => Some(true),
                 "record" => Some(false),
@@ -56,12 +61,68 @@ impl Wanted {
                 "" | "false" | "0" | "f" | "F" | "FALSE" | "False" => false,
                 "true" | "1" | "t" | "T" | "TRUE" | "True" => true,
                 other => {
-                    let message = format!("invalid parameter \"exclude_alerts\": {other:?} is not true or false");
+                    let message = format!(
+                        "invalid parameter \"exclude_alerts\": error converting exclude_alerts: strconv.ParseBool: parsing {other:?}: invalid syntax"
+                    );
                     return Err(bad_data(message));
                 }
             },
         })
     }
+}
+
+/// Which part of the groups is wanted: the parameters `group_limit` and `group_next_token`.
+struct Page {
+    /// More than 0.
+    limit: Option<usize>,
+    /// Where it begins; empty for the first group.
+    token: String,
+}
+
+impl Page {
+    fn of(params: &Params) -> Result<Self, QueryError> {
+        let wrong = |name: &str, reason: &str| bad_data(format!("invalid parameter {name:?}: {reason}"));
+        let limit = params.get("group_limit").unwrap_or_default();
+        let token = params.get("group_next_token").unwrap_or_default().to_owned();
+        if limit.is_empty() {
+            if token.is_empty() {
+                return Ok(Page { limit: None, token });
+            }
+            let reason = "group_limit needs to be present in order to paginate over the groups";
+            return Err(wrong("group_next_token", reason));
+        }
+        let limit: i64 = limit.parse().map_err(|error| {
+            let reason = not_a_number(limit, &error).replace("Atoi", "ParseInt");
+            wrong("group_limit", &format!("group_limit needs to be a valid number: {reason}"))
+        })?;
+        match usize::try_from(limit) {
+            Ok(limit) if limit > 0 => Ok(Page { limit: Some(limit), token }),
+            _ => Err(wrong("group_limit", "group_limit needs to be greater than 0")),
+        }
+    }
+
+    /// Leaves the groups of this page; gives the token of the next one.
+    fn cut(&self, groups: &mut Vec<Value>) -> Result<Option<String>, QueryError> {
+        let Some(limit) = self.limit else { return Ok(None) };
+        if !self.token.is_empty() {
+            let first = groups.iter().position(|group| page_token(group) == self.token).ok_or_else(|| {
+                let reason = format!("invalid group_next_token '{}'. were rule groups changed?", self.token);
+                bad_data(format!("invalid parameter \"group_next_token\": {reason}"))
+            })?;
+            groups.drain(..first);
+        }
+        let next = groups.get(limit).map(page_token);
+        groups.truncate(limit);
+        Ok(next)
+    }
+}
+
+/// What names a group to those who go through them page by page.
+fn page_token(group: &Value) -> String {
+    let text = |name: &str| group.get(name).and_then(Value::as_str).unwrap_or_default();
+    let identity =
+        promql::labels::Labels::new([("file", text("file")), ("name", text("name")), ("source", text("source"))]);
+    format!("{:016x}", rules::fingerprint(&identity))
 }
 
 /// What an engine elsewhere answers, each item of `list` labelled with its name; and why it did not answer, if it did not.
@@ -103,7 +164,9 @@ pub(crate) async fn rule_groups(
 ) -> Result<(Value, Vec<String>), QueryError> {
     let wanted = Wanted::of(params)?;
     let mut groups: Vec<Value> = state.alerting.0.views().iter().filter_map(|view| view.json(&wanted)).collect();
-    let (theirs, warnings) = upstream(backend, principal, "rules", params, "groups").await?;
+    // Pages are made of all groups, ours and theirs.
+    let whole = params.without(&["group_limit", "group_next_token"]);
+    let (theirs, warnings) = upstream(backend, principal, "rules", &whole, "groups").await?;
     groups.extend(theirs);
     let mut data = json!({ "groups": groups });
     if !principal.scope().is_all() {
@@ -119,8 +182,14 @@ async fn rules(
     principal: Principal,
     params: Params,
 ) -> Result<Response, QueryError> {
-    let (groups, warnings) = rule_groups(&state, &backend, &principal, &params).await?;
-    Ok(annotated_raw(&json!({ "groups": groups }).to_string(), &warnings, &[]))
+    let page = Page::of(&params)?;
+    let (mut groups, warnings) = rule_groups(&state, &backend, &principal, &params).await?;
+    let next = groups.as_array_mut().map(|groups| page.cut(groups)).transpose()?.flatten();
+    let mut data = json!({ "groups": groups });
+    if let (Some(next), Some(data)) = (next, data.as_object_mut()) {
+        data.insert("groupNextToken".to_owned(), next.into());
+    }
+    Ok(annotated_raw(&data.to_string(), &warnings, &[]))
 }
 
 /// `GET /api/v1/alerts`

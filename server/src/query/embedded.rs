@@ -137,6 +137,22 @@ impl Embedded {
         Ok(self.evaluate_with(query, when, &Settings::default()).await?.outcome)
     }
 
+    /// Refuses a range of more steps than the limit allows.
+    ///
+    /// # Errors
+    /// How many there may be.
+    pub fn check_steps(&self, start_ms: i64, end_ms: i64, step_ms: i64) -> Result<(), QueryError> {
+        let points = end_ms.saturating_sub(start_ms) / step_ms.max(1);
+        if usize::try_from(points).is_ok_and(|points| points <= self.limits.max_points_per_series) {
+            return Ok(());
+        }
+        let most = in_thousands(self.limits.max_points_per_series);
+        let message = format!(
+            "exceeded maximum resolution of {most} points per timeseries. Try decreasing the query resolution (?step=XX)"
+        );
+        Err(QueryError::new(ErrorKind::BadData, message))
+    }
+
     /// Evaluates a query in another way than usual, and tells what it took.
     ///
     /// # Errors
@@ -149,16 +165,7 @@ impl Embedded {
     ) -> Result<Evaluated, QueryError> {
         let query = query.parsed()?.clone();
         if let When::Range { start_ms, end_ms, step_ms } = when {
-            let points = end_ms.saturating_sub(start_ms) / step_ms.max(1);
-            if usize::try_from(points).map_or(true, |points| points > self.limits.max_points_per_series) {
-                return Err(QueryError::new(
-                    ErrorKind::BadData,
-                    format!(
-                        "exceeded maximum resolution of {} points per timeseries. Try decreasing the query resolution (?step=XX)",
-                        self.limits.max_points_per_series
-                    ),
-                ));
-            }
+            self.check_steps(start_ms, end_ms, step_ms)?;
         }
         let timeout = settings.timeout.map_or(self.limits.timeout, |timeout| timeout.min(self.limits.timeout));
         let started = Instant::now();
@@ -166,7 +173,10 @@ impl Embedded {
         let timed_out = || {
             QueryError::new(
                 ErrorKind::Timeout,
-                format!("the query took longer than {} s: narrow its range or its selectors", timeout.as_secs_f64()),
+                format!(
+                    "query timed out in query execution: it took longer than {} s; narrow its range or its selectors",
+                    timeout.as_secs_f64()
+                ),
             )
         };
         let slot = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.slots).acquire_owned())
@@ -229,6 +239,19 @@ impl Embedded {
     pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
         Ok(frame(self.evaluate(query, When::At(time_ms)).await?, time_ms))
     }
+}
+
+/// A number with a comma before each three digits, as Prometheus writes it in its message.
+fn in_thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// The engine's result as what panels draw. Native histograms and strings have no line and are left out.

@@ -149,7 +149,10 @@ pub(super) fn of_answer(
         matches!(status, StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT);
     // Federation answers with text.
     let is_page = path.ends_with("federate") && !text.starts_with("text/html");
-    if (is_json || is_page) && status.is_success() {
+    // What answers with text says in text what is wrong with a request, too.
+    let is_refused_page =
+        path.ends_with("federate") && status == StatusCode::BAD_REQUEST && text.starts_with("text/plain");
+    if ((is_json || is_page) && status.is_success()) || status == StatusCode::NO_CONTENT || is_refused_page {
         return None;
     }
     if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
@@ -230,6 +233,19 @@ mod tests {
         assert!(of(422, "application/json", &error("execution")).is_none());
         assert!(of(503, "application/json", &error("timeout")).is_none());
         assert!(of(503, "application/json", &error("unavailable")).is_some_and(|failure| failure.may_pass));
+    }
+
+    #[test]
+    fn nothing_and_refused_federation_are_answers() {
+        assert!(of(204, "", "").is_none());
+        let answer = |kind: &'static str| Fetched {
+            status: StatusCode::BAD_REQUEST,
+            content_type: Some(HeaderValue::from_static(kind)),
+            body: "1:5: parse error: unexpected \"[\"".to_owned().into(),
+        };
+        assert!(of_answer("http://e", "../../federate", &answer("text/plain; charset=utf-8"), None).is_none());
+        assert!(of_answer("http://e", "../../federate", &answer("text/html"), None).is_some());
+        assert!(of_answer("http://e", "query", &answer("text/plain; charset=utf-8"), None).is_some());
     }
 
     #[test]

@@ -312,9 +312,11 @@ impl Prometheus {
             Ok(fetched) => {
                 let Fetched { status, content_type, body } = self.with_our_labels(request.path(), fetched).await;
                 let mut response = (status, body).into_response();
-                if let Some(content_type) = content_type {
-                    response.headers_mut().insert(CONTENT_TYPE, content_type);
-                }
+                match content_type {
+                    Some(content_type) => response.headers_mut().insert(CONTENT_TYPE, content_type),
+                    // What has no type is not given one.
+                    None => response.headers_mut().remove(CONTENT_TYPE),
+                };
                 response
             }
             Err(error) => error.into_response(),

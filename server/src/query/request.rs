@@ -69,7 +69,7 @@ impl Scope {
         let mut pairs: Vec<(String, String)> = harmless.cloned().collect();
         match reads {
             Reads::Query => {
-                let query = self.query(params.required("query")?)?;
+                let query = self.query(params.query())?;
                 pairs.push(("query".to_owned(), query.text().to_owned()));
             }
             Reads::Selectors => {

@@ -96,6 +96,12 @@ impl Scope {
             .all(|matcher| label(&matcher.name).is_some_and(|value| !value.is_empty() && matcher.matches(value)))
     }
 
+    /// Whether what is known of something says that it is outside of the scope.
+    #[must_use]
+    pub fn excludes<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.matchers().iter().any(|matcher| label(&matcher.name).is_some_and(|value| !matcher.matches(value)))
+    }
+
     /// Whether a series with these labels is in the scope, by PromQL's rule: a missing label counts as empty.
     #[must_use]
     pub fn has_series<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
@@ -131,7 +137,12 @@ impl Scope {
     /// # Errors
     /// One of them is not a selector.
     pub fn selectors<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Result<ScopedSelectors, QueryError> {
-        let wrong = |error: promql::ParseError| bad_data(format!("invalid parameter \"match[]\": {error}"));
+        let wrong = |error: promql::ParseError| {
+            if error.message.ends_with("must contain at least one non-empty matcher") {
+                return bad_data("match[] must contain at least one non-empty matcher".to_owned());
+            }
+            bad_data(format!("invalid parameter \"match[]\": {error}"))
+        };
         let mut scoped = ScopedSelectors { texts: Vec::new(), matchers: Vec::new() };
         for text in texts {
             let mut matchers = promql::parse_selector(text).map_err(wrong)?;

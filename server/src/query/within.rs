@@ -47,6 +47,11 @@ pub(crate) fn rules(data: &mut Value, scope: &Scope) {
     };
     for group in groups.into_iter().flatten() {
         let mut rules = of_group(group);
+        // What a rule says of all its alerts may say that none of them is in the scope.
+        rules.retain(|rule| {
+            let label = |name: &str| rule.get("labels")?.get(name)?.as_str().filter(|value| !value.is_empty());
+            !scope.excludes(label)
+        });
         for rule in rules.iter_mut().filter_map(Value::as_object_mut) {
             // An error's text may tell of series.
             rule.remove("lastError");
@@ -77,6 +82,7 @@ mod tests {
         let mut data = json!({"groups": [{"name": "g", "rules": [
             {"name": "A", "state": "firing", "lastError": "x", "alerts": [alert("gcp", "firing"), alert("aws", "pending")]},
             {"name": "B", "state": "firing", "alerts": [{"labels": {}, "state": "firing"}]},
+            {"name": "C", "labels": {"provider": "gcp"}, "alerts": []},
             {"name": "r", "type": "recording"}
         ]}]});
         rules(&mut data, &scope);

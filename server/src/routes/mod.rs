@@ -71,16 +71,17 @@ pub fn router(state: &AppState) -> Router {
         .layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
     let federation =
         query::api::federation().layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
-    let about_store = state.storage.reader_routes().layer(middleware::from_fn(v1::all_series_only));
-    let prometheus = Router::new().nest("/api/v1", prometheus.merge(about_store)).merge(federation);
+    let prometheus = prometheus.method_not_allowed_fallback(query::api::other_method);
+    let prometheus = Router::new().nest("/api/v1", prometheus).merge(federation);
     let prometheus = auth::require(prometheus, auth, Role::reads);
-    let admin = state.storage.admin_routes();
+    let admin = state.storage.admin_routes().method_not_allowed_fallback(query::api::other_method);
     let admin = auth::require(Router::new().nest("/api/v1", admin), auth, Role::administers);
     let limits = IngestLimits {
         body_bytes: state.limits.write_body_bytes,
         decompressed_bytes: state.limits.write_unpacked_bytes,
     };
     let ingest = Ingest::new(state.embedded.store().clone(), state.exemplars.clone(), limits).routes();
+    let ingest = ingest.method_not_allowed_fallback(query::api::other_method);
     let ingest = auth::require(ingest, auth, Role::ingests)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME));
     let metrics = Router::new().route("/metrics", get(metrics::own)).route("/api/v1/metrics", get(metrics::own));

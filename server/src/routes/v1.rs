@@ -49,16 +49,6 @@ pub(super) async fn whole_readers_only(request: Request, next: Next) -> Response
     next.run(request).await
 }
 
-/// Refuses whoever may not see every series.
-pub(super) async fn all_series_only(request: Request, next: Next) -> Response {
-    let sees_all = |principal: &Principal| !principal.is_limited() && principal.scope().is_all();
-    if request.extensions().get::<Principal>().is_some_and(sees_all) {
-        return next.run(request).await;
-    }
-    (StatusCode::FORBIDDEN, forbidden("this tells of all series, and the token may see some of them only"))
-        .into_response()
-}
-
 /// Lets limited sessions ask, by GET, for the queries of their dashboards and nothing else.
 pub(super) async fn within_dashboards(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let allowed = match request.extensions().get::<Principal>().filter(|principal| principal.is_limited()) {

@@ -9,10 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use axum::{
-    Router,
-    routing::{get, post},
-};
+use axum::{Router, routing::post};
 use store::{Store, StoreOptions};
 use tokio::sync::Mutex;
 
@@ -67,10 +64,5 @@ impl Storage {
     pub fn admin_routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         let snapshot = post(snapshot::take).put(snapshot::take);
         Router::new().route("/admin/tsdb/snapshot", snapshot).with_state(self.clone())
-    }
-
-    /// For readers: `GET /status/tsdb`, under `/api/v1`.
-    pub fn reader_routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
-        Router::new().route("/status/tsdb", get(status::tsdb)).with_state(self.clone())
     }
 }

@@ -1,9 +1,6 @@
 //! How much is in the store, in Prometheus' words.
 
-use axum::{
-    extract::{RawQuery, State},
-    response::Response,
-};
+use axum::response::Response;
 use serde::Serialize;
 use store::{Cardinality, Counted, Stats};
 
@@ -64,21 +61,25 @@ impl<'a> Status<'a> {
     }
 }
 
-/// `GET /api/v1/status/tsdb?limit=N`
-pub(super) async fn tsdb(State(storage): State<Storage>, RawQuery(query): RawQuery) -> Result<Response, QueryError> {
-    let query = query.unwrap_or_default();
-    let limit = match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "limit") {
-        None => USUAL_LIMIT,
-        Some((_, text)) => match text.parse::<usize>() {
-            Ok(limit) if (1..=MAX_LIMIT).contains(&limit) => limit,
-            _ => {
-                let message = format!("limit must be a whole number from 1 to {MAX_LIMIT}");
+impl Storage {
+    /// The answer to `GET /api/v1/status/tsdb?limit=N`.
+    ///
+    /// # Errors
+    /// The limit is wrong.
+    pub(crate) async fn status(&self, limit: Option<&str>) -> Result<Response, QueryError> {
+        let limit = match limit.map(str::parse::<usize>) {
+            None => USUAL_LIMIT,
+            Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
+            Some(Ok(limit)) if limit > MAX_LIMIT => {
+                let message = format!("limit must not exceed {MAX_LIMIT}");
                 return Err(QueryError::new(ErrorKind::BadData, message));
             }
-        },
-    };
-    let counted = tokio::task::spawn_blocking(move || (storage.store.stats(), storage.store.cardinality(limit)));
-    let (stats, cardinality) =
-        counted.await.map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
-    Ok(success(&Status::new(&stats, &cardinality)))
+            Some(_) => return Err(QueryError::new(ErrorKind::BadData, "limit must be a positive number")),
+        };
+        let storage = self.clone();
+        let counted = tokio::task::spawn_blocking(move || (storage.store.stats(), storage.store.cardinality(limit)));
+        let (stats, cardinality) =
+            counted.await.map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
+        Ok(success(&Status::new(&stats, &cardinality)))
+    }
 }

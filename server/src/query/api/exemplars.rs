@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use axum::extract::State;
+use axum::{extract::State, http::StatusCode, response::IntoResponse};
 use serde::Serialize;
 
 use super::{Answer, bad_data, in_query};
@@ -48,10 +48,13 @@ pub(super) async fn query(
     if end_ms < start_ms {
         return Err(bad_data("end timestamp must not be before start timestamp"));
     }
-    let query = scope.query(params.required("query")?).map_err(in_query)?;
+    let query = scope.query(params.query()).map_err(in_query)?;
     let parsed = query.parsed().map_err(in_query)?;
     let bounds = parsed.selectors(0, 0, 1, &promql::Options::default());
     let selectors: Vec<_> = bounds.into_iter().map(|bounds| bounds.matchers).collect();
+    if selectors.is_empty() {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let found = state.exemplars.select(&selectors, start_ms, end_ms);
     let told: Vec<OfSeries> = found
         .iter()

@@ -34,6 +34,9 @@ pub(super) async fn metadata(backend: Backend, principal: Principal, params: Par
             return Ok(success(&families));
         }
     };
+    let limit = params.count("limit")?;
+    // There is one description a family here: any limit of them allows it.
+    params.count("limit_per_metric")?;
     let seen = if scope.is_all() {
         None
     } else {
@@ -50,7 +53,7 @@ pub(super) async fn metadata(backend: Backend, principal: Principal, params: Par
         .into_iter()
         .filter(|(name, _)| wanted.is_none_or(|wanted| name.as_str() == wanted))
         .filter(|(name, _)| seen.as_ref().is_none_or(|seen| within::has_family(seen, name)))
-        .take(params.limit()?.unwrap_or(usize::MAX))
+        .take(limit.unwrap_or(usize::MAX))
         .map(|(name, family)| (name, [Family { r#type: family.kind, help: family.help, unit: family.unit }]))
         .collect();
     Ok(success(&families))

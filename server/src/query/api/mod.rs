@@ -13,9 +13,9 @@ mod targets;
 
 use axum::{
     Router,
-    extract::{FromRequestParts, Request},
-    http::{StatusCode, request::Parts},
-    response::Response,
+    extract::{FromRequestParts, OriginalUri, Request},
+    http::{Method, StatusCode, request::Parts},
+    response::{IntoResponse, Response},
     routing::get,
 };
 
@@ -35,11 +35,15 @@ pub fn routes() -> Router<AppState> {
         .route("/series", get(series::series).post(series::series))
         .route("/metadata", get(metadata::metadata))
         .route("/targets", get(targets::targets))
+        .route("/targets/metadata", get(targets::metadata))
+        .route("/alertmanagers", get(targets::alertmanagers))
         .route("/scrape_pools", get(targets::pools))
         .route("/status/buildinfo", get(status::buildinfo))
         .route("/status/runtimeinfo", get(status::runtimeinfo))
+        .route("/status/walreplay", get(status::wal_replay))
         .route("/status/flags", get(status::flags))
         .route("/status/config", get(status::config))
+        .route("/status/tsdb", get(status::tsdb))
         .fallback(unknown)
 }
 
@@ -73,7 +77,16 @@ fn in_query(error: QueryError) -> QueryError {
     }
 }
 
-async fn unknown(request: Request) -> Response {
-    let message = format!("there is no endpoint {} {}", request.method(), request.uri().path());
+/// A method that a path does not have; `OPTIONS` is answered everywhere, and allows no other site anything.
+pub(crate) async fn other_method(OriginalUri(uri): OriginalUri, request: Request) -> Response {
+    if request.method() == Method::OPTIONS {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    let message = format!("{} does not take {}", uri.path(), request.method());
+    failure(StatusCode::METHOD_NOT_ALLOWED, "bad_data", &message)
+}
+
+async fn unknown(OriginalUri(uri): OriginalUri, request: Request) -> Response {
+    let message = format!("there is no endpoint {} {}", request.method(), uri.path());
     failure(StatusCode::NOT_FOUND, "not_found", &message)
 }

@@ -42,9 +42,10 @@ pub(super) async fn instant(backend: Backend, principal: Principal, params: Para
         }
     };
     let started = Instant::now();
+    let limit = params.limit()?;
     let when = When::At(params.time_ms("time")?.unwrap_or_else(now_ms));
-    let (settings, limit) = (settings(&params)?, params.limit()?);
-    let query = scope.query(params.required("query")?).map_err(in_query)?;
+    let settings = settings(&params)?;
+    let query = scope.query(params.query()).map_err(in_query)?;
     query.parsed().map_err(in_query)?;
     let query = engine.as_sent(&query).await.unwrap_or(query);
     let evaluated = engine.evaluate_with(&query, when, &settings).await?;
@@ -58,22 +59,16 @@ pub(super) async fn range(backend: Backend, principal: Principal, params: Params
         Backend::Prometheus(engine) => return range_elsewhere(engine, scope, &params).await,
     };
     let started = Instant::now();
-    for name in ["start", "end", "step"] {
-        params.required(name)?;
-    }
-    let start_ms = params.time_ms("start")?.unwrap_or_default();
-    let end_ms = params.time_ms("end")?.unwrap_or_default();
+    let limit = params.limit()?;
+    let start_ms = params.required_time_ms("start")?;
+    let end_ms = params.required_time_ms("end")?;
     if end_ms < start_ms {
         return Err(bad_data("invalid parameter \"end\": end timestamp must not be before start time"));
     }
-    let step_ms = params.duration_ms("step")?.unwrap_or_default();
-    if step_ms == 0 {
-        return Err(bad_data(
-            "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer",
-        ));
-    }
-    let (settings, limit) = (settings(&params)?, params.limit()?);
-    let query = scope.query(params.required("query")?).map_err(in_query)?;
+    let step_ms = params.step_ms()?;
+    engine.check_steps(start_ms, end_ms, step_ms)?;
+    let settings = settings(&params)?;
+    let query = scope.query(params.query()).map_err(in_query)?;
     let parsed = query.parsed().map_err(in_query)?;
     let kind = match parsed.value_type() {
         promql::ValueType::String => Some("string"),
@@ -106,11 +101,9 @@ async fn range_elsewhere(engine: &Prometheus, scope: &Scope, params: &Params) ->
         request = request.asking(query);
     }
     let plain = request.pairs().iter().all(|(name, _)| KEPT_BY.contains(&name.as_str()));
-    let steps = (params.time_ms("start"), params.time_ms("end"), params.duration_ms("step"));
+    let steps = (params.required_time_ms("start"), params.required_time_ms("end"), params.step_ms());
     // What is wrong with the parameters, the engine says itself.
-    if let (true, (Ok(Some(start_ms)), Ok(Some(end_ms)), Ok(Some(step_ms))), Some(expr)) =
-        (plain, steps, params.get("query"))
-    {
+    if let (true, (Ok(start_ms), Ok(end_ms), Ok(step_ms)), Some(expr)) = (plain, steps, params.get("query")) {
         let query = renamed.map_or_else(|| scope.query(expr), Ok)?;
         if let Some(ranged) = engine.kept_range(&query, Steps { start_ms, end_ms, step_ms }).await? {
             let mut data = String::with_capacity(1024);
@@ -123,15 +116,15 @@ async fn range_elsewhere(engine: &Prometheus, scope: &Scope, params: &Params) ->
 
 /// What a request says of how it is to be evaluated.
 fn settings(params: &Params) -> Result<Settings, QueryError> {
-    let milliseconds = |ms: i64| Duration::from_millis(u64::try_from(ms).unwrap_or(0));
-    let timeout = params.get("timeout").filter(|text| !text.is_empty());
-    let timeout = timeout.map(|_| params.duration_ms("timeout")).transpose()?.flatten().map(milliseconds);
-    let look_back = params.get("lookback_delta").filter(|text| !text.is_empty());
-    let look_back = look_back.map(|_| params.duration_ms("lookback_delta")).transpose().map_err(|error| {
+    // A time that is over already is none at all.
+    let timeout = params.duration_ns("timeout")?.map(|ns| Duration::from_nanos(u64::try_from(ns).unwrap_or(0)));
+    let look_back = params.duration_ns("lookback_delta").map_err(|error| {
         let reason = error.message.trim_start_matches("invalid parameter \"lookback_delta\": ");
         bad_data(format!("error parsing lookback delta duration: {reason}"))
     })?;
-    Ok(Settings { timeout, look_back_ms: look_back.flatten().filter(|ms| *ms > 0) })
+    let look_back = look_back.map(|ns| Duration::from_nanos(u64::try_from(ns).unwrap_or(0)));
+    let look_back_ms = look_back.map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+    Ok(Settings { timeout, look_back_ms: look_back_ms.filter(|ms| *ms > 0) })
 }
 
 /// The engine's outcome in Prometheus' shape.

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use axum::{extract::Path, response::Response};
+use axum::{
+    extract::{Path, rejection::PathRejection},
+    response::Response,
+};
 use promql::matcher::Matcher;
 use serde::Serialize;
 
@@ -88,10 +91,13 @@ pub(super) async fn labels(backend: Backend, principal: Principal, params: Param
 pub(super) async fn label_values(
     backend: Backend,
     principal: Principal,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     params: Params,
 ) -> Answer {
     let scope = principal.scope();
+    let Ok(Path(name)) = name else {
+        return Err(bad_data("invalid label name: it is not UTF-8"));
+    };
     let name = unescaped(name);
     if name.is_empty() {
         return Err(bad_data(format!("invalid label name: {name:?}")));

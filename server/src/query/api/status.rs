@@ -27,17 +27,27 @@ macro_rules! from_engine {
     };
 }
 
+/// The Prometheus whose API this is. Clients choose by the version what they ask for: Grafana, for example, lists values of labels by
+/// selector from 2.24 on.
+const LIKE_PROMETHEUS: &str = "3.5.0";
+
 pub(super) async fn buildinfo(backend: Backend, principal: Principal, params: Params) -> Answer {
     from_engine!(backend, principal, params, "status/buildinfo");
     Ok(success(&json!({
-        "version": env!("CARGO_PKG_VERSION"),
-        "revision": "",
+        "version": LIKE_PROMETHEUS,
+        "revision": concat!("hyperscope ", env!("CARGO_PKG_VERSION")),
         "branch": "",
         "buildUser": "",
         "buildDate": "",
         "goVersion": "",
         "application": "hyperscope",
     })))
+}
+
+/// How far the log is replayed: an answer comes only when it is.
+pub(super) async fn wal_replay(backend: Backend, principal: Principal, params: Params) -> Answer {
+    from_engine!(backend, principal, params, "status/walreplay");
+    Ok(success(&json!({ "min": 0, "max": 0, "current": 0 })))
 }
 
 pub(super) async fn runtimeinfo(
@@ -89,6 +99,21 @@ pub(super) async fn flags(
         ("web.listen-address", config.listen.to_string()),
     ]);
     Ok(success(&flags))
+}
+
+/// How much is stored.
+pub(super) async fn tsdb(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
+    if !principal.scope().is_all() {
+        let message = "this tells of all series, and the token may see some of them only";
+        return Ok((StatusCode::FORBIDDEN, forbidden(message)).into_response());
+    }
+    from_engine!(backend, principal, params, "status/tsdb");
+    state.storage.status(params.given("limit")).await
 }
 
 /// What is scraped, in the words of Prometheus' configuration, without secrets.

@@ -11,11 +11,11 @@ fn wrong(error: &promql::ParseError) -> QueryError {
 }
 
 pub(super) async fn format(params: Params) -> Answer {
-    Ok(success(&promql::pretty(params.required("query")?).map_err(|error| wrong(&error))?))
+    Ok(success(&promql::pretty(params.query()).map_err(|error| wrong(&error))?))
 }
 
 pub(super) async fn parse(params: Params) -> Answer {
-    Ok(success(&json(promql::tree(params.required("query")?).map_err(|error| wrong(&error))?)))
+    Ok(success(&json(promql::tree(params.query()).map_err(|error| wrong(&error))?)))
 }
 
 fn json(tree: Tree) -> Value {

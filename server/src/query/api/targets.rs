@@ -15,7 +15,7 @@ use super::{Answer, bad_data};
 use crate::{
     auth::Principal,
     clock::now_ms,
-    query::{Backend, QueryError, Reads, Scope, envelope::success, params::Params},
+    query::{Backend, QueryError, Reads, Scope, envelope::success, params::Params, within},
     state::AppState,
 };
 
@@ -80,11 +80,10 @@ pub(super) async fn targets(
         return Ok(answer);
     }
     let wanted = params.get("state").unwrap_or_default().to_ascii_lowercase();
-    if !matches!(wanted.as_str(), "" | "any" | "active" | "dropped") {
-        return Err(bad_data(format!("invalid parameter \"state\": {wanted:?} is none of any, active, dropped")));
-    }
     let pool = params.get("scrapePool").filter(|pool| !pool.is_empty());
-    let mut active_targets = if wanted == "dropped" { Vec::new() } else { active(&state, scope) };
+    // Another word selects nothing, as in Prometheus; nothing is ever dropped here.
+    let shows_active = matches!(wanted.as_str(), "" | "any" | "active");
+    let mut active_targets = if shows_active { active(&state, scope) } else { Vec::new() };
     active_targets.retain(|target| pool.is_none_or(|pool| target.scrape_pool == pool));
     Ok(success(&Targets { active_targets, dropped_targets: [], dropped_target_counts: BTreeMap::new() }))
 }
@@ -107,6 +106,100 @@ pub(super) async fn pools(
     }
     let scrape_pools = active(&state, scope).into_iter().map(|target| target.scrape_pool).collect();
     Ok(success(&Pools { scrape_pools }))
+}
+
+/// What a target says of one metric family.
+#[derive(Serialize)]
+struct OfTarget {
+    target: BTreeMap<String, String>,
+    /// Absent where one family is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metric: Option<String>,
+    r#type: String,
+    help: String,
+    unit: String,
+}
+
+/// What is said about the families that each target has series of.
+pub(super) async fn metadata(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
+    let scope = principal.scope();
+    if let Some(answer) = of_engine("targets/metadata", &backend, scope, &params).await? {
+        return Ok(answer);
+    }
+    let limit = params.count("limit")?.unwrap_or(usize::MAX);
+    let wanted_target = params.get("match_target").filter(|text| !text.is_empty()).map(promql::parse_selector);
+    let wanted_target = wanted_target
+        .transpose()
+        .map_err(|error| bad_data(format!("invalid parameter \"match_target\": {error}")))?
+        .unwrap_or_default();
+    let metric = params.get("metric").filter(|metric| !metric.is_empty());
+    let seen = scope.selectors([])?.matchers().first().cloned().unwrap_or_default();
+    let store = state.embedded.store();
+    let families = store.metadata();
+    let mut told = Vec::new();
+    for target in active(&state, scope) {
+        let label = |name: &str| target.labels.get(name).map_or("", String::as_str);
+        if !wanted_target.iter().all(|matcher| matcher.matches(label(&matcher.name))) {
+            continue;
+        }
+        let of_target = target.labels.iter().map(|(name, value)| Matcher::equal(name, value));
+        let matchers: Vec<Matcher> = seen.iter().cloned().chain(of_target).collect();
+        let now = now_ms();
+        let names = store.label_values(METRIC_NAME, &matchers, now.saturating_sub(LOOK_BACK_MS), now);
+        let names: BTreeSet<String> = names.into_iter().map(|name| name.to_string()).collect();
+        let of_metric = families.iter().filter(|(name, _)| metric.is_none_or(|metric| name == metric));
+        for (name, about) in of_metric.filter(|(name, _)| within::has_family(&names, name)) {
+            told.push(OfTarget {
+                target: target.labels.clone(),
+                metric: metric.is_none().then(|| name.clone()),
+                r#type: about.kind.clone(),
+                help: about.help.clone(),
+                unit: about.unit.clone(),
+            });
+        }
+    }
+    told.truncate(limit);
+    Ok(success(&told))
+}
+
+#[derive(Serialize)]
+struct Receiver {
+    url: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Receivers {
+    active_alertmanagers: Vec<Receiver>,
+    dropped_alertmanagers: [(); 0],
+}
+
+/// The Alertmanagers that are told of alerts; for those who see everything.
+pub(super) async fn alertmanagers(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
+    let scope = principal.scope();
+    if let Some(answer) = of_engine("alertmanagers", &backend, scope, &params).await? {
+        return Ok(answer);
+    }
+    let configured = state.config.alertmanagers.iter().filter(|_| scope.is_all());
+    let active_alertmanagers = configured
+        .filter_map(|one| {
+            let mut url = one.url.join("api/v2/alerts").ok()?;
+            // What is refused belongs to schemes that have no host, and so no password.
+            let _ = (url.set_username(""), url.set_password(None));
+            Some(Receiver { url: url.into() })
+        })
+        .collect();
+    Ok(success(&Receivers { active_alertmanagers, dropped_alertmanagers: [] }))
 }
 
 /// All targets that a scope may see.
