@@ -135,6 +135,12 @@ async fn each_description_is_true() {
             found.push(format!("{method} {filled} answers {status}, which is not described: {body}"));
             continue;
         }
+        if status >= 400 {
+            let body: Value =
+                serde_json::from_str(&body).unwrap_or_else(|error| panic!("{method} {path}: {error}: {body}"));
+            let told = if path.starts_with("/api/v2/") { &body } else { &body["error"]["message"] };
+            assert!(told.as_str().is_some_and(|told| !told.is_empty()), "{method} {path}: {body}");
+        }
         if reads && status == 200 {
             let schema = &described["content"]["application/json"]["schema"];
             let body = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"));
@@ -142,4 +148,16 @@ async fn each_description_is_true() {
         }
     }
     assert!(found.is_empty(), "{}", found.join("\n"));
+
+    // Parameters that cannot be read are refused in the same shape.
+    for path in [
+        "/api/jobs?limit=many",
+        "/api/alerts/history?since=yesterday",
+        "/api/frame?query=up&start_ms=x&end_ms=2&step_ms=1",
+    ] {
+        let answer = server.get(path).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "{path}");
+        let body: Value = answer.json().await.unwrap();
+        assert_eq!(body["error"]["code"], "bad_request", "{path}: {body}");
+    }
 }

@@ -1,11 +1,6 @@
 //! `/api/v1/rules` and `/api/v1/alerts` in Prometheus' shape, and the JSON of pages: `/api/alerts`, `/api/alerts/history`.
 
-use axum::{
-    Json, Router,
-    extract::{Query, State},
-    response::Response,
-    routing::get,
-};
+use axum::{Json, Router, extract::State, response::Response, routing::get};
 use model::live::{AlertList, AlertTransition};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -15,7 +10,7 @@ use super::{
     view::{Wanted, alert_json, reported_json},
 };
 use crate::{
-    api::error::ApiError,
+    api::{error::ApiError, given::Parameters},
     auth::Principal,
     query::{
         Backend, ErrorKind, QueryError, Reads,
@@ -237,7 +232,7 @@ pub(crate) struct HistoryParams {
 pub(crate) async fn past(
     State(state): State<AppState>,
     principal: Principal,
-    Query(params): Query<HistoryParams>,
+    Parameters(params): Parameters<HistoryParams>,
 ) -> Result<Json<Value>, ApiError> {
     let wanted = history::Wanted {
         since_ms: params.since,

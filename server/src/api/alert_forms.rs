@@ -2,13 +2,13 @@
 //! answer leads back to the page, with what went wrong if something did.
 
 use axum::{
-    Form, Json,
+    Form,
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
 
-use super::{error::ApiError, notifications, silences};
+use super::{error::ApiError, given::Body, notifications, silences};
 use crate::{auth::Principal, clock::now_ms, state::AppState};
 
 /// What "extend" adds.
@@ -50,12 +50,12 @@ async fn carry_out(state: AppState, principal: Principal, sent: Sent) -> Result<
     match action.as_str() {
         "silence" => {
             let wanted = silences::Wanted::new(matchers, duration, comment);
-            silences::create(State(state), principal, Json(wanted)).await.map(|_| ())
+            silences::create(State(state), principal, Body(wanted)).await.map(|_| ())
         }
         "extend" => {
             let ends_at = state.notifier.silence(&id).await?.ends_at_ms.max(now_ms()).saturating_add(MORE_MS);
             let wanted = silences::Wanted::until(ends_at);
-            silences::change(State(state), principal, Path(id), Json(wanted)).await.map(|_| ())
+            silences::change(State(state), principal, Path(id), Body(wanted)).await.map(|_| ())
         }
         "expire" => silences::expire(State(state), principal, Path(id)).await.map(|_| ()),
         "ack" => silences::acknowledge(State(state), principal, Path(id), None).await.map(|_| ()),

@@ -17,7 +17,11 @@ use notify::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::silences::{audit, is_seen, whole};
+use super::{
+    error::ApiError,
+    given::Body,
+    silences::{audit, is_seen, whole},
+};
 use crate::{
     auth::Principal,
     clock::now_ms,
@@ -47,12 +51,18 @@ impl From<SilenceError> for Refused {
     }
 }
 
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Refused(error.status, error.message)
+    }
+}
+
 fn bad_request(message: impl ToString) -> Refused {
     Refused(StatusCode::BAD_REQUEST, message.to_string())
 }
 
 fn not_for_some(principal: &Principal) -> Result<(), Refused> {
-    whole(principal).map_err(|error| Refused(error.status, error.message))
+    Ok(whole(principal)?)
 }
 
 /// The query's parameters, of which some come more than once.
@@ -183,8 +193,9 @@ pub(super) struct AlertPosted {
 pub(super) async fn post_alerts(
     State(state): State<AppState>,
     principal: Principal,
-    Json(posted): Json<Vec<AlertPosted>>,
+    posted: Result<Body<Vec<AlertPosted>>, ApiError>,
 ) -> Result<StatusCode, Refused> {
+    let Body(posted) = posted?;
     let now_ms = now_ms();
     // Go's zero time stands for none.
     let ms = |time: Option<Timestamp>| time.map(Timestamp::as_millisecond).filter(|ms| *ms > 0);
@@ -271,9 +282,10 @@ pub(super) async fn silence(
 pub(super) async fn post_silence(
     State(state): State<AppState>,
     principal: Principal,
-    Json(posted): Json<SilencePosted>,
+    posted: Result<Body<SilencePosted>, ApiError>,
 ) -> Result<Json<Value>, Refused> {
     not_for_some(&principal)?;
+    let Body(posted) = posted?;
     // Whoever it says made it: the token's name is what is known.
     let name = &principal.session.name;
     let created_by = match posted.created_by.as_str() {

@@ -2,13 +2,13 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
 use model::{dashboard::Dashboard, frame::Frame, page::DashboardLink, range::TimeRange};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::error::ApiError;
+use super::{error::ApiError, given::Parameters};
 use crate::{auth::Principal, clock::now_ms, state::AppState};
 
 /// `GET /api/dashboards`
@@ -38,7 +38,7 @@ pub(super) async fn marks(
     State(state): State<AppState>,
     principal: Principal,
     Path(uid): Path<String>,
-    Query(params): Query<MarksParams>,
+    Parameters(params): Parameters<MarksParams>,
 ) -> Result<Json<Frame>, ApiError> {
     let dashboard = seen(&state, &principal, &uid)?;
     let now_ms = now_ms();

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Query, State},
+    extract::State,
     http::{StatusCode, header::CACHE_CONTROL},
     response::{IntoResponse, Response},
 };
@@ -12,7 +12,7 @@ use model::{
 };
 use serde::Deserialize;
 
-use super::error::ApiError;
+use super::{error::ApiError, given::Parameters};
 use crate::{
     auth::Principal,
     query::{ErrorKind, QueryError, fixed},
@@ -43,7 +43,7 @@ pub(super) struct Asked {
 pub(super) async fn frame(
     State(state): State<AppState>,
     principal: Principal,
-    Query(asked): Query<Asked>,
+    Parameters(asked): Parameters<Asked>,
 ) -> Result<Response, ApiError> {
     let Asked { query: expr, start_ms, end_ms, step_ms, instant, engine } = asked;
     if step_ms <= 0 {

@@ -2,12 +2,12 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
 use model::job::{Job, JobDetail, JobStatus};
 use serde::{Deserialize, Serialize};
 
-use super::error::ApiError;
+use super::{error::ApiError, given::Parameters};
 use crate::{auth::Principal, state::AppState, visible};
 
 /// Filters of the list. All must hold.
@@ -63,7 +63,7 @@ impl Filter {
 pub(super) async fn list(
     State(state): State<AppState>,
     principal: Principal,
-    Query(filter): Query<Filter>,
+    Parameters(filter): Parameters<Filter>,
 ) -> Result<Json<JobList>, ApiError> {
     let statuses = filter.statuses()?;
     let mut jobs = state.upstreams.jobs();

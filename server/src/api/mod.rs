@@ -5,6 +5,7 @@ mod alertmanager;
 mod dashboards;
 pub mod error;
 mod frame;
+pub(crate) mod given;
 mod jobs;
 mod live;
 mod notifications;

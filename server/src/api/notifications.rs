@@ -2,13 +2,14 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
     error::ApiError,
+    given::Parameters,
     silences::{internal, whole},
 };
 use crate::{auth::Principal, delivery::DeliveryFilter, state::AppState};
@@ -31,7 +32,7 @@ pub(super) struct Filter {
 pub(super) async fn list(
     State(state): State<AppState>,
     principal: Principal,
-    Query(filter): Query<Filter>,
+    Parameters(filter): Parameters<Filter>,
 ) -> Result<Json<Value>, ApiError> {
     whole(&principal)?;
     if let Some(word) = filter.state.as_deref().filter(|word| !["pending", "delivered", "dead"].contains(word)) {

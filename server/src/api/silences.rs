@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     http::StatusCode,
 };
 use model::range::DurationMs;
@@ -16,7 +16,10 @@ use notify::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::error::ApiError;
+use super::{
+    error::ApiError,
+    given::{Body, Parameters},
+};
 use crate::{
     auth::Principal,
     clock::now_ms,
@@ -163,7 +166,7 @@ pub(super) struct Filter {
 pub(super) async fn list(
     State(state): State<AppState>,
     principal: Principal,
-    Query(filter): Query<Filter>,
+    Parameters(filter): Parameters<Filter>,
 ) -> Result<Json<Value>, ApiError> {
     whole(&principal)?;
     let mut silences = listed(&state).await?;
@@ -199,7 +202,7 @@ fn end(wanted: &Wanted, from_ms: i64) -> Result<Option<i64>, ApiError> {
 pub(super) async fn create(
     State(state): State<AppState>,
     principal: Principal,
-    Json(wanted): Json<Wanted>,
+    Body(wanted): Body<Wanted>,
 ) -> Result<(StatusCode, Json<Shown>), ApiError> {
     whole(&principal)?;
     let starts_at_ms = wanted.starts_at.unwrap_or(0).max(now_ms());
@@ -224,7 +227,7 @@ pub(super) async fn change(
     State(state): State<AppState>,
     principal: Principal,
     Path(id): Path<String>,
-    Json(wanted): Json<Wanted>,
+    Body(wanted): Body<Wanted>,
 ) -> Result<Json<Shown>, ApiError> {
     whole(&principal)?;
     if wanted.matchers.is_some() || wanted.starts_at.is_some() {
@@ -267,7 +270,7 @@ pub(super) struct PreviewOf {
 pub(super) async fn preview(
     State(state): State<AppState>,
     principal: Principal,
-    Query(of): Query<PreviewOf>,
+    Parameters(of): Parameters<PreviewOf>,
 ) -> Result<Json<Value>, ApiError> {
     let matchers = MatchersGiven::Text(of.matchers).read()?;
     let mut alerts = state.notifier.preview(&matchers);
@@ -355,11 +358,11 @@ pub(super) async fn acknowledge(
     State(state): State<AppState>,
     principal: Principal,
     Path(text): Path<String>,
-    wanted: Option<Json<AckWanted>>,
+    wanted: Option<Body<AckWanted>>,
 ) -> Result<Json<Value>, ApiError> {
     let fingerprint = fingerprint(&text)?;
     check_seen(&state, &principal, fingerprint)?;
-    let comment = wanted.map(|Json(wanted)| wanted.comment).unwrap_or_default();
+    let comment = wanted.map(|Body(wanted)| wanted.comment).unwrap_or_default();
     let acknowledgement = state.notifier.acknowledge(fingerprint, &principal.session.name, &comment).await?;
     let (who, token) = (&principal.session.name, principal.token_id());
     tracing::info!(target: "audit", who, token, action = "alert.acknowledge", alert = text);
