@@ -23,6 +23,16 @@ impl Sum {
         self.sum = total;
     }
 
+    /// The sum and what it lost, each changed.
+    pub(crate) fn map(self, change: impl Fn(f64) -> f64) -> Self {
+        Sum { sum: change(self.sum), lost: change(self.lost) }
+    }
+
+    /// True if the sum is beyond all numbers.
+    pub(crate) fn is_infinite(self) -> bool {
+        self.sum.is_infinite()
+    }
+
     /// The sum.
     #[inline]
     pub(crate) fn total(self) -> f64 {
