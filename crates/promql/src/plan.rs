@@ -105,6 +105,34 @@ impl Node {
             }
     }
 
+    /// Marks selectors below of whose histograms only counts and sums are asked, given whether they are of this node.
+    /// Subqueries, quantiles, fractions and trims need the buckets.
+    pub(crate) fn mark_counts(&mut self, counts_only: bool) {
+        match self {
+            Node::Number(_) | Node::Text(_) | Node::Subquery(_) => {}
+            Node::Instant(selector) | Node::Range(selector, _) => selector.counts_only = counts_only,
+            Node::Negate(inner) | Node::Invariant(inner) => inner.mark_counts(counts_only),
+            Node::Binary(binary) if binary.operator.is_trim() => {}
+            Node::Binary(binary) => {
+                binary.left.mark_counts(counts_only);
+                binary.right.mark_counts(counts_only);
+            }
+            Node::Aggregate(aggregate) => {
+                for node in aggregate.parameter.iter_mut().chain([&mut aggregate.inner]) {
+                    node.mark_counts(counts_only);
+                }
+            }
+            Node::Call(call) => {
+                let counts_only = match call.name {
+                    "histogram_count" | "histogram_sum" | "histogram_avg" => true,
+                    "histogram_quantile" | "histogram_quantiles" | "histogram_fraction" => return,
+                    _ => counts_only,
+                };
+                call.arguments.iter_mut().for_each(|argument| argument.mark_counts(counts_only));
+            }
+        }
+    }
+
     /// How a range selector treats its ends; of anything else as usual.
     pub(crate) fn edges(&self) -> Edges {
         match self {
@@ -121,6 +149,9 @@ pub(crate) struct Selector {
     pub(crate) shift: Shift,
     pub(crate) edges: Edges,
     pub(crate) position: Position,
+    /// Nothing is asked of its histograms but counts and sums, so that they are read without their buckets, which then cannot
+    /// be in the way of each other.
+    pub(crate) counts_only: bool,
 }
 
 /// `offset` and `@`.

@@ -80,13 +80,20 @@ fn command(line: &str, body: &[&str]) -> Result<Command, String> {
         "clear" => Ok(Command::Clear),
         "load" | "load_with_nhcb" => {
             let step_ms = milliseconds(rest.trim())?;
+            let described = body.iter().filter(|line| !tells_start(line));
             let series: Result<Vec<Loaded>, String> =
-                body.iter().map(|line| Ok(Loaded { series: series::parse(line)?, step_ms })).collect();
+                described.map(|line| Ok(Loaded { series: series::parse(line)?, step_ms })).collect();
             Ok(Command::Load { series: series?, with_custom_buckets: first == "load_with_nhcb" })
         }
         _ if first.starts_with("eval") => eval(first, rest.trim(), body).map(Command::Eval),
         _ => Err(format!("unknown command {first:?}")),
     }
+}
+
+/// True for `name@st -1m` and `@st -1m`: when the counting of samples began. Nothing here keeps that, so that they are samples
+/// of which it is not known.
+fn tells_start(line: &str) -> bool {
+    line.split_once(char::is_whitespace).is_some_and(|(name, _)| name.ends_with("@st"))
 }
 
 fn eval(command: &str, rest: &str, body: &[&str]) -> Result<Eval, String> {
@@ -158,7 +165,12 @@ fn expect(eval: &mut Eval, text: &str) -> Result<(), String> {
         "string" => eval.string = Some(series::quoted(rest)?.0),
         "range" => {
             let words: Vec<&str> = rest.split_whitespace().collect();
-            let [_, _, from, _, _, _, step] = words.as_slice() else { return Err("bad range vector".to_owned()) };
+            let ["vector", "from", from, "to", to, "step", step] = words.as_slice() else {
+                return Err("bad range vector".to_owned());
+            };
+            let end = milliseconds(to)?;
+            // The samples are those up to the time of the query, whatever it says itself.
+            eval.times = (end, end, 0);
             eval.range_vector = Some((milliseconds(from)?, milliseconds(step)?));
         }
         _ => return Err(format!("unknown expectation {kind:?}")),

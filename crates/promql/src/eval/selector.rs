@@ -1,5 +1,7 @@
 //! Selectors: what the source knows, brought to the steps.
 
+use std::sync::Arc;
+
 use super::{
     Context,
     edges::{Ends, smoothed_column},
@@ -8,6 +10,7 @@ use super::{
 use crate::{
     engine::EvalError,
     functions::Inputs,
+    histogram::{Histogram, ResetHint},
     labels::Labels,
     matcher::Matcher,
     plan::{Edges, Node, Selector},
@@ -113,6 +116,9 @@ impl Context<'_> {
         let mut picked = Vec::with_capacity(found.len());
         for mut samples in found {
             self.check()?;
+            if selector.counts_only {
+                drop_buckets(&mut samples.histograms, selector.edges == Edges::Smoothed);
+            }
             let labels = std::mem::take(&mut samples.labels);
             let mut column = column(&labels, samples, times);
             if column.is_absent() {
@@ -143,8 +149,26 @@ impl Context<'_> {
         let (start, _) = frame.window(steps.start_ms);
         let (_, end) = frame.window(steps.end_ms());
         let (start, end) = self.ends(selector).widened((start, end));
-        let found = self.select(&selector.matchers, start, end)?;
+        let mut found = self.select(&selector.matchers, start, end)?;
+        if selector.counts_only {
+            found.iter_mut().for_each(|samples| drop_buckets(&mut samples.histograms, true));
+        }
         Ok((found.into_iter().map(track).collect(), frame))
+    }
+}
+
+/// Leaves of each histogram its count and its sum. Resets that only show in buckets are looked for before, if wanted.
+fn drop_buckets(histograms: &mut [(i64, Arc<Histogram>)], detects_resets: bool) {
+    let mut before: Option<Arc<Histogram>> = None;
+    for (_, histogram) in histograms.iter_mut().filter(|(_, histogram)| !histogram.is_stale_marker()) {
+        let reset_hint = match (histogram.reset_hint, &before) {
+            (ResetHint::Unknown, Some(before)) if histogram.detects_reset(before) => ResetHint::Reset,
+            (ResetHint::Unknown, Some(_)) => ResetHint::NotReset,
+            (hint, _) => hint,
+        };
+        let counts = Histogram { count: histogram.count, sum: histogram.sum, reset_hint, ..Histogram::default() };
+        let whole = std::mem::replace(histogram, Arc::new(counts));
+        before = detects_resets.then_some(whole);
     }
 }
 

@@ -34,7 +34,9 @@ pub(crate) struct Lowered {
 pub(crate) fn lower(query: &str, tree: &Expr, tokens: &[Token], prepared: &Prepared) -> Result<Lowered, ParseError> {
     let mut lowering = Lowering { query, tokens, prepared, index: 0, experimental: Vec::new() };
     let part = lowering.expression(tree)?;
-    Ok(Lowered { root: part.once(), experimental: lowering.experimental })
+    let mut root = part.once();
+    root.mark_counts(false);
+    Ok(Lowered { root, experimental: lowering.experimental })
 }
 
 /// A lowered expression.
@@ -138,7 +140,7 @@ impl<'a> Lowering<'a> {
                 let matchers = self.matchers(selector, position)?;
                 let (shift, edges) = self.shift(selector.at.as_ref());
                 let invariant = shift.at.is_some();
-                (Node::Instant(Selector { matchers, shift, edges, position }), invariant)
+                (Node::Instant(Selector { matchers, shift, edges, position, counts_only: false }), invariant)
             }
             Expr::MatrixSelector(matrix) => {
                 let matchers = self.matchers(&matrix.vs, position)?;
@@ -148,7 +150,7 @@ impl<'a> Lowering<'a> {
                 let Some(Lengths { length, .. }) = lengths else {
                     return Err(self.error(position, "missing range"));
                 };
-                (Node::Range(Selector { matchers, shift, edges, position }, length), invariant)
+                (Node::Range(Selector { matchers, shift, edges, position, counts_only: false }, length), invariant)
             }
             Expr::Subquery(subquery) => self.subquery(subquery, position)?,
             Expr::Extension(_) => return Err(self.error(position, "unsupported expression")),
