@@ -83,7 +83,7 @@ impl<'a> Lowering<'a> {
         found
     }
 
-    fn position(&self) -> Position {
+    pub(super) fn position(&self) -> Position {
         self.peek().map_or(self.query.len(), |token| token.start)
     }
 
@@ -138,14 +138,14 @@ impl<'a> Lowering<'a> {
             Expr::Call(call) => self.call(call, position)?,
             Expr::VectorSelector(selector) => {
                 let matchers = self.matchers(selector, position)?;
-                let (shift, edges) = self.shift(selector.at.as_ref());
+                let (shift, edges) = self.shift(selector.at.as_ref())?;
                 let invariant = shift.at.is_some();
                 (Node::Instant(Selector { matchers, shift, edges, position, counts_only: false }), invariant)
             }
             Expr::MatrixSelector(matrix) => {
                 let matchers = self.matchers(&matrix.vs, position)?;
                 let lengths = self.range();
-                let (shift, edges) = self.shift(matrix.vs.at.as_ref());
+                let (shift, edges) = self.shift(matrix.vs.at.as_ref())?;
                 let invariant = shift.at.is_some();
                 let Some(Lengths { length, .. }) = lengths else {
                     return Err(self.error(position, "missing range"));
@@ -161,9 +161,14 @@ impl<'a> Lowering<'a> {
     fn subquery(&mut self, tree: &SubqueryExpr, position: Position) -> Result<(Node, bool), ParseError> {
         let inner = self.expression(&tree.expr)?;
         let lengths = self.range();
-        let (shift, edges) = self.shift(tree.at.as_ref());
-        if edges != Edges::Plain {
-            return Err(self.error(position, "anchored and smoothed are only for selectors"));
+        let (shift, edges) = self.shift(tree.at.as_ref())?;
+        let edge = match edges {
+            Edges::Plain => None,
+            Edges::Anchored => Some("anchored"),
+            Edges::Smoothed => Some("smoothed"),
+        };
+        if let Some(edge) = edge {
+            return Err(self.error(position, format!("{edge} modifier is not supported for subqueries")));
         }
         let invariant = shift.at.is_some();
         let Some(Lengths { length, step, .. }) = lengths else {
@@ -220,6 +225,16 @@ impl<'a> Lowering<'a> {
             };
             matching.fill_left = modifier.fill_values.lhs;
             matching.fill_right = modifier.fill_values.rhs;
+        }
+        if matching.fill_left.is_some() || matching.fill_right.is_some() {
+            let of_vectors = [&left, &right].into_iter().all(|side| value_type(&side.node) == ValueType::Vector);
+            if !of_vectors {
+                let message = "filling in missing series only allowed between instant vectors";
+                return Err(self.error(position, message));
+            }
+            if operator.is_set() {
+                return Err(self.error(position, "filling in missing series not allowed for set operators"));
+            }
         }
         let invariant = left.invariant && right.invariant;
         let (left, right) = if invariant { (left.node, right.node) } else { (left.once(), right.once()) };

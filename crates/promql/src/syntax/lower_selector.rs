@@ -41,7 +41,10 @@ impl Lowering<'_> {
     }
 
     /// Reads `offset`, `@`, `anchored` and `smoothed`, in any order.
-    pub(super) fn shift(&mut self, at: Option<&AtModifier>) -> (Shift, Edges) {
+    ///
+    /// # Errors
+    /// Both of the latter are there.
+    pub(super) fn shift(&mut self, at: Option<&AtModifier>) -> Result<(Shift, Edges), ParseError> {
         let mut shift = Shift { offset: None, at: at.map(lower_at) };
         let mut edges = Edges::Plain;
         loop {
@@ -57,14 +60,17 @@ impl Lowering<'_> {
                 if self.take("(") {
                     self.take(")");
                 }
-            } else if self.take("anchored") {
-                self.experimental.push("anchored".to_owned());
-                edges = Edges::Anchored;
-            } else if self.take("smoothed") {
-                self.experimental.push("smoothed".to_owned());
-                edges = Edges::Smoothed;
+            } else if self.at("anchored") || self.at("smoothed") {
+                let wanted = if self.at("anchored") { Edges::Anchored } else { Edges::Smoothed };
+                if edges != Edges::Plain && edges != wanted {
+                    let message = "anchored and smoothed modifiers cannot be used together";
+                    return Err(self.error(self.position(), message));
+                }
+                self.experimental.extend(self.peek().map(|token| token.text.to_ascii_lowercase()));
+                self.index += 1;
+                edges = wanted;
             } else {
-                return (shift, edges);
+                return Ok((shift, edges));
             }
         }
     }
