@@ -6,6 +6,7 @@
 #   tools.sh browser  Chromium
 #   tools.sh services Prometheus and Alertmanager, for the tests against the real ones
 #   tools.sh deny     cargo-deny
+#   tools.sh fuzz     cargo-fuzz, and the C++ compiler that libFuzzer is built with
 # Tools of the right version on PATH are used; others are built once into target/tools.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
@@ -13,6 +14,7 @@ PATH="$tools/bin:$PATH"
 
 trunk_version=0.21.14
 deny_version=0.20.2
+fuzz_version=0.13.2
 # The command and the crate that the bundle links must be equal.
 wasm_bindgen_version=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"$/\1/p}' "$root/Cargo.lock")
 rust_version=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$root/Cargo.toml")
@@ -88,6 +90,12 @@ need_services() {
 need_deny() {
     need_server
     cargo_tool cargo-deny "$deny_version" "about 3 minutes" cargo-deny --locked --no-default-features
+}
+
+need_fuzz() {
+    need_server
+    have c++ || apt_install "a C++ compiler" g++
+    cargo_tool cargo-fuzz "$fuzz_version" "about a minute" cargo-fuzz --locked
 }
 
 for part in "$@"; do "need_$part"; done

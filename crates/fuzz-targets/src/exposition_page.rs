@@ -32,18 +32,10 @@ pub(crate) const WORDS: &[&str] = &[
     "\u{fffd}",
 ];
 
-pub(crate) fn run(input: &[u8]) -> String {
-    let Ok(text) = std::str::from_utf8(input) else { return String::new() };
-    let mut told = String::new();
+pub(crate) fn run(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
     for format in [Format::Text, Format::OpenMetrics] {
-        let limits = Limits { samples: 10_000, ..Limits::default() };
-        match parse(text, format, limits) {
-            Ok(families) => {
-                let samples: usize = families.iter().map(|family| family.samples.len()).sum();
-                told += &format!("{} {samples} ", families.len());
-            }
-            Err(error) => told += &error.to_string(),
-        }
+        // An error is a fine answer.
+        let _ = parse(text, format, Limits { samples: 10_000, ..Limits::default() });
     }
-    told
 }

@@ -1,8 +1,8 @@
 //! What is tried with inputs that nobody wrote: the readers of what comes from outside must not panic on anything, and what they
 //! understand must survive being written and read again.
 //!
-//! [`Target`]s are shared by libFuzzer (`fuzz/`, needs a nightly compiler) and by the driver `cargo run -p fuzz-targets -- TARGET SECONDS`,
-//! which mutates seeds without looking at what is covered and works with any compiler.
+//! `make fuzz` has libFuzzer look for such inputs (`fuzz/`); the tests of this crate try the seeds, some mutations of them, and every
+//! input that was once a fault.
 
 mod exposition_page;
 pub mod mutate;
@@ -34,9 +34,8 @@ impl Target {
         }
     }
 
-    /// Tries an input. What is given back tells apart inputs of which different things became.
-    #[must_use]
-    pub fn run(self, input: &[u8]) -> String {
+    /// Tries an input.
+    pub fn run(self, input: &[u8]) {
         match self {
             Target::Exposition => exposition_page::run(input),
             Target::RemoteWrite => remote_write_body::run(input),

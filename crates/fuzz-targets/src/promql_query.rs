@@ -9,7 +9,7 @@ use std::{
 };
 
 use promql::{
-    Options, Value,
+    Options,
     histogram::{CUSTOM, Histogram},
     labels::Labels,
     matcher::Matcher,
@@ -106,12 +106,9 @@ const MOST_CHECKS: u64 = 20_000;
 const STEP_MS: i64 = 30_000;
 const END_MS: i64 = 600_000;
 
-pub(crate) fn run(input: &[u8]) -> String {
-    let Ok(text) = std::str::from_utf8(input) else { return String::new() };
-    let query = match promql::parse(text) {
-        Ok(query) => query,
-        Err(error) => return error.message,
-    };
+pub(crate) fn run(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let Ok(query) = promql::parse(text) else { return };
     let printed = query.to_string();
     match promql::parse(&printed) {
         Ok(again) => assert_eq!(again.to_string(), printed, "{text:?} is printed in two ways"),
@@ -130,16 +127,10 @@ pub(crate) fn run(input: &[u8]) -> String {
         ..Options::default()
     };
     let started = Instant::now();
-    let instant = query.instant(&Few, END_MS, &options).map(|outcome| outcome.value);
-    let range = query.range(&Few, 0, END_MS, 60_000, &options).map(|outcome| outcome.value);
+    // An error is a fine answer.
+    let _ = query.instant(&Few, END_MS, &options);
+    let _ = query.range(&Few, 0, END_MS, 60_000, &options);
     assert!(started.elapsed() < TOO_LONG, "{text:?} took {:?}", started.elapsed());
-    let told = |value: Result<Value, promql::EvalError>| match value {
-        Ok(Value::Vector(samples)) => format!("vector {}", samples.len()),
-        Ok(Value::Matrix(matrix)) => format!("matrix {}", matrix.len()),
-        Ok(_) => "one".to_owned(),
-        Err(error) => error.to_string().chars().take(40).collect(),
-    };
-    format!("{:?} {} {}", query.value_type(), told(instant), told(range))
 }
 
 /// A few series of each kind.

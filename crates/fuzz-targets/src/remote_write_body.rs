@@ -20,30 +20,20 @@ pub(crate) const WORDS: &[&str] = &[
     "\x78\x05",
 ];
 
-pub(crate) fn run(input: &[u8]) -> String {
+pub(crate) fn run(input: &[u8]) {
     let limits = Limits { decompressed_bytes: 1 << 20 };
     // An unpacked body is the easier thing to mutate.
-    let packed = decompress(input, limits).map_err(|error| error.to_string());
-    let told = match packed.as_deref() {
-        Ok(bytes) => try_message(bytes),
-        Err(error) => error.clone(),
-    };
-    told + &try_message(input)
+    try_message(input);
+    if let Ok(bytes) = decompress(input, limits) {
+        try_message(&bytes);
+    }
 }
 
-fn try_message(bytes: &[u8]) -> String {
-    match decode(bytes) {
-        Ok(request) => {
-            let again = Request { rejected: 0, first_rejected: None, ..request.clone() };
-            let written = encode(&again);
-            let read = decode(&written).unwrap_or_default();
-            assert_eq!(read.series.len(), again.series.len(), "series were lost: {again:?}");
-            assert_eq!(encode(&read), written, "what is written and read is no longer the same: {again:?}");
-            let samples: usize = request.series.iter().map(|series| series.samples.len()).sum();
-            let histograms: usize = request.series.iter().map(|series| series.histograms.len()).sum();
-            let rejected = request.first_rejected.map(|first| first.reason).unwrap_or_default();
-            format!("{} {samples} {histograms} {} {rejected}", request.series.len(), request.families.len())
-        }
-        Err(error) => error.to_string().split(" at byte").next().unwrap_or_default().to_owned(),
-    }
+fn try_message(bytes: &[u8]) {
+    let Ok(request) = decode(bytes) else { return };
+    let again = Request { rejected: 0, first_rejected: None, ..request };
+    let written = encode(&again);
+    let read = decode(&written).unwrap_or_default();
+    assert_eq!(read.series.len(), again.series.len(), "series were lost: {again:?}");
+    assert_eq!(encode(&read), written, "what is written and read is no longer the same: {again:?}");
 }

@@ -19,7 +19,7 @@ fn inputs(folder: &str, target: Target) -> Vec<Vec<u8>> {
 fn what_was_a_fault_is_none_any_more() {
     for target in Target::ALL {
         for input in inputs("found", target) {
-            let _ = target.run(&input);
+            target.run(&input);
         }
     }
 }
@@ -35,7 +35,7 @@ fn seeds_and_what_is_made_of_them_are_no_faults() {
         let mut dice = Dice(7);
         for index in 0..2_000 {
             let input = known.get(index).cloned().unwrap_or_else(|| mutated(target, &known, &mut dice));
-            let _ = target.run(&input);
+            target.run(&input);
         }
     }
 }
