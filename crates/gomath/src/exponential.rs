@@ -33,7 +33,25 @@ const ROUNDER: f64 = 6_755_399_441_055_744.0;
 /// times. There are two forms of it, and a processor takes the one with fused multiplications where it has them, as all of the last
 /// decade do. The forms differ in the last bit; ours is that one, on every processor.
 #[must_use]
+#[allow(unsafe_code, reason = "see the proof")]
 pub fn exp(x: f64) -> f64 {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("fma") {
+        // SAFETY: what the function was compiled for beyond any x86-64, this processor has.
+        return unsafe { exp_where_fused(x) };
+    }
+    exp_anywhere(x)
+}
+
+/// [`exp_anywhere`] with instructions instead of calls: about six times as fast.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "fma")]
+fn exp_where_fused(x: f64) -> f64 {
+    exp_anywhere(x)
+}
+
+#[inline(always)]
+fn exp_anywhere(x: f64) -> f64 {
     if x.is_nan() {
         return x;
     }
