@@ -63,7 +63,11 @@ impl CheckStore {
 
 /// The stores of a data directory, or the directory itself if it is one.
 fn stores(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let is_store = |directory: &Path| ["FORMAT", "log", "chunks"].iter().any(|name| directory.join(name).exists());
+    // Without its format it is one too, but not every directory that has a folder of logs is.
+    let is_store = |directory: &Path| {
+        let has = |name: &str| directory.join(name).exists();
+        has("FORMAT") || (has("log") && has("chunks"))
+    };
     if is_store(directory) {
         return Ok(vec![directory.to_owned()]);
     }

@@ -5,7 +5,11 @@ use std::{
     io::{BufRead, BufReader, Write},
     path::Path,
     process::{Command, Stdio},
-    sync::mpsc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -294,6 +298,41 @@ fn many_appends_share_one_sync() {
     appends.iter().for_each(|append| append.recv().unwrap().unwrap());
     let syncs = store.stats().syncs - before;
     assert!((1..=3).contains(&syncs), "{syncs} for {APPENDS} appends");
+}
+
+#[test]
+fn a_copy_is_of_one_moment() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let acknowledged = Arc::new(AtomicUsize::new(0));
+    let is_over = Arc::new(AtomicBool::new(false));
+    let appending = begin({
+        let (store, acknowledged, is_over) = (store.clone(), Arc::clone(&acknowledged), Arc::clone(&is_over));
+        move || {
+            for at in (0..).take_while(|_| !is_over.load(Ordering::Relaxed)) {
+                fill(&store, at);
+                acknowledged.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    });
+    let copies = tempfile::tempdir().unwrap();
+    for number in 0..20 {
+        while acknowledged.load(Ordering::Relaxed) < number * 100 {
+            thread::yield_now();
+        }
+        let before = acknowledged.load(Ordering::Relaxed);
+        let copy = copies.path().join(number.to_string());
+        store.snapshot(&copy, Extent::All).unwrap();
+        let after = acknowledged.load(Ordering::Relaxed) + 1;
+        let copied = Store::open(&copy, StoreOptions::default()).unwrap();
+        assert_eq!(copied.damage(), []);
+        // Of each series as many, which is checked.
+        assert!((before..=after).contains(&count(&copied)), "{} is not in {before}..={after}", count(&copied));
+        fill(&copied, u32::try_from(count(&copied)).unwrap());
+    }
+    is_over.store(true, Ordering::Relaxed);
+    appending.recv().unwrap();
+    assert_eq!(count(&store), acknowledged.load(Ordering::Relaxed));
 }
 
 /// The process that is killed: its disk is never forced. Does nothing when run by itself.
