@@ -58,6 +58,24 @@ async fn promtool_asks_for_ranges_with_a_token() {
     assert!(!refused.ended().await.success());
 }
 
+#[tokio::test]
+async fn promtool_finds_nothing_wrong_with_our_page_of_metrics() {
+    let server = Server::demo(&[]).await;
+    let page = common::eventually("a page with what was scraped", async || {
+        let page = server.text("/metrics").await;
+        page.contains("\nup{").then_some(page)
+    })
+    .await;
+    let file = server.data_dir.path().join("page");
+    std::fs::write(&file, page).unwrap();
+    let mut program = Program::start("sh", &["-c", r#"promtool check metrics < "$0""#, file.to_str().unwrap()], &[]);
+    program.ended().await;
+    let said = format!("{}{}", program.stdout(), program.stderr());
+    // These are the names of the node exporter, which dashboards ask for.
+    let wrong: Vec<&str> = said.lines().filter(|line| !line.starts_with("node_memory_")).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
 async fn get(server: &Server, path: &str, parameters: &[(&str, &str)]) -> (u16, Value) {
     let answer = server.get(path).query(parameters).send().await.unwrap();
     (answer.status().as_u16(), answer.json().await.unwrap())

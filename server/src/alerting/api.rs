@@ -157,7 +157,10 @@ pub(crate) async fn rule_groups(
     principal: &Principal,
     params: &Params,
 ) -> Result<(Value, Vec<String>), QueryError> {
-    let wanted = Wanted::of(params)?;
+    let mut wanted = Wanted::of(params)?;
+    // A rule's state is that of the alerts that are seen, which are left out after they are looked at.
+    let leaves_out_later = wanted.leaves_out_alerts && !principal.scope().is_all();
+    wanted.leaves_out_alerts &= !leaves_out_later;
     let mut groups: Vec<Value> = state.alerting.0.views().iter().filter_map(|view| view.json(&wanted)).collect();
     // Pages are made of all groups, ours and theirs.
     let whole = params.without(&["group_limit", "group_next_token"]);
@@ -166,6 +169,9 @@ pub(crate) async fn rule_groups(
     let mut data = json!({ "groups": groups });
     if !principal.scope().is_all() {
         within::rules(&mut data, principal.scope());
+        if leaves_out_later {
+            within::without_alerts(&mut data);
+        }
     }
     Ok((data.get_mut("groups").map(Value::take).unwrap_or_default(), warnings))
 }

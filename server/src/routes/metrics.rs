@@ -25,6 +25,8 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const DAEMONS_SERIES: &str = r#"{__name__=~"hypersdk_.+|up", daemon!=""}"#;
 /// What a histogram's or summary's series end in.
 const SUFFIXES: [&str; 4] = ["_bucket", "_sum", "_count", ""];
+/// The series that says how a scrape went, which no page describes, and what it means.
+const SCRAPED: (&str, &str) = ("up", "Whether the last scrape of the target went well.");
 
 pub(super) async fn own(
     State(state): State<AppState>,
@@ -70,9 +72,11 @@ fn write_daemons(page: &mut Writer, state: &AppState, samples: &[InstantSample])
             Some("counter") => Kind::Counter,
             Some("gauge") => Kind::Gauge,
             Some("histogram") => Kind::Histogram,
+            None if family == SCRAPED.0 => Kind::Gauge,
             _ => Kind::Unknown,
         };
-        page.family(family, kind, about.map_or("", |about| about.help.as_str()));
+        let help = about.map_or(if family == SCRAPED.0 { SCRAPED.1 } else { "" }, |about| about.help.as_str());
+        page.family(family, kind, help);
         for (suffix, sample) in samples {
             let Sample::Float(value) = sample.sample else { continue };
             let labels = sample.labels.iter().filter(|(name, _)| *name != promql::labels::METRIC_NAME);
