@@ -235,6 +235,9 @@ mod tests {
         let many = (0..).take(2 * AT_HAND).map(|after| change(begin + 10 + after, Inactive, Firing)).collect();
         restarted.remember(many);
         let youngest = times(&restarted, 0);
-        assert_eq!((youngest.len(), youngest.last()), (AT_HAND, Some(&(begin + 9 + 2 * AT_HAND as i64, true))));
+        assert_eq!(
+            (youngest.len(), youngest.last()),
+            (AT_HAND, Some(&(begin + 9 + 2 * i64::try_from(AT_HAND).unwrap(), true)))
+        );
     }
 }
