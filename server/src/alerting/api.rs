@@ -253,3 +253,33 @@ pub(crate) async fn past(
     transitions.retain(|change| visible::alert(principal.scope(), &change.alert));
     Ok(Json(json!({ "transitions": transitions })))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(limit: &str, token: &str) -> Result<Page, QueryError> {
+        let pairs = [("group_limit", limit), ("group_next_token", token)];
+        Page::of(&Params::of(&pairs))
+    }
+
+    #[test]
+    fn groups_come_page_by_page_until_there_are_no_more() {
+        let all: Vec<Value> = ["a", "b", "c"].map(|name| json!({ "name": name, "file": "f" })).into();
+        let (mut token, mut seen) = (String::new(), Vec::new());
+        for is_last in [false, true] {
+            let mut groups = all.clone();
+            let next = page("2", &token).unwrap().cut(&mut groups).unwrap();
+            assert_eq!(next.is_none(), is_last);
+            seen.extend(groups);
+            token = next.unwrap_or_default();
+        }
+        assert_eq!(seen, all);
+        let gone = page("2", "nothing").unwrap().cut(&mut all.clone()).unwrap_err();
+        assert!(gone.message.contains("were rule groups changed?"), "{gone}");
+        for (limit, token) in [("0", ""), ("-1", ""), ("x", ""), ("", "token")] {
+            assert!(page(limit, token).is_err(), "{limit} {token}");
+        }
+        assert!(page("", "").unwrap().limit.is_none());
+    }
+}

@@ -62,6 +62,12 @@ impl Params {
         Params(vec![(name.to_owned(), value.to_owned())])
     }
 
+    /// These parameters.
+    #[cfg(test)]
+    pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
+        Params(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
     /// All but the parameters of these names.
     pub(crate) fn without(&self, names: &[&str]) -> Self {
         Params(self.0.iter().filter(|(name, _)| !names.contains(&name.as_str())).cloned().collect())
