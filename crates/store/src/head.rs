@@ -241,14 +241,18 @@ impl Head {
         None
     }
 
-    /// Takes chunks of a series that were looked up into memory again, until they are next released.
-    pub(crate) fn give(&mut self, id: SeriesId, looked_up: Vec<Run>) {
-        let Some(series) = self.series_mut(id) else { return };
+    /// Takes chunks of a series that were looked up into memory again, until they are next released. `false` if one is no longer where
+    /// it was, because files were merged meanwhile: they are to be looked up once more.
+    pub(crate) fn give(&mut self, id: SeriesId, looked_up: Vec<Run>) -> bool {
+        let Some(series) = self.series_mut(id) else { return true };
+        let mut all_there = true;
         for Run { place, bytes, .. } in looked_up {
-            if let Some(run) = series.runs.iter_mut().find(|run| run.place == place && run.bytes.is_none()) {
-                run.bytes = bytes;
+            match series.runs.iter_mut().find(|run| run.place == place) {
+                Some(run) => run.bytes = run.bytes.take().or(bytes),
+                None => all_there = false,
             }
         }
+        all_there
     }
 
     /// Frees the memory of sealed chunks that are on disk and end before `cutoff`, of `count` series from number `start` on. Gives where
@@ -269,8 +273,7 @@ impl Head {
         for (id, series) in (start..).zip(visited.iter_mut()).take(count) {
             let Some(series) = series else { continue };
             if series.unsealed_samples() > 0 && series.newest_time().is_some_and(|newest| newest < cutoff) {
-                series.seal_open();
-                series.seal_late();
+                series.lay_down();
                 self.unwritten.extend(SeriesId::try_from(id));
             }
         }

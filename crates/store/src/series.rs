@@ -234,6 +234,14 @@ impl Series {
         }
     }
 
+    /// Seals everything, and gives back what is held for samples to come: for a series that gets none any more.
+    pub(crate) fn lay_down(&mut self) {
+        self.seal_open();
+        self.seal_late();
+        self.open.shrink();
+        self.runs.shrink_to_fit();
+    }
+
     /// Makes chunks of the late samples, if there are any.
     pub(crate) fn seal_late(&mut self) {
         let mut columns = Columns::default();

@@ -114,3 +114,21 @@ fn idle_series_leave_the_log_and_come_back() {
     let found = store.select(&[equal("__name__", "ended")], 0, i64::MAX).unwrap();
     assert_eq!(found[0].values, [1.0, 2.0, 3.0]);
 }
+
+#[test]
+fn series_that_are_no_longer_written_leave_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let noisy = |series: u32, at: u32| (f64::from(series) + f64::from(at) / 7.0).sin();
+    for at in 0..110 {
+        let points =
+            (0..300).map(|series| point("noisy", &series.to_string(), i64::from(at) * 15_000, noisy(series, at)));
+        store.append(&points.collect::<Vec<_>>()).unwrap();
+    }
+    let before = store.stats().memory_bytes;
+    store.append(&[point("alive", "a", 5 * HOUR_MS, 1.0)]).unwrap();
+    store.run_retention(5 * HOUR_MS).unwrap();
+    let after = store.stats();
+    assert!(after.memory_bytes * 2 < before, "{before} bytes, then {}", after.memory_bytes);
+    assert_eq!((after.series, after.samples), (301, 33_001));
+}

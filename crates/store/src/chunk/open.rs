@@ -59,6 +59,13 @@ impl OpenChunk {
         SealedChunk::encode(&columns)
     }
 
+    /// Gives back memory that is held for further samples. For a chunk without any.
+    pub(crate) fn shrink(&mut self) {
+        if self.count == 0 {
+            self.bits = BitWriter::default();
+        }
+    }
+
     /// Bytes of heap held.
     pub(crate) fn heap_bytes(&self) -> usize {
         self.bits.heap_bytes()

@@ -156,19 +156,22 @@ impl Writer {
 
 /// Adds samples to memory. Chunks that they are to be compared with are read while no reader waits.
 fn apply(head: &RwLock<Head>, mut part: Part, out_of_order_ms: i64, tally: &mut Tally) {
-    let mut looked_up = false;
+    let mut found = None;
     loop {
-        // A statement of its own, so that the lock is given back.
-        let stopped = head.write().apply(part, out_of_order_ms, tally, looked_up);
+        let stopped = {
+            let mut head = head.write();
+            // Under the same lock, so that nobody takes them out of memory before they are used.
+            let looked_up = found.take().is_some_and(|(id, runs)| head.give(id, runs));
+            head.apply(part, out_of_order_ms, tally, looked_up)
+        };
         let Some(NotInMemory { position, id, mut runs }) = stopped else { return };
         let files = head.read().files.clone();
         for run in &mut runs {
             // One that cannot be read is told when it is asked for.
             run.bytes = load(run, &files).ok();
         }
-        head.write().give(id, runs);
         part = part.behind(position);
-        looked_up = true;
+        found = Some((id, runs));
     }
 }
 
