@@ -30,7 +30,7 @@ impl fmt::Display for Printed<'_> {
             Node::Subquery(subquery) => print_subquery(out, subquery),
             Node::Negate(inner) => {
                 out.write_str("-")?;
-                wrapped(out, inner, strength(inner) <= UNARY)
+                wrapped(out, inner, strength(inner) <= UNARY && !is_negation(inner))
             }
             Node::Binary(binary) => print_binary(out, binary),
             Node::Aggregate(aggregate) => print_aggregate(out, aggregate),
@@ -64,6 +64,15 @@ fn strength(node: &Node) -> u8 {
         // The minus of a number is an operator too.
         Node::Number(value) if value.is_sign_negative() => UNARY,
         _ => u8::MAX,
+    }
+}
+
+/// Whether it begins with a minus of its own, which may stand right behind another one.
+fn is_negation(node: &Node) -> bool {
+    match node {
+        Node::Invariant(inner) => is_negation(inner),
+        Node::Negate(_) => true,
+        _ => false,
     }
 }
 
