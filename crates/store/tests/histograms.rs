@@ -156,3 +156,19 @@ fn a_histogram_of_very_many_buckets_is_refused_alone() {
     let refused: Vec<_> = ingested.refused.iter().map(|refused| (refused.position, refused.reason)).collect();
     assert_eq!(refused, [(1, Refusal::TooManyBuckets), (3, Refusal::Duplicate)]);
 }
+
+#[test]
+fn what_was_refused_is_not_there_after_a_restart() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    // Late ones, which become a chunk; the log begins anew behind it.
+    let all: Vec<_> = (0..129).map(|at| incoming("m", "a", 1_000_000 - at * 139, histogram(1.0))).collect();
+    assert_eq!(store.ingest(&all).unwrap().refused, []);
+    store.run_retention(i64::MAX).unwrap();
+    let taken = incoming("m", "a", 1_000_000 - 10 * 139, Sample::Float(5.0));
+    assert_eq!(store.ingest(&[taken]).unwrap().refused.len(), 1);
+    drop(store);
+    let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
+    let found = store.select(&[equal("job", "a")], i64::MIN, i64::MAX).unwrap().pop().unwrap();
+    assert_eq!((found.timestamps.len(), found.histograms.len()), (0, 129));
+}

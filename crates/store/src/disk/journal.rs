@@ -33,8 +33,8 @@ impl Journal {
         Journal { out_of_order_ms, defined: HashSet::new() }
     }
 
-    /// Adds frames for samples. `series_of` gives a series as it is without them.
-    pub(crate) fn put<'a>(
+    /// Adds frames for series that samples follow of. `series_of` gives a series as it is without them.
+    pub(crate) fn put_series<'a>(
         &mut self,
         out: &mut Vec<u8>,
         parts: &[Part],
@@ -52,6 +52,10 @@ impl Journal {
                 }
             }
         }
+    }
+
+    /// Adds frames for samples of series that the log knows.
+    pub(crate) fn put_samples(out: &mut Vec<u8>, parts: &[Part]) {
         for part in parts {
             match part {
                 Part::Floats(entries) => {

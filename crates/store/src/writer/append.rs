@@ -8,6 +8,7 @@ use promql::{Sample, labels::Labels, source::Point};
 
 use super::Writer;
 use crate::{
+    disk::Journal,
     head::{Entry, Head, HistogramEntry, NotInMemory, Part},
     histograms::{MAX_BUCKETS, bucket_count},
     ingest::{Incoming, Ingested, Refusal, Refused, Tally},
@@ -92,16 +93,19 @@ impl Writer {
         if parts.iter().all(|part| part.ids().next().is_none()) {
             return tally.result;
         }
+        let mut frames = Vec::new();
         if let Some(journal) = &mut self.journal {
-            let mut frames = Vec::with_capacity(self.usual_bytes);
+            frames.reserve(self.usual_bytes);
             let head = head.read();
-            journal.frames.put(&mut frames, parts, |id| head.series(id));
-            drop(head);
-            self.usual_bytes = frames.len().min(MAX_USUAL_BYTES);
-            journal.log.queue(frames);
+            journal.frames.put_series(&mut frames, parts, |id| head.series(id));
         }
         for part in parts.iter().flat_map(|part| part.pieces(APPLY_SAMPLES)) {
             apply(head, part, out_of_order, &mut tally);
+        }
+        if let Some(journal) = &mut self.journal {
+            put_stored(&mut frames, parts, &tally.result.refused);
+            self.usual_bytes = frames.len().min(MAX_USUAL_BYTES);
+            journal.log.queue(frames);
         }
         tally.result
     }
@@ -151,6 +155,31 @@ impl Writer {
             last = Some((labels, added));
         }
         refused
+    }
+}
+
+/// Adds frames for those samples that were not refused. A start could not tell again why the others were: what they were compared with may
+/// be in no log any more.
+fn put_stored(frames: &mut Vec<u8>, parts: &[Part], refused: &[Refused]) {
+    if refused.is_empty() {
+        return Journal::put_samples(frames, parts);
+    }
+    let mut position = 0;
+    let mut is_stored = || {
+        position += 1;
+        refused.binary_search_by_key(&(position - 1), |refused| refused.position).is_err()
+    };
+    for part in parts {
+        match part {
+            Part::Floats(entries) => {
+                let stored: Vec<Entry> = entries.iter().copied().filter(|_| is_stored()).collect();
+                Journal::put_samples(frames, &[Part::Floats(&stored)]);
+            }
+            Part::Histograms(entries) => {
+                let stored: Vec<HistogramEntry> = entries.iter().filter(|_| is_stored()).cloned().collect();
+                Journal::put_samples(frames, &[Part::Histograms(&stored)]);
+            }
+        }
     }
 }
 
