@@ -96,11 +96,11 @@ impl Notes {
     }
 }
 
-/// Line and column of a byte offset, both from 1.
+/// Line and column of a byte offset, both from 1. Columns count bytes, as Prometheus' do.
 pub(crate) fn line_and_column(query: &str, position: Position) -> (usize, usize) {
     let before = query.get(..position).unwrap_or(query);
     let line = before.matches('\n').count() + 1;
-    let column = before.rsplit('\n').next().map_or(0, |text| text.chars().count()) + 1;
+    let column = before.rsplit('\n').next().map_or(0, str::len) + 1;
     (line, column)
 }
 

@@ -74,7 +74,6 @@ pub(crate) struct Lengths {
 /// # Errors
 /// A length is malformed or out of range, or the query is too complex.
 pub(crate) fn prepare(query: &str, tokens: &[Token], choices: Choices) -> Result<Prepared, ParseError> {
-    check_complexity(query, tokens)?;
     let mut choices = match choices {
         Choices::TakenOut => choices_of(tokens),
         Choices::Kept => HashMap::new(),
@@ -193,7 +192,9 @@ fn choices_of(tokens: &[Token]) -> HashMap<usize, String> {
     found
 }
 
-fn check_complexity(query: &str, tokens: &[Token]) -> Result<(), ParseError> {
+/// # Errors
+/// The query is longer, or nests deeper, than can be read.
+pub(super) fn check_complexity(query: &str, tokens: &[Token]) -> Result<(), ParseError> {
     let mut depth = 0_usize;
     let mut operators = 0_usize;
     for token in tokens {
