@@ -100,7 +100,7 @@ async fn a_query_over_a_fixed_time_is_a_frame() {
     for (query, start_ms, step_ms, status, words) in [
         ("sum(", "0", "1000", 400, "parse error"),
         ("up", "0", "0", 400, "step_ms"),
-        ("up", "0", "1", 400, "11000 points"),
+        ("up", "0", "1", 400, "11,000 points"),
     ] {
         let (answered, error) = ask(query, start_ms, step_ms, "false").await;
         assert_eq!(answered, status, "{error}");

@@ -67,11 +67,19 @@ fn strength(node: &Node) -> u8 {
     }
 }
 
-/// Whether it begins with a minus of its own, which may stand right behind another one.
+/// Whether it begins with a minus of its own that may stand right behind another one. Signs of a number would be taken together.
 fn is_negation(node: &Node) -> bool {
     match node {
         Node::Invariant(inner) => is_negation(inner),
-        Node::Negate(_) => true,
+        Node::Negate(inner) => is_negation(inner) || !is_number(inner),
+        _ => false,
+    }
+}
+
+fn is_number(node: &Node) -> bool {
+    match node {
+        Node::Invariant(inner) | Node::Negate(inner) => is_number(inner),
+        Node::Number(_) => true,
         _ => false,
     }
 }
