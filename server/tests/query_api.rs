@@ -146,12 +146,34 @@ fn promtool_time(seconds: i64) -> String {
 }
 
 #[tokio::test]
+async fn a_form_over_the_limit_is_told_in_the_envelope() {
+    let server = Server::demo(&[]).await;
+    let form = format!("query={}", "a".repeat((1 << 20) + 1));
+    let parts = form.as_bytes().chunks(1 << 16).map(|part| Ok::<_, std::io::Error>(part.to_vec())).collect::<Vec<_>>();
+    let of_unknown_length = reqwest::Body::wrap_stream(futures_util::stream::iter(parts));
+    for body in [reqwest::Body::from(form.clone()), of_unknown_length] {
+        let request = reqwest::Client::new()
+            .post(server.url("/api/v1/query"))
+            .bearer_auth(TOKEN)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(body);
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 413);
+        let answer: Value = response.json().await.unwrap();
+        assert_eq!((&answer["status"], &answer["errorType"]), (&json!("error"), &json!("bad_data")), "{answer}");
+        assert!(answer["error"].as_str().unwrap().contains("limit"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_told_in_the_envelope() {
     let server = Server::demo(&[]).await;
     let range = |start, end, step| vec![("query", "up"), ("start", start), ("end", end), ("step", step)];
     let two_right = "up + on() hypersdk_jobs_active";
     for (path, parameters, status, kind, words) in [
-        ("query", vec![("query", "sum(")], 400, "bad_data", "parse error"),
+        ("query", vec![("query", "sum(")], 400, "bad_data", "invalid parameter \"query\": 1:5: parse error: unclosed"),
+        ("format_query", vec![("query", "rate(x)")], 400, "bad_data", "1:6: parse error: expected type range vector"),
+        ("parse_query", vec![("query", "x + foo(y)")], 400, "bad_data", "1:5: parse error: unknown function with name"),
         ("query", vec![("query", "median_of(up)")], 400, "bad_data", "median_of"),
         ("query", vec![("query", "up"), ("time", "yesterday")], 400, "bad_data", "yesterday"),
         ("query", vec![], 400, "bad_data", "query"),

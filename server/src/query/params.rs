@@ -1,14 +1,19 @@
 //! Parameters of Prometheus' HTTP API, from the query string of a GET and the form of a POST alike.
 
-use std::num::{IntErrorKind, ParseIntError};
+use std::{
+    error::Error,
+    num::{IntErrorKind, ParseIntError},
+};
 
 use axum::{
     body::to_bytes,
     extract::{FromRequest, Request},
-    http::{Method, header::CONTENT_TYPE},
+    http::{Method, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
 };
+use http_body_util::LengthLimitError;
 
-use super::{ErrorKind, QueryError};
+use super::{ErrorKind, QueryError, envelope::failure};
 
 /// Names the engine that answers; ours, and not passed on.
 pub(super) const ENGINE: &str = "engine";
@@ -24,9 +29,9 @@ const MAX_FORM_BYTES: usize = 1 << 20;
 pub(crate) struct Params(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequest<S> for Params {
-    type Rejection = QueryError;
+    type Rejection = Response;
 
-    async fn from_request(request: Request, _: &S) -> Result<Self, QueryError> {
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
         let of_url: Vec<(String, String)> =
             form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
         // The body of other methods has no meaning, and whoever checks what a GET asks for looks at its URL alone.
@@ -38,13 +43,28 @@ impl<S: Send + Sync> FromRequest<S> for Params {
         if !is_form {
             return Ok(Params(of_url));
         }
-        let body = to_bytes(request.into_body(), MAX_FORM_BYTES)
-            .await
-            .map_err(|error| bad_data(format!("the form could not be read: {error}")))?;
+        let body = to_bytes(request.into_body(), MAX_FORM_BYTES).await.map_err(|error| not_received(&error))?;
         let mut pairs: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
         pairs.extend(of_url);
         Ok(Params(pairs))
     }
+}
+
+/// The answer to a body that is too long.
+pub(crate) fn too_long() -> Response {
+    failure(StatusCode::PAYLOAD_TOO_LARGE, "bad_data", "the request's body is over the limit; ask for less at a time")
+}
+
+/// The answer to a form that is too long, or that did not arrive.
+fn not_received(error: &axum::Error) -> Response {
+    let mut cause: Option<&dyn Error> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return too_long();
+        }
+        cause = error.source();
+    }
+    bad_data(format!("the form could not be read: {error}")).into_response()
 }
 
 fn bad_data(message: String) -> QueryError {

@@ -10,8 +10,8 @@ use std::time::Duration;
 use axum::{
     Router,
     extract::{Request, State},
-    http::StatusCode,
-    middleware,
+    http::{StatusCode, header::CONTENT_TYPE},
+    middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -106,6 +106,7 @@ pub fn router(state: &AppState) -> Router {
         .fallback(move |state: State<AppState>, request: Request| bundle_or_page(state, request, unknown.clone()))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME))
         .layer(RequestBodyLimitLayer::new(state.limits.body_bytes))
+        .layer(middleware::from_fn(enveloped_limit))
         // Assets come compressed from the bundle, and what says how it is encoded is left alone.
         .layer(
             CompressionLayer::new()
@@ -116,6 +117,18 @@ pub fn router(state: &AppState) -> Router {
     let sockets = auth::admit_sockets(Router::new().route("/ws", get(ws::upgrade)), auth);
     secure_headers(answered_in_time.merge(ingest).merge(sockets), state.frame_ancestors.clone())
         .with_state(state.clone())
+}
+
+/// Says in Prometheus' envelope that a body is over the limit, where its API is asked.
+async fn enveloped_limit(request: Request, next: Next) -> Response {
+    let is_prometheus = request.uri().path().starts_with("/api/v1/");
+    let response = next.run(request).await;
+    let is_plain =
+        || response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/plain"));
+    if is_prometheus && response.status() == StatusCode::PAYLOAD_TOO_LARGE && is_plain() {
+        return query::params::too_long();
+    }
+    response
 }
 
 /// A file of the bundle, which holds no secrets; else, for those who may see pages, the one that says that there is none.
