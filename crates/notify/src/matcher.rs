@@ -84,7 +84,7 @@ impl Matcher {
         let regex = match operator {
             Operator::Equal | Operator::NotEqual => None,
             Operator::Matches | Operator::NotMatches => {
-                let anchored = Regex::new(&format!("^(?:{value})$"));
+                let anchored = goregex::compile(&format!("^(?:{value})$"));
                 Some(anchored.map_err(|error| WrongMatcher::Regex { regex: value.clone(), reason: reason(&error) })?)
             }
         };

@@ -8,6 +8,10 @@ use regex::Regex;
 /// Characters that mean more than themselves in an expression.
 const META: &str = r"\.+*?()[]{}^$";
 
+/// What stands around an expression.
+const BEGIN: &str = "^(?s:";
+const END: &str = ")$";
+
 /// What a label's value is matched with, anchored at both ends; `.` matches a line's end too. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Pattern(Kind);
@@ -15,7 +19,13 @@ pub struct Pattern(Kind);
 #[derive(Debug, Clone)]
 enum Kind {
     Choice(Arc<Choice>),
-    Regex(Regex),
+    Expression(Arc<Expression>),
+}
+
+#[derive(Debug)]
+struct Expression {
+    written: String,
+    regex: Regex,
 }
 
 #[derive(Debug)]
@@ -49,7 +59,10 @@ impl Pattern {
     /// The expression as Prometheus means it; `None` if it is none.
     #[must_use]
     pub fn compile(expression: &str) -> Option<Self> {
-        Self::choice(expression).or_else(|| Regex::new(&anchored(expression)).ok().map(Pattern::from))
+        Self::choice(expression).or_else(|| {
+            let regex = goregex::compile_anchored(expression).ok()?;
+            Some(Pattern(Kind::Expression(Arc::new(Expression { written: expression.to_owned(), regex }))))
+        })
     }
 
     /// Whether all of `value` matches.
@@ -57,16 +70,28 @@ impl Pattern {
     pub fn is_match(&self, value: &str) -> bool {
         match &self.0 {
             Kind::Choice(choice) => choice.values.binary_search_by(|one| one.as_str().cmp(value)).is_ok(),
-            Kind::Regex(regex) => regex.is_match(value),
+            Kind::Expression(expression) => expression.regex.is_match(value),
         }
     }
 
-    /// The expression with its anchors.
+    /// The expression with its anchors, in the words of the crate `regex`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Kind::Choice(choice) => &choice.text,
-            Kind::Regex(regex) => regex.as_str(),
+            Kind::Expression(expression) => expression.regex.as_str(),
+        }
+    }
+
+    /// The expression as it was written, in Prometheus' words.
+    #[must_use]
+    pub fn written(&self) -> &str {
+        match &self.0 {
+            Kind::Choice(choice) => {
+                let inside = choice.text.strip_prefix(BEGIN).and_then(|text| text.strip_suffix(END));
+                inside.unwrap_or(&choice.text)
+            }
+            Kind::Expression(expression) => &expression.written,
         }
     }
 
@@ -75,15 +100,8 @@ impl Pattern {
     pub fn values(&self) -> Option<&[String]> {
         match &self.0 {
             Kind::Choice(choice) => Some(&choice.values),
-            Kind::Regex(_) => None,
+            Kind::Expression(_) => None,
         }
-    }
-}
-
-impl From<Regex> for Pattern {
-    /// The expression must be anchored.
-    fn from(regex: Regex) -> Self {
-        Pattern(Kind::Regex(regex))
     }
 }
 
@@ -94,7 +112,7 @@ pub(crate) fn is_choice(expression: &str) -> bool {
 }
 
 fn anchored(expression: &str) -> String {
-    format!("^(?s:{expression})$")
+    format!("{BEGIN}{expression}{END}")
 }
 
 #[cfg(test)]

@@ -194,7 +194,7 @@ fn label(sample: &Value, name: &str) -> Result<Value, String> {
 }
 
 fn pattern(text: &str) -> Result<Regex, String> {
-    Regex::new(text).map_err(|error| format!("error parsing regexp: {error}"))
+    goregex::compile(text).map_err(|error| format!("error parsing regexp: {error}"))
 }
 
 /// Seconds since the Unix epoch as a time, to the millisecond.

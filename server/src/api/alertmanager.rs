@@ -88,7 +88,7 @@ impl Parameters {
 
     fn receiver(&self) -> Result<Option<regex::Regex>, Refused> {
         let Some((_, text)) = self.0.iter().find(|(name, _)| name == "receiver") else { return Ok(None) };
-        regex::Regex::new(&format!("^(?:{text})$")).map(Some).map_err(bad_request)
+        goregex::compile(&format!("^(?:{text})$")).map(Some).map_err(bad_request)
     }
 }
 

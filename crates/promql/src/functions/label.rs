@@ -2,8 +2,6 @@
 
 use std::cmp::Ordering;
 
-use regex::Regex;
-
 use crate::{engine::EvalError, labels::Labels, value::Series};
 
 /// Sets a label to an expansion of what a pattern finds in another label; leaves series alone where it does not match.
@@ -17,7 +15,7 @@ pub(crate) fn replace(
     source: &str,
     pattern: &str,
 ) -> Result<(), EvalError> {
-    let regex = Regex::new(&format!("^(?s:{pattern})$"))
+    let regex = goregex::compile_anchored(pattern)
         .map_err(|_| EvalError::Query(format!("invalid regular expression in label_replace(): {pattern}")))?;
     check_name(target)
         .map_err(|name| EvalError::Query(format!("invalid destination label name in label_replace(): {name}")))?;

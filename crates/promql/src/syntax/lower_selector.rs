@@ -6,7 +6,6 @@ use promql_parser::{
     label::MatchOp as ParsedOp,
     parser::{AtModifier, VectorSelector},
 };
-use regex::Regex;
 
 use super::{
     ParseError,
@@ -100,8 +99,8 @@ impl Lowering<'_> {
             let op = match &parsed.op {
                 ParsedOp::Equal => MatchOp::Equal(parsed.value.clone()),
                 ParsedOp::NotEqual => MatchOp::NotEqual(parsed.value.clone()),
-                ParsedOp::Re(regex) => MatchOp::Regex(self.pattern(&parsed.value, regex)),
-                ParsedOp::NotRe(regex) => MatchOp::NotRegex(self.pattern(&parsed.value, regex)),
+                ParsedOp::Re(_) => MatchOp::Regex(self.pattern(&parsed.value, position)?),
+                ParsedOp::NotRe(_) => MatchOp::NotRegex(self.pattern(&parsed.value, position)?),
             };
             matchers.push(Matcher { name: parsed.name.clone(), op });
         }
@@ -109,8 +108,10 @@ impl Lowering<'_> {
     }
 
     /// The pattern as Prometheus means it, of an expression as the parser saw it.
-    fn pattern(&self, seen: &str, parsed: &Regex) -> Pattern {
-        Pattern::compile(self.prepared.expression(seen)).unwrap_or_else(|| parsed.clone().into())
+    fn pattern(&self, seen: &str, position: Position) -> Result<Pattern, ParseError> {
+        let expression = self.prepared.expression(seen);
+        Pattern::compile(expression)
+            .ok_or_else(|| self.error(position, format!("error parsing regexp: `{expression}`")))
     }
 }
 

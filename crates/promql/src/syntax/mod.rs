@@ -56,7 +56,7 @@ pub(crate) fn parse(query: &str) -> Result<Lowered, ParseError> {
 }
 
 fn read(query: &str, tokens: &[Token]) -> Result<Lowered, ParseError> {
-    let prepared = prepare::prepare(query, tokens, prepare::Choices::TakenOut)?;
+    let prepared = prepare::prepare(query, tokens)?;
     match promql_parser::parser::parse(&prepared.text) {
         Ok(tree) => lower::lower(query, &tree, tokens, &prepared),
         Err(message) => Err(ParseError::new(query, 0, message.replace('\'', "\""))),

@@ -10,17 +10,18 @@
 //! | `anchored`, `smoothed` | nothing |
 //! | `1_000` | `1000` |
 //! | `holt_winters` | `double_exponential_smoothing` |
-//! | a regular expression that is a choice of texts, which the parser would compile | a short one |
+//! | a regular expression, which the parser would read in another way | a short text |
 //! | the label selector of `info()` | the same with a matcher before the others, as it may match anything |
 
 use std::collections::HashMap;
+
+use promql_parser::parser::{Expr, VectorSelector};
 
 use super::{
     ParseError,
     length::{Length, Malformed, Reader},
     token::{Kind, Token, unquote},
 };
-use crate::pattern::is_choice;
 
 /// Beyond this many tokens, or levels of parentheses, recursion over the tree would need too much stack.
 const MAX_TOKENS: usize = 20_000;
@@ -38,24 +39,44 @@ pub(crate) struct Prepared {
     pub(crate) text: String,
     /// By the index of the token `[` or `offset`.
     pub(crate) lengths: HashMap<usize, Lengths>,
-    choices: Vec<String>,
+    expressions: Vec<String>,
 }
 
-/// Whether expressions that are a choice of texts are taken out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Choices {
-    TakenOut,
-    Kept,
-}
-
-/// Begins what stands in for a choice of texts; its place among the choices follows.
-const STAND_IN_CHOICE: char = '\u{1}';
+/// Begins what stands in for a regular expression; its place among them follows.
+const STAND_IN_EXPRESSION: char = '\u{1}';
 
 impl Prepared {
     /// The expression that was written, where the parser has `seen`.
     pub(crate) fn expression<'a>(&'a self, seen: &'a str) -> &'a str {
-        let place = seen.strip_prefix(STAND_IN_CHOICE).and_then(|place| place.parse::<usize>().ok());
-        place.and_then(|place| self.choices.get(place)).map_or(seen, String::as_str)
+        let place = seen.strip_prefix(STAND_IN_EXPRESSION).and_then(|place| place.parse::<usize>().ok());
+        place.and_then(|place| self.expressions.get(place)).map_or(seen, String::as_str)
+    }
+
+    /// Puts the regular expressions back into the parser's tree, for showing it.
+    pub(crate) fn put_back(&self, tree: &mut Expr) {
+        match tree {
+            Expr::Aggregate(aggregate) => {
+                self.put_back(&mut aggregate.expr);
+                aggregate.param.iter_mut().for_each(|parameter| self.put_back(parameter));
+            }
+            Expr::Unary(unary) => self.put_back(&mut unary.expr),
+            Expr::Binary(binary) => {
+                self.put_back(&mut binary.lhs);
+                self.put_back(&mut binary.rhs);
+            }
+            Expr::Paren(inner) => self.put_back(&mut inner.expr),
+            Expr::Subquery(subquery) => self.put_back(&mut subquery.expr),
+            Expr::Call(call) => call.args.args.iter_mut().for_each(|argument| self.put_back(argument)),
+            Expr::VectorSelector(selector) => self.put_back_into(selector),
+            Expr::MatrixSelector(matrix) => self.put_back_into(&mut matrix.vs),
+            Expr::NumberLiteral(_) | Expr::StringLiteral(_) | Expr::Extension(_) => {}
+        }
+    }
+
+    fn put_back_into(&self, selector: &mut VectorSelector) {
+        for matcher in &mut selector.matchers.matchers {
+            matcher.value = self.expression(&matcher.value).to_owned();
+        }
     }
 }
 
@@ -73,13 +94,10 @@ pub(crate) struct Lengths {
 ///
 /// # Errors
 /// A length is malformed or out of range, or the query is too complex.
-pub(crate) fn prepare(query: &str, tokens: &[Token], choices: Choices) -> Result<Prepared, ParseError> {
-    let mut choices = match choices {
-        Choices::TakenOut => choices_of(tokens),
-        Choices::Kept => HashMap::new(),
-    };
+pub(crate) fn prepare(query: &str, tokens: &[Token]) -> Result<Prepared, ParseError> {
+    let mut expressions = expressions_of(tokens);
     let mut prepared =
-        Prepared { text: String::with_capacity(query.len()), lengths: HashMap::new(), choices: Vec::new() };
+        Prepared { text: String::with_capacity(query.len()), lengths: HashMap::new(), expressions: Vec::new() };
     let mut copied = 0;
     let mut opened: Vec<Opened> = Vec::new();
     let mut index = 0;
@@ -148,10 +166,10 @@ pub(crate) fn prepare(query: &str, tokens: &[Token], choices: Choices) -> Result
         } else if token.is("</") || token.is(">/") {
             let comparison = token.text.get(..1).unwrap_or_default();
             replace(text, &mut copied, token.start, token.end(), &format!("{comparison} "));
-        } else if let Some(choice) = choices.remove(&index) {
-            let stand_in = format!("\"{STAND_IN_CHOICE}{}\"", prepared.choices.len());
+        } else if let Some(expression) = expressions.remove(&index) {
+            let stand_in = format!("\"{STAND_IN_EXPRESSION}{}\"", prepared.expressions.len());
             replace(text, &mut copied, token.start, token.end(), &stand_in);
-            prepared.choices.push(choice);
+            prepared.expressions.push(expression);
         } else if let Some(raw) = token.text.strip_prefix('`').and_then(|text| text.strip_suffix('`')) {
             // The parser would look for escapes in it.
             let plain = raw.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").replace('\r', "\\r");
@@ -170,9 +188,9 @@ pub(crate) fn prepare(query: &str, tokens: &[Token], choices: Choices) -> Result
     Ok(prepared)
 }
 
-/// The expressions of matchers that are a choice of texts, by the index of their token. None if a text of the query could be taken for
+/// The regular expressions of matchers, by the index of their token. None if a text of the query could be taken for
 /// what stands in for them.
-fn choices_of(tokens: &[Token]) -> HashMap<usize, String> {
+fn expressions_of(tokens: &[Token]) -> HashMap<usize, String> {
     let mut found = HashMap::new();
     let mut before: Option<&Token> = None;
     for (index, token) in tokens.iter().enumerate() {
@@ -180,12 +198,10 @@ fn choices_of(tokens: &[Token]) -> HashMap<usize, String> {
             let Some(text) = unquote(token.text).and_then(|bytes| String::from_utf8(bytes).ok()) else {
                 return HashMap::new();
             };
-            if text.starts_with(STAND_IN_CHOICE) {
+            if text.starts_with(STAND_IN_EXPRESSION) {
                 return HashMap::new();
             }
-            if is_choice(&text) {
-                found.insert(index, text);
-            }
+            found.insert(index, text);
         }
         before = Some(token);
     }

@@ -181,19 +181,13 @@ fn matchers_within<'a>(out: &mut fmt::Formatter, matchers: impl IntoIterator<Ite
         let (sign, value) = match &matcher.op {
             MatchOp::Equal(value) => ("=", value.as_str()),
             MatchOp::NotEqual(value) => ("!=", value.as_str()),
-            MatchOp::Regex(regex) => ("=~", pattern(regex.as_str())),
-            MatchOp::NotRegex(regex) => ("!~", pattern(regex.as_str())),
+            MatchOp::Regex(regex) => ("=~", regex.written()),
+            MatchOp::NotRegex(regex) => ("!~", regex.written()),
         };
         out.write_str(sign)?;
         quoted(out, value)
     })?;
     out.write_str("}")
-}
-
-/// A pattern without what anchors it.
-fn pattern(regex: &str) -> &str {
-    let inner = regex.strip_prefix("^(?s:").or_else(|| regex.strip_prefix("^(?:"));
-    inner.and_then(|inner| inner.strip_suffix(")$")).unwrap_or(regex)
 }
 
 fn modifiers(out: &mut fmt::Formatter, selector: &Selector) -> fmt::Result {

@@ -10,7 +10,12 @@ use promql_parser::{
     },
 };
 
-use super::{ParseError, length::Length, lower, prepare, prepare::STAND_IN_LABEL, token};
+use super::{
+    ParseError,
+    length::Length,
+    prepare::{self, Prepared, STAND_IN_LABEL},
+    token::{self, Token},
+};
 use crate::{
     labels::METRIC_NAME,
     plan::{Edges, Node, Selector, Shift},
@@ -49,18 +54,23 @@ pub fn tree(query: &str) -> Result<Tree, ParseError> {
 pub fn pretty(query: &str) -> Result<String, ParseError> {
     let root = super::parse(query)?.root;
     let tokens = token::tokens(query);
-    let prepared = prepare::prepare(query, &tokens, prepare::Choices::Kept)?;
-    let parsed = promql_parser::parser::parse(&prepared.text).map_err(|message| ParseError::new(query, 0, message))?;
+    let (parsed, prepared) = shown(query, &tokens)?;
     Ok(super::pretty::laid_out(&parsed, &root, &tokens, &prepared))
 }
 
 fn both(query: &str) -> Result<(Expr, Node), ParseError> {
     let root = super::parse(query)?.root;
-    let tokens = token::tokens(query);
-    let prepared = prepare::prepare(query, &tokens, prepare::Choices::Kept)?;
-    let parsed = promql_parser::parser::parse(&prepared.text).map_err(|message| ParseError::new(query, 0, message))?;
-    lower::lower(query, &parsed, &tokens, &prepared)?;
+    let (parsed, _) = shown(query, &token::tokens(query))?;
     Ok((parsed, root))
+}
+
+/// The parser's tree with its regular expressions as they were written.
+fn shown(query: &str, tokens: &[Token]) -> Result<(Expr, Prepared), ParseError> {
+    let prepared = prepare::prepare(query, tokens)?;
+    let mut parsed =
+        promql_parser::parser::parse(&prepared.text).map_err(|message| ParseError::new(query, 0, message))?;
+    prepared.put_back(&mut parsed);
+    Ok((parsed, prepared))
 }
 
 fn text(text: impl Into<String>) -> Tree {

@@ -1,0 +1,230 @@
+//! Regular expressions as Go's `regexp` reads them, and so Prometheus and Alertmanager, for the crate `regex`.
+//!
+//! Both have RE2's language, but read some of it in different ways: a brace that begins no repetition is itself in Go and a fault in
+//! Rust; `\d`, `\s`, `\w` and `\b` are of ASCII in Go and of all letters in Rust; Rust has sets within sets, `&&` and `~~` in classes,
+//! and no `\Q…\E`. The syntax is that of Go's package `regexp/syntax`.
+
+use regex::Regex;
+
+/// Compiles an expression that may match anywhere.
+///
+/// # Errors
+/// It is none.
+pub fn compile(expression: &str) -> Result<Regex, regex::Error> {
+    Regex::new(&for_rust(expression))
+}
+
+/// Compiles an expression that is to match all of a text; `.` stands for the end of a line too.
+///
+/// # Errors
+/// It is none.
+pub fn compile_anchored(expression: &str) -> Result<Regex, regex::Error> {
+    compile(&format!("^(?s:{expression})$"))
+}
+
+/// The expression in the crate's words. What is wrong stays wrong.
+fn for_rust(expression: &str) -> String {
+    let mut out = String::with_capacity(expression.len() + 8);
+    let mut rest = expression;
+    while let Some(first) = rest.chars().next() {
+        let behind = rest.get(first.len_utf8()..).unwrap_or_default();
+        rest = match first {
+            '\\' => escape(behind, &mut out),
+            '[' => class(behind, &mut out),
+            '{' if repetition(behind).is_none() => {
+                out.push_str("\\{");
+                behind
+            }
+            _ => {
+                out.push(first);
+                behind
+            }
+        };
+    }
+    out
+}
+
+/// Whether what stands behind a brace is a repetition: its length with the closing brace. Numbers do not begin with zeros.
+fn repetition(behind: &str) -> Option<usize> {
+    let (inside, _) = behind.split_once('}')?;
+    let is_number = |text: &str| {
+        text == "0" || (!text.is_empty() && !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let is_repetition = match inside.split_once(',') {
+        Some((least, most)) => is_number(least) && (most.is_empty() || is_number(most)),
+        None => is_number(inside),
+    };
+    is_repetition.then_some(inside.len() + 1)
+}
+
+/// Writes what a backslash and the following mean; gives the rest.
+fn escape<'a>(behind: &'a str, out: &mut String) -> &'a str {
+    let Some(letter) = behind.chars().next() else {
+        out.push('\\');
+        return behind;
+    };
+    let rest = behind.get(letter.len_utf8()..).unwrap_or_default();
+    match letter {
+        'Q' => {
+            let (quoted, rest) = rest.split_once("\\E").unwrap_or((rest, ""));
+            out.push_str(&regex::escape(quoted));
+            return rest;
+        }
+        'd' => out.push_str("[0-9]"),
+        'D' => out.push_str("[^0-9]"),
+        's' => out.push_str(r"[\t\n\f\r ]"),
+        'S' => out.push_str(r"[^\t\n\f\r ]"),
+        'w' => out.push_str("[0-9A-Za-z_]"),
+        'W' => out.push_str("[^0-9A-Za-z_]"),
+        'b' => out.push_str(r"(?-u:\b)"),
+        // The beginning and the end of a word in Rust.
+        '<' | '>' => out.push(letter),
+        'p' | 'P' | 'x' if rest.starts_with('{') => {
+            let end = rest.find('}').map_or(rest.len(), |at| at + 1);
+            let (name, rest) = (rest.get(1..end).unwrap_or_default(), rest.get(end..).unwrap_or_default());
+            // What is not of a kind is so by the letter in Rust.
+            let (letter, name) = match (letter, name.strip_prefix('^')) {
+                ('p', Some(name)) => ('P', name),
+                ('P', Some(name)) => ('p', name),
+                _ => (letter, name),
+            };
+            out.extend(['\\', letter, '{']);
+            out.push_str(name);
+            return rest;
+        }
+        '0'..='7' => {
+            // Of one digit but zero it would be the text of a group, which neither has.
+            let digits = behind.bytes().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
+            if let Some(code) = behind.get(..digits).filter(|octal| letter == '0' || octal.len() > 1)
+                && let Ok(code) = u32::from_str_radix(code, 8)
+            {
+                out.push_str(&format!("\\x{{{code:x}}}"));
+                return behind.get(digits..).unwrap_or_default();
+            }
+            out.extend(['\\', letter]);
+        }
+        _ => out.extend(['\\', letter]),
+    }
+    rest
+}
+
+/// Writes a class, of which the opening bracket is read; gives the rest.
+fn class<'a>(behind: &'a str, out: &mut String) -> &'a str {
+    out.push('[');
+    let mut rest = behind;
+    if let Some(negated) = rest.strip_prefix('^') {
+        out.push('^');
+        rest = negated;
+    }
+    let mut is_first = true;
+    while let Some(character) = rest.chars().next() {
+        let behind = rest.get(character.len_utf8()..).unwrap_or_default();
+        rest = match character {
+            ']' if !is_first => {
+                out.push(']');
+                return behind;
+            }
+            '[' if behind.starts_with(':') && behind.contains(":]") => {
+                let end = behind.find(":]").map_or(behind.len(), |at| at + 2);
+                out.push('[');
+                out.push_str(behind.get(..end).unwrap_or_default());
+                behind.get(end..).unwrap_or_default()
+            }
+            // No end of a word within a class: it stays what it is, which is a fault.
+            '\\' if behind.starts_with('b') => {
+                out.push('\\');
+                behind
+            }
+            '\\' => escape(behind, out),
+            ']' | '[' | '&' | '~' => {
+                out.push('\\');
+                out.push(character);
+                behind
+            }
+            _ => {
+                out.push(character);
+                behind
+            }
+        };
+        is_first = false;
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn holds(expression: &str, matched: &[&str], others: &[&str]) {
+        let regex = compile_anchored(expression).unwrap_or_else(|error| panic!("{expression}: {error}"));
+        for text in matched {
+            assert!(regex.is_match(text), "{expression} matches {text:?}: {regex}");
+        }
+        for text in others {
+            assert!(!regex.is_match(text), "{expression} does not match {text:?}: {regex}");
+        }
+    }
+
+    #[test]
+    fn braces_that_repeat_nothing_are_themselves() {
+        holds("/users/{id}", &["/users/{id}"], &["/users/id"]);
+        holds("}|{", &["}", "{"], &["", "}|{"]);
+        holds("a{,2}", &["a{,2}"], &["", "aa"]);
+        holds("a{01}", &["a{01}"], &["a"]);
+        holds("a{2}b{1,}c{0,1}", &["aabb", "aabc"], &["abc", "aac"]);
+        holds("a{2", &["a{2"], &["aa"]);
+    }
+
+    #[test]
+    fn classes_of_perl_are_of_ascii() {
+        holds(r"\d+", &["0123"], &["\u{664}", ""]);
+        holds(r"\w+", &["aZ_9"], &["\u{e9}"]);
+        holds(r"\W", &["\u{e9}", "-"], &["a"]);
+        holds(r"\s", &["\t", " "], &["\u{b}", "\u{a0}"]);
+        holds(r"[\d.]+", &["1.2"], &["1,2"]);
+        holds(r"[^\d]+", &["a"], &["1"]);
+        holds(r"[\D]", &["a", "\u{664}"], &["1"]);
+        holds(r".*\bnode\b.*", &["a node b", "\u{e9}node"], &["nodes"]);
+        holds(r"\pL+\p{Greek}", &["a\u{3b1}"], &["aa"]);
+        holds(r"\p{^L}\P{^L}", &["-a"], &["a-"]);
+    }
+
+    #[test]
+    fn sets_are_no_sets_of_sets() {
+        holds("[a&&b]+", &["a", "b&"], &["c"]);
+        holds("[a~~b]", &["~", "a"], &["c"]);
+        holds("[a[]", &["[", "a"], &["]"]);
+        holds("[]a]", &["]", "a"], &["[]a]"]);
+        holds("[^]a]", &["b", "["], &["]"]);
+        holds("[[:alpha:]_]+", &["a_"], &["1"]);
+    }
+
+    #[test]
+    fn what_is_quoted_is_itself() {
+        holds(r"\Qa.b{\E.", &["a.b{x"], &["aXb{x"]);
+        assert!(compile(r"\Qa.b").unwrap().is_match("-a.b"));
+        assert!(compile_anchored(r"\Qa.b").is_err(), "the anchor is quoted as well");
+        holds(r"\<a\>", &["<a>"], &["a"]);
+        holds(r"\{a\}\.", &["{a}."], &["{a}x"]);
+    }
+
+    #[test]
+    fn characters_may_be_octal_numbers() {
+        holds(r"\101\07\x41[\102]", &["A\u{7}AB"], &["101"]);
+    }
+
+    #[test]
+    fn a_point_is_any_character() {
+        holds("a.c", &["a\nc", "a\u{e9}c"], &["ac"]);
+        assert!(!compile("a.c").unwrap().is_match("a\nc"));
+        assert!(compile("b").unwrap().is_match("abc"));
+    }
+
+    #[test]
+    fn what_is_wrong_stays_wrong() {
+        for wrong in ["(", ")", "[", "[a", "*", "a\\", "(?=a)", r"\1", "[b-a]", r"\pX", r"[\b]"] {
+            assert!(compile(wrong).is_err(), "{wrong}");
+        }
+    }
+}
