@@ -44,11 +44,15 @@ pub(crate) struct Prepared {
 
 /// Begins what stands in for a regular expression; its place among them follows.
 const STAND_IN_EXPRESSION: char = '\u{1}';
+/// Ends it behind `!~`, so that it matches nothing at all as well. To the parser no matcher then lets a label be absent, so that it accepts
+/// every selector: whether one may match anything is seen from the real expressions.
+const OR_NOTHING: char = '|';
 
 impl Prepared {
     /// The expression that was written, where the parser has `seen`.
     pub(crate) fn expression<'a>(&'a self, seen: &'a str) -> &'a str {
-        let place = seen.strip_prefix(STAND_IN_EXPRESSION).and_then(|place| place.parse::<usize>().ok());
+        let place = seen.strip_prefix(STAND_IN_EXPRESSION).map(|place| place.trim_end_matches(OR_NOTHING));
+        let place = place.and_then(|place| place.parse::<usize>().ok());
         place.and_then(|place| self.expressions.get(place)).map_or(seen, String::as_str)
     }
 
@@ -167,7 +171,10 @@ pub(crate) fn prepare(query: &str, tokens: &[Token]) -> Result<Prepared, ParseEr
             let comparison = token.text.get(..1).unwrap_or_default();
             replace(text, &mut copied, token.start, token.end(), &format!("{comparison} "));
         } else if let Some(expression) = expressions.remove(&index) {
-            let stand_in = format!("\"{STAND_IN_EXPRESSION}{}\"", prepared.expressions.len());
+            let is_negated =
+                index.checked_sub(1).and_then(|before| tokens.get(before)).is_some_and(|token| token.is("!~"));
+            let or_nothing = if is_negated { OR_NOTHING.to_string() } else { String::new() };
+            let stand_in = format!("\"{STAND_IN_EXPRESSION}{}{or_nothing}\"", prepared.expressions.len());
             replace(text, &mut copied, token.start, token.end(), &stand_in);
             prepared.expressions.push(expression);
         } else if let Some(raw) = token.text.strip_prefix('`').and_then(|text| text.strip_suffix('`')) {
