@@ -299,6 +299,8 @@ fn quoted(out: &mut fmt::Formatter, text: &str) -> fmt::Result {
             '\n' => out.write_str("\\n")?,
             '\r' => out.write_str("\\r")?,
             '\t' => out.write_str("\\t")?,
+            // By itself it is taken for bytes that are no text.
+            char::REPLACEMENT_CHARACTER => out.write_str("\\ufffd")?,
             c => out.write_char(c)?,
         }
     }
