@@ -62,7 +62,7 @@ fn strength(node: &Node) -> u8 {
         Node::Binary(binary) => operator_strength(binary.operator),
         Node::Negate(_) => UNARY,
         // The minus of a number is an operator too.
-        Node::Number(value) if value.is_sign_negative() => UNARY,
+        Node::Number(value) if value.is_sign_negative() && !value.is_nan() => UNARY,
         _ => u8::MAX,
     }
 }
