@@ -77,6 +77,8 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path, socket
     let name = format!("engine requests a minute, {sockets} sockets");
     let mut rows = vec![Row::new(&name, many, "requests").beside("one socket", one)];
 
+    // So many sockets take the server some time to take leave of.
+    tokio::time::sleep(SETTLE).await;
     for (path, queries) in dashboards {
         let page = median_ms(async || get(&client, &format!("http://{}{path}", server.address)).await).await?;
         let base = format!("http://{}", prometheus.address());
