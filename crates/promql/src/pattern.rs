@@ -106,7 +106,7 @@ impl Pattern {
 }
 
 /// Whether an expression is texts between `|`, none of them empty.
-pub(crate) fn is_choice(expression: &str) -> bool {
+fn is_choice(expression: &str) -> bool {
     let is_plain = |text: &str| !text.is_empty() && !text.contains(|c: char| META.contains(c) || c.is_control());
     expression.split('|').all(is_plain)
 }

@@ -1,6 +1,7 @@
-//! Finds where a query went wrong, and says it in Prometheus' words. The parser says that it did, but not where.
+//! Finds where a query went wrong, and says it in Prometheus' words. The parser says that it did, but not where, and lets some pass that
+//! Prometheus refuses.
 //!
-//! A second reader, by Prometheus' grammar, for queries that have been refused: items, expressions, then types, up to the first
+//! A second reader, by Prometheus' grammar, that every query goes through: items, expressions, then types, up to the first
 //! complaint. Its rules are those of Prometheus' `promql/parser` (`lex.go`, `generated_parser.y`, `parse.go`).
 
 mod check;
