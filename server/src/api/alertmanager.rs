@@ -189,7 +189,7 @@ pub(super) struct AlertPosted {
     generator_url: String,
 }
 
-/// `POST /api/v2/alerts`: so that a Prometheus can name this server as its Alertmanager.
+/// `POST /api/v2/alerts`: so that a Prometheus can name this server as its Alertmanager. What was answered is kept.
 pub(super) async fn post_alerts(
     State(state): State<AppState>,
     principal: Principal,
@@ -217,7 +217,7 @@ pub(super) async fn post_alerts(
         alerts.push(alert);
     }
     state.alerting.take_posted(&alerts);
-    state.notifier.post(alerts);
+    state.notifier.keep(alerts).await.map_err(|error| Refused(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
     Ok(StatusCode::OK)
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Shared, hooks,
+    Batch, POST_QUEUE, Shared, hooks,
     outbox::{Entry, NewDelivery},
     pictured::{self, Packed},
 };
@@ -25,23 +25,29 @@ const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 const MAX_LISTED: usize = 10_000;
 
 /// Works until `stop` is cancelled.
-pub(super) async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Vec<Posted>>, stop: CancellationToken) {
+pub(super) async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Batch>, stop: CancellationToken) {
+    let mut batches = Vec::new();
     loop {
         let wake = shared.dispatcher().next_wake();
         let wait = wake.map_or(LONGEST_SLEEP, |wake| {
             Duration::from_millis(u64::try_from(wake.saturating_sub(now_ms())).unwrap_or(0)).min(LONGEST_SLEEP)
         });
         let entry = tokio::select! {
-            posted = posts.recv() => match posted {
-                Some(posted) => shared.take_in(posted),
-                None => return,
+            // What came while the last entry was written is written together.
+            count = posts.recv_many(&mut batches, POST_QUEUE) => match count {
+                0 => return,
+                _ => shared.take_in(batches.iter_mut().flat_map(|batch| std::mem::take(&mut batch.alerts)).collect()),
             },
-            () = shared.clerk_wake.notified() => Entry::default(),
+            () = shared.clerk_wake.notified() => continue,
             () = tokio::time::sleep(wait) => shared.decide(),
             () = stop.cancelled() => return,
         };
         if !shared.save(&entry, &stop).await {
             return;
+        }
+        for kept in batches.drain(..).filter_map(|batch| batch.kept) {
+            // Who waited may have given up.
+            let _ = kept.send(());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Telling people: alerts come in by [`Notifier::post`], messages go out to receivers and webhooks.
+//! Telling people: alerts come in by [`Notifier::post`] and [`Notifier::keep`], messages go out to receivers and webhooks.
 //!
 //! [`clerk`] decides by the rules of Alertmanager's configuration file and writes what is to be sent into the [`outbox`] of the
 //! database; [`courier`] delivers what stands there. Where Alertmanagers are configured, [`alertmanager`] hands alerts to them
@@ -21,6 +21,7 @@ use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::Ordering},
+    time::Duration,
 };
 
 use model::live::Event;
@@ -32,7 +33,7 @@ use notify::{
 };
 use sqlx::SqlitePool;
 use tokio::{
-    sync::{Notify, broadcast, mpsc},
+    sync::{Notify, broadcast, mpsc, oneshot},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -59,6 +60,8 @@ use crate::{
 
 /// Batches of alerts that may wait to be taken in.
 const POST_QUEUE: usize = 256;
+/// How long whoever posts waits until it is kept: less than the 10 s after which a Prometheus gives up and tells of it again.
+const KEEPING: Duration = Duration::from_secs(8);
 /// After a restart, alerts that fired have so long to be told of again.
 const GRACE_MS: i64 = 5 * 60_000;
 
@@ -77,7 +80,7 @@ struct Shared {
     told: Mutex<HashSet<Fingerprint>>,
     acknowledged: Mutex<HashMap<Fingerprint, Acknowledgement>>,
     link: Option<Arc<Link>>,
-    posts: mpsc::Sender<Vec<Posted>>,
+    posts: mpsc::Sender<Batch>,
     clerk_wake: Notify,
     courier_wake: Notify,
     started_ms: i64,
@@ -90,7 +93,25 @@ struct Shared {
 
 /// What the tasks of a notifier need beside it.
 pub struct Inbox {
-    posts: mpsc::Receiver<Vec<Posted>>,
+    posts: mpsc::Receiver<Batch>,
+}
+
+/// Alerts on their way to the clerk.
+struct Batch {
+    alerts: Vec<Posted>,
+    /// Who waits until they are in the database.
+    kept: Option<oneshot::Sender<()>>,
+}
+
+/// Alerts that were not kept, and have to be told of again.
+#[derive(Debug, thiserror::Error)]
+pub enum NotKept {
+    /// Too many wait already.
+    #[error("alerts come faster than they are taken in: post these again")]
+    TooMany,
+    /// The database is slow or fails, or the server stops.
+    #[error("the alerts could not be written down within {} s: post them again", KEEPING.as_secs())]
+    TooSlow,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -219,9 +240,29 @@ impl Notifier {
     /// Takes alerts in, as whoever evaluates rules tells of them: at each change, and again at least every minute while they
     /// fire. Never waits: when far too many come at once, some are dropped, and told of again by the next call.
     pub fn post(&self, alerts: Vec<Posted>) {
-        if !alerts.is_empty() && self.0.posts.try_send(alerts).is_err() {
-            tracing::error!("alerts come faster than they are taken in: some have to be told of again");
+        if alerts.is_empty() {
+            return;
         }
+        if let Err(error) = self.send(alerts, None) {
+            tracing::error!(%error, "alerts of rules were not taken in");
+        }
+    }
+
+    /// Takes alerts in, and returns when a crash does not lose them any more.
+    ///
+    /// # Errors
+    /// They may be lost: too many come at once, or the database is slow or fails.
+    pub async fn keep(&self, alerts: Vec<Posted>) -> Result<(), NotKept> {
+        let (kept, written) = oneshot::channel();
+        self.send(alerts, Some(kept))?;
+        match tokio::time::timeout(KEEPING, written).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(NotKept::TooSlow),
+        }
+    }
+
+    fn send(&self, alerts: Vec<Posted>, kept: Option<oneshot::Sender<()>>) -> Result<(), NotKept> {
+        self.0.posts.try_send(Batch { alerts, kept }).map_err(|_| NotKept::TooMany)
     }
 
     /// The configuration file, if there is one.
