@@ -2,16 +2,16 @@
 //!
 //! Rendering never waits: the caller has evaluated every panel before, so the document is one string from one pass.
 
-use std::{collections::HashMap, fmt::Write};
+use std::{collections::HashMap, fmt::Write, sync::Arc};
 
 use leptos::prelude::*;
-use model::{job::JobDetail, page::Boot, panel::PanelData};
+use model::{job::JobDetail, page::Boot};
 
 use crate::{
     App,
     pages::Drawn,
-    payload::{Evaluated, PAYLOAD_ELEMENT, Payload},
-    shell::{Refresh, RequestedUrl, page_title},
+    payload::{Evaluated, PAYLOAD_ELEMENT, Payload, Pictures},
+    shell::{Refresh, RequestedUrl, newest_ms, page_title},
 };
 
 /// What the server knows when it answers with a page.
@@ -19,8 +19,10 @@ use crate::{
 pub struct PageInput {
     /// Who looks at what. `boot.dashboard` is `None` for the job page, the settings and pages that are not found.
     pub boot: Boot,
-    /// Data of the dashboard's panels by panel id. A panel without an entry is shown as loading.
-    pub panels: HashMap<String, PanelData>,
+    /// The dashboard's panels by panel id. One without an entry is shown as loading.
+    pub panels: HashMap<String, Evaluated>,
+    /// Up to when the queries of those pictures were evaluated, in milliseconds since the Unix epoch.
+    pub evaluated_ms: Option<i64>,
     /// On the alert page: its content, drawn by [`crate::alerts::draw`].
     pub drawn: Option<String>,
     /// On a job page: the job; `None` if no daemon has it.
@@ -44,10 +46,20 @@ pub struct AssetPaths {
     pub css: String,
 }
 
+/// A document, and what had to be drawn for it.
+#[derive(Debug)]
+pub struct Document {
+    /// The whole document.
+    pub html: String,
+    /// The bodies of the panels that came as data, by panel id. They show what the data, the URL, the zone, the marks and the time
+    /// say, so that another document with the same of these can have them.
+    pub pictures: HashMap<String, Arc<str>>,
+}
+
 /// The document for `path_and_query`, which decides the page and its time range.
 #[must_use]
-pub fn render_document(input: PageInput, path_and_query: &str) -> String {
-    let PageInput { boot, panels, drawn, job, assets, nonce, tz_offset_min } = input;
+pub fn render_document(input: PageInput, path_and_query: &str) -> Document {
+    let PageInput { boot, panels, evaluated_ms, drawn, job, assets, nonce, tz_offset_min } = input;
     let theme = boot.theme.clone();
     let kiosk = boot.kiosk;
     let title = page_title(&boot, job.as_ref(), path_and_query);
@@ -58,13 +70,20 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> String {
 
     // Each document has a reactive owner of its own, gone with all its signals when the string is there.
     let owner = Owner::new_root(None);
-    let body = owner.with(|| {
+    let newest = panels.values().filter_map(|panel| match panel {
+        Evaluated::Data(data) => newest_ms(data),
+        Evaluated::Picture(_) => None,
+    });
+    let evaluated_ms = newest.max().max(evaluated_ms);
+    let (body, pictures) = owner.with(|| {
         provide_context(RequestedUrl(path_and_query.to_owned()));
-        provide_context(Evaluated(StoredValue::new(panels)));
+        let pictures = Pictures::of(panels);
+        provide_context(pictures);
         if let Some(drawn) = drawn {
             provide_context(Drawn(drawn));
         }
-        App(crate::shell::AppProps { payload }).to_html()
+        let body = App(crate::shell::AppProps { payload, evaluated_ms }).to_html();
+        (body, pictures.into_drawn())
     });
     owner.unset_with_forced_cleanup();
 
@@ -85,16 +104,16 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> String {
             ),
         )
     };
-    let mut document = String::with_capacity(body.len() + payload_json.len() + 2_048);
-    document.push_str("<!DOCTYPE html><html lang=\"en\" data-ssr");
+    let mut html = String::with_capacity(body.len() + payload_json.len() + 2_048);
+    html.push_str("<!DOCTYPE html><html lang=\"en\" data-ssr");
     if let Some(theme) = theme {
-        push(&mut document, format_args!(" data-theme=\"{}\"", attribute(&theme)));
+        push(&mut html, format_args!(" data-theme=\"{}\"", attribute(&theme)));
     }
     if kiosk {
-        document.push_str(" data-kiosk");
+        html.push_str(" data-kiosk");
     }
     push(
-        &mut document,
+        &mut html,
         format_args!(
             "><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
              <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title>\
@@ -105,16 +124,16 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> String {
         ),
     );
     if let Some(seconds) = reload_seconds {
-        push(&mut document, format_args!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"));
+        push(&mut html, format_args!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"));
     }
     push(
-        &mut document,
+        &mut html,
         format_args!(
             "</noscript><script type=\"application/json\" id=\"{PAYLOAD_ELEMENT}\" nonce=\"{nonce}\">{payload_json}</script>\
              {loader}</head><body>{body}</body></html>"
         ),
     );
-    document
+    Document { html, pictures }
 }
 
 /// Whether the page is a form that somebody fills in: loaded again, it would be empty.
@@ -177,6 +196,7 @@ mod tests {
                 theme: Some("dark".into()),
             },
             panels: HashMap::new(),
+            evaluated_ms: None,
             drawn: None,
             job: None,
             assets: AssetPaths { js: "/a.js".into(), wasm: "/a.wasm".into(), css: "/a.css".into() },
@@ -193,7 +213,7 @@ mod tests {
 
     #[test]
     fn the_payload_reads_back_and_cannot_end_its_element() {
-        let document = render_document(input(Some(dashboard())), "/");
+        let document = render_document(input(Some(dashboard())), "/").html;
         let start = document.find("id=\"boot\" nonce=\"nonce\">").unwrap() + "id=\"boot\" nonce=\"nonce\">".len();
         let json = document[start..].split_once("</script>").unwrap().0;
         let payload: Payload = serde_json::from_str(json).unwrap();
@@ -204,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_page_is_complete_without_scripts() {
-        let document = render_document(input(Some(dashboard())), "/?from=now-6h&to=now&refresh=1m");
+        let document = render_document(input(Some(dashboard())), "/?from=now-6h&to=now&refresh=1m").html;
         for part in [
             "<html lang=\"en\" data-ssr data-theme=\"dark\">",
             "<title>One &amp; only · hyperscope</title>",
@@ -220,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_form_is_not_taken_away_while_it_is_filled_in() {
-        let reloads = |path| render_document(input(None), path).contains("http-equiv=\"refresh\"");
+        let reloads = |path| render_document(input(None), path).html.contains("http-equiv=\"refresh\"");
         assert!(reloads("/alerts?view=silences"));
         assert!(!reloads("/alerts?view=silences&matchers="));
         assert!(!reloads("/explore?expr=up"));
@@ -228,11 +248,11 @@ mod tests {
 
     #[test]
     fn an_address_without_a_page_says_so() {
-        let none = render_document(input(None), "/nothing");
+        let none = render_document(input(None), "/nothing").html;
         assert!(none.contains("There is no page at this address."), "{none}");
-        let job = render_document(input(None), "/jobs/site/1");
+        let job = render_document(input(None), "/jobs/site/1").html;
         assert!(job.contains("No daemon has this job."), "{job}");
-        let dashboard = render_document(input(None), "/d/other");
+        let dashboard = render_document(input(None), "/d/other").html;
         assert!(dashboard.contains("There is no dashboard at this address."), "{dashboard}");
     }
 }

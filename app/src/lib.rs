@@ -30,5 +30,7 @@ pub mod start;
 mod view;
 
 #[cfg(feature = "ssr")]
-pub use document::{AssetPaths, PageInput, render_document};
+pub use document::{AssetPaths, Document, PageInput, render_document};
+#[cfg(feature = "ssr")]
+pub use payload::Evaluated;
 pub use shell::App;

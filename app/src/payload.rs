@@ -1,9 +1,13 @@
 //! What a page starts from, and how it travels inside the document.
 
-use std::collections::HashMap;
+#[cfg(feature = "ssr")]
+use std::{collections::HashMap, sync::Arc};
 
-use leptos::prelude::{StoredValue, UpdateValue};
-use model::{job::JobDetail, page::Boot, panel::PanelData};
+#[cfg(feature = "ssr")]
+use leptos::prelude::{StoredValue, UpdateValue, WithValue};
+#[cfg(feature = "ssr")]
+use model::panel::PanelData;
+use model::{job::JobDetail, page::Boot};
 use serde::{Deserialize, Serialize};
 
 /// Id of the `script` element that holds the [`Payload`] as JSON.
@@ -25,13 +29,56 @@ pub struct Payload {
     pub offset_min: i32,
 }
 
-/// The data of a page's panels by panel id: known to the server only, whose pictures carry it to the browser.
-#[derive(Debug, Clone, Copy)]
-pub struct Evaluated(pub StoredValue<HashMap<String, PanelData>>);
+/// What the server has for a panel: its data, or a picture that was drawn of it before.
+#[cfg(feature = "ssr")]
+#[derive(Debug, Clone)]
+pub enum Evaluated {
+    /// To be drawn.
+    Data(PanelData),
+    /// The panel's body as HTML.
+    Picture(Arc<str>),
+}
 
-impl Evaluated {
-    /// The data of a panel, which leaves: each is shown once.
-    pub(crate) fn take(self, panel_id: &str) -> Option<PanelData> {
-        self.0.try_update_value(|panels| panels.remove(panel_id)).flatten()
+/// The panels of a page by their ids: known to the server only, whose pictures carry it to the browser.
+#[cfg(feature = "ssr")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pictures {
+    panels: StoredValue<HashMap<String, Evaluated>>,
+    drawn: StoredValue<HashMap<String, Arc<str>>>,
+}
+
+#[cfg(feature = "ssr")]
+impl Pictures {
+    pub(crate) fn of(panels: HashMap<String, Evaluated>) -> Self {
+        Pictures { panels: StoredValue::new(panels), drawn: StoredValue::new(HashMap::new()) }
+    }
+
+    /// The data of a panel that is to be drawn. It leaves: each is shown once.
+    pub(crate) fn take_data(self, panel_id: &str) -> Option<PanelData> {
+        let is_data = |panels: &HashMap<_, _>| matches!(panels.get(panel_id), Some(Evaluated::Data(_)));
+        match self.panels.try_update_value(|panels| is_data(panels).then(|| panels.remove(panel_id)).flatten()) {
+            Some(Some(Evaluated::Data(data))) => Some(data),
+            _ => None,
+        }
+    }
+
+    /// The picture of a panel: the one there is, or what `draw` draws, which is remembered.
+    pub(crate) fn picture(self, panel_id: &str, draw: impl FnOnce() -> String) -> Arc<str> {
+        let kept = self.panels.with_value(|panels| match panels.get(panel_id) {
+            Some(Evaluated::Picture(picture)) => Some(Arc::clone(picture)),
+            _ => None,
+        });
+        kept.unwrap_or_else(|| {
+            let picture: Arc<str> = draw().into();
+            self.drawn.update_value(|drawn| {
+                drawn.insert(panel_id.to_owned(), Arc::clone(&picture));
+            });
+            picture
+        })
+    }
+
+    /// What had to be drawn, by panel.
+    pub(crate) fn into_drawn(self) -> HashMap<String, Arc<str>> {
+        self.drawn.try_update_value(std::mem::take).unwrap_or_default()
     }
 }

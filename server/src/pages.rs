@@ -3,35 +3,28 @@
 mod alerts;
 mod drawn;
 mod explore;
+mod gallery;
+mod panels;
 
 pub use drawn::fragment;
+pub use gallery::Gallery;
+pub(crate) use panels::{panel_data, panels};
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
 use axum::{
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
-use futures_util::future::join_all;
-use model::{
-    dashboard::{Dashboard, Panel, PanelKind, Query},
-    live::LiveQuery,
-    page::Boot,
-    panel::{PanelData, QueryState},
-    range::TimeRange,
-};
+use model::{page::Boot, range::TimeRange};
 
-use self::drawn::Part;
+use self::{
+    drawn::Part,
+    panels::{Gathered, Looking, gather},
+};
 use crate::{
-    assets::Assets,
-    auth::Principal,
-    clock::now_ms,
-    dashboards::KIOSK,
-    query::{Scope, fixed},
-    security::Nonce,
-    state::AppState,
-    visible,
+    assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, security::Nonce, state::AppState, visible,
 };
 
 /// A page waits no longer than this for its data; what is not there then comes live.
@@ -88,14 +81,19 @@ pub async fn page(
     let view = View::of(&uri, &headers, now_ms);
     let kiosk = uri.path().starts_with(KIOSK);
     let dashboard = state.library.at(uri.path()).filter(|dashboard| principal.may_see(&dashboard.uid)).cloned();
-    let (panels, marks) = match &dashboard {
+    let path_and_query = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    let (gathered, marks) = match &dashboard {
         Some(dashboard) => {
             let (start_ms, end_ms) = view.range.resolve(now_ms);
             let marks = state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms);
-            (panels(&state, principal.scope(), dashboard, view.range, now_ms, PATIENCE).await, marks)
+            let View { range, tz_offset_min, .. } = view;
+            let (scope, url) = (principal.scope(), &path_and_query);
+            let looking = Looking { scope, url, range, tz_offset_min, marks: &marks, now_ms };
+            (gather(&state, dashboard, &looking).await, marks)
         }
         None => Default::default(),
     };
+    let Gathered { panels, evaluated_ms, undrawn } = gathered;
     let job = match job_of(uri.path()) {
         Some((daemon, id)) if !principal.is_limited() => {
             let detail = state.upstreams.job_detail(&daemon, &id).await;
@@ -123,19 +121,20 @@ pub async fn page(
             theme: view.theme,
         },
         panels,
+        evaluated_ms,
         drawn: None,
         job,
         assets: asset_paths(&state.assets),
         nonce: nonce.as_str().to_owned(),
         tz_offset_min: view.tz_offset_min,
     };
-    let path_and_query = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let draw = move || {
         let drawn = drawn.map(|page| page.draw());
         app::render_document(app::PageInput { drawn, ..input }, &path_and_query)
     };
     match tokio::task::spawn_blocking(draw).await {
-        Ok(html) => {
+        Ok(app::Document { html, pictures }) => {
+            undrawn.keep(&state.gallery, pictures, now_ms);
             let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
             (status, [(header::CACHE_CONTROL, "no-store")], Html(html)).into_response()
         }
@@ -163,58 +162,4 @@ fn job_of(path: &str) -> Option<(String, String)> {
     let decode =
         |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned());
     Some((decode(daemon)?, decode(id)?))
-}
-
-/// The data of every panel of a dashboard, as far as it is there within `patience`.
-pub(crate) async fn panels(
-    state: &AppState,
-    scope: &Scope,
-    dashboard: &Dashboard,
-    range: TimeRange,
-    now_ms: i64,
-    patience: Duration,
-) -> HashMap<String, PanelData> {
-    let each = dashboard
-        .panels
-        .iter()
-        .map(async |panel| (panel.id.clone(), panel_data(state, scope, panel, range, now_ms, patience).await));
-    join_all(each).await.into_iter().collect()
-}
-
-/// The data of a panel; see [`panels`].
-pub(crate) async fn panel_data(
-    state: &AppState,
-    scope: &Scope,
-    panel: &Panel,
-    range: TimeRange,
-    now_ms: i64,
-    patience: Duration,
-) -> PanelData {
-    match panel.kind {
-        PanelKind::Jobs => {
-            PanelData::Jobs(state.upstreams.jobs().into_iter().filter(|job| visible::job(scope, job)).collect())
-        }
-        PanelKind::Sources => {
-            let statuses = state.statuses().into_iter().filter(|status| visible::upstream(scope, status));
-            let system = state.upstreams.system().into_iter().filter(|system| visible::system(scope, system));
-            PanelData::Sources(statuses.collect(), system.collect())
-        }
-        PanelKind::Alerts => PanelData::Alerts(state.alerting.worst(scope, app::panels::MOST_ALERTS)),
-        _ => {
-            let each = panel.queries.iter().map(async |query| {
-                tokio::time::timeout(patience, query_state(state, scope, query, range, now_ms))
-                    .await
-                    .unwrap_or(QueryState::Loading)
-            });
-            PanelData::Queries(join_all(each).await)
-        }
-    }
-}
-
-async fn query_state(state: &AppState, scope: &Scope, query: &Query, range: TimeRange, now_ms: i64) -> QueryState {
-    if let Some(window_ms) = range.live_window_ms() {
-        let step_ms = range.step_ms(now_ms);
-        return state.hub.query_state(scope, &LiveQuery::of_panel(query, window_ms, step_ms)).await;
-    }
-    fixed::state(&state.engines, scope, query, range, now_ms).await
 }

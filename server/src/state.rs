@@ -13,6 +13,7 @@ use crate::{
     dashboards::Library,
     delivery::Notifier,
     ingest::Exemplars,
+    pages::Gallery,
     pictures::{AlertPictures, PictureLinks, Pictures},
     query::{Engines, embedded::Embedded},
     storage::Storage,
@@ -46,6 +47,8 @@ pub struct AppState {
     pub hub: Hub,
     /// Who is told of alerts, and what keeps them quiet.
     pub notifier: Notifier,
+    /// The panels of pages, as they were drawn last.
+    pub gallery: Gallery,
     /// Pictures of panels and dashboards.
     pub pictures: Pictures,
     /// Pictures of alerts.

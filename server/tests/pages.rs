@@ -6,7 +6,7 @@ mod common;
 
 use std::path::Path;
 
-use common::{Server, Simulator, eventually, now_ms, token};
+use common::{Server, Simulator, client, eventually, now_ms, series, token, write};
 use model::dashboard::{Dashboard, PanelKind};
 use reqwest::{Response, header::HeaderMap};
 
@@ -103,6 +103,34 @@ async fn values_of_a_page_are_those_of_its_queries() {
     assert!(!rate.contains("0 %") && !rate.contains("NaN"), "{rate}");
     let sources = words(panel(&server.text("/system").await, "sources"));
     assert!(sources.contains("sim") && sources.contains("live"), "{sources}");
+}
+
+#[tokio::test]
+async fn a_page_drawn_before_shows_what_is_known_now_and_to_each_what_is_theirs() {
+    let dashboards = tempfile::tempdir().unwrap();
+    let text = "uid: levels\ntitle: Levels\npanels:\n  - {id: level, title: Level, kind: stat, width: 6, height: 4, \
+                queries: [{expr: max(level), instant: true}]}\n";
+    std::fs::write(dashboards.path().join("levels.yaml"), text).unwrap();
+    let server = Server::serve(&["--dashboards-dir", dashboards.path().to_str().unwrap()]).await;
+    let limited =
+        token(server.data_dir.path(), &["create", "--name", "b", "--role", "viewer", "--match", r#"site="b""#]).await;
+    let shown = async |token: &str| {
+        let page = client().get(server.url("/d/levels")).bearer_auth(token).send().await.unwrap();
+        words(panel(&without_scripts(&page.text().await.unwrap()), "level"))
+    };
+    for (of_a, of_b) in [(411, 77), (422, 88)] {
+        let sites = [("a", of_a), ("b", of_b)];
+        let now_ms = now_ms();
+        let samples = sites.map(|(site, value)| series("level", &[("site", site)], &[(now_ms, f64::from(value))]));
+        assert_eq!(write(&server, samples.to_vec()).await.status(), 204);
+        for (token, value) in [(common::TOKEN, of_a), (&limited, of_b)] {
+            let first = eventually("the newest value", async || {
+                Some(shown(token).await).filter(|shown| shown.contains(&value.to_string()))
+            })
+            .await;
+            assert_eq!(shown(token).await, first, "and again");
+        }
+    }
 }
 
 #[tokio::test]

@@ -9,9 +9,7 @@ use model::{
 
 use crate::{
     live::{Feed, FeedData},
-    panels,
-    payload::Evaluated,
-    platform,
+    panels, platform,
     shell::{Page, Refresh},
 };
 
@@ -29,8 +27,7 @@ pub(super) struct Followed {
 /// In the browser it is [`panels::loading`] until the first data is complete: the server's picture stays until then.
 pub(super) fn follow(panel: &Panel) -> Followed {
     let page = Page::get();
-    let first = use_context::<Evaluated>().and_then(|evaluated| evaluated.take(&panel.id));
-    let data = RwSignal::new(first.unwrap_or_else(|| panels::loading(panel)));
+    let data = RwSignal::new(first(panel).unwrap_or_else(|| panels::loading(panel)));
     let stale = RwSignal::new(None);
     let (kind, queries) = (panel.kind, StoredValue::new(panel.queries.clone()));
     // The effect that subscribes runs again when the range changes; its inner effect goes with it.
@@ -52,6 +49,17 @@ pub(super) fn follow(panel: &Panel) -> Followed {
         pass_on(page, feeds, data);
     });
     Followed { data: data.into(), stale: stale.into() }
+}
+
+/// What the server has evaluated.
+#[cfg(feature = "ssr")]
+fn first(panel: &Panel) -> Option<PanelData> {
+    use_context::<crate::payload::Pictures>()?.take_data(&panel.id)
+}
+
+#[cfg(not(feature = "ssr"))]
+fn first(_panel: &Panel) -> Option<PanelData> {
+    None
 }
 
 /// Passes what comes from `feeds` on to `data`, as often as the page's refresh asks.

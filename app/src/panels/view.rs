@@ -89,8 +89,16 @@ pub(crate) fn still(panel: Panel, data: PanelData, viewport: Viewport, now_ms: i
 
 /// The server's picture of the body.
 #[cfg(feature = "ssr")]
-fn picture(panel: StoredValue<Panel>, data: Signal<PanelData>, stale: Signal<Option<Staleness>>) -> String {
-    body(panel, data, stale).to_html()
+fn picture(
+    panel: StoredValue<Panel>,
+    data: Signal<PanelData>,
+    stale: Signal<Option<Staleness>>,
+) -> std::sync::Arc<str> {
+    let draw = || body(panel, data, stale).to_html();
+    match use_context::<crate::payload::Pictures>() {
+        Some(pictures) => panel.with_value(|panel| pictures.picture(&panel.id, draw)),
+        None => draw().into(),
+    }
 }
 
 /// The browser keeps the picture that the server sent. Where there was no server, the panel waits for data.

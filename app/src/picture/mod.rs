@@ -33,7 +33,10 @@ use self::{
     layout::Place,
 };
 pub use self::{layout::natural_height, theme::Theme};
-use crate::panels::{Viewport, severity_look};
+use crate::{
+    panels::{Viewport, severity_look},
+    shell::newest_ms,
+};
 
 /// Space around and between the panels of a dashboard, as on a page.
 const GAP: f32 = 8.0;
@@ -59,7 +62,7 @@ impl Setting {
         let step_ms = range.step_ms(now_ms);
         let (start_ms, end_ms) = match range.live_window_ms() {
             Some(window_ms) => {
-                let evaluated = data.into_iter().filter_map(evaluated_ms).max().unwrap_or(now_ms);
+                let evaluated = data.into_iter().filter_map(newest_ms).max().unwrap_or(now_ms);
                 let end_ms = evaluated.div_euclid(step_ms).saturating_mul(step_ms);
                 (end_ms.saturating_sub(window_ms), end_ms)
             }
@@ -92,16 +95,6 @@ fn clock(time: &Civil) -> String {
 #[must_use]
 pub fn severity_color(severity: &str) -> Color {
     severity_look(severity).0
-}
-
-/// When the queries of a panel were evaluated last.
-fn evaluated_ms(data: &PanelData) -> Option<i64> {
-    let PanelData::Queries(states) = data else { return None };
-    let ends = states.iter().filter_map(|state| match state {
-        model::panel::QueryState::Ready { frame, .. } => Some(frame.end_ms),
-        _ => None,
-    });
-    ends.max()
 }
 
 /// A panel of `width` times `height` units.
@@ -145,7 +138,7 @@ fn heading(
     setting: &Setting,
     width: f32,
 ) {
-    let newest = data.values().filter_map(evaluated_ms).max();
+    let newest = data.values().filter_map(newest_ms).max();
     let age = match newest {
         Some(newest_ms) => format!(", {}", unit::age(setting.now_ms.saturating_sub(newest_ms))),
         None => String::new(),

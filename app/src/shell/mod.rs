@@ -37,7 +37,7 @@ use crate::{
     clock::Clock,
     live::Live,
     pages::{DashboardPage, DrawnPage, JobPage, Library, NotFoundPage},
-    payload::{Evaluated, Payload},
+    payload::Payload,
     platform,
     view::view,
 };
@@ -72,7 +72,7 @@ impl Page {
 
     /// Moves the page's time on to the newest evaluation in `data`.
     pub(crate) fn note_evaluated(self, data: &PanelData) {
-        let newest_ms = evaluated_ms(data);
+        let newest_ms = newest_ms(data);
         if newest_ms > Some(self.evaluated_ms.get_untracked()) {
             self.evaluated_ms.set(newest_ms.unwrap_or_default());
         }
@@ -105,16 +105,17 @@ impl std::ops::Deref for BootRef {
 pub fn App(
     /// What it starts from.
     payload: Payload,
+    /// Up to when the queries of its pictures were evaluated, in milliseconds since the Unix epoch, where there are some.
+    #[prop(optional)]
+    evaluated_ms: Option<i64>,
 ) -> impl IntoView {
     // The first picture shows the server's time; the browser's own comes with the first tick.
     let clock = Clock::new(payload.boot.now_ms, payload.offset_min);
-    let evaluated = use_context::<Evaluated>()
-        .and_then(|evaluated| evaluated.0.with_value(|panels| panels.values().filter_map(evaluated_ms).max()));
     let location = Location::open();
     let url = PageUrl::follow(location, clock);
     let live = Live::open(clock, &payload.boot.version, url.refresh.get_untracked() == Refresh::Paused);
     let page = Page {
-        evaluated_ms: RwSignal::new(evaluated.unwrap_or(payload.boot.now_ms)),
+        evaluated_ms: RwSignal::new(evaluated_ms.unwrap_or(payload.boot.now_ms)),
         clock,
         live,
         alarms: Alarms::follow(live, payload.boot.firing),
@@ -170,7 +171,7 @@ pub fn App(
 }
 
 /// The time of the newest evaluation in `data`.
-fn evaluated_ms(data: &PanelData) -> Option<i64> {
+pub(crate) fn newest_ms(data: &PanelData) -> Option<i64> {
     let PanelData::Queries(states) = data else { return None };
     let ends = states.iter().filter_map(|state| match state {
         QueryState::Ready { frame, .. } => Some(frame.end_ms),

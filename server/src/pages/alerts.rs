@@ -166,7 +166,7 @@ async fn detail(
         let range = TimeRange { from: Instant::At(start_ms), to: Instant::At(now_ms) };
         let step_ms = range.step_ms(now_ms);
         let query = Query { expr, ..Query::default() };
-        let data = super::query_state(state, principal.scope(), &query, range, now_ms);
+        let data = super::panels::query_state(state, principal.scope(), &query, range, now_ms);
         let data = tokio::time::timeout(super::PATIENCE, data).await.ok();
         data.map(|data| Chart {
             data: PanelData::Queries(vec![narrowed(data, &alert.labels)]),

@@ -57,6 +57,8 @@ struct State {
     log_floor: u64,
     /// The newest status, unless it says that all is well.
     trouble: Option<Arc<Update>>,
+    /// Number of the newest update; 0 before the first.
+    newest: u64,
     /// The encoded snapshot; good until the next update of any topic.
     snapshot: Option<Arc<Update>>,
 }
@@ -126,6 +128,7 @@ impl Channel {
         let mut newest = self.sequence.lock();
         *newest += 1;
         let update = Arc::new(Update::new(*newest, content));
+        state.newest = *newest;
         state.snapshot = whole.map(|data| Arc::new(Update::new(*newest, Content::Snapshot(data))));
         if let Content::Status { fresh, .. } = &update.content {
             state.trouble = (!fresh).then(|| Arc::clone(&update));
@@ -140,6 +143,12 @@ impl Channel {
             }
             _ => subscriber.queue.push(subscriber.id, Arc::clone(&update)),
         });
+    }
+
+    /// Number of the newest update of this topic; 0 before the first. No two topics share one, so that it tells what a topic said when.
+    #[must_use]
+    pub fn newest(&self) -> u64 {
+        self.lock().newest
     }
 
     /// The whole state, for a page.

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     channel::{Channel, Sequence, SnapshotSource},
-    query_topic::QueryTopic,
+    query_topic::{Glance, QueryTopic},
     queue::QueueSender,
     scoped::{ScopedTopics, Topics},
     update::Content,
@@ -160,6 +160,18 @@ impl Hub {
             Ok(topic) => topic.state().await,
             Err(error) => QueryState::Failed { message: error.message },
         }
+    }
+
+    /// Which result a live query has now; `None` where there is none yet. Starts the query if nobody looks at it yet.
+    #[must_use]
+    pub fn glance(&self, scope: &Scope, query: &LiveQuery) -> Option<Glance> {
+        self.query(scope, query).ok()?.glance()
+    }
+
+    /// Number of the newest change of jobs, for whoever sees all of them.
+    #[must_use]
+    pub fn jobs_version(&self) -> u64 {
+        self.0.topics.jobs.newest()
     }
 
     /// The state of a topic that is not a query, as far as `scope` sees it.

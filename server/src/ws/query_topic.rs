@@ -46,6 +46,17 @@ pub struct QueryTopic {
     whole: bool,
 }
 
+/// Which result a topic has, without the result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance {
+    /// Tells it from all other results, of this topic and others.
+    pub version: u64,
+    /// Up to when it was evaluated, in milliseconds since the Unix epoch, if that ever went well.
+    pub end_ms: Option<i64>,
+    /// Whether it is current.
+    pub is_stale: bool,
+}
+
 /// What is known of the query's result.
 #[derive(Default)]
 struct Known {
@@ -116,6 +127,19 @@ impl QueryTopic {
             (None, Some(error)) => QueryState::Failed { message: error.message.clone() },
             (None, None) => QueryState::Loading,
         }
+    }
+
+    /// Which result there is; `None` before the first.
+    pub fn glance(&self) -> Option<Glance> {
+        self.touch();
+        if !*self.evaluated.borrow() {
+            return None;
+        }
+        // The number first: what is read after it is as new or newer.
+        let version = self.channel.newest();
+        let is_stale = self.channel.trouble().is_some();
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(Glance { version, end_ms: known.frame.as_ref().map(|frame| frame.end_ms), is_stale })
     }
 
     /// Evaluates at each multiple of the step until nobody has wanted it for a while or `stop` is cancelled.
