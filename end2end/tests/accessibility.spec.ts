@@ -21,6 +21,18 @@ for (const theme of ['light', 'dark'] as const) {
       });
     }
 
+    test('finds nothing while a page waits for the server', async ({ board, page }) => {
+      await page.goto(`${board.origin}/alerts?view=rules`);
+      await page.route('**/fragments/**', () => {
+        // Never answered.
+      });
+      await page.getByRole('link', { name: 'History' }).click();
+      await expect(page.locator('[aria-busy]')).not.toHaveCSS('box-shadow', 'none');
+      // Past the end of the transition.
+      await page.waitForTimeout(400);
+      expect(await violations(page)).toEqual([]);
+    });
+
     test('finds nothing on the login page', async ({ page, demo }) => {
       await page.goto(`${demo.origin}/login`);
       expect(await violations(page)).toEqual([]);

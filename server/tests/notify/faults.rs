@@ -60,7 +60,7 @@ async fn what_is_refused_is_listed_and_can_be_sent_again() {
 
 #[tokio::test]
 async fn a_slow_receiver_delays_no_other_and_keeps_its_order() {
-    let slow = Receiver::scripted(&[Answer::Slow(Duration::from_secs(2))]).await;
+    let slow = Receiver::scripted(&[Answer::Slow(Duration::from_secs(5))]).await;
     let quick_one = Receiver::start().await;
     let (_directory, file) =
         file(&quick(&format!("  webhook_configs: [{{url: '{}/'}}, {{url: '{}/'}}]", slow.url, quick_one.url)));
