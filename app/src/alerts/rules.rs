@@ -21,7 +21,7 @@ fn one(page: &AlertsView, group: &ShownGroup) -> AnyView {
     let trouble = (troubled > 0).then(|| view! { <span class="chip ink-red">{format!("{troubled} fail")}</span> });
     let evaluated = group.evaluated_at.map(|at_ms| {
         view! {
-            "evaluated "
+            "Evaluated "
             {moment(at_ms, page.now_ms, page.tz_offset_min)}
             {format!(" in {}", unit::duration(group.evaluation_secs))}
         }
