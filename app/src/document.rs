@@ -166,8 +166,9 @@ fn push(document: &mut String, arguments: std::fmt::Arguments) {
 mod tests {
     use model::{
         dashboard::Dashboard,
-        frame::Frame,
+        frame::{Frame, Series},
         page::{DashboardLink, Session},
+        panel::{PanelData, QueryState},
         range::TimeRange,
         role::Role,
     };
@@ -236,6 +237,23 @@ mod tests {
         ] {
             assert!(document.contains(part), "{part} is not in {document}");
         }
+    }
+
+    #[test]
+    fn what_was_drawn_once_makes_the_same_document() {
+        let series = Series { timestamps: vec![1_795_165_200_000], values: vec![41.5], ..Series::default() };
+        let frame = Frame { series: vec![series], end_ms: 1_795_165_200_000, ..Frame::default() };
+        let data = PanelData::Queries(vec![QueryState::Ready { frame, stale: None }]);
+        let with = |panel, evaluated_ms| {
+            let panels = HashMap::from([("p".to_owned(), panel)]);
+            render_document(PageInput { panels, evaluated_ms, ..input(Some(dashboard())) }, "/")
+        };
+        let first = with(Evaluated::Data(data), None);
+        let picture = first.pictures.get("p").unwrap();
+        assert!(picture.contains("41.5"), "{picture}");
+        let second = with(Evaluated::Picture(Arc::clone(picture)), Some(1_795_165_200_000));
+        assert_eq!(second.html, first.html);
+        assert!(second.pictures.is_empty(), "nothing had to be drawn");
     }
 
     #[test]

@@ -77,8 +77,11 @@ impl Gallery {
 
     /// Puts a picture up in place of the one before.
     pub(super) fn keep(&self, place: Place, shown: Shown, html: Arc<str>, now_ms: i64) {
-        let mut kept = self.lock();
         let added = place.bytes() + html.len();
+        if added > MAX_BYTES {
+            return;
+        }
+        let mut kept = self.lock();
         if kept.bytes + added > MAX_BYTES {
             kept.pictures.retain(|_, picture| now_ms.saturating_sub(picture.used_ms) < UNUSED_MS);
             kept.bytes = kept.pictures.iter().map(|(place, picture)| place.bytes() + picture.html.len()).sum();
@@ -143,6 +146,8 @@ mod tests {
         }
         assert!(gallery.find(&place("0"), &shown(0), 400_000).is_some(), "what is looked at stays");
         assert!(gallery.find(&place("39"), &shown(39), 400_000).is_some(), "and the newest");
+        gallery.keep(place("40"), shown(40), "x".repeat(MAX_BYTES).into(), 400_000);
+        assert_eq!(gallery.find(&place("40"), &shown(40), 400_000), None, "larger than all that is kept");
         let kept = gallery.lock();
         let sum: usize = kept.pictures.iter().map(|(place, picture)| place.bytes() + picture.html.len()).sum();
         assert_eq!(kept.bytes, sum);

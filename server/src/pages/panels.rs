@@ -73,7 +73,7 @@ pub(super) async fn gather(state: &AppState, dashboard: &Dashboard, looking: &Lo
         let place = Place { scope: scope.clone(), url: url.to_owned(), tz_offset_min, panel: panel.id.clone() };
         let shown = Shown {
             versions: versions.numbers,
-            end_ms: evaluated_ms.map(|evaluated_ms| evaluated_ms.div_euclid(step_ms)),
+            end_ms: evaluated_ms.map(|evaluated_ms| evaluated_ms.div_euclid(step_ms).saturating_mul(step_ms)),
             marks: marks_of(marks, &panel.id),
             second: versions.has_ages.then(|| now_ms.div_euclid(1_000)),
         };
