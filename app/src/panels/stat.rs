@@ -1,7 +1,7 @@
 //! One number, large enough to be read across a room, over its recent course.
 
 use crate::view::view;
-use chart::plot::sparkline;
+use chart::spark::sparkline;
 use leptos::prelude::*;
 use model::{dashboard::Panel, panel::PanelData};
 

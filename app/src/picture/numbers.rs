@@ -1,8 +1,8 @@
 //! Numbers that are read across a room: a stat over its recent course, and a gauge.
 
 use ::chart::{
-    plot::spark_drawing,
     round::{GAUGE_SIZE, gauge_drawing},
+    spark::spark_drawing,
 };
 use model::{dashboard::Panel, panel::PanelData, unit::Unit};
 

@@ -7,6 +7,7 @@
 //! - [`scale`]: ranges and ticks of the axes.
 //! - [`reduce`]: as many points as a picture has columns.
 //! - [`plot`]: lines, stacked areas, thresholds over time.
+//! - [`spark`]: the recent course of one number, without axes.
 //! - [`heatmap`]: buckets over time.
 //! - [`round`]: gauges and donuts.
 //! - [`mark`]: times that are tinted behind a plot.
@@ -20,4 +21,5 @@ pub mod plot;
 pub mod reduce;
 pub mod round;
 pub mod scale;
+pub mod spark;
 pub mod svg;

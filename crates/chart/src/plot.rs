@@ -3,11 +3,11 @@
 //! A [`TimePlot`] holds what is drawn, in values and times. [`TimePlot::svg`] draws it with plotters into a box that the page stretches;
 //! [`TimePlot::line_path`] and its neighbours write a series for a canvas of known size, which is the faster way to redraw.
 
-use std::{borrow::Cow, ops::Range};
+mod layer;
+mod path;
 
 use model::{
     dashboard::{Color, Draw, Threshold, ThresholdStyle},
-    sort::sort_by,
     unit::Roundness,
 };
 use plotters::{
@@ -19,22 +19,20 @@ use plotters::{
 };
 use plotters_backend::DrawingBackend;
 
+pub use self::{layer::Layer, path::Pixels};
+use self::{
+    layer::{extent, lines, stack},
+    path::beside,
+};
 use crate::{
     mark::{self, Fired, Mark},
     palette::Ink,
-    reduce,
     scale::{TimeTick, ValueExtent, ValueScale, fraction, time_ticks},
     svg::{self, Paint},
 };
 
-/// Length of the line that stands for one point between gaps, in pixels.
-const LONE_POINT: f64 = 4.0;
 /// Units of the SVG picture, which is stretched to its box.
 const SIZE: (u32, u32) = (2_000, 600);
-/// Opacity of the area under a single line.
-const LINE_FILL: f64 = 0.10;
-/// Opacity of a stacked area.
-const STACK_FILL: f64 = 0.35;
 /// Opacity of the area above a threshold.
 pub const BAND_FILL: f64 = 0.08;
 /// Dashes of a fine drawing.
@@ -129,21 +127,6 @@ pub struct TimePlot<'a> {
     pub limit_style: ThresholdStyle,
 }
 
-/// One series of a plot, as it is drawn.
-#[derive(Debug, Clone)]
-pub struct Layer<'a> {
-    /// Its colour.
-    pub ink: Ink,
-    /// Opacity of its area, 0 for a bare line.
-    pub fill: f64,
-    /// Its line is broken into dashes.
-    pub dashed: bool,
-    timestamps: Cow<'a, [i64]>,
-    upper: Cow<'a, [f64]>,
-    /// Lower edge of a stacked area; otherwise the area ends at zero.
-    lower: Option<Vec<f64>>,
-}
-
 /// A threshold on a plot.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Limit {
@@ -153,17 +136,6 @@ pub struct Limit {
     pub end: f64,
     /// What it means.
     pub color: Color,
-}
-
-/// Size of a canvas' plot area in device pixels and the time at its left edge, which a shifted canvas keeps apart from the span.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pixels {
-    /// Width.
-    pub width: f64,
-    /// Height.
-    pub height: f64,
-    /// Added to every x.
-    pub offset: f64,
 }
 
 impl<'a> TimePlot<'a> {
@@ -322,174 +294,12 @@ impl<'a> TimePlot<'a> {
         Some(())
     }
 
-    /// Appends a layer's line to an SVG path, in device pixels. `None` for `since_ms` draws it whole; otherwise only from the last
-    /// point before that time on, to go on with a line that is on the canvas already.
-    pub fn line_path(&self, layer: &Layer<'_>, pixels: Pixels, since_ms: Option<i64>, out: &mut String) {
-        let mut pen_up = true;
-        let mut lone = None;
-        let close = |lone: &mut Option<reduce::Point>, out: &mut String| {
-            if let Some((x, y)) = lone.take() {
-                out.push('L');
-                push_point(out, beside(x), y);
-            }
-        };
-        self.emit(layer, pixels.width, since_ms, |point| match point {
-            Some((x, value)) => {
-                out.push(if pen_up { 'M' } else { 'L' });
-                let (x, y) = (x + pixels.offset, self.pixel_y(value, pixels.height));
-                lone = pen_up.then_some((x, y));
-                pen_up = false;
-                push_point(out, x, y);
-            }
-            None => {
-                close(&mut lone, out);
-                pen_up = true;
-            }
-        });
-        close(&mut lone, out);
-    }
-
-    /// Appends a layer's area to an SVG path, in device pixels; see [`TimePlot::line_path`].
-    pub fn area_path(&self, layer: &Layer<'_>, pixels: Pixels, since_ms: Option<i64>, out: &mut String) {
-        for run in self.areas(layer, pixels.width, since_ms) {
-            for (index, (x, value)) in run.into_iter().enumerate() {
-                out.push(if index == 0 { 'M' } else { 'L' });
-                push_point(out, x + pixels.offset, self.pixel_y(value, pixels.height));
-            }
-            out.push('Z');
-        }
-    }
-
-    /// Height of a value on a canvas, from its top.
-    #[must_use]
-    pub fn pixel_y(&self, value: f64, height: f64) -> f64 {
-        (1.0 - self.scale.position(value)) * height
-    }
-
-    /// Time of the youngest point of a layer that is drawn.
-    #[must_use]
-    pub fn newest_ms(&self, layer: &Layer<'_>) -> Option<i64> {
-        let shown = layer.timestamps.partition_point(|timestamp| *timestamp <= self.span.end_ms);
-        layer.timestamps.get(shown.checked_sub(1)?).copied()
-    }
-
     fn chart<'b, DB: DrawingBackend>(
         &self,
         area: &'b DrawingArea<DB, Shift>,
     ) -> Option<ChartContext<'b, DB, Cartesian2d<RangedCoordf64, RangedCoordf64>>> {
         ChartBuilder::on(area).build_cartesian_2d(0.0..1.0, self.scale.low..self.scale.high).ok()
     }
-
-    /// Hands on the points of a layer that show on `width` columns.
-    fn emit(&self, layer: &Layer<'_>, width: f64, since_ms: Option<i64>, emit: impl FnMut(Option<reduce::Point>)) {
-        let from = layer.first_shown(since_ms.unwrap_or(self.span.start_ms));
-        let points = layer.timestamps.iter().zip(layer.upper.iter()).skip(from);
-        let points = points.take_while(|(at_ms, _)| **at_ms <= self.span.end_ms);
-        let pixels = points.map(|(at_ms, value)| (self.span.position(*at_ms) * width, *value));
-        reduce::columns(pixels, self.span.gap(width), emit);
-    }
-
-    fn runs(&self, layer: &Layer<'_>, width: f64, since_ms: Option<i64>) -> Vec<Vec<reduce::Point>> {
-        let mut runs = vec![Vec::new()];
-        self.emit(layer, width, since_ms, |point| match (point, runs.last_mut()) {
-            (Some(point), Some(run)) => run.push(point),
-            _ => runs.push(Vec::new()),
-        });
-        runs.retain(|run| !run.is_empty());
-        runs
-    }
-
-    /// Outlines of a layer's area: along the upper edge, and back along the lower one.
-    fn areas(&self, layer: &Layer<'_>, width: f64, since_ms: Option<i64>) -> Vec<Vec<reduce::Point>> {
-        let mut runs = self.runs(layer, width, since_ms);
-        match &layer.lower {
-            Some(lower) => {
-                // A stack has no gaps: see `stack`.
-                let below = Layer {
-                    ink: layer.ink,
-                    fill: 0.0,
-                    dashed: false,
-                    timestamps: Cow::Borrowed(&layer.timestamps),
-                    upper: Cow::Borrowed(lower),
-                    lower: None,
-                };
-                for (upper, lower) in runs.iter_mut().zip(self.runs(&below, width, since_ms)) {
-                    upper.extend(lower.into_iter().rev());
-                }
-            }
-            None => {
-                let base = 0.0_f64.clamp(self.scale.low, self.scale.high);
-                for run in &mut runs {
-                    if let (Some((first, _)), Some((last, _))) = (run.first().copied(), run.last().copied()) {
-                        run.extend([(last, base), (first, base)]);
-                    }
-                }
-            }
-        }
-        runs
-    }
-}
-
-impl Layer<'_> {
-    /// Index of the last point before `at_ms`, so that a line reaches the edge it comes from.
-    fn first_shown(&self, at_ms: i64) -> usize {
-        self.timestamps.partition_point(|timestamp| *timestamp < at_ms).saturating_sub(1)
-    }
-}
-
-fn lines<'a>(traces: &[&Trace<'a>], alone: bool) -> Vec<Layer<'a>> {
-    let fill = if alone { LINE_FILL } else { 0.0 };
-    traces
-        .iter()
-        .map(|trace| Layer {
-            ink: trace.ink,
-            fill: if trace.draw == Draw::Panel { fill } else { 0.0 },
-            dashed: trace.draw == Draw::Dashed,
-            timestamps: Cow::Borrowed(trace.timestamps),
-            upper: Cow::Borrowed(trace.values),
-            lower: None,
-        })
-        .collect()
-}
-
-/// Puts series on top of each other, the first at the bottom. A series without a value at a time adds nothing there.
-fn stack<'a>(traces: &[&Trace<'a>]) -> Vec<Layer<'a>> {
-    let mut times: Vec<i64> = traces.iter().flat_map(|trace| trace.timestamps.iter().copied()).collect();
-    sort_by(&mut times, Ord::cmp);
-    times.dedup();
-    let mut below = vec![0.0; times.len()];
-    let mut layers = Vec::with_capacity(traces.len());
-    for trace in traces {
-        let mut points = trace.timestamps.iter().zip(trace.values).peekable();
-        let mut upper = Vec::with_capacity(times.len());
-        for (time, base) in times.iter().zip(&below) {
-            let value = points.next_if(|(at_ms, _)| *at_ms == time).map_or(0.0, |(_, value)| *value);
-            upper.push(base + if value.is_finite() { value } else { 0.0 });
-        }
-        layers.push(Layer {
-            ink: trace.ink,
-            fill: STACK_FILL,
-            dashed: false,
-            timestamps: Cow::Owned(times.clone()),
-            lower: Some(below),
-            upper: Cow::Owned(upper.clone()),
-        });
-        below = upper;
-    }
-    layers
-}
-
-/// Least and greatest value within a time.
-fn extent(layers: &[Layer<'_>], time: Range<i64>) -> Option<(f64, f64)> {
-    let mut extent: Option<(f64, f64)> = None;
-    for layer in layers {
-        let from = layer.first_shown(time.start);
-        let lower = layer.lower.as_deref().unwrap_or_default().iter().skip(from);
-        for value in layer.upper.iter().skip(from).chain(lower).filter(|value| value.is_finite()) {
-            extent = Some(extent.map_or((*value, *value), |(low, high)| (low.min(*value), high.max(*value))));
-        }
-    }
-    extent
 }
 
 /// Makes room for the thresholds that values are coming near to, so that one sees how far it is; far ones would flatten the line.
@@ -502,75 +312,6 @@ fn with_near_thresholds(values: Option<(f64, f64)>, options: &PlotOptions<'_>) -
         let near = options.thresholds.iter().map(|threshold| threshold.value).filter(|value| *value <= high * NEAR);
         (low, near.fold(high, f64::max))
     })
-}
-
-fn push_point(out: &mut String, x: f64, y: f64) {
-    push_tenths(out, x);
-    out.push(' ');
-    push_tenths(out, y);
-}
-
-/// Appends a number with one decimal, several times faster than the formatting machinery does.
-fn push_tenths(out: &mut String, value: f64) {
-    #[allow(clippy::cast_possible_truncation)] // clamped to far beyond any screen
-    let tenths = (value.clamp(-1e7, 1e7) * 10.0).round() as i64;
-    if tenths < 0 {
-        out.push('-');
-    }
-    let size = tenths.unsigned_abs();
-    let mut digits = [b'0'; 20];
-    let mut rest = size / 10;
-    let mut length = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-        length += 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend(digits.iter().skip(digits.len() - length).map(|digit| char::from(*digit)));
-    if !size.is_multiple_of(10) {
-        out.push('.');
-        out.push(char::from(b'0' + u8::try_from(size % 10).unwrap_or(0)));
-    }
-}
-
-/// A small area without axes, stretched to its box: the recent course of one number.
-#[must_use]
-pub fn sparkline(trace: Trace<'_>, span: TimeSpan) -> String {
-    const SPARK: (u32, u32) = (600, 100);
-    let plot = spark(trace, span);
-    svg::document("spark", SPARK, false, |out| {
-        svg::group(out, "plot-series", SPARK, |area| plot.draw_series(area));
-    })
-}
-
-/// A sparkline by itself, at the origin, `width` times `height` units large.
-#[must_use]
-pub fn spark_drawing(trace: Trace<'_>, span: TimeSpan, (width, height): (f32, f32), paint: Paint<'_>) -> String {
-    let (size, plot) = ((svg::fine(width), svg::fine(height)), spark(trace, span));
-    svg::finely(|out| svg::painted(out, "stroke-width=\"16\"", size, paint, |area| plot.draw_series(area)))
-}
-
-fn spark(trace: Trace<'_>, span: TimeSpan) -> TimePlot<'_> {
-    let options = PlotOptions {
-        span,
-        stacked: false,
-        fixed: (None, None),
-        roundness: Roundness::Decimal,
-        thresholds: &[],
-        threshold_style: ThresholdStyle::None,
-        tz_offset_min: 0,
-        value_ticks: 20,
-        time_ticks: 0,
-    };
-    TimePlot::new(&[trace], &options, None)
-}
-
-/// The other end of the line that stands for one point at `x`: to the left, where it does not leave the picture.
-fn beside(x: f64) -> f64 {
-    if x >= LONE_POINT { x - LONE_POINT } else { x + LONE_POINT }
 }
 
 #[cfg(test)]

@@ -3,6 +3,14 @@
 //! A value has three significant digits unless its panel says how many decimals it wants. Nothing here depends on a locale,
 //! so that the server and the browser write the same text.
 
+mod digits;
+mod length;
+
+pub use self::length::{age, duration, rough_duration, rough_duration_secs, whole_duration};
+use self::{
+    digits::{decimals_of, divisor, fixed, grouped, non_finite, number, percent, rounded, scale, trimmed},
+    length::{duration_with, time_symbol},
+};
 use crate::civil::Civil;
 
 /// What a value counts, read from Grafana's unit id.
@@ -219,202 +227,6 @@ impl AxisFormat {
         }
         format!("{}{}", trimmed(fixed(value / self.divisor, self.decimals)), self.suffix)
     }
-}
-
-/// A length of time in its two largest units: `2 h 5 min`, `12.3 ms`, `3 d`.
-#[must_use]
-pub fn duration(seconds: f64) -> String {
-    if seconds.is_finite() { duration_with(seconds, None) } else { non_finite(seconds).to_owned() }
-}
-
-/// How long ago something was, or how old a number is: `12 s ago`, `2 h 5 min ago`, `14 min ago`. What lies ahead is `now`.
-#[must_use]
-pub fn age(age_ms: i64) -> String {
-    if age_ms < 1_000 { "now".to_owned() } else { format!("{} ago", rough_duration(age_ms)) }
-}
-
-/// A length of time as one says it: as [`whole_duration`], without the smaller unit from ten of the larger one up.
-#[must_use]
-pub fn rough_duration(length_ms: i64) -> String {
-    let seconds = length_ms.max(0) / 1_000;
-    let rough = TIME_UNITS.iter().map(|(length, _)| length).find(|length| seconds / **length >= 10);
-    two_units(rough.map_or(seconds, |length| seconds - seconds % length))
-}
-
-/// [`rough_duration`] of a length in seconds.
-#[must_use]
-pub fn rough_duration_secs(seconds: f64) -> String {
-    rough_duration(rounded(seconds.max(0.0)).saturating_mul(1_000))
-}
-
-/// A length of time in whole seconds: `12 s`, `2 h 5 min`.
-#[must_use]
-pub fn whole_duration(length_ms: i64) -> String {
-    two_units(length_ms.max(0) / 1_000)
-}
-
-const TIME_UNITS: [(i64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "min"), (1, "s")];
-
-fn two_units(seconds: i64) -> String {
-    let Some(first) = TIME_UNITS.iter().position(|(length, _)| seconds >= *length) else { return "0 s".to_owned() };
-    let mut rest = seconds;
-    let mut parts = Vec::with_capacity(2);
-    for (length, symbol) in TIME_UNITS.iter().skip(first).take(2) {
-        if rest / length > 0 {
-            parts.push(format!("{} {symbol}", rest / length));
-        }
-        rest %= length;
-    }
-    parts.join(" ")
-}
-
-fn duration_with(seconds: f64, decimals: Option<u8>) -> String {
-    if seconds.abs() < 59.95 || decimals.is_some() {
-        let (length, symbol) = time_symbol(seconds);
-        return format!("{} {symbol}", number(seconds / length, decimals));
-    }
-    let sign = if seconds < 0.0 { "-" } else { "" };
-    // From a day up seconds do not matter, nor from an hour up: the two largest units are written, rounded to the second one.
-    let whole = rounded(seconds.abs());
-    let whole = if whole >= 86_400 {
-        (whole + 1_800) / 3_600 * 3_600
-    } else if whole >= 3_600 {
-        (whole + 30) / 60 * 60
-    } else {
-        whole
-    };
-    format!("{sign}{}", two_units(whole))
-}
-
-/// The unit in which so many seconds are best written: its length in seconds and its symbol.
-fn time_symbol(seconds: f64) -> (f64, &'static str) {
-    let seconds = seconds.abs();
-    if seconds == 0.0 {
-        (1.0, "s")
-    } else if seconds < 0.999_5e-6 {
-        (1e-9, "ns")
-    } else if seconds < 0.999_5e-3 {
-        (1e-6, "µs")
-    } else if seconds < 0.999_5 {
-        (1e-3, "ms")
-    } else if seconds < 120.0 {
-        (1.0, "s")
-    } else if seconds < 7_200.0 {
-        (60.0, "min")
-    } else if seconds < 172_800.0 {
-        (3_600.0, "h")
-    } else {
-        (86_400.0, "d")
-    }
-}
-
-fn non_finite(value: f64) -> &'static str {
-    if value.is_nan() {
-        "NaN"
-    } else if value > 0.0 {
-        "+Inf"
-    } else {
-        "-Inf"
-    }
-}
-
-/// Divides by the largest power of `base` that leaves at least one, with the symbol of that power. What would be rounded to
-/// the next power has that power.
-fn scale<'a>(value: f64, base: f64, symbols: &[&'a str]) -> (f64, &'a str) {
-    let (divisor, symbol) = divisor(value, base, symbols);
-    (value / divisor, symbol)
-}
-
-fn divisor<'a>(value: f64, base: f64, symbols: &[&'a str]) -> (f64, &'a str) {
-    let (mut power, mut chosen) = (1.0, "");
-    for (index, symbol) in symbols.iter().enumerate() {
-        if index > 0 {
-            if value.abs() / power < base - 0.5 {
-                break;
-            }
-            power *= base;
-        }
-        chosen = symbol;
-    }
-    (power, chosen)
-}
-
-/// A number with three significant digits and no trailing zeros, or with so many decimals.
-fn number(value: f64, decimals: Option<u8>) -> String {
-    if let Some(decimals) = decimals {
-        return fixed(value, usize::from(decimals));
-    }
-    let size = value.abs();
-    let decimals = if size >= 99.95 || size == 0.0 {
-        0
-    } else if size >= 9.995 {
-        1
-    } else if size >= 0.999_5 {
-        2
-    } else if size >= 0.099_95 {
-        3
-    } else if size >= 0.000_5 {
-        4
-    } else {
-        return format!("{value:.2e}");
-    };
-    trimmed(fixed(value, decimals))
-}
-
-fn trimmed(text: String) -> String {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
-
-/// So many decimals, and never a negative zero.
-fn fixed(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
-    match text.strip_prefix('-') {
-        Some(digits) if digits.chars().all(|character| matches!(character, '0' | '.')) => digits.to_owned(),
-        _ => text,
-    }
-}
-
-/// A whole number with a comma every three digits.
-fn grouped(value: f64) -> String {
-    let text = fixed(value, 0);
-    let (sign, digits) = text.strip_prefix('-').map_or(("", text.as_str()), |digits| ("-", digits));
-    let mut grouped = String::from(sign);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
-}
-
-/// Percent. What is not quite all is never written as 100.
-fn percent(value: f64, decimals: Option<u8>) -> String {
-    let text = number(value, decimals);
-    if text == "100" && value < 100.0 && decimals.is_none() && value < 99.995 {
-        return format!("{}%", fixed(value, 2));
-    }
-    format!("{text}%")
-}
-
-/// Decimals that tell apart numbers a `step` apart.
-fn decimals_of(step: f64) -> usize {
-    let step = step.abs();
-    if !step.is_finite() || step == 0.0 {
-        return 0;
-    }
-    (0..9)
-        .find(|decimals| {
-            let shifted = step * 10_f64.powi(*decimals);
-            shifted >= 0.999_999 && (shifted - shifted.round()).abs() < 0.01 * shifted
-        })
-        .and_then(|decimals| usize::try_from(decimals).ok())
-        .unwrap_or(9)
-}
-
-#[allow(clippy::cast_possible_truncation)] // saturates, which is what a nonsensical time deserves
-fn rounded(value: f64) -> i64 {
-    value.round() as i64
 }
 
 #[cfg(test)]

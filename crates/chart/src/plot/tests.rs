@@ -75,16 +75,6 @@ fn no_series_still_has_axes() {
 }
 
 #[test]
-fn tenths_are_written_short() {
-    let mut out = String::new();
-    for value in [0.0, -0.04, 12.34, -7.06, 100.0] {
-        push_tenths(&mut out, value);
-        out.push(' ');
-    }
-    assert_eq!(out, "0 0 12.3 -7.1 100 ");
-}
-
-#[test]
 fn lines_lie_over_a_stack_and_marks_behind_it() {
     let (times, values) = ([0, 25_000, 75_000], [1.0, 2.0, 3.0]);
     let drawn = |draw| Trace { draw, ..trace(&times, &values) };

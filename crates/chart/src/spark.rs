@@ -1,0 +1,40 @@
+//! The recent course of one number, as a small picture without axes.
+
+use model::{dashboard::ThresholdStyle, unit::Roundness};
+
+use crate::{
+    plot::{PlotOptions, TimePlot, TimeSpan, Trace},
+    svg::{self, Paint},
+};
+
+/// A small area without axes, stretched to its box: the recent course of one number.
+#[must_use]
+pub fn sparkline(trace: Trace<'_>, span: TimeSpan) -> String {
+    const SPARK: (u32, u32) = (600, 100);
+    let plot = spark(trace, span);
+    svg::document("spark", SPARK, false, |out| {
+        svg::group(out, "plot-series", SPARK, |area| plot.draw_series(area));
+    })
+}
+
+/// A sparkline by itself, at the origin, `width` times `height` units large.
+#[must_use]
+pub fn spark_drawing(trace: Trace<'_>, span: TimeSpan, (width, height): (f32, f32), paint: Paint<'_>) -> String {
+    let (size, plot) = ((svg::fine(width), svg::fine(height)), spark(trace, span));
+    svg::finely(|out| svg::painted(out, "stroke-width=\"16\"", size, paint, |area| plot.draw_series(area)))
+}
+
+fn spark(trace: Trace<'_>, span: TimeSpan) -> TimePlot<'_> {
+    let options = PlotOptions {
+        span,
+        stacked: false,
+        fixed: (None, None),
+        roundness: Roundness::Decimal,
+        thresholds: &[],
+        threshold_style: ThresholdStyle::None,
+        tz_offset_min: 0,
+        value_ticks: 20,
+        time_ticks: 0,
+    };
+    TimePlot::new(&[trace], &options, None)
+}
