@@ -236,7 +236,7 @@ const TEMPLATES: &[&str] = &[
     "{{ stripPort \"a.b:80\" }} {{ stripPort \"a.b\" }} {{ stripPort \"[::1]:80\" }} {{ stripDomain \"a.b.c:80\" }} {{ stripDomain \"a.b\" }} {{ stripDomain \"1.2.3.4:80\" }} {{ stripDomain \"1.2.3.4\" }}",
     "{{ tableLink \"up{a=\\\"b\\\"} > 1\" }} {{ graphLink \"sum(x)\" }}",
     "{{ args 1 \"b\" }} {{ (args 1 \"b\").arg1 }} {{ safeHtml \"<b>\" }} {{ parseDuration \"1h30m\" }}",
-    "{{ query \"x\" | first | value }} {{ query \"x\" | first | label \"a\" }} {{ (query \"x\" | first).Labels.a }} {{ query \"none\" | len }}",
+    "{{ query \"sort(x)\" | first | value }} {{ query \"sort(x)\" | first | label \"a\" }} {{ (query \"sort(x)\" | first).Labels.a }} {{ query \"none\" | len }}",
     "{{ range query \"sort(x)\" }}{{ .Labels.a }}:{{ .Value }} {{ end }}",
     "{{ range (sortByLabel \"a\" (query \"x\")) }}{{ .Labels.a }} {{ end }}",
     "{{ with query \"x > 50\" }}{{ . | first | value }}{{ else }}none{{ end }} {{ with query \"x > 500\" }}a{{ else }}none{{ end }}",
