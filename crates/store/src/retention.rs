@@ -69,8 +69,9 @@ impl Doomed {
         let (now_ms, clock) = clock;
         let is_trusted = clock.is_trusted(now_ms);
         let head = head.read();
-        let reference = head.newest.unwrap_or(now_ms).min(now_ms);
-        let cutoff = if is_trusted { reference.saturating_sub(millis(options.retention)) } else { i64::MIN };
+        // An empty store has nothing old. What comes before the removal, however long ago it was, is not judged by the clock alone.
+        let reference = head.newest.filter(|_| is_trusted).map(|newest| newest.min(now_ms));
+        let cutoff = reference.map_or(i64::MIN, |reference| reference.saturating_sub(millis(options.retention)));
         let grace = millis(GRACE.min(options.retention));
         let mut files: Vec<_> = head.files.iter().map(|(number, file)| (file.last, *number, file)).collect();
         files.sort_unstable_by_key(|(last, number, _)| (*last, *number));
@@ -121,4 +122,18 @@ fn written_before(file: &ChunkFile, time_ms: i64) -> bool {
     let modified = file.file.metadata().and_then(|metadata| metadata.modified()).ok();
     let since_epoch = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     since_epoch.is_some_and(|since_epoch| millis(since_epoch) < time_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_store_judges_nothing_by_the_clock_alone() {
+        let head = RwLock::new(Head::default());
+        for now_ms in [0, 1_795_165_200_000, i64::MAX] {
+            let doomed = Doomed::pick(&head, &StoreOptions::default(), (now_ms, &mut Clock::default()), 0);
+            assert_eq!(doomed.cutoff, i64::MIN, "what is written before the removal stays");
+        }
+    }
 }
