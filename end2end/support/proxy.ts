@@ -14,6 +14,7 @@ export class Proxy {
   readonly #pairs = new Set<[Socket, Socket]>();
   readonly #server: Server;
   #weather: Weather = 'clear';
+  #target = '';
   /** How many upgrades were asked for. */
   upgrades = 0;
 
@@ -23,10 +24,10 @@ export class Proxy {
 
   /** Listens on a free port and passes everything to `target`, an origin. */
   static async to(target: string): Promise<Proxy> {
-    const { hostname, port } = new URL(target);
     const server = createServer();
     const proxy = new Proxy(server);
-    server.on('connection', (client) => proxy.#join(client, hostname, Number(port)));
+    proxy.lead(target);
+    server.on('connection', (client) => proxy.#join(client));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     return proxy;
   }
@@ -34,6 +35,11 @@ export class Proxy {
   /** Where the browser finds it. */
   get origin(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Passes new connections to another server. */
+  lead(target: string): void {
+    this.#target = target;
   }
 
   /** Changes what passes from now on; open connections stay. */
@@ -54,7 +60,8 @@ export class Proxy {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #join(client: Socket, host: string, port: number): void {
+  #join(client: Socket): void {
+    const { hostname: host, port } = new URL(this.#target);
     client.on('error', () => client.destroy());
     if (this.#weather === 'down') {
       client.destroy();
@@ -69,7 +76,7 @@ export class Proxy {
           return;
         }
       }
-      const upstream = connect(port, host);
+      const upstream = connect(Number(port), host);
       const pair: [Socket, Socket] = [client, upstream];
       this.#pairs.add(pair);
       upstream.on('error', () => client.destroy());

@@ -11,7 +11,7 @@ use model::{
     panel::{QueryState, Staleness},
 };
 
-use super::{Connection, Feed, FeedData, socket};
+use super::{Connection, Feed, FeedData, poll, socket};
 use crate::platform;
 
 /// Events that arrive within so many milliseconds are shown together.
@@ -44,10 +44,6 @@ pub(super) enum Wake {
 struct Shared {
     subscriptions: Vec<Subscription>,
     next_id: u64,
-    /// From the last `hello`.
-    boot_id: Option<String>,
-    /// The highest that arrived in that run of the server.
-    seq: u64,
     paused: bool,
     /// Where to send while a socket is open.
     outgoing: Option<mpsc::UnboundedSender<ClientMessage>>,
@@ -62,6 +58,8 @@ struct Subscription {
     topic: Topic,
     feed: Feed,
     holders: usize,
+    /// Whether the socket that is open was asked for it.
+    asked: bool,
 }
 
 impl fmt::Debug for Client {
@@ -109,10 +107,20 @@ impl Client {
         shared.next_id += 1;
         let id = shared.next_id;
         let feed = Feed::waiting(topic);
-        shared.subscriptions.push(Subscription { id, topic: topic.clone(), feed: feed.clone(), holders: 1 });
-        shared.send(ClientMessage::Subscribe { id, topic: topic.clone() });
+        shared.subscriptions.push(Subscription {
+            id,
+            topic: topic.clone(),
+            feed: feed.clone(),
+            holders: 1,
+            asked: false,
+        });
+        shared.subscribe();
         if shared.paused {
             let _ = self.wake.unbounded_send(Wake::Reconsider);
+        }
+        // What is new while the page polls does not wait for the next round.
+        if let (Topic::Query(query), Connection::Polling) = (topic, self.connection.get_untracked()) {
+            poll::fetch_newest(query.clone(), feed.clone());
         }
         feed
     }
@@ -135,7 +143,12 @@ impl Client {
 
     /// Stops or resumes the connection.
     pub(super) fn pause(&self, paused: bool) {
-        let changed = std::mem::replace(&mut self.shared.borrow_mut().paused, paused) != paused;
+        let changed = {
+            let mut shared = self.shared.borrow_mut();
+            let changed = std::mem::replace(&mut shared.paused, paused) != paused;
+            shared.subscribe();
+            changed
+        };
         if changed {
             let _ = self.wake.unbounded_send(Wake::Reconsider);
         }
@@ -164,39 +177,18 @@ impl Client {
         self.connection.get_untracked().lost_at_ms()
     }
 
-    /// A socket opened: all that is held is subscribed on it. What came before is resumed; what never came has to come whole,
-    /// and so is asked for before the `resume`.
+    /// A socket opened: what is held is subscribed on it, and comes whole. What is there stays until then, and nothing is added
+    /// to it: the server may have other data now, as after a restart.
     pub(super) fn attach(&self, outgoing: mpsc::UnboundedSender<ClientMessage>) {
         let mut shared = self.shared.borrow_mut();
         shared.outgoing = Some(outgoing);
-        let subscribe = |subscription: &Subscription| {
-            let message = ClientMessage::Subscribe { id: subscription.id, topic: subscription.topic.clone() };
-            (subscription.feed.has_data(), message)
-        };
-        let (known, new): (Vec<_>, Vec<_>) = shared.subscriptions.iter().map(subscribe).partition(|(known, _)| *known);
-        let resume = shared.boot_id.clone().map(|boot_id| ClientMessage::Resume { boot_id, seq: shared.seq });
-        let messages = |all: Vec<(bool, ClientMessage)>| all.into_iter().map(|(_, message)| message);
-        for message in messages(new).chain(resume).chain(messages(known)) {
-            shared.send(message);
-        }
-    }
-
-    /// Forgets where the connection before ended: everything is to come whole.
-    pub(super) fn begin_anew(&self) {
-        self.shared.borrow_mut().boot_id = None;
+        shared.subscriptions.iter_mut().for_each(|subscription| subscription.asked = false);
+        shared.subscribe();
     }
 
     /// The socket is gone.
     pub(super) fn detach(&self) {
         self.shared.borrow_mut().outgoing = None;
-    }
-
-    /// Where the polling fallback continues, as `/api/live` wants it; empty where something has to come whole.
-    pub(super) fn position(&self) -> String {
-        let shared = self.shared.borrow();
-        let known = shared.subscriptions.iter().all(|subscription| subscription.feed.has_data());
-        let position = || shared.boot_id.as_ref().map(|boot_id| format!("{boot_id}:{}", shared.seq));
-        known.then(position).flatten().unwrap_or_default()
     }
 
     /// Ids, topics and feeds of all subscriptions.
@@ -210,40 +202,34 @@ impl Client {
     /// Takes a message of the server.
     pub(super) fn receive(&self, message: ServerMessage) {
         match message {
-            ServerMessage::Hello { boot_id, version, .. } => {
+            ServerMessage::Hello { version, now_ms, .. } => {
                 if version != self.version.as_ref() {
                     platform::reload_for(&version);
                 }
-                let mut shared = self.shared.borrow_mut();
-                if shared.boot_id.as_ref() != Some(&boot_id) {
-                    shared.boot_id = Some(boot_id);
-                    shared.seq = 0;
-                }
+                platform::set_now_ms(now_ms);
             }
-            ServerMessage::Snapshot { id, seq, data } => {
+            ServerMessage::Snapshot { id, data, .. } => {
                 self.flush();
-                if let Some((_, feed)) = self.arrived(id, seq) {
+                if let Some((_, feed)) = self.arrived(id) {
                     feed.replace(data);
                     feed.mark(None);
                 }
             }
-            ServerMessage::Delta { id, seq, data } => {
-                if let Some((Topic::Query(LiveQuery { window_ms, instant, .. }), feed)) = self.arrived(id, seq)
+            ServerMessage::Delta { id, data, .. } => {
+                if let Some((Topic::Query(LiveQuery { window_ms, instant, .. }), feed)) = self.arrived(id)
                     && let FeedData::Query(state) = &feed.data
                 {
-                    state.update(|state| match state {
-                        // Of an instant query only the newest value is kept: a window of no length.
-                        QueryState::Ready { frame, .. } => {
+                    state.update(|state| {
+                        // A part of what never came whole says nothing.
+                        if let QueryState::Ready { frame, .. } = state {
+                            // Of an instant query only the newest value is kept: a window of no length.
                             frame.apply(&data, if instant { 0 } else { window_ms });
-                        }
-                        QueryState::Loading | QueryState::Failed { .. } => {
-                            *state = QueryState::Ready { frame: data, stale: None };
                         }
                     });
                 }
             }
-            ServerMessage::Event { id, seq, event, .. } => {
-                if self.arrived(id, seq).is_some() {
+            ServerMessage::Event { id, event, .. } => {
+                if self.arrived(id).is_some() {
                     self.enqueue(id, event);
                 }
             }
@@ -263,10 +249,9 @@ impl Client {
         }
     }
 
-    /// The topic and feed of subscription `id`, for which message `seq` arrived.
-    fn arrived(&self, id: u64, seq: u64) -> Option<(Topic, Feed)> {
-        let mut shared = self.shared.borrow_mut();
-        shared.seq = shared.seq.max(seq);
+    /// The topic and feed of subscription `id`.
+    fn arrived(&self, id: u64) -> Option<(Topic, Feed)> {
+        let shared = self.shared.borrow();
         let subscription = shared.subscriptions.iter().find(|subscription| subscription.id == id)?;
         Some((subscription.topic.clone(), subscription.feed.clone()))
     }
@@ -318,14 +303,24 @@ impl Shared {
         }
     }
 
+    /// Asks the open socket for what it was not asked for. A paused page wants only what has never come.
+    fn subscribe(&mut self) {
+        let Some(outgoing) = &self.outgoing else { return };
+        for subscription in &mut self.subscriptions {
+            let rests = self.paused && subscription.feed.has_come();
+            if !subscription.asked && !rests {
+                subscription.asked = true;
+                let message = ClientMessage::Subscribe { id: subscription.id, topic: subscription.topic.clone() };
+                // A socket that is gone is noticed by its task.
+                let _ = outgoing.unbounded_send(message);
+            }
+        }
+    }
+
     fn sweep(&mut self) {
         self.sweep_timer = None;
-        let unheld: Vec<u64> = self
-            .subscriptions
-            .iter()
-            .filter(|subscription| subscription.holders == 0)
-            .map(|unheld| unheld.id)
-            .collect();
+        let unheld = self.subscriptions.iter().filter(|subscription| subscription.holders == 0 && subscription.asked);
+        let unheld: Vec<u64> = unheld.map(|unheld| unheld.id).collect();
         self.subscriptions.retain(|subscription| subscription.holders > 0);
         for id in unheld {
             self.send(ClientMessage::Unsubscribe { id });

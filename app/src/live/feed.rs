@@ -60,15 +60,6 @@ impl Feed {
         }
     }
 
-    /// True once there is data that later messages can build on.
-    #[must_use]
-    pub fn has_data(&self) -> bool {
-        match &self.data {
-            FeedData::Query(state) => state.with_untracked(|state| matches!(state, QueryState::Ready { .. })),
-            _ => self.has_come(),
-        }
-    }
-
     /// Takes the whole state. Data of another topic is not for this feed and changes nothing.
     pub fn replace(&self, snapshot: SnapshotData) {
         match (&self.data, snapshot) {
@@ -84,8 +75,11 @@ impl Feed {
         }
     }
 
-    /// Takes several events at once, in their order, so that readers run once.
+    /// Takes several events at once, in their order, so that readers run once. Where the list has not come, they say nothing.
     pub fn apply(&self, events: Vec<Event>) {
+        if !self.has_come() {
+            return;
+        }
         match &self.data {
             FeedData::Jobs(jobs) => jobs.update(|jobs| {
                 let jobs = jobs.get_or_insert_default();

@@ -43,6 +43,8 @@ impl Live {
     pub fn open(clock: Clock, version: &str, paused: bool) -> Self {
         #[cfg(not(feature = "browser"))]
         let _ = version;
+        #[cfg(feature = "browser")]
+        Effect::new(|_| crate::platform::every_second(|| crate::platform::spawn(poll::ask_for_time())));
         let connection = RwSignal::new(if paused { Connection::Paused } else { Connection::default() });
         Live {
             connection,
@@ -67,10 +69,10 @@ impl Live {
         Feed::waiting(&topic)
     }
 
-    /// The frame of a query over a range that does not move, asked for once; of an instant query, the value at its end.
+    /// The frame of a query over a range that does not move, as it was at `now_ms`, asked for once; of an instant query, the value
+    /// at its end.
     #[must_use]
-    pub fn fetch(&self, query: &model::dashboard::Query, range: TimeRange) -> Feed {
-        let now_ms = crate::platform::now_ms();
+    pub fn fetch(&self, query: &model::dashboard::Query, range: TimeRange, now_ms: i64) -> Feed {
         let query = model::live::LiveQuery {
             expr: query.expr.clone(),
             window_ms: 0,

@@ -21,6 +21,9 @@ const RETRY_MS: u32 = 5_000;
 struct News {
     /// For the next question.
     since: String,
+    /// The server's time, in milliseconds since the Unix epoch; 0 from a server of before.
+    #[serde(default)]
+    now_ms: i64,
     /// Subscriptions are numbered from 1 in the order in which the question named the topics.
     messages: Vec<ServerMessage>,
 }
@@ -28,7 +31,8 @@ struct News {
 /// Asks for news of all that `client` holds, until it is aborted because a socket opened.
 pub(super) async fn keep_asking(client: Client) {
     let mut next_queries_ms = 0;
-    let mut since = client.position();
+    // From here on everything is to come whole once.
+    let mut since = String::new();
     let mut asked: Option<Vec<u64>> = None;
     loop {
         let held = client.held();
@@ -43,6 +47,7 @@ pub(super) async fn keep_asking(client: Client) {
         let answer = ask(&names, &since).await;
         match answer {
             Ok(news) => {
+                platform::set_now_ms(news.now_ms);
                 client.show(Connection::Polling);
                 since = news.since;
                 for message in news.messages {
@@ -104,6 +109,21 @@ fn renumbered(message: ServerMessage, ids: &[u64]) -> Option<ServerMessage> {
         ServerMessage::Error { id, code, message } => ServerMessage::Error { id: Some(ours(id?)?), code, message },
         ServerMessage::Hello { .. } | ServerMessage::Delta { .. } => return None,
     })
+}
+
+/// Asks the server what time it is, where that is due.
+pub(super) async fn ask_for_time() {
+    if platform::time_is_due()
+        // Who cannot be asked now says it with the next connection.
+        && let Ok(news) = platform::get_json::<News>("/api/live?topics=&timeout=0").await
+    {
+        platform::set_now_ms(news.now_ms);
+    }
+}
+
+/// Evaluates `query` once up to now, beside the rounds of [`keep_asking`].
+pub(super) fn fetch_newest(query: LiveQuery, feed: Feed) {
+    wasm_bindgen_futures::spawn_local(async move { refresh(&query, &feed).await });
 }
 
 /// Evaluates `query` once up to now.

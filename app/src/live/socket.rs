@@ -133,12 +133,7 @@ async fn run(client: &Client, woken: &mut Woken, polling: &mut Option<AbortHandl
                     if !opened {
                         // The first message is the server's `hello`: from here on the connection works.
                         opened = true;
-                        if polling.is_some() {
-                            // Answers to questions are not numbered as one stream, so there is no point to go on from.
-                            client.begin_anew();
-                            stop(polling);
-                        }
-                        // What is resumed is the connection before, of which this `hello` knows nothing yet.
+                        stop(polling);
                         client.attach(outgoing.clone());
                         client.show(shown(client));
                     }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use leptos::prelude::*;
+use leptos::{context::Provider, prelude::*};
 use model::{
     dashboard::Dashboard,
     frame::Frame,
@@ -13,10 +13,10 @@ use model::{
 
 use super::{
     not_found::Missing,
-    panel_data::{Followed, follow},
+    panel_data::{Asked, Followed, follow},
 };
 use crate::{
-    panels::{PanelView, PanelsContext, Viewport},
+    panels::{PanelView, PanelsContext},
     platform::{self, FetchError},
     shell::{ConnectionIndicator, Icon, Page, TopBar},
     view::view,
@@ -100,12 +100,18 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     let page = Page::get();
     let kiosk = page.url.kiosk();
     let title = dashboard.title.clone();
-    let context = PanelsContext::provide(viewport(page), page.clock.now_ms.into());
+    let viewport = Memo::new(move |_| Asked::now(page).viewport(page));
+    let context = PanelsContext::provide(viewport.into(), page.clock.now_ms.into());
     follow_marks(page, dashboard.uid.clone(), context.marks);
     provide_context(page.url.first_rows());
     let panels = dashboard.panels.iter().map(|panel| {
-        let Followed { data, stale } = follow(panel);
-        view! { <PanelView panel=panel.clone() data stale /> }
+        let Followed { data, stale, viewport, waiting } = follow(panel);
+        let panel = panel.clone();
+        view! {
+            <Provider value=context.showing(viewport)>
+                <PanelView panel data stale waiting />
+            </Provider>
+        }
     });
     let panels = panels.collect_view();
     let bar = if kiosk.get_untracked() {
@@ -136,16 +142,23 @@ fn follow_marks(page: Page, uid: String, marks: RwSignal<PanelData>) {
     if is_drawn {
         marks.set(shown(page.boot().marks.clone()));
     }
+    let newest = StoredValue::new(0_u32);
     Effect::new(move |before: Option<()>| {
         let TimeRange { from, to } = page.url.range.get();
         page.alarms.firing.track();
         if before.is_none() && is_drawn {
             return;
         }
+        newest.update_value(|newest| *newest += 1);
+        let asked = newest.get_value();
         let url = format!("/api/dashboards/{}/marks?from={from}&to={to}", platform::encoded(&uid));
         platform::spawn(async move {
             // What is there stays where they cannot be had; that the connection is lost is said elsewhere.
-            if let Ok(answer) = platform::get_json::<Frame>(&url).await {
+            let answer = platform::get_json::<Frame>(&url).await;
+            // An answer for the range before may come late.
+            if let Ok(answer) = answer
+                && newest.try_get_value() == Some(asked)
+            {
                 let _ = marks.try_set(shown(answer));
             }
         });
@@ -176,22 +189,4 @@ fn KioskBar(title: String, dashboard: String) -> impl IntoView {
             <span class="kiosk-time">{move || page.clock.time(page.clock.now_ms.get())}</span>
         </header>
     }
-}
-
-/// What charts show of time: the URL's range; one that ends now ends where the newest evaluation does.
-fn viewport(page: Page) -> Signal<Viewport> {
-    let viewport = Memo::new(move |_| {
-        let range = page.url.range.get();
-        let now_ms = page.clock.now_ms.get_untracked();
-        let step_ms = range.step_ms(now_ms);
-        let (start_ms, end_ms) = match range.live_window_ms() {
-            Some(window_ms) => {
-                let end_ms = page.evaluated_ms.get().div_euclid(step_ms).saturating_mul(step_ms);
-                (end_ms.saturating_sub(window_ms), end_ms)
-            }
-            None => range.resolve(now_ms),
-        };
-        Viewport { start_ms, end_ms, step_ms, tz_offset_min: page.clock.offset_min.get() }
-    });
-    viewport.into()
 }

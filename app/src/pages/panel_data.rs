@@ -5,11 +5,13 @@ use model::{
     dashboard::{Panel, PanelKind, Query},
     live::{LiveQuery, Topic},
     panel::{PanelData, QueryState, Staleness},
+    range::TimeRange,
 };
 
 use crate::{
     live::{Feed, FeedData},
-    panels, platform,
+    panels::{self, Viewport},
+    platform,
     shell::{Page, Refresh},
 };
 
@@ -20,6 +22,38 @@ pub(super) struct Followed {
     pub(super) data: Signal<PanelData>,
     /// Set while the feeds of a panel without queries are not current.
     pub(super) stale: Signal<Option<Staleness>>,
+    /// The part of time that `data` is of. Both change together: data of one range is never shown on the axes of another.
+    pub(super) viewport: Signal<Viewport>,
+    /// Set while `data` is that of the range before.
+    pub(super) waiting: Signal<bool>,
+}
+
+/// A range of the page, and when it was asked for: until then reaches one that is told from now on.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Asked {
+    range: TimeRange,
+    now_ms: i64,
+}
+
+impl Asked {
+    /// The page's range, asked for now.
+    pub(super) fn now(page: Page) -> Self {
+        Asked { range: page.url.range.get(), now_ms: page.clock.now_ms.get_untracked() }
+    }
+
+    /// What charts show of it. A range that ends now ends where the newest evaluation does.
+    pub(super) fn viewport(self, page: Page) -> Viewport {
+        let Asked { range, now_ms } = self;
+        let step_ms = range.step_ms(now_ms);
+        let (start_ms, end_ms) = match range.live_window_ms() {
+            Some(window_ms) => {
+                let end_ms = page.evaluated_ms.get().div_euclid(step_ms).saturating_mul(step_ms);
+                (end_ms.saturating_sub(window_ms), end_ms)
+            }
+            None => range.resolve(now_ms),
+        };
+        Viewport { start_ms, end_ms, step_ms, tz_offset_min: page.clock.offset_min.get() }
+    }
 }
 
 /// The data of `panel` as it changes, following the page's range and refresh.
@@ -29,16 +63,18 @@ pub(super) fn follow(panel: &Panel) -> Followed {
     let page = Page::get();
     let data = RwSignal::new(first(panel).unwrap_or_else(|| panels::loading(panel)));
     let stale = RwSignal::new(None);
+    let shown = RwSignal::new(untrack(|| Asked::now(page)));
     let (kind, queries) = (panel.kind, StoredValue::new(panel.queries.clone()));
     // The effect that subscribes runs again when the range changes; its inner effect goes with it.
     Effect::new(move |_| {
+        let mut asked = None;
         let feeds = match kind {
             PanelKind::Jobs => vec![page.live.subscribe(Topic::Jobs)],
             PanelKind::Alerts => vec![page.live.subscribe(Topic::Alerts)],
             PanelKind::Sources => vec![page.live.subscribe(Topic::Upstreams), page.live.subscribe(Topic::System)],
             _ => {
-                page.url.range.track();
-                queries.with_value(|queries| queries.iter().map(|query| feed_of(page, query)).collect())
+                let now = *asked.insert(Asked::now(page));
+                queries.with_value(|queries| queries.iter().map(|query| feed_of(page, now, query)).collect())
             }
         };
         let marks: Vec<_> = feeds.iter().map(|feed| feed.stale.clone()).collect();
@@ -46,9 +82,20 @@ pub(super) fn follow(panel: &Panel) -> Followed {
             let marked = marks.iter().find_map(Get::get);
             stale.set(page.live.lost.get().or(marked));
         });
-        pass_on(page, feeds, data);
+        pass_on(page, feeds, move |gathered| {
+            if let Some(asked) = asked {
+                shown.set(asked);
+                if asked.range.live_window_ms().is_some() {
+                    page.note_evaluated(&gathered);
+                }
+            }
+            data.set(gathered);
+        });
     });
-    Followed { data: data.into(), stale: stale.into() }
+    let viewport = Memo::new(move |_| shown.get().viewport(page));
+    let has_queries = panels::has_queries(kind);
+    let waiting = Memo::new(move |_| has_queries && shown.get().range != page.url.range.get());
+    Followed { data: data.into(), stale: stale.into(), viewport: viewport.into(), waiting: waiting.into() }
 }
 
 /// What the server has evaluated.
@@ -62,8 +109,8 @@ fn first(_panel: &Panel) -> Option<PanelData> {
     None
 }
 
-/// Passes what comes from `feeds` on to `data`, as often as the page's refresh asks.
-fn pass_on(page: Page, feeds: Vec<Feed>, data: RwSignal<PanelData>) {
+/// Hands what comes from `feeds` to `show`, as often as the page's refresh asks.
+fn pass_on(page: Page, feeds: Vec<Feed>, show: impl Fn(PanelData) + 'static) {
     let due = due(page);
     let arrived = StoredValue::new(false);
     Effect::new(move |_| {
@@ -82,8 +129,7 @@ fn pass_on(page: Page, feeds: Vec<Feed>, data: RwSignal<PanelData>) {
         if let (PanelData::Queries(states), Some(lost)) = (&mut gathered, lost) {
             states.iter_mut().for_each(|state| mark_lost(state, &lost));
         }
-        page.note_evaluated(&gathered);
-        data.set(gathered);
+        show(gathered);
     });
 }
 
@@ -109,14 +155,13 @@ fn due(page: Page) -> Option<Trigger> {
     Some(due)
 }
 
-fn feed_of(page: Page, query: &Query) -> Feed {
-    let range = page.url.range.get_untracked();
+fn feed_of(page: Page, Asked { range, now_ms }: Asked, query: &Query) -> Feed {
     match range.live_window_ms() {
         Some(window_ms) => {
-            let step_ms = range.step_ms(platform::now_ms());
-            page.live.subscribe(Topic::Query(LiveQuery::of_panel(query, window_ms, step_ms)))
+            let query = LiveQuery::of_panel(query, window_ms, range.step_ms(now_ms));
+            page.live.subscribe(Topic::Query(query))
         }
-        None => page.live.fetch(query, range),
+        None => page.live.fetch(query, range, now_ms),
     }
 }
 

@@ -21,12 +21,21 @@ impl Viewport {
     pub(crate) fn span(&self) -> TimeSpan {
         TimeSpan { start_ms: self.start_ms, end_ms: self.end_ms, step_ms: self.step_ms }
     }
+
+    /// Whether this is `before` moved on: the same length and step, and part of what was shown is still shown.
+    pub(crate) fn continues(&self, before: &Viewport) -> bool {
+        let length_ms = self.end_ms - self.start_ms;
+        let moved_ms = self.start_ms - before.start_ms;
+        self.step_ms == before.step_ms
+            && length_ms == before.end_ms - before.start_ms
+            && (0..=length_ms).contains(&moved_ms)
+    }
 }
 
 /// What the panels of a page share. A page makes one with [`PanelsContext::provide`].
 #[derive(Debug, Clone, Copy)]
 pub struct PanelsContext {
-    /// What charts show of time.
+    /// What charts show of time. A panel that waits for the data of another range still shows the one before.
     pub viewport: Signal<Viewport>,
     /// The time of the page, for ages: milliseconds since the Unix epoch, moving on each second.
     pub now_ms: Signal<i64>,
@@ -65,6 +74,12 @@ impl PanelsContext {
         super::timeseries::watch_theme(context.theme);
         provide_context(context);
         context
+    }
+
+    /// The same page, for a panel that shows `viewport`.
+    #[must_use]
+    pub fn showing(self, viewport: Signal<Viewport>) -> Self {
+        PanelsContext { viewport, ..self }
     }
 
     /// The context of the page that the caller is on.

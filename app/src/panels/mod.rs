@@ -44,6 +44,12 @@ pub use look::{has_come, loading};
 pub(crate) use view::still;
 pub use view::{PanelView, PanelViewProps};
 
+/// Whether panels of this kind show queries. The others show what is known now.
+pub(crate) fn has_queries(kind: model::dashboard::PanelKind) -> bool {
+    use model::dashboard::PanelKind;
+    !matches!(kind, PanelKind::Jobs | PanelKind::Alerts | PanelKind::Sources)
+}
+
 /// A fraction as percent with two decimals, as text for a style.
 fn percent(fraction: f64) -> f64 {
     (fraction * 10_000.0).round() / 100.0

@@ -27,6 +27,9 @@ pub fn PanelView(
     /// Set while data that has no mark of its own (jobs, alerts, sources) is not current.
     #[prop(optional, into)]
     stale: Signal<Option<Staleness>>,
+    /// Set while the data is still that of the range before: it is dimmed, and said to be waited for.
+    #[prop(optional, into)]
+    waiting: Signal<bool>,
 ) -> impl IntoView {
     let live = RwSignal::new(false);
     Effect::new(move |_| {
@@ -47,6 +50,7 @@ pub fn PanelView(
             style=place
             aria-labelledby=heading.clone()
             tabindex="-1"
+            aria-busy=move || waiting.get().then_some("true")
         >
             <header class="panel-head">
                 <h2 class="panel-title" id=heading.clone()>{title}</h2>
@@ -61,6 +65,7 @@ pub fn PanelView(
                         view! { <div class="panel-picture" inner_html=picture.get_value()></div> }
                     }
                 }}
+                {move || waiting.get().then(|| view! { <span class="badge panel-waits" role="status">"Loading"</span> })}
             </div>
         </section>
     }

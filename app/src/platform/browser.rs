@@ -8,16 +8,11 @@ use model::tree::read_json;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 
-use super::{FetchError, envelope};
+use super::{FetchError, envelope, time};
 use crate::payload::{THEME_COOKIE, ZONE_COOKIE};
 
 /// How long a cookie of ours is kept, in seconds.
 const COOKIE_SECONDS: u32 = 365 * 24 * 3_600;
-
-#[allow(clippy::cast_possible_truncation)] // milliseconds of a clock are far inside i64
-pub(crate) fn now_ms() -> i64 {
-    js_sys::Date::now() as i64
-}
 
 /// Minutes east of UTC, now.
 #[allow(clippy::cast_possible_truncation)] // within a day's minutes
@@ -108,6 +103,12 @@ pub(crate) async fn post(url: &str) -> Result<String, FetchError> {
 async fn body(answer: Result<Response, gloo_net::Error>) -> Result<String, FetchError> {
     let unreachable = |_| FetchError::Failed("the server cannot be reached".to_owned());
     let answer = answer.map_err(unreachable)?;
+    // To the second, which is better than the viewer's clock.
+    if !time::is_known()
+        && let Some(said) = answer.headers().get("Date").and_then(|date| local_time_ms(&date))
+    {
+        time::set_now_ms(said);
+    }
     if answer.status() == 401 {
         return Err(FetchError::LoggedOut);
     }

@@ -11,6 +11,8 @@ mod drawn;
 mod links;
 #[cfg(not(feature = "browser"))]
 mod server;
+#[cfg(feature = "browser")]
+mod time;
 
 #[cfg(feature = "browser")]
 pub(crate) use bell::*;
@@ -22,6 +24,8 @@ pub(crate) use drawn::*;
 pub(crate) use links::*;
 #[cfg(not(feature = "browser"))]
 pub(crate) use server::*;
+#[cfg(feature = "browser")]
+pub(crate) use time::*;
 
 /// Why an answer is not to be had.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,6 +11,8 @@ pub(crate) fn now_ms() -> i64 {
     0
 }
 
+pub(crate) fn set_now_ms(_now_ms: i64) {}
+
 pub(crate) fn local_offset_min() -> i32 {
     0
 }

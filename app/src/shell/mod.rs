@@ -109,7 +109,8 @@ pub fn App(
     #[prop(optional)]
     evaluated_ms: Option<i64>,
 ) -> impl IntoView {
-    // The first picture shows the server's time; the browser's own comes with the first tick.
+    // The first picture shows the server's time, which goes on from there.
+    platform::set_now_ms(payload.boot.now_ms);
     let clock = Clock::new(payload.boot.now_ms, payload.offset_min);
     let location = Location::open();
     let url = PageUrl::follow(location, clock);

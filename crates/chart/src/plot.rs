@@ -5,6 +5,7 @@
 
 mod layer;
 mod path;
+mod trail;
 
 use model::{
     dashboard::{Color, Draw, Threshold, ThresholdStyle},
@@ -19,7 +20,7 @@ use plotters::{
 };
 use plotters_backend::DrawingBackend;
 
-pub use self::{layer::Layer, path::Pixels};
+pub use self::{layer::Layer, path::Pixels, trail::Trail};
 use self::{
     layer::{extent, lines, stack},
     path::beside,

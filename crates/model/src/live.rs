@@ -113,6 +113,8 @@ pub enum ServerMessage {
         version: String,
         /// What the session may do.
         role: Role,
+        /// The server's time, in milliseconds since the Unix epoch; 0 from a server of before.
+        now_ms: i64,
     },
     /// The whole state of a subscription.
     Snapshot {

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 use model::live::{LiveQuery, Topic};
 use serde_json::value::RawValue;
 
-use crate::query::Scope;
+use crate::{clock::now_ms, query::Scope};
 
 use super::{
     hub::Hub,
@@ -38,6 +38,8 @@ pub struct Answer {
     seq: u64,
     /// For the next poll.
     since: String,
+    /// The server's time, in milliseconds since the Unix epoch.
+    now_ms: i64,
     messages: Vec<Box<RawValue>>,
 }
 
@@ -110,7 +112,7 @@ impl Poll {
         let boot_id = hub.boot_id().to_owned();
         // A full answer may have left something behind: the next one begins with snapshots.
         let since = if messages.len() < MAX_MESSAGES { format!("{boot_id}:{seq}") } else { String::new() };
-        Ok(Answer { since, boot_id, seq, messages })
+        Ok(Answer { since, now_ms: now_ms(), boot_id, seq, messages })
     }
 }
 

@@ -11,7 +11,7 @@ use model::{
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::query::Scope;
+use crate::{clock::now_ms, query::Scope};
 
 use super::{
     hub::{Hub, Subscription},
@@ -80,6 +80,7 @@ pub async fn serve(
         boot_id: session.hub.boot_id().to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         role: options.role,
+        now_ms: now_ms(),
     };
     if sink.send(encode(&hello, session.format)).await.is_err() {
         return;

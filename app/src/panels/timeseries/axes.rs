@@ -15,9 +15,14 @@ use super::{
 };
 use crate::panels::{context::Viewport, percent, traces::shown};
 
-/// The value axis as it is now. It stays as long as it suits the data.
+/// The value axis as it is now. It stays as long as it suits the data, and is fitted again for another range.
 pub(super) fn scale(chart: Chart) -> Memo<ValueScale> {
-    Memo::new(move |previous: Option<&ValueScale>| chart.with_plot(previous.copied(), |plot| plot.scale))
+    let fitted = Memo::new(move |previous: Option<&(Viewport, ValueScale)>| {
+        let viewport = chart.viewport.get();
+        let previous = previous.filter(|(before, _)| viewport.continues(before)).map(|(_, scale)| *scale);
+        (viewport, chart.with_plot(previous, |plot| plot.scale))
+    });
+    Memo::new(move |_| fitted.get().1)
 }
 
 /// The plot box with its axes around it.

@@ -1,12 +1,13 @@
 //! The live picture of a chart: one canvas for grid and thresholds, one for the series.
 //!
 //! The series layer is moved to the left by whole pixels when only new points came, and only these are drawn; it is drawn
-//! anew when anything else changed, and now and then all the same, so that the seams between pieces do not add up.
+//! again as a whole when anything else changed, a point on it included, and now and then all the same, so that the seams between
+//! pieces do not add up.
 
 use crate::view::view;
 use chart::{
     palette::Ink,
-    plot::{BAND_FILL, Pixels, TimePlot, TimeSpan},
+    plot::{BAND_FILL, Pixels, TimePlot, TimeSpan, Trail},
     scale::ValueScale,
 };
 use leptos::{html::Canvas, prelude::*};
@@ -30,8 +31,8 @@ struct Drawn {
     frame: Frame,
     /// The time at the left edge, in milliseconds; not quite the span's, because the layer moves by whole pixels.
     origin_ms: f64,
-    /// Time of the youngest point of each series: those of one chart may come one after the other.
-    newest_ms: Vec<Option<i64>>,
+    /// The points of each series that are on it: those of one chart may come one after the other.
+    trails: Vec<Trail>,
     pieces: u32,
 }
 
@@ -162,7 +163,6 @@ fn draw_series(
         inks: plot.layers.iter().map(|layer| (layer.ink, layer.fill > 0.0)).collect(),
         ragged: plot.ragged,
     };
-    let newest_ms: Vec<Option<i64>> = plot.layers.iter().map(|layer| plot.newest_ms(layer)).collect();
     context.set_line_width(LINE_WIDTH * size.ratio);
     context.set_line_join("round");
     // Dashes of a piece would not go on where those of the last one ended.
@@ -171,9 +171,10 @@ fn draw_series(
     if let Some(before) = drawn.as_mut().filter(unchanged)
         && continues
         && let Some(shift) = whole_pixels(before, &plot.span, size.width)
-        && newest_ms.iter().zip(&before.newest_ms).all(|(now, then)| now >= then)
+        && plot.layers.iter().zip(&before.trails).all(|(layer, trail)| plot.goes_on(layer, trail))
     {
-        if shift == 0.0 && newest_ms == before.newest_ms {
+        let is_drawn = |(layer, trail): (_, &Trail)| plot.newest_ms(layer) == trail.newest_ms();
+        if shift == 0.0 && plot.layers.iter().zip(&before.trails).all(is_drawn) {
             return;
         }
         if shift > 0.0 {
@@ -183,25 +184,23 @@ fn draw_series(
         }
         let pixel_ms = milliseconds_a_pixel(&plot.span, size.width);
         before.origin_ms += shift * pixel_ms;
-        draw_layers(context, plot, size, left_edge(&plot.span, before.origin_ms) / pixel_ms, &before.newest_ms);
-        before.newest_ms = newest_ms;
+        draw_layers(context, plot, size, left_edge(&plot.span, before.origin_ms) / pixel_ms, &before.trails);
+        before.trails = trails(plot);
         before.pieces += 1;
         return;
     }
     context.clear_rect(0.0, 0.0, size.width, size.height);
     draw_layers(context, plot, size, 0.0, &[]);
-    *drawn = Some(Drawn { frame, origin_ms: milliseconds(plot.span.start_ms), newest_ms, pieces: 0 });
+    *drawn = Some(Drawn { frame, origin_ms: milliseconds(plot.span.start_ms), trails: trails(plot), pieces: 0 });
 }
 
-fn draw_layers(
-    context: &CanvasRenderingContext2d,
-    plot: &TimePlot<'_>,
-    size: Size,
-    offset: f64,
-    drawn_ms: &[Option<i64>],
-) {
+fn trails(plot: &TimePlot<'_>) -> Vec<Trail> {
+    plot.layers.iter().map(|layer| plot.trail(layer)).collect()
+}
+
+fn draw_layers(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size, offset: f64, trails: &[Trail]) {
     let pixels = Pixels { width: size.width, height: size.height, offset };
-    let since_ms = |index: usize| drawn_ms.get(index).copied().flatten().map(|newest_ms| newest_ms + 1);
+    let since_ms = |index: usize| trails.get(index).and_then(Trail::newest_ms).map(|newest_ms| newest_ms + 1);
     let mut path = String::new();
     for (index, layer) in plot.layers.iter().enumerate().filter(|(_, layer)| layer.fill > 0.0) {
         path.clear();

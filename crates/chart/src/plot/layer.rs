@@ -94,8 +94,12 @@ impl TimePlot<'_> {
     /// Time of the youngest point of a layer that is drawn.
     #[must_use]
     pub fn newest_ms(&self, layer: &Layer<'_>) -> Option<i64> {
-        let shown = layer.timestamps.partition_point(|timestamp| *timestamp <= self.span.end_ms);
-        layer.timestamps.get(shown.checked_sub(1)?).copied()
+        layer.timestamps.get(self.end_shown(layer).checked_sub(1)?).copied()
+    }
+
+    /// Index after the last point of a layer that is drawn.
+    pub(super) fn end_shown(&self, layer: &Layer<'_>) -> usize {
+        layer.timestamps.partition_point(|timestamp| *timestamp <= self.span.end_ms)
     }
 
     /// Hands on the points of a layer that show on `width` columns.

@@ -22,6 +22,9 @@ impl TimePlot<'_> {
     /// point before that time on, to go on with a line that is on the canvas already.
     pub fn line_path(&self, layer: &Layer<'_>, pixels: Pixels, since_ms: Option<i64>, out: &mut String) {
         let mut pen_up = true;
+        // The point that the line goes on from is on the canvas already.
+        let mut drawn =
+            since_ms.is_some_and(|since_ms| layer.timestamps.first().is_some_and(|first| *first < since_ms));
         let mut lone = None;
         let close = |lone: &mut Option<reduce::Point>, out: &mut String| {
             if let Some((x, y)) = lone.take() {
@@ -33,7 +36,7 @@ impl TimePlot<'_> {
             Some((x, value)) => {
                 out.push(if pen_up { 'M' } else { 'L' });
                 let (x, y) = (x + pixels.offset, self.pixel_y(value, pixels.height));
-                lone = pen_up.then_some((x, y));
+                lone = (pen_up && !std::mem::take(&mut drawn)).then_some((x, y));
                 pen_up = false;
                 push_point(out, x, y);
             }

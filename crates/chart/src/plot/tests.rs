@@ -101,3 +101,49 @@ fn what_lies_beyond_the_edge_waits() {
     assert!(!plot.ragged);
     assert!(TimePlot::new(&traces, &PlotOptions { stacked: true, ..options(&[]) }, None).ragged);
 }
+
+/// A plot whose right edge is at `end_ms`, as one after the other is drawn on a live canvas.
+fn ending(end_ms: i64) -> PlotOptions<'static> {
+    PlotOptions { span: TimeSpan { start_ms: end_ms - 100_000, end_ms, step_ms: 25_000 }, ..options(&[]) }
+}
+
+#[test]
+fn a_drawing_goes_on_only_over_the_points_that_it_has() {
+    let (times, values) = ([0, 25_000, 50_000, 75_000, 100_000, 125_000], [1.0, 2.0, f64::NAN, 4.0, 5.0, 6.0]);
+    let traces = [trace(&times[..5], &values[..5])];
+    let before = TimePlot::new(&traces, &ending(100_000), None);
+    let trail = before.trail(&before.layers[0]);
+    let goes_on = |times: &[i64], values: &[f64], end_ms| {
+        let traces = [trace(times, values)];
+        let plot = TimePlot::new(&traces, &ending(end_ms), None);
+        plot.goes_on(&plot.layers[0], &trail)
+    };
+    assert!(goes_on(&times[..5], &values[..5], 100_000), "the same");
+    assert!(goes_on(&times, &values, 125_000), "one more point");
+    assert!(goes_on(&times[1..], &values[1..], 125_000), "one more, and those left of the edge are gone");
+    assert!(!goes_on(&times[3..5], &values[3..5], 100_000), "the same end, less before it: another window");
+    assert!(!goes_on(&[0, 50_000, 100_000], &[1.0, 2.0, 5.0], 100_000), "the same ends at another step");
+    assert!(!goes_on(&times, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], 125_000), "a hole was filled");
+    assert!(!goes_on(&times[..4], &values[..4], 100_000), "the newest point is gone");
+    assert!(!goes_on(&[], &[], 100_000), "nothing is left");
+}
+
+#[test]
+fn a_stroke_for_one_point_is_not_part_of_a_line() {
+    let (times, values) = ([0, 25_000, 100_000, 125_000, 200_000], [1.0, 2.0, 3.0, 4.0, 5.0]);
+    let drawn = |count: usize, end_ms, since_ms| {
+        let traces = [trace(&times[..count], &values[..count])];
+        let plot = TimePlot::new(&traces, &ending(end_ms), None);
+        let mut path = String::new();
+        plot.line_path(&plot.layers[0], Pixels { width: 100.0, height: 40.0, offset: 0.0 }, since_ms, &mut path);
+        (path, plot.trail(&plot.layers[0]))
+    };
+    let (alone, trail) = drawn(3, 100_000, None);
+    assert!(alone.ends_with("M100 0L96 0"), "{alone}");
+    let traces = [trace(&times[..4], &values[..4])];
+    let plot = TimePlot::new(&traces, &ending(125_000), None);
+    assert!(!plot.goes_on(&plot.layers[0], &trail), "a line from the point would leave the stroke behind");
+    // Beyond a gap, the point before it is on the canvas and gets no stroke of its own.
+    let (beyond, _) = drawn(5, 200_000, Some(125_001));
+    assert_eq!(beyond, "M25 13.3M100 6.7L96 6.7");
+}

@@ -15,6 +15,7 @@ impl TryFrom<Tree> for ServerMessage {
                 boot_id: members.take("boot_id")?,
                 version: members.take("version")?,
                 role: members.take("role")?,
+                now_ms: members.take::<Option<i64>>("now_ms")?.unwrap_or_default(),
             },
             "snapshot" => ServerMessage::Snapshot {
                 id: members.take("id")?,
