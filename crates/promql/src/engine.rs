@@ -1,23 +1,44 @@
 //! The engine's face: parse a query, evaluate it at one time or over a range of times.
 
-use std::{fmt, sync::OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     eval::Context,
     labels::Labels,
     matcher::Matcher,
     output,
-    plan::{Node, Selector, Shift},
+    plan::{Edges, Node, Selector, Shift},
     source::{SeriesSamples, SeriesSource, SourceError},
+    stack::with_room,
     syntax::{self, ParseError, ValueType, lower::Lowered, print::Printed, value_type},
     value::{Sample, Steps},
 };
 
 /// A parsed query. Cheap to evaluate again and again; knows no source and no time.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Query {
     text: String,
-    plan: Lowered,
+    plan: Arc<Plan>,
+}
+
+/// What a query is evaluated by.
+#[derive(Clone)]
+struct Plan(Lowered);
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        let root = std::mem::replace(&mut self.0.root, Node::Number(0.0));
+        with_room(self.0.levels, || drop(root));
+    }
+}
+
+impl fmt::Debug for Query {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.debug_tuple("Query").field(&self.text).finish()
+    }
 }
 
 /// Parses a query.
@@ -25,7 +46,7 @@ pub struct Query {
 /// # Errors
 /// The text is not PromQL; the error says where and why.
 pub fn parse(query: &str) -> Result<Query, ParseError> {
-    Ok(Query { text: query.to_owned(), plan: syntax::parse(query)? })
+    Ok(Query { text: query.to_owned(), plan: Arc::new(Plan(syntax::parse(query)?)) })
 }
 
 /// Parses a series selector, as the parameter `match[]` has it: a metric name, matchers, or both, and nothing else.
@@ -33,8 +54,10 @@ pub fn parse(query: &str) -> Result<Query, ParseError> {
 /// # Errors
 /// The text is not PromQL, or is more than a selector.
 pub fn parse_selector(text: &str) -> Result<Vec<Matcher>, ParseError> {
-    match syntax::parse(text)?.root {
-        Node::Instant(selector) if matches!(selector.shift, Shift { offset: None, at: None }) => Ok(selector.matchers),
+    match &parse(text)?.plan.0.root {
+        Node::Instant(selector) if matches!(selector.shift, Shift { offset: None, at: None }) => {
+            Ok(selector.matchers.clone())
+        }
         _ => Err(ParseError::new(text, 0, "expected a series selector such as up{job=\"x\"}")),
     }
 }
@@ -188,30 +211,62 @@ impl Query {
     /// The query with its selectors changed: other names, further conditions. `change` gets each selector's matchers in turn.
     #[must_use]
     pub fn with_selectors(&self, mut change: impl FnMut(&mut Vec<Matcher>)) -> Self {
-        let mut changed = self.clone();
-        changed.plan.root.each_selector(&mut change);
-        changed
+        self.changed(|plan| plan.root.each_selector(&mut |selector| change(&mut selector.matchers)))
+    }
+
+    /// Whether a range of it is `anchored`.
+    #[must_use]
+    pub fn is_anchored(&self) -> bool {
+        self.any(|node| node.edges() == Edges::Anchored)
+    }
+
+    /// The query with plain ranges where it has `anchored` ones, for engines that do not know the modifier: such ranges are
+    /// extrapolated, so that a count over one is an estimate. `None` if there is nothing to change.
+    #[must_use]
+    pub fn without_anchored(&self) -> Option<Self> {
+        if !self.is_anchored() {
+            return None;
+        }
+        let mut changed = self.changed(|plan| {
+            plan.root.each_selector(&mut |selector| {
+                if selector.edges == Edges::Anchored {
+                    selector.edges = Edges::Plain;
+                }
+            });
+            plan.experimental.retain(|word| !word.eq_ignore_ascii_case("anchored"));
+        });
+        changed.text = changed.to_string();
+        Some(changed)
     }
 
     /// The query with other names of labels, wherever it names one: in selectors, groupings, vector matching, and in what functions
     /// such as `label_replace` are given. `change` gets each name in turn.
     #[must_use]
     pub fn with_label_names(&self, mut change: impl FnMut(&mut String)) -> Self {
+        self.changed(|plan| plan.root.each_label(&mut change))
+    }
+
+    /// The query with another plan.
+    fn changed(&self, change: impl FnOnce(&mut Lowered)) -> Self {
         let mut changed = self.clone();
-        changed.plan.root.each_label(&mut change);
+        with_room(self.plan.0.levels, || change(&mut Arc::make_mut(&mut changed.plan).0));
         changed
+    }
+
+    fn any(&self, mut is_it: impl FnMut(&Node) -> bool) -> bool {
+        with_room(self.plan.0.levels, || self.plan.0.root.any(&mut is_it))
     }
 
     /// Whether a function of this name is called anywhere in the query.
     #[must_use]
     pub fn calls(&self, name: &str) -> bool {
-        self.plan.root.any(&mut |node| matches!(node, Node::Call(call) if call.name == name))
+        self.any(|node| matches!(node, Node::Call(call) if call.name == name))
     }
 
     /// The type of an instant query's result.
     #[must_use]
     pub fn value_type(&self) -> ValueType {
-        value_type(&self.plan.root)
+        with_room(self.plan.0.levels, || value_type(&self.plan.0.root))
     }
 
     /// Evaluates the query at one time.
@@ -221,10 +276,10 @@ impl Query {
     pub fn instant(&self, source: &dyn SeriesSource, time_ms: i64, options: &Options) -> Result<Outcome, EvalError> {
         self.check_experimental(options)?;
         let context = Context::new(source, options, (time_ms, time_ms), 0);
-        let value = match &self.plan.root {
-            node @ (Node::Range(..) | Node::Subquery(_)) => output::tracks(&context, node, time_ms)?,
-            node => output::instant(context.eval(node, Steps::instant(time_ms))?, time_ms)?,
-        };
+        let value = with_room(self.plan.0.levels, || match &self.plan.0.root {
+            node @ (Node::Range(..) | Node::Subquery(_)) => output::tracks(&context, node, time_ms),
+            node => output::instant(context.eval(node, Steps::instant(time_ms))?, time_ms),
+        })?;
         check_size(&value, options)?;
         Ok(self.outcome(value, context))
     }
@@ -262,7 +317,7 @@ impl Query {
             return Err(EvalError::Limit(text));
         }
         let context = Context::new(source, options, (start_ms, end_ms), step_ms);
-        let computed = context.eval(&self.plan.root, steps)?;
+        let computed = with_room(self.plan.0.levels, || context.eval(&self.plan.0.root, steps))?;
         let value = Value::Matrix(output::matrix(computed, steps)?);
         check_size(&value, options)?;
         Ok(self.outcome(value, context))
@@ -273,12 +328,12 @@ impl Query {
     pub fn selectors(&self, start_ms: i64, end_ms: i64, step_ms: i64, options: &Options) -> Vec<SelectorBounds> {
         let mut found = Vec::new();
         let bounds = Bounds { query: (start_ms, end_ms), step_ms, options };
-        bounds.collect(&self.plan.root, (start_ms, end_ms), &mut found);
+        with_room(self.plan.0.levels, || bounds.collect(&self.plan.0.root, (start_ms, end_ms), &mut found));
         found
     }
 
     fn check_experimental(&self, options: &Options) -> Result<(), EvalError> {
-        match self.plan.experimental.first() {
+        match self.plan.0.experimental.first() {
             Some(name) if !options.experimental => Err(EvalError::NotEnabled(name.clone())),
             _ => Ok(()),
         }
@@ -294,7 +349,7 @@ impl Query {
 impl fmt::Display for Query {
     /// The query in a uniform spelling, after any change to its selectors.
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        Printed(&self.plan.root).fmt(formatter)
+        with_room(self.plan.0.levels, || Printed(&self.plan.0.root).fmt(formatter))
     }
 }
 
@@ -324,7 +379,10 @@ impl Bounds<'_> {
         match node {
             Node::Number(_) | Node::Text(_) => {}
             Node::Instant(selector) => self.push(selector, window, self.options.look_back_ms, found),
-            Node::Range(selector, range) => self.push(selector, window, self.milliseconds(range), found),
+            Node::Range(selector, range) => {
+                let beyond = if selector.edges == Edges::Plain { 0 } else { self.options.look_back_ms };
+                self.push(selector, window, self.milliseconds(range).saturating_add(beyond), found);
+            }
             Node::Subquery(subquery) => {
                 let (start, end) = self.shifted(&subquery.shift, window);
                 let start = start.saturating_sub(self.milliseconds(&subquery.range));
@@ -347,7 +405,10 @@ impl Bounds<'_> {
     fn push(&self, selector: &Selector, window: (i64, i64), length: i64, found: &mut Vec<SelectorBounds>) {
         let (start, end) = self.shifted(&selector.shift, window);
         let start_ms = start.saturating_sub(length).saturating_add(1);
-        found.push(SelectorBounds { matchers: selector.matchers.clone(), start_ms, end_ms: end });
+        // A value between two samples is made of the later one as well.
+        let ahead = if selector.edges == Edges::Smoothed { self.options.look_back_ms } else { 0 };
+        let end_ms = end.saturating_add(ahead);
+        found.push(SelectorBounds { matchers: selector.matchers.clone(), start_ms, end_ms });
     }
 
     fn shifted(&self, shift: &Shift, window: (i64, i64)) -> (i64, i64) {
@@ -361,5 +422,25 @@ impl Bounds<'_> {
 
     fn milliseconds(&self, length: &crate::syntax::length::Length) -> i64 {
         length.milliseconds(self.step_ms, self.query).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_plain_for_an_engine_that_knows_no_other() {
+        let plain = |query: &str| parse(query).unwrap().without_anchored().map(|query| query.to_string());
+        assert_eq!(plain("sum(increase(a[1d] anchored))").unwrap(), "sum(increase(a[1d]))");
+        assert_eq!(
+            plain("rate(a{b=\"anchored\"}[5m] offset 1m ANCHORED) / changes(c[1h] @ 5 anchored)").unwrap(),
+            "rate(a{b=\"anchored\"}[5m] offset 1m) / changes(c[1h] @ 5)"
+        );
+        for query in ["increase(a[1d])", "rate(a[5m] smoothed)", "anchored{a=\"anchored\"}"] {
+            assert_eq!(plain(query), None, "{query}");
+        }
+        let changed = parse("increase(a[1m] anchored)").unwrap().without_anchored().unwrap();
+        assert!(changed.plan.0.experimental.is_empty(), "it can be evaluated where nothing experimental is allowed");
     }
 }

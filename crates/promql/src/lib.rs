@@ -36,9 +36,10 @@ mod output;
 pub mod pattern;
 mod plan;
 pub mod source;
+mod stack;
 mod syntax;
 mod value;
 
 pub use engine::{EvalError, InstantSample, Options, Outcome, Query, SelectorBounds, Value, parse, parse_selector};
-pub use syntax::{ParseError, Tree, ValueType, pretty, tree};
+pub use syntax::{ParseError, Tree, ValueType, pretty, tree, with_room_for};
 pub use value::Sample;

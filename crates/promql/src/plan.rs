@@ -21,11 +21,11 @@ pub(crate) enum Node {
 }
 
 impl Node {
-    /// Hands each selector's matchers to `change`.
-    pub(crate) fn each_selector(&mut self, change: &mut dyn FnMut(&mut Vec<Matcher>)) {
+    /// Hands each selector to `change`.
+    pub(crate) fn each_selector(&mut self, change: &mut dyn FnMut(&mut Selector)) {
         match self {
             Node::Number(_) | Node::Text(_) => {}
-            Node::Instant(selector) | Node::Range(selector, _) => change(&mut selector.matchers),
+            Node::Instant(selector) | Node::Range(selector, _) => change(selector),
             Node::Subquery(subquery) => subquery.inner.each_selector(change),
             Node::Negate(inner) | Node::Invariant(inner) => inner.each_selector(change),
             Node::Binary(binary) => {

@@ -17,7 +17,7 @@ impl Threshold {
     /// The comparison at the top of an expression, or of the left side of an `and` or `unless` at its top.
     #[must_use]
     pub fn of(expr: &str) -> Option<Self> {
-        find(&parse(expr).ok()?)
+        promql::with_room_for(expr, || find(&parse(expr).ok()?)).ok().flatten()
     }
 }
 
@@ -74,6 +74,12 @@ fn number(expr: &Expr) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_found_in_a_chain_of_thousands() {
+        let chain = vec!["a > 1"; 3_000].join(" and ");
+        assert_eq!(Threshold::of(&chain).unwrap().value, 1.0);
+    }
 
     #[test]
     fn the_number_is_found() {

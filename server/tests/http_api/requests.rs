@@ -318,5 +318,18 @@ pub fn requests(base: i64) -> Vec<Ask> {
     ] {
         all.push(Ask { method: "POST", path: format!("/api/v1/{path}"), form: Some(form.to_owned()) });
     }
+    // Chains, which are trees as deep as they have terms.
+    for (term, operator, terms) in
+        [("1", "+", 600), ("1", "+", 3_000), ("num", "or", 3_000), ("temp", "and", 600), ("2", "^", 600)]
+    {
+        let query = encoded(&vec![term; terms].join(&format!(" {operator} ")));
+        let form = |more: String| Some(format!("query={query}{more}"));
+        all.push(Ask { method: "POST", path: "/api/v1/query".to_owned(), form: form(format!("&time={start}")) });
+        all.push(Ask {
+            method: "POST",
+            path: "/api/v1/query_range".to_owned(),
+            form: form(format!("&start={start}&end={end}&step=60")),
+        });
+    }
     all
 }

@@ -25,6 +25,8 @@ pub(crate) struct Lowered {
     pub(crate) root: Node,
     /// Functions and keywords that are experimental in Prometheus, as written.
     pub(crate) experimental: Vec<String>,
+    /// At most so many nodes are within each other.
+    pub(crate) levels: usize,
 }
 
 /// Lowers the tree of a whole query.
@@ -36,7 +38,7 @@ pub(crate) fn lower(query: &str, tree: &Expr, tokens: &[Token], prepared: &Prepa
     let part = lowering.expression(tree)?;
     let mut root = part.once();
     root.mark_counts(false);
-    Ok(Lowered { root, experimental: lowering.experimental })
+    Ok(Lowered { root, experimental: lowering.experimental, levels: 0 })
 }
 
 /// A lowered expression.

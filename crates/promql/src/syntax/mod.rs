@@ -15,6 +15,7 @@ pub use tree::{Tree, pretty, tree};
 use crate::{
     annotation::{Position, line_and_column},
     plan::Node,
+    stack::with_room,
 };
 use lower::Lowered;
 use token::Token;
@@ -46,13 +47,24 @@ impl ParseError {
 /// The text is not PromQL, or too complex.
 pub(crate) fn parse(query: &str) -> Result<Lowered, ParseError> {
     let tokens = token::tokens(query);
-    prepare::check_complexity(query, &tokens)?;
-    let read = read(query, &tokens);
-    // Even of a query that was read, as the parser lets some pass that Prometheus refuses.
-    match diagnose::first_complaint(query) {
-        Some((position, message)) => Err(ParseError::new(query, position, message)),
-        None => read,
-    }
+    let levels = prepare::check_complexity(query, &tokens)?;
+    with_room(levels, || {
+        let read = read(query, &tokens);
+        // Even of a query that was read, as the parser lets some pass that Prometheus refuses.
+        match diagnose::first_complaint(query) {
+            Some((position, message)) => Err(ParseError::new(query, position, message)),
+            None => read.map(|lowered| Lowered { levels, ..lowered }),
+        }
+    })
+}
+
+/// Does something that recurses over the tree of a query, in whatever form, with as much stack as that needs.
+///
+/// # Errors
+/// The query is too complex.
+pub fn with_room_for<T>(query: &str, act: impl FnOnce() -> T) -> Result<T, ParseError> {
+    let levels = prepare::check_complexity(query, &token::tokens(query))?;
+    Ok(with_room(levels, act))
 }
 
 fn read(query: &str, tokens: &[Token]) -> Result<Lowered, ParseError> {

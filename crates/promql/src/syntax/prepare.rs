@@ -23,9 +23,11 @@ use super::{
     token::{Kind, Token, unquote},
 };
 
-/// Beyond this many tokens, or levels of parentheses, recursion over the tree would need too much stack.
-const MAX_TOKENS: usize = 20_000;
-const MAX_OPERATORS: usize = 500;
+/// More would take too long to read.
+const MAX_TOKENS: usize = 100_000;
+/// Most operators: each may add a level to the tree.
+const MAX_OPERATORS: usize = 10_000;
+/// Most parentheses within each other.
 const MAX_DEPTH: usize = 150;
 /// A hundred years, in seconds.
 const LONGEST: f64 = 3.2e9;
@@ -215,14 +217,20 @@ fn expressions_of(tokens: &[Token]) -> HashMap<usize, String> {
     found
 }
 
+/// How many levels the tree of a query has at most.
+///
 /// # Errors
 /// The query is longer, or nests deeper, than can be read.
-pub(super) fn check_complexity(query: &str, tokens: &[Token]) -> Result<(), ParseError> {
+pub(super) fn check_complexity(query: &str, tokens: &[Token]) -> Result<usize, ParseError> {
     let mut depth = 0_usize;
+    let mut deepest = 0_usize;
     let mut operators = 0_usize;
     for token in tokens {
         match token.text {
-            "(" => depth += 1,
+            "(" => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
             ")" => depth = depth.saturating_sub(1),
             "[" | "+" | "-" | "*" | "/" | "%" | "^" | "==" | "!=" | "<" | ">" | "<=" | ">=" | "</" | ">/" => {
                 operators += 1
@@ -230,13 +238,22 @@ pub(super) fn check_complexity(query: &str, tokens: &[Token]) -> Result<(), Pars
             _ if token.is("and") || token.is("or") || token.is("unless") || token.is("atan2") => operators += 1,
             _ => {}
         }
-        if depth > MAX_DEPTH || operators > MAX_OPERATORS {
-            return Err(ParseError::new(query, token.start, "the expression is too complex"));
+        if depth > MAX_DEPTH {
+            let message = format!("the expression is too complex: more than {MAX_DEPTH} parentheses within each other");
+            return Err(ParseError::new(query, token.start, message));
+        }
+        if operators > MAX_OPERATORS {
+            let message = format!("the expression is too complex: it has more than {MAX_OPERATORS} operators");
+            return Err(ParseError::new(query, token.start, message));
         }
     }
     match tokens.get(MAX_TOKENS) {
-        Some(token) => Err(ParseError::new(query, token.start, "the expression is too long")),
-        None => Ok(()),
+        Some(token) => {
+            let message = format!("the expression is too long: it has more than {MAX_TOKENS} words and signs");
+            Err(ParseError::new(query, token.start, message))
+        }
+        // Of a parenthesis there may be a call and what is in it.
+        None => Ok(operators + 2 * deepest),
     }
 }
 

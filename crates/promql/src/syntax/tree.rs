@@ -19,7 +19,11 @@ use super::{
 use crate::{
     labels::METRIC_NAME,
     plan::{Edges, Node, Selector, Shift},
+    stack::with_room,
 };
+
+/// Levels of a tree that are told; each is some within each other in JSON.
+const MAX_SHOWN_LEVELS: usize = 500;
 
 /// A part of a query's tree, in the shape of JSON.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,10 +45,19 @@ pub enum Tree {
 /// The tree of a query in the words of `/api/v1/parse_query`.
 ///
 /// # Errors
-/// The text is not PromQL.
+/// The text is not PromQL, or its tree is deeper than a reader of JSON takes.
 pub fn tree(query: &str) -> Result<Tree, ParseError> {
-    let (parsed, root) = both(query)?;
-    Ok(expression(&parsed, Some(&root)))
+    let levels = prepare::check_complexity(query, &token::tokens(query))?;
+    if levels > MAX_SHOWN_LEVELS {
+        let message = format!(
+            "the expression is too complex to be told as a tree: it has more than {MAX_SHOWN_LEVELS} operators"
+        );
+        return Err(ParseError::new(query, 0, message));
+    }
+    with_room(levels, || {
+        let (parsed, root) = both(query)?;
+        Ok(expression(&parsed, Some(&root)))
+    })
 }
 
 /// A query laid out for reading, as `/api/v1/format_query` gives it: in one line if it is short, else in indented lines.
@@ -52,10 +65,12 @@ pub fn tree(query: &str) -> Result<Tree, ParseError> {
 /// # Errors
 /// The text is not PromQL.
 pub fn pretty(query: &str) -> Result<String, ParseError> {
-    let root = super::parse(query)?.root;
-    let tokens = token::tokens(query);
-    let (parsed, prepared) = shown(query, &tokens)?;
-    Ok(super::pretty::laid_out(&parsed, &root, &tokens, &prepared))
+    super::with_room_for(query, || {
+        let root = super::parse(query)?.root;
+        let tokens = token::tokens(query);
+        let (parsed, prepared) = shown(query, &tokens)?;
+        Ok(super::pretty::laid_out(&parsed, &root, &tokens, &prepared))
+    })?
 }
 
 fn both(query: &str) -> Result<(Expr, Node), ParseError> {
