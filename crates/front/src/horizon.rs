@@ -39,6 +39,7 @@ mod tests {
         assert_eq!(until("a offset 1h"), Some(940_000));
         assert_eq!(until("a - a offset -100s"), Some(840_000));
         assert_eq!(until("max_over_time(a[1h:1m] offset -10s)"), Some(930_000));
+        assert_eq!(until("rate(a[5m] smoothed)"), Some(640_000), "a value between two samples needs the later one");
         assert_eq!(until("time()"), Some(940_000));
     }
 

@@ -45,6 +45,26 @@ impl Series {
         self.drop_before(start_ms);
     }
 
+    /// Puts the points of `newer` from the first to the last of `span` in place of those known there.
+    fn replace(&mut self, newer: Option<&Series>, span: Span) {
+        let of_span = |timestamps: &[i64]| {
+            let from = timestamps.partition_point(|timestamp| *timestamp < span.0);
+            from..timestamps.partition_point(|timestamp| *timestamp <= span.1).max(from)
+        };
+        let known = of_span(&self.timestamps);
+        let (timestamps, values) = newer.map_or((&[][..], &[][..]), |newer| {
+            let given = of_span(&newer.timestamps);
+            match (newer.timestamps.get(given.clone()), newer.values.get(given)) {
+                (Some(timestamps), Some(values)) => (timestamps, values),
+                _ => (&[][..], &[][..]),
+            }
+        });
+        if known.end <= self.values.len() {
+            self.timestamps.splice(known.clone(), timestamps.iter().copied());
+            self.values.splice(known, values.iter().copied());
+        }
+    }
+
     /// Drops the points before `start_ms`.
     pub fn drop_before(&mut self, start_ms: i64) {
         let stale = self.timestamps.partition_point(|timestamp| *timestamp < start_ms);
@@ -52,6 +72,9 @@ impl Series {
         self.values.drain(..stale);
     }
 }
+
+/// Steps from the first to the last, both included, in milliseconds since the Unix epoch.
+pub type Span = (i64, i64);
 
 /// All series of one query over one window: the data of a `snapshot` or `delta` of the live topic `query`, and what a panel draws.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -61,6 +84,9 @@ pub struct Frame {
     /// In a delta: series that are gone for good from the window.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed: Vec<Labels>,
+    /// In a delta: all that is known of these steps is replaced by what the delta has of them, because samples came late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Span>,
     /// The time up to which the query was evaluated, in milliseconds since the Unix epoch.
     pub end_ms: i64,
     /// Warnings and notes of the engine, in its words.
@@ -69,7 +95,13 @@ pub struct Frame {
     /// The query as it was sent, where the source has other names for what it asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<String>,
+    /// Counts over a window are estimates: the query asks for whole ones, which its engine does not know.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
 }
+
+/// What is said of an [estimated](Frame::estimated) frame.
+pub const ESTIMATED: &str = "estimated: this engine extrapolates";
 
 impl Frame {
     /// Merges a delta into a whole frame whose window is `window_ms` long, and returns what left the window for good.
@@ -77,9 +109,13 @@ impl Frame {
         self.end_ms = self.end_ms.max(delta.end_ms);
         self.notices.clone_from(&delta.notices);
         self.sent.clone_from(&delta.sent);
+        self.estimated = delta.estimated;
         let start_ms = self.end_ms.saturating_sub(window_ms);
         if !delta.removed.is_empty() {
             self.series.retain(|series| !delta.removed.contains(&series.labels));
+        }
+        if let Some(span) = delta.replaces {
+            self.series.iter_mut().for_each(|series| series.replace(None, span));
         }
         // Engines give series in the same order each time, so the next one is nearly always found at once.
         let mut next = 0;
@@ -89,6 +125,9 @@ impl Frame {
                 .find(|index| self.series.get(*index).is_some_and(|series| series.labels == newer.labels));
             match found.and_then(|index| Some((index, self.series.get_mut(index)?))) {
                 Some((index, series)) => {
+                    if let Some(span) = delta.replaces {
+                        series.replace(Some(newer), span);
+                    }
                     series.extend(newer, start_ms);
                     next = index + 1;
                 }
@@ -280,5 +319,34 @@ mod tests {
             frame.apply(&Frame { series: vec![series(&[(10, 9.0), (20, 3.0)])], end_ms: 20, ..Frame::default() }, 10);
         assert!(gone.is_empty());
         assert_eq!(frame.series, [series(&[(10, 2.0), (20, 3.0)])]);
+    }
+
+    #[test]
+    fn a_delta_may_replace_steps_in_the_middle_and_at_the_end() {
+        let whole = |points: &[(i64, f64)], end_ms| Frame { series: vec![series(points)], end_ms, ..Frame::default() };
+        let mut frame = whole(&[(0, 1.0), (30, 4.0), (40, 5.0)], 40);
+        let hole = Frame { replaces: Some((10, 20)), ..whole(&[(10, 2.0), (20, 3.0)], 40) };
+        assert!(frame.apply(&hole, 100).is_empty());
+        assert_eq!(frame, whole(&[(0, 1.0), (10, 2.0), (20, 3.0), (30, 4.0), (40, 5.0)], 40));
+        let tail = Frame { replaces: Some((30, 50)), ..whole(&[(40, 5.5), (50, 6.0)], 50) };
+        frame.apply(&tail, 100);
+        assert_eq!(frame, whole(&[(0, 1.0), (10, 2.0), (20, 3.0), (40, 5.5), (50, 6.0)], 50));
+        // A series that is in no step any more is gone; others that the delta does not name lose the steps as well.
+        let mut other = series(&[(60, 1.0)]);
+        other.labels.insert("c".into(), "d".into());
+        let away = Frame { series: vec![other.clone()], replaces: Some((0, 60)), end_ms: 60, ..Frame::default() };
+        assert_eq!(frame.apply(&away, 100), [series(&[]).labels]);
+        assert_eq!(frame.series, [other]);
+        let written = serde_json::to_string(&tail).unwrap();
+        assert!(written.contains(r#""replaces":[30,50]"#), "{written}");
+        assert_eq!(serde_json::from_str::<Frame>(&written).unwrap(), tail);
+    }
+
+    #[test]
+    fn an_estimate_says_so_and_what_is_none_says_nothing() {
+        let mut frame = Frame::default();
+        assert!(!serde_json::to_string(&frame).unwrap().contains("estimated"));
+        frame.apply(&serde_json::from_str(r#"{"series":[],"end_ms":1,"estimated":true}"#).unwrap(), 10);
+        assert!(frame.estimated && serde_json::to_string(&frame).unwrap().contains(r#""estimated":true"#));
     }
 }

@@ -57,6 +57,16 @@ impl<'a> Part<'a> {
         }
     }
 
+    /// The series and time of each sample.
+    pub(crate) fn times(self) -> impl Iterator<Item = (SeriesId, i64)> + use<'a> {
+        let (floats, histograms): (&[Entry], &[HistogramEntry]) = match self {
+            Part::Floats(entries) => (entries, &[]),
+            Part::Histograms(entries) => (&[], entries),
+        };
+        let floats = floats.iter().map(|entry| (entry.id, entry.time));
+        floats.chain(histograms.iter().map(|entry| (entry.id, entry.time)))
+    }
+
     /// The series of each sample.
     pub(crate) fn ids(&self) -> impl Iterator<Item = SeriesId> {
         let (floats, histograms): (&[Entry], &[HistogramEntry]) = match self {

@@ -17,6 +17,7 @@ use crate::{
     head::Head,
     ingest::{Incoming, IngestError, Ingested},
     keeper::{Bell, Keepers},
+    late::{LateAppends, LateLog, LateMark},
     metadata::Metadata,
     options::{StoreOptions, millis},
     pieces::Pieces,
@@ -46,6 +47,8 @@ pub struct Store(Arc<Keepers>);
 pub(crate) struct Shared {
     pub(crate) options: StoreOptions,
     pub(crate) head: RwLock<Head>,
+    /// Appends to times that had been read.
+    pub(crate) late: Arc<LateLog>,
     /// Never held while the disk is written. Taken before the head's lock.
     pub(crate) writer: Mutex<Writer>,
     /// `None` if nothing is kept beyond the process.
@@ -251,6 +254,19 @@ impl Store {
         }
     }
 
+    /// Notes from now on what is appended to times up to `until_ms`, milliseconds since the Unix epoch. To be called before these times
+    /// are read by somebody who wants to know, by [`Store::late_since`], when what was read has changed.
+    pub fn reads(&self, until_ms: i64) {
+        self.shared().late.reads(until_ms);
+    }
+
+    /// What was appended since `mark` to times that somebody had [read](Store::reads), and the mark to come back with. It may say too much,
+    /// never too little.
+    #[must_use]
+    pub fn late_since(&self, mark: LateMark) -> (LateAppends, LateMark) {
+        self.shared().late.since(mark)
+    }
+
     /// How much there is.
     #[must_use]
     pub fn stats(&self) -> Stats {
@@ -291,8 +307,11 @@ enum Wait {
 
 impl Shared {
     fn new(options: StoreOptions, head: Head, disk: Option<Disk>, damage: Vec<Damage>) -> Self {
+        let late = Arc::new(LateLog::default());
+        let log = disk.as_ref().map(|disk| Arc::clone(&disk.log));
         Shared {
-            writer: Mutex::new(Writer::new(options.clone(), disk.as_ref().map(|disk| Arc::clone(&disk.log)))),
+            writer: Mutex::new(Writer::new(options.clone(), log, Arc::clone(&late))),
+            late,
             options,
             head: RwLock::new(head),
             disk,

@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 use crate::{
     disk::{Journal, Log, log::Position},
     head::{Entry, Head},
+    late::LateLog,
     metadata::{MAX_FAMILIES, Metadata},
     options::{StoreOptions, millis},
     postings::SeriesId,
@@ -18,6 +19,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Writer {
     options: StoreOptions,
+    /// Where appends to times are noted that somebody has read.
+    late: Arc<LateLog>,
     /// `None` if nothing is kept beyond the process.
     journal: Option<Journalled>,
     /// Series of the samples of a batch; a buffer.
@@ -45,10 +48,10 @@ pub(crate) struct Cut {
 
 impl Writer {
     /// A writer that writes down what it does in a log that has said nothing yet, or nowhere.
-    pub(crate) fn new(options: StoreOptions, log: Option<Arc<Log>>) -> Self {
+    pub(crate) fn new(options: StoreOptions, log: Option<Arc<Log>>, late: Arc<LateLog>) -> Self {
         let out_of_order_ms = millis(options.out_of_order);
         let journal = log.map(|log| Journalled { frames: Journal::new(out_of_order_ms), log });
-        Writer { options, journal, ids: Vec::new(), entries: Vec::new(), usual_bytes: 0 }
+        Writer { options, late, journal, ids: Vec::new(), entries: Vec::new(), usual_bytes: 0 }
     }
 
     /// Sets what is said about metric families.

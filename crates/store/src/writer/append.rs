@@ -3,8 +3,13 @@
 
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use parking_lot::RwLock;
-use promql::{Sample, labels::Labels, source::Point};
+use promql::{
+    Sample,
+    labels::{Labels, METRIC_NAME},
+    source::Point,
+};
 
 use super::Writer;
 use crate::{
@@ -12,6 +17,7 @@ use crate::{
     head::{Entry, Head, HistogramEntry, NotInMemory, Part},
     histograms::{MAX_BUCKETS, bucket_count},
     ingest::{Incoming, Ingested, Refusal, Refused, Tally},
+    late::TimeSpan,
     options::millis,
     postings::SeriesId,
     read::load,
@@ -102,12 +108,47 @@ impl Writer {
         for part in parts.iter().flat_map(|part| part.pieces(APPLY_SAMPLES)) {
             apply(head, part, out_of_order, &mut tally);
         }
+        self.note_late(head, parts, &tally.result.refused);
         if let Some(journal) = &mut self.journal {
             put_stored(&mut frames, parts, &tally.result.refused);
             self.usual_bytes = frames.len().min(MAX_USUAL_BYTES);
             journal.log.queue(frames);
         }
         tally.result
+    }
+
+    /// Notes what of a batch, all but the refused, is of times that somebody had read. Called once readers see the batch, so that who reads
+    /// before that learns of it.
+    fn note_late(&self, head: &RwLock<Head>, parts: &[Part], refused: &[Refused]) {
+        let until = self.late.read_until();
+        let samples = parts.iter().flat_map(|part| part.times());
+        let is_stored = |position: usize| refused.binary_search_by_key(&position, |refused| refused.position).is_err();
+        let late = samples.enumerate().filter(|(position, (_, time))| *time <= until && is_stored(*position));
+        let mut late = late.map(|(_, sample)| sample).peekable();
+        if late.peek().is_none() {
+            return;
+        }
+        let mut by_name: HashMap<Option<Arc<str>>, TimeSpan> = HashMap::new();
+        // Samples of a series follow each other in a backlog.
+        let mut of_one: Option<(SeriesId, TimeSpan)> = None;
+        let head = head.read();
+        let mut add = |(id, span): (SeriesId, TimeSpan)| {
+            let name = head.series(id).and_then(|series| {
+                let pair = series.labels.pairs().iter().find(|(name, _)| **name == *METRIC_NAME);
+                pair.map(|(_, value)| Arc::clone(value))
+            });
+            let known = by_name.entry(name).or_insert(span);
+            *known = (known.0.min(span.0), known.1.max(span.1));
+        };
+        for (id, time) in late {
+            match &mut of_one {
+                Some((same, span)) if *same == id => *span = (span.0.min(time), span.1.max(time)),
+                _ => of_one.replace((id, (time, time))).into_iter().for_each(&mut add),
+            }
+        }
+        of_one.into_iter().for_each(&mut add);
+        drop(head);
+        self.late.note(by_name);
     }
 
     /// Fills `ids` with the numbers of the samples' series, which are added where they are new; gives the samples of new series that
