@@ -612,3 +612,70 @@ async fn victoria_metrics_is_an_engine_too() {
     .await;
     assert_eq!(ready, StatusCode::OK);
 }
+
+const EMPTY: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;
+
+#[tokio::test]
+async fn an_empty_answer_counts_for_a_moment_only() {
+    let stub = Stub::start().await;
+    let server = Server::serve(&["--prometheus-url", &stub.url]).await;
+    let end = now_ms() / 60_000 * 60 - 7_200;
+    let path = format!("/api/v1/query_range?query=a&start={}&end={end}&step=60", end - 600);
+    stub.mood(Mood::Failing(1, StatusCode::OK, "application/json", EMPTY));
+    assert_eq!(server.json(&path).await["data"]["result"], json!([]));
+    eventually("what the engine has by now", async || {
+        (server.json(&path).await["data"]["result"] != json!([])).then_some(())
+    })
+    .await;
+    // What is there has come to stay.
+    stub.asked();
+    assert_ne!(server.json(&path).await["data"]["result"], json!([]));
+    assert_eq!(stub.asked().len(), 0);
+}
+
+#[tokio::test]
+async fn who_asks_for_a_fresh_answer_gets_one() {
+    let stub = Stub::start().await;
+    stub.engine.names.lock().unwrap().push("hypersdk_jobs_active");
+    let server = Server::serve(&["--prometheus-url", &stub.url, "--engine-hold", "1h"]).await;
+    let end = now_ms() / 60_000 * 60 - 7_200;
+    let aligned = format!("/api/v1/query_range?query=a&start={}&end={end}&step=60", end - 600);
+    let get = async |path: &str, header: Option<(&str, &str)>| -> Value {
+        let request = server.get(path);
+        let request = header.map_or(request.try_clone().unwrap(), |(name, value)| request.header(name, value));
+        request.send().await.unwrap().json().await.unwrap()
+    };
+    let headers = [("cache-control", "no-cache"), ("cache-control", "no-store"), ("pragma", "no-cache")];
+    for (number, header) in headers.into_iter().enumerate() {
+        // Whatever the query, none of it is known.
+        let path = aligned.replace("query=a", &format!("query=a{number}"));
+        stub.mood(Mood::Failing(1, StatusCode::OK, "application/json", EMPTY));
+        assert_eq!(get(&path, None).await["data"]["result"], json!([]));
+        assert_eq!(get(&path, None).await["data"]["result"], json!([]), "from the cache");
+        assert_ne!(get(&path, Some(header)).await["data"]["result"], json!([]), "{header:?}");
+        assert_ne!(get(&path, None).await["data"]["result"], json!([]), "and so has whoever asks next");
+    }
+    stub.asked();
+    for path in [
+        aligned.clone(),
+        format!("/api/v1/query?query=b&time={end}"),
+        "/api/v1/labels".to_owned(),
+        "/api/v1/series?match[]=a".to_owned(),
+        "/api/v1/label/x/values".to_owned(),
+        "/api/v1/metadata".to_owned(),
+        format!("/api/frame?query=c&start_ms={}&end_ms={}&step_ms=60000", (end - 600) * 1000, end * 1000),
+    ] {
+        for _ in 0..3 {
+            let answer = server.get(&path).header("cache-control", "no-cache").send().await.unwrap();
+            assert_eq!(answer.status(), StatusCode::OK, "{path}: {}", answer.text().await.unwrap());
+            assert!(!stub.asked().is_empty(), "{path}");
+        }
+    }
+    // Which names the engine has is asked again as well.
+    for header in [None, None, Some(("cache-control", "no-cache"))] {
+        get(&format!("/api/v1/query?query=hypersdk_jobs_active&time={end}"), header).await;
+        let asked = stub.asked();
+        let names = asked.iter().filter(|asked| asked.path.ends_with("values")).count();
+        assert!(header.is_none() || names == 1, "{asked:?}");
+    }
+}

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use model::{
     civil::Civil,
     dashboard::{Panel, Query},
-    frame::Labels,
+    frame::{ESTIMATED, Labels},
     panel::{PanelData, QueryState},
     range::DurationMs,
     unit,
@@ -21,8 +21,11 @@ use crate::{
 pub(super) const MOST_ROWS: usize = 500;
 
 pub(super) fn draw(page: &ExploreView, found: &Found) -> AnyView {
-    let notices = found.frame.notices.iter().map(|notice| view! { <li>{notice.clone()}</li> }).collect_view();
-    let notices = (!found.frame.notices.is_empty()).then(|| view! { <ul class="explore-notices">{notices}</ul> });
+    let estimate = found.frame.estimated.then(|| ESTIMATED.to_owned());
+    let remarks: Vec<String> = estimate.into_iter().chain(found.frame.notices.iter().cloned()).collect();
+    let has_notices = !remarks.is_empty();
+    let notices = remarks.into_iter().map(|notice| view! { <li>{notice}</li> }).collect_view();
+    let notices = has_notices.then(|| view! { <ul class="explore-notices">{notices}</ul> });
     let body = match page.address.kind {
         _ if found.frame.is_empty() => nothing("Nothing found", &nothing_at(page, found)),
         Kind::Range => course(page, found),

@@ -4,6 +4,7 @@ use crate::view::view;
 use leptos::prelude::*;
 use model::{
     dashboard::{Panel, PanelKind},
+    frame::ESTIMATED,
     panel::{PanelData, QueryState, Staleness},
     unit,
 };
@@ -105,7 +106,7 @@ pub(crate) fn with_look(
                 Look::Empty(hint) => message_view("empty", "No data", "The series is absent.".to_owned(), hint),
                 Look::Failed(message) => message_view("failed", "Query failed", message.clone(), advice(&message)),
             }}
-            <div class="badges">{notice_badge(data)} {stale_badge(stale)}</div>
+            <div class="badges">{estimate_badge(data)} {notice_badge(data)} {stale_badge(stale)}</div>
         </div>
     }
 }
@@ -178,6 +179,17 @@ fn stale_badge(stale: Memo<Option<Staleness>>) -> AnyView {
             }
         })
     }} }
+}
+
+/// Whether a number is an estimate where a whole one was asked for.
+pub(crate) fn is_estimated(data: &PanelData) -> bool {
+    let PanelData::Queries(states) = data else { return false };
+    states.iter().any(|state| matches!(state, QueryState::Ready { frame, .. } if frame.estimated && !frame.is_empty()))
+}
+
+fn estimate_badge(data: Signal<PanelData>) -> AnyView {
+    let estimated = Memo::new(move |_| data.with(is_estimated));
+    view! { {move || estimated.get().then(|| view! { <span class="badge badge-estimated" title=ESTIMATED>{ESTIMATED}</span> })} }
 }
 
 fn notice_badge(data: Signal<PanelData>) -> AnyView {

@@ -12,7 +12,7 @@ use super::{
     canvas::{Anchor, Area, Canvas, Type, count},
     chart, numbers, rows, shares,
 };
-use crate::panels::look::{Look, advice, notices, staleness};
+use crate::panels::look::{Look, advice, is_estimated, notices, staleness};
 
 /// Height of a panel's heading.
 const HEAD: f32 = 32.0;
@@ -64,7 +64,8 @@ fn heading(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, set
     let stale = staleness(data)
         .map(|stale| format!("stale, {} old", unit::whole_duration(setting.now_ms.saturating_sub(stale.since_ms))));
     let notice = (has_data && !notices(data).is_empty()).then(|| "incomplete".to_owned());
-    for (words, color) in [(notice, "yellow"), (stale, "orange")] {
+    let estimate = is_estimated(data).then(|| "estimated".to_owned());
+    for (words, color) in [(estimate, "muted"), (notice, "yellow"), (stale, "orange")] {
         let Some(words) = words else { continue };
         let width = Type::small(color).width(&words) + 16.0;
         canvas.chip((right - width, area.y + area.height / 2.0 - 10.0), &words, color);

@@ -1,7 +1,8 @@
 //! Results of range queries, kept by step: what is asked for again is put together of what is known, and only the rest is asked for.
 //!
 //! Times are milliseconds since the Unix epoch. A [`Piece`] holds the points of steps `start_ms..=end_ms`, all multiples of the
-//! step. Kept are steps that are settled, in extents that do not touch each other; the least recently used query goes first.
+//! step. Kept are steps that are settled, in extents that do not overlap; the least recently used query goes first. What may well change,
+//! because it is young or a series is missing in it, is kept for a short time only.
 
 mod piece;
 
@@ -39,12 +40,29 @@ const MOST_HOLES: usize = 3;
 /// What an entry costs besides its pieces, in bytes.
 const ENTRY_BYTES: usize = 256;
 
+/// For how long results are believed, in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ages {
+    /// Steps that are settled, at which no series is missing.
+    pub firm_ms: i64,
+    /// Others: a sample that came late may change them.
+    pub brief_ms: i64,
+}
+
+/// Up to when the steps of a result are settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// What is later is not kept.
+    pub until_ms: i64,
+    /// What is later is kept for a short time.
+    pub firm_until_ms: i64,
+}
+
 /// Kept results, up to a number of bytes.
 #[derive(Debug)]
 pub struct Cache {
     limit_bytes: usize,
-    /// An extent is believed for so long after its oldest part was got.
-    max_age_ms: i64,
+    ages: Ages,
     bytes: usize,
     /// Rises with every use.
     clock: u64,
@@ -55,21 +73,40 @@ pub struct Cache {
 struct Entry {
     used: u64,
     bytes: usize,
-    /// In order, with at least one step between two of them.
+    /// In order, none overlapping another; those of one kind that touch are joined.
     extents: Vec<Extent>,
 }
 
 #[derive(Debug)]
 struct Extent {
     piece: Piece,
+    /// When its oldest part was got.
     got_ms: i64,
+    is_firm: bool,
+}
+
+impl Extent {
+    fn is_believed(&self, ages: Ages, now_ms: i64) -> bool {
+        let age_ms = if self.is_firm { ages.firm_ms } else { ages.brief_ms };
+        now_ms.saturating_sub(self.got_ms) <= age_ms
+    }
+
+    /// What is left of it before and after some steps.
+    fn without(self, (start_ms, end_ms): Span, step_ms: i64) -> impl Iterator<Item = Extent> {
+        let Extent { piece, got_ms, is_firm } = self;
+        let overlaps = piece.start_ms <= end_ms && start_ms <= piece.end_ms;
+        let before = (overlaps && piece.start_ms < start_ms).then(|| piece.cut(piece.start_ms, start_ms - step_ms));
+        let after = (overlaps && piece.end_ms > end_ms).then(|| piece.cut(end_ms + step_ms, piece.end_ms));
+        let whole = (!overlaps).then_some(piece);
+        [before, whole, after].into_iter().flatten().map(move |piece| Extent { piece, got_ms, is_firm })
+    }
 }
 
 impl Cache {
     /// An empty cache. A limit of 0 keeps nothing.
     #[must_use]
-    pub fn new(limit_bytes: usize, max_age_ms: i64) -> Self {
-        Cache { limit_bytes, max_age_ms, bytes: 0, clock: 0, entries: HashMap::new() }
+    pub fn new(limit_bytes: usize, ages: Ages) -> Self {
+        Cache { limit_bytes, ages, bytes: 0, clock: 0, entries: HashMap::new() }
     }
 
     /// Bytes that are kept, about.
@@ -87,7 +124,7 @@ impl Cache {
         let (mut known, mut missing, mut next) = (Vec::new(), Vec::new(), span.0);
         for extent in &entry.extents {
             let (start, end) = (extent.piece.start_ms.max(span.0), extent.piece.end_ms.min(span.1));
-            if start > end || now_ms.saturating_sub(extent.got_ms) > self.max_age_ms {
+            if start > end || !extent.is_believed(self.ages, now_ms) {
                 continue;
             }
             if next < start {
@@ -108,36 +145,26 @@ impl Cache {
         Lookup { known, missing }
     }
 
-    /// Keeps of a piece what is settled: the steps up to `settled_ms`.
-    pub fn keep(&mut self, key: &Key, piece: &Piece, settled_ms: i64, now_ms: i64) {
-        let last = settled_ms.min(piece.end_ms).div_euclid(key.step_ms) * key.step_ms;
+    /// Keeps of a piece what is settled, in place of what was known of these steps.
+    pub fn keep(&mut self, key: &Key, piece: &Piece, settled: Settled, now_ms: i64) {
+        let step_ms = key.step_ms;
+        let last = settled.until_ms.min(piece.end_ms).div_euclid(step_ms) * step_ms;
         if last < piece.start_ms || self.limit_bytes == 0 {
             return;
         }
-        let mut joined = piece.cut(piece.start_ms, last);
-        if joined.bytes() > self.limit_bytes / 4 {
+        let kept = piece.cut(piece.start_ms, last);
+        if kept.bytes() > self.limit_bytes / 4 {
             return;
         }
+        let span = (kept.start_ms, kept.end_ms);
+        let parts = kept.parts(settled.firm_until_ms, step_ms).into_iter();
+        let parts = parts.map(|(piece, is_firm)| Extent { piece, got_ms: now_ms, is_firm });
         let entry = self.entries.entry(key.clone()).or_default();
-        let mut got_ms = now_ms;
-        let mut apart = Vec::with_capacity(entry.extents.len() + 1);
-        for extent in std::mem::take(&mut entry.extents) {
-            let aged = now_ms.saturating_sub(extent.got_ms) > self.max_age_ms;
-            let touches = extent.piece.start_ms <= joined.end_ms + key.step_ms
-                && joined.start_ms <= extent.piece.end_ms + key.step_ms;
-            if aged {
-                continue;
-            }
-            if touches {
-                got_ms = got_ms.min(extent.got_ms);
-                joined = joined.laid_over(extent.piece);
-            } else {
-                apart.push(extent);
-            }
-        }
-        apart.push(Extent { piece: joined, got_ms });
-        apart.sort_by_key(|extent| extent.piece.start_ms);
-        entry.extents = apart;
+        let known = std::mem::take(&mut entry.extents).into_iter();
+        let known = known.filter(|extent| extent.is_believed(self.ages, now_ms));
+        let mut extents: Vec<Extent> = known.flat_map(|extent| extent.without(span, step_ms)).chain(parts).collect();
+        extents.sort_by_key(|extent| extent.piece.start_ms);
+        entry.extents = joined(extents, step_ms);
         self.clock += 1;
         entry.used = self.clock;
         self.bytes -= entry.bytes;
@@ -155,6 +182,22 @@ impl Cache {
             self.bytes -= entry.bytes;
         }
     }
+}
+
+/// Joins extents of one kind that touch; they are as old as the oldest of them.
+fn joined(extents: Vec<Extent>, step_ms: i64) -> Vec<Extent> {
+    let mut all: Vec<Extent> = Vec::with_capacity(extents.len());
+    for extent in extents {
+        match all.last_mut() {
+            Some(last) if last.is_firm == extent.is_firm && last.piece.end_ms + step_ms >= extent.piece.start_ms => {
+                last.got_ms = last.got_ms.min(extent.got_ms);
+                let (start_ms, end_ms) = (last.piece.start_ms, extent.piece.end_ms);
+                last.piece = Piece::join(start_ms, end_ms, [std::mem::take(&mut last.piece), extent.piece]);
+            }
+            _ => all.push(extent),
+        }
+    }
+    all
 }
 
 #[cfg(test)]

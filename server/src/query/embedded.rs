@@ -107,7 +107,11 @@ impl Embedded {
             });
             Some(names.await.ok()?.into_iter().map(|name| name.to_string()).collect())
         };
-        self.names.as_sent(query, ask).await
+        let named = self.names.as_sent(query, ask).await;
+        if self.experimental {
+            return named;
+        }
+        named.as_ref().unwrap_or(query).renamed(promql::Query::without_anchored).or(named)
     }
 
     /// Lets queries use what Prometheus calls experimental, or not.
@@ -282,5 +286,5 @@ fn frame(outcome: Outcome, end_ms: i64) -> Frame {
     };
     let mut notices = outcome.warnings;
     notices.extend(outcome.infos);
-    Frame { series, removed: Vec::new(), end_ms, notices, sent: None }
+    Frame { series, end_ms, notices, ..Frame::default() }
 }

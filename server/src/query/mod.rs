@@ -2,6 +2,7 @@
 //!
 //! Pages and live queries ask for [`Frame`]s and know neither; the HTTP API ([`api`]) answers in Prometheus' envelope.
 
+mod anchoring;
 mod answer;
 pub mod api;
 mod client;
@@ -10,6 +11,7 @@ mod engines;
 pub mod envelope;
 mod failure;
 pub(crate) mod fixed;
+pub mod freshness;
 pub(crate) mod json;
 mod labels;
 mod metric_names;
@@ -41,41 +43,47 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Evaluates `query` at each step of `start_ms..=end_ms`.
+    /// Evaluates a query at each step of `start_ms..=end_ms`.
     ///
     /// # Errors
     /// The query is wrong, too large or too slow, or the engine cannot be reached.
     pub async fn range(
         &self,
-        query: &ScopedQuery,
+        written: &ScopedQuery,
         start_ms: i64,
         end_ms: i64,
         step_ms: i64,
     ) -> Result<Frame, QueryError> {
-        let renamed = self.as_sent(query).await;
-        let query = renamed.as_ref().unwrap_or(query);
+        let renamed = self.as_sent(written).await;
+        let query = renamed.as_ref().unwrap_or(written);
         let frame = match self {
             Backend::Embedded(engine) => engine.range_frame(query, start_ms, end_ms, step_ms).await?,
             Backend::Prometheus(engine) => engine.range_frame(query, start_ms, end_ms, step_ms).await?,
         };
-        Ok(Frame { sent: self.sent_text(query, renamed.is_some()), ..frame })
+        Ok(self.sent_as(frame, written, renamed.as_ref()))
     }
 
-    /// Evaluates `query` at one time: a frame with one point a series.
+    /// Evaluates a query at one time: a frame with one point a series.
     ///
     /// # Errors
     /// As [`Backend::range`].
-    pub async fn instant(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
-        let renamed = self.as_sent(query).await;
-        let query = renamed.as_ref().unwrap_or(query);
+    pub async fn instant(&self, written: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
+        let renamed = self.as_sent(written).await;
+        let query = renamed.as_ref().unwrap_or(written);
         let frame = match self {
             Backend::Embedded(engine) => engine.instant_frame(query, time_ms).await?,
             Backend::Prometheus(engine) => engine.instant_frame(query, time_ms).await?,
         };
-        Ok(Frame { sent: self.sent_text(query, renamed.is_some()), ..frame })
+        Ok(self.sent_as(frame, written, renamed.as_ref()))
     }
 
-    /// What the engine got, where other names are in it than in what was written.
+    /// The frame with what there is to say of how the query was sent.
+    fn sent_as(&self, frame: Frame, written: &ScopedQuery, renamed: Option<&ScopedQuery>) -> Frame {
+        let sent = self.sent_text(renamed.unwrap_or(written), renamed.is_some());
+        Frame { sent, estimated: renamed.is_some_and(|renamed| renamed.estimates(written)), ..frame }
+    }
+
+    /// What the engine got, where that is not what was written.
     fn sent_text(&self, query: &ScopedQuery, is_renamed: bool) -> Option<String> {
         match self {
             Backend::Embedded(_) => is_renamed.then(|| query.text().to_owned()),
@@ -85,7 +93,8 @@ impl Backend {
         }
     }
 
-    /// The query with the names that the source has for what it asks for; `None` where it has those that are written.
+    /// The query with the names that the source has for what it asks for, and without a modifier that the source does not know;
+    /// `None` where it is sent as it is written.
     pub async fn as_sent(&self, query: &ScopedQuery) -> Option<ScopedQuery> {
         match self {
             Backend::Embedded(engine) => engine.as_sent(query).await,

@@ -9,10 +9,15 @@ use std::{
 use front::aliases::Aliases;
 use tokio::sync::Mutex;
 
-use super::ScopedQuery;
+use super::{
+    ScopedQuery,
+    freshness::{self, Freshness},
+};
 
 /// How far back a series counts as one that the source has.
 pub(super) const LOOK_BACK_MS: i64 = 6 * 3_600_000;
+/// How long it counts that a source has none of the names.
+const EMPTY_LASTS: Duration = Duration::from_secs(5);
 
 /// The names that one source has. What it has is asked for when a query first needs it, and again after a while.
 pub(super) struct SourceNames {
@@ -28,6 +33,11 @@ impl SourceNames {
         SourceNames { aliases, lasts, known: Mutex::new(None) }
     }
 
+    /// That a source has nothing counts only for a moment: it may be about to have its first samples.
+    fn lasts(&self, has: &BTreeSet<String>) -> Duration {
+        if has.is_empty() { self.lasts.min(EMPTY_LASTS) } else { self.lasts }
+    }
+
     /// The query with the names that the source has, where these differ. `ask` tells which of the names it is given the source
     /// has; `None` if that cannot be known now.
     pub(super) async fn as_sent(
@@ -38,10 +48,11 @@ impl SourceNames {
         if !query.parsed().is_ok_and(|query| self.aliases.concern(query)) {
             return None;
         }
+        let is_fresh = freshness::wanted() == Freshness::All;
         let has = {
             let mut known = self.known.lock().await;
             match &*known {
-                Some((at, has)) if at.elapsed() < self.lasts => Arc::clone(has),
+                Some((at, has)) if at.elapsed() < self.lasts(has) && !is_fresh => Arc::clone(has),
                 before => {
                     let old = before.as_ref().map(|(_, has)| Arc::clone(has)).unwrap_or_default();
                     let has = ask(&self.aliases.names()).await.map_or(old, Arc::new);

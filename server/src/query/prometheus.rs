@@ -11,7 +11,7 @@ use axum::{
 };
 use front::{
     aliases::Aliases,
-    cache::{Cache, Key, Piece},
+    cache::{Ages, Cache, Key, Lookup, Piece, Settled},
     horizon,
     labels::LabelNames,
 };
@@ -24,8 +24,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
     ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest,
+    anchoring::{self, Anchoring},
     answer::{Envelope, QueryData, Ranged},
     client::EngineError,
+    freshness::{self, Freshness},
     labels,
     names::{LOOK_BACK_MS, SourceNames},
     transport::{Fetched, Transport},
@@ -39,6 +41,10 @@ use crate::{
 const LARGE_ANSWER: usize = 512 << 10;
 /// Results are believed for so long, since samples may be added or deleted in the past as well.
 const MAX_AGE_MS: i64 = 3_600_000;
+/// Results that may well change, and those with holes, are believed for so long.
+const BRIEFLY_MS: i64 = 10_000;
+/// Steps younger than this may change: a Prometheus takes a backlog of an hour, and rules that come late.
+pub(crate) const UNSETTLED_MS: i64 = 3_600_000;
 /// What names an engine has counts for so long.
 const NAMES_LAST: Duration = Duration::from_secs(60);
 
@@ -48,7 +54,7 @@ pub type ResultCache = Arc<Mutex<Cache>>;
 /// An empty cache for engines with these settings.
 #[must_use]
 pub fn result_cache(settings: &EngineSettings) -> ResultCache {
-    Arc::new(Mutex::new(Cache::new(settings.cache_bytes, MAX_AGE_MS)))
+    Arc::new(Mutex::new(Cache::new(settings.cache_bytes, Ages { firm_ms: MAX_AGE_MS, brief_ms: BRIEFLY_MS })))
 }
 
 /// A client of one engine.
@@ -59,6 +65,7 @@ pub struct Prometheus {
     /// Steps younger than this can still change.
     fresh_ms: i64,
     names: SourceNames,
+    anchoring: Anchoring,
     labels: LabelNames,
 }
 
@@ -90,6 +97,7 @@ impl Prometheus {
             cache,
             fresh_ms,
             names: SourceNames::new(aliases, NAMES_LAST),
+            anchoring: Anchoring::default(),
             labels: config.labels.clone(),
         })
     }
@@ -98,6 +106,12 @@ impl Prometheus {
     #[must_use]
     pub fn name(&self) -> &str {
         self.transport.name()
+    }
+
+    /// Steps younger than this can still change, in milliseconds, and are asked for each time.
+    #[must_use]
+    pub fn fresh_ms(&self) -> i64 {
+        self.fresh_ms
     }
 
     /// See [`super::Backend::as_sent`].
@@ -112,7 +126,16 @@ impl Prometheus {
             let envelope: Envelope<Vec<String>> = self.ask("label/__name__/values", &pairs).await.ok()?;
             Some(envelope.data?.into_iter().collect())
         };
-        self.names.as_sent(query, ask).await
+        let named = self.names.as_sent(query, ask).await;
+        let knows = async || {
+            let pairs = pairs([("query", anchoring::PROBE.to_owned()), ("time", seconds(now_ms()))]);
+            match self.ask::<serde::de::IgnoredAny>("query", &pairs).await {
+                Ok(_) => Some(true),
+                Err(error) if matches!(error.kind, ErrorKind::BadData | ErrorKind::Execution) => Some(false),
+                Err(_) => None,
+            }
+        };
+        self.anchoring.as_sent(named.as_ref().unwrap_or(query), knows).await.or(named)
     }
 
     /// The text of a query with the engine's own names of labels; `None` where they are ours.
@@ -143,7 +166,7 @@ impl Prometheus {
         };
         let mut notices = ranged.warnings;
         notices.extend(ranged.infos);
-        Ok(Frame { series: ranged.series, removed: Vec::new(), end_ms, notices, sent: None })
+        Ok(Frame { series: ranged.series, end_ms, notices, ..Frame::default() })
     }
 
     /// Evaluates an instant query. See [`super::Backend::instant`].
@@ -156,7 +179,7 @@ impl Prometheus {
         let mut notices = envelope.warnings;
         notices.extend(envelope.infos);
         let series = envelope.data.map(|data| data.into_ranged(&self.labels).series).unwrap_or_default();
-        Ok(Frame { series, removed: Vec::new(), end_ms: time_ms, notices, sent: None })
+        Ok(Frame { series, end_ms: time_ms, notices, ..Frame::default() })
     }
 
     async fn whole_range(&self, query: &ScopedQuery, steps: Steps) -> Result<Ranged, QueryError> {
@@ -188,8 +211,11 @@ impl Prometheus {
         let too_long = usize::try_from((last_ms - start_ms) / step_ms)
             .map_or(true, |steps| steps >= self.limits.max_points_per_series);
         let Ok(parsed) = query.parsed() else { return Ok(None) };
-        let Some(settled_ms) = horizon::settled_until(parsed, step_ms, now_ms(), self.fresh_ms).filter(|_| !too_long)
-        else {
+        let now = now_ms();
+        let until = |age_ms| horizon::settled_until(parsed, step_ms, now, age_ms);
+        let unsettled_ms = self.fresh_ms.max(UNSETTLED_MS);
+        let settled = until(self.fresh_ms).zip(until(unsettled_ms)).filter(|_| !too_long);
+        let Some(settled) = settled.map(|(until_ms, firm_until_ms)| Settled { until_ms, firm_until_ms }) else {
             return Ok(None);
         };
         let key = Key {
@@ -198,7 +224,10 @@ impl Prometheus {
             query: query.text().to_owned(),
             step_ms,
         };
-        let lookup = self.cache().look_up(&key, (start_ms, last_ms), now_ms());
+        let lookup = match freshness::wanted() {
+            Freshness::Any => self.cache().look_up(&key, (start_ms, last_ms), now_ms()),
+            _ => Lookup { known: Vec::new(), missing: vec![(start_ms, last_ms)] },
+        };
         let mut pieces = lookup.known;
         let mut warnings = Vec::new();
         for (start_ms, end_ms) in lookup.missing {
@@ -209,7 +238,7 @@ impl Prometheus {
             let piece = Piece { start_ms, end_ms, series: part.series, infos: part.infos };
             // A warning may say that a part of the data is missing.
             if part.warnings.is_empty() {
-                self.cache().keep(&key, &piece, settled_ms, now_ms());
+                self.cache().keep(&key, &piece, settled, now_ms());
             }
             warnings.extend(part.warnings);
             pieces.push(piece);
@@ -310,7 +339,8 @@ impl Prometheus {
         let (path, pairs) = labels::sent(&self.labels, request);
         match self.transport.fetch(&path, &pairs).await {
             Ok(fetched) => {
-                let Fetched { status, content_type, body } = self.with_our_labels(request.path(), fetched).await;
+                let fetched = self.with_our_labels(request.path(), fetched).await;
+                let Fetched { status, content_type, body } = with_remark(request, fetched);
                 let mut response = (status, body).into_response();
                 match content_type {
                     Some(content_type) => response.headers_mut().insert(CONTENT_TYPE, content_type),
@@ -335,6 +365,20 @@ impl Prometheus {
             Ok(Some(body)) => Fetched { body: body.into(), ..fetched },
             _ => fetched,
         }
+    }
+}
+
+/// An answer with what there is to say of how its request was sent.
+fn with_remark(request: &ScopedRequest, fetched: Fetched) -> Fetched {
+    let Some(remark) = request.remark() else { return fetched };
+    let remarked = serde_json::from_slice::<serde_json::Value>(&fetched.body).ok().and_then(|mut envelope| {
+        let infos = envelope.as_object_mut()?.entry("infos").or_insert_with(|| serde_json::Value::Array(Vec::new()));
+        infos.as_array_mut()?.push(remark.into());
+        serde_json::to_vec(&envelope).ok()
+    });
+    match remarked {
+        Some(body) => Fetched { body: body.into(), ..fetched },
+        None => fetched,
     }
 }
 

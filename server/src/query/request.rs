@@ -24,6 +24,7 @@ pub enum Reads {
 pub struct ScopedRequest {
     path: String,
     pairs: Vec<(String, String)>,
+    remark: Option<&'static str>,
 }
 
 impl ScopedRequest {
@@ -35,10 +36,17 @@ impl ScopedRequest {
 
     /// The request with another query, which has a scope's matchers as well.
     #[must_use]
-    pub(super) fn asking(mut self, query: &ScopedQuery) -> Self {
+    pub(super) fn asking(mut self, query: &ScopedQuery, remark: Option<&'static str>) -> Self {
         self.pairs.retain(|(name, _)| name != "query");
         self.pairs.push(("query".to_owned(), query.text().to_owned()));
+        self.remark = remark;
         self
+    }
+
+    /// What there is to say of its answer.
+    #[must_use]
+    pub(super) fn remark(&self) -> Option<&'static str> {
+        self.remark
     }
 
     /// The parameters.
@@ -63,7 +71,7 @@ impl Scope {
         let path = path.into();
         if self.is_all() {
             let pairs = params.pairs().iter().filter(|(name, _)| name != ENGINE).cloned().collect();
-            return Ok(ScopedRequest { path, pairs });
+            return Ok(ScopedRequest { path, pairs, remark: None });
         }
         let harmless = params.pairs().iter().filter(|(name, _)| HARMLESS.contains(&name.as_str()));
         let mut pairs: Vec<(String, String)> = harmless.cloned().collect();
@@ -78,6 +86,6 @@ impl Scope {
             }
             Reads::Nothing => pairs.extend(params.pairs().iter().filter(|(name, _)| name == "metric").cloned()),
         }
-        Ok(ScopedRequest { path, pairs })
+        Ok(ScopedRequest { path, pairs, remark: None })
     }
 }

@@ -194,6 +194,13 @@ impl ScopedQuery {
         Some(self.scope.laid_on(bare))
     }
 
+    /// Whether it estimates counts over a window where `written` asks for whole ones.
+    #[must_use]
+    pub fn estimates(&self, written: &ScopedQuery) -> bool {
+        let is_anchored = |query: &ScopedQuery| query.parsed().is_ok_and(Query::is_anchored);
+        is_anchored(written) && !is_anchored(self)
+    }
+
     /// The query for our engine.
     ///
     /// # Errors

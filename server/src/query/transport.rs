@@ -23,6 +23,7 @@ use super::{
     ErrorKind, QueryError, QueryLimits,
     client::{self, EngineError},
     failure::{self, Failure, Trust},
+    freshness::{self, Freshness},
 };
 use crate::{
     clock::now_ms,
@@ -80,8 +81,8 @@ impl Held {
         self.answers.get(asked).filter(|(at, _)| at.elapsed() < hold).map(|(_, answer)| answer.clone())
     }
 
-    fn put(&mut self, asked: Asked, answer: &Fetched, hold: Duration) {
-        self.answers.retain(|_, (at, _)| at.elapsed() < hold);
+    fn put(&mut self, asked: Asked, answer: &Fetched, hold: Duration, is_fresh: bool) {
+        self.answers.retain(|other, (at, _)| at.elapsed() < hold && !(is_fresh && *other == asked));
         let bytes: usize = self.answers.values().map(|(_, answer)| answer.body.len()).sum();
         if bytes + answer.body.len() <= HELD_BYTES {
             self.answers.entry(asked).or_insert_with(|| (Instant::now(), answer.clone()));
@@ -159,18 +160,19 @@ impl Transport {
         &self.0.base_url
     }
 
-    /// Asks for `path` below `/api/v1/`, or joins somebody who asks the same just now.
+    /// Asks for `path` below `/api/v1/`, or joins somebody who asks the same just now. A fresh answer is asked for after it was wanted.
     pub(super) async fn fetch(&self, path: &str, pairs: &[(String, String)]) -> Answer {
         let asked = (path.to_owned(), pairs.to_vec());
+        let is_fresh = freshness::wanted() > Freshness::Any;
         let held = (!self.0.hold.is_zero() && has_its_times(&asked)).then(|| asked.clone());
-        if let Some(answer) = held.as_ref().and_then(|asked| self.0.held().get(asked, self.0.hold)) {
+        if !is_fresh && let Some(answer) = held.as_ref().and_then(|asked| self.0.held().get(asked, self.0.hold)) {
             return Ok(answer);
         }
         let sharing: Sharing = {
             let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
             // One that has its answer already is no longer on its way.
             let running = in_flight.get(&asked).and_then(WeakShared::upgrade).filter(|one| one.peek().is_none());
-            running.unwrap_or_else(|| {
+            running.filter(|_| !is_fresh).unwrap_or_else(|| {
                 in_flight.retain(|_, one| one.upgrade().is_some_and(|one| one.peek().is_none()));
                 let inner = Arc::clone(&self.0);
                 let (path, pairs) = asked.clone();
@@ -183,7 +185,7 @@ impl Transport {
         };
         let answer = sharing.await?;
         if let Some(asked) = held {
-            self.0.held().put(asked, &answer, self.0.hold);
+            self.0.held().put(asked, &answer, self.0.hold, is_fresh);
         }
         Ok(answer)
     }

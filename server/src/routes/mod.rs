@@ -29,7 +29,8 @@ use tower_http::{
 use crate::{
     alerting, api, auth,
     ingest::{Ingest, IngestLimits},
-    pages, pictures, query,
+    pages, pictures,
+    query::{self, freshness},
     security::secure_headers,
     state::AppState,
 };
@@ -104,6 +105,7 @@ pub fn router(state: &AppState) -> Router {
         .route("/-/healthy", get(health::prometheus_healthy))
         .route("/-/ready", get(health::prometheus_ready))
         .fallback(move |state: State<AppState>, request: Request| bundle_or_page(state, request, unknown.clone()))
+        .layer(middleware::from_fn(freshness::layer))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME))
         .layer(RequestBodyLimitLayer::new(state.limits.body_bytes))
         .layer(middleware::from_fn(enveloped_limit))

@@ -5,11 +5,12 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use front::late;
 use model::{
-    frame::Frame,
+    frame::{Frame, Span},
     live::{LiveQuery, SnapshotData},
     panel::{QueryState, Staleness},
 };
@@ -18,11 +19,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     channel::{Channel, Sequence},
+    corrections::{Corrections, only_what_differs},
     update::Content,
 };
 use crate::{
     clock::now_ms,
-    query::{Backend, ErrorKind, QueryError, Scope, ScopedQuery},
+    query::{
+        Backend, ErrorKind, QueryError, Scope, ScopedQuery,
+        freshness::{self, Freshness},
+    },
 };
 
 /// Deltas kept for sockets that come back. They may hold many series, so there are fewer of them than of events.
@@ -42,7 +47,7 @@ pub struct QueryTopic {
     /// True once the first evaluation ended.
     evaluated: watch::Sender<bool>,
     last_used_ms: AtomicI64,
-    /// True when new points cannot be had by evaluating only the new steps: `@ end()` moves with the window.
+    /// True when new points cannot be had by evaluating only the new steps: what `@ end()` means moves with the window.
     whole: bool,
 }
 
@@ -82,7 +87,7 @@ impl QueryTopic {
             )));
         }
         let scoped = scope.query(&query.expr)?;
-        let moves_with_window = scoped.parsed()?.text().contains('@');
+        let moves_with_window = late::depends_on_window(scoped.parsed()?);
         let known = Arc::new(Mutex::new(Known::default()));
         let snapshot_of = Arc::clone(&known);
         let snapshot = move || {
@@ -142,11 +147,12 @@ impl QueryTopic {
         Some(Glance { version, end_ms: known.frame.as_ref().map(|frame| frame.end_ms), is_stale })
     }
 
-    /// Evaluates at each multiple of the step until nobody has wanted it for a while or `stop` is cancelled.
+    /// Evaluates at each multiple of the step, and again what came late, until nobody has wanted it for a while or `stop` is cancelled.
     pub async fn run(&self, stop: CancellationToken) {
+        let mut corrections = Corrections::new();
         loop {
             let step_ms = self.query.step_ms;
-            self.evaluate(now_ms().div_euclid(step_ms) * step_ms).await;
+            self.evaluate(now_ms().div_euclid(step_ms) * step_ms, &mut corrections).await;
             self.evaluated.send_replace(true);
             if self.channel.is_idle() {
                 if now_ms().saturating_sub(self.last_used_ms.load(Ordering::Relaxed)) > LINGER_MS {
@@ -156,7 +162,8 @@ impl QueryTopic {
                 self.touch();
             }
             let wait_ms = step_ms - now_ms().rem_euclid(step_ms);
-            let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(1_000));
+            let to_next_step = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(1_000));
+            let wait = to_next_step.min(corrections.rest(&self.backend));
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = stop.cancelled() => return,
@@ -164,45 +171,96 @@ impl QueryTopic {
         }
     }
 
-    /// Brings the result up to `end_ms`, a multiple of the step.
-    async fn evaluate(&self, end_ms: i64) {
+    /// Brings the result up to `end_ms`, a multiple of the step, and makes good what came late.
+    async fn evaluate(&self, end_ms: i64, corrections: &mut Corrections) {
+        let LiveQuery { window_ms, step_ms, instant, .. } = self.query;
         let known_end_ms = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.frame.as_ref().map(|frame| frame.end_ms)
         };
-        let LiveQuery { window_ms, step_ms, instant, .. } = &self.query;
-        let query = &self.scoped;
-        let start_ms = end_ms.saturating_sub(*window_ms);
-        // Only the new steps, unless there is a gap or the clock was set back.
-        let newest = known_end_ms.filter(|known_end_ms| !self.whole && (start_ms..=end_ms).contains(known_end_ms));
-        if newest == Some(end_ms) {
-            return;
+        let start_ms = if instant { end_ms } else { end_ms.saturating_sub(window_ms) };
+        // Unless there is a gap or the clock was set back.
+        let newest = known_end_ms.filter(|known_end_ms| (start_ms..=end_ms).contains(known_end_ms));
+        let known = newest.map(|newest| (start_ms.saturating_add(step_ms - 1).div_euclid(step_ms) * step_ms, newest));
+        let due = corrections.due(&self.backend, &self.scoped, step_ms, known, end_ms).await;
+        let again = due.as_ref().and_then(|due| due.steps);
+        let past_caches = again.is_some() && due.as_ref().is_some_and(|due| due.past_caches);
+        let started = Instant::now();
+        let mut succeeded = true;
+        for (first, last) in self.spans((start_ms, end_ms), newest, again) {
+            let evaluated = self.ask((first, last));
+            let evaluated =
+                if past_caches { freshness::with(Freshness::Results, evaluated).await } else { evaluated.await };
+            match evaluated {
+                Ok(frame) => self.accept(frame, (first, last), newest.is_some()),
+                Err(error) => {
+                    self.reject(error);
+                    succeeded = false;
+                    break;
+                }
+            }
         }
-        let result = match newest {
-            Some(known_end_ms) => self.backend.range(query, known_end_ms + step_ms, end_ms, *step_ms).await,
-            None if *instant => self.backend.instant(query, end_ms).await,
-            None => self.backend.range(query, start_ms, end_ms, *step_ms).await,
-        };
-        match result {
-            Ok(frame) => self.accept(frame, end_ms, newest.is_some()),
-            Err(error) => self.reject(error),
+        if let Some(due) = due {
+            corrections.done(&self.backend, &due, started.elapsed(), succeeded);
         }
     }
 
-    fn accept(&self, mut frame: Frame, end_ms: i64, newer_only: bool) {
-        frame.end_ms = end_ms;
+    /// What is to be evaluated of `window`, from the first to the last step: what is new after `newest`, and `again` what is known.
+    fn spans(&self, window: Span, newest: Option<i64>, again: Option<Span>) -> Vec<Span> {
+        let Some(newest) = newest else { return vec![window] };
+        let step_ms = self.query.step_ms;
+        let is_longer = newest < window.1;
+        if self.whole {
+            return if is_longer || again.is_some() { vec![window] } else { Vec::new() };
+        }
+        let newer = is_longer.then_some((newest + step_ms, window.1));
+        let aligned = |(first, last): Span| {
+            ((first.saturating_add(step_ms - 1)).div_euclid(step_ms) * step_ms, last.div_euclid(step_ms) * step_ms)
+        };
+        match again.map(aligned).filter(|(first, last)| first <= last) {
+            // In one piece with what is new.
+            Some((first, last)) if last >= newest => vec![(first, window.1)],
+            Some(again) => [Some(again), newer].into_iter().flatten().collect(),
+            None => newer.into_iter().collect(),
+        }
+    }
+
+    async fn ask(&self, (first, last): Span) -> Result<Frame, QueryError> {
+        if self.query.instant {
+            self.backend.instant(&self.scoped, last).await
+        } else {
+            self.backend.range(&self.scoped, first, last, self.query.step_ms).await
+        }
+    }
+
+    /// Takes in what some steps are, given whether others are known, and publishes what is new of it.
+    fn accept(&self, mut frame: Frame, span: Span, is_part: bool) {
+        frame.end_ms = span.1;
         let was_failing = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.error.take().is_some()
         };
         self.channel.publish(|| {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            match known.frame.as_mut().filter(|_| newer_only || self.query.instant) {
-                Some(whole) => {
-                    frame.removed = whole.apply(&frame, self.query.window_ms);
+            match known.frame.as_mut() {
+                // All steps of it depend on the window, which has moved.
+                Some(whole) if self.whole && !self.query.instant && whole.end_ms != span.1 => {
+                    whole.clone_from(&frame);
+                    Some(Content::Snapshot(SnapshotData::Query(frame)))
+                }
+                Some(whole) if is_part || self.query.instant => {
+                    if !only_what_differs(whole, &mut frame, span) {
+                        return None;
+                    }
+                    if whole.end_ms > span.1 {
+                        frame.end_ms = whole.end_ms;
+                        // What is said of older steps is not what there is to say now.
+                        frame.notices.clone_from(&whole.notices);
+                    }
+                    frame.removed = whole.apply(&frame, if self.query.instant { 0 } else { self.query.window_ms });
                     Some(Content::Delta(frame))
                 }
-                None => {
+                _ => {
                     known.frame = Some(frame.clone());
                     Some(Content::Snapshot(SnapshotData::Query(frame)))
                 }

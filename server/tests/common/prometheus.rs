@@ -38,6 +38,11 @@ impl Prometheus {
         Self::with_files(super::in_memory(), "rule_files: [rules.yaml]\n", rules).await
     }
 
+    /// Scrapes nothing, with this configuration.
+    pub async fn with_config(config: &str) -> Self {
+        Self::with_files(super::in_memory(), config, "groups: []\n").await
+    }
+
     async fn with_files(directory: TempDir, config: &str, rules: &str) -> Self {
         std::fs::write(directory.path().join("prometheus.yaml"), config).unwrap();
         std::fs::write(directory.path().join("rules.yaml"), rules).unwrap();

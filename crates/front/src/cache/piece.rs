@@ -21,6 +21,8 @@ pub struct Piece {
 const SERIES_BYTES: usize = 128;
 const LABEL_BYTES: usize = 64;
 const POINT_BYTES: usize = 16;
+/// A piece that would fall into more parts is not firm anywhere.
+const MOST_PARTS: usize = 16;
 
 impl Piece {
     /// The part of these steps.
@@ -39,13 +41,27 @@ impl Piece {
         Piece { start_ms, end_ms, series: self.series.iter().filter_map(cut).collect(), infos: self.infos.clone() }
     }
 
-    /// Joins this, which is newer, with an older piece that touches or overlaps it: where both know a step, this one holds.
-    #[must_use]
-    pub fn laid_over(self, older: Piece) -> Self {
-        let (start_ms, end_ms) = (self.start_ms.min(older.start_ms), self.end_ms.max(older.end_ms));
-        let before = older.cut(older.start_ms, self.start_ms.saturating_sub(1));
-        let after = older.cut(self.end_ms.saturating_add(1), older.end_ms);
-        Piece::join(start_ms, end_ms, [before, self, after])
+    /// The piece in parts that are firm, up to a time, and those that are not: younger steps, and steps at which one of the series has no
+    /// point, or there is none.
+    pub(super) fn parts(self, firm_until_ms: i64, step_ms: i64) -> Vec<(Piece, bool)> {
+        let steps = usize::try_from((self.end_ms - self.start_ms) / step_ms).unwrap_or(0) + 1;
+        let mut points = vec![0_usize; steps];
+        for time in self.series.iter().flat_map(|series| &series.timestamps) {
+            let step = usize::try_from((time - self.start_ms) / step_ms).ok();
+            step.and_then(|step| points.get_mut(step)).into_iter().for_each(|count| *count += 1);
+        }
+        let is_firm =
+            |(time, count): &(i64, usize)| *time <= firm_until_ms && *count > 0 && *count == self.series.len();
+        let times = (0..).map(|step: i64| self.start_ms + step * step_ms);
+        let steps: Vec<(i64, usize)> = times.zip(points).collect();
+        let runs: Vec<(i64, i64, bool)> = steps
+            .chunk_by(|one, other| is_firm(one) == is_firm(other))
+            .filter_map(|run| Some((run.first()?.0, run.last()?.0, is_firm(run.first()?))))
+            .collect();
+        if runs.len() > MOST_PARTS {
+            return vec![(self, false)];
+        }
+        runs.into_iter().map(|(start_ms, end_ms, is_firm)| (self.cut(start_ms, end_ms), is_firm)).collect()
     }
 
     /// Joins pieces that follow each other.

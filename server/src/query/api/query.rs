@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use model::frame::ESTIMATED;
 use promql::{Outcome, Value};
 use serde::Serialize;
 
@@ -35,8 +36,8 @@ pub(super) async fn instant(backend: Backend, principal: Principal, params: Para
         Backend::Embedded(engine) => engine,
         Backend::Prometheus(engine) => {
             let mut request = scope.request("query", Reads::Query, &params)?;
-            if let Some(query) = sent(engine, scope, &params).await? {
-                request = request.asking(&query);
+            if let Some((query, remark)) = sent(engine, scope, &params).await? {
+                request = request.asking(&query, remark);
             }
             return Ok(engine.pass_on(&request).await);
         }
@@ -85,27 +86,35 @@ pub(super) async fn range(backend: Backend, principal: Principal, params: Params
     answer(engine, evaluated, limit, &params, started)
 }
 
-/// The query with the names that the engine has, where these differ from those that are written.
-async fn sent(engine: &Prometheus, scope: &Scope, params: &Params) -> Result<Option<ScopedQuery>, QueryError> {
-    match params.get("query") {
-        Some(expr) => Ok(engine.as_sent(&scope.query(expr)?).await),
-        None => Ok(None),
-    }
+/// The query as the engine gets it, where that is not as it is written, and what there is to say of that.
+async fn sent(
+    engine: &Prometheus,
+    scope: &Scope,
+    params: &Params,
+) -> Result<Option<(ScopedQuery, Option<&'static str>)>, QueryError> {
+    let Some(expr) = params.get("query") else { return Ok(None) };
+    let written = scope.query(expr)?;
+    let sent = engine.as_sent(&written).await;
+    Ok(sent.map(|sent| {
+        let remark = sent.estimates(&written).then_some(ESTIMATED);
+        (sent, remark)
+    }))
 }
 
 /// A range query for an engine elsewhere: put together of what is known and what is new where that can be done, else passed on.
 async fn range_elsewhere(engine: &Prometheus, scope: &Scope, params: &Params) -> Answer {
     let mut request = scope.request("query_range", Reads::Query, params)?;
     let renamed = sent(engine, scope, params).await?;
-    if let Some(query) = &renamed {
-        request = request.asking(query);
+    if let Some((query, remark)) = &renamed {
+        request = request.asking(query, *remark);
     }
     let plain = request.pairs().iter().all(|(name, _)| KEPT_BY.contains(&name.as_str()));
     let steps = (params.required_time_ms("start"), params.required_time_ms("end"), params.step_ms());
     // What is wrong with the parameters, the engine says itself.
     if let (true, (Ok(start_ms), Ok(end_ms), Ok(step_ms)), Some(expr)) = (plain, steps, params.get("query")) {
-        let query = renamed.map_or_else(|| scope.query(expr), Ok)?;
-        if let Some(ranged) = engine.kept_range(&query, Steps { start_ms, end_ms, step_ms }).await? {
+        let query = renamed.map_or_else(|| scope.query(expr), |(query, _)| Ok(query))?;
+        if let Some(mut ranged) = engine.kept_range(&query, Steps { start_ms, end_ms, step_ms }).await? {
+            ranged.infos.extend(request.remark().map(str::to_owned));
             let mut data = String::with_capacity(1024);
             json::write_series(&mut data, &ranged.series);
             return Ok(annotated_raw(&data, &ranged.warnings, &ranged.infos));

@@ -1,0 +1,56 @@
+//! Whether an engine knows the modifier `anchored`, and queries for one that does not.
+//!
+//! With it, `increase` gives whole numbers. Prometheus has it since version 3.8, behind the feature flag
+//! `promql-extended-range-selectors`; other engines take it for an error of syntax.
+
+use std::time::{Duration, Instant};
+
+use promql::Query;
+use tokio::sync::Mutex;
+
+use super::{
+    ScopedQuery,
+    freshness::{self, Freshness},
+};
+
+/// What an engine is asked to find out: it reads no series.
+pub(super) const PROBE: &str = "increase(hyperscope_probe[1s] anchored)";
+/// An engine may get another version or flag.
+const LASTS: Duration = Duration::from_secs(600);
+
+/// What one engine knows. It is asked when a query first needs it, and again after a while.
+#[derive(Default)]
+pub(super) struct Anchoring {
+    /// Held while the engine is asked, so that one asks for all.
+    known: Mutex<Option<(Instant, bool)>>,
+}
+
+impl Anchoring {
+    /// The query without the modifier, where it has it and the engine does not know it. `ask` tells whether the engine does; `None`
+    /// if that cannot be known now.
+    pub(super) async fn as_sent(
+        &self,
+        query: &ScopedQuery,
+        ask: impl AsyncFnOnce() -> Option<bool>,
+    ) -> Option<ScopedQuery> {
+        if !query.parsed().is_ok_and(Query::is_anchored) {
+            return None;
+        }
+        let is_fresh = freshness::wanted() == Freshness::All;
+        let is_known = {
+            let mut known = self.known.lock().await;
+            match *known {
+                Some((at, is_known)) if at.elapsed() < LASTS && !is_fresh => is_known,
+                before => match ask().await {
+                    Some(is_known) => {
+                        *known = Some((Instant::now(), is_known));
+                        is_known
+                    }
+                    // An engine that cannot be reached answers neither form.
+                    None => before.is_none_or(|(_, is_known)| is_known),
+                },
+            }
+        };
+        if is_known { None } else { query.renamed(Query::without_anchored) }
+    }
+}

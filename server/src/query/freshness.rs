@@ -1,0 +1,69 @@
+//! Whether an answer may come from what was kept of an earlier one.
+//!
+//! It is said by a request's headers, far above the caches that it concerns: what lies between passes nothing on. So it goes with the
+//! task that answers the request.
+
+use axum::{
+    extract::Request,
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::Response,
+};
+
+/// What must be asked of an engine anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Freshness {
+    /// Nothing.
+    Any,
+    /// Results of queries.
+    Results,
+    /// Results, and what is known of the engine: which names it has.
+    All,
+}
+
+tokio::task_local! {
+    static WANTED: Freshness;
+}
+
+/// How fresh the current task's answer has to be.
+pub(super) fn wanted() -> Freshness {
+    WANTED.try_with(|wanted| *wanted).unwrap_or(Freshness::Any)
+}
+
+/// Does something whose answer has to be so fresh.
+pub async fn with<T>(freshness: Freshness, act: impl Future<Output = T>) -> T {
+    WANTED.scope(freshness, act).await
+}
+
+/// Gives a request that asks for a fresh answer one (RFC 9111, 5.2.1 and 5.4).
+pub async fn layer(request: Request, next: Next) -> Response {
+    if asks_for_fresh(request.headers()) {
+        with(Freshness::All, next.run(request)).await
+    } else {
+        next.run(request).await
+    }
+}
+
+fn asks_for_fresh(headers: &HeaderMap) -> bool {
+    let has = |name: header::HeaderName, words: &[&str]| {
+        let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+        let mut given = values.flat_map(|value| value.split(','));
+        given.any(|one| words.iter().any(|word| one.trim().eq_ignore_ascii_case(word)))
+    };
+    has(header::CACHE_CONTROL, &["no-cache", "no-store", "max-age=0"]) || has(header::PRAGMA, &["no-cache"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_says_whether_it_wants_a_fresh_answer() {
+        let asks = |name: &'static str, value: &'static str| {
+            asks_for_fresh(&HeaderMap::from_iter([(header::HeaderName::from_static(name), value.parse().unwrap())]))
+        };
+        assert!(asks("cache-control", "no-cache") && asks("cache-control", "private, No-Store"));
+        assert!(asks("cache-control", "max-age=0") && asks("pragma", "no-cache"));
+        assert!(!asks("cache-control", "max-age=60") && !asks("pragma", "x") && !asks("accept", "no-cache"));
+    }
+}

@@ -1,0 +1,114 @@
+//! Counts over a window are whole, and equal on every panel; where the engine extrapolates, the numbers say so.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // Clippy takes helpers of tests for something else.
+
+mod common;
+
+use common::{Live, Prometheus, Server, now_ms};
+use remote_write::TimeSeries;
+use serde_json::Value;
+
+const MINUTE_MS: i64 = 60_000;
+
+/// A counter that has been zero since 50 minutes ago and steps by one at each of `steps`, in minutes before now; a sample each 15 s.
+fn counter(name: &str, labels: &[(&str, &str)], steps: &[i64], now_ms: i64) -> TimeSeries {
+    let samples: Vec<(i64, f64)> = (0..=200)
+        .map(|index| {
+            let at_ms = now_ms - 50 * MINUTE_MS + index * 15_000;
+            let count = steps.iter().filter(|minutes| now_ms - **minutes * MINUTE_MS <= at_ms).count();
+            (at_ms, f64::from(u32::try_from(count).unwrap()))
+        })
+        .collect();
+    common::series(name, labels, &samples)
+}
+
+/// Seven jobs that completed and one that failed, at two providers.
+fn jobs(now_ms: i64) -> Vec<TimeSeries> {
+    let (aws, local) = (&[("provider", "aws")], &[("provider", "vsphere")]);
+    vec![
+        counter("hypersdk_jobs_completed_total", aws, &[41, 33, 20], now_ms),
+        counter("hypersdk_jobs_completed_total", local, &[49, 12, 3, 2], now_ms),
+        counter("hypersdk_jobs_failed_total", aws, &[], now_ms),
+        counter("hypersdk_jobs_failed_total", local, &[7], now_ms),
+        counter("hypersdk_jobs_cancelled_total", aws, &[], now_ms),
+        counter("hypersdk_job_duration_seconds_bucket", &[("le", "64")], &[3, 2], now_ms),
+        counter("hypersdk_job_duration_seconds_bucket", &[("le", "+Inf")], &[49, 41, 33, 20, 12, 7, 3, 2], now_ms),
+        counter("hypersdk_job_duration_seconds_sum", aws, &[41, 33, 20], now_ms),
+        counter("hypersdk_job_duration_seconds_count", aws, &[41, 33, 20], now_ms),
+    ]
+}
+
+/// The queries of a built-in dashboard that count over a window.
+async fn counts(server: &Server, uid: &str) -> Vec<String> {
+    let dashboard = server.json(&format!("/api/dashboards/{uid}")).await;
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let queries = panels.flat_map(|panel| panel["queries"].as_array().cloned().unwrap_or_default());
+    let exprs = queries.map(|query| query["expr"].as_str().unwrap().to_owned());
+    exprs.filter(|expr| expr.contains("increase(")).collect()
+}
+
+#[tokio::test]
+async fn each_panel_counts_the_same_whole_numbers() {
+    let server = Server::serve(&[]).await;
+    let now_ms = now_ms();
+    assert!(common::write(&server, jobs(now_ms)).await.status().is_success());
+    let mut counted = 0;
+    for uid in ["hypersdk-overview", "hypersdk-jobs"] {
+        for expr in counts(&server, uid).await {
+            let values: Vec<f64> = server.query(&expr).await.into_iter().map(|(_, value)| value).collect();
+            let wanted: &[f64] = match &expr {
+                expr if expr.starts_with("100 *") => &[87.5],
+                expr if expr.contains("_seconds_sum") => &[1.0],
+                expr if expr.contains("_bucket") => &[2.0, 2.0],
+                expr if expr.contains("completed") => &[7.0],
+                expr if expr.contains("failed") => &[1.0],
+                expr if expr.contains("cancelled") => &[0.0],
+                expr => panic!("nothing is known of {expr}"),
+            };
+            assert_eq!(values, wanted, "{expr}");
+            counted += 1;
+        }
+    }
+    assert_eq!(counted, 8);
+}
+
+#[tokio::test]
+async fn an_engine_that_extrapolates_is_said_to_estimate() {
+    let prometheus = Prometheus::with_rules("groups: []").await;
+    let server = Server::serve(&["--prometheus-url", &prometheus.url]).await;
+    let now_ms = now_ms();
+    let write = common::client().post(format!("{}/api/v1/write", prometheus.url));
+    assert!(common::with_body(write, common::body(jobs(now_ms))).send().await.unwrap().status().is_success());
+
+    let expr = "sum(increase(hypersdk_jobs_completed_total[24h] anchored))";
+    let instant = format!("/api/v1/query?query={expr}&time={}", now_ms / 1000);
+    let end = now_ms / 1000 / 60 * 60;
+    // Put together of parts, and passed on.
+    for path in [
+        instant.clone(),
+        format!("/api/v1/query_range?query={expr}&start={}&end={end}&step=60", end - 600),
+        format!("/api/v1/query_range?query={expr}&start={}&end={end}&step=60", end - 601),
+    ] {
+        let answer = server.json(&path).await;
+        assert_eq!(answer["status"], "success", "{path}: {answer}");
+        assert_eq!(answer["infos"], serde_json::json!(["estimated: this engine extrapolates"]), "{path}");
+        assert!(!answer["data"]["result"].as_array().unwrap().is_empty(), "{path}: {answer}");
+    }
+    let plain = server.json(&instant.replace(" anchored", "")).await;
+    assert_eq!(plain["infos"], Value::Null, "what was written so is no estimate of something else");
+
+    let mut live = Live::open(&server).await;
+    live.subscribe_query(1, expr, 600_000, 60_000).await;
+    let snapshot = live.expect(1, "snapshot").await;
+    assert_eq!(snapshot["data"]["estimated"], true, "{snapshot}");
+    assert_eq!(snapshot["data"]["sent"], "sum(increase(hypersdk_jobs_completed_total[1d]))", "{snapshot}");
+
+    let overview = server.text("/").await;
+    let panel = |id: &str| {
+        let start = overview.find(&format!("<section id=\"panel-{id}\"")).unwrap();
+        overview[start..].split("</section>").next().unwrap()
+    };
+    assert!(panel("completed-jobs-24h").contains("estimated: this engine extrapolates"));
+    assert!(panel("job-success-rate").contains("estimated: this engine extrapolates"));
+    assert!(!panel("jobs-by-provider").contains("estimated"));
+}
