@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use model::{civil::Civil, dashboard::Panel, panel::PanelData};
 
-use super::traces::shown;
+use super::traces::every;
 
 /// The data of a panel with a heading, times in UTC.
 pub(super) fn csv(panel: &Panel, data: &PanelData) -> String {
-    let series = shown(panel, data);
+    let series = every(panel, data);
     let mut rows: BTreeMap<i64, Vec<Option<f64>>> = BTreeMap::new();
     for (column, shown) in series.iter().enumerate() {
         for (at_ms, value) in shown.series.points() {
@@ -87,5 +87,20 @@ mod tests {
             csv(&panel, &data),
             "time_utc,\"a,b\",\"'=c\"\r\n1970-01-01 00:00:00,1.5,\r\n1970-01-01 00:00:01,2,7\r\n"
         );
+    }
+
+    #[test]
+    fn every_series_has_a_column_of_its_own() {
+        let panel = super::super::legend::tests::panel(r#"{"expr":"a","legend":"all"}"#);
+        let one = |number: usize| Series {
+            labels: [("n".to_owned(), number.to_string())].into(),
+            timestamps: vec![0],
+            values: vec![0.0],
+        };
+        let frame = Frame { series: (0..150).map(one).collect(), ..Frame::default() };
+        let csv = csv(&panel, &PanelData::Queries(vec![QueryState::Ready { frame, stale: None }]));
+        let heading = csv.lines().next().unwrap();
+        assert!(heading.contains(r#""all {n=""0""}","all {n=""1""}""#), "{heading}");
+        assert!(heading.contains(r#""all {n=""149""}""#), "more than a chart shows: {heading}");
     }
 }

@@ -1,4 +1,4 @@
-//! One number on an arc from the panel's `min` to its `max`, with the zones of its thresholds.
+//! Numbers on arcs from the panel's `min` to its `max`, with the zones of its thresholds: an arc a series.
 
 use crate::view::view;
 use chart::{
@@ -9,13 +9,19 @@ use leptos::prelude::*;
 use model::{dashboard::Panel, panel::PanelData};
 
 use super::{
-    stat::split,
-    traces::{Written, mark, shown, thresholds_of, write},
+    cells::Cells,
+    stat::{more, split},
+    traces::{Shown, Written, every, mark, thresholds_of, unit_of, write},
 };
 
-/// What the arc shows.
+/// Least width and height of an arc with its name, in CSS pixels.
+pub(crate) const LEAST: (f64, f64) = (104.0, 96.0);
+
+/// What an arc shows.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reading {
+    /// Its series.
+    pub(crate) name: String,
     /// Part of the arc that is filled, 0 to 1.
     pub(crate) fraction: f64,
     pub(crate) ink: Ink,
@@ -24,12 +30,22 @@ pub(crate) struct Reading {
 }
 
 pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
-    let reading = Memo::new(move |_| data.with(|data| panel.with_value(|panel| read(panel, data))));
-    let (low, high) = panel.with_value(|panel| {
-        let (low, high) = bounds(panel);
-        let unit = model::unit::Unit::from_id(&panel.unit);
-        (unit.format(low, None), unit.format(high, None))
-    });
+    let readings = Memo::new(move |_| data.with(|data| panel.with_value(|panel| readings(panel, data))));
+    let cells = Memo::new(move |_| panel.with_value(|panel| Cells::of_panel(panel, readings.with(Vec::len), LEAST)));
+    let ends = panel.with_value(ends);
+    view! {
+        <div class="gauges" style=move || format!("--columns:{}", cells.get().columns)>
+            {move || {
+                let cells = cells.get();
+                (0..cells.shown).map(|index| dial(index, cells.shown > 1, readings, ends.clone())).collect_view()
+            }}
+            {move || more(cells.get().left_out)}
+        </div>
+    }
+}
+
+fn dial(index: usize, named: bool, readings: Memo<Vec<Reading>>, (low, high): (String, String)) -> AnyView {
+    let reading = Memo::new(move |_| readings.with(|readings| readings.get(index).cloned()));
     let written = move || reading.get().map(|reading| reading.written).unwrap_or_default();
     view! {
         <div class="gauge">
@@ -47,8 +63,16 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
                 <span>{high}</span>
             </div>
             </div>
+            {named.then(|| view! { <span class="stat-name">{move || reading.get().map(|reading| reading.name)}</span> })}
         </div>
     }
+}
+
+/// Ends of the scale in words.
+pub(crate) fn ends(panel: &Panel) -> (String, String) {
+    let (low, high) = bounds(panel);
+    let unit = panel.queries.first().map_or(model::unit::Unit::Plain, |query| unit_of(panel, query));
+    (unit.format(low, None), unit.format(high, None))
 }
 
 /// Ends of the scale.
@@ -59,13 +83,16 @@ pub(crate) fn bounds(panel: &Panel) -> (f64, f64) {
     (low, if high > low { high } else { low + 1.0 })
 }
 
-pub(crate) fn read(panel: &Panel, data: &PanelData) -> Option<Reading> {
-    let shown = shown(panel, data);
-    let first = shown.first()?;
-    let (_, value) = first.series.last()?;
+/// An arc for each series.
+pub(crate) fn readings(panel: &Panel, data: &PanelData) -> Vec<Reading> {
+    every(panel, data).into_iter().filter_map(|shown| read(panel, shown)).collect()
+}
+
+fn read(panel: &Panel, shown: Shown<'_>) -> Option<Reading> {
+    let (_, value) = shown.series.last()?;
     let (low, high) = bounds(panel);
     let place = |value: f64| ((value - low) / (high - low)).clamp(0.0, 1.0);
-    let thresholds = thresholds_of(panel, first.query);
+    let thresholds = thresholds_of(panel, shown.query);
     let ends = thresholds.iter().skip(1).map(|next| next.value).chain([high]);
     let zones: Vec<Zone> = thresholds
         .iter()
@@ -76,6 +103,7 @@ pub(crate) fn read(panel: &Panel, data: &PanelData) -> Option<Reading> {
             ink: Ink::Meaning(threshold.color),
         })
         .collect();
-    let ink = threshold_color(thresholds, value).map_or(first.ink, Ink::Meaning);
-    Some(Reading { fraction: place(value), ink, zones, written: write(panel, first.query, value) })
+    let ink = threshold_color(thresholds, value).map_or(shown.ink, Ink::Meaning);
+    let written = write(panel, shown.query, value);
+    Some(Reading { name: shown.name, fraction: place(value), ink, zones, written })
 }

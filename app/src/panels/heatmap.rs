@@ -12,7 +12,7 @@ use super::{
     context::PanelsContext,
     percent,
     timeseries::hover::{self, Line},
-    traces::{Written, shown, unit_of},
+    traces::{Written, every, unit_of},
 };
 
 /// Labels beside the rows at most.
@@ -102,7 +102,7 @@ pub(crate) fn unit(panel: &Panel) -> Unit {
 }
 
 pub(crate) fn heatmap(panel: &Panel, data: &PanelData, span: chart::plot::TimeSpan) -> Heatmap {
-    let shown = shown(panel, data);
+    let shown = every(panel, data);
     let buckets: Vec<Bucket<'_>> = shown
         .iter()
         .filter_map(|shown| {

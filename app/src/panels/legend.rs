@@ -1,14 +1,68 @@
 //! Names of series.
 
+use std::collections::BTreeMap;
+
 use model::{
     dashboard::{Panel, Query},
     frame::Labels,
 };
 
-/// Name of a series of `query`: the legend with `{{label}}` replaced, or, where that is nothing, its labels as PromQL writes them.
-pub(crate) fn series_name(query: &Query, labels: &Labels) -> String {
+use super::traces::Shown;
+
+/// Name of a series of `query`: the legend with `{{label}}` replaced, or, where that is nothing, its labels as PromQL writes them. One that
+/// has none is called as its panel: a viewer reads words, and the query is in the panel's menu.
+pub(crate) fn series_name(panel: &Panel, query: &Query, labels: &Labels) -> String {
     let name = fill(&query.legend, labels);
-    if name.is_empty() { selector(labels, &query.expr) } else { name }
+    let name = if name.is_empty() { selector(labels.iter()) } else { name };
+    if name.is_empty() { panel.title.clone() } else { name }
+}
+
+/// What the values of a query are called where its series are rows: the legend without what differs from series to series.
+pub(crate) fn column_names(panel: &Panel) -> Vec<String> {
+    let name = |query| series_name(panel, query, &Labels::new());
+    let names: Vec<String> = panel.queries.iter().map(name).collect();
+    let is_double = |name: &String| names.iter().filter(|other| *other == name).count() > 1;
+    let told = |(index, name)| if is_double(name) { with_number(name, index) } else { name.clone() };
+    names.iter().enumerate().map(told).collect()
+}
+
+/// Adds to the names of series that would read the same what tells them apart: the labels in which they differ, or else which query
+/// they are of.
+pub(super) fn tell_apart(shown: &mut [Shown<'_>]) {
+    for twins in of_one_name(shown) {
+        let labels = |index: &usize| shown.get(*index).map(|shown| &shown.series.labels);
+        let all: Vec<&Labels> = twins.iter().filter_map(labels).collect();
+        let first = all.first().copied();
+        let differs =
+            |name: &String| all.iter().any(|labels| labels.get(name) != first.and_then(|first| first.get(name)));
+        let told: Vec<String> =
+            all.iter().map(|labels| selector(labels.iter().filter(|(name, _)| differs(name)))).collect();
+        for (index, told) in twins.into_iter().zip(told) {
+            if let Some(shown) = shown.get_mut(index).filter(|_| !told.is_empty()) {
+                shown.name = format!("{} {told}", shown.name);
+            }
+        }
+    }
+    for twins in of_one_name(shown) {
+        for index in twins {
+            if let Some(shown) = shown.get_mut(index) {
+                shown.name = with_number(&shown.name, shown.index);
+            }
+        }
+    }
+}
+
+/// Where those are that have a name in common.
+fn of_one_name(shown: &[Shown<'_>]) -> Vec<Vec<usize>> {
+    let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (index, shown) in shown.iter().enumerate() {
+        named.entry(&shown.name).or_default().push(index);
+    }
+    named.into_values().filter(|indices| indices.len() > 1).collect()
+}
+
+fn with_number(name: &str, query: usize) -> String {
+    format!("{name} (query {})", query + 1)
 }
 
 /// Replaces each `{{label}}`, and each `{{label|other}}` by the first of the labels that the series has; one that has none is nothing.
@@ -26,19 +80,18 @@ fn fill(template: &str, labels: &Labels) -> String {
     name.trim().to_owned()
 }
 
-/// `name{label="value"}`, or the expression if the series has no labels.
-fn selector(labels: &Labels, expr: &str) -> String {
-    let metric = labels.get("__name__").map_or("", String::as_str);
-    let pairs: Vec<String> = labels
-        .iter()
-        .filter(|(label, _)| label.as_str() != "__name__")
-        .map(|(label, value)| format!("{label}={value:?}"))
-        .collect();
-    match (metric.is_empty(), pairs.is_empty()) {
-        (true, true) => expr.to_owned(),
-        (false, true) => metric.to_owned(),
-        (_, false) => format!("{metric}{{{}}}", pairs.join(", ")),
+/// `name{label="value"}`, and nothing without labels.
+fn selector<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    let mut metric = String::new();
+    let mut pairs = Vec::new();
+    for (label, value) in labels {
+        if label == "__name__" {
+            metric.clone_from(value);
+        } else {
+            pairs.push(format!("{label}={value:?}"));
+        }
     }
+    if pairs.is_empty() { metric } else { format!("{metric}{{{}}}", pairs.join(", ")) }
 }
 
 /// What a person can do about a panel whose series are all absent.
@@ -77,7 +130,7 @@ pub(super) mod tests {
         let labels = Labels::from([("__name__".into(), "up".into()), ("job".into(), "node".into())]);
         let name = |legend: &str| {
             let panel = panel(&format!(r#"{{"expr":"up == 1","legend":"{legend}"}}"#));
-            series_name(&panel.queries[0], &labels)
+            series_name(&panel, &panel.queries[0], &labels)
         };
         assert_eq!(name("{{job}} {{ job }}"), "node node");
         assert_eq!(name("{{daemon|job}}"), "node");
@@ -88,8 +141,16 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_series_without_labels_is_called_by_its_query() {
+    fn a_series_without_labels_is_called_as_its_panel() {
         let panel = panel(r#"{"expr":"sum(up)"}"#);
-        assert_eq!(series_name(&panel.queries[0], &Labels::new()), "sum(up)");
+        assert_eq!(series_name(&panel, &panel.queries[0], &Labels::new()), "Title");
+    }
+
+    #[test]
+    fn columns_have_words_and_no_two_the_same() {
+        let panel = panel(
+            r#"{"expr":"a","legend":"{{provider}} jobs"},{"expr":"b"},{"expr":"c","legend":"{{job}}"},{"expr":"d","legend":"Time"}"#,
+        );
+        assert_eq!(column_names(&panel), ["jobs", "Title (query 2)", "Title (query 3)", "Time"]);
     }
 }

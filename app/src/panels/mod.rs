@@ -14,13 +14,15 @@
 pub(crate) mod alerts;
 #[cfg(feature = "browser")]
 mod canvas;
+pub(crate) mod cells;
+pub(crate) mod colors;
 mod context;
 #[cfg(any(feature = "browser", test))]
 mod csv;
 pub(crate) mod gauge;
 pub(crate) mod heatmap;
 pub(crate) mod jobs;
-mod legend;
+pub(crate) mod legend;
 pub(crate) mod look;
 mod menu;
 pub(crate) mod shares;

@@ -3,9 +3,16 @@
 use crate::view::view;
 use chart::{palette::Ink, round::donut};
 use leptos::prelude::*;
-use model::{dashboard::Panel, panel::PanelData, unit::Unit};
+use model::{
+    dashboard::{Color, Panel},
+    panel::PanelData,
+    unit::Unit,
+};
 
-use super::traces::{ABSENT, Written, shown, unit_of, write};
+use super::{
+    colors::Colors,
+    traces::{ABSENT, MOST_SERIES, Written, shown_in, unit_of, write},
+};
 
 /// The newest value of one series.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +23,9 @@ pub(crate) struct Part {
     pub(crate) written: Written,
 }
 
-pub(crate) fn parts(panel: &Panel, data: &PanelData) -> Vec<Part> {
-    shown(panel, data)
+/// A part for each series, in the colours that they had before.
+pub(crate) fn parts(panel: &Panel, data: &PanelData, colors: &mut Colors) -> Vec<Part> {
+    shown_in(panel, data, colors, usize::MAX)
         .into_iter()
         .filter_map(|shown| {
             let (_, value) = shown.series.last()?;
@@ -26,13 +34,31 @@ pub(crate) fn parts(panel: &Panel, data: &PanelData) -> Vec<Part> {
         .collect()
 }
 
+/// The parts of a whole: what is beyond [`MOST_SERIES`] is one part, so that the whole stays whole.
+pub(crate) fn shares(panel: &Panel, data: &PanelData, colors: &mut Colors) -> Vec<Part> {
+    let mut shares = parts(panel, data, colors);
+    if shares.len() > MOST_SERIES
+        && let Some(query) = panel.queries.first()
+    {
+        let rest = shares.split_off(MOST_SERIES);
+        let value = total(&rest);
+        let name = format!("{} more", rest.len());
+        shares.push(Part { name, ink: Ink::Meaning(Color::Gray), value, written: write(panel, query, value) });
+    }
+    shares
+}
+
 pub(crate) fn total(parts: &[Part]) -> f64 {
     parts.iter().map(|part| part.value).filter(|value| value.is_finite() && *value > 0.0).sum()
 }
 
 /// A donut with its total in the middle, and a list of names, values and percentages.
 pub(super) fn pie(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
-    let parts = Memo::new(move |_| data.with(|data| panel.with_value(|panel| parts(panel, data))));
+    let colors = StoredValue::new(Colors::default());
+    let parts = Memo::new(move |_| {
+        let shares = |colors: &mut Colors| data.with(|data| panel.with_value(|panel| shares(panel, data, colors)));
+        colors.try_update_value(shares).unwrap_or_default()
+    });
     let picture = Memo::new(move |_| {
         parts.with(|parts| donut(&parts.iter().map(|part| (part.value, part.ink)).collect::<Vec<_>>()))
     });
@@ -76,8 +102,17 @@ fn pie_list(parts: &[Part]) -> impl IntoView + use<> {
 
 /// Horizontal bars, the longest as wide as the panel.
 pub(super) fn bars(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
-    let parts = Memo::new(move |_| data.with(|data| panel.with_value(|panel| parts(panel, data))));
-    view! { <ul class="bars">{move || parts.with(|parts| panel.with_value(|panel| bar_list(panel, parts)))}</ul> }
+    let parts =
+        Memo::new(move |_| data.with(|data| panel.with_value(|panel| parts(panel, data, &mut Colors::default()))));
+    view! {
+        <ul class="bars">
+            {move || parts.with(|parts| panel.with_value(|panel| bar_list(panel, parts)))}
+            {move || {
+                let left_out = parts.with(Vec::len).saturating_sub(MOST_SERIES);
+                (left_out > 0).then(|| view! { <li class="cells-more">{format!("and {left_out} more")}</li> })
+            }}
+        </ul>
+    }
 }
 
 fn bar_list(panel: &Panel, parts: &[Part]) -> impl IntoView + use<> {
@@ -99,5 +134,5 @@ fn bar_list(panel: &Panel, parts: &[Part]) -> impl IntoView + use<> {
             </li>
         }
     };
-    parts.iter().map(item).collect_view()
+    parts.iter().take(MOST_SERIES).map(item).collect_view()
 }

@@ -1,4 +1,4 @@
-//! One number, large enough to be read across a room, over its recent course.
+//! Numbers, large enough to be read across a room, over the recent course of the first.
 
 use crate::view::view;
 use chart::spark::sparkline;
@@ -6,12 +6,13 @@ use leptos::prelude::*;
 use model::{dashboard::Panel, panel::PanelData};
 
 use super::{
+    cells::Cells,
     context::PanelsContext,
-    traces::{Written, mark, shown, write},
+    traces::{Written, every, mark, shown, write},
 };
 
-/// Numbers that one panel shows at most.
-const MOST: usize = 6;
+/// Least width and height of a number with its name, in CSS pixels.
+pub(crate) const LEAST: (f64, f64) = (92.0, 46.0);
 
 /// A number and its name.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +25,8 @@ pub(crate) struct Number {
 pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
     let viewport = PanelsContext::of_page().viewport;
     let numbers = Memo::new(move |_| data.with(|data| panel.with_value(|panel| numbers(panel, data))));
-    let count = Memo::new(move |_| numbers.with(Vec::len));
+    let cells = Memo::new(move |_| panel.with_value(|panel| Cells::of_panel(panel, numbers.with(Vec::len), LEAST)));
+    let places = move || format!("--columns:{};--rows:{}", cells.get().columns, cells.get().rows);
     let spark = Memo::new(move |_| {
         data.with(|data| {
             panel.with_value(|panel| {
@@ -43,8 +45,12 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
                     .get()
                     .map(|(class, svg)| view! { <div class=format!("stat-spark {class}") inner_html=svg></div> })
             }}
-            <div class="stat-numbers">
-                {move || (0..count.get()).map(|index| number_view(index, count.get() > 1, numbers)).collect_view()}
+            <div class="stat-numbers" style=places>
+                {move || {
+                    let shown = cells.get().shown;
+                    (0..shown).map(|index| number_view(index, shown > 1, numbers)).collect_view()
+                }}
+                {move || more(cells.get().left_out)}
             </div>
         </div>
     }
@@ -66,6 +72,11 @@ fn number_view(index: usize, named: bool, numbers: Memo<Vec<Number>>) -> AnyView
     }
 }
 
+/// How many values have no room.
+pub(super) fn more(left_out: usize) -> AnyView {
+    (left_out > 0).then(|| view! { <p class="cells-more">{format!("and {left_out} more")}</p> }).into_any()
+}
+
 /// The digits of a written value, and what follows them.
 pub(crate) fn split(text: &str) -> (String, String) {
     let (digits, unit) = text.split_at(text.find(' ').unwrap_or(text.len()));
@@ -73,9 +84,8 @@ pub(crate) fn split(text: &str) -> (String, String) {
 }
 
 pub(crate) fn numbers(panel: &Panel, data: &PanelData) -> Vec<Number> {
-    shown(panel, data)
+    every(panel, data)
         .into_iter()
-        .take(MOST)
         .filter_map(|shown| {
             let (_, value) = shown.series.last()?;
             Some(Number { written: write(panel, shown.query, value), name: shown.name })

@@ -8,13 +8,16 @@ use std::{
 use crate::view::view;
 use leptos::prelude::*;
 use model::{
-    dashboard::{Panel, Query},
+    dashboard::Panel,
     frame::Labels,
     panel::{PanelData, QueryState},
     sort::sort_by,
 };
 
-use super::traces::{ABSENT, Written, mark, write};
+use super::{
+    legend::column_names,
+    traces::{ABSENT, Written, mark, write},
+};
 
 /// Rows that are shown; a table that needs more wants a narrower query.
 const MOST_ROWS: usize = 500;
@@ -33,10 +36,19 @@ pub(crate) struct Row {
     pub(crate) cells: Vec<Option<(f64, Written)>>,
 }
 
+/// A column, which keeps its name while others come and go.
+#[derive(Debug, Clone, PartialEq)]
+enum Column {
+    /// The values of a label.
+    Label(String),
+    /// The values of a query.
+    Query(usize),
+}
+
 /// By which column rows are sorted.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 struct Order {
-    column: usize,
+    column: Column,
     falling: bool,
 }
 
@@ -45,20 +57,16 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
     let joined = Memo::new(move |_| {
         let mut joined = data.with(|data| panel.with_value(|panel| join(panel, data)));
         if let Some(order) = order.get() {
-            sort(&mut joined, order);
+            sort(&mut joined, &order);
         }
         joined
     });
     let labels = Memo::new(move |_| joined.with(|joined| joined.labels.clone()));
     let head = move || {
-        let labels = labels.get();
-        let names = labels
-            .iter()
-            .map(|label| heading(label))
-            .chain(panel.with_value(|panel| panel.queries.iter().map(column_name).collect::<Vec<_>>()));
-        let columns: Vec<_> =
-            names.enumerate().map(|(column, name)| head_cell(order, column, name, column < labels.len())).collect();
-        columns
+        let labels = labels.get().into_iter().map(|label| (heading(&label), Column::Label(label)));
+        let queries = panel.with_value(column_names).into_iter().enumerate();
+        let queries = queries.map(|(index, name)| (name, Column::Query(index)));
+        labels.chain(queries).map(|(name, column)| head_cell(order, column, name)).collect::<Vec<_>>()
     };
     view! {
         <div class="table-scroll" tabindex="0" role="group" aria-label=panel.with_value(|panel| panel.title.clone())>
@@ -76,10 +84,12 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
     }
 }
 
-fn head_cell(order: RwSignal<Option<Order>>, column: usize, name: String, is_label: bool) -> AnyView {
-    let sorted = move || order.get().filter(|order| order.column == column);
-    let arrow = move || sorted().map_or("", |order| if order.falling { "\u{25be}" } else { "\u{25b4}" });
-    let aria = move || sorted().map_or("none", |order| if order.falling { "descending" } else { "ascending" });
+fn head_cell(order: RwSignal<Option<Order>>, column: Column, name: String) -> AnyView {
+    let is_label = matches!(column, Column::Label(_));
+    let on_click = column.clone();
+    let falling = Memo::new(move |_| order.get().filter(|order| order.column == column).map(|order| order.falling));
+    let arrow = move || falling.get().map_or("", |falling| if falling { "\u{25be}" } else { "\u{25b4}" });
+    let aria = move || falling.get().map_or("none", |falling| if falling { "descending" } else { "ascending" });
     view! {
         <th scope="col" aria-sort=aria class:is-number=!is_label>
             <button
@@ -88,10 +98,9 @@ fn head_cell(order: RwSignal<Option<Order>>, column: usize, name: String, is_lab
                 on:click=move |_| {
                     order.update(|order| {
                         // Numbers are first looked at from the greatest.
-                        let falling = order
-                            .filter(|order| order.column == column)
-                            .map_or(!is_label, |order| !order.falling);
-                        *order = Some(Order { column, falling });
+                        let before = order.take().filter(|order| order.column == on_click);
+                        let falling = before.map_or(!is_label, |order| !order.falling);
+                        *order = Some(Order { column: on_click.clone(), falling });
                     });
                 }
             >
@@ -116,12 +125,11 @@ fn row_view(row: &Row) -> AnyView {
     view! { <tr>{names} {cells.collect_view()}</tr> }
 }
 
-pub(crate) fn column_name(query: &Query) -> String {
-    if query.legend.is_empty() { query.expr.clone() } else { query.legend.clone() }
-}
-
 /// `job_type` as a heading: `Job type`.
 pub(crate) fn heading(label: &str) -> String {
+    if label == "__name__" {
+        return "Metric".to_owned();
+    }
     let words = label.replace('_', " ");
     let mut letters = words.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
@@ -134,10 +142,14 @@ pub(crate) fn join(panel: &Panel, data: &PanelData) -> Joined {
     let mut rows: BTreeMap<Labels, Vec<Option<(f64, Written)>>> = BTreeMap::new();
     for (column, (query, state)) in panel.queries.iter().zip(states).enumerate() {
         let QueryState::Ready { frame, .. } = state else { continue };
+        // Rows of several queries are joined without the names of their metrics, unless one query has several.
+        let metrics: BTreeSet<_> = frame.series.iter().map(|series| series.labels.get("__name__")).collect();
         for series in &frame.series {
             let Some((_, value)) = series.last() else { continue };
             let mut key = series.labels.clone();
-            key.remove("__name__");
+            if metrics.len() == 1 {
+                key.remove("__name__");
+            }
             labels.extend(key.keys().cloned());
             let cells = rows.entry(key).or_insert_with(|| vec![None; columns]);
             if let Some(cell) = cells.get_mut(column) {
@@ -154,14 +166,20 @@ pub(crate) fn join(panel: &Panel, data: &PanelData) -> Joined {
     Joined { rows: rows.collect(), labels, left_out }
 }
 
-fn sort(joined: &mut Joined, order: Order) {
-    let labels = joined.labels.len();
-    let number = |row: &Row| row.cells.get(order.column - labels).and_then(Option::as_ref).map(|cell| cell.0);
-    sort_by(&mut joined.rows, |one, other| {
-        if order.column < labels {
-            let ordering = one.names.get(order.column).cmp(&other.names.get(order.column));
-            return if order.falling { ordering.reverse() } else { ordering };
+fn sort(joined: &mut Joined, order: &Order) {
+    let query = match &order.column {
+        Column::Query(query) => *query,
+        Column::Label(label) => {
+            // A label that no row has any more sorts nothing.
+            let Some(place) = joined.labels.iter().position(|other| other == label) else { return };
+            return sort_by(&mut joined.rows, |one, other| {
+                let ordering = one.names.get(place).cmp(&other.names.get(place));
+                if order.falling { ordering.reverse() } else { ordering }
+            });
         }
+    };
+    let number = |row: &Row| row.cells.get(query).and_then(Option::as_ref).map(|cell| cell.0);
+    sort_by(&mut joined.rows, |one, other| {
         match (number(one), number(other)) {
             (Some(one), Some(other)) if order.falling => other.total_cmp(&one),
             (Some(one), Some(other)) => one.total_cmp(&other),
@@ -214,17 +232,38 @@ mod tests {
     #[test]
     fn absent_cells_are_last_in_either_order() {
         let mut joined = joined();
-        sort(&mut joined, Order { column: 1, falling: true });
+        sort(&mut joined, &Order { column: Column::Query(0), falling: true });
         assert_eq!(providers(&joined), ["kvm", "aws", "gcp"]);
-        sort(&mut joined, Order { column: 1, falling: false });
+        sort(&mut joined, &Order { column: Column::Query(0), falling: false });
         assert_eq!(providers(&joined), ["aws", "kvm", "gcp"]);
-        sort(&mut joined, Order { column: 0, falling: true });
+        let by_provider = Order { column: Column::Label("provider".into()), falling: true };
+        sort(&mut joined, &by_provider);
         assert_eq!(providers(&joined), ["kvm", "gcp", "aws"]);
+        // Another label moves the column, and not what is sorted by.
+        joined.labels.insert(0, "daemon".into());
+        joined.rows.iter_mut().for_each(|row| row.names.insert(0, "d1".into()));
+        sort(&mut joined, &Order { falling: false, ..by_provider });
+        assert_eq!(joined.rows[0].names, ["d1", "aws"]);
+    }
+
+    #[test]
+    fn metrics_of_one_query_are_rows_of_their_own() {
+        let series = |name: &str, value| Series {
+            labels: Labels::from([("__name__".into(), name.into()), ("job".into(), "node".into())]),
+            timestamps: vec![1],
+            values: vec![value],
+        };
+        let frame = Frame { series: vec![series("up", 1.0), series("down", 0.0)], ..Frame::default() };
+        let panel = super::super::legend::tests::panel(r#"{"expr":"{job=\"node\"}"}"#);
+        let joined = join(&panel, &PanelData::Queries(vec![QueryState::Ready { frame, stale: None }]));
+        assert_eq!(joined.labels, ["__name__", "job"]);
+        assert_eq!(joined.rows.len(), 2);
     }
 
     #[test]
     fn labels_become_headings() {
         assert_eq!(heading("job_type"), "Job type");
+        assert_eq!(heading("__name__"), "Metric");
         assert_eq!(heading(""), "");
     }
 }

@@ -82,6 +82,52 @@ fn values_of_other_kinds_are_text() {
     has(&html("heatmap", QUERY, |_| buckets), &["plot-heat", "ink-heat-8", "1 s"]);
 }
 
+/// So many series of the values 1, 2 and so on.
+fn many(count: usize) -> PanelData {
+    let name = |number: usize| format!("p{number}");
+    let value = |number| f64::from(u32::try_from(number).unwrap());
+    queries((1..=count).map(|number| series(("provider", &name(number)), &[value(number)])).collect())
+}
+
+#[test]
+fn a_value_of_many_is_never_shown_as_if_it_were_all() {
+    let arcs = |html: &str| html.matches("class=\"gauge-arc\"").count();
+    let two = html("gauge", QUERY, |_| many(2));
+    has(&two, &[">p1<", ">p2<"]);
+    assert_eq!(arcs(&two), 2);
+    let lots = html("gauge", QUERY, |_| many(40));
+    assert_eq!(arcs(&lots), 18);
+    has(&lots, &[">p18<", "and 22 more"]);
+    let numbers = html("stat", QUERY, |_| many(90));
+    has(&numbers, &[">p36<", "and 54 more"]);
+    assert!(!numbers.contains(">p37<"));
+    let alone = html("gauge", QUERY, |_| many(1));
+    assert!(!alone.contains(">p1<") && !alone.contains(" more"), "alone, it needs no name");
+}
+
+#[test]
+fn a_whole_is_that_of_all_series() {
+    let pie = html("pie", r#","queries":[{"expr":"a","legend":"{{provider}}"}]"#, |_| many(120));
+    has(&pie, &["7.26 K", ">20 more<", ">p100<"]);
+    let bars = html("bars", QUERY, |_| many(120));
+    has(&bars, &[">p100<", "and 20 more"]);
+}
+
+#[test]
+fn no_series_is_called_by_its_query() {
+    let bare = r#","queries":[{"expr":"a > 1"},{"expr":"a > 2","legend":"{{absent}}"}]"#;
+    let data = || {
+        let one = |value| ready(vec![Series { timestamps: vec![NOW_MS], values: vec![value], ..Series::default() }]);
+        PanelData::Queries(vec![one(1.0), one(2.0)])
+    };
+    for kind in ["stat", "gauge", "timeseries", "pie", "bars", "table"] {
+        let html = html(kind, bare, |_| data());
+        let body = html.split_once("panel-picture").unwrap().1;
+        assert!(!body.contains("a &gt;"), "{kind}: {body}");
+        has(body, &["Title &amp; more (query 1)", "Title &amp; more (query 2)"]);
+    }
+}
+
 #[test]
 fn the_looks_differ() {
     let state = |state: QueryState| html("timeseries", QUERY, |_| PanelData::Queries(vec![state]));

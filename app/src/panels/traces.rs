@@ -11,7 +11,7 @@ use model::{
     unit::Unit,
 };
 
-use super::legend::series_name;
+use super::{colors::Colors, legend};
 
 /// Series of a panel that are shown; what is beyond is said to be left out.
 pub(crate) const MOST_SERIES: usize = 100;
@@ -22,8 +22,11 @@ pub(crate) const ABSENT: &str = "\u{2013}";
 /// A series and how it is shown.
 #[derive(Debug, Clone)]
 pub(crate) struct Shown<'a> {
+    /// Place of its query in the panel.
+    pub(crate) index: usize,
     pub(crate) query: &'a Query,
     pub(crate) series: &'a Series,
+    /// For people. No other series of the panel reads the same; see [`Shown::identity`] for finding it again.
     pub(crate) name: String,
     pub(crate) ink: Ink,
 }
@@ -31,6 +34,11 @@ pub(crate) struct Shown<'a> {
 impl<'a> Shown<'a> {
     pub(crate) fn trace(&self) -> Trace<'a> {
         Trace { ink: self.ink, draw: self.query.draw, timestamps: &self.series.timestamps, values: &self.series.values }
+    }
+
+    /// What it is found again by: its query and its labels. Its name changes when another series comes that would read the same.
+    pub(crate) fn identity(&self) -> String {
+        format!("{} {:?}", self.index, self.series.labels)
     }
 
     /// Its value in words. A mark has none: that it is there says all.
@@ -51,25 +59,40 @@ impl<'a> Shown<'a> {
 
 /// The series of a panel in the order of its queries, at most [`MOST_SERIES`].
 pub(crate) fn shown<'a>(panel: &'a Panel, data: &'a PanelData) -> Vec<Shown<'a>> {
+    shown_in(panel, data, &mut Colors::default(), MOST_SERIES)
+}
+
+/// All series of a panel in the order of its queries.
+pub(crate) fn every<'a>(panel: &'a Panel, data: &'a PanelData) -> Vec<Shown<'a>> {
+    shown_in(panel, data, &mut Colors::default(), usize::MAX)
+}
+
+/// The series of a panel in the order of its queries, at most `most`, in the colours that they had before.
+pub(crate) fn shown_in<'a>(panel: &'a Panel, data: &'a PanelData, colors: &mut Colors, most: usize) -> Vec<Shown<'a>> {
     let PanelData::Queries(states) = data else { return Vec::new() };
     let mut shown = Vec::new();
-    let taken: Vec<usize> = panel.queries.iter().filter_map(|query| query.color).filter_map(Ink::lookalike).collect();
-    let free: Vec<usize> = (0..SERIES_COLORS).filter(|index| !taken.contains(index)).collect();
-    let mut colored = 0;
-    for (query, state) in panel.queries.iter().zip(states) {
+    for (index, (query, state)) in panel.queries.iter().zip(states).enumerate() {
         let QueryState::Ready { frame, .. } = state else { continue };
         // A colour with a meaning tells one series from others, so it is not given to several.
         let own = query.color.filter(|_| frame.series.len() == 1);
-        for series in frame.series.iter().filter(|series| !series.timestamps.is_empty()) {
-            if shown.len() == MOST_SERIES {
-                return shown;
-            }
-            let next = free.get(colored % free.len().max(1)).copied().unwrap_or(colored);
-            let ink = Ink::series(next, own);
-            colored += usize::from(own.is_none());
-            shown.push(Shown { query, series, name: series_name(query, &series.labels), ink });
-        }
+        let room = most - shown.len();
+        let series = frame.series.iter().filter(|series| !series.timestamps.is_empty()).take(room);
+        shown.extend(series.map(|series| Shown {
+            index,
+            query,
+            series,
+            name: legend::series_name(panel, query, &series.labels),
+            ink: Ink::series(0, own),
+        }));
     }
+    let taken: Vec<usize> = panel.queries.iter().filter_map(|query| query.color).filter_map(Ink::lookalike).collect();
+    let free: Vec<usize> = (0..SERIES_COLORS).filter(|index| !taken.contains(index)).collect();
+    let mut colored: Vec<_> = shown.iter_mut().filter(|shown| matches!(shown.ink, Ink::Series(_))).collect();
+    let known: Vec<_> = colored.iter().map(|shown| (shown.index, &shown.series.labels)).collect();
+    for (shown, place) in colored.iter_mut().zip(colors.of(&known, free.len().max(1))) {
+        shown.ink = Ink::series(free.get(place).copied().unwrap_or(place), None);
+    }
+    legend::tell_apart(&mut shown);
     shown
 }
 
@@ -150,6 +173,53 @@ mod tests {
         let data = PanelData::Queries(vec![state(), state()]);
         let inks: Vec<_> = shown(&panel, &data).iter().map(|shown| shown.ink).collect();
         assert_eq!(inks, [Ink::Meaning(Color::Blue), Ink::Series(1)]);
+    }
+
+    /// A panel of two queries, `up` and `total`, and data of one point a series of theirs, each with these labels.
+    fn twins(queries: &str, series: [&[&[(&str, &str)]]; 2]) -> (Panel, PanelData) {
+        let one = |labels: &&[(&str, &str)]| Series {
+            labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            timestamps: vec![1],
+            values: vec![1.0],
+        };
+        let states = series.map(|series| QueryState::Ready {
+            frame: Frame { series: series.iter().map(one).collect(), ..Frame::default() },
+            stale: None,
+        });
+        (super::super::legend::tests::panel(queries), PanelData::Queries(states.into()))
+    }
+
+    #[test]
+    fn series_that_would_read_the_same_are_told_apart() {
+        fn names(queries: &str, series: [&[&[(&str, &str)]]; 2]) -> Vec<String> {
+            let (panel, data) = twins(queries, series);
+            shown(&panel, &data).into_iter().map(|shown| shown.name).collect()
+        }
+        let both = r#"{"expr":"a","legend":"{{provider}}"},{"expr":"b","legend":"{{provider}}"}"#;
+        let (one, other) = (&[("provider", "aws"), ("daemon", "d1")][..], &[("provider", "aws"), ("daemon", "d2")][..]);
+        assert_eq!(names(both, [&[one, other], &[]]), [r#"aws {daemon="d1"}"#, r#"aws {daemon="d2"}"#]);
+        assert_eq!(names(both, [&[one], &[one]]), ["aws (query 1)", "aws (query 2)"], "the same labels twice");
+        assert_eq!(
+            names(both, [&[one, other], &[one]]),
+            [r#"aws {daemon="d1"} (query 1)"#, r#"aws {daemon="d2"}"#, r#"aws {daemon="d1"} (query 2)"#]
+        );
+        let total = r#"{"expr":"a","legend":"total"},{"expr":"b","legend":"total"}"#;
+        assert_eq!(names(total, [&[&[]], &[one]]), ["total", r#"total {daemon="d1", provider="aws"}"#]);
+        let metrics = [&[("__name__", "up"), ("job", "x")][..], &[("__name__", "down"), ("job", "x")][..]];
+        assert_eq!(names(total, [&metrics, &[]]), ["total up", "total down"]);
+        assert_eq!(names(both, [&[one], &[]]), ["aws"], "alone, a series needs no more");
+    }
+
+    #[test]
+    fn a_series_is_found_again_by_what_it_is() {
+        let queries = r#"{"expr":"a","legend":"x"},{"expr":"b","legend":"x"}"#;
+        let (one, other) = (&[("a", "1")][..], &[("a", "2")][..]);
+        let (panel, data) = twins(queries, [&[one, other], &[one]]);
+        let mut identities: Vec<_> = shown(&panel, &data).iter().map(Shown::identity).collect();
+        let (panel, alone) = twins(queries, [&[], &[one]]);
+        assert_eq!(shown(&panel, &alone)[0].identity(), identities[2], "whatever else there is");
+        identities.dedup();
+        assert_eq!(identities.len(), 3);
     }
 
     #[test]

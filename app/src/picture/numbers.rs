@@ -4,7 +4,7 @@ use ::chart::{
     round::{GAUGE_SIZE, gauge_drawing},
     spark::spark_drawing,
 };
-use model::{dashboard::Panel, panel::PanelData, unit::Unit};
+use model::{dashboard::Panel, panel::PanelData};
 
 use super::{
     Setting,
@@ -12,8 +12,9 @@ use super::{
     theme::of_class,
 };
 use crate::panels::{
-    gauge::{bounds, read},
-    stat::{Number, numbers, split},
+    cells::Cells,
+    gauge::{self, Reading, ends, readings},
+    stat::{self, Number, numbers, split},
     traces::{Written, shown, write},
 };
 
@@ -43,21 +44,47 @@ pub(super) fn stat(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelD
     }
     let numbers = numbers(panel, data);
     let place = Area { height: area.height * if course.is_some() { 0.68 } else { 0.92 }, ..area };
-    let room = (place.width - 16.0) / count(numbers.len().max(1));
     let is_alone = numbers.len() == 1;
-    let size = match is_alone {
-        true => (place.height * 0.62).min(area.width * 0.17).clamp(20.0, 120.0),
-        false => (place.height * 0.40).min(area.width * 0.09).clamp(14.0, 72.0),
+    let most = if is_alone {
+        (place.height * 0.62).min(area.width * 0.17).clamp(20.0, 120.0)
+    } else {
+        (place.height * 0.40).min(area.width * 0.09).clamp(14.0, 72.0)
     };
-    for (index, Number { name, written }) in numbers.iter().enumerate() {
-        let middle = place.x + 8.0 + room * (count(index) + 0.5);
-        let lifted = if is_alone { 0.0 } else { 9.0 };
-        let baseline = place.y + place.height / 2.0 + size * 0.36 - lifted;
-        number(canvas, (middle, baseline), written, size, room - 8.0);
+    each_cell(canvas, place, numbers, stat::LEAST, |canvas, cell, Number { name, written }| {
+        let (middle, center) = cell.center();
+        let size = if is_alone { most } else { most.min(cell.height * 0.5) };
+        let baseline = center + size * 0.36 - if is_alone { 0.0 } else { 9.0 };
+        number(canvas, (middle, baseline), &written, size, cell.width - 8.0);
         if !is_alone {
             let look = Type { anchor: Anchor::Middle, ..Type::plain("muted") };
-            canvas.fitted((middle, baseline + 20.0), name, look, room - 8.0);
+            canvas.fitted((middle, baseline + 18.0), &name, look, cell.width - 8.0);
         }
+    });
+}
+
+/// Draws values in cells, as many as there is room for, and says how many there is none for.
+fn each_cell<T>(
+    canvas: &mut Canvas,
+    area: Area,
+    values: Vec<T>,
+    least: (f64, f64),
+    draw: impl Fn(&mut Canvas, Area, T),
+) {
+    let size = (f64::from(area.width), f64::from(area.height));
+    let Cells { columns, rows, shown, left_out } = Cells::new(size, values.len(), least);
+    let height = area.height - if left_out > 0 { 20.0 } else { 0.0 };
+    let (wide, high) = (area.width / count(columns), height / count(rows));
+    for (index, value) in values.into_iter().take(shown).enumerate() {
+        // The last row stands in the middle, as those above it do.
+        let row = index / columns;
+        let in_row = columns.min(shown - row * columns);
+        let indent = count(columns - in_row) * wide / 2.0;
+        let (x, y) = (area.x + indent + count(index % columns) * wide, area.y + count(row) * high);
+        draw(canvas, Area { x, y, width: wide, height: high }, value);
+    }
+    if left_out > 0 {
+        let look = Type { anchor: Anchor::Middle, ..Type::plain("muted") };
+        canvas.text((area.center().0, area.bottom() - 5.0), &format!("and {left_out} more"), look);
     }
 }
 
@@ -89,9 +116,21 @@ pub(super) fn number(canvas: &mut Canvas, (middle, baseline): (f32, f32), writte
     );
 }
 
-/// A number on an arc.
+/// Numbers on arcs.
 pub(super) fn gauge(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData) {
-    let Some(reading) = read(panel, data) else { return };
+    let readings = readings(panel, data);
+    let is_alone = readings.len() == 1;
+    each_cell(canvas, area, readings, gauge::LEAST, |canvas, cell, reading| {
+        let arc = if is_alone { cell } else { Area { height: cell.height - 18.0, ..cell } };
+        dial(canvas, arc, panel, &reading);
+        if !is_alone {
+            let look = Type { anchor: Anchor::Middle, ..Type::plain("muted") };
+            canvas.fitted((cell.center().0, cell.bottom() - 6.0), &reading.name, look, cell.width - 8.0);
+        }
+    });
+}
+
+fn dial(canvas: &mut Canvas, area: Area, panel: &Panel, reading: &Reading) {
     #[allow(clippy::cast_precision_loss)] // a size of some thousand
     let (wide, high) = (GAUGE_SIZE.0 as f32, GAUGE_SIZE.1 as f32);
     let room = area.inset(0.0, 12.0, 20.0, 12.0);
@@ -103,10 +142,9 @@ pub(super) fn gauge(canvas: &mut Canvas, area: Area, panel: &Panel, data: &Panel
     });
     let size = (width * 0.17).clamp(12.0, 96.0);
     number(canvas, (left + width / 2.0, top + height * 0.64 + size * 0.36), &reading.written, size, width * 0.58);
-    let (low, high) = bounds(panel);
-    let unit = Unit::from_id(&panel.unit);
+    let (low, high) = ends(panel);
     let look = Type::small("muted");
     let baseline = (top + height + 12.0).min(area.bottom() - 4.0);
-    canvas.text((left + width * 0.04, baseline), &unit.format(low, None), look);
-    canvas.text((left + width * 0.96, baseline), &unit.format(high, None), Type { anchor: Anchor::End, ..look });
+    canvas.text((left + width * 0.04, baseline), &low, look);
+    canvas.text((left + width * 0.96, baseline), &high, Type { anchor: Anchor::End, ..look });
 }

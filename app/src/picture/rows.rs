@@ -20,8 +20,9 @@ use crate::panels::{
         order::{self, Choice, elapsed_ms},
         row::{note, rate, short_vm, state_of},
     },
+    legend::column_names,
     sources::{kind_name, look_of},
-    table::{column_name, heading, join},
+    table::{heading, join},
     traces::ABSENT,
 };
 
@@ -39,7 +40,7 @@ fn column(heading: impl Into<String>, is_number: bool) -> Column {
 pub(super) fn queries(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData) {
     let joined = join(panel, data);
     let labels = joined.labels.iter().map(|label| column(heading(label), false));
-    let numbers = panel.queries.iter().map(|query| column(column_name(query), true));
+    let numbers = column_names(panel).into_iter().map(|name| column(name, true));
     let rows = joined.rows.iter().map(|row| {
         let names = row.names.iter().map(Cell::words);
         let cells = row.cells.iter().map(|cell| match cell {

@@ -11,7 +11,8 @@ use super::{
     theme::of_class,
 };
 use crate::panels::{
-    shares::{Part, parts, total},
+    colors::Colors,
+    shares::{Part, parts, shares, total},
     traces::{ABSENT, unit_of},
 };
 
@@ -21,7 +22,7 @@ const BAR_ROW: f32 = 26.0;
 
 /// A donut with its total in the middle, and a list of names, values and percentages.
 pub(super) fn pie(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData) {
-    let parts = parts(panel, data);
+    let parts = shares(panel, data, &mut Colors::default());
     let shares: Vec<(f64, Ink)> = parts.iter().map(|part| (part.value, part.ink)).collect();
     // Names go before the size of the ring, as far as that stays one.
     let widest = |width: &dyn Fn(&Part) -> f32| parts.iter().map(width).fold(0.0, f32::max);
@@ -83,7 +84,7 @@ pub(super) fn rows_of(height: f32, row: f32) -> usize {
 
 /// Horizontal bars, the longest as wide as there is room.
 pub(super) fn bars(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData) {
-    let parts = parts(panel, data);
+    let parts = parts(panel, data, &mut Colors::default());
     let greatest = parts.iter().map(|part| part.value).filter(|value| value.is_finite()).fold(0.0, f64::max);
     let longest = panel.max.unwrap_or(greatest);
     let fitting = rows_of(area.height - 10.0, BAR_ROW);

@@ -81,6 +81,34 @@ fn numbers_shares_and_bars_have_their_values() {
 }
 
 #[test]
+fn values_that_have_no_room_are_counted() {
+    let many = || {
+        let name = |number: usize| format!("p{number}");
+        queries((1..=40).map(|number| series(("provider", &name(number)), &[1.0])).collect())
+    };
+    has(&svg("gauge", QUERY, &two()), &[">aws<", ">kvm<", ">3<", ">6.5<"]);
+    has(&svg("gauge", QUERY, &many()), &[">p1<", ">p2<", ">and "]);
+    has(&svg("stat", QUERY, &many()), &[">p1<", ">p20<", ">and "]);
+}
+
+#[test]
+fn no_series_is_called_by_its_query() {
+    let bare = r#","queries":[{"expr":"a > 1"},{"expr":"a > 2"}]"#;
+    let one = |value| QueryState::Ready {
+        frame: Frame {
+            series: vec![Series { timestamps: vec![NOW_MS], values: vec![value], ..Series::default() }],
+            ..Frame::default()
+        },
+        stale: None,
+    };
+    let data = PanelData::Queries(vec![one(1.0), one(2.0)]);
+    for kind in ["stat", "gauge", "timeseries", "pie", "bars", "table"] {
+        let svg = svg(kind, bare, &data);
+        assert!(!svg.contains("a &gt;") && svg.contains("(query "), "{kind}: {svg}");
+    }
+}
+
+#[test]
 fn a_heatmap_has_cells_and_bounds() {
     let buckets = queries(vec![series(("le", "1"), &[2.0, 3.0]), series(("le", "+Inf"), &[5.0, 9.0])]);
     has(&svg("heatmap", QUERY, &buckets), &[">1 s<", ">few<", ">many<", "#0a305c"]);

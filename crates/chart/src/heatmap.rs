@@ -63,8 +63,16 @@ impl Heatmap {
         let columns = usize::try_from(steps.clamp(1, MOST_COLUMNS)).unwrap_or(1);
         let mut below = vec![0.0; columns];
         let mut cells = Vec::with_capacity(columns * buckets.len());
-        for bucket in &buckets {
-            let upto = cumulative(bucket, &span, columns);
+        let mut bounds = Vec::new();
+        // Several series of one bound, however it is written, are one bucket.
+        for same in buckets.chunk_by(|one, other| one.upper.total_cmp(&other.upper).is_eq()) {
+            bounds.extend(same.first().map(|bucket| bucket.upper));
+            let mut upto = vec![f64::NAN; columns];
+            for bucket in same {
+                for (sum, count) in upto.iter_mut().zip(cumulative(bucket, &span, columns)) {
+                    *sum = if sum.is_nan() { count } else { *sum + if count.is_nan() { 0.0 } else { count } };
+                }
+            }
             // Buckets that were read at slightly different times may seem to shrink; fewer than none is none.
             cells.extend(
                 upto.iter()
@@ -78,7 +86,7 @@ impl Heatmap {
             }
         }
         let most = cells.iter().copied().filter(|cell| cell.is_finite()).fold(0.0, f64::max);
-        Heatmap { span, bounds: buckets.iter().map(|bucket| bucket.upper).collect(), columns, cells, most }
+        Heatmap { span, bounds, columns, cells, most }
     }
 
     /// The picture for a page, stretched to its box.
@@ -207,6 +215,16 @@ mod tests {
         assert!(heatmap.column_at(2_500).iter().all(|cell| cell.is_nan()));
         assert_eq!(heatmap.column_at(4_000), [0.0, 4.0]);
         assert!(heatmap.column_at(-1).is_empty());
+    }
+
+    #[test]
+    fn series_of_one_bound_are_one_bucket() {
+        let times = [0];
+        let bucket = |upper, values| Bucket { upper, timestamps: &times, values };
+        let heatmap =
+            Heatmap::new(&[bucket(1.0, &[2.0]), bucket(2.0, &[5.0]), bucket(1.0, &[3.0]), bucket(2.0, &[4.0])], SPAN);
+        assert_eq!(heatmap.bounds, [1.0, 2.0]);
+        assert_eq!(heatmap.column_at(0), [5.0, 4.0]);
     }
 
     #[test]

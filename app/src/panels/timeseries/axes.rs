@@ -13,7 +13,7 @@ use super::{
     hover::{self, Line},
     is_drawn, options,
 };
-use crate::panels::{context::Viewport, percent, traces::shown};
+use crate::panels::{context::Viewport, percent};
 
 /// The value axis as it is now. It stays as long as it suits the data, and is fitted again for another range.
 pub(super) fn scale(chart: Chart) -> Memo<ValueScale> {
@@ -49,17 +49,13 @@ fn read(chart: Chart, at_ms: i64) -> Option<Vec<Line>> {
     let isolated = chart.isolated.get();
     let mut read = Vec::new();
     fired::read(chart, at_ms, step_ms, &mut read);
-    chart.data.with(|data| {
-        chart.panel.with_value(|panel| {
-            let shown = shown(panel, data);
-            let shown = shown.iter().filter(|shown| is_drawn(&isolated, shown));
-            let lines = shown.filter_map(|shown| {
-                let value = shown.value_at(at_ms, step_ms)?;
-                Some(Line { class: shown.ink.class(), name: shown.name.clone(), written: shown.written(panel, value) })
-            });
-            read.extend(lines);
-            Some(read)
-        })
+    chart.with_shown(|panel, shown| {
+        let lines = shown.iter().filter(|shown| is_drawn(&isolated, shown)).filter_map(|shown| {
+            let value = shown.value_at(at_ms, step_ms)?;
+            Some(Line { class: shown.ink.class(), name: shown.name.clone(), written: shown.written(panel, value) })
+        });
+        read.extend(lines);
+        Some(read)
     })
 }
 

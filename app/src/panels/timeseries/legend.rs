@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use crate::view::view;
 use chart::palette::Ink;
 use leptos::{ev::MouseEvent, prelude::*};
-use model::{dashboard::Panel, panel::PanelData};
 
 use super::Chart;
 use crate::panels::context::is_still;
-use crate::panels::traces::{MOST_SERIES, Written, series_count, shown};
+use crate::panels::traces::{MOST_SERIES, Shown, Written, series_count};
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq)]
 struct Entry {
+    identity: String,
     name: String,
     ink: Ink,
     hidden: bool,
@@ -22,9 +22,10 @@ struct Entry {
 
 /// Buttons: a click shows a series alone, a click with shift adds it to those shown or takes it away.
 pub(super) fn legend(chart: Chart) -> AnyView {
-    let entries = Memo::new(move |_| chart.data.with(|data| chart.panel.with_value(|panel| entries(panel, data))));
+    let entries = Memo::new(move |_| entries(chart));
     let keys = Memo::new(move |_| {
-        entries.with(|entries| entries.iter().map(|entry| (entry.name.clone(), entry.ink)).collect::<Vec<_>>())
+        let key = |entry: &Entry| (entry.identity.clone(), entry.name.clone(), entry.ink);
+        entries.with(|entries| entries.iter().map(key).collect::<Vec<_>>())
     });
     let left_out = Memo::new(move |_| chart.data.with(series_count).saturating_sub(MOST_SERIES));
     view! {
@@ -32,7 +33,7 @@ pub(super) fn legend(chart: Chart) -> AnyView {
             <For
                 each=move || keys.get()
                 key=Clone::clone
-                children=move |(name, ink)| item(chart, entries, name, ink)
+                children=move |(identity, name, ink)| item(chart, entries, identity, name, ink)
             />
             {move || {
                 let count = left_out.get();
@@ -42,7 +43,7 @@ pub(super) fn legend(chart: Chart) -> AnyView {
     }
 }
 
-fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyView {
+fn item(chart: Chart, entries: Memo<Vec<Entry>>, identity: String, name: String, ink: Ink) -> AnyView {
     let inside = move |newest: Memo<Written>, name: String| {
         view! {
             <i class="legend-swatch" aria-hidden="true"></i>
@@ -51,17 +52,18 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyV
         }
     };
     let isolated = chart.isolated;
-    let (in_legend, in_set, on_click) = (name.clone(), name.clone(), name.clone());
+    let (in_legend, in_set, on_click) = (identity.clone(), identity.clone(), identity);
     let newest = Memo::new(move |_| {
         entries.with(|entries| {
-            entries.iter().find(|entry| entry.name == in_legend).map(|entry| entry.newest.clone()).unwrap_or_default()
+            let entry = entries.iter().find(|entry| entry.identity == in_legend);
+            entry.map(|entry| entry.newest.clone()).unwrap_or_default()
         })
     });
     if is_still() {
         return view! { <span class=format!("legend-item {}", ink.class())>{inside(newest, name)}</span> };
     }
     let is_shown = Memo::new(move |_| {
-        let hidden = || entries.with(|entries| entries.iter().any(|entry| entry.name == in_set && entry.hidden));
+        let hidden = || entries.with(|entries| entries.iter().any(|entry| entry.identity == in_set && entry.hidden));
         isolated.with(|isolated| if isolated.is_empty() { !hidden() } else { isolated.contains(&in_set) })
     });
     view! {
@@ -81,39 +83,40 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, name: String, ink: Ink) -> AnyV
 }
 
 fn drawn_by_default(entries: &[Entry]) -> BTreeSet<String> {
-    let mut names = BTreeSet::new();
-    names.extend(entries.iter().filter(|entry| !entry.hidden).map(|entry| entry.name.clone()));
-    names
+    let mut drawn = BTreeSet::new();
+    drawn.extend(entries.iter().filter(|entry| !entry.hidden).map(|entry| entry.identity.clone()));
+    drawn
 }
 
 /// Isolates a series, or adds it to those drawn or takes it from them. Isolating the only one drawn brings all back.
-fn choose(isolated: &mut BTreeSet<String>, by_default: &BTreeSet<String>, name: &str, add: bool) {
+fn choose(isolated: &mut BTreeSet<String>, by_default: &BTreeSet<String>, series: &str, add: bool) {
     if add {
         if isolated.is_empty() {
             isolated.clone_from(by_default);
         }
-        if !isolated.remove(name) {
-            isolated.insert(name.to_owned());
+        if !isolated.remove(series) {
+            isolated.insert(series.to_owned());
         }
         if isolated == by_default {
             isolated.clear();
         }
-    } else if isolated.len() == 1 && isolated.contains(name) {
+    } else if isolated.len() == 1 && isolated.contains(series) {
         isolated.clear();
     } else {
         isolated.clear();
-        isolated.insert(name.to_owned());
+        isolated.insert(series.to_owned());
     }
 }
 
-fn entries(panel: &Panel, data: &PanelData) -> Vec<Entry> {
-    shown(panel, data)
-        .into_iter()
-        .map(|shown| {
+fn entries(chart: Chart) -> Vec<Entry> {
+    chart.with_shown(|panel, shown| {
+        let entry = |shown: &Shown<'_>| {
             let newest = shown.series.last().map(|(_, value)| shown.written(panel, value)).unwrap_or_default();
-            Entry { hidden: shown.query.hidden, name: shown.name, ink: shown.ink, newest }
-        })
-        .collect()
+            let (identity, name) = (shown.identity(), shown.name.clone());
+            Entry { identity, name, ink: shown.ink, hidden: shown.query.hidden, newest }
+        };
+        shown.iter().map(entry).collect()
+    })
 }
 
 #[cfg(test)]

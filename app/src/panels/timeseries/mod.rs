@@ -21,9 +21,10 @@ use model::{dashboard::Panel, panel::PanelData};
 
 use self::legend::legend;
 use super::{
+    colors::Colors,
     context::{PanelsContext, Viewport, is_still},
     stat,
-    traces::{Shown, mark, shown, unit_of, write},
+    traces::{MOST_SERIES, Shown, mark, shown, shown_in, unit_of, write},
 };
 
 #[cfg(feature = "browser")]
@@ -40,35 +41,43 @@ struct Chart {
     panel: StoredValue<Panel>,
     data: Signal<PanelData>,
     viewport: Signal<Viewport>,
-    /// Names of the series that are picked in the legend; empty for all that are not hidden by default.
+    /// The colours of the series so far.
+    colors: StoredValue<Colors>,
+    /// Identities of the series that are picked in the legend; empty for all that are not hidden by default.
     isolated: RwSignal<BTreeSet<String>>,
     /// When alerts fired that concern the panel.
     marks: RwSignal<PanelData>,
 }
 
 impl Chart {
+    /// Hands on the series as they are now, in the colours that they have kept.
+    fn with_shown<T>(&self, read: impl FnOnce(&Panel, &[Shown<'_>]) -> T) -> T {
+        self.data.with(|data| {
+            self.panel.with_value(|panel| {
+                let shown = self.colors.try_update_value(|colors| shown_in(panel, data, colors, MOST_SERIES));
+                read(panel, &shown.unwrap_or_default())
+            })
+        })
+    }
+
     /// Makes the plot of the data as it is now.
     fn with_plot<T>(&self, previous: Option<ValueScale>, draw: impl FnOnce(&TimePlot<'_>) -> T) -> T {
         let viewport = self.viewport.get();
         let isolated = self.isolated.get();
-        self.data.with(|data| {
-            self.panel.with_value(|panel| {
-                let shown = shown(panel, data);
-                let traces: Vec<_> =
-                    shown.iter().filter(|shown| is_drawn(&isolated, shown)).map(Shown::trace).collect();
-                let mut plot = TimePlot::new(&traces, &options(panel, &viewport), previous);
-                for mark in fired::marks(*self) {
-                    plot.mark_fired(mark.fired);
-                }
-                draw(&plot)
-            })
+        self.with_shown(|panel, shown| {
+            let traces: Vec<_> = shown.iter().filter(|shown| is_drawn(&isolated, shown)).map(Shown::trace).collect();
+            let mut plot = TimePlot::new(&traces, &options(panel, &viewport), previous);
+            for mark in fired::marks(*self) {
+                plot.mark_fired(mark.fired);
+            }
+            draw(&plot)
         })
     }
 }
 
 /// Whether a series is drawn: one of those picked in the legend, or, without a pick, one that is not hidden by default.
 fn is_drawn(isolated: &BTreeSet<String>, shown: &Shown<'_>) -> bool {
-    if isolated.is_empty() { !shown.query.hidden } else { isolated.contains(&shown.name) }
+    if isolated.is_empty() { !shown.query.hidden } else { isolated.contains(&shown.identity()) }
 }
 
 pub(crate) fn options<'a>(panel: &'a Panel, viewport: &Viewport) -> PlotOptions<'a> {
@@ -94,6 +103,7 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
         panel,
         data,
         viewport: context.viewport,
+        colors: StoredValue::new(Colors::default()),
         isolated: RwSignal::new(BTreeSet::new()),
         marks: context.marks,
     };
