@@ -18,7 +18,7 @@ use super::{
 use crate::{
     panels::{PanelView, PanelsContext},
     platform::{self, FetchError},
-    shell::{ConnectionIndicator, Icon, Page, TopBar},
+    shell::{ConnectionIndicator, Icon, Page, Printed, TopBar},
     view::view,
 };
 
@@ -104,8 +104,10 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     let context = PanelsContext::provide(viewport.into(), page.clock.now_ms.into());
     follow_marks(page, dashboard.uid.clone(), context.marks);
     provide_context(page.url.first_rows());
+    let mut shown = Vec::with_capacity(dashboard.panels.len());
     let panels = dashboard.panels.iter().map(|panel| {
         let Followed { data, stale, viewport, waiting } = follow(panel);
+        shown.push(data);
         let panel = panel.clone();
         view! {
             <Provider value=context.showing(viewport)>
@@ -114,10 +116,11 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
         }
     });
     let panels = panels.collect_view();
+    let first_ms = Memo::new(move |_| shown.iter().filter_map(|data| data.with(crate::shell::first_ms)).min());
     let bar = if kiosk.get_untracked() {
         view! { <KioskBar title=title.clone() dashboard=dashboard.uid.clone() /> }
     } else {
-        view! { <TopBar title=title.clone() dashboard=dashboard.uid.clone() /> }
+        view! { <TopBar title=title.clone() dashboard=dashboard.uid.clone() first_ms /> }
     };
     view! {
         {bar}
@@ -187,6 +190,7 @@ fn KioskBar(title: String, dashboard: String) -> impl IntoView {
             </a>
             <ConnectionIndicator />
             <span class="kiosk-time">{move || page.clock.time(page.clock.now_ms.get())}</span>
+            <Printed has_range=true />
         </header>
     }
 }

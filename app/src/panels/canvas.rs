@@ -1,5 +1,10 @@
 //! Canvases of a plot box: their size in device pixels, and when they are drawn.
 
+use std::{
+    cell::RefCell,
+    rc::{Rc, Weak},
+};
+
 use leptos::{html::Canvas, prelude::*, reactive::graph::untrack};
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement};
@@ -62,18 +67,34 @@ pub(super) fn prepare(canvas: &HtmlCanvasElement, size: Size) -> Option<CanvasRe
     canvas.get_context("2d").ok().flatten()?.dyn_into().ok()
 }
 
+thread_local! {
+    /// What draws the canvases of the page.
+    static DRAWINGS: RefCell<Vec<Weak<dyn Fn()>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Draws every canvas at once: there are no frames between the wish to print a page and its print.
+pub(super) fn draw_all() {
+    let drawings: Vec<_> = DRAWINGS.with_borrow(|drawings| drawings.iter().filter_map(Weak::upgrade).collect());
+    drawings.iter().for_each(|draw| untrack(|| draw()));
+}
+
 /// Calls `draw` before the next frame is shown, once for however many changes of what `watch` reads there were.
 /// A page that is not looked at has no frames, and so draws nothing.
-pub(super) fn on_frame(watch: impl Fn() + 'static, draw: impl Fn() + Clone + 'static) {
+pub(super) fn on_frame(watch: impl Fn() + 'static, draw: impl Fn() + 'static) {
+    let draw: Rc<dyn Fn()> = Rc::new(draw);
+    DRAWINGS.with_borrow_mut(|drawings| {
+        drawings.retain(|drawing| drawing.strong_count() > 0);
+        drawings.push(Rc::downgrade(&draw));
+    });
     let waits = StoredValue::new(false);
     Effect::new(move |_| {
         watch();
         if waits.try_update_value(|waits| std::mem::replace(waits, true)) == Some(false) {
-            let draw = draw.clone();
+            let draw = Rc::clone(&draw);
             request_animation_frame(move || {
                 // `None`: the chart is gone.
                 if waits.try_set_value(false).is_none() {
-                    untrack(draw);
+                    untrack(|| draw());
                 }
             });
         }

@@ -90,6 +90,22 @@ pub(crate) fn notices(data: &PanelData) -> Vec<String> {
     notices
 }
 
+/// How far the values can be trusted, in few words.
+pub(crate) fn remarks(data: &PanelData) -> Vec<String> {
+    let PanelData::Queries(states) = data else { return Vec::new() };
+    let mut remarks = Vec::new();
+    for state in states {
+        if let QueryState::Ready { frame, .. } = state {
+            for remark in frame.remarks.iter().filter(|_| !frame.is_empty()) {
+                if !remarks.contains(remark) {
+                    remarks.push(remark.clone());
+                }
+            }
+        }
+    }
+    remarks
+}
+
 /// Shows `body` where there is data, and otherwise why there is none.
 pub(crate) fn with_look(
     panel: StoredValue<Panel>,
@@ -106,7 +122,9 @@ pub(crate) fn with_look(
                 Look::Empty(hint) => message_view("empty", "No data", "The series is absent.".to_owned(), hint),
                 Look::Failed(message) => message_view("failed", "Query failed", message.clone(), advice(&message)),
             }}
-            <div class="badges">{estimate_badge(data)} {notice_badge(data)} {stale_badge(stale)}</div>
+            <div class="badges">
+                {remark_badges(data)} {estimate_badge(data)} {notice_badge(data)} {stale_badge(stale)}
+            </div>
         </div>
     }
 }
@@ -190,6 +208,15 @@ pub(crate) fn is_estimated(data: &PanelData) -> bool {
 fn estimate_badge(data: Signal<PanelData>) -> AnyView {
     let estimated = Memo::new(move |_| data.with(is_estimated));
     view! { {move || estimated.get().then(|| view! { <span class="badge badge-estimated" title=ESTIMATED>{ESTIMATED}</span> })} }
+}
+
+fn remark_badges(data: Signal<PanelData>) -> AnyView {
+    let remarks = Memo::new(move |_| data.with(remarks));
+    view! { {move || {
+        remarks.with(|remarks| {
+            remarks.iter().map(|remark| view! { <span class="badge">{remark.clone()}</span> }).collect_view()
+        })
+    }} }
 }
 
 fn notice_badge(data: Signal<PanelData>) -> AnyView {

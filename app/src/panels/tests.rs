@@ -102,7 +102,7 @@ fn a_value_of_many_is_never_shown_as_if_it_were_all() {
     has(&numbers, &[">p36<", "and 54 more"]);
     assert!(!numbers.contains(">p37<"));
     let alone = html("gauge", QUERY, |_| many(1));
-    assert!(!alone.contains(">p1<") && !alone.contains(" more"), "alone, it needs no name");
+    assert!(!alone.contains(">p1<") && !alone.contains("cells-more"), "alone, it needs no name");
 }
 
 #[test]
@@ -126,6 +126,17 @@ fn no_series_is_called_by_its_query() {
         assert!(!body.contains("a &gt;"), "{kind}: {body}");
         has(body, &["Title &amp; more (query 1)", "Title &amp; more (query 2)"]);
     }
+}
+
+#[test]
+fn a_value_of_less_than_it_asks_for_says_so() {
+    let remarked = |series| {
+        let frame = Frame { series, remarks: vec!["6 h of 24 h stored".into()], ..Frame::default() };
+        PanelData::Queries(vec![QueryState::Ready { frame, stale: None }])
+    };
+    let html = |series: Vec<Series>| html("stat", QUERY, |_| remarked(series));
+    has(&html(vec![series(("provider", "aws"), &[1.0])]), &[">6 h of 24 h stored<"]);
+    assert!(!html(vec![]).contains("stored"), "nothing is not less than it should be");
 }
 
 #[test]

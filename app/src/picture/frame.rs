@@ -12,7 +12,7 @@ use super::{
     canvas::{Anchor, Area, Canvas, Type, count},
     chart, numbers, rows, shares,
 };
-use crate::panels::look::{Look, advice, is_estimated, notices, staleness};
+use crate::panels::look::{Look, advice, is_estimated, notices, remarks, staleness};
 
 /// Height of a panel's heading.
 const HEAD: f32 = 32.0;
@@ -29,7 +29,14 @@ pub(super) fn draw(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelD
     let body = area.inset(head, 1.0, 1.0, 1.0);
     let is_small = body.height < 90.0;
     match Look::of(panel, data) {
-        Look::Data => canvas.within(body, stale.is_some(), |canvas| content(canvas, body, panel, data, setting)),
+        Look::Data => {
+            canvas.within(body, stale.is_some(), |canvas| content(canvas, body, panel, data, setting));
+            let remarks = remarks(data).join(", ");
+            if is_small_kind(panel) && !remarks.is_empty() {
+                let look = Type { anchor: Anchor::End, ..Type::small("muted") };
+                canvas.fitted((body.right() - 8.0, body.bottom() - 6.0), &remarks, look, body.width - 16.0);
+            }
+        }
         Look::Loading => {
             message(canvas, body, "muted", "No answer yet", &["The source takes longer than a picture waits."])
         }
@@ -65,8 +72,9 @@ fn heading(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, set
         .map(|stale| format!("stale, {} old", unit::whole_duration(setting.now_ms.saturating_sub(stale.since_ms))));
     let notice = (has_data && !notices(data).is_empty()).then(|| "incomplete".to_owned());
     let estimate = is_estimated(data).then(|| "estimated".to_owned());
-    for (words, color) in [(estimate, "muted"), (notice, "yellow"), (stale, "orange")] {
-        let Some(words) = words else { continue };
+    let remarks = remarks(data).into_iter().filter(|_| !is_small_kind(panel)).map(|remark| (remark, "muted"));
+    let others = [(estimate, "muted"), (notice, "yellow"), (stale, "orange")].into_iter();
+    for (words, color) in others.filter_map(|(words, color)| Some((words?, color))).chain(remarks) {
         let width = Type::small(color).width(&words) + 16.0;
         canvas.chip((right - width, area.y + area.height / 2.0 - 10.0), &words, color);
         right -= width + 6.0;
@@ -79,6 +87,11 @@ fn heading(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, set
         right -= time_width + 12.0;
     }
     canvas.fitted((area.x + 12.0, baseline), &panel.title, title, right - area.x - 12.0);
+}
+
+/// Whether a panel has most often no room beside its title.
+fn is_small_kind(panel: &Panel) -> bool {
+    matches!(panel.kind, PanelKind::Stat | PanelKind::Gauge)
 }
 
 /// What is the matter, in the middle: a heading and what explains it.

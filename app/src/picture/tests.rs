@@ -115,6 +115,24 @@ fn a_heatmap_has_cells_and_bounds() {
 }
 
 #[test]
+fn a_value_of_less_than_it_asks_for_says_so() {
+    let data = || {
+        let frame = Frame {
+            series: vec![series(("provider", "aws"), &[1.0, 2.0])],
+            remarks: vec!["6 h of 24 h stored".into()],
+            ..Frame::default()
+        };
+        let state = QueryState::Ready { frame, stale: None };
+        PanelData::Queries(vec![state.clone(), state])
+    };
+    let twice = r#","queries":[{"expr":"a","legend":"a"},{"expr":"b","legend":"b"}]"#;
+    for kind in ["stat", "gauge", "timeseries", "pie", "bars", "table"] {
+        let svg = svg(kind, twice, &data());
+        assert_eq!(svg.matches(">6 h of 24 h stored<").count(), 1, "{kind}: {svg}");
+    }
+}
+
+#[test]
 fn a_panel_without_data_says_why() {
     let failed = PanelData::Queries(vec![QueryState::Failed { message: "the source timed out".into() }]);
     has(&svg("timeseries", QUERY, &failed), &["Query failed", "the source timed out", "shorter time range"]);

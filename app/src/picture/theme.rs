@@ -9,7 +9,7 @@ const STYLE: &str = include_str!("../../../style/panels.css");
 
 /// Variables of the light and of the dark theme.
 static COLORS: LazyLock<[HashMap<&'static str, &'static str>; 2]> =
-    LazyLock::new(|| [variables(":root {"), variables(":root[data-theme=\"dark\"] {")]);
+    LazyLock::new(|| [variables(":root {"), variables(":root[data-theme=\"dark\"]:not([data-print]) {")]);
 
 /// Where the style sheet has no such colour.
 const MISSING: &str = "#808080";

@@ -2,9 +2,11 @@
 
 mod alarms;
 pub(crate) mod bell;
+mod first_data;
 mod icons;
 mod location;
 mod picker;
+mod printed;
 mod refresh;
 mod route;
 mod sidebar;
@@ -20,11 +22,13 @@ use model::{
 };
 
 use alarms::{Alarms, CriticalBanner};
+pub(crate) use first_data::first_ms;
 pub(crate) use icons::Icon;
 use location::Location;
 #[cfg(feature = "ssr")]
 pub(crate) use location::RequestedUrl;
 pub(crate) use picker::{RangePicker, RefreshPicker};
+pub(crate) use printed::Printed;
 pub(crate) use refresh::Refresh;
 use route::Route;
 #[cfg(feature = "ssr")]

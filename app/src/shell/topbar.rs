@@ -4,7 +4,7 @@ use crate::view::view;
 use leptos::prelude::*;
 use model::page::Session;
 
-use super::{Icon, Page, RangePicker, RefreshPicker};
+use super::{Icon, Page, Printed, RangePicker, RefreshPicker, first_data::FirstDataLink};
 use crate::platform;
 
 /// The bar. `dashboard` is the uid of the page's dashboard; other pages have neither range nor kiosk form.
@@ -16,15 +16,20 @@ pub(crate) fn TopBar(
     /// Uid of the dashboard shown.
     #[prop(optional, into)]
     dashboard: Option<String>,
+    /// Time of the first data that the dashboard shows.
+    #[prop(optional, into)]
+    first_ms: Signal<Option<i64>>,
     /// Where one level up is.
     #[prop(optional, into)]
     up: Option<String>,
 ) -> impl IntoView {
     let page = Page::get();
     Effect::new(move |_| platform::set_title(&super::window_title(&title.get(), page.alarms.firing.get())));
+    let has_range = dashboard.is_some();
     let controls = dashboard.map(|uid| {
         let kiosk_path = format!("/kiosk/{uid}");
         view! {
+            <FirstDataLink first_ms />
             <RangePicker />
             <RefreshPicker />
             <a class="button quiet" href=move || page.url.link_to(&kiosk_path) title="Kiosk: only the panels, sized to the screen">
@@ -51,6 +56,7 @@ pub(crate) fn TopBar(
                 <ThemeSwitch />
                 <UserMenu session=page.boot().session.clone() />
             </div>
+            <Printed has_range />
         </header>
     }
 }

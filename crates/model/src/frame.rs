@@ -92,6 +92,9 @@ pub struct Frame {
     /// Warnings and notes of the engine, in its words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<String>,
+    /// A few words each, to be shown beside the values: how far they can be trusted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     /// The query as it was sent, where the source has other names for what it asks for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sent: Option<String>,
@@ -108,6 +111,7 @@ impl Frame {
     pub fn apply(&mut self, delta: &Frame, window_ms: i64) -> Vec<Labels> {
         self.end_ms = self.end_ms.max(delta.end_ms);
         self.notices.clone_from(&delta.notices);
+        self.remarks.clone_from(&delta.remarks);
         self.sent.clone_from(&delta.sent);
         self.estimated = delta.estimated;
         let start_ms = self.end_ms.saturating_sub(window_ms);

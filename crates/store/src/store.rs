@@ -174,6 +174,15 @@ impl Store {
         found
     }
 
+    /// The series that fulfil every matcher and have a chunk that touches `start_ms..=end_ms`, each with the time of the first sample that is
+    /// stored of it at all, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn beginnings(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<(Labels, i64)> {
+        let head = self.shared().head.read();
+        let found = head.matching(matchers, start_ms, end_ms).into_iter();
+        found.filter_map(|(_, series)| Some((series.labels.clone(), series.span()?.0))).collect()
+    }
+
     /// Names of the labels that these series have, sorted.
     #[must_use]
     pub fn label_names(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<String> {

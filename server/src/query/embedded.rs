@@ -15,7 +15,7 @@ use store::Store;
 use tokio::sync::Semaphore;
 
 use super::{
-    ErrorKind, QueryError, QueryLimits, ScopedQuery,
+    ErrorKind, QueryError, QueryLimits, ScopedQuery, coverage,
     names::{LOOK_BACK_MS, SourceNames},
 };
 use crate::clock::now_ms;
@@ -233,7 +233,8 @@ impl Embedded {
         end_ms: i64,
         step_ms: i64,
     ) -> Result<Frame, QueryError> {
-        Ok(frame(self.evaluate(query, When::Range { start_ms, end_ms, step_ms }).await?, end_ms))
+        let outcome = self.evaluate(query, When::Range { start_ms, end_ms, step_ms }).await?;
+        Ok(Frame { remarks: self.remarks(query, end_ms).await?, ..frame(outcome, end_ms) })
     }
 
     /// See [`super::Backend::instant`].
@@ -241,7 +242,16 @@ impl Embedded {
     /// # Errors
     /// As [`Embedded::evaluate`].
     pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
-        Ok(frame(self.evaluate(query, When::At(time_ms)).await?, time_ms))
+        let outcome = self.evaluate(query, When::At(time_ms)).await?;
+        Ok(Frame { remarks: self.remarks(query, time_ms).await?, ..frame(outcome, time_ms) })
+    }
+
+    /// How far the value of a query at a time can be trusted.
+    async fn remarks(&self, query: &ScopedQuery, end_ms: i64) -> Result<Vec<String>, QueryError> {
+        let (query, store) = (query.parsed()?.clone(), self.store.clone());
+        let remark = tokio::task::spawn_blocking(move || coverage::remark(&query, &store, end_ms)).await;
+        // Without the remark the value is as good as it was.
+        Ok(remark.ok().flatten().into_iter().collect())
     }
 }
 

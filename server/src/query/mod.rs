@@ -6,6 +6,7 @@ mod anchoring;
 mod answer;
 pub mod api;
 mod client;
+mod coverage;
 pub mod embedded;
 mod engines;
 pub mod envelope;

@@ -1,4 +1,4 @@
-//! Colours for a canvas, read from the style sheet, and when to read them again.
+//! Colours for a canvas, read from the style sheet, and when to read them again: when the theme changes, and on paper, which has its own.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -22,7 +22,13 @@ fn read(ink: Ink) -> String {
     value.map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).unwrap_or_else(|| "gray".to_owned())
 }
 
-/// Forgets the colours and counts up `theme` when the page's theme changes: by the attribute `data-theme` or by the system.
+/// Media that have colours of their own.
+const MEDIA: [&str; 2] = ["(prefers-color-scheme: dark)", "print"];
+/// Begin and end of a print. The style sheet has the colours of paper while the page has the attribute `data-print`: media queries hold on
+/// paper only once it is too late to draw.
+const PRINTS: [&str; 2] = ["beforeprint", "afterprint"];
+
+/// Forgets the colours and counts up `theme` when the page's theme changes: by the attribute `data-theme`, by the system, or for a print.
 pub(in crate::panels) fn watch_theme(theme: RwSignal<u32>) {
     let changed = move || {
         COLORS.with_borrow_mut(HashMap::clear);
@@ -37,20 +43,31 @@ pub(in crate::panels) fn watch_theme(theme: RwSignal<u32>) {
         options.set_attribute_filter(&js_sys::Array::of1(&"data-theme".into()));
         let _ = observer.observe_with_options(&root, &options);
     }
-    let query = window().match_media("(prefers-color-scheme: dark)").ok().flatten();
-    if let Some(query) = &query {
+    let queries = MEDIA.map(|media| window().match_media(media).ok().flatten());
+    for query in queries.iter().flatten() {
         let _ = query.add_event_listener_with_callback("change", on_system.as_ref().unchecked_ref());
     }
-    let watch = StoredValue::new_local(Watch { observer, query, _on_attribute: on_attribute, on_system });
+    let on_print = Closure::<dyn FnMut(web_sys::Event)>::new(move |event: web_sys::Event| {
+        if let Some(root) = document().document_element() {
+            let _ = root.toggle_attribute_with_force("data-print", event.type_() == PRINTS[0]);
+        }
+        changed();
+        crate::panels::canvas::draw_all();
+    });
+    for event in PRINTS {
+        let _ = window().add_event_listener_with_callback(event, on_print.as_ref().unchecked_ref());
+    }
+    let watch = StoredValue::new_local(Watch { observer, queries, _on_attribute: on_attribute, on_system, on_print });
     on_cleanup(move || watch.dispose());
 }
 
 /// Ends what it watches when it is dropped.
 struct Watch {
     observer: Option<web_sys::MutationObserver>,
-    query: Option<web_sys::MediaQueryList>,
+    queries: [Option<web_sys::MediaQueryList>; 2],
     _on_attribute: Closure<dyn FnMut()>,
     on_system: Closure<dyn FnMut()>,
+    on_print: Closure<dyn FnMut(web_sys::Event)>,
 }
 
 impl Drop for Watch {
@@ -58,8 +75,11 @@ impl Drop for Watch {
         if let Some(observer) = &self.observer {
             observer.disconnect();
         }
-        if let Some(query) = &self.query {
+        for query in self.queries.iter().flatten() {
             let _ = query.remove_event_listener_with_callback("change", self.on_system.as_ref().unchecked_ref());
+        }
+        for event in PRINTS {
+            let _ = window().remove_event_listener_with_callback(event, self.on_print.as_ref().unchecked_ref());
         }
     }
 }

@@ -1,0 +1,71 @@
+//! The way from a range that begins long before its data to one that begins with it: after a first start, the last hour is an empty frame
+//! with a line of a few pixels.
+
+use leptos::prelude::*;
+use model::{
+    panel::{PanelData, QueryState},
+    range::{Instant, MINUTE_MS, TimeRange},
+};
+
+use super::Page;
+use crate::view::view;
+
+/// The first of the points over time that the panels show.
+pub(crate) fn first_ms(data: &PanelData) -> Option<i64> {
+    let PanelData::Queries(states) = data else { return None };
+    let frames = states.iter().filter_map(|state| match state {
+        QueryState::Ready { frame, .. } => Some(frame),
+        _ => None,
+    });
+    // A single point is the newest value, and no course.
+    let courses = frames.flat_map(|frame| &frame.series).filter(|series| series.timestamps.len() > 1);
+    courses.filter_map(|series| series.timestamps.first().copied()).min()
+}
+
+/// The range from the first data on, where less than half of `range` has data.
+fn from_first_data(range: TimeRange, first_ms: i64, now_ms: i64) -> Option<TimeRange> {
+    let (start_ms, end_ms) = range.resolve(now_ms);
+    if first_ms <= start_ms.midpoint(end_ms) || first_ms >= end_ms {
+        return None;
+    }
+    Some(match range.live_window_ms() {
+        // Whole minutes, so that it can be read, and one more to go on in.
+        Some(_) => TimeRange::last(((now_ms - first_ms) / MINUTE_MS + 1) * MINUTE_MS),
+        None => TimeRange { from: Instant::At(first_ms), to: range.to },
+    })
+}
+
+/// A link to the range from the first data on, where the range that is shown begins long before.
+#[component]
+pub(crate) fn FirstDataLink(first_ms: Signal<Option<i64>>) -> impl IntoView {
+    let page = Page::get();
+    let href = Memo::new(move |_| {
+        let range = from_first_data(page.url.range.get(), first_ms.get()?, page.evaluated_ms.get())?;
+        Some(page.url.link_with_range(range))
+    });
+    view! { {move || {
+        href.get().map(|href| {
+            view! { <a class="button first-data" href=href data-noscroll>"Show from the first data on"</a> }
+        })
+    }} }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_that_is_mostly_empty_is_shortened_to_its_data() {
+        const NOW_MS: i64 = 100 * MINUTE_MS;
+        let hour = TimeRange::last(60 * MINUTE_MS);
+        let shorter = |ago_ms: i64| from_first_data(hour, NOW_MS - ago_ms, NOW_MS).map(|range| range.from.to_string());
+        assert_eq!(shorter(70_000).as_deref(), Some("now-2m"));
+        assert_eq!(shorter(29 * MINUTE_MS).as_deref(), Some("now-30m"));
+        assert_eq!(shorter(31 * MINUTE_MS), None);
+        assert_eq!(shorter(60 * MINUTE_MS), None);
+        let past = TimeRange { from: Instant::At(0), to: Instant::At(50 * MINUTE_MS) };
+        let from = |first_ms| from_first_data(past, first_ms, NOW_MS);
+        assert_eq!(from(40 * MINUTE_MS), Some(TimeRange { from: Instant::At(40 * MINUTE_MS), ..past }));
+        assert_eq!(from(60 * MINUTE_MS), None);
+    }
+}

@@ -1,0 +1,24 @@
+//! What a page says of itself on paper, where it has no address and no clock. The style sheet for print shows it.
+
+use leptos::prelude::*;
+use model::civil::zone_name;
+
+use super::Page;
+use crate::view::view;
+
+/// When the page was printed and, where it `has_range`, the time that it shows.
+#[component]
+pub(crate) fn Printed(has_range: bool) -> impl IntoView {
+    let page = Page::get();
+    let words = move || {
+        let now_ms = page.clock.now_ms.get();
+        let zone = zone_name(page.clock.offset_min.get());
+        let printed = format!("Printed {} {zone}", page.clock.date_time(now_ms));
+        if !has_range {
+            return printed;
+        }
+        let (start_ms, end_ms) = page.url.range.get().resolve(now_ms);
+        format!("{} to {} {zone}. {printed}", page.clock.date_time(start_ms), page.clock.date_time(end_ms))
+    };
+    view! { <p class="printed">{words}</p> }
+}
