@@ -9,12 +9,17 @@ use model::{
 
 use super::traces::Shown;
 
-/// Name of a series of `query`: the legend with `{{label}}` replaced, or, where that is nothing, its labels as PromQL writes them. One that
-/// has none is called as its panel: a viewer reads words, and the query is in the panel's menu.
+/// Name of a series of `query`: the legend with `{{label}}` replaced, or, where that is nothing, the value of its only label, or its labels as
+/// PromQL writes them. One that has none is called as its panel: a viewer reads words, and the query is in the panel's menu.
 pub(crate) fn series_name(panel: &Panel, query: &Query, labels: &Labels) -> String {
     let name = fill(&query.legend, labels);
-    let name = if name.is_empty() { selector(labels.iter()) } else { name };
-    if name.is_empty() { panel.title.clone() } else { name }
+    let mut values = labels.values();
+    match (values.next(), values.next()) {
+        _ if !name.is_empty() => name,
+        (None, _) => panel.title.clone(),
+        (Some(only), None) => only.clone(),
+        _ => selector(labels.iter()),
+    }
 }
 
 /// What the values of a query are called where its series are rows: the legend without what differs from series to series.
@@ -138,6 +143,8 @@ pub(super) mod tests {
         assert_eq!(name("{{absent}}"), "up{job=\"node\"}");
         assert_eq!(name("{{job"), "{{job");
         assert_eq!(name(""), "up{job=\"node\"}");
+        let by = panel(r#"{"expr":"sum by (job) (up)"}"#);
+        assert_eq!(series_name(&by, &by.queries[0], &Labels::from([("job".into(), "node".into())])), "node");
     }
 
     #[test]

@@ -121,6 +121,12 @@ impl Frame {
         if let Some(span) = delta.replaces {
             self.series.iter_mut().for_each(|series| series.replace(None, span));
         }
+        if window_ms == 0 {
+            // Newest values are whole, and in an order that may be asked for: `topk`, `sort_desc`.
+            let before = std::mem::replace(&mut self.series, delta.series.clone());
+            let is_gone = |labels: &Labels| !self.series.iter().any(|series| series.labels == *labels);
+            return before.into_iter().map(|series| series.labels).filter(is_gone).collect();
+        }
         // Engines give series in the same order each time, so the next one is nearly always found at once.
         let mut next = 0;
         for newer in &delta.series {
@@ -135,7 +141,11 @@ impl Frame {
                     series.extend(newer, start_ms);
                     next = index + 1;
                 }
-                None => self.series.push(newer.clone()),
+                // Where an engine that is asked again would give it: ranges are sorted by labels.
+                None => {
+                    let place = self.series.partition_point(|series| series.labels < newer.labels);
+                    self.series.insert(place, newer.clone());
+                }
             }
         }
         let mut gone = Vec::new();
@@ -314,6 +324,33 @@ mod tests {
         let read: Series = serde_json::from_str(&written).unwrap();
         assert_eq!(read.timestamps, [1, 2, 3]);
         assert!(read.values[2].is_nan());
+    }
+
+    fn named(name: &str, at_ms: i64) -> Series {
+        let labels = Labels::from([("name".into(), name.into())]);
+        Series { labels, timestamps: vec![at_ms], values: vec![1.0] }
+    }
+
+    fn names(frame: &Frame) -> Vec<&str> {
+        frame.series.iter().map(|series| series.labels["name"].as_str()).collect()
+    }
+
+    #[test]
+    fn a_series_that_comes_stands_where_a_new_answer_has_it() {
+        let mut frame = Frame { series: vec![named("a", 0), named("c", 0)], ..Frame::default() };
+        frame.apply(
+            &Frame { series: vec![named("b", 10), named("c", 10), named("d", 10)], end_ms: 10, ..Frame::default() },
+            10,
+        );
+        assert_eq!(names(&frame), ["a", "b", "c", "d"]);
+    }
+
+    #[test]
+    fn newest_values_are_in_the_order_of_the_newest_answer() {
+        let mut frame = Frame { series: vec![named("a", 0), named("b", 0), named("c", 0)], ..Frame::default() };
+        let gone = frame.apply(&Frame { series: vec![named("c", 5), named("a", 5)], end_ms: 5, ..Frame::default() }, 0);
+        assert_eq!(names(&frame), ["c", "a"]);
+        assert_eq!(gone, [named("b", 0).labels]);
     }
 
     #[test]

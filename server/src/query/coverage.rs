@@ -58,20 +58,17 @@ fn target(labels: &Labels) -> Vec<&str> {
     TARGET.iter().map(|name| labels.get(name)).collect()
 }
 
-/// A length of time in whole units of one kind, as people write windows: `24 h`, `7 d`, `90 min`.
+/// A length of time in the nearest whole units of one kind, as people write windows: `24 h`, `7 d`, `90 min`.
 fn roughly(length_ms: i64) -> String {
     const MINUTE_MS: i64 = 60_000;
     const HOUR_MS: i64 = 60 * MINUTE_MS;
     const DAY_MS: i64 = 24 * HOUR_MS;
-    // A second more or less is no shorter time.
-    let length_ms = length_ms.saturating_add(1_000);
-    if length_ms >= 2 * DAY_MS {
-        format!("{} d", length_ms / DAY_MS)
-    } else if length_ms >= 2 * HOUR_MS {
-        format!("{} h", length_ms / HOUR_MS)
-    } else {
-        format!("{} min", length_ms / MINUTE_MS)
-    }
+    let units = [(DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min")];
+    let in_unit = |unit_ms: i64| length_ms.saturating_add(unit_ms / 2) / unit_ms;
+    // From two units on the error is a quarter at most, and `36 h` stays what was written.
+    let large = units.iter().find(|(unit_ms, _)| length_ms >= 2 * unit_ms);
+    let (unit_ms, symbol) = large.copied().unwrap_or((MINUTE_MS, "min"));
+    format!("{} {symbol}", in_unit(unit_ms))
 }
 
 #[cfg(test)]
@@ -130,6 +127,14 @@ mod tests {
         let other = &[("__name__", "failed"), ("daemon", "d2")][..];
         let late = self::store(&[(JOBS, 30), (UP, 30), (other, 3)]);
         assert_eq!(said(&late, "sum(increase(failed[24h]))").as_deref(), Some("3 h of 24 h stored"));
+    }
+
+    #[test]
+    fn lengths_are_read_at_a_glance() {
+        const MINUTE_MS: i64 = 60_000;
+        let minutes = [0, 1, 60, 89, 90, 359, 24 * 60, 36 * 60, 7 * 24 * 60];
+        let read = minutes.map(|minutes| roughly(minutes * MINUTE_MS));
+        assert_eq!(read, ["0 min", "1 min", "60 min", "89 min", "90 min", "6 h", "24 h", "36 h", "7 d"]);
     }
 
     #[test]

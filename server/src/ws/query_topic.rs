@@ -256,6 +256,7 @@ impl QueryTopic {
                         frame.end_ms = whole.end_ms;
                         // What is said of older steps is not what there is to say now.
                         frame.notices.clone_from(&whole.notices);
+                        frame.remarks.clone_from(&whole.remarks);
                     }
                     frame.removed = whole.apply(&frame, if self.query.instant { 0 } else { self.query.window_ms });
                     Some(Content::Delta(frame))

@@ -1,0 +1,225 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import type { Locator } from '@playwright/test';
+
+import { violations } from '../support/axe.ts';
+import { Board } from '../support/board.ts';
+import { expect, test as base } from '../support/fixtures.ts';
+import { type Demo, startDemo } from '../support/server.ts';
+
+/** Panels that are easily wrong: series that read the same, more series than there is room for, no words for them. */
+const dashboard = `
+uid: several
+title: Several series
+panels:
+  - id: twins
+    title: Twins
+    kind: timeseries
+    width: 12
+    height: 7
+    queries:
+      - { expr: 'vector(1)', legend: same }
+      - { expr: 'vector(2)', legend: same }
+      - { expr: 'sum by (provider) (hypersdk_jobs_total)', legend: jobs }
+  - id: nameless
+    title: Nameless
+    kind: timeseries
+    width: 12
+    height: 7
+    queries:
+      - { expr: 'sum(hypersdk_jobs_total)' }
+  - id: dials
+    title: Dials
+    kind: gauge
+    width: 12
+    height: 6
+    max: 10
+    queries:
+      - { expr: 'label_replace(vector(1), "n", "one", "", "") or label_replace(vector(2), "n", "two", "", "")', legend: '{{n}}', instant: true }
+  - id: few
+    title: A few of many
+    kind: gauge
+    width: 4
+    height: 6
+    max: 10
+    queries:
+      - { expr: 'count by (__name__) ({__name__=~"hypersdk_.+"})', legend: '{{__name__}}', instant: true }
+  - id: six
+    title: Six
+    kind: stat
+    width: 4
+    height: 6
+    unit: jobs/h
+    queries:
+      - { expr: 'sum by (provider) (hypersdk_jobs_total)', legend: '{{provider}}' }
+`;
+
+interface Fixtures {
+  /** A demo with that dashboard, and two minutes of history. */
+  young: Demo;
+}
+
+const test = base.extend<{ several: Board }, Fixtures>({
+  young: [
+    async ({}, use) => {
+      const directory = await mkdtemp(path.join(tmpdir(), 'hyperscope-dashboards-'));
+      await writeFile(path.join(directory, 'several.yaml'), dashboard);
+      const demo = await startDemo('--dashboards-dir', directory, '--history', '2m');
+      await use(demo);
+      await demo.stop();
+      await rm(directory, { recursive: true, force: true });
+    },
+    { scope: 'worker', timeout: 90_000 },
+  ],
+
+  several: async ({ page, young }, use) => {
+    await page.goto(young.loginLink);
+    await use(new Board(page, young.origin));
+  },
+});
+
+const legend = (panel: Locator) => panel.locator('.legend-item');
+
+test.describe('series that read the same', () => {
+  test('have names, values and colours of their own, and a click shows one alone', async ({ several, page }) => {
+    await several.open('/d/several');
+    const panel = several.panel('Twins');
+    const [first, second] = [legend(panel).filter({ hasText: 'same (query 1)' }), legend(panel).filter({ hasText: 'same (query 2)' })];
+    await expect(first.locator('.legend-value')).toHaveText('1');
+    await expect(second.locator('.legend-value')).toHaveText('2');
+    expect(await ink(first)).not.toBe(await ink(second));
+    await expect(legend(panel).filter({ hasText: 'jobs {provider="aws"}' })).toHaveCount(1);
+    await second.click();
+    await expect(first).toHaveAttribute('aria-pressed', 'false');
+    await expect(second).toHaveAttribute('aria-pressed', 'true');
+    await panel.locator('.plot-box').focus();
+    await page.keyboard.press('End');
+    await expect(panel.locator('.hover-tip li')).toHaveText(['same (query 2)2']);
+  });
+
+  test('are in the first picture as well, and none is called by its query', async ({ several, page }) => {
+    const html = await (await page.request.get(several.origin + '/d/several')).text();
+    expect(html).toContain('same (query 2)');
+    await several.open('/d/several');
+    await expect(legend(several.panel('Nameless')).locator('.legend-name')).toHaveText('Nameless');
+  });
+});
+
+test.describe('more series than one', () => {
+  test('are all on dials, or counted', async ({ several, page }) => {
+    await several.open('/d/several');
+    const dials = several.panel('Dials');
+    await expect(dials.locator('.gauge-number')).toHaveCount(2);
+    await expect(dials.locator('.stat-name')).toHaveText(['one', 'two']);
+    await expect(several.panel('A few of many').locator('.cells-more')).toHaveText(/^and \d+ more$/);
+    expect(await violations(page)).toEqual([]);
+  });
+
+  for (const [width, height] of [[1920, 1080], [1366, 768], [390, 844]] as const) {
+    test(`stay within a stat at ${width}`, async ({ several, page }) => {
+      await page.setViewportSize({ width, height });
+      await several.open('/d/several');
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      expect(overflow, 'the page scrolls sideways').toBeLessThanOrEqual(0);
+      const panel = several.panel('Six');
+      await expect(panel.locator('.stat-number').first()).toBeVisible();
+      const outside = await panel.evaluate((section) => {
+        const box = section.getBoundingClientRect();
+        const boxes = [...section.querySelectorAll('.stat-number')].map((number) => number.getBoundingClientRect());
+        const within = (one: DOMRect) => one.left >= box.left && one.right <= box.right && one.top >= box.top && one.bottom <= box.bottom;
+        const over = (one: DOMRect, other: DOMRect) =>
+          one.left < other.right - 1 && other.left < one.right - 1 && one.top < other.bottom - 1 && other.top < one.bottom - 1;
+        return boxes.filter((one, index) => !within(one) || boxes.slice(index + 1).some((other) => over(one, other))).length;
+      });
+      expect(outside, 'numbers that lie outside or over each other').toBe(0);
+    });
+  }
+});
+
+test.describe('less data than is asked for', () => {
+  test('is said beside the value, in the page and in pictures', async ({ several, page }) => {
+    await several.open('/');
+    await expect(several.panel('Completed Jobs (24h)').locator('.badge')).toHaveText(/^\d+ min of 24 h stored$/);
+    const picture = await page.request.get(several.origin + '/render/d/hypersdk-overview/completed-jobs-24h.svg');
+    expect(await picture.text()).toMatch(/\d+ min of 24 h stored/);
+    await expect(several.panel('Job Completion Rate').locator('.badge')).toHaveCount(0);
+  });
+
+  test('is led to from a range that is mostly empty', async ({ several, page }) => {
+    await several.open('/');
+    const link = page.getByRole('link', { name: 'Show from the first data on' });
+    await link.click();
+    await expect(page).toHaveURL(/from=now-\d+m&to=now$/);
+    await expect(link).toHaveCount(0);
+  });
+});
+
+test.describe('on paper', () => {
+  test.use({ colorScheme: 'dark' });
+
+  test('a dashboard is light, without what works it, and says when', async ({ several, page }) => {
+    await several.open('/d/several');
+    const chart = several.panel('Nameless').locator('canvas').last();
+    const dark = await colours(chart);
+    expect(dark).toContain('#5ba9f2');
+    // What the canvas shows once the page has got ready for its print.
+    await page.evaluate(() => {
+      window.addEventListener('beforeprint', () => {
+        const canvases = [...document.querySelectorAll<HTMLCanvasElement>('#panel-nameless canvas')];
+        const printed = canvases.map((canvas) => {
+          const copy = document.createElement('canvas');
+          [copy.width, copy.height] = [canvas.width, canvas.height];
+          copy.getContext('2d')?.drawImage(canvas, 0, 0);
+          copy.className = 'printed-canvas';
+          copy.hidden = true;
+          document.body.append(copy);
+          return copy;
+        });
+        return printed;
+      });
+    });
+    expect((await page.pdf()).byteLength).toBeGreaterThan(1_000);
+    const printed = await colours(page.locator('.printed-canvas').last());
+    expect(printed).toContain('#1f6fc4');
+    expect(printed).not.toContain('#5ba9f2');
+    await expect.poll(async () => colours(chart), 'dark again').toContain('#5ba9f2');
+
+    await page.emulateMedia({ media: 'print' });
+    await expect.poll(async () => colours(chart)).toContain('#1f6fc4');
+    await expect(page.getByRole('navigation')).toBeHidden();
+    await expect(page.locator('.topbar-controls')).toBeHidden();
+    await expect(page.locator('.printed')).toHaveText(/^\d{4}-\d\d-\d\d .* to \d{4}-.*\. Printed \d{4}-/);
+    expect(await page.evaluate(() => getComputedStyle(document.body).color)).toBe('rgb(24, 33, 45)');
+  });
+
+  for (const path of ['/alerts', '/explore?expr=up', '/settings']) {
+    test(`${path} is light and says when`, async ({ several, page }) => {
+      await page.goto(several.origin + path);
+      await page.emulateMedia({ media: 'print' });
+      await expect(page.getByRole('navigation', { name: 'Dashboards' })).toBeHidden();
+      await expect(page.locator('.printed')).toHaveText(/^Printed \d{4}-/);
+      expect(await page.evaluate(() => getComputedStyle(document.body).color)).toBe('rgb(24, 33, 45)');
+    });
+  }
+});
+
+/** The colour of a series in the legend. */
+async function ink(item: Locator): Promise<string> {
+  return item.locator('.legend-swatch').evaluate((swatch) => getComputedStyle(swatch).backgroundColor);
+}
+
+/** The opaque colours of a canvas. */
+async function colours(canvas: Locator): Promise<string[]> {
+  return canvas.evaluate((element) => {
+    const canvas = element as HTMLCanvasElement;
+    const { data } = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height) ?? { data: [] };
+    const found = new Set<string>();
+    for (let at = 0; at < data.length; at += 4) {
+      if (data[at + 3] !== 255) continue;
+      found.add(`#${[data[at], data[at + 1], data[at + 2]].map((part = 0) => part.toString(16).padStart(2, '0')).join('')}`);
+    }
+    return [...found];
+  });
+}
