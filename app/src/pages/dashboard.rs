@@ -107,7 +107,7 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     let mut shown = Vec::with_capacity(dashboard.panels.len());
     let panels = dashboard.panels.iter().map(|panel| {
         let Followed { data, stale, viewport, waiting } = follow(panel);
-        shown.push(data);
+        shown.push((data, waiting));
         let panel = panel.clone();
         view! {
             <Provider value=context.showing(viewport)>
@@ -116,7 +116,10 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
         }
     });
     let panels = panels.collect_view();
-    let first_ms = Memo::new(move |_| shown.iter().filter_map(|data| data.with(crate::shell::first_ms)).min());
+    let first_ms = Memo::new(move |_| {
+        let settled = shown.iter().filter(|(_, waiting)| !waiting.get());
+        settled.filter_map(|(data, _)| data.with(crate::shell::first_ms)).min()
+    });
     let bar = if kiosk.get_untracked() {
         view! { <KioskBar title=title.clone() dashboard=dashboard.uid.clone() /> }
     } else {

@@ -214,7 +214,7 @@ fn remark_badges(data: Signal<PanelData>) -> AnyView {
     let remarks = Memo::new(move |_| data.with(remarks));
     view! { {move || {
         remarks.with(|remarks| {
-            remarks.iter().map(|remark| view! { <span class="badge">{remark.clone()}</span> }).collect_view()
+            remarks.iter().map(|remark| view! { <span class="badge badge-remark">{remark.clone()}</span> }).collect_view()
         })
     }} }
 }

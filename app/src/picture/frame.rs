@@ -91,7 +91,7 @@ fn heading(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, set
 
 /// Whether a panel has most often no room beside its title.
 fn is_small_kind(panel: &Panel) -> bool {
-    matches!(panel.kind, PanelKind::Stat | PanelKind::Gauge)
+    matches!(panel.kind, PanelKind::Stat | PanelKind::Gauge | PanelKind::Pie | PanelKind::Bars)
 }
 
 /// What is the matter, in the middle: a heading and what explains it.

@@ -39,9 +39,16 @@ fn from_first_data(range: TimeRange, first_ms: i64, now_ms: i64) -> Option<TimeR
 #[component]
 pub(crate) fn FirstDataLink(first_ms: Signal<Option<i64>>) -> impl IntoView {
     let page = Page::get();
-    let href = Memo::new(move |_| {
-        let range = from_first_data(page.url.range.get(), first_ms.get()?, page.evaluated_ms.get())?;
-        Some(page.url.link_with_range(range))
+    let href = RwSignal::new(None);
+    // By an effect: the server has the data of some panels only, and a page begins as it was sent.
+    Effect::new(move |_| {
+        let first_ms = first_ms.get();
+        let range =
+            first_ms.and_then(|first_ms| from_first_data(page.url.range.get(), first_ms, page.evaluated_ms.get()));
+        let now = range.map(|range| page.url.link_with_range(range));
+        if href.read_untracked() != now {
+            href.set(now);
+        }
     });
     view! { {move || {
         href.get().map(|href| {

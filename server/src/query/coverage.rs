@@ -66,7 +66,8 @@ fn roughly(length_ms: i64) -> String {
     let units = [(DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "min")];
     let in_unit = |unit_ms: i64| length_ms.saturating_add(unit_ms / 2) / unit_ms;
     // From two units on the error is a quarter at most, and `36 h` stays what was written.
-    let large = units.iter().find(|(unit_ms, _)| length_ms >= 2 * unit_ms);
+    let large =
+        units.iter().find(|(unit_ms, _)| length_ms >= 2 * unit_ms || (*unit_ms, length_ms) == (HOUR_MS, HOUR_MS));
     let (unit_ms, symbol) = large.copied().unwrap_or((MINUTE_MS, "min"));
     format!("{} {symbol}", in_unit(unit_ms))
 }
@@ -134,13 +135,13 @@ mod tests {
         const MINUTE_MS: i64 = 60_000;
         let minutes = [0, 1, 60, 89, 90, 359, 24 * 60, 36 * 60, 7 * 24 * 60];
         let read = minutes.map(|minutes| roughly(minutes * MINUTE_MS));
-        assert_eq!(read, ["0 min", "1 min", "60 min", "89 min", "90 min", "6 h", "24 h", "36 h", "7 d"]);
+        assert_eq!(read, ["0 min", "1 min", "1 h", "89 min", "90 min", "6 h", "24 h", "36 h", "7 d"]);
     }
 
     #[test]
     fn what_lies_within_a_look_back_is_not_worth_a_word() {
         let store = store(&[(JOBS, 1)]);
         assert_eq!(said(&store, "increase(jobs[63m])"), None);
-        assert_eq!(said(&store, "increase(jobs[90m])").as_deref(), Some("60 min of 90 min stored"));
+        assert_eq!(said(&store, "increase(jobs[90m])").as_deref(), Some("1 h of 90 min stored"));
     }
 }
