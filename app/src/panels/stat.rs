@@ -1,4 +1,4 @@
-//! Numbers, large enough to be read across a room, over the recent course of the first.
+//! Numbers, large enough to be read across a room; a single one over its recent course.
 
 use crate::view::view;
 use chart::spark::sparkline;
@@ -8,7 +8,7 @@ use model::{dashboard::Panel, panel::PanelData};
 use super::{
     cells::Cells,
     context::PanelsContext,
-    traces::{Written, every, mark, shown, write},
+    traces::{Shown, Written, every, mark, shown, write},
 };
 
 /// Least width and height of a number with its name, in CSS pixels.
@@ -21,7 +21,7 @@ pub(crate) struct Number {
     pub(crate) written: Written,
 }
 
-/// The numbers of a panel, and the sparkline of the first one that has a course.
+/// The numbers of a panel, and the sparkline of one that is alone: below several, it would pass for that of all.
 pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
     let viewport = PanelsContext::of_page().viewport;
     let numbers = Memo::new(move |_| data.with(|data| panel.with_value(|panel| numbers(panel, data))));
@@ -31,7 +31,7 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
         data.with(|data| {
             panel.with_value(|panel| {
                 let shown = shown(panel, data);
-                let course = shown.iter().find(|shown| shown.series.timestamps.len() > 1)?;
+                let course = course(&shown)?;
                 let written = write(panel, course.query, course.series.last()?.1);
                 let class = if written.class.is_empty() { course.ink.class() } else { written.class };
                 Some((class, sparkline(course.trace(), viewport.get().span())))
@@ -53,6 +53,14 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
                 {move || more(cells.get().left_out)}
             </div>
         </div>
+    }
+}
+
+/// The series whose course stands below its number.
+pub(crate) fn course<'a, 'b>(shown: &'b [Shown<'a>]) -> Option<&'b Shown<'a>> {
+    match shown {
+        [only] if only.series.timestamps.len() > 1 => Some(only),
+        _ => None,
     }
 }
 

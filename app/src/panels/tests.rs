@@ -100,6 +100,9 @@ fn a_value_of_many_is_never_shown_as_if_it_were_all() {
     has(&lots, &[">p18<", "and 22 more"]);
     let numbers = html("stat", QUERY, |_| many(90));
     has(&numbers, &[">p36<", "and 54 more"]);
+    let two = queries(vec![series(("provider", "aws"), &[1.0, 2.0]), series(("provider", "kvm"), &[3.0, 4.0])]);
+    let two = html("stat", QUERY, |_| two);
+    assert!(!two.contains("class=\"spark\""), "a course of one below both would pass for that of both");
     assert!(!numbers.contains(">p37<"));
     let alone = html("gauge", QUERY, |_| many(1));
     assert!(!alone.contains(">p1<") && !alone.contains("cells-more"), "alone, it needs no name");

@@ -14,7 +14,7 @@ use super::{
 use crate::panels::{
     cells::Cells,
     gauge::{self, Reading, ends, readings},
-    stat::{self, Number, numbers, split},
+    stat::{self, Number, course, numbers, split},
     traces::{Written, shown, write},
 };
 
@@ -28,10 +28,10 @@ pub(super) fn color_of(written: &Written) -> &str {
     of_class(&written.class).unwrap_or("text")
 }
 
-/// The numbers of a stat, with the course of the first that has one below them.
+/// The numbers of a stat, one that is alone over its course.
 pub(super) fn stat(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelData, setting: &Setting) {
     let shown = shown(panel, data);
-    let course = shown.iter().find(|shown| shown.series.timestamps.len() > 1);
+    let course = course(&shown);
     if let Some(course) = course {
         let written = course.series.last().map(|(_, value)| write(panel, course.query, value)).unwrap_or_default();
         let color = canvas.theme().color(of_class(&written.class).unwrap_or(&course.ink.variable()));
