@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Least width and height of an arc with its name, in CSS pixels.
-pub(crate) const LEAST: (f64, f64) = (104.0, 96.0);
+pub(crate) const LEAST: (f64, f64) = (92.0, 80.0);
 
 /// What an arc shows.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,11 +34,13 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
     let cells = Memo::new(move |_| panel.with_value(|panel| Cells::of_panel(panel, readings.with(Vec::len), LEAST)));
     let ends = panel.with_value(ends);
     view! {
-        <div class="gauges" style=move || format!("--columns:{}", cells.get().columns)>
-            {move || {
-                let cells = cells.get();
-                (0..cells.shown).map(|index| dial(index, cells.shown > 1, readings, ends.clone())).collect_view()
-            }}
+        <div class="gauges">
+            <div class="cells" style=move || format!("--columns:{}", cells.get().columns)>
+                {move || {
+                    let shown = cells.get().shown;
+                    (0..shown).map(|index| dial(index, shown > 1, readings, ends.clone())).collect_view()
+                }}
+            </div>
             {move || more(cells.get().left_out)}
         </div>
     }

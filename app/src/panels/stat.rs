@@ -45,11 +45,13 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
                     .get()
                     .map(|(class, svg)| view! { <div class=format!("stat-spark {class}") inner_html=svg></div> })
             }}
-            <div class="stat-numbers" style=places>
-                {move || {
-                    let shown = cells.get().shown;
-                    (0..shown).map(|index| number_view(index, shown > 1, numbers)).collect_view()
-                }}
+            <div class="stat-numbers">
+                <div class="cells" style=places>
+                    {move || {
+                        let shown = cells.get().shown;
+                        (0..shown).map(|index| number_view(index, shown > 1, numbers)).collect_view()
+                    }}
+                </div>
                 {move || more(cells.get().left_out)}
             </div>
         </div>
