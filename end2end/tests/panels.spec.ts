@@ -218,9 +218,11 @@ async function ink(item: Locator): Promise<string> {
 /** Whether a line of this colour is on a canvas, whatever is next to it. */
 async function shows(canvas: Locator, colour: string): Promise<boolean> {
   return canvas.evaluate((element, colour) => {
-    const canvas = element as HTMLCanvasElement;
+    const { width, height } = element as HTMLCanvasElement;
+    const copy = Object.assign(document.createElement('canvas'), { width, height }).getContext('2d', { willReadFrequently: true });
+    copy?.drawImage(element as HTMLCanvasElement, 0, 0);
     const wanted = [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16));
-    const data = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+    const data = copy?.getImageData(0, 0, width, height).data ?? [];
     for (let at = 0; at < data.length; at += 4) {
       // Where the line covers most of a pixel, its colour is read exactly enough.
       if ((data[at + 3] ?? 0) > 160 && wanted.every((part, index) => Math.abs((data[at + index] ?? 0) - part) <= 3)) return true;
