@@ -31,41 +31,42 @@ pub(crate) struct Reading {
 
 pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
     let readings = Memo::new(move |_| data.with(|data| panel.with_value(|panel| readings(panel, data))));
-    let cells = Memo::new(move |_| panel.with_value(|panel| Cells::of_panel(panel, readings.with(Vec::len), LEAST)));
-    let ends = panel.with_value(ends);
     view! {
         <div class="gauges">
-            <div class="cells" style=move || format!("--columns:{}", cells.get().columns)>
-                {move || {
-                    let shown = cells.get().shown;
-                    (0..shown).map(|index| dial(index, shown > 1, readings, ends.clone())).collect_view()
-                }}
-            </div>
-            {move || more(cells.get().left_out)}
+            {move || readings.with(|readings| panel.with_value(|panel| dials(panel, readings)))}
         </div>
     }
 }
 
-fn dial(index: usize, named: bool, readings: Memo<Vec<Reading>>, (low, high): (String, String)) -> AnyView {
-    let reading = Memo::new(move |_| readings.with(|readings| readings.get(index).cloned()));
-    let written = move || reading.get().map(|reading| reading.written).unwrap_or_default();
+fn dials(panel: &Panel, readings: &[Reading]) -> AnyView {
+    let Cells { columns, shown, left_out, .. } = Cells::of_panel(panel, readings.len(), LEAST);
+    let dials: Vec<_> = readings.iter().take(shown).map(|reading| dial(panel, reading, shown > 1)).collect();
+    view! {
+        <div class="cells" style=format!("--columns:{columns}")>{dials}</div>
+        {more(left_out)}
+    }
+}
+
+fn dial(panel: &Panel, reading: &Reading, named: bool) -> AnyView {
+    let (low, high) = ends(panel);
+    let (digits, unit) = split(&reading.written.text);
     view! {
         <div class="gauge">
             <div class="gauge-dial">
-            <div class="gauge-picture" inner_html=move || reading.get().map(|reading| gauge(reading.fraction, reading.ink, &reading.zones)).unwrap_or_default()></div>
-            <div class="gauge-text">
-                <span class=move || format!("gauge-number {}", written().class)>
-                    {move || split(&written().text).0} <span class="stat-unit">{move || split(&written().text).1}</span>
-                    <i class=move || mark(written().meaning) aria-hidden="true"></i>
-                    <span class="sr-only">{move || written().meaning}</span>
-                </span>
+                <div class="gauge-picture" inner_html=gauge(reading.fraction, reading.ink, &reading.zones)></div>
+                <div class="gauge-text">
+                    <span class=format!("gauge-number {}", reading.written.class)>
+                        {digits} <span class="stat-unit">{unit}</span>
+                        <i class=mark(reading.written.meaning) aria-hidden="true"></i>
+                        <span class="sr-only">{reading.written.meaning}</span>
+                    </span>
+                </div>
+                <div class="gauge-ends" aria-hidden="true">
+                    <span>{low}</span>
+                    <span>{high}</span>
+                </div>
             </div>
-            <div class="gauge-ends" aria-hidden="true">
-                <span>{low}</span>
-                <span>{high}</span>
-            </div>
-            </div>
-            {named.then(|| view! { <span class="stat-name">{move || reading.get().map(|reading| reading.name)}</span> })}
+            {named.then(|| view! { <span class="stat-name">{reading.name.clone()}</span> })}
         </div>
     }
 }

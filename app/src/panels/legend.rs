@@ -1,7 +1,5 @@
 //! Names of series.
 
-use std::collections::BTreeMap;
-
 use model::{
     dashboard::{Panel, Query},
     frame::Labels,
@@ -18,7 +16,7 @@ pub(crate) fn series_name(panel: &Panel, query: &Query, labels: &Labels) -> Stri
         _ if !name.is_empty() => name,
         (None, _) => panel.title.clone(),
         (Some(only), None) => only.clone(),
-        _ => selector(labels.iter()),
+        _ => selector(&mut labels.iter()),
     }
 }
 
@@ -41,7 +39,7 @@ pub(super) fn tell_apart(shown: &mut [Shown<'_>]) {
         let differs =
             |name: &String| all.iter().any(|labels| labels.get(name) != first.and_then(|first| first.get(name)));
         let told: Vec<String> =
-            all.iter().map(|labels| selector(labels.iter().filter(|(name, _)| differs(name)))).collect();
+            all.iter().map(|labels| selector(&mut labels.iter().filter(|(name, _)| differs(name)))).collect();
         for (index, told) in twins.into_iter().zip(told) {
             if let Some(shown) = shown.get_mut(index).filter(|_| !told.is_empty()) {
                 shown.name = format!("{} {told}", shown.name);
@@ -59,11 +57,20 @@ pub(super) fn tell_apart(shown: &mut [Shown<'_>]) {
 
 /// Where those are that have a name in common.
 fn of_one_name(shown: &[Shown<'_>]) -> Vec<Vec<usize>> {
-    let mut named: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-    for (index, shown) in shown.iter().enumerate() {
-        named.entry(&shown.name).or_default().push(index);
+    let mut all = Vec::new();
+    for (index, one) in shown.iter().enumerate() {
+        let mut twins: Vec<usize> = Vec::new();
+        for (other, twin) in shown.iter().enumerate() {
+            if twin.name == one.name {
+                twins.push(other);
+            }
+        }
+        // Each group once, with its first.
+        if twins.len() > 1 && twins.first() == Some(&index) {
+            all.push(twins);
+        }
     }
-    named.into_values().filter(|indices| indices.len() > 1).collect()
+    all
 }
 
 fn with_number(name: &str, query: usize) -> String {
@@ -86,7 +93,7 @@ fn fill(template: &str, labels: &Labels) -> String {
 }
 
 /// `name{label="value"}`, and nothing without labels.
-fn selector<'a>(labels: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+fn selector<'a>(labels: &mut dyn Iterator<Item = (&'a String, &'a String)>) -> String {
     let mut metric = String::new();
     let mut pairs = Vec::new();
     for (label, value) in labels {

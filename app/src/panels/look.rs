@@ -123,7 +123,7 @@ pub(crate) fn with_look(
                 Look::Failed(message) => message_view("failed", "Query failed", message.clone(), advice(&message)),
             }}
             <div class="badges">
-                {remark_badges(data)} {estimate_badge(data)} {notice_badge(data)} {stale_badge(stale)}
+                {remark_badge(data)} {estimate_badge(data)} {notice_badge(data)} {stale_badge(stale)}
             </div>
         </div>
     }
@@ -210,12 +210,11 @@ fn estimate_badge(data: Signal<PanelData>) -> AnyView {
     view! { {move || estimated.get().then(|| view! { <span class="badge badge-estimated" title=ESTIMATED>{ESTIMATED}</span> })} }
 }
 
-fn remark_badges(data: Signal<PanelData>) -> AnyView {
+fn remark_badge(data: Signal<PanelData>) -> AnyView {
     let remarks = Memo::new(move |_| data.with(remarks));
     view! { {move || {
-        remarks.with(|remarks| {
-            remarks.iter().map(|remark| view! { <span class="badge badge-remark">{remark.clone()}</span> }).collect_view()
-        })
+        let text = remarks.with(|remarks| remarks.join(", "));
+        (!text.is_empty()).then(|| view! { <span class="badge badge-remark">{text}</span> })
     }} }
 }
 

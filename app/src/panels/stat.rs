@@ -25,8 +25,6 @@ pub(crate) struct Number {
 pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyView {
     let viewport = PanelsContext::of_page().viewport;
     let numbers = Memo::new(move |_| data.with(|data| panel.with_value(|panel| numbers(panel, data))));
-    let cells = Memo::new(move |_| panel.with_value(|panel| Cells::of_panel(panel, numbers.with(Vec::len), LEAST)));
-    let places = move || format!("--columns:{};--rows:{}", cells.get().columns, cells.get().rows);
     let spark = Memo::new(move |_| {
         data.with(|data| {
             panel.with_value(|panel| {
@@ -46,15 +44,18 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
                     .map(|(class, svg)| view! { <div class=format!("stat-spark {class}") inner_html=svg></div> })
             }}
             <div class="stat-numbers">
-                <div class="cells" style=places>
-                    {move || {
-                        let shown = cells.get().shown;
-                        (0..shown).map(|index| number_view(index, shown > 1, numbers)).collect_view()
-                    }}
-                </div>
-                {move || more(cells.get().left_out)}
+                {move || numbers.with(|numbers| panel.with_value(|panel| number_views(panel, numbers)))}
             </div>
         </div>
+    }
+}
+
+fn number_views(panel: &Panel, numbers: &[Number]) -> AnyView {
+    let Cells { columns, rows, shown, left_out } = Cells::of_panel(panel, numbers.len(), LEAST);
+    let views: Vec<_> = numbers.iter().take(shown).map(|number| number_view(number, shown > 1)).collect();
+    view! {
+        <div class="cells" style=format!("--columns:{columns};--rows:{rows}")>{views}</div>
+        {more(left_out)}
     }
 }
 
@@ -66,18 +67,17 @@ pub(crate) fn course<'a, 'b>(shown: &'b [Shown<'a>]) -> Option<&'b Shown<'a>> {
     }
 }
 
-fn number_view(index: usize, named: bool, numbers: Memo<Vec<Number>>) -> AnyView {
-    let number = Memo::new(move |_| numbers.with(|numbers| numbers.get(index).cloned()));
-    let written = move || number.get().map(|number| number.written).unwrap_or_default();
+fn number_view(number: &Number, named: bool) -> AnyView {
+    let (digits, unit) = split(&number.written.text);
+    let Written { class, meaning, .. } = &number.written;
     view! {
-        <div class=move || format!("stat-number {}", written().class)>
+        <div class=format!("stat-number {class}")>
             <span class="stat-value">
-                {move || split(&written().text).0}
-                <span class="stat-unit">{move || split(&written().text).1}</span>
-                <i class=move || mark(written().meaning) aria-hidden="true"></i>
+                {digits} <span class="stat-unit">{unit}</span>
+                <i class=mark(meaning) aria-hidden="true"></i>
             </span>
-            <span class="sr-only">{move || written().meaning}</span>
-            {named.then(|| view! { <span class="stat-name">{move || number.get().map(|number| number.name)}</span> })}
+            <span class="sr-only">{*meaning}</span>
+            {named.then(|| view! { <span class="stat-name">{number.name.clone()}</span> })}
         </div>
     }
 }

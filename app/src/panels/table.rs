@@ -9,7 +9,7 @@ use crate::view::view;
 use leptos::prelude::*;
 use model::{
     dashboard::Panel,
-    frame::Labels,
+    frame::{Labels, Series},
     panel::{PanelData, QueryState},
     sort::sort_by,
 };
@@ -143,11 +143,13 @@ pub(crate) fn join(panel: &Panel, data: &PanelData) -> Joined {
     for (column, (query, state)) in panel.queries.iter().zip(states).enumerate() {
         let QueryState::Ready { frame, .. } = state else { continue };
         // Rows of several queries are joined without the names of their metrics, unless one query has several.
-        let metrics: BTreeSet<_> = frame.series.iter().map(|series| series.labels.get("__name__")).collect();
+        let metric = |series: &Series| series.labels.get("__name__").cloned();
+        let first = frame.series.first().map(metric);
+        let is_one_metric = frame.series.iter().all(|series| Some(metric(series)) == first);
         for series in &frame.series {
             let Some((_, value)) = series.last() else { continue };
             let mut key = series.labels.clone();
-            if metrics.len() == 1 {
+            if is_one_metric {
                 key.remove("__name__");
             }
             labels.extend(key.keys().cloned());
@@ -167,33 +169,32 @@ pub(crate) fn join(panel: &Panel, data: &PanelData) -> Joined {
 }
 
 fn sort(joined: &mut Joined, order: &Order) {
-    let query = match &order.column {
-        Column::Query(query) => *query,
-        Column::Label(label) => {
-            // A label that no row has any more sorts nothing.
-            let Some(place) = joined.labels.iter().position(|other| other == label) else { return };
-            return sort_by(&mut joined.rows, |one, other| {
-                let ordering = one.names.get(place).cmp(&other.names.get(place));
-                if order.falling { ordering.reverse() } else { ordering }
-            });
-        }
+    let place = match &order.column {
+        Column::Label(label) => joined.labels.iter().position(|other| other == label),
+        Column::Query(_) => None,
     };
-    let number = |row: &Row| row.cells.get(query).and_then(Option::as_ref).map(|cell| cell.0);
-    sort_by(&mut joined.rows, |one, other| {
-        match (number(one), number(other)) {
-            (Some(one), Some(other)) if order.falling => other.total_cmp(&one),
-            (Some(one), Some(other)) => one.total_cmp(&other),
-            // What is absent comes last, whichever way.
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (None, None) => Ordering::Equal,
+    let number = |row: &Row| match order.column {
+        Column::Query(query) => row.cells.get(query)?.as_ref().map(|cell| cell.0),
+        Column::Label(_) => None,
+    };
+    sort_by(&mut joined.rows, |one, other| match (number(one), number(other)) {
+        (Some(one), Some(other)) if order.falling => other.total_cmp(&one),
+        (Some(one), Some(other)) => one.total_cmp(&other),
+        // What is absent comes last, whichever way.
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => {
+            // A label that no row has any more sorts nothing.
+            let name = |row: &Row| place.and_then(|place| row.names.get(place).cloned());
+            let ordering = name(one).cmp(&name(other));
+            if order.falling { ordering.reverse() } else { ordering }
         }
     });
 }
 
 #[cfg(test)]
 mod tests {
-    use model::frame::{Frame, Series};
+    use model::frame::Frame;
 
     use super::*;
 

@@ -133,7 +133,9 @@ pub(super) fn gauge(canvas: &mut Canvas, area: Area, panel: &Panel, data: &Panel
 fn dial(canvas: &mut Canvas, area: Area, panel: &Panel, reading: &Reading) {
     #[allow(clippy::cast_precision_loss)] // a size of some thousand
     let (wide, high) = (GAUGE_SIZE.0 as f32, GAUGE_SIZE.1 as f32);
-    let room = area.inset(0.0, 12.0, 20.0, 12.0);
+    // A small arc has no room for the ends of its scale.
+    let has_ends = area.width >= 150.0;
+    let room = area.inset(0.0, 12.0, if has_ends { 20.0 } else { 4.0 }, 12.0);
     let width = room.width.min(room.height * wide / high);
     let height = width * high / wide;
     let (left, top) = (room.x + (room.width - width) / 2.0, room.y + (room.height - height) / 2.0);
@@ -142,6 +144,9 @@ fn dial(canvas: &mut Canvas, area: Area, panel: &Panel, reading: &Reading) {
     });
     let size = (width * 0.17).clamp(12.0, 96.0);
     number(canvas, (left + width / 2.0, top + height * 0.64 + size * 0.36), &reading.written, size, width * 0.58);
+    if !has_ends {
+        return;
+    }
     let (low, high) = ends(panel);
     let look = Type::small("muted");
     let baseline = (top + height + 12.0).min(area.bottom() - 4.0);
