@@ -22,7 +22,8 @@ pub(super) const MOST_ROWS: usize = 500;
 
 pub(super) fn draw(page: &ExploreView, found: &Found) -> AnyView {
     let estimate = found.frame.estimated.then(|| ESTIMATED.to_owned());
-    let remarks: Vec<String> = estimate.into_iter().chain(found.frame.remarks.iter().chain(&found.frame.notices).cloned()).collect();
+    let remarks: Vec<String> =
+        estimate.into_iter().chain(found.frame.remarks.iter().chain(&found.frame.notices).cloned()).collect();
     let has_notices = !remarks.is_empty();
     let notices = remarks.into_iter().map(|notice| view! { <li>{notice}</li> }).collect_view();
     let notices = has_notices.then(|| view! { <ul class="explore-notices">{notices}</ul> });
