@@ -157,6 +157,12 @@ test.describe('less data than is asked for', () => {
   test('is led to from a range that is mostly empty', async ({ several, page }) => {
     await several.open('/');
     const link = page.getByRole('link', { name: 'Show from the first data on' });
+    await expect(link).toBeVisible();
+    const size = page.viewportSize();
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth)).toBeLessThanOrEqual(0);
+    await expect(page.locator('.topbar-controls > :last-child')).toBeInViewport({ ratio: 1 });
+    if (size) await page.setViewportSize(size);
     await link.click();
     await expect(page).toHaveURL(/from=now-\d+m&to=now$/);
     await expect(link).toHaveCount(0);
