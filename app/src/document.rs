@@ -190,7 +190,7 @@ mod tests {
                 },
                 dashboards: vec![DashboardLink { uid: "one".into(), title: "One & only".into(), path: "/".into() }],
                 dashboard,
-                firing: 0,
+                firing: model::live::FiringCount::default(),
                 marks: Frame::default(),
                 range: TimeRange::default(),
                 kiosk: false,

@@ -75,7 +75,7 @@ async fn ask_for_boot() -> Result<Boot, FetchError> {
         session,
         dashboards,
         dashboard: None,
-        firing: 0,
+        firing: model::live::FiringCount::default(),
         marks: Frame::default(),
         range: TimeRange::default(),
         kiosk: false,

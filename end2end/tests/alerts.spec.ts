@@ -3,7 +3,7 @@ import { expect, test } from '../support/fixtures.ts';
 test.describe('alerts', () => {
   test('are counted on every page, and opened with the course of what is watched', async ({ board, page }) => {
     await page.goto(board.origin + '/');
-    const count = page.getByRole('link', { name: /^Alerts/ }).locator('.count');
+    const count = page.getByRole('link', { name: /^Alerts/ }).locator('.count').first();
     await expect(count).toBeVisible({ timeout: 40_000 });
     await expect(page).toHaveTitle(/^\(\d+\) Overview/);
     await page.getByRole('link', { name: /^Alerts/ }).click();

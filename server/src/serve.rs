@@ -108,7 +108,6 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         sources(&upstreams, &engines, &alerting),
         stop.clone(),
     );
-    alerting.attach(hub.clone());
     let (notifier, inbox) = Notifier::open(
         pool,
         config.notify.clone(),
@@ -118,6 +117,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         mode == Mode::Demo,
     )
     .await?;
+    alerting.attach(hub.clone(), notifier.clone());
     let pictures = Pictures::new(&config.limits);
     let alert_pictures = AlertPictures::new(pictures.clone(), engines.clone(), library.clone());
     let picture_links = PictureLinks::new()?;

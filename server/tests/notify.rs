@@ -18,6 +18,8 @@ mod hooks;
 mod kinds;
 #[path = "notify/mail_server.rs"]
 mod mail_server;
+#[path = "notify/muting.rs"]
+mod muting;
 #[path = "notify/pictures.rs"]
 mod pictures;
 #[path = "notify/raised.rs"]

@@ -28,7 +28,7 @@ pub(super) fn draw(page: &AlertsView, shown: &ShownAlert, detail: &Detail) -> An
     let since = alert.active_at.map(|at_ms| {
         view! { <dt>"True since"</dt> <dd>{moment(at_ms, page.now_ms, page.tz_offset_min)}</dd> }
     });
-    let silenced = shown.silenced_by.iter().map(|id| {
+    let silenced = alert.silenced_by.iter().map(|id| {
         let href = page.address.with_tab(super::Tab::Silences).href();
         view! { <dt>"Silenced by"</dt> <dd><a href=format!("{href}#silence-{id}")>{id.clone()}</a></dd> }
     });
@@ -58,7 +58,7 @@ pub(super) fn draw(page: &AlertsView, shown: &ShownAlert, detail: &Detail) -> An
 
 /// The expression's course with the line that it must not cross.
 fn course(page: &AlertsView, shown: &ShownAlert, chart: &Chart) -> AnyView {
-    let (color, _) = super::words::severity_look(&shown.alert.severity);
+    let color = shown.alert.severity().color();
     let threshold = shown.alert.threshold.as_ref();
     let query = Query {
         expr: threshold.map_or_else(|| shown.alert.expr.clone(), |threshold| threshold.expr.clone()),
@@ -91,7 +91,7 @@ fn actions(page: &AlertsView, shown: &ShownAlert) -> AnyView {
         .collect();
     let silence = page.address.drafting(matchers.join(", ")).href();
     let back = ViewAddress { problem: None, ..page.address.clone() }.href();
-    let (verb, action) = match &shown.acknowledged {
+    let (verb, action) = match &alert.acknowledged_by {
         Some(_) => ("Give it back", "unack"),
         None => ("I look after it", "ack"),
     };

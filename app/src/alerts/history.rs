@@ -11,7 +11,7 @@ use model::{
 
 use super::{
     AlertsView,
-    words::{moment, nothing, severity_look, state_word},
+    words::{moment, nothing, state_word},
 };
 use crate::view::view;
 
@@ -55,7 +55,7 @@ fn line(page: &AlertsView, start_ms: i64, changes: &[&AlertTransition]) -> AnyVi
         until_ms = change.at;
     }
     let whole_ms = page.now_ms.saturating_sub(start_ms).max(1);
-    let (color, _) = severity_look(&alert.severity);
+    let color = alert.severity().color();
     let bars = bars.into_iter().map(|(from_ms, to_ms)| {
         let left = share(from_ms.saturating_sub(start_ms), whole_ms);
         let width = share(to_ms.saturating_sub(from_ms.max(start_ms)), whole_ms);
@@ -87,7 +87,7 @@ fn share(part_ms: i64, whole_ms: i64) -> f64 {
 fn item(page: &AlertsView, change: &AlertTransition) -> AnyView {
     let alert = &change.alert;
     let (color, shape) = match change.to {
-        AlertState::Firing => severity_look(&alert.severity),
+        AlertState::Firing => (alert.severity().color(), alert.severity().shape()),
         AlertState::Pending => (model::dashboard::Color::Gray, "\u{25cb}"),
         AlertState::Inactive => (model::dashboard::Color::Green, "\u{2713}"),
     };

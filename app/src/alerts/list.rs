@@ -4,26 +4,36 @@ use std::collections::BTreeMap;
 
 use chart::palette::Ink;
 use leptos::prelude::*;
-use model::{live::AlertState, unit::Unit};
+use model::{
+    Severity,
+    unit::{self, Unit},
+};
 
 use super::{
     AlertsView, Grouping, ListedAlerts, ShownAlert, Tab, ViewAddress, detail,
-    words::{label_chip, moment, nothing, severity_look, state_word},
+    words::{label_chip, moment, nothing, state_word},
 };
-use crate::view::view;
+use crate::{panels::alert_look, view::view};
 
 pub(super) fn draw(page: &AlertsView, list: &ListedAlerts) -> AnyView {
     let ListedAlerts { alerts, hidden, unavailable, .. } = list;
     let unavailable = unavailable.as_deref();
-    let mut groups: BTreeMap<(u8, String), Vec<&ShownAlert>> = BTreeMap::new();
-    for shown in alerts {
+    let (muted, active): (Vec<_>, Vec<_>) = alerts.iter().partition(|shown| shown.alert.muted().is_some());
+    let mut groups: BTreeMap<(Severity, String), Vec<&ShownAlert>> = BTreeMap::new();
+    for shown in active {
         let value = shown.alert.labels.get(page.address.grouping.label()).cloned().unwrap_or_default();
-        let rank = if page.address.grouping == Grouping::Severity { severity_rank(&value) } else { 0 };
+        let by_severity = page.address.grouping == Grouping::Severity;
+        let rank = if by_severity { Severity::of(&value) } else { Severity::Unknown };
         groups.entry((rank, value)).or_default().push(shown);
     }
     let total = |value: &str| list.totals.get(value).copied().unwrap_or_default();
-    let groups =
-        groups.into_iter().map(|((_, value), alerts)| group(page, &value, &alerts, total(&value))).collect_view();
+    let label = page.address.grouping.label();
+    let heading = |value: &str| if value.is_empty() { format!("no {label}") } else { value.to_owned() };
+    let groups = groups
+        .into_iter()
+        .map(|((_, value), alerts)| group(page, &heading(&value), &alerts, total(&value)))
+        .collect_view();
+    let muted = (!muted.is_empty()).then(|| group(page, "muted", &muted, list.muted));
     let more = (list.more > 0).then(|| {
         let words = format!("{} more alerts match: filter by labels to see them.", list.more);
         view! { <p class="quiet-words alerts-partly" role="status">{words}</p> }
@@ -50,17 +60,9 @@ pub(super) fn draw(page: &AlertsView, list: &ListedAlerts) -> AnyView {
         {partly}
         {gone}
         {groups}
+        {muted}
         {more}
         {empty}
-    }
-}
-
-/// What is worst comes first.
-fn severity_rank(severity: &str) -> u8 {
-    match severity_look(severity).0 {
-        model::dashboard::Color::Red => 0,
-        model::dashboard::Color::Yellow => 1,
-        _ => 2,
     }
 }
 
@@ -94,13 +96,11 @@ fn filter(page: &AlertsView, hidden: usize, error: Option<&str>) -> AnyView {
     }
 }
 
-fn group(page: &AlertsView, value: &str, alerts: &[&ShownAlert], total: usize) -> AnyView {
-    let label = page.address.grouping.label();
-    let heading = if value.is_empty() { format!("no {label}") } else { value.to_owned() };
+fn group(page: &AlertsView, heading: &str, alerts: &[&ShownAlert], total: usize) -> AnyView {
     let items = alerts.iter().map(|shown| item(page, shown)).collect_view();
     view! {
         <section class="card alert-group">
-            <h2>{heading} <span class="quiet-words">{total.max(alerts.len())}</span></h2>
+            <h2>{heading.to_owned()} <span class="quiet-words">{total.max(alerts.len())}</span></h2>
             <ul class="alert-list">{items}</ul>
         </section>
     }
@@ -108,21 +108,18 @@ fn group(page: &AlertsView, value: &str, alerts: &[&ShownAlert], total: usize) -
 
 fn item(page: &AlertsView, shown: &ShownAlert) -> AnyView {
     let alert = &shown.alert;
-    let (color, shape) = match alert.state {
-        AlertState::Firing => severity_look(&alert.severity),
-        _ => (model::dashboard::Color::Gray, "\u{25cb}"),
-    };
+    let (color, shape) = alert_look(alert);
     let is_open = shown.detail.is_some();
     let open = (!is_open).then(|| alert.fingerprint.clone());
     let href = ViewAddress { open, problem: None, ..page.address.clone() }.href();
-    let severity = if alert.severity.is_empty() { "no severity".to_owned() } else { alert.severity.clone() };
+    let severity = Severity::word(&alert.severity).to_owned();
     let labels = alert
         .labels
         .iter()
         .filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity" | "__name__"))
         .map(|(name, value)| label_chip(name, value))
         .collect_view();
-    let since = alert.fired_at.or(alert.active_at);
+    let since = alert.began_at();
     let detail = shown.detail.as_ref().map(|detail| detail::draw(page, shown, detail));
     view! {
         <li class=format!("alert-item {}", Ink::Meaning(color).class()) id=format!("alert-{}", alert.fingerprint)>
@@ -142,7 +139,7 @@ fn item(page: &AlertsView, shown: &ShownAlert) -> AnyView {
                     {since.map(|since| moment(since, page.now_ms, page.tz_offset_min))}
                 </span>
             </a>
-            <div class="alert-labels-line">{labels} {quiet(shown)}</div>
+            <div class="alert-labels-line">{labels} {quiet(page, shown)}</div>
             {detail}
         </li>
     }
@@ -159,11 +156,12 @@ fn value_words(shown: &ShownAlert) -> String {
     }
 }
 
-/// Why nobody hears of it, and who looks after it.
-fn quiet(shown: &ShownAlert) -> AnyView {
+/// Why nobody hears of it, who looks after it, and how old that is where its source is away.
+fn quiet(page: &AlertsView, shown: &ShownAlert) -> AnyView {
+    let alert = &shown.alert;
     let mut reasons = Vec::new();
-    if !shown.silenced_by.is_empty() {
-        reasons.push("silenced".to_owned());
+    if !alert.silenced_by.is_empty() {
+        reasons.extend(alert.muted_words(page.now_ms));
     }
     if !shown.inhibited_by.is_empty() {
         reasons.push(format!("inhibited by {}", shown.inhibited_by.join(", ")));
@@ -171,8 +169,11 @@ fn quiet(shown: &ShownAlert) -> AnyView {
     if !shown.muted_by.is_empty() {
         reasons.push(format!("muted at {}", shown.muted_by.join(", ")));
     }
-    if let Some((who, ..)) = &shown.acknowledged {
+    if let Some(who) = &alert.acknowledged_by {
         reasons.push(format!("{who} looks after it"));
+    }
+    if let Some(known_ms) = alert.stale_since {
+        reasons.push(format!("last known {}", unit::age(page.now_ms.saturating_sub(known_ms))));
     }
     reasons.into_iter().map(|reason| view! { <span class="quiet-mark">{reason}</span> }).collect_view().into_any()
 }

@@ -20,7 +20,7 @@ pub use page::draw;
 use std::collections::BTreeMap;
 
 use model::{
-    live::{Alert, AlertTransition},
+    live::{Alert, AlertTransition, FiringCount},
     panel::PanelData,
 };
 
@@ -35,8 +35,8 @@ pub struct AlertsView {
     pub tz_offset_min: i32,
     /// Whether the viewer may silence and acknowledge.
     pub may_operate: bool,
-    /// Alerts that fire, for the heading.
-    pub firing: usize,
+    /// How many alerts fire, for the heading.
+    pub firing: FiringCount,
     /// What fills the page.
     pub content: Content,
 }
@@ -48,8 +48,10 @@ pub struct ListedAlerts {
     pub alerts: Vec<ShownAlert>,
     /// How many the filter lets through beside them: a page has room for so many.
     pub more: usize,
-    /// How many the filter lets through in each group, by its value.
+    /// How many of the active ones the filter lets through in each group, by its value.
     pub totals: BTreeMap<String, usize>,
+    /// How many the filter lets through that are muted.
+    pub muted: usize,
     /// How many the filter hides.
     pub hidden: usize,
     /// Set when no source has alert rules, or one cannot be asked.
@@ -90,16 +92,12 @@ pub enum Content {
 pub struct ShownAlert {
     /// The alert.
     pub alert: Alert,
-    /// Ids of silences that take it.
-    pub silenced_by: Vec<String>,
     /// Names of alerts that inhibit it.
     pub inhibited_by: Vec<String>,
     /// Named times that mute it.
     pub muted_by: Vec<String>,
     /// Receivers that are told of it.
     pub receivers: Vec<String>,
-    /// Who looks after it, since when, and what they said.
-    pub acknowledged: Option<(String, i64, String)>,
     /// What is shown of the one that is open.
     pub detail: Option<Box<Detail>>,
 }

@@ -1,5 +1,6 @@
 //! The page around its parts: the tabs, and what the server said to the last action.
 
+use chart::palette::Ink;
 use leptos::prelude::*;
 
 use super::{AlertsView, Content, Tab, deliveries, history, list, rules, silences, words::nothing};
@@ -17,8 +18,9 @@ pub fn draw(page: &AlertsView) -> String {
 fn content(page: &AlertsView) -> AnyView {
     let tabs = Tab::ALL.map(|tab| {
         let current = (page.address.tab == tab).then_some("page");
-        let count = (tab == Tab::Alerts && page.firing > 0).then(|| {
-            view! { <span class="count">{page.firing} <span class="sr-only">" firing"</span></span> }
+        let count = (tab == Tab::Alerts && page.firing.active > 0).then(|| {
+            let ink = Ink::Meaning(page.firing.worst.color()).class();
+            view! { <span class=format!("count {ink}")>{page.firing.active} <span class="sr-only">" firing"</span></span> }
         });
         view! {
             <li>

@@ -1,11 +1,11 @@
 //! Groups of rules: what is watched, when it was evaluated last, and what went wrong.
 
 use leptos::prelude::*;
-use model::unit;
+use model::{Severity, unit};
 
 use super::{
     AlertsView, ShownGroup, ShownRule,
-    words::{moment, nothing, severity_look},
+    words::{moment, nothing},
 };
 use crate::{explore::ExploreAddress, view::view};
 
@@ -47,7 +47,7 @@ fn row(rule: &ShownRule) -> AnyView {
     };
     let hold = (rule.hold_secs > 0.0).then(|| format!("for {}", unit::duration(rule.hold_secs)));
     let severity = (!rule.severity.is_empty()).then(|| {
-        let (_, shape) = severity_look(&rule.severity);
+        let shape = Severity::of(&rule.severity).shape();
         view! { <span class="rule-severity"><span aria-hidden="true">{shape}</span> " " {rule.severity.clone()}</span> }
     });
     let explore = ExploreAddress::of(&rule.expr);

@@ -3,7 +3,6 @@
 use leptos::prelude::*;
 use model::{civil::Civil, live::AlertState, unit};
 
-pub(super) use crate::panels::severity_look;
 use crate::view::view;
 
 /// The word of a state.

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use model::{
     job::{Job, JobStatus},
-    live::{Alert, AlertList, AlertState, Event, JobProgress, SnapshotData, Topic},
+    live::{Alert, AlertList, Event, JobProgress, SnapshotData, Topic},
     panel::{QueryState, Staleness},
     sort::sort_by,
     system::SystemMetrics,
@@ -170,22 +170,22 @@ fn advance(job: &mut Job, progress: &JobProgress) {
 fn apply_to_alerts(alerts: &mut Vec<Alert>, event: Event) {
     match event {
         Event::AlertFired(alert) => {
-            alerts.retain(|other| other.labels != alert.labels || other.name != alert.name);
-            let firing = alerts.partition_point(|other| {
-                other.state == AlertState::Firing && (&other.severity, &other.name) < (&alert.severity, &alert.name)
-            });
-            alerts.insert(firing, *alert);
+            alerts.retain(|other| !is_same(other, &alert));
+            let place = alerts.partition_point(|other| other.order(&alert).is_lt());
+            alerts.insert(place, *alert);
         }
-        Event::AlertResolved(alert) => {
-            alerts.retain(|other| other.labels != alert.labels || other.name != alert.name);
-        }
+        Event::AlertResolved(alert) => alerts.retain(|other| !is_same(other, &alert)),
         _ => {}
     }
 }
 
+fn is_same(one: &Alert, other: &Alert) -> bool {
+    one.fingerprint == other.fingerprint && one.source == other.source
+}
+
 #[cfg(test)]
 mod tests {
-    use model::live::{JobKey, JobTransition};
+    use model::live::{AlertState, JobKey, JobTransition};
 
     use super::*;
 
@@ -261,5 +261,35 @@ mod tests {
 
         feed.apply(vec![Event::JobRemoved(JobKey { job_id: "young".into(), daemon: "d".into() })]);
         assert_eq!(jobs.get_untracked().unwrap().len(), 2);
+    }
+
+    fn firing(name: &str, severity: &str) -> Alert {
+        Alert {
+            name: name.into(),
+            severity: severity.into(),
+            state: AlertState::Firing,
+            fingerprint: name.into(),
+            ..Alert::default()
+        }
+    }
+
+    #[test]
+    fn alerts_stay_in_order_after_events_as_in_a_list() {
+        let feed = Feed::waiting(&Topic::Alerts);
+        let waits = Alert { state: AlertState::Pending, ..firing("w", "critical") };
+        let alerts = vec![firing("b", "critical"), firing("c", "info"), waits.clone()];
+        feed.replace(SnapshotData::Alerts(AlertList { alerts, ..AlertList::default() }));
+        let fired = |alert: Alert| Event::AlertFired(Box::new(alert));
+        feed.apply(vec![
+            fired(firing("z", "warning")),
+            fired(firing("a", "info")),
+            fired(firing("p", "page")),
+            Event::AlertResolved(Box::new(Alert { state: AlertState::Inactive, ..firing("c", "info") })),
+            fired(Alert { state: AlertState::Firing, ..waits }),
+        ]);
+        let FeedData::Alerts(list) = &feed.data else { panic!("a feed of alerts") };
+        let alerts = list.get_untracked().unwrap().alerts;
+        assert_eq!(alerts.iter().map(|alert| alert.name.as_str()).collect::<Vec<_>>(), ["b", "p", "w", "z", "a"]);
+        assert!(alerts.is_sorted_by(|one, other| one.order(other).is_lt()));
     }
 }

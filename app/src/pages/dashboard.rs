@@ -18,7 +18,7 @@ use super::{
 use crate::{
     panels::{PanelView, PanelsContext},
     platform::{self, FetchError},
-    shell::{ConnectionIndicator, Icon, Page, Printed, TopBar},
+    shell::{ConnectionIndicator, FiringBadge, Icon, Page, Printed, TopBar, WallAlarm},
     view::view,
 };
 
@@ -121,7 +121,12 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
         settled.filter_map(|(data, _)| data.with(crate::shell::first_ms)).min()
     });
     let bar = if kiosk.get_untracked() {
-        view! { <KioskBar title=title.clone() dashboard=dashboard.uid.clone() /> }
+        view! {
+            <div class="kiosk-top">
+                <KioskBar title=title.clone() dashboard=dashboard.uid.clone() />
+                <WallAlarm />
+            </div>
+        }
     } else {
         view! { <TopBar title=title.clone() dashboard=dashboard.uid.clone() first_ms /> }
     };
@@ -171,7 +176,7 @@ fn follow_marks(page: Page, uid: String, marks: RwSignal<PanelData>) {
     });
 }
 
-/// What is left of the chrome on a wall: the name, the time, and whether it is live.
+/// What is left of the chrome on a wall: the name, how many alerts fire, the time, and whether it is live.
 #[component]
 fn KioskBar(title: String, dashboard: String) -> impl IntoView {
     let page = Page::get();
@@ -191,6 +196,7 @@ fn KioskBar(title: String, dashboard: String) -> impl IntoView {
                 {Icon::Leave.draw()}
                 <span class="sr-only">"Leave the kiosk form"</span>
             </a>
+            <FiringBadge />
             <ConnectionIndicator />
             <span class="kiosk-time">{move || page.clock.time(page.clock.now_ms.get())}</span>
             <Printed has_range=true />

@@ -4,6 +4,7 @@ use crate::view::view;
 use chart::palette::Ink;
 use leptos::prelude::*;
 use model::{
+    Severity,
     dashboard::Color,
     live::{Alert, AlertList, AlertState},
     panel::PanelData,
@@ -27,8 +28,7 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
 }
 
 fn list_view(list: &AlertList, now_ms: Signal<i64>) -> AnyView {
-    let shown: Vec<&Alert> =
-        list.alerts.iter().filter(|alert| alert.state != AlertState::Inactive).take(MOST_ALERTS).collect();
+    let shown = shown(list);
     if shown.is_empty() {
         if let Some(reason) = &list.unavailable {
             return message_view("failed", "Alerts are unknown", reason.clone(), String::new());
@@ -39,56 +39,73 @@ fn list_view(list: &AlertList, now_ms: Signal<i64>) -> AnyView {
         }
         return message_view("calm", "All quiet", "No alert is pending or firing.".to_owned(), String::new());
     }
-    let items = shown.into_iter().map(|alert| item(alert, now_ms)).collect_view();
+    let muted = shown.iter().filter(|alert| alert.muted().is_some()).count();
+    let (active, quiet) = shown.split_at(shown.len().saturating_sub(muted));
+    let items = |alerts: &[&Alert]| alerts.iter().take(MOST_ALERTS).map(|alert| item(alert, now_ms)).collect_view();
+    let heading = (muted > 0).then(|| view! { <li class="alerts-muted">{muted} " muted"</li> });
     let warning =
         list.unavailable.clone().map(|reason| view! { <li class="alerts-warning">"Not all are known: " {reason}</li> });
-    view! { <ul class="alerts" tabindex="0" aria-label="Alerts">{warning} {items}</ul> }
+    view! { <ul class="alerts" tabindex="0" aria-label="Alerts">{warning} {items(active)} {heading} {items(quiet)}</ul> }
 }
 
-fn item(alert: &Alert, now_ms: Signal<i64>) -> AnyView {
-    let (color, shape) = look_of(alert);
+/// The alerts of a list as they are shown: what is muted comes after what is not.
+pub(crate) fn shown(list: &AlertList) -> Vec<&Alert> {
+    let (mut active, muted): (Vec<_>, Vec<_>) = list
+        .alerts
+        .iter()
+        .filter(|alert| alert.state != AlertState::Inactive)
+        .partition(|alert| alert.muted().is_none());
+    active.extend(muted);
+    active
+}
+
+/// The labels that tell an alert from its like.
+pub(crate) fn identifying_labels(alert: &Alert) -> String {
+    let labels =
+        alert.labels.iter().filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity" | "__name__"));
+    labels.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("  ")
+}
+
+/// Where an alert is, since when, what mutes it, and how old that is where its source is away.
+pub(crate) fn state_words(alert: &Alert, now_ms: i64) -> String {
     let state = match alert.state {
         AlertState::Firing => "firing",
         AlertState::Pending => "pending",
         AlertState::Inactive => "inactive",
     };
-    let severity = if alert.severity.is_empty() { "no severity".to_owned() } else { alert.severity.clone() };
-    let labels: Vec<String> = alert
-        .labels
-        .iter()
-        .filter(|(label, _)| !matches!(label.as_str(), "alertname" | "severity"))
-        .map(|(label, value)| format!("{label}={value}"))
-        .collect();
-    let since = alert.active_at;
+    let since = alert.active_at.map(|since_ms| unit::age(now_ms.saturating_sub(since_ms)));
+    let known = alert.stale_since.map(|since_ms| format!("last known {}", unit::age(now_ms.saturating_sub(since_ms))));
+    let words = [Some(state.to_owned()), since, alert.muted_words(now_ms), known];
+    words.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn item(alert: &Alert, now_ms: Signal<i64>) -> AnyView {
+    let (color, shape) = look_of(alert);
+    let (severity, words) = (Severity::word(&alert.severity).to_owned(), alert.clone());
     view! {
-        <li class=format!("alert {}", Ink::Meaning(color).class()) title=alert.description.clone()>
+        <li
+            class=format!("alert {}", Ink::Meaning(color).class())
+            class:is-muted=alert.muted().is_some()
+            title=alert.description.clone()
+        >
             <span class="chip">
                 <span aria-hidden="true">{shape}</span>
                 {severity}
             </span>
             <span class="alert-name">{alert.name.clone()}</span>
-            <span class="alert-state">
-                {state}
-                {move || since.map(|since| format!(", {}", unit::age(now_ms.get() - since)))}
-            </span>
+            <span class="alert-state">{move || state_words(&words, now_ms.get())}</span>
             <span class="alert-summary">{alert.summary.clone()}</span>
-            <span class="alert-labels">{labels.join("  ")}</span>
+            <span class="alert-labels">{identifying_labels(alert)}</span>
         </li>
     }
 }
 
+/// Colour and shape of an alert: grey where nobody has to act.
 pub(crate) fn look_of(alert: &Alert) -> (Color, &'static str) {
-    match (alert.state, alert.severity.as_str()) {
+    let severity = alert.severity();
+    match (alert.state, alert.muted()) {
         (AlertState::Pending, _) => (Color::Gray, "\u{25cb}"),
-        (_, severity) => severity_look(severity),
-    }
-}
-
-/// Colour and shape of a severity. A shape beside the colour, for those who do not see the colour.
-pub(crate) fn severity_look(severity: &str) -> (Color, &'static str) {
-    match severity {
-        "critical" | "page" | "error" => (Color::Red, "\u{25c6}"),
-        "warning" => (Color::Yellow, "\u{25b2}"),
-        _ => (Color::Blue, "\u{25cf}"),
+        (_, Some(_)) => (Color::Gray, severity.shape()),
+        (_, None) => (severity.color(), severity.shape()),
     }
 }

@@ -38,7 +38,9 @@ mod view;
 pub(crate) mod tests;
 
 pub use alerts::MOST_ALERTS;
-pub(crate) use alerts::severity_look;
+pub(crate) use alerts::identifying_labels;
+#[cfg(feature = "ssr")]
+pub(crate) use alerts::look_of as alert_look;
 pub use context::{PanelsContext, Viewport};
 pub use jobs::FirstRows;
 pub use look::{has_come, loading};

@@ -1,17 +1,13 @@
 //! Alerts that fire or are about to.
 
-use model::{
-    live::{Alert, AlertState},
-    panel::PanelData,
-    unit,
-};
+use model::{Severity, live::Alert, panel::PanelData};
 
 use super::{
     Setting,
     canvas::{Anchor, Area, Canvas, Type},
     frame::message,
 };
-use crate::panels::alerts::look_of;
+use crate::panels::alerts::{identifying_labels, look_of, shown, state_words};
 
 const LINE: f32 = 17.0;
 /// Space above and below an alert.
@@ -20,7 +16,7 @@ const PADDING: f32 = 8.0;
 /// As many alerts as fit, and how many do not.
 pub(super) fn list(canvas: &mut Canvas, area: Area, data: &PanelData, setting: &Setting) {
     let PanelData::Alerts(list) = data else { return };
-    let alerts: Vec<&Alert> = list.alerts.iter().filter(|alert| alert.state != AlertState::Inactive).collect();
+    let alerts = shown(list);
     if alerts.is_empty() {
         return match &list.unavailable {
             Some(reason) => message(canvas, area, "red", "Alerts are unknown", &[reason]),
@@ -51,37 +47,29 @@ pub(super) fn list(canvas: &mut Canvas, area: Area, data: &PanelData, setting: &
     }
 }
 
-fn labels(alert: &Alert) -> String {
-    let labels = alert.labels.iter().filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity"));
-    labels.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("  ")
-}
-
 fn height(alert: &Alert) -> f32 {
-    let lines =
-        1.0 + if alert.summary.is_empty() { 0.0 } else { 1.0 } + if labels(alert).is_empty() { 0.0 } else { 1.0 };
+    let lines = 1.0
+        + if alert.summary.is_empty() { 0.0 } else { 1.0 }
+        + if identifying_labels(alert).is_empty() { 0.0 } else { 1.0 };
     lines * LINE + 2.0 * PADDING + 1.0
 }
 
 fn item(canvas: &mut Canvas, area: Area, alert: &Alert, setting: &Setting) {
     let (color, shape) = look_of(alert);
-    let severity = if alert.severity.is_empty() { "no severity" } else { &alert.severity };
+    let severity = Severity::word(&alert.severity);
     let (left, right) = (area.x + 12.0, area.right() - 12.0);
     let top = area.y + PADDING;
     let chip = canvas.chip((left, top - 2.0), &format!("{shape} {severity}"), chart::palette::name(color));
     let text_left = left + chip + 10.0;
-    let state = match alert.state {
-        AlertState::Firing => "firing",
-        AlertState::Pending => "pending",
-        AlertState::Inactive => "inactive",
-    };
-    let since = alert.active_at.map(|since_ms| format!(", {}", unit::age(setting.now_ms.saturating_sub(since_ms))));
-    let state = format!("{state}{}", since.unwrap_or_default());
+    let state = state_words(alert, setting.now_ms);
     let small = Type { anchor: Anchor::End, ..Type::small("muted") };
     let state_wide = small.width(&state);
     let mut baseline = top + 12.0;
     canvas.text((right, baseline), &state, small);
     canvas.fitted((text_left, baseline), &alert.name, Type::bold("text"), right - state_wide - 10.0 - text_left);
-    for (words, look) in [(alert.summary.clone(), Type::plain("text")), (labels(alert), Type::small("muted"))] {
+    for (words, look) in
+        [(alert.summary.clone(), Type::plain("text")), (identifying_labels(alert), Type::small("muted"))]
+    {
         if !words.is_empty() {
             baseline += LINE;
             canvas.fitted((text_left, baseline), &words, look, right - text_left);

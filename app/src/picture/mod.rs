@@ -33,10 +33,7 @@ use self::{
     layout::Place,
 };
 pub use self::{layout::natural_height, theme::Theme};
-use crate::{
-    panels::{Viewport, severity_look},
-    shell::newest_ms,
-};
+use crate::{panels::Viewport, shell::newest_ms};
 
 /// Space around and between the panels of a dashboard, as on a page.
 const GAP: f32 = 8.0;
@@ -94,7 +91,7 @@ fn clock(time: &Civil) -> String {
 /// The colour of a severity, as everywhere.
 #[must_use]
 pub fn severity_color(severity: &str) -> Color {
-    severity_look(severity).0
+    model::Severity::of(severity).color()
 }
 
 /// A panel of `width` times `height` units.

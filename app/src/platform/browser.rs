@@ -169,6 +169,16 @@ pub(crate) fn close_menus() {
     }
 }
 
+/// Calls `act` on any key or click, until the calling effect is gone.
+pub(crate) fn on_any_input(act: impl Fn() + Clone + 'static) {
+    let on = |event: &'static str, act: Box<dyn Fn()>| {
+        let handle = window_event_listener_untyped(event, move |_| act());
+        on_cleanup(move || handle.remove());
+    };
+    on("keydown", Box::new(act.clone()));
+    on("click", Box::new(act));
+}
+
 /// Closes the menus when something outside of them is clicked or Escape is pressed, until the calling effect is gone.
 pub(crate) fn close_menus_on_leave() {
     let clicked = window_event_listener(leptos::ev::click, |event| {

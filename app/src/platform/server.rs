@@ -86,6 +86,8 @@ pub(crate) fn close_menus() {}
 
 pub(crate) fn close_menus_on_leave() {}
 
+pub(crate) fn on_any_input(_act: impl Fn() + Clone + 'static) {}
+
 /// `text` as part of a URL's query.
 pub(crate) fn encoded(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()

@@ -1,9 +1,10 @@
-//! Alerts as every page shows them: how many fire, in the navigation and the title, and on a wall those that are critical.
+//! Alerts as every page follows them: the list, and how many fire, in the navigation, the title and on a wall.
 
 use std::collections::BTreeSet;
 
+use chart::palette::Ink;
 use leptos::prelude::*;
-use model::live::{Alert, AlertList, AlertState, Topic};
+use model::live::{AlertList, AlertState, FiringCount, Topic};
 
 use super::{Page, bell};
 use crate::{
@@ -11,18 +12,23 @@ use crate::{
     view::view,
 };
 
+/// Firings that a page remembers to have rung for, beyond those that go on.
+const REMEMBERED: usize = 2_000;
+
 /// What is known of the alerts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Alarms {
     /// All that are pending or fire; `None` until the first list has come.
     pub(crate) listed: RwSignal<Option<AlertList>>,
-    /// How many fire.
-    pub(crate) firing: Memo<usize>,
+    /// How many fire, and how bad it is.
+    pub(crate) firing: Memo<FiringCount>,
+    /// The firings that somebody hid on this wall.
+    pub(super) hidden: RwSignal<BTreeSet<String>>,
 }
 
 impl Alarms {
-    /// Follows the alerts; at first `firing` fire.
-    pub(super) fn follow(live: Live, firing: usize) -> Self {
+    /// Follows the alerts; at first so many fire.
+    pub(super) fn follow(live: Live, first: FiringCount) -> Self {
         let listed = RwSignal::new(None::<AlertList>);
         Effect::new(move |_| {
             let feed = live.subscribe(Topic::Alerts);
@@ -35,84 +41,63 @@ impl Alarms {
         Alarms {
             listed,
             firing: Memo::new(move |_| {
-                listed.with(|list| {
-                    list.as_ref().map_or(firing, |list| list.alerts.iter().filter(|alert| fires(alert)).count())
-                })
+                listed.with(|list| list.as_ref().map_or(first, |list| FiringCount::of(list.alerts.iter())))
             }),
+            hidden: RwSignal::default(),
         }
     }
-}
 
-impl Alarms {
-    /// Tells of each alert that begins to fire while the page is there.
+    /// Rings once for each firing that is active: for one that begins while the page is there, and for one that is no longer
+    /// muted. A list that comes again after a reconnect rings for nothing that it rang for before.
     pub(super) fn ring(self, kiosk: Signal<bool>) {
-        let known = RwSignal::new(BTreeSet::new());
-        let is_first = StoredValue::new(true);
+        let rung = StoredValue::new(None::<BTreeSet<String>>);
         Effect::new(move |_| {
             self.listed.with(|list| {
                 let Some(list) = list else { return };
-                let mut firing = BTreeSet::new();
                 let mut fresh = Vec::new();
-                for alert in list.alerts.iter().filter(|alert| fires(alert)) {
-                    if !known.with_untracked(|known| known.contains(&alert.fingerprint)) {
-                        fresh.push(alert);
+                rung.update_value(|rung| {
+                    let is_first = rung.is_none();
+                    let rung = rung.get_or_insert_default();
+                    let firing = || list.alerts.iter().filter(|alert| alert.state == AlertState::Firing);
+                    for alert in firing() {
+                        if !alert.is_active() {
+                            rung.remove(&alert.firing_key());
+                        } else if rung.insert(alert.firing_key()) && !is_first {
+                            fresh.push(alert);
+                        }
                     }
-                    firing.insert(alert.fingerprint.clone());
-                }
-                if !is_first.get_value() {
-                    bell::ring(&fresh, kiosk.get_untracked());
-                }
-                is_first.set_value(false);
-                known.set(firing);
+                    if rung.len() > REMEMBERED {
+                        rung.retain(|key| firing().any(|alert| alert.firing_key() == *key));
+                    }
+                });
+                bell::ring(&fresh, kiosk.get_untracked());
             });
         });
     }
 }
 
-fn fires(alert: &Alert) -> bool {
-    alert.state == AlertState::Firing
-}
-
-/// Stands between an alert's name and its summary, in neither of which it occurs.
-const BETWEEN: char = '\u{1f}';
-/// Stands after an alert.
-const END: char = '\u{1e}';
-
-/// The critical alerts that fire, over the whole of a wall display, until somebody hides them. A new one shows them again.
+/// How many alerts fire, in the colour of the worst, and how many of them are muted.
 #[component]
-pub(super) fn CriticalBanner() -> impl IntoView {
+pub(crate) fn FiringBadge() -> impl IntoView {
     let page = Page::get();
-    let critical = Memo::new(move |_| {
-        let mut lines = String::new();
-        page.alarms.listed.with(|list| {
-            let alerts = list.iter().flat_map(|list| &list.alerts);
-            for alert in alerts.filter(|alert| fires(alert) && alert.severity == "critical") {
-                lines += &alert.name;
-                lines.push(BETWEEN);
-                lines += &alert.summary;
-                lines.push(END);
-            }
-        });
-        lines
-    });
-    let hidden = RwSignal::new(String::new());
     let kiosk = page.url.kiosk();
-    let shown = Memo::new(move |_| {
-        let hidden = hidden.get();
-        kiosk.get()
-            && critical.get().split_terminator(END).any(|one| hidden.split_terminator(END).all(|other| other != one))
-    });
     view! {
-        {move || shown.get().then(|| view! {
-            <div class="wall-alarm" role="alertdialog" aria-label="Critical alerts">
-                <ul>
-                    {move || critical.get().split_terminator(END).map(|line| {
-                        let (name, summary) = line.split_once(BETWEEN).unwrap_or((line, ""));
-                        view! { <li><strong>{name.to_owned()}</strong> <span>{summary.to_owned()}</span></li> }
-                    }).collect_view()}
-                </ul>
-                <button type="button" class="button" on:click=move |_| hidden.set(critical.get_untracked())>"Hide"</button>
-            </div>
-        })}
+        <span class="counts" data-stale=move || page.live.lost.get().map(|_| "")>
+            {move || {
+                let count = page.alarms.firing.get();
+                let ink = Ink::Meaning(count.worst.color()).class();
+                // The silences of a wall's alerts are what its viewers ask for.
+                let word = if kiosk.get() && count.silenced == count.muted { " silenced" } else { " muted" };
+                view! {
+                    {(count.active > 0).then(|| view! {
+                        <span class=format!("count {ink}")>{count.active}<span class="count-word">" firing"</span></span>
+                    })}
+                    " "
+                    {(count.muted > 0).then(|| view! {
+                        <span class="count count-muted">{count.muted}<span class="count-word">{word}</span></span>
+                    })}
+                }
+            }}
+        </span>
     }
 }

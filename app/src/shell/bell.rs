@@ -1,8 +1,8 @@
 //! Sound and notification for alerts that begin to fire, as this browser was told: nothing unless somebody switched it on.
 
-use model::{dashboard::Color, live::Alert};
+use model::{Severity, live::Alert};
 
-use crate::{panels::severity_look, platform};
+use crate::platform;
 
 /// Where the browser keeps from which severity on there is a sound.
 pub(crate) const SOUND: &str = "hyperscope-sound";
@@ -32,18 +32,16 @@ pub(super) fn ring(fresh: &[&Alert], kiosk: bool) {
     if let Some(first) = loud.next() {
         let others = loud.count();
         let title = if others > 0 { format!("{} and {others} more", first.name) } else { first.name.clone() };
-        platform::notify(&title, &first.summary, &first.fingerprint);
+        platform::notify(&title, &first.summary, &first.firing_key());
     }
 }
 
 /// Whether an alert is one of those that a level is about.
 fn reaches(level: &Option<String>, alert: &Alert) -> bool {
-    let color = severity_look(&alert.severity).0;
     match level.as_deref() {
+        None | Some(OFF) => false,
         Some("all") => true,
-        Some("warning") => color == Color::Red || color == Color::Yellow,
-        Some("critical") => color == Color::Red,
-        _ => false,
+        Some(least) => alert.severity().reaches(Severity::of(least)),
     }
 }
 

@@ -12,16 +12,19 @@ mod route;
 mod sidebar;
 mod topbar;
 mod view;
+mod wall;
 
 use std::sync::Arc;
 
 use leptos::prelude::*;
 use model::{
+    live::FiringCount,
     page::Boot,
     panel::{PanelData, QueryState},
 };
 
-use alarms::{Alarms, CriticalBanner};
+use alarms::Alarms;
+pub(crate) use alarms::FiringBadge;
 pub(crate) use first_data::first_ms;
 pub(crate) use icons::Icon;
 use location::Location;
@@ -36,6 +39,7 @@ pub(crate) use route::parameter;
 use sidebar::Sidebar;
 pub(crate) use topbar::{ConnectionIndicator, TopBar};
 use view::PageUrl;
+pub(crate) use wall::WallAlarm;
 
 use crate::{
     clock::Clock,
@@ -162,7 +166,6 @@ pub fn App(
         <div class="app" data-kiosk=move || kiosk.get().then_some("")>
             <a class="skip-link" href="#main" rel="external">"Skip to the panels"</a>
             <Sidebar />
-            <CriticalBanner />
             <div class="page">
                 {move || match route.get() {
                     Route::Dashboard(uid) => view! { <DashboardPage uid /> },
@@ -185,9 +188,9 @@ pub(crate) fn newest_ms(data: &PanelData) -> Option<i64> {
     ends.max()
 }
 
-/// The title of a window that shows `title` while `firing` alerts fire.
-pub(crate) fn window_title(title: &str, firing: usize) -> String {
-    let count = if firing > 0 { format!("({firing}) ") } else { String::new() };
+/// The title of a window that shows `title`, with how many alerts are active.
+pub(crate) fn window_title(title: &str, firing: FiringCount) -> String {
+    let count = if firing.active > 0 { format!("({}) ", firing.active) } else { String::new() };
     format!("{count}{title} · hyperscope")
 }
 

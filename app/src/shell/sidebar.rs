@@ -3,7 +3,7 @@
 use crate::view::view;
 use leptos::prelude::*;
 
-use super::{Icon, Page};
+use super::{FiringBadge, Icon, Page};
 
 /// Where the pages are that are no dashboards.
 const ALERTS: &str = "/alerts";
@@ -47,14 +47,7 @@ fn entry(page: Page, path: String, title: String) -> AnyView {
         EXPLORE => Icon::Explore,
         _ => Icon::Dashboard,
     };
-    let count = (path == ALERTS).then(|| {
-        view! {
-            {move || {
-                let firing = page.alarms.firing.get();
-                (firing > 0).then(|| view! { <span class="count">{firing} <span class="sr-only">" firing"</span></span> })
-            }}
-        }
-    });
+    let count = (path == ALERTS).then(|| view! { <FiringBadge /> });
     // The range of a dashboard is not that of the other pages.
     let href = move || if path == ALERTS || path == EXPLORE { path.clone() } else { page.url.link_to(&path) };
     view! {

@@ -12,8 +12,11 @@ pub mod page;
 pub mod panel;
 pub mod range;
 pub mod role;
+pub mod severity;
 pub mod sort;
 pub mod system;
 pub mod tree;
 pub mod unit;
 pub mod upstream;
+
+pub use severity::Severity;

@@ -2,13 +2,16 @@
 //!
 //! `docs/protocol.md` is the description for other clients. Add fields and variants; never change their meaning.
 
+mod alert;
 mod read;
 
 use serde::{Deserialize, Serialize};
 
+pub use alert::{Alert, AlertList, AlertState, AlertThreshold, AlertTransition, FiringCount};
+
 use crate::{
     dashboard::Query,
-    frame::{Frame, Labels},
+    frame::Frame,
     job::{Job, JobStatus},
     role::Role,
     system::SystemMetrics,
@@ -267,104 +270,4 @@ pub struct JobTransition {
     pub timestamp: i64,
     /// The job as it is now.
     pub job: Job,
-}
-
-/// State of an alert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AlertState {
-    /// True, but not for long enough.
-    Pending,
-    /// True for long enough.
-    Firing,
-    /// No longer true.
-    #[default]
-    Inactive,
-}
-
-/// One alert, and data of `alert.fired` and `alert.resolved`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Alert {
-    /// Name of its rule.
-    pub name: String,
-    /// Where it is.
-    pub state: AlertState,
-    /// Label `severity`, or empty.
-    pub severity: String,
-    /// All labels.
-    pub labels: Labels,
-    /// Annotation `summary`, or empty.
-    pub summary: String,
-    /// Annotation `description`, or empty.
-    pub description: String,
-    /// Value of its expression.
-    pub value: Option<f64>,
-    /// Since when, in milliseconds since the Unix epoch.
-    pub active_at: Option<i64>,
-    /// Since when it fires, in milliseconds since the Unix epoch; `None` while it is pending, and where the source does not tell.
-    #[serde(default)]
-    pub fired_at: Option<i64>,
-    /// When it ended, in milliseconds since the Unix epoch.
-    #[serde(default)]
-    pub resolved_at: Option<i64>,
-    /// All annotations.
-    #[serde(default)]
-    pub annotations: Labels,
-    /// Annotation `runbook_url` or `runbook`: where it is written what to do.
-    #[serde(default)]
-    pub runbook: Option<String>,
-    /// The expression of its rule; empty where the source does not tell.
-    #[serde(default)]
-    pub expr: String,
-    /// The number that the expression is compared with, if it is.
-    #[serde(default)]
-    pub threshold: Option<AlertThreshold>,
-    /// Group of its rule; empty where the source does not tell.
-    #[serde(default)]
-    pub group: String,
-    /// File of its rule; empty where the source does not tell.
-    #[serde(default)]
-    pub file: String,
-    /// Who evaluates its rule: `hyperscope`, or the name of an engine.
-    #[serde(default)]
-    pub source: String,
-    /// Names it among all alerts, as Alertmanager does: a hash of its labels in hexadecimal digits.
-    #[serde(default)]
-    pub fingerprint: String,
-}
-
-/// A comparison of an expression with a number.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AlertThreshold {
-    /// What is compared, as PromQL: the line of a chart.
-    pub expr: String,
-    /// `>`, `>=`, `<`, `<=`, `==` or `!=`.
-    pub op: String,
-    /// The number.
-    pub value: f64,
-}
-
-/// A change of an alert's state, as it is remembered.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AlertTransition {
-    /// When, in milliseconds since the Unix epoch.
-    pub at: i64,
-    /// The state before.
-    pub from: AlertState,
-    /// The state after, which `alert` has too.
-    pub to: AlertState,
-    /// The alert after it.
-    pub alert: Alert,
-}
-
-/// Alerts of the sources, and why there may be none or not all of them.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct AlertList {
-    /// Firing first, then by severity and name.
-    pub alerts: Vec<Alert>,
-    /// Which sources cannot be asked, and why. What is listed of them is from before.
-    pub unavailable: Option<String>,
-    /// Set where no source has alert rules: that none fires says nothing then.
-    #[serde(default)]
-    pub without_rules: bool,
 }

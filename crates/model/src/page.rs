@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{dashboard::Dashboard, frame::Frame, range::TimeRange, role::Role};
+use crate::{dashboard::Dashboard, frame::Frame, live::FiringCount, range::TimeRange, role::Role};
 
 /// Who is looking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,7 +49,7 @@ pub struct Boot {
     pub dashboard: Option<Dashboard>,
     /// How many alerts fire.
     #[serde(default)]
-    pub firing: usize,
+    pub firing: FiringCount,
     /// When alerts fired that concern the panels of `dashboard`: a series for each time, with the labels `panel` (its id),
     /// `alertname` and `severity`, from its first point to its second one, or on if it has none.
     #[serde(default)]

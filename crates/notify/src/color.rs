@@ -1,5 +1,7 @@
 //! Colours of messages: green is well, red is a failure, orange a warning, blue a fact.
 
+use model::Severity;
+
 /// All is well.
 pub const GREEN: u32 = 0x2e_cc71;
 /// A failure.
@@ -11,10 +13,10 @@ pub const BLUE: u32 = 0x34_98db;
 
 /// The colour of the worst of these severities. An alert that does not say how bad it is counts as a failure.
 pub fn of_severities<'a>(severities: impl Iterator<Item = &'a str>) -> u32 {
-    let color = |severity: &str| match severity.to_ascii_lowercase().as_str() {
-        "warning" | "warn" | "minor" => (1, ORANGE),
-        "info" | "information" | "none" | "notice" => (0, BLUE),
-        _ => (2, RED),
+    let color = |severity: &str| match Severity::of(severity) {
+        Severity::Info => (0, BLUE),
+        Severity::Warning => (1, ORANGE),
+        Severity::Critical | Severity::Unknown => (2, RED),
     };
     severities.map(color).max().map_or(RED, |(_, color)| color)
 }

@@ -33,6 +33,11 @@ impl Inhibitor {
         Inhibitor { rules: rules.into_iter().map(|rule| (rule, Sources::new())).collect() }
     }
 
+    /// Whether no rule can inhibit anything.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.rules.is_empty()
+    }
+
     /// Takes an alert in, as it is now.
     pub(crate) fn note(&mut self, alert: &Alert) {
         for (rule, sources) in &mut self.rules {

@@ -93,6 +93,22 @@ impl Silence {
         }
     }
 
+    /// When it begins or ends next after `now_ms`; `None` once it is over.
+    #[must_use]
+    pub fn next_change(&self, now_ms: i64) -> Option<i64> {
+        match self.state(now_ms) {
+            SilenceState::Pending => Some(self.starts_at_ms),
+            SilenceState::Active => Some(self.ends_at_ms),
+            SilenceState::Expired => None,
+        }
+    }
+
+    /// Whether it mutes an alert with these labels now.
+    #[must_use]
+    pub fn mutes(&self, labels: &Labels, now_ms: i64) -> bool {
+        self.state(now_ms) == SilenceState::Active && self.matchers.matches(labels)
+    }
+
     /// Its matchers as the API writes them.
     #[must_use]
     pub fn matchers_json(&self) -> Vec<MatcherJson> {
@@ -166,13 +182,15 @@ impl Silences {
         old
     }
 
+    /// When the next of them begins or ends after `now_ms`; `None` if none does.
+    #[must_use]
+    pub fn next_change(&self, now_ms: i64) -> Option<i64> {
+        self.0.values().filter_map(|silence| silence.next_change(now_ms)).min()
+    }
+
     /// The ids of those that take an alert with these labels now.
     #[must_use]
     pub fn silencing(&self, labels: &Labels, now_ms: i64) -> Vec<String> {
-        self.0
-            .values()
-            .filter(|silence| silence.state(now_ms) == SilenceState::Active && silence.matchers.matches(labels))
-            .map(|silence| silence.id.clone())
-            .collect()
+        self.0.values().filter(|silence| silence.mutes(labels, now_ms)).map(|silence| silence.id.clone()).collect()
     }
 }

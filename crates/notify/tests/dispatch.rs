@@ -180,6 +180,26 @@ inhibit_rules:
 }
 
 #[test]
+fn what_an_alert_will_inhibit_is_known_before_it_is_taken_in() {
+    let rule = "inhibit_rules: [{source_match: {severity: critical}, target_match: {severity: warning}}]";
+    let mut world = World::new(&format!("{USUAL}{rule}\n"));
+    let posted = |ends_at_ms| Posted {
+        labels: labels("alertname=b,severity=critical"),
+        starts_at_ms: Some(0),
+        ends_at_ms: Some(ends_at_ms),
+        ..Posted::default()
+    };
+    let lesser = labels("alertname=a,severity=warning");
+    world.dispatcher.foresee(&[posted(-1)], 0);
+    assert!(world.dispatcher.inhibitors(&lesser, 0).is_empty(), "one that is over");
+    world.dispatcher.foresee(&[posted(HOUR)], 0);
+    assert_eq!(world.dispatcher.inhibitors(&lesser, 0).len(), 1);
+    world.dispatcher.ingest([posted(HOUR)], 0);
+    world.dispatcher.foresee(&[posted(MINUTE)], MINUTE);
+    assert!(world.dispatcher.inhibitors(&lesser, MINUTE).is_empty());
+}
+
+#[test]
 fn silences_hold_for_their_time() {
     let mut world = World::new(USUAL);
     world.dispatcher.silences.put(Silence {
@@ -191,6 +211,8 @@ fn silences_hold_for_their_time() {
         comment: "maintenance".into(),
         updated_at_ms: 0,
     });
+    assert_eq!(world.dispatcher.silences.next_change(0), Some(7 * MINUTE));
+    assert_eq!(world.dispatcher.silences.next_change(7 * MINUTE), None);
     world.fire("alertname=a,i=1");
     world.fire("alertname=a,i=3");
     assert_eq!(world.until(MINUTE), told(&[(30, "team0: +3")]));

@@ -60,6 +60,8 @@ pub struct RuleHealth {
     pub evaluation_secs: f64,
     /// When it was, in milliseconds since the Unix epoch; `None` before the first.
     pub evaluated_at_ms: Option<i64>,
+    /// When the last one was that did not fail, in milliseconds since the Unix epoch.
+    pub succeeded_at_ms: Option<i64>,
     /// Series or alerts that it made.
     pub samples: usize,
 }
@@ -189,6 +191,7 @@ impl Group {
             match result {
                 Ok(made) => {
                     entry.health.samples = made;
+                    entry.health.succeeded_at_ms = Some(at_ms);
                     entry.health.error = None;
                 }
                 Err(error) => {

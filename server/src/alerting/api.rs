@@ -203,7 +203,7 @@ async fn alerts(
     let views = state.alerting.0.views();
     let ours = views.iter().flat_map(|view| &view.rules).flat_map(|rule| &rule.alerts);
     let mut alerts: Vec<Value> = ours.map(alert_json).collect();
-    let known = state.alerting.upstream();
+    let known = state.alerting.0.upstream.list();
     alerts.extend(state.alerting.0.reported.alerts(&known.alerts).iter().map(reported_json));
     let (theirs, warnings) = upstream(&backend, &principal, "alerts", &params, "alerts").await?;
     alerts.extend(theirs);

@@ -7,19 +7,21 @@ mod engine;
 mod files;
 pub mod history;
 mod marks;
+mod muting;
 mod order;
 mod reload;
 mod reported;
 mod running;
+mod upstream;
 mod view;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, atomic::AtomicU64},
     time::Duration,
 };
 
-use model::live::{Alert, AlertList, AlertState, AlertTransition, Event};
+use model::live::{Alert, AlertList, AlertState, AlertTransition, Event, FiringCount};
 use notify::alert::Posted;
 use rules::{Evaluation, Notification, Surroundings};
 use tokio::{
@@ -30,6 +32,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub use self::files::{BuiltInRules, FilesError, expand, read, run_tests};
+pub use self::muting::posted;
 pub use self::view::SOURCE;
 
 use self::{
@@ -41,13 +44,14 @@ use self::{
     reload::{Hangups, LOOK_INTERVAL},
     reported::Reported,
     running::Running,
+    upstream::Upstream,
     view::GroupView,
 };
 use crate::{
     clock::now_ms,
+    delivery::Notifier,
     query::{Backend, Scope, embedded::Embedded},
     telemetry::{RuleCounters, Telemetry},
-    visible,
     ws::hub::Hub,
 };
 
@@ -83,8 +87,8 @@ struct Shared {
     texts: Mutex<Vec<Text>>,
     /// Why the files are not those in use, if they are not.
     trouble: Mutex<Option<String>>,
-    /// Alerts of an engine's own rules.
-    upstream: Mutex<Arc<AlertList>>,
+    /// Alerts of the engines' own rules.
+    upstream: Upstream,
     /// Alerts that others raised.
     reported: Reported,
     notifications: broadcast::Sender<Arc<[Notification]>>,
@@ -92,6 +96,9 @@ struct Shared {
     /// Of rules and of panels, for marks on charts.
     read_metrics: ReadMetrics,
     hub: OnceLock<Hub>,
+    notifier: OnceLock<Notifier>,
+    /// What muted which alerts when it was looked at last.
+    muted: AtomicU64,
     counters: Counters,
     /// How many groups are evaluated at the same time.
     slots: Arc<Semaphore>,
@@ -132,12 +139,14 @@ impl Alerting {
             groups: RwLock::default(),
             texts: Mutex::new(texts),
             trouble: Mutex::default(),
-            upstream: Mutex::default(),
+            upstream: Upstream::default(),
             reported: Reported::default(),
             notifications: broadcast::channel(NOTIFICATION_QUEUE).0,
             history,
             read_metrics: ReadMetrics::default(),
             hub: OnceLock::new(),
+            notifier: OnceLock::new(),
+            muted: AtomicU64::default(),
             counters: Counters(telemetry),
             slots: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
             settings,
@@ -150,10 +159,11 @@ impl Alerting {
         Ok(Alerting(Arc::new(shared)))
     }
 
-    /// Tells who is told of changes from now on.
-    pub fn attach(&self, hub: Hub) {
-        // There is one hub, made after this.
+    /// Tells who is told of changes from now on, and who knows what mutes an alert.
+    pub fn attach(&self, hub: Hub, notifier: Notifier) {
+        // There is one of each, made after this.
         let _ = self.0.hub.set(hub);
+        let _ = self.0.notifier.set(notifier);
     }
 
     /// What a notifier is told: after each evaluation the alerts that are due, as Prometheus tells an Alertmanager, each again
@@ -164,17 +174,29 @@ impl Alerting {
         self.0.notifications.subscribe()
     }
 
-    /// Alerts that are pending or fire, of our rules, of the engine's, and those that others raised; the worst first.
+    /// Alerts that are pending or fire, of our rules, of the engines', and those that others raised; the worst first, each with
+    /// what mutes it.
     #[must_use]
     pub fn list(&self) -> AlertList {
         self.worst(&Scope::all(), usize::MAX)
     }
 
-    /// The worst of the alerts of which `scope` sees something, at most so many.
+    /// The worst of the alerts of which `scope` sees something, at most so many. What is muted gives way to what is not.
     #[must_use]
     pub fn worst(&self, scope: &Scope, most: usize) -> AlertList {
-        let upstream = self.upstream();
-        let alerts = self.listed(&upstream, scope, |alerts| first(alerts.collect(), most));
+        let upstream = self.0.upstream.list();
+        let chosen_later = self.0.notifier.get().is_some_and(Notifier::may_mute);
+        let mut alerts = self.listed(&upstream, scope, |alerts| {
+            let alerts: Vec<Listed> = alerts.collect();
+            let all = chosen_later && alerts.len() > most;
+            first(alerts, if all { usize::MAX } else { most })
+        });
+        self.0.mark(&mut alerts);
+        if alerts.len() > most {
+            alerts.sort_by_key(|alert| alert.muted().is_some());
+            alerts.truncate(most);
+            alerts.sort_by(Alert::order);
+        }
         let without_rules = self.0.groups().is_empty() && self.0.elsewhere.is_none();
         AlertList { alerts, unavailable: upstream.unavailable.clone(), without_rules }
     }
@@ -184,7 +206,7 @@ impl Alerting {
         let firing = |alerts: &mut dyn Iterator<Item = Listed<'_>>| {
             alerts.filter(Listed::is_firing).map(|alert| alert.written_out()).collect()
         };
-        self.listed(&self.upstream(), scope, firing)
+        self.listed(&self.0.upstream.list(), scope, firing)
     }
 
     /// Looks at the alerts of any origin of which `scope` sees something.
@@ -201,19 +223,19 @@ impl Alerting {
         look(&mut ours.chain(others).filter(|alert| alert.is_seen(scope)))
     }
 
-    fn upstream(&self) -> Arc<AlertList> {
-        Arc::clone(&self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// How many alerts fire of which `scope` sees something.
     #[must_use]
-    pub fn firing(&self, scope: &Scope) -> usize {
-        let is_seen = |alert: &Alert| alert.state == AlertState::Firing && visible::alert(scope, alert);
-        let upstream = self.upstream();
-        let elsewhere = upstream.alerts.iter().filter(|alert| is_seen(alert)).count();
-        let reported = self.0.reported.count(&upstream.alerts, is_seen);
-        let ours: usize = self.0.views().iter().map(|view| view.firing_in(scope)).sum();
-        ours + elsewhere + reported
+    pub fn firing(&self, scope: &Scope) -> FiringCount {
+        if self.0.notifier.get().is_some_and(Notifier::may_mute) {
+            let mut firing = self.firing_now(scope);
+            self.0.mark(&mut firing);
+            return FiringCount::of(firing.iter());
+        }
+        let mut count = FiringCount::default();
+        self.listed(&self.0.upstream.list(), scope, |alerts| {
+            alerts.filter(Listed::is_firing).for_each(|alert| count.add(alert.severity()));
+        });
+        count
     }
 
     /// Changes of alerts' states in the past.
@@ -230,37 +252,19 @@ impl Alerting {
 
     /// Takes in alerts that were posted as to an Alertmanager, for all who look. The notifier is told by whoever calls this.
     pub fn take_posted(&self, posted: &[Posted]) {
+        if let Some(notifier) = self.0.notifier.get() {
+            notifier.foresee(posted);
+        }
         self.0.tell(self.0.reported.post(posted, now_ms()));
     }
 
-    /// Replaces what is known of the alerts of an engine's own rules, and tells what changed.
-    pub fn replace_upstream(&self, new: AlertList) {
-        // What could not be asked for has not resolved.
-        let mut known = self.0.upstream.lock().unwrap_or_else(PoisonError::into_inner);
-        if new.unavailable.is_some() {
-            *known = Arc::new(AlertList { alerts: known.alerts.clone(), ..new });
-            return;
+    /// Replaces what is known of the alerts of the engines' own rules, by the name of the engine, and tells what changed.
+    pub fn replace_upstream(&self, lists: Vec<(String, AlertList)>) {
+        let replaced = self.0.upstream.replace(lists, now_ms());
+        self.0.tell(replaced.changes);
+        if replaced.is_reachability_other {
+            self.0.publish_list();
         }
-        let at = now_ms();
-        let change = |from: AlertState, to: AlertState, alert: &Alert| AlertTransition {
-            at,
-            from,
-            to,
-            alert: Alert { state: to, ..alert.clone() },
-        };
-        let before = |alert: &Alert| {
-            known.alerts.iter().find(|old| old.labels == alert.labels).map_or(AlertState::Inactive, |old| old.state)
-        };
-        let begun = new.alerts.iter().map(|alert| change(before(alert), alert.state, alert));
-        let over = known
-            .alerts
-            .iter()
-            .filter(|old| !new.alerts.iter().any(|alert| alert.labels == old.labels))
-            .map(|old| change(old.state, AlertState::Inactive, old));
-        let changes: Vec<AlertTransition> = begun.chain(over).filter(|change| change.from != change.to).collect();
-        *known = Arc::new(new);
-        drop(known);
-        self.0.tell(changes);
     }
 
     /// Evaluates the rules, reads the files anew when they change or the process gets SIGHUP, and takes in the alerts among the
@@ -268,6 +272,7 @@ impl Alerting {
     pub async fn run(self, events: broadcast::Receiver<Event>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
         tasks.spawn(reported::follow(Arc::clone(&self.0), events, stop.clone()));
+        tasks.spawn(muting::follow(self.clone(), stop.clone()));
         for group in self.0.groups() {
             tasks.spawn(group.run(Arc::clone(&self.0)));
         }
@@ -302,12 +307,22 @@ impl Shared {
     }
 
     /// Tells what an evaluation gave.
-    fn publish(&self, at_ms: i64, evaluation: &Evaluation, view: &GroupView) {
+    fn publish(&self, at_ms: i64, evaluation: &Evaluation, view: &GroupView, before: &GroupView) {
         let changes = evaluation.transitions.iter().filter_map(|(rule, change)| view.transition(*rule, change, at_ms));
-        self.tell(changes.collect());
-        if !evaluation.notifications.is_empty() {
+        let changes: Vec<AlertTransition> = changes.collect();
+        self.foresee(&evaluation.notifications);
+        self.tell(changes);
+        if view.differs_in_staleness(before) {
+            self.publish_list();
+        }
+        self.raise(evaluation.notifications.clone());
+    }
+
+    /// Hands alerts to the notifier.
+    fn raise(&self, notifications: Vec<Notification>) {
+        if !notifications.is_empty() {
             // Nobody may be listening.
-            let _ = self.notifications.send(evaluation.notifications.clone().into());
+            let _ = self.notifications.send(notifications.into());
         }
     }
 
@@ -318,11 +333,13 @@ impl Shared {
         }
         if let Some(hub) = self.hub.get() {
             let is_firing = |state| state == AlertState::Firing;
-            for change in &changes {
+            let mut alerts: Vec<Alert> = changes.iter().map(|change| change.alert.clone()).collect();
+            self.mark(&mut alerts);
+            for (change, alert) in changes.iter().zip(alerts) {
                 if is_firing(change.to) {
-                    hub.publish(Event::AlertFired(Box::new(change.alert.clone())));
+                    hub.publish(Event::AlertFired(Box::new(alert)));
                 } else if is_firing(change.from) {
-                    hub.publish(Event::AlertResolved(Box::new(change.alert.clone())));
+                    hub.publish(Event::AlertResolved(Box::new(alert)));
                 }
             }
             // That alerts wait, or no longer do, is no event: who looks gets the list.

@@ -2,7 +2,10 @@
 
 use std::cmp::Ordering;
 
-use model::live::{Alert, AlertState};
+use model::{
+    Severity,
+    live::{Alert, AlertState},
+};
 
 use super::view::{GroupView, RuleView, state};
 use crate::{query::Scope, visible};
@@ -29,27 +32,24 @@ impl<'a> Listed<'a> {
         }
     }
 
-    /// Whether it fires.
-    pub(super) fn is_firing(&self) -> bool {
-        let state = match self {
+    fn state(&self) -> AlertState {
+        match self {
             Listed::Ours(_, _, alert) => state(alert.state),
             Listed::Others(alert) => alert.state,
-        };
-        state == AlertState::Firing
+        }
     }
 
-    /// What fires comes before what is pending, and what is critical before the rest.
-    fn rank(&self) -> (bool, u8) {
-        let severity = match self {
+    /// Whether it fires.
+    pub(super) fn is_firing(&self) -> bool {
+        self.state() == AlertState::Firing
+    }
+
+    /// How bad it is.
+    pub(super) fn severity(&self) -> Severity {
+        Severity::of(match self {
             Listed::Ours(_, _, alert) => alert.labels.get("severity"),
             Listed::Others(alert) => alert.severity.as_str(),
-        };
-        let rank = match severity {
-            "critical" => 0,
-            "warning" => 1,
-            _ => 2,
-        };
-        (!self.is_firing(), rank)
+        })
     }
 
     fn name(&self) -> &str {
@@ -66,9 +66,11 @@ impl<'a> Listed<'a> {
         }
     }
 
+    /// The order of [`Alert::order`].
     fn order(&self, other: &Self) -> Ordering {
+        let rank = |alert: &Self| (alert.state().rank(), alert.severity());
         let by_name = || self.name().cmp(other.name());
-        self.rank().cmp(&other.rank()).then_with(by_name).then_with(|| self.labels().cmp(other.labels()))
+        rank(self).cmp(&rank(other)).then_with(by_name).then_with(|| self.labels().cmp(other.labels()))
     }
 
     /// As it is shown.
@@ -115,6 +117,9 @@ mod tests {
         };
         assert_eq!(first(2), ["criticalz", "warninga"]);
         assert_eq!(first(9), ["criticalz", "warninga", "warningb", "infoa", "criticala"]);
+        let mut sorted = all.clone();
+        sorted.sort_by(Alert::order);
+        assert_eq!(super::first(all.iter().map(Listed::Others).collect(), 9), sorted, "the order is one");
         assert!(first(0).is_empty());
     }
 }

@@ -104,9 +104,7 @@ impl Shared {
                 tracing::warn!(error, group = gone.name, "the series of rules that are gone could not be ended");
             }
         }
-        if let Some(hub) = self.hub.get() {
-            hub.publish_alerts();
-        }
+        self.publish_list();
         new
     }
 

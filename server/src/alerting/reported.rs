@@ -50,12 +50,6 @@ impl Reported {
         news(&fires, known).cloned().collect()
     }
 
-    /// How many of these alerts fulfil a condition.
-    pub(super) fn count(&self, known: &[Alert], is_wanted: impl Fn(&Alert) -> bool) -> usize {
-        let fires = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        news(&fires, known).filter(|alert| is_wanted(alert)).count()
-    }
-
     /// Takes in that an alert fires. One that goes on changes nothing but its texts and until when it lasts.
     fn fired(&self, mut alert: Alert, until_ms: i64, at_ms: i64) -> Option<Change> {
         alert.state = AlertState::Firing;
@@ -203,10 +197,8 @@ pub(super) async fn follow(shared: Arc<Shared>, mut events: broadcast::Receiver<
         let ours = changes.iter().filter(|(change, _)| change.alert.source != POSTED);
         let notifications: Vec<Notification> =
             ours.map(|change| notification(change, &shared.settings.around.external_url)).collect();
-        if !notifications.is_empty() {
-            // Nobody may be listening.
-            let _ = shared.notifications.send(notifications.into());
-        }
+        shared.foresee(&notifications);
+        shared.raise(notifications);
         // What goes on is no change of state.
         shared.tell(changes.into_iter().map(|(change, _)| change).filter(|change| change.from != change.to).collect());
     }
@@ -237,7 +229,7 @@ mod tests {
         let (again, _) = reported.fired(alert("warning"), 302_000, 2_000).unwrap();
         assert_eq!((again.from, again.alert.fired_at), (AlertState::Firing, Some(1_000)));
         assert!(reported.fired(alert("critical"), 302_000, 2_000).is_some(), "another severity is another alert");
-        assert_eq!(reported.count(&[], |_| true), 2);
+        assert_eq!(reported.alerts(&[]).len(), 2);
         let (end, _) = reported.resolved(&alert("warning").labels, 3_000).unwrap();
         assert_eq!((end.to, end.alert.resolved_at), (AlertState::Inactive, Some(3_000)));
         assert!(reported.resolved(&alert("warning").labels, 3_000).is_none());

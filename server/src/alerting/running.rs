@@ -110,7 +110,7 @@ impl Running {
         })
         .await;
         match done {
-            Ok(Some((evaluation, view))) => shared.publish(at_ms, &evaluation, &view),
+            Ok(Some((evaluation, view, before))) => shared.publish(at_ms, &evaluation, &view, &before),
             Ok(None) => {}
             Err(error) => {
                 tracing::error!(group = self.name, file = self.file, %error, "the evaluation of rules broke off");
@@ -118,8 +118,8 @@ impl Running {
         }
     }
 
-    /// Blocks.
-    fn evaluate_now(&self, shared: &Shared, at_ms: i64) -> Option<(Evaluation, Arc<GroupView>)> {
+    /// Blocks. What the evaluation gave, and how the group is after and was before it.
+    fn evaluate_now(&self, shared: &Shared, at_ms: i64) -> Option<(Evaluation, Arc<GroupView>, Arc<GroupView>)> {
         let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
         if self.stop.is_cancelled() {
             return None;
@@ -144,8 +144,9 @@ impl Running {
         shared.counters.evaluated(group.rules().len(), evaluation.failures);
         let missed = self.missed.load(Ordering::Relaxed);
         let view = Arc::new(GroupView::of(&group, &self.facts, Some(at_ms), clock(), missed));
-        *self.view.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&view);
-        Some((evaluation, view))
+        let mut known = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *known, Arc::clone(&view));
+        Some((evaluation, view, before))
     }
 }
 

@@ -10,8 +10,6 @@ use promql::format;
 use rules::{Group, Kind, Rule, RuleHealth, Threshold, Transition};
 use serde_json::{Map, Value, json};
 
-use crate::query::Scope;
-
 /// Who evaluates our rules.
 pub const SOURCE: &str = "hyperscope";
 
@@ -118,15 +116,10 @@ impl GroupView {
         }
     }
 
-    /// How many of its alerts fire and are in a scope.
-    pub(super) fn firing_in(&self, scope: &Scope) -> usize {
-        if scope.is_all() {
-            return self.firing;
-        }
-        let fires = |alert: &&rules::Alert| {
-            alert.state == rules::AlertState::Firing && scope.proves(|name| Some(alert.labels.get(name)))
-        };
-        self.rules.iter().flat_map(|rule| &rule.alerts).filter(fires).count()
+    /// Whether another rule than `before` has alerts of which nothing new is known, because its evaluation fails.
+    pub(super) fn differs_in_staleness(&self, before: &GroupView) -> bool {
+        let stale = |view: &GroupView| -> Vec<bool> { view.rules.iter().map(RuleView::is_stale).collect() };
+        stale(self) != stale(before)
     }
 
     /// An alert of one of its rules.
@@ -152,6 +145,8 @@ impl GroupView {
             source: SOURCE.to_owned(),
             fingerprint: format!("{:016x}", rules::fingerprint(&alert.labels)),
             annotations,
+            stale_since: rule.is_stale().then_some(rule.health.succeeded_at_ms).flatten(),
+            ..Alert::default()
         }
     }
 
@@ -221,6 +216,11 @@ impl RuleView {
     /// Its name.
     pub(super) fn name(&self) -> &str {
         &self.facts.name
+    }
+
+    /// Whether its alerts are those of before: the last evaluation failed.
+    fn is_stale(&self) -> bool {
+        self.health.error.is_some() && !self.alerts.is_empty()
     }
 
     fn state(&self) -> rules::AlertState {

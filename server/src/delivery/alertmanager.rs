@@ -1,5 +1,6 @@
 //! Alertmanagers elsewhere: they are told of alerts, and keep the silences.
 
+mod readback;
 mod wire;
 
 use std::{
@@ -18,7 +19,10 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::wire::time;
-use self::wire::{AlertJson, Remote, RemoteAlert, RemoteStatus, SilenceJson};
+use self::{
+    readback::Readback,
+    wire::{AlertJson, SilenceJson},
+};
 use crate::{
     clock::now_ms,
     config::{AlertmanagerConfig, AlertmanagerLogin},
@@ -32,6 +36,10 @@ const ANSWER_BYTES: usize = 32 << 20;
 const BATCH: usize = 64;
 /// Alerts that may wait for an Alertmanager; older ones go first.
 const MAX_WAITING: usize = 10_000;
+/// How often it is read back what became of alerts, and which silences there are.
+const READ_INTERVAL: Duration = Duration::from_secs(5);
+/// Wait between telling and reading back.
+const STIRRED_PAUSE: Duration = Duration::from_millis(200);
 /// How often an alert that fires is told of again.
 const RESEND: Duration = Duration::from_secs(60);
 /// How long an end is told of again, for Alertmanagers that were away.
@@ -64,8 +72,12 @@ pub(super) struct Link {
     members: Vec<Arc<Member>>,
     /// Alerts to tell of again.
     known: Mutex<HashMap<Fingerprint, Alert>>,
-    /// The alerts that they know, whoever told them.
-    remote: Mutex<HashMap<Fingerprint, Remote>>,
+    /// What they said last of alerts and silences.
+    readback: Mutex<Readback>,
+    /// What is read back may have changed.
+    stirred: Notify,
+    /// Told when something else may mute alerts than before.
+    muting_changed: Arc<Notify>,
 }
 
 /// One of them.
@@ -82,7 +94,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Link {
-    pub(super) fn new(configs: &[AlertmanagerConfig]) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(configs: &[AlertmanagerConfig], muting_changed: Arc<Notify>) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -93,7 +105,13 @@ impl Link {
             let (client, config) = (client.clone(), config.clone());
             Arc::new(Member { client, config, waiting: Mutex::default(), wake: Notify::new() })
         };
-        Ok(Link { members: configs.iter().map(member).collect(), known: Mutex::default(), remote: Mutex::default() })
+        Ok(Link {
+            members: configs.iter().map(member).collect(),
+            known: Mutex::default(),
+            readback: Mutex::default(),
+            stirred: Notify::new(),
+            muting_changed,
+        })
     }
 
     /// Tells all of these alerts, soon.
@@ -127,10 +145,10 @@ impl Link {
     pub(super) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut tasks = tokio::task::JoinSet::new();
         for member in &self.members {
-            tasks.spawn(Arc::clone(member).run(stop.clone()));
+            tasks.spawn(Arc::clone(member).run(Arc::clone(&self), stop.clone()));
         }
         let mut ticks = tokio::time::interval(RESEND);
-        let mut readings = tokio::time::interval(Duration::from_secs(5));
+        let mut readings = tokio::time::interval(READ_INTERVAL);
         readings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -143,32 +161,16 @@ impl Link {
                     drop(known);
                     self.tell(again);
                 }
-                _ = readings.tick() => self.read_statuses().await,
+                _ = readings.tick() => self.read_back().await,
+                () = self.stirred.notified() => {
+                    // What is told in many batches is read back once.
+                    tokio::time::sleep(STIRRED_PAUSE).await;
+                    self.read_back().await;
+                }
                 () = stop.cancelled() => break,
             }
         }
         while tasks.join_next().await.is_some() {}
-    }
-
-    async fn read_statuses(&self) {
-        match self.ask::<Vec<RemoteAlert>>(Method::GET, "api/v2/alerts", None).await {
-            Ok(alerts) => {
-                *lock(&self.remote) =
-                    alerts.into_iter().map(|alert| (alert.fingerprint, Remote::from(alert))).collect();
-            }
-            Err(error) => tracing::debug!(%error, "what became of alerts cannot be read"),
-        }
-    }
-
-    /// What they know of an alert, and whom they tell of it.
-    pub(super) fn status(&self, fingerprint: Fingerprint) -> Option<(RemoteStatus, Vec<String>)> {
-        lock(&self.remote).get(&fingerprint).map(|known| (known.status.clone(), known.receivers.clone()))
-    }
-
-    /// The alerts that they know and that fire, whoever told them.
-    pub(super) fn alerts(&self, now_ms: i64) -> Vec<Arc<Alert>> {
-        let remote = lock(&self.remote);
-        remote.values().map(|known| Arc::clone(&known.alert)).filter(|alert| !alert.is_resolved(now_ms)).collect()
     }
 
     pub(super) async fn silences(&self) -> Result<Vec<Silence>, LinkError> {
@@ -234,7 +236,7 @@ impl<'de> Deserialize<'de> for Nothing {
 }
 
 impl Member {
-    async fn run(self: Arc<Self>, stop: CancellationToken) {
+    async fn run(self: Arc<Self>, link: Arc<Link>, stop: CancellationToken) {
         let mut failures = 0_usize;
         loop {
             if lock(&self.waiting).is_empty() {
@@ -255,6 +257,7 @@ impl Member {
             let is_done = match sent {
                 Ok(_) => {
                     failures = 0;
+                    link.stirred.notify_one();
                     true
                 }
                 Err(error @ LinkError::Refused(_)) => {

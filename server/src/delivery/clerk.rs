@@ -67,8 +67,13 @@ impl Shared {
         if ingested.dropped > 0 {
             tracing::error!(dropped = ingested.dropped, "too many alerts at a time: the newest are not told of");
         }
+        // Who looks after an alert looks after this firing of it.
+        let changed = ingested.fired.iter().chain(&ingested.resolved).map(|alert| alert.fingerprint);
+        let mut entry = Entry { unacknowledged: self.drop_acknowledgements(changed), ..Entry::default() };
+        if dispatcher.inhibits() || !entry.unacknowledged.is_empty() {
+            self.muting_changed.notify_one();
+        }
         let mut told = self.told();
-        let mut entry = Entry::default();
         for alert in &ingested.fired {
             // What is quiet is not told of by webhooks either.
             if dispatcher.status(&alert.labels, now_ms).state == "active" && told.insert(alert.fingerprint) {

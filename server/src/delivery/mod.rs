@@ -11,6 +11,7 @@ mod guard;
 mod hooks;
 pub mod load;
 mod mail;
+mod muting;
 mod outbox;
 mod pictured;
 mod send;
@@ -79,6 +80,8 @@ struct Shared {
     /// Alerts that webhooks were told fire.
     told: Mutex<HashSet<Fingerprint>>,
     acknowledged: Mutex<HashMap<Fingerprint, Acknowledgement>>,
+    /// Something else may mute alerts than before.
+    muting_changed: Arc<Notify>,
     link: Option<Arc<Link>>,
     posts: mpsc::Sender<Batch>,
     clerk_wake: Notify,
@@ -186,7 +189,11 @@ impl Notifier {
         let (alerts, told) = outbox.alerts().await?;
         dispatcher.restore_alerts(alerts, now_ms, now_ms.saturating_add(GRACE_MS));
         let acknowledged = outbox.acknowledgements().await?.into_iter().collect();
-        let link = if alertmanagers.is_empty() { None } else { Some(Arc::new(Link::new(alertmanagers)?)) };
+        let muting_changed = Arc::<Notify>::default();
+        let link = match alertmanagers {
+            [] => None,
+            _ => Some(Arc::new(Link::new(alertmanagers, Arc::clone(&muting_changed))?)),
+        };
         let (posts, received) = mpsc::channel(POST_QUEUE);
         let notifier = Notifier(Arc::new(Shared {
             outbox,
@@ -197,6 +204,7 @@ impl Notifier {
             dispatcher: Mutex::new(dispatcher),
             told: Mutex::new(told),
             acknowledged: Mutex::new(acknowledged),
+            muting_changed,
             link,
             posts,
             clerk_wake: Notify::new(),
@@ -281,6 +289,7 @@ impl Notifier {
         self.0.dispatcher().reload(Arc::clone(&loaded.config), now_ms());
         *lock(&self.0.loaded) = loaded;
         self.0.clerk_wake.notify_one();
+        self.0.muting_changed.notify_one();
         Ok(())
     }
 
@@ -322,17 +331,17 @@ impl Notifier {
     /// Who is told of an alert with these labels, and what keeps it quiet.
     #[must_use]
     pub fn status(&self, labels: &Labels) -> Status {
-        let own = self.0.dispatcher().status(labels, now_ms());
+        let now_ms = now_ms();
+        let own = self.0.dispatcher().status(labels, now_ms);
         let Some(link) = &self.0.link else { return own };
-        match link.status(Fingerprint::of(labels)) {
-            None => own,
-            Some((remote, receivers)) => Status {
-                state: if remote.state == "suppressed" { "suppressed" } else { "active" },
-                silenced_by: remote.silenced_by,
-                inhibited_by: remote.inhibited_by.iter().filter_map(|text| text.parse().ok()).collect(),
-                receivers,
-                muted_by: Vec::new(),
-            },
+        let fingerprint = Fingerprint::of(labels);
+        let muting = link.muting(fingerprint, labels, now_ms);
+        Status {
+            state: if muting.is_empty() { "active" } else { "suppressed" },
+            silenced_by: muting.silenced_by,
+            inhibited_by: muting.inhibited_by,
+            receivers: link.receivers(fingerprint).unwrap_or(own.receivers),
+            muted_by: Vec::new(),
         }
     }
 

@@ -42,14 +42,17 @@ pub(super) struct Entry {
     /// With whether the webhooks were told that it fires.
     pub(super) alerts: Vec<(Alert, bool)>,
     pub(super) forgotten: Vec<Fingerprint>,
+    /// Whose acknowledgement ended with the firing that it was of.
+    pub(super) unacknowledged: Vec<Fingerprint>,
     /// Daemon, job, event.
     pub(super) jobs: Vec<(String, String, EventName)>,
 }
 
 impl Entry {
     pub(super) fn is_empty(&self) -> bool {
-        let Entry { deliveries, logged, alerts, forgotten, jobs } = self;
-        deliveries.is_empty() && logged.is_empty() && alerts.is_empty() && forgotten.is_empty() && jobs.is_empty()
+        let Entry { deliveries, logged, alerts, forgotten, unacknowledged, jobs } = self;
+        let is_quiet = deliveries.is_empty() && logged.is_empty() && jobs.is_empty();
+        is_quiet && alerts.is_empty() && forgotten.is_empty() && unacknowledged.is_empty()
     }
 }
 
@@ -136,11 +139,12 @@ impl Outbox {
                 .await?;
         }
         for fingerprint in &entry.forgotten {
-            for table in
-                ["DELETE FROM known_alerts WHERE fingerprint = ?", "DELETE FROM acknowledgements WHERE fingerprint = ?"]
-            {
-                sqlx::query(table).bind(fingerprint.to_string()).execute(&mut *write).await?;
-            }
+            let known = sqlx::query("DELETE FROM known_alerts WHERE fingerprint = ?");
+            known.bind(fingerprint.to_string()).execute(&mut *write).await?;
+        }
+        for fingerprint in entry.forgotten.iter().chain(&entry.unacknowledged) {
+            let acknowledged = sqlx::query("DELETE FROM acknowledgements WHERE fingerprint = ?");
+            acknowledged.bind(fingerprint.to_string()).execute(&mut *write).await?;
         }
         for (key, logged) in &entry.logged {
             sqlx::query("INSERT OR REPLACE INTO notification_log (key, entry, expires_at) VALUES (?, ?, ?)")

@@ -81,6 +81,7 @@ impl Notifier {
         silence.check(now_ms)?;
         if let Some(link) = &self.0.link {
             silence.id = link.put_silence(&silence).await?;
+            link.note_silence(silence.clone());
             return Ok(silence);
         }
         let before = if silence.id.is_empty() {
@@ -108,6 +109,7 @@ impl Notifier {
         self.0.outbox.put_silence(&silence).await?;
         self.0.dispatcher().silences.put(silence.clone());
         self.0.clerk_wake.notify_one();
+        self.0.muting_changed.notify_one();
         Ok(silence)
     }
 
@@ -116,9 +118,11 @@ impl Notifier {
     /// # Errors
     /// There is none of that id, or it cannot be kept.
     pub async fn expire_silence(&self, id: &str) -> Result<Silence, SilenceError> {
-        let silence = self.silence(id).await?;
+        let mut silence = self.silence(id).await?;
         if let Some(link) = &self.0.link {
             link.expire_silence(id).await?;
+            silence.ends_at_ms = silence.ends_at_ms.min(now_ms());
+            link.note_silence(silence.clone());
             return Ok(silence);
         }
         self.end(silence, now_ms()).await
@@ -138,6 +142,7 @@ impl Notifier {
             dispatcher.silences.put(silence.clone());
             dispatcher.silences.drop_expired(now_ms - KEPT_MS)
         };
+        self.0.muting_changed.notify_one();
         for id in dropped {
             self.0.outbox.drop_silence(&id).await?;
         }
@@ -167,6 +172,7 @@ impl Notifier {
         let acknowledgement = Acknowledgement { who: who.to_owned(), comment: comment.to_owned(), at };
         self.0.outbox.put_acknowledgement(fingerprint, &acknowledgement).await?;
         self.0.acknowledged().insert(fingerprint, acknowledgement.clone());
+        self.0.muting_changed.notify_one();
         Ok(acknowledgement)
     }
 
@@ -176,7 +182,9 @@ impl Notifier {
     /// The database fails.
     pub async fn unacknowledge(&self, fingerprint: Fingerprint) -> Result<bool, SilenceError> {
         self.0.outbox.drop_acknowledgement(fingerprint).await?;
-        Ok(self.0.acknowledged().remove(&fingerprint).is_some())
+        let was_given = self.0.acknowledged().remove(&fingerprint).is_some();
+        self.0.muting_changed.notify_one();
+        Ok(was_given)
     }
 }
 

@@ -8,7 +8,7 @@ use app::alerts::{
 };
 use model::{
     dashboard::Query,
-    live::{Alert, AlertState},
+    live::{Alert, FiringCount},
     panel::PanelData,
     range::{Instant, TimeRange},
 };
@@ -55,7 +55,7 @@ pub(super) async fn gather(
     let unavailable = alerts.unavailable;
     let mut alerts = alerts.alerts;
     alerts.retain(|alert| visible::alert(principal.scope(), alert));
-    let firing = alerts.iter().filter(|alert| alert.state == AlertState::Firing).count();
+    let firing = FiringCount::of(alerts.iter());
     let is_whole = principal.scope().is_all();
     let content = match address.tab {
         Tab::Alerts => shown_alerts(state, principal, &address, alerts, unavailable, now_ms).await,
@@ -97,8 +97,11 @@ async fn shown_alerts(
     let mut matching = alerts;
     matching.retain(|alert| filter.as_ref().is_none_or(|filter| filter.matches(&alert.labels)));
     let hidden = before.saturating_sub(matching.len());
+    // What is muted gives way to what is not.
+    matching.sort_by_key(|alert| alert.muted().is_some());
+    let muted = matching.iter().filter(|alert| alert.muted().is_some()).count();
     let mut totals: BTreeMap<String, usize> = BTreeMap::new();
-    for alert in &matching {
+    for alert in matching.iter().filter(|alert| alert.muted().is_none()) {
         let value = alert.labels.get(address.grouping.label()).cloned().unwrap_or_default();
         *totals.entry(value).or_default() += 1;
     }
@@ -115,18 +118,16 @@ async fn shown_alerts(
         let fingerprint = Fingerprint::of(&alert.labels);
         let status = state.notifier.status(&alert.labels);
         let mut inhibited_by = Vec::new();
-        for by in &status.inhibited_by {
+        for by in alert.inhibited_by.iter().filter_map(|by| by.parse::<Fingerprint>().ok()) {
             let all = names.get_or_insert_with(|| {
                 state.notifier.alerts().iter().map(|alert| (alert.fingerprint, alert.name().to_owned())).collect()
             });
-            inhibited_by.push(all.get(by).cloned().unwrap_or_else(|| by.to_string()));
+            inhibited_by.push(all.get(&by).cloned().unwrap_or_else(|| by.to_string()));
         }
         shown.push(ShownAlert {
             inhibited_by,
-            silenced_by: status.silenced_by,
             muted_by: status.muted_by,
             receivers: status.receivers,
-            acknowledged: state.notifier.acknowledgement(fingerprint).map(|ack| (ack.who, ack.at, ack.comment)),
             detail: if is_open(&alert) {
                 Some(Box::new(detail(state, principal, &alert, fingerprint, now_ms).await))
             } else {
@@ -135,7 +136,7 @@ async fn shown_alerts(
             alert,
         });
     }
-    Content::Alerts(ListedAlerts { hidden, more, totals, alerts: shown, unavailable, filter_error })
+    Content::Alerts(ListedAlerts { hidden, more, totals, muted, alerts: shown, unavailable, filter_error })
 }
 
 async fn detail(

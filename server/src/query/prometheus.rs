@@ -310,12 +310,7 @@ impl Prometheus {
                         alert.labels = self.labels.series(std::mem::take(&mut alert.labels));
                     }
                 }
-                alerts.sort_by(|a, b| {
-                    let rank = |alert: &Alert| {
-                        (alert.state != AlertState::Firing, alert.severity != "critical", alert.name.clone())
-                    };
-                    rank(a).cmp(&rank(b))
-                });
+                alerts.sort_by(Alert::order);
                 AlertList { alerts, ..AlertList::default() }
             }
             Err(error) => AlertList { unavailable: Some(error.message), ..AlertList::default() },

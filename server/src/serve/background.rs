@@ -2,11 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::{
-    live::{AlertList, Event},
-    upstream::UpstreamStatus,
-};
-use notify::alert::Posted;
+use model::{live::Event, upstream::UpstreamStatus};
 use promql::{
     labels::{Labels, METRIC_NAME},
     source::{Point, SampleSink},
@@ -21,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    alerting::{Alerting, history},
+    alerting::{Alerting, history, posted},
     cli::stop_signal,
     clock::now_ms,
     delivery::{Inbox, Notifier},
@@ -122,8 +118,8 @@ impl Background {
         self.every(ALERT_INTERVAL, move || {
             let (alerting, engines) = (alerting.clone(), engines.clone());
             async move {
-                let all = futures_util::future::join_all(engines.elsewhere().map(|engine| engine.alerts())).await;
-                alerting.replace_upstream(joined(all));
+                let asked = engines.elsewhere().map(async |engine| (engine.name().to_owned(), engine.alerts().await));
+                alerting.replace_upstream(futures_util::future::join_all(asked).await);
             }
         });
     }
@@ -239,19 +235,6 @@ impl Background {
     }
 }
 
-/// An alert as the notifier takes it.
-fn posted(raised: &rules::Notification) -> Posted {
-    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    Posted {
-        labels: raised.labels.iter().map(owned).collect(),
-        annotations: raised.annotations.iter().map(|(name, value)| owned((name, value))).collect(),
-        starts_at_ms: Some(raised.starts_at_ms),
-        ends_at_ms: Some(raised.ends_at_ms),
-        generator_url: raised.generator_url.clone(),
-        value: raised.value.is_finite().then_some(raised.value),
-    }
-}
-
 /// Since when and why the daemons' data is not current: the oldest trouble, with all that have any.
 fn trouble(statuses: &[UpstreamStatus]) -> Option<(i64, String)> {
     let troubled: Vec<&UpstreamStatus> =
@@ -265,18 +248,6 @@ fn trouble(statuses: &[UpstreamStatus]) -> Option<(i64, String)> {
         })
         .collect();
     Some((since, reasons.join("; ")))
-}
-
-/// The alerts of several engines as one list. They are known only where all could be asked.
-fn joined(lists: Vec<AlertList>) -> AlertList {
-    let mut all = AlertList::default();
-    let mut reasons = Vec::new();
-    for list in lists {
-        all.alerts.extend(list.alerts);
-        reasons.extend(list.unavailable);
-    }
-    all.unavailable = (!reasons.is_empty()).then(|| reasons.join("; "));
-    all
 }
 
 /// Keeps what scrapes tell of metric families in the store.

@@ -17,19 +17,39 @@ pub type Pairs = Vec<(String, String)>;
 pub struct EngineStub {
     pub url: String,
     asked: Asked,
+    alerts: Alerts,
     task: tokio::task::JoinHandle<()>,
 }
 
 type Asked = Arc<Mutex<Vec<(String, Pairs)>>>;
+type Alerts = Arc<Mutex<Value>>;
 
 impl EngineStub {
     pub async fn start() -> Self {
+        Self::with_alerts(json!([])).await
+    }
+
+    /// One whose rule of this name fires.
+    pub async fn with_alert(name: &str) -> Self {
+        let labels = json!({ "alertname": name, "severity": "critical" });
+        let alert = json!({ "labels": labels, "annotations": {}, "state": "firing", "activeAt": "2026-01-01T00:00:00Z", "value": "1e+00" });
+        Self::with_alerts(json!([alert])).await
+    }
+
+    async fn with_alerts(alerts: Value) -> Self {
         let asked = Asked::default();
-        let router = Router::new().route("/api/v1/{*path}", any(answer)).with_state(Arc::clone(&asked));
+        let alerts = Arc::new(Mutex::new(alerts));
+        let shared = (Arc::clone(&asked), Arc::clone(&alerts));
+        let router = Router::new().route("/api/v1/{*path}", any(answer)).with_state(shared);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let task = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        EngineStub { url, asked, task }
+        EngineStub { url, asked, alerts, task }
+    }
+
+    /// From now on it does not say which alerts there are.
+    pub fn lose_alerts(&self) {
+        *self.alerts.lock().unwrap() = Value::Null;
     }
 
     /// The parameters of all requests for this path that ask for `expr`, oldest first.
@@ -46,7 +66,7 @@ impl Drop for EngineStub {
     }
 }
 
-async fn answer(State(asked): State<Asked>, Path(path): Path<String>, form: Bytes) -> Json<Value> {
+async fn answer(State((asked, alerts)): State<(Asked, Alerts)>, Path(path): Path<String>, form: Bytes) -> Json<Value> {
     let pairs: Pairs = form_urlencoded::parse(&form).into_owned().collect();
     asked.lock().unwrap().push((path.clone(), pairs.clone()));
     let number = |wanted: &str| -> f64 {
@@ -60,7 +80,7 @@ async fn answer(State(asked): State<Asked>, Path(path): Path<String>, form: Byte
             json!({"resultType": "matrix", "result": [{"metric": {"stub": "yes"}, "values": values}]})
         }
         "query" => json!({"resultType": "vector", "result": [{"metric": {}, "value": [number("time"), "1"]}]}),
-        "alerts" => json!({"alerts": []}),
+        "alerts" => json!({"alerts": *alerts.lock().unwrap()}),
         _ => json!({"version": "0.0.0-stub"}),
     };
     Json(json!({"status": "success", "data": data}))

@@ -9,7 +9,7 @@ use model::{
 };
 
 use super::{Chart, hover::Line};
-use crate::panels::{alerts::severity_look, traces::Written};
+use crate::panels::traces::Written;
 
 /// A time in which an alert fired.
 pub(super) struct Mark {
@@ -26,7 +26,7 @@ impl Mark {
         }
         let severity = label("severity");
         let fired = Fired {
-            ink: Ink::Meaning(severity_look(severity).0),
+            ink: Ink::Meaning(model::Severity::of(severity).color()),
             from_ms: *series.timestamps.first()?,
             to_ms: series.timestamps.get(1).copied(),
         };

@@ -198,6 +198,22 @@ impl Dispatcher {
         ingested
     }
 
+    /// Learns of alerts that are about to be taken in, so that what they inhibit is known when somebody is told of them.
+    pub fn foresee(&mut self, posted: &[Posted], now_ms: i64) {
+        if self.inhibitor.is_idle() {
+            return;
+        }
+        for posted in posted {
+            let Ok(alert) = Alert::from_posted(posted.clone(), now_ms, self.config.resolve_timeout_ms) else {
+                continue;
+            };
+            // One that is over and was never known is not taken in, and so would never be forgotten.
+            if !alert.is_resolved(now_ms) || self.alerts.contains_key(&alert.fingerprint) {
+                self.inhibitor.note(&alert);
+            }
+        }
+    }
+
     fn insert(&mut self, alert: Arc<Alert>, now_ms: i64) {
         self.inhibitor.note(&alert);
         for id in self.config.routes_of(&alert.labels) {
@@ -357,12 +373,25 @@ impl Dispatcher {
         alerts
     }
 
+    /// Whether alerts may be inhibited.
+    #[must_use]
+    pub fn inhibits(&self) -> bool {
+        !self.inhibitor.is_idle()
+    }
+
+    /// The alerts that inhibit one with these labels now, in order.
+    #[must_use]
+    pub fn inhibitors(&self, labels: &Labels, now_ms: i64) -> Vec<Fingerprint> {
+        let mut inhibitors: Vec<_> = self.inhibitor.inhibitors(labels, now_ms).into_iter().collect();
+        inhibitors.sort_unstable();
+        inhibitors
+    }
+
     /// Who is told of an alert with these labels, and what keeps it quiet.
     #[must_use]
     pub fn status(&self, labels: &Labels, now_ms: i64) -> Status {
         let silenced_by = self.silences.silencing(labels, now_ms);
-        let mut inhibited_by: Vec<_> = self.inhibitor.inhibitors(labels, now_ms).into_iter().collect();
-        inhibited_by.sort_unstable();
+        let inhibited_by = self.inhibitors(labels, now_ms);
         let routes = || self.config.routes_of(labels).into_iter().filter_map(|id| self.config.routes.get(id));
         let is_quiet = !silenced_by.is_empty() || !inhibited_by.is_empty();
         Status {

@@ -10,17 +10,12 @@ use notify::{
 };
 use serde::{Deserialize, Serialize};
 
-/// What an Alertmanager knows of an alert.
+/// What an Alertmanager says of an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(in crate::delivery) struct RemoteStatus {
-    /// `active`, `suppressed` or `unprocessed`.
-    pub state: String,
-    /// Silences that take it.
-    #[serde(rename = "silencedBy", default)]
-    pub silenced_by: Vec<String>,
+pub(super) struct RemoteStatus {
     /// Alerts that keep it quiet.
     #[serde(rename = "inhibitedBy", default)]
-    pub inhibited_by: Vec<String>,
+    pub(super) inhibited_by: Vec<String>,
 }
 
 /// An alert as the API takes and gives it.

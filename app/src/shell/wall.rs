@@ -1,0 +1,150 @@
+//! The band on a wall display while a critical alert is active: above the panels, never over them.
+
+use leptos::prelude::*;
+use model::{live::Alert, unit};
+
+use super::Page;
+use crate::{panels::identifying_labels, platform, view::view};
+
+/// How long a new firing is shown in full, in milliseconds. Then the band is one line, so that a wall needs no hand.
+const IN_FULL_MS: i64 = 60_000;
+/// Alerts that are named beside the worst.
+const NAMED: usize = 8;
+/// Hidden firings that are remembered.
+const REMEMBERED: usize = 500;
+
+/// The worst of the active critical alerts, and how many more there are, until somebody hides them by a key or a click. Another
+/// firing, be it of the same alert, shows the band again.
+#[component]
+pub(crate) fn WallAlarm() -> impl IntoView {
+    let page = Page::get();
+    let hidden = page.alarms.hidden;
+    let critical = Memo::new(move |_| {
+        page.alarms.listed.with(|list| {
+            let alerts = list.iter().flat_map(|list| &list.alerts);
+            alerts.filter(|alert| alert.is_active() && alert.severity().covers_wall()).cloned().collect::<Vec<Alert>>()
+        })
+    });
+    let shown = Memo::new(move |_| {
+        critical.with(|alerts| hidden.with(|hidden| alerts.iter().any(|alert| !hidden.contains(&alert.firing_key()))))
+    });
+    let full_until_ms = RwSignal::new(0_i64);
+    Effect::new(move |before: Option<Vec<String>>| {
+        let firings = critical.with(|alerts| alerts.iter().map(Alert::firing_key).collect::<Vec<_>>());
+        let before = before.unwrap_or_default();
+        if firings.iter().any(|key| !before.contains(key)) {
+            full_until_ms.set(page.clock.now_ms.get_untracked().saturating_add(IN_FULL_MS));
+        }
+        firings
+    });
+    let small = Memo::new(move |_| page.clock.now_ms.get() >= full_until_ms.get());
+    Effect::new(move |_| {
+        // What is muted now is shown again when it is not muted any more.
+        page.alarms.listed.with(|list| {
+            let muted = list.iter().flat_map(|list| &list.alerts).filter(|alert| alert.muted().is_some());
+            hidden.update(|hidden| {
+                for alert in muted {
+                    hidden.remove(&alert.firing_key());
+                }
+            });
+        });
+    });
+    Effect::new(move |_| {
+        platform::on_any_input(move || {
+            if shown.get_untracked() {
+                hidden.update(|hidden| {
+                    if hidden.len() > REMEMBERED {
+                        hidden.clear();
+                    }
+                    critical.with_untracked(|alerts| hidden.extend(alerts.iter().map(Alert::firing_key)));
+                });
+            }
+        });
+    });
+    // Since when nothing is known of them, and whose fault that is.
+    let stale = Memo::new(move |_| match page.live.lost.get() {
+        Some(lost) => Some((lost.since_ms, "server")),
+        None => critical.with(|alerts| {
+            let since_ms = alerts.iter().map(|alert| alert.stale_since).collect::<Option<Vec<_>>>()?;
+            Some((since_ms.into_iter().min()?, "source"))
+        }),
+    });
+    let announced = Memo::new(move |_| {
+        let names = || critical.with(|alerts| names(alerts).join(", "));
+        shown.get().then(|| format!("Critical: {}", names())).unwrap_or_default()
+    });
+    view! {
+        {move || shown.get().then(|| view! {
+            <section
+                class="wall-alarm"
+                aria-label="Critical alerts"
+                data-small=move || small.get().then_some("")
+                data-stale=move || stale.get().map(|_| "")
+            >
+                <p class="wall-known">
+                    {move || stale.get().map(|(since_ms, who)| format!("last known {}, {who} unreachable", page.clock.time(since_ms)))}
+                </p>
+                {move || critical.with(|alerts| alerts.first().map(|worst| item(page, worst, stale)))}
+                <p class="wall-more">{move || critical.with(|alerts| more(alerts))}</p>
+                <button type="button" class="button">"Hide"</button>
+            </section>
+        })}
+        <p class="sr-only" role="alert">{move || announced.get()}</p>
+    }
+}
+
+fn item(page: Page, alert: &Alert, stale: Memo<Option<(i64, &'static str)>>) -> AnyView {
+    let since_ms = alert.began_at();
+    let since = move || {
+        since_ms.map(|since_ms| match stale.get() {
+            // What nobody knows any more does not grow older by itself.
+            Some(_) => format!("fired {}", page.clock.time(since_ms)),
+            None => format!("firing {}", unit::rough_duration(page.clock.now_ms.get().saturating_sub(since_ms))),
+        })
+    };
+    view! {
+        <p class="wall-worst">
+            <strong>
+                <span class="wall-mark" aria-hidden="true">{alert.severity().shape()}</span>
+                {alert.name.clone()}
+            </strong>
+            <span class="wall-severity">{alert.severity.clone()}</span>
+            <span class="wall-since">{since}</span>
+        </p>
+        <p class="wall-summary">{alert.summary.clone()}</p>
+        <p class="wall-labels">{identifying_labels(alert)}</p>
+    }
+}
+
+/// How many there are beside the worst, and their names.
+fn more(alerts: &[Alert]) -> String {
+    let others = names(alerts.get(1..).unwrap_or_default());
+    if others.is_empty() {
+        return String::new();
+    }
+    format!("and {} more: {}", alerts.len().saturating_sub(1), others.join(", "))
+}
+
+/// Names of the first alerts, each once.
+fn names(alerts: &[Alert]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for alert in alerts {
+        if names.len() < NAMED && !names.contains(&alert.name.as_str()) {
+            names.push(&alert.name);
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beside_the_worst_is_counted_and_named_once() {
+        let all: Vec<Alert> = ["A", "B", "B", "C"].map(|name| Alert { name: name.into(), ..Alert::default() }).into();
+        assert_eq!(more(&all), "and 3 more: B, C");
+        assert_eq!(more(&all[..1]), "");
+        assert_eq!(more(&[]), "");
+    }
+}

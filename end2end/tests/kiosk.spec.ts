@@ -1,0 +1,235 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import type { Page } from '@playwright/test';
+
+import { violations } from '../support/axe.ts';
+import { expect, test as base } from '../support/fixtures.ts';
+import { Proxy } from '../support/proxy.ts';
+import { type Running, start } from '../support/server.ts';
+
+const TOKEN = 'the-admin-of-these-tests_0123456789abcdef';
+const KIOSK = '/kiosk/hypersdk-overview';
+
+/** A server without daemons and rules, to which alerts are posted as by a Prometheus. */
+class Alerts {
+  constructor(readonly origin: string) {}
+
+  async #send(method: string, to: string, body?: unknown): Promise<Response> {
+    const headers = { Authorization: `Bearer ${TOKEN}`, 'Content-Type': 'application/json' };
+    const answer = await fetch(this.origin + to, { method, headers, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    if (!answer.ok) throw new Error(`${method} ${to}: ${answer.status} ${await answer.text()}`);
+    return answer;
+  }
+
+  /** Fires, or goes on with another summary. */
+  async fire(name: string, severity = 'critical', summary = `${name} is on`): Promise<void> {
+    const labels = { alertname: name, severity, daemon: 'dc1', host: 'esxi-14' };
+    await this.#send('POST', '/api/v2/alerts', [{ labels, annotations: { summary } }]);
+  }
+
+  async end(name: string, severity = 'critical'): Promise<void> {
+    const labels = { alertname: name, severity, daemon: 'dc1', host: 'esxi-14' };
+    const endsAt = new Date(Date.now() - 1_000).toISOString();
+    await this.#send('POST', '/api/v2/alerts', [{ labels, startsAt: new Date(Date.now() - 60_000).toISOString(), endsAt }]);
+  }
+
+  /** Silences an alert; the id of the silence. */
+  async silence(name: string): Promise<string> {
+    const answer = await this.#send('POST', '/api/silences', { matchers: `alertname=${name}`, comment: 'a test' });
+    return ((await answer.json()) as { id: string }).id;
+  }
+
+  async expire(id: string): Promise<void> {
+    await this.#send('DELETE', `/api/silences/${id}`);
+  }
+
+  async acknowledge(name: string): Promise<void> {
+    const list = (await (await this.#send('GET', '/api/alerts')).json()) as { alerts: { name: string; fingerprint: string }[] };
+    const fingerprint = list.alerts.find((alert) => alert.name === name)?.fingerprint;
+    await this.#send('POST', `/api/alerts/${fingerprint}/ack`);
+  }
+}
+
+interface Fixtures {
+  alerts: Alerts;
+  /** A proxy in front of the server: what the browser sees of it. */
+  way: Proxy;
+}
+
+const test = base.extend<Fixtures>({
+  alerts: async ({}, use) => {
+    const dataDir = await mkdtemp(path.join(tmpdir(), 'hyperscope-kiosk-'));
+    const server: Running = await start(['serve', '--listen', '127.0.0.1:0', '--data-dir', dataDir], { HYPERSCOPE_ADMIN_TOKEN: TOKEN });
+    await use(new Alerts(server.origin));
+    await server.stop();
+    await rm(dataDir, { recursive: true, force: true });
+  },
+  way: async ({ alerts }, use) => {
+    const proxy = await Proxy.to(alerts.origin);
+    await use(proxy);
+    await proxy.close();
+  },
+  allowedInConsole: /ERR_|Failed to load resource|WebSocket connection/,
+});
+
+const band = (page: Page) => page.locator('.wall-alarm');
+
+async function open(page: Page, origin: string, at = KIOSK): Promise<void> {
+  await page.goto(`${origin}/login?token=${TOKEN}`);
+  await page.goto(origin + at);
+  await expect(page.locator('.connection')).toHaveAttribute('data-state', 'live', { timeout: 30_000 });
+}
+
+test.describe('an alarm on a wall', () => {
+  test.describe.configure({ timeout: 120_000 });
+
+  test('is a band above the panels, with what one has to know', async ({ alerts, page }) => {
+    await page.setViewportSize({ width: 1920, height: 1080 });
+    await open(page, alerts.origin);
+    await alerts.fire('Lesser', 'warning');
+    await alerts.fire('QueueStuck', 'critical', 'Nothing has moved for 10 min');
+    await alerts.fire('StoreFull', 'page');
+    await expect(band(page)).toContainText('Nothing has moved for 10 min');
+    await expect(band(page)).toContainText(/QueueStuck\s*critical\s*firing \d+ s/);
+    await expect(band(page)).toContainText('daemon=dc1 host=esxi-14');
+    await expect(band(page)).toContainText('and 1 more: StoreFull');
+    await expect(band(page)).not.toContainText('Lesser');
+    for (const [width, height] of [[1920, 1080], [1366, 768], [1080, 1920], [390, 844]] as const) {
+      await page.setViewportSize({ width, height });
+      const box = (await band(page).boundingBox())!;
+      expect(box.height, `${width}x${height}`).toBeLessThanOrEqual(height / 3);
+      const first = (await page.locator('section.panel').first().boundingBox())!;
+      expect(box.y + box.height, 'it covers no panel').toBeLessThanOrEqual(first.y);
+      const clipped = await band(page).evaluate((all) => [...all.children].filter((one) => one.getBoundingClientRect().bottom > all.getBoundingClientRect().bottom).length);
+      expect(clipped, 'nothing of it is cut').toBe(0);
+    }
+    await expect(page.locator('.kiosk-time')).toBeInViewport();
+    await expect(page.locator('.connection')).toBeInViewport();
+    await expect(page.locator('.kiosk-bar .counts')).toHaveText('3 firing');
+    expect(await page.evaluate(() => document.activeElement === document.body), 'it takes no focus').toBe(true);
+    expect(await violations(page)).toEqual([]);
+  });
+
+  test('is not for what is silenced or acknowledged, and rings once for a firing', async ({ alerts, page, way }) => {
+    await page.addInitScript(() => {
+      const rung: string[] = [];
+      const start = OscillatorNode.prototype.start;
+      OscillatorNode.prototype.start = function (when?: number) {
+        rung.push('sound');
+        return start.call(this, when);
+      };
+      Object.assign(window, { rung });
+      localStorage.setItem('hyperscope-sound', 'critical');
+      localStorage.setItem('hyperscope-wall-sound', 'on');
+    });
+    const rung = () => page.evaluate(() => (window as unknown as { rung: string[] }).rung.length);
+    await alerts.fire('Before');
+    await open(page, way.origin);
+    await expect(band(page)).toBeVisible();
+    expect(await rung(), 'what fired before the page was there').toBe(0);
+
+    const before = await alerts.silence('Before');
+    await expect(band(page)).toHaveCount(0);
+    await expect(page.locator('.kiosk-bar .counts')).toHaveText('1 silenced');
+    await expect(page).toHaveTitle(/^Overview/);
+
+    await alerts.silence('Muted');
+    await alerts.fire('Muted');
+    await expect(page.locator('.kiosk-bar .counts')).toHaveText('2 silenced');
+    await alerts.fire('Low', 'warning');
+    await expect(page.locator('.kiosk-bar .count.ink-yellow')).toHaveText('1 firing');
+    await expect(band(page)).toHaveCount(0);
+    expect(await rung()).toBe(0);
+
+    await alerts.expire(before);
+    await expect(band(page)).toContainText('Before');
+    await expect.poll(rung, { message: 'its silence ended while it fires' }).toBe(1);
+
+    await alerts.fire('Loud');
+    await expect.poll(rung).toBe(2);
+    // The same list again: a reconnect, and a page that is told the rest.
+    way.cut();
+    await alerts.fire('Low2', 'warning');
+    await expect(page.locator('.kiosk-bar .count.ink-red')).toHaveText('4 firing', { timeout: 30_000 });
+    expect(await rung()).toBe(2);
+
+    await alerts.acknowledge('Loud');
+    await alerts.acknowledge('Before');
+    await expect(band(page)).toHaveCount(0);
+    await expect(page.locator('.kiosk-bar .count-muted')).toHaveText('3 muted');
+  });
+
+  test('is hidden by any key until it fires again', async ({ alerts, page }) => {
+    await open(page, alerts.origin);
+    await alerts.fire('Leak', 'critical', 'It uses 6.4 GiB');
+    await expect(band(page)).toContainText('6.4 GiB');
+    await page.keyboard.press('x');
+    await expect(band(page)).toHaveCount(0);
+    // The same firing with another number in its summary, and news of others.
+    await alerts.fire('Leak', 'critical', 'It uses 6.5 GiB');
+    await alerts.fire('Other', 'warning');
+    await expect(page.locator('.kiosk-bar .count')).toHaveText('2 firing');
+    await expect(band(page)).toHaveCount(0);
+    await alerts.end('Leak');
+    await expect(page.locator('.kiosk-bar .count')).toHaveText('1 firing');
+    await alerts.fire('Leak', 'critical', 'It uses 6.5 GiB');
+    await expect(band(page)).toContainText('Leak');
+    await page.getByRole('button', { name: 'Hide' }).click();
+    await expect(band(page)).toHaveCount(0);
+    await alerts.fire('Another');
+    await expect(band(page)).toContainText('Another');
+  });
+
+  test('shrinks to a line by itself', async ({ alerts, page }) => {
+    await page.clock.install();
+    await open(page, alerts.origin);
+    await alerts.fire('QueueStuck');
+    await expect(band(page)).toBeVisible();
+    await expect(band(page)).not.toHaveAttribute('data-small');
+    const whole = (await band(page).boundingBox())!.height;
+    await page.clock.runFor(70_000);
+    await expect(band(page)).toHaveAttribute('data-small', '');
+    await expect(band(page)).toContainText('QueueStuck');
+    expect((await band(page).boundingBox())!.height).toBeLessThan(whole / 2);
+    await alerts.fire('Another');
+    await expect(band(page)).not.toHaveAttribute('data-small');
+  });
+
+  test('turns grey and tells its age when the server is gone', async ({ alerts, page, way }) => {
+    await open(page, way.origin);
+    await alerts.fire('QueueStuck');
+    await expect(band(page)).toBeVisible();
+    await expect(band(page)).not.toHaveAttribute('data-stale');
+    way.become('down');
+    way.cut();
+    await expect(band(page)).toHaveAttribute('data-stale', '', { timeout: 30_000 });
+    await expect(band(page)).toContainText(/last known \d\d:\d\d, server unreachable/);
+    await expect(band(page)).toContainText(/fired \d\d:\d\d/);
+    await expect(page.locator('.kiosk-bar .counts')).toHaveAttribute('data-stale', '');
+    expect(await violations(page)).toEqual([]);
+    way.become('clear');
+    await expect(band(page)).not.toHaveAttribute('data-stale', { timeout: 60_000 });
+    await expect(band(page)).toContainText(/firing/);
+  });
+});
+
+test('the badge counts what is active, in the colour of the worst', async ({ alerts, page }) => {
+  await open(page, alerts.origin, '/');
+  const badge = page.getByRole('link', { name: /^Alerts/ }).locator('.count').first();
+  await alerts.fire('Fact', 'info');
+  await expect(badge).toHaveClass(/ink-blue/);
+  await alerts.fire('Bad', 'error');
+  await expect(badge).toHaveClass(/ink-red/);
+  await expect(page).toHaveTitle(/^\(2\) /);
+  await alerts.silence('Bad');
+  await expect(badge).toHaveClass(/ink-blue/);
+  await expect(page.getByRole('link', { name: /Alerts.*1 firing.*1 muted/ })).toBeVisible();
+  await expect(page).toHaveTitle(/^\(1\) /);
+  const panel = page.locator('.panel-alerts');
+  await expect(panel.locator('.alerts > li')).toHaveText([/Fact/, '1 muted', /Bad.*silenced for another/]);
+  await page.goto(alerts.origin + '/alerts');
+  await expect(page.locator('.alert-group h2')).toHaveText([/^info/, /^muted/]);
+  expect(await violations(page)).toEqual([]);
+});

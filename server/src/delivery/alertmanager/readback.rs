@@ -1,0 +1,178 @@
+//! What Alertmanagers say of alerts and silences: which alerts they know, and what mutes one.
+
+use std::{collections::HashMap, sync::Arc};
+
+use notify::{
+    alert::{Alert, Fingerprint, Labels},
+    silence::Silence,
+};
+use reqwest::Method;
+
+use super::{
+    Link, lock,
+    wire::{Remote, RemoteAlert},
+};
+use crate::delivery::muting::Muting;
+
+/// The last answers.
+#[derive(Debug, Default)]
+pub(super) struct Readback {
+    alerts: HashMap<Fingerprint, Remote>,
+    /// By the name of the rule.
+    by_name: HashMap<String, Vec<Fingerprint>>,
+    silences: Vec<Silence>,
+}
+
+impl Readback {
+    fn new(alerts: Vec<RemoteAlert>, silences: Vec<Silence>) -> Self {
+        let alerts = alerts.into_iter().map(|alert| (alert.fingerprint, Remote::from(alert))).collect();
+        let mut readback = Readback { alerts, silences, ..Readback::default() };
+        for (fingerprint, remote) in &readback.alerts {
+            readback.by_name.entry(remote.alert.name().to_owned()).or_default().push(*fingerprint);
+        }
+        readback
+    }
+
+    /// Whether both say the same of what mutes alerts.
+    fn mutes_as(&self, other: &Readback) -> bool {
+        let status = |readback: &Readback, fingerprint| {
+            readback.alerts.get(fingerprint).map(|remote| remote.status.inhibited_by.clone())
+        };
+        self.silences == other.silences
+            && self.alerts.len() == other.alerts.len()
+            && self.alerts.keys().all(|fingerprint| status(self, fingerprint) == status(other, fingerprint))
+    }
+
+    /// What they know of an alert. The engine that evaluates a rule adds external labels on the way to them: where they do not
+    /// know the alert by its own labels, those are meant that have all of them.
+    fn named(&self, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Vec<&Remote> {
+        if let Some(remote) = self.alerts.get(&fingerprint) {
+            return vec![remote];
+        }
+        let has = |remote: &Remote, (name, value): (&String, &String)| remote.alert.labels.get(name) == Some(value);
+        let name = labels.get("alertname").map_or("", String::as_str);
+        let namesakes = self.by_name.get(name).into_iter().flatten().filter_map(|one| self.alerts.get(one));
+        let fires = namesakes.filter(|remote| !remote.alert.is_resolved(now_ms));
+        fires.filter(|remote| labels.iter().all(|label| has(remote, label))).collect()
+    }
+
+    /// What mutes an alert. Of those that they know by these labels and more, all have to be muted.
+    fn muting(&self, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Muting {
+        let of = |labels: &Labels, inhibited_by: &[String]| {
+            let inhibited_by = inhibited_by.iter().filter_map(|text| text.parse().ok()).collect();
+            Muting::of(self.silences.iter(), inhibited_by, labels, now_ms)
+        };
+        let remotes = self.named(fingerprint, labels, now_ms);
+        let mut all = remotes.iter().map(|remote| of(&remote.alert.labels, &remote.status.inhibited_by));
+        // One that they do not know yet is muted by the silences that will take it.
+        let Some(first) = all.next() else { return of(labels, &[]) };
+        all.fold(first, |one, other| if one.is_empty() || other.is_empty() { Muting::default() } else { one })
+    }
+}
+
+impl Link {
+    /// Reads what became of alerts, and which silences there are.
+    pub(super) async fn read_back(&self) {
+        let answers = futures_util::future::try_join(
+            self.ask::<Vec<RemoteAlert>>(Method::GET, "api/v2/alerts", None),
+            self.silences(),
+        );
+        let (alerts, silences) = match answers.await {
+            Ok(answers) => answers,
+            Err(error) => return tracing::debug!(%error, "what became of alerts cannot be read"),
+        };
+        let new = Readback::new(alerts, silences);
+        let mut known = lock(&self.readback);
+        let is_same = known.mutes_as(&new);
+        *known = new;
+        drop(known);
+        if !is_same {
+            self.muting_changed.notify_one();
+        }
+    }
+
+    /// Takes in a silence that they were just given, before it is read back.
+    pub(in crate::delivery) fn note_silence(&self, silence: Silence) {
+        let mut known = lock(&self.readback);
+        known.silences.retain(|other| other.id != silence.id);
+        known.silences.push(silence);
+        drop(known);
+        self.muting_changed.notify_one();
+        self.stirred.notify_one();
+    }
+
+    /// What mutes an alert.
+    pub(in crate::delivery) fn muting(&self, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Muting {
+        lock(&self.readback).muting(fingerprint, labels, now_ms)
+    }
+
+    /// Whom they tell of an alert, if they know it.
+    pub(in crate::delivery) fn receivers(&self, fingerprint: Fingerprint) -> Option<Vec<String>> {
+        lock(&self.readback).alerts.get(&fingerprint).map(|known| known.receivers.clone())
+    }
+
+    /// The alerts that they know and that fire, whoever told them.
+    pub(in crate::delivery) fn alerts(&self, now_ms: i64) -> Vec<Arc<Alert>> {
+        let known = lock(&self.readback);
+        known.alerts.values().map(|known| Arc::clone(&known.alert)).filter(|alert| !alert.is_resolved(now_ms)).collect()
+    }
+
+    /// When the next of their silences begins or ends.
+    pub(in crate::delivery) fn next_change(&self, now_ms: i64) -> Option<i64> {
+        lock(&self.readback).silences.iter().filter_map(|silence| silence.next_change(now_ms)).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(pairs: &[(&str, &str)]) -> Labels {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn silence(matchers: &str) -> Silence {
+        Silence {
+            id: "s".into(),
+            matchers: matchers.parse().unwrap(),
+            starts_at_ms: 0,
+            ends_at_ms: 5_000,
+            created_by: String::new(),
+            comment: "c".into(),
+            updated_at_ms: 0,
+        }
+    }
+
+    fn remote(labels: &Labels, inhibited_by: &[&str]) -> RemoteAlert {
+        let alert = serde_json::json!({
+            "labels": labels, "fingerprint": Fingerprint::of(labels).to_string(), "receivers": [],
+            "startsAt": "1970-01-01T00:00:00Z", "endsAt": "2100-01-01T00:00:00Z",
+            "status": { "state": "active", "silencedBy": [], "inhibitedBy": inhibited_by, "mutedBy": [] },
+        });
+        serde_json::from_value(alert).unwrap()
+    }
+
+    #[test]
+    fn an_alert_is_muted_by_what_mutes_it_there_under_more_labels() {
+        let ours = labels(&[("alertname", "A"), ("host", "a")]);
+        let in_eu = labels(&[("alertname", "A"), ("host", "a"), ("cluster", "eu")]);
+        let in_us = labels(&[("alertname", "A"), ("host", "a"), ("cluster", "us")]);
+        let other = labels(&[("alertname", "A"), ("host", "b"), ("cluster", "us")]);
+        let muting = |alerts: Vec<RemoteAlert>, matchers: &str| {
+            let readback = Readback::new(alerts, vec![silence(matchers)]);
+            readback.muting(Fingerprint::of(&ours), &ours, 1_000)
+        };
+        let all = || vec![remote(&in_eu, &[]), remote(&other, &[])];
+        let muted = muting(all(), "cluster=eu");
+        assert_eq!((muted.silenced_by, muted.silenced_until_ms), (vec!["s".to_owned()], Some(5_000)));
+        assert!(muting(all(), "cluster=us").is_empty(), "a silence of another alert");
+        let both = || vec![remote(&in_eu, &[]), remote(&in_us, &[])];
+        assert!(muting(both(), "cluster=eu").is_empty(), "one of two still fires");
+        assert!(!muting(both(), "cluster=~\"eu|us\"").is_empty());
+        assert!(!muting(vec![], "host=a").is_empty(), "not known there yet");
+        let inhibited = muting(vec![remote(&ours, &["00000000000000ff"])], "host=z");
+        assert_eq!(inhibited.inhibited_by.len(), 1);
+        let readback = Readback::new(all(), vec![silence("cluster=eu")]);
+        assert!(readback.muting(Fingerprint::of(&ours), &ours, 5_000).is_empty(), "the silence is over");
+    }
+}
