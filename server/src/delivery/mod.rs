@@ -13,6 +13,7 @@ pub mod load;
 mod mail;
 mod outbox;
 mod pictured;
+mod refused;
 mod send;
 mod showcase;
 pub mod silences;
@@ -43,6 +44,7 @@ use self::{
     guard::Guard,
     load::{LoadError, Loaded},
     outbox::{Outbox, State},
+    refused::Refusals,
     send::Sender,
     showcase::Showcase,
     silences::Acknowledgement,
@@ -80,6 +82,7 @@ struct Shared {
     told: Mutex<HashSet<Fingerprint>>,
     acknowledged: Mutex<HashMap<Fingerprint, Acknowledgement>>,
     link: Option<Arc<Link>>,
+    refusals: Arc<Refusals>,
     posts: mpsc::Sender<Batch>,
     clerk_wake: Notify,
     courier_wake: Notify,
@@ -186,7 +189,11 @@ impl Notifier {
         let (alerts, told) = outbox.alerts().await?;
         dispatcher.restore_alerts(alerts, now_ms, now_ms.saturating_add(GRACE_MS));
         let acknowledged = outbox.acknowledgements().await?.into_iter().collect();
-        let link = if alertmanagers.is_empty() { None } else { Some(Arc::new(Link::new(alertmanagers)?)) };
+        let refusals = Arc::new(Refusals::new(telemetry.clone()));
+        let link = match alertmanagers {
+            [] => None,
+            members => Some(Arc::new(Link::new(members, &refusals)?)),
+        };
         let (posts, received) = mpsc::channel(POST_QUEUE);
         let notifier = Notifier(Arc::new(Shared {
             outbox,
@@ -198,6 +205,7 @@ impl Notifier {
             told: Mutex::new(told),
             acknowledged: Mutex::new(acknowledged),
             link,
+            refusals,
             posts,
             clerk_wake: Notify::new(),
             courier_wake: Notify::new(),
@@ -243,8 +251,13 @@ impl Notifier {
         if alerts.is_empty() {
             return;
         }
+        let labels: Vec<Labels> = alerts.iter().map(|alert| alert.labels.clone()).collect();
         if let Err(error) = self.send(alerts, None) {
             tracing::error!(%error, "alerts of rules were not taken in");
+            let (now_ms, reason) = (now_ms(), error.to_string());
+            for labels in &labels {
+                self.refuse(labels, &reason, now_ms);
+            }
         }
     }
 
@@ -263,6 +276,17 @@ impl Notifier {
 
     fn send(&self, alerts: Vec<Posted>, kept: Option<oneshot::Sender<()>>) -> Result<(), NotKept> {
         self.0.posts.try_send(Batch { alerts, kept }).map_err(|_| NotKept::TooMany)
+    }
+
+    /// Notes that an alert was refused: it is counted, and the alert page says so.
+    pub fn refuse(&self, labels: &Labels, reason: &str, now_ms: i64) {
+        self.0.refusals.add(labels, reason, now_ms);
+    }
+
+    /// What was refused in the last hour, in a sentence.
+    #[must_use]
+    pub fn refused(&self) -> Option<String> {
+        self.0.refusals.summary(now_ms())
     }
 
     /// The configuration file, if there is one.

@@ -11,14 +11,14 @@ use crate::{
     resolve,
 };
 
-struct Alertmanager {
-    url: String,
+pub struct Alertmanager {
+    pub url: String,
     program: Program,
     _directory: TempDir,
 }
 
 impl Alertmanager {
-    async fn start(receiver: &Receiver, port: u16) -> Self {
+    pub async fn start(receiver: &Receiver, port: u16) -> Self {
         let directory = TempDir::new().unwrap();
         let config = format!(
             "route: {{receiver: team, group_by: [alertname], group_wait: 0s, group_interval: 1s}}\nreceivers: [{{name: team, webhook_configs: [{{url: '{}/'}}]}}]\ninhibit_rules: [{{source_matchers: ['severity=critical'], target_matchers: ['severity=warning'], equal: [host]}}]\n",
@@ -42,7 +42,7 @@ impl Alertmanager {
         alertmanager
     }
 
-    async fn json(&self, path: &str) -> Value {
+    pub async fn json(&self, path: &str) -> Value {
         client().get(format!("{}{path}", self.url)).send().await.unwrap().json().await.unwrap()
     }
 }
