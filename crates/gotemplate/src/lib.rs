@@ -1,5 +1,5 @@
 //! Go's `text/template`, over dynamic values and a table of functions: what Prometheus' rules and Alertmanager's receivers are
-//! written with. No I/O and no clock.
+//! written with. No clock, and no I/O but for the machine's time zones.
 //!
 //! ```
 //! use gotemplate::{Functions, Options, Templates, Value};

@@ -104,7 +104,7 @@ impl Time {
         let at = Time::at_of(value)?;
         let zone = match zone {
             "" | "UTC" => TimeZone::UTC,
-            "Local" => TimeZone::system(),
+            "Local" => local(),
             name => TimeZone::get(name).map_err(|_| format!("unknown time zone {name}"))?,
         };
         Ok(Time { at, zone }.into_value())
@@ -189,6 +189,11 @@ impl Time {
     }
 }
 
+/// The zone of the machine; UTC where it has none, as in Go.
+fn local() -> TimeZone {
+    TimeZone::try_system().unwrap_or(TimeZone::UTC)
+}
+
 fn saturated(number: i128) -> i64 {
     i64::try_from(number).unwrap_or(if number < 0 { i64::MIN } else { i64::MAX })
 }
@@ -228,7 +233,7 @@ impl Object for Time {
             },
             "IsDST" => Value::Bool(self.zone.to_offset_info(self.at).dst().is_dst()),
             "IsZero" => Value::Bool(nanos == i128::from(ZERO_TIME_SECS) * 1_000_000_000),
-            "Local" => Time { at: self.at, zone: TimeZone::system() }.into_value(),
+            "Local" => Time { at: self.at, zone: local() }.into_value(),
             "Location" => Value::Object(Arc::new(Location(self.zone.clone()))),
             "Minute" => Value::Int(i64::from(time.minute())),
             "Month" => zone::month(time.month()),

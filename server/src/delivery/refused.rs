@@ -48,13 +48,16 @@ impl Refusals {
     /// Notes that an alert was refused.
     pub(super) fn add(&self, labels: &Labels, reason: &str, now_ms: i64) {
         self.telemetry.deliveries().refused.fetch_add(1, Ordering::Relaxed);
-        tracing::warn!(?labels, reason, "an alert was refused");
         let mut known = self.known();
         known.retain(|_, refusal| refusal.at_ms.saturating_add(SHOWN_MS) > now_ms);
         let fingerprint = Fingerprint::of(labels);
         if known.len() < MAX_KNOWN || known.contains_key(&fingerprint) {
             let name = labels.get(ALERT_NAME).cloned().unwrap_or_default();
-            known.insert(fingerprint, Refusal { at_ms: now_ms, name, reason: reason.chars().take(REASON).collect() });
+            let refusal = Refusal { at_ms: now_ms, name, reason: reason.chars().take(REASON).collect() };
+            // One that is posted again and again is logged once.
+            if known.insert(fingerprint, refusal).is_none() {
+                tracing::warn!(?labels, reason, "an alert was refused");
+            }
         }
     }
 

@@ -70,10 +70,16 @@ receivers:
         (found["data"]["result"].as_array()?.len() == 1).then_some(())
     })
     .await;
-    let names = server.json("/api/v1/labels").await["data"].clone();
-    for name in ["service.name", "a b"] {
-        assert!(names.as_array().unwrap().contains(&json!(name)), "{names}");
-    }
+    eventually("the names in the store", async || {
+        let names = server.json("/api/v1/labels").await["data"].clone();
+        ["service.name", "a b", "team name"]
+            .iter()
+            .all(|name| names.as_array().unwrap().contains(&json!(name)))
+            .then_some(())
+    })
+    .await;
+    let selected = server.query("ALERTS{\"service.name\"=\"api\", \"a b\"=\"c\"}").await;
+    assert_eq!(selected.len(), 1, "{selected:?}");
 
     // Inhibited by the one above, as it is equal in `a b`.
     let mut lesser = vec![("severity", "info")];

@@ -94,7 +94,7 @@ impl Location {
 fn zone_of(name: &str) -> Option<TimeZone> {
     match name {
         "UTC" => Some(TimeZone::UTC),
-        "Local" => Some(TimeZone::system()),
+        "Local" => Some(super::local()),
         name => TimeZone::get(name).ok(),
     }
 }

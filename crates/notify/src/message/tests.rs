@@ -483,6 +483,10 @@ fn functions_of_newer_alertmanagers_are_there() {
             "{{ (index .Alerts 0).StartsAt | tz \"Europe/Paris\" | date \"2006-01-02 15:04 MST -0700\" }}",
             "2026-11-20 10:00 CET +0100",
         ),
+        (
+            "{{ $at := (index .Alerts 0).StartsAt }}{{ $paris := (tz \"Europe/Paris\" $at).Location }}{{ $at.In $paris }} {{ $paris }}",
+            "2026-11-20 10:00:00 +0100 CET Europe/Paris",
+        ),
         ("{{ now.Format \"15:04:05\" }}|{{ humanizeDuration 90 }}|{{ trimSpace \" a \" }}", "11:03:04|1m 30s|a"),
         ("{{ (list 1 2 | len) }}{{ append (list 1) 2 \"x\" }}{{ (dict \"a\" 1 \"b\" \"c\").b }}", "2[1 2 x]c"),
         (
