@@ -66,12 +66,16 @@ need_node() {
 
 need_browser() { have chromium || apt_install "Chromium" chromium; }
 
+# Where Debian's Alertmanager reads its default templates, whatever its configuration says.
+alertmanager_templates=/usr/share/prometheus/alertmanager
+
 # Unpacked, not installed: installing them would start system services.
 need_services() {
     # Certificates and the receiver of the documentation's example.
     have openssl || apt_install "OpenSSL" openssl
     have python3 || apt_install "Python" python3-minimal
-    have prometheus && have promtool && have prometheus-alertmanager && have amtool && have victoria-metrics && return 0
+    have prometheus && have promtool && have prometheus-alertmanager && have amtool && have victoria-metrics &&
+        [ -e "$alertmanager_templates/default.tmpl" ] && return 0
     have apt-get || die "prometheus, promtool, prometheus-alertmanager, amtool or victoria-metrics is missing and this is not a Debian or Ubuntu system. Put them on PATH."
     say "Fetching Prometheus, Alertmanager and VictoriaMetrics for the tests, about half a minute"
     local work packages=(prometheus prometheus-alertmanager victoria-metrics)
@@ -84,6 +88,10 @@ need_services() {
     for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/unpacked"; done
     mkdir -p "$tools/bin"
     cp "$work"/unpacked/usr/bin/{prometheus,promtool,prometheus-alertmanager,amtool,victoria-metrics} "$tools/bin/"
+    if [ ! -e "$alertmanager_templates/default.tmpl" ]; then
+        as_root mkdir -p "$alertmanager_templates"
+        as_root cp -rL "$work/unpacked$alertmanager_templates/." "$alertmanager_templates/"
+    fi
     rm -rf "$work"
 }
 

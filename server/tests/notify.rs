@@ -5,6 +5,8 @@
 
 #[path = "notify/alertmanager.rs"]
 mod alertmanager;
+#[path = "notify/borders.rs"]
+mod borders;
 #[path = "notify/check.rs"]
 mod check;
 mod common;

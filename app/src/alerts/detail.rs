@@ -2,12 +2,12 @@
 
 use chart::palette::Ink;
 use leptos::prelude::*;
-use model::dashboard::{Color, Panel, Query, Threshold, ThresholdStyle};
-
-use super::{
-    AlertsView, Chart, Detail, ShownAlert, ViewAddress, deliveries,
-    words::{moment, quoted},
+use model::{
+    dashboard::{Color, Panel, Query, Threshold, ThresholdStyle},
+    label::{name_in_matcher, quoted},
 };
+
+use super::{AlertsView, Chart, Detail, ShownAlert, ViewAddress, deliveries, words::moment};
 use crate::{
     explore::ExploreAddress,
     panels::{self, Viewport},
@@ -87,7 +87,7 @@ fn actions(page: &AlertsView, shown: &ShownAlert) -> AnyView {
         .labels
         .iter()
         .filter(|(name, _)| name.as_str() != "__name__")
-        .map(|(name, value)| format!("{name}={}", quoted(value)))
+        .map(|(name, value)| format!("{}={}", name_in_matcher(name), quoted(value)))
         .collect();
     let silence = page.address.drafting(matchers.join(", ")).href();
     let back = ViewAddress { problem: None, ..page.address.clone() }.href();

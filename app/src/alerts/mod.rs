@@ -37,6 +37,8 @@ pub struct AlertsView {
     pub may_operate: bool,
     /// How many alerts fire, for the heading.
     pub firing: FiringCount,
+    /// Says that alerts were refused lately, and why.
+    pub refused: Option<String>,
     /// What fills the page.
     pub content: Content,
 }

@@ -39,8 +39,3 @@ pub(crate) fn nothing(title: &str, text: &str) -> AnyView {
         </div>
     }
 }
-
-/// A value as a matcher quotes it.
-pub(crate) fn quoted(value: &str) -> String {
-    format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
-}

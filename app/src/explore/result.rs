@@ -4,7 +4,8 @@ use leptos::prelude::*;
 use model::{
     civil::Civil,
     dashboard::{Panel, Query},
-    frame::{ESTIMATED, Labels},
+    frame::ESTIMATED,
+    label::selector,
     panel::{PanelData, QueryState},
     range::DurationMs,
     unit,
@@ -12,7 +13,7 @@ use model::{
 
 use super::{ExploreView, Found, Kind};
 use crate::{
-    alerts::words::{nothing, quoted},
+    alerts::words::nothing,
     panels::{self, Viewport},
     view::view,
 };
@@ -125,15 +126,4 @@ fn written(value: f64) -> String {
         f64::NEG_INFINITY => "-Inf".to_owned(),
         value => value.to_string(),
     }
-}
-
-/// A series as PromQL selects it.
-fn selector(labels: &Labels) -> String {
-    let name = labels.get("__name__").map_or("", String::as_str);
-    let others: Vec<String> = labels
-        .iter()
-        .filter(|(label, _)| label.as_str() != "__name__")
-        .map(|(label, value)| format!("{label}={}", quoted(value)))
-        .collect();
-    if others.is_empty() && !name.is_empty() { name.to_owned() } else { format!("{name}{{{}}}", others.join(", ")) }
 }

@@ -1,6 +1,6 @@
 //! The functions that Go's templates always have.
 
-use std::cmp::Ordering;
+use std::{cmp::Ordering, ops::RangeInclusive};
 
 use crate::{
     functions::{CallError, check_count},
@@ -33,15 +33,19 @@ pub(crate) fn is_builtin(name: &str) -> bool {
     )
 }
 
-/// Calls one of them.
-pub(crate) fn call(name: &str, arguments: &[Value]) -> Result<Value, CallError> {
-    let arity = match name {
+/// How many arguments one of them takes.
+pub(crate) fn arity(name: &str) -> RangeInclusive<usize> {
+    match name {
         "not" | "len" => 1..=1,
-        "index" | "slice" | "printf" | "eq" => 1..=usize::MAX,
+        "index" | "slice" | "printf" | "eq" | "and" | "or" => 1..=usize::MAX,
         "ne" | "lt" | "le" | "gt" | "ge" => 2..=2,
         _ => 0..=usize::MAX,
-    };
-    check_count(name, &arity, arguments.len()).map_err(CallError::Wrong)?;
+    }
+}
+
+/// Calls one of them.
+pub(crate) fn call(name: &str, arguments: &[Value]) -> Result<Value, CallError> {
+    check_count(name, &arity(name), arguments.len()).map_err(CallError::Wrong)?;
     let first = arguments.first().cloned().unwrap_or_default();
     let rest = arguments.get(1..).unwrap_or_default();
     let result = match name {
@@ -150,7 +154,7 @@ fn slice(value: &Value, bounds: &[Value]) -> Result<Value, String> {
     }
 }
 
-const INCOMPATIBLE: &str = "incompatible types for comparison";
+pub(crate) const INCOMPATIBLE: &str = "incompatible types for comparison";
 
 fn equal_any(first: &Value, rest: &[Value]) -> Result<bool, String> {
     if rest.is_empty() {

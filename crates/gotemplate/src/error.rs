@@ -1,5 +1,7 @@
 //! What goes wrong with a template, in the words and with the places that Go gives.
 
+use crate::Source;
+
 /// Why a template could not be read or filled in.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
@@ -32,4 +34,25 @@ pub enum Error {
     /// A definition of that name does not exist.
     #[error("template: no template {0:?} associated with template")]
     NotDefined(String),
+}
+
+impl Error {
+    /// A fault at a byte of a text, in a definition of it.
+    pub(crate) fn at(
+        source: &Source,
+        executing: &str,
+        position: usize,
+        at: &dyn std::fmt::Display,
+        message: impl Into<String>,
+    ) -> Self {
+        let before = source.text.get(..position.min(source.text.len())).unwrap_or_default();
+        Error::Execute {
+            template: source.name.clone(),
+            executing: executing.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before.rfind('\n').map_or(before.len(), |newline| before.len() - newline - 1),
+            at: at.to_string(),
+            message: message.into(),
+        }
+    }
 }

@@ -7,6 +7,7 @@ use crate::{
     error::Error,
     functions::{CallError, Functions},
     node::{Branch, Command, Expr, ExprKind, Node, Pipe},
+    types,
     value::Value,
 };
 
@@ -48,16 +49,7 @@ struct Frame<'a> {
 
 impl Frame<'_> {
     fn error(&self, position: usize, at: &dyn std::fmt::Display, message: impl Into<String>) -> Error {
-        let source = &self.definition.source;
-        let before = source.text.get(..position.min(source.text.len())).unwrap_or_default();
-        Error::Execute {
-            template: source.name.clone(),
-            executing: self.name.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: before.rfind('\n').map_or(before.len(), |newline| before.len() - newline - 1),
-            at: at.to_string(),
-            message: message.into(),
-        }
+        Error::at(&self.definition.source, self.name, position, at, message)
     }
 
     fn variable(&self, name: &str) -> Option<&Value> {
@@ -268,18 +260,20 @@ impl Run<'_> {
         }
     }
 
+    /// The arguments, each with whether it is a constant.
     fn arguments(
         &mut self,
         frame: &mut Frame,
         arguments: &[Expr],
         dot: &Value,
         last: Option<Value>,
-    ) -> Result<Vec<Value>, Error> {
+    ) -> Result<Vec<(Value, bool)>, Error> {
         let mut values = Vec::with_capacity(arguments.len() + 1);
         for argument in arguments {
-            values.push(self.operand(frame, argument, dot)?);
+            let is_constant = matches!(argument.kind, ExprKind::Constant(..));
+            values.push((self.operand(frame, argument, dot)?, is_constant));
         }
-        values.extend(last);
+        values.extend(last.map(|last| (last, false)));
         Ok(values)
     }
 
@@ -316,6 +310,7 @@ impl Run<'_> {
             return self.short_cut(frame, call, arguments, dot, last);
         }
         let values = self.arguments(frame, arguments, dot, last)?;
+        let values = self.functions.taken(name, values).map_err(|message| frame.error(call.at, call.shown, message))?;
         let result = match self.functions.call(name, &values) {
             Some(result) => result,
             None => builtin::call(name, &values),
@@ -362,7 +357,13 @@ fn set(frame: &mut Frame, pipe: &Pipe, name: &str, value: Value) -> Result<(), E
 }
 
 /// Follows a chain of members; the last one gets the arguments.
-fn members(frame: &Frame, expr: &Expr, start: Value, names: &[String], arguments: &[Value]) -> Result<Value, Error> {
+fn members(
+    frame: &Frame,
+    expr: &Expr,
+    start: Value,
+    names: &[String],
+    arguments: &[(Value, bool)],
+) -> Result<Value, Error> {
     let mut value = start;
     for (index, name) in names.iter().enumerate() {
         let given = if index + 1 == names.len() { arguments } else { &[] };
@@ -371,10 +372,21 @@ fn members(frame: &Frame, expr: &Expr, start: Value, names: &[String], arguments
     Ok(value)
 }
 
-fn member(value: &Value, name: &str, arguments: &[Value]) -> Result<Value, String> {
+fn member(value: &Value, name: &str, arguments: &[(Value, bool)]) -> Result<Value, String> {
     match value {
         Value::Object(object) => {
-            if let Some(result) = object.member(name, arguments) {
+            let plain: Vec<Value> = match object.named().and_then(|named| named.method(name)) {
+                Some(method) => {
+                    method.check_count(arguments.len())?;
+                    let taken = arguments.iter().enumerate().map(|(at, (value, is_constant))| {
+                        let wanted = method.parameter(at).unwrap_or(types::Type::Any);
+                        types::argument(value.clone(), *is_constant, wanted)
+                    });
+                    taken.collect::<Result<_, _>>()?
+                }
+                None => arguments.iter().map(|(value, _)| value.clone()).collect(),
+            };
+            if let Some(result) = object.member(name, &plain) {
                 return result.map_err(|message| format!("error calling {name}: {message}"));
             }
             match object.underlying() {

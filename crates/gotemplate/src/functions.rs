@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, ops::RangeInclusive};
 
-use crate::value::Value;
+use crate::{
+    types::{self, Method, Type},
+    value::Value,
+};
 
 type Body<'a> = Box<dyn Fn(&[Value]) -> Result<Value, String> + Send + Sync + 'a>;
 
@@ -16,6 +19,7 @@ struct Function<'a> {
 pub struct Functions<'a> {
     below: Option<&'a Functions<'a>>,
     own: HashMap<&'static str, Function<'a>>,
+    signatures: HashMap<&'static str, &'static Method>,
 }
 
 impl<'a> Functions<'a> {
@@ -28,7 +32,7 @@ impl<'a> Functions<'a> {
     /// A table that has what `below` has, and what is added to it.
     #[must_use]
     pub fn over(below: &'a Functions<'a>) -> Self {
-        Functions { below: Some(below), own: HashMap::new() }
+        Functions { below: Some(below), own: HashMap::new(), signatures: HashMap::new() }
     }
 
     /// Adds a function that takes so many arguments (`1..=1` for one, `2..=usize::MAX` for two or more). Its error is what
@@ -44,6 +48,23 @@ impl<'a> Functions<'a> {
         self
     }
 
+    /// Says what functions take and give, so that templates can be checked before they are filled in.
+    #[must_use]
+    pub fn signed(mut self, signatures: &'static [Method]) -> Self {
+        self.signatures.extend(signatures.iter().map(|signature| (signature.name, signature)));
+        self
+    }
+
+    /// What a function takes and gives, where that was said.
+    pub(crate) fn signature(&self, name: &str) -> Option<&'static Method> {
+        self.signatures.get(name).copied().or_else(|| self.below.and_then(|below| below.signature(name)))
+    }
+
+    /// How many arguments a function takes.
+    pub(crate) fn arity(&self, name: &str) -> Option<RangeInclusive<usize>> {
+        self.find(name).map(|function| function.arity.clone())
+    }
+
     /// True if there is a function of that name.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -52,6 +73,19 @@ impl<'a> Functions<'a> {
 
     fn find(&self, name: &str) -> Option<&Function<'_>> {
         self.own.get(name).or_else(|| self.below.and_then(|below| below.find(name)))
+    }
+
+    /// Arguments as a function takes them: constants become what it asks for.
+    pub(crate) fn taken(&self, name: &str, arguments: Vec<(Value, bool)>) -> Result<Vec<Value>, String> {
+        let signature = self.signature(name);
+        let wanted = |at: usize| signature.and_then(|signature| signature.parameter(at)).unwrap_or(Type::Any);
+        let take = |(at, (value, is_constant)): (usize, (Value, bool))| match wanted(at) {
+            // What it makes of other types is its own.
+            Type::Any => Ok(value),
+            wanted if is_constant && types::whole(&value).is_some() => types::argument(value, true, wanted),
+            _ => Ok(value),
+        };
+        arguments.into_iter().enumerate().map(take).collect()
     }
 
     /// Calls a function; `None` if there is none of that name.

@@ -199,6 +199,16 @@ fn number_length(text: &str) -> usize {
     end
 }
 
+/// What a text in double quotes means, as Go's `strconv.Unquote` reads it; `None` for what is none.
+#[must_use]
+pub fn unquote(text: &str) -> Option<String> {
+    let is_quoted = text.starts_with('"');
+    match quoted(text, 0) {
+        Ok((Kind::Str(written, meaning), _)) if is_quoted && written.len() == text.len() => Some(meaning),
+        _ => None,
+    }
+}
+
 fn quoted(rest: &str, at: usize) -> Result<(Kind, usize), Wrong> {
     let mut meaning = String::new();
     let mut characters = rest.char_indices().skip(1);

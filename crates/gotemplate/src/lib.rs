@@ -1,5 +1,5 @@
 //! Go's `text/template`, over dynamic values and a table of functions: what Prometheus' rules and Alertmanager's receivers are
-//! written with. No I/O and no clock.
+//! written with. No clock, and no I/O but for the machine's time zones.
 //!
 //! ```
 //! use gotemplate::{Functions, Options, Templates, Value};
@@ -17,6 +17,7 @@
 //! print, as `html/template` does in the text of an element.
 
 mod builtin;
+mod check;
 mod error;
 mod exec;
 mod functions;
@@ -26,12 +27,14 @@ mod node;
 mod parse;
 pub mod printf;
 pub mod time;
+pub mod types;
 pub mod value;
 
 use std::{collections::HashMap, sync::Arc};
 
 pub use error::Error;
 pub use functions::Functions;
+pub use lex::unquote;
 pub use value::{Map, Object, Record, Value};
 
 use node::Node;
@@ -110,6 +113,19 @@ impl Templates {
     /// There is no such definition, the data does not fit it, a function failed, or a limit was passed.
     pub fn render(&self, name: &str, data: &Value, functions: &Functions, options: &Options) -> Result<String, Error> {
         exec::render(self, name, data, functions, options)
+    }
+
+    /// Checks the definition `name` against the type of what it will get: fields and methods that are not there, calls with too many
+    /// or too few arguments, or with others than are asked for. Only what cannot succeed is a fault.
+    #[must_use]
+    pub fn check(&self, name: &str, dot: types::Type, functions: &Functions) -> Vec<Error> {
+        check::check(self, name, dot, functions)
+    }
+
+    /// The names of the definitions that stand in the text `source`.
+    pub fn defined_in<'a>(&'a self, source: &'a str) -> impl Iterator<Item = &'a str> {
+        let stands_there = move |definition: &Definition| definition.source.name == source;
+        self.definitions.iter().filter(move |(_, definition)| stands_there(definition)).map(|(name, _)| name.as_str())
     }
 
     pub(crate) fn definition(&self, name: &str) -> Option<&Arc<Definition>> {

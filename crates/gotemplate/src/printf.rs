@@ -84,7 +84,7 @@ pub fn sprintf(format: &str, arguments: &[Value]) -> String {
 }
 
 fn verb_of(output: &mut String, verb: char, flags: &Flags, value: &Value) {
-    let plain = if matches!(verb, 'T') { value.clone() } else { printable(value) };
+    let plain = if matches!(verb, 'T') { value.clone() } else { printable(value, verb) };
     let text = match (verb, &plain) {
         ('T', value) => value.type_name().to_owned(),
         ('t', Value::Bool(value)) => value.to_string(),
@@ -128,10 +128,14 @@ fn verb_of(output: &mut String, verb: char, flags: &Flags, value: &Value) {
     pad(output, &text, verb, flags, &plain);
 }
 
-/// The text of what has one of its own, else what is below it.
-fn printable(value: &Value) -> Value {
+/// The text of what has one of its own, for the verbs that print texts; else what is below it.
+fn printable(value: &Value, verb: char) -> Value {
     match value {
-        Value::Object(object) => object.text().map_or_else(|| value.plain(), Value::from),
+        Value::Object(object) => match (object.text(), object.underlying()) {
+            (Some(_), number @ Value::Int(_)) if !matches!(verb, 's' | 'q' | 'v' | 'x' | 'X') => number,
+            (Some(text), _) => Value::from(text),
+            (None, _) => value.plain(),
+        },
         other => other.clone(),
     }
 }

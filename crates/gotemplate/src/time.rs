@@ -1,39 +1,76 @@
-//! Times in templates: Go's `time.Time` with its layouts, and `time.Duration`.
+//! Times in templates: Go's `time.Time` with its methods and layouts, and `time.Duration`.
 
-use std::{fmt::Write, sync::Arc};
+mod duration;
+mod layout;
+mod parse;
+mod zone;
 
-use jiff::{Timestamp, Zoned, tz::TimeZone};
+use std::sync::Arc;
 
-use crate::value::{Object, Value};
+use jiff::{SignedDuration, Timestamp, Zoned, civil, tz::TimeZone};
 
-const MONTHS: [&str; 12] = [
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-];
-const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+use self::zone::Location;
+pub use self::{
+    duration::{DURATION, Duration},
+    zone::{LOCATION, MONTH, WEEKDAY},
+};
+use crate::{
+    types::{Method, Named, Type},
+    value::{Object, Value},
+};
 
-/// A time, with the methods that templates use: `Format`, `Unix`, `UnixMilli`, `UTC`, `Local`, `String`, `IsZero`,
-/// `Year`, `Month`, `Day`, `Weekday`, `Hour`, `Minute`, `Second`, `Before`, `After`, `Sub`.
+/// Seconds from Go's zero time, the begin of year 1, to the Unix epoch.
+const ZERO_TIME_SECS: i64 = -62_135_596_800;
+
+/// A time, with the methods of Go's that give one result.
 #[derive(Debug, Clone)]
 pub struct Time {
-    /// Milliseconds since the Unix epoch.
-    pub unix_ms: i64,
-    /// Where it is told.
-    pub zone: TimeZone,
+    at: Timestamp,
+    /// Where its parts are read.
+    zone: TimeZone,
 }
 
+/// What templates know of it before there is one.
+pub static TIME: Named = Named {
+    name: "time.Time",
+    fields: &[],
+    methods: &[
+        Method::new("Add", &[Type::Named(&DURATION)], Type::Named(&TIME)),
+        Method::new("AddDate", &[Type::Int, Type::Int, Type::Int], Type::Named(&TIME)),
+        Method::new("After", &[Type::Named(&TIME)], Type::Bool),
+        Method::new("Before", &[Type::Named(&TIME)], Type::Bool),
+        Method::new("Compare", &[Type::Named(&TIME)], Type::Int),
+        Method::new("Day", &[], Type::Int),
+        Method::new("Equal", &[Type::Named(&TIME)], Type::Bool),
+        Method::new("Format", &[Type::Str], Type::Str),
+        Method::new("Hour", &[], Type::Int),
+        Method::new("In", &[Type::Named(&LOCATION)], Type::Named(&TIME)),
+        Method::new("IsDST", &[], Type::Bool),
+        Method::new("IsZero", &[], Type::Bool),
+        Method::new("Local", &[], Type::Named(&TIME)),
+        Method::new("Location", &[], Type::Named(&LOCATION)),
+        Method::new("Minute", &[], Type::Int),
+        Method::new("Month", &[], Type::Named(&MONTH)),
+        Method::new("Nanosecond", &[], Type::Int),
+        Method::new("Round", &[Type::Named(&DURATION)], Type::Named(&TIME)),
+        Method::new("Second", &[], Type::Int),
+        Method::new("String", &[], Type::Str),
+        Method::new("Sub", &[Type::Named(&TIME)], Type::Named(&DURATION)),
+        Method::new("Truncate", &[Type::Named(&DURATION)], Type::Named(&TIME)),
+        Method::new("UTC", &[], Type::Named(&TIME)),
+        Method::new("Unix", &[], Type::Int),
+        Method::new("UnixMicro", &[], Type::Int),
+        Method::new("UnixMilli", &[], Type::Int),
+        Method::new("UnixNano", &[], Type::Int),
+        Method::new("Weekday", &[], Type::Named(&WEEKDAY)),
+        Method::new("Year", &[], Type::Int),
+        Method::new("YearDay", &[], Type::Int),
+    ],
+    underlying: None,
+};
+
 impl Time {
-    /// The time in UTC as a value.
+    /// The time in UTC as a value, in milliseconds since the Unix epoch.
     #[must_use]
     pub fn value(unix_ms: i64) -> Value {
         Time::in_zone(unix_ms, TimeZone::UTC)
@@ -42,7 +79,55 @@ impl Time {
     /// The time in a time zone as a value.
     #[must_use]
     pub fn in_zone(unix_ms: i64, zone: TimeZone) -> Value {
-        Value::Object(Arc::new(Time { unix_ms, zone }))
+        Time { at: Timestamp::from_millisecond(unix_ms).unwrap_or(Timestamp::UNIX_EPOCH), zone }.into_value()
+    }
+
+    /// Go's zero time.
+    #[must_use]
+    pub fn zero() -> Value {
+        Time::value(ZERO_TIME_SECS * 1_000)
+    }
+
+    /// Reads a time by one of Go's layouts; what has no offset is in UTC.
+    ///
+    /// # Errors
+    /// The text does not fit the layout.
+    pub fn parse(layout: &str, text: &str) -> Result<Value, String> {
+        parse::parse(layout, text).map(|at| Time { at, zone: TimeZone::UTC }.into_value())
+    }
+
+    /// The same time in the zone of that name: a name of the time zone database, `UTC`, or `Local` for that of the machine.
+    ///
+    /// # Errors
+    /// The value is no time, or there is no such zone.
+    pub fn moved(value: &Value, zone: &str) -> Result<Value, String> {
+        let at = Time::at_of(value)?;
+        let zone = match zone {
+            "" | "UTC" => TimeZone::UTC,
+            "Local" => local(),
+            name => TimeZone::get(name).map_err(|_| format!("unknown time zone {name}"))?,
+        };
+        Ok(Time { at, zone }.into_value())
+    }
+
+    fn into_value(self) -> Value {
+        Value::Object(Arc::new(self))
+    }
+
+    fn with(&self, at: Timestamp) -> Value {
+        Time { at, zone: self.zone.clone() }.into_value()
+    }
+
+    fn at_of(value: &Value) -> Result<Timestamp, String> {
+        if let Value::Object(object) = value
+            && object.type_name() == TIME.name
+            && let Some(Ok(Value::Int(secs))) = object.member("Unix", &[])
+            && let Some(Ok(Value::Int(nanos))) = object.member("Nanosecond", &[])
+        {
+            let at = Timestamp::new(secs, i32::try_from(nanos).unwrap_or(0));
+            return at.map_err(|error| error.to_string());
+        }
+        Err(format!("wrong type for value; expected time.Time; got {}", value.type_name()))
     }
 
     /// Milliseconds since the Unix epoch of a value that is a time.
@@ -50,17 +135,11 @@ impl Time {
     /// # Errors
     /// It is none; in Go's words.
     pub fn unix_ms_of(value: &Value) -> Result<i64, String> {
-        if let Value::Object(object) = value
-            && let Some(Ok(Value::Int(ms))) = object.member("UnixMilli", &[])
-        {
-            return Ok(ms);
-        }
-        Err(format!("wrong type for value; expected time.Time; got {}", value.type_name()))
+        Time::at_of(value).map(|at| at.as_nanosecond().div_euclid(1_000_000)).map(saturated)
     }
 
     fn civil(&self) -> Zoned {
-        let timestamp = Timestamp::from_millisecond(self.unix_ms).unwrap_or(Timestamp::UNIX_EPOCH);
-        timestamp.to_zoned(self.zone.clone())
+        self.at.to_zoned(self.zone.clone())
     }
 
     /// The time in one of Go's layouts, such as `2006-01-02T15:04:05Z07:00`.
@@ -70,7 +149,7 @@ impl Time {
         let mut output = String::new();
         let mut rest = layout;
         while let Some(first) = rest.chars().next() {
-            let length = element(&mut output, rest, &time);
+            let length = layout::element(&mut output, rest, &time);
             if length == 0 {
                 output.push(first);
                 rest = rest.get(first.len_utf8()..).unwrap_or_default();
@@ -80,123 +159,98 @@ impl Time {
         }
         output
     }
+
+    /// The start of the unit of time that it is in, counted from Go's zero time; with `nearest` the nearer of start and end.
+    fn rounded(&self, unit_nanos: i64, nearest: bool) -> Timestamp {
+        if unit_nanos <= 0 {
+            return self.at;
+        }
+        let zero = i128::from(ZERO_TIME_SECS) * 1_000_000_000;
+        let (nanos, unit) = (self.at.as_nanosecond(), i128::from(unit_nanos));
+        let rest = (nanos - zero).rem_euclid(unit);
+        let start = nanos - rest;
+        let rounded = if nearest && rest * 2 >= unit { start + unit } else { start };
+        Timestamp::from_nanosecond(rounded).unwrap_or(self.at)
+    }
+
+    /// Years, months and days later; a day that the month does not have is one of the next month.
+    fn add_date(&self, years: i64, months: i64, days: i64) -> Timestamp {
+        let time = self.civil();
+        let months = i64::from(time.month()).saturating_sub(1).saturating_add(months);
+        let year = i64::from(time.year()).saturating_add(years).saturating_add(months.div_euclid(12));
+        let first = i16::try_from(year)
+            .ok()
+            .zip(i8::try_from(months.rem_euclid(12) + 1).ok())
+            .and_then(|(year, month)| civil::Date::new(year, month, 1).ok());
+        let days = i64::from(time.day()).saturating_sub(1).saturating_add(days);
+        let date = first.and_then(|first| first.checked_add(SignedDuration::from_hours(days.checked_mul(24)?)).ok());
+        let moved = date.and_then(|date| date.to_datetime(time.time()).to_zoned(self.zone.clone()).ok());
+        moved.map_or(self.at, |moved| moved.timestamp())
+    }
 }
 
-/// Writes the element that the layout begins with; its length, or 0 if it begins with none.
-fn element(output: &mut String, layout: &str, time: &Zoned) -> usize {
-    let hour12 = if time.hour() % 12 == 0 { 12 } else { time.hour() % 12 };
-    let name = |names: &[&'static str], number: i8| {
-        usize::try_from(number - 1).ok().and_then(|index| names.get(index)).copied().unwrap_or_default()
-    };
-    let month = name(&MONTHS, time.month());
-    let day = name(&DAYS, time.weekday().to_monday_one_offset());
-    let short = |name: &'static str| name.get(..3).unwrap_or(name).to_owned();
-    let nanos = time.subsec_nanosecond();
-    let zone = time.time_zone().to_offset_info(time.timestamp()).abbreviation().to_owned();
-    let offset_secs = time.offset().seconds();
-    let offset = |separator: &str, parts: usize| {
-        let (sign, secs) = (if offset_secs < 0 { '-' } else { '+' }, offset_secs.abs());
-        let fields = [secs / 3600, secs / 60 % 60, secs % 60].map(|part| format!("{part:02}"));
-        format!("{sign}{}", fields.get(..parts).unwrap_or(&fields).join(separator))
-    };
-    let or_zulu = |separator: &str, parts| if offset_secs == 0 { "Z".to_owned() } else { offset(separator, parts) };
-    // Longer elements first where one begins with another.
-    let elements: [(&str, String); 29] = [
-        ("January", month.to_owned()),
-        ("Jan", short(month)),
-        ("Monday", day.to_owned()),
-        ("Mon", short(day)),
-        ("MST", zone),
-        ("2006", format!("{:04}", time.year())),
-        ("-07:00:00", offset(":", 3)),
-        ("-07:00", offset(":", 2)),
-        ("-0700", offset("", 2)),
-        ("-07", offset("", 1)),
-        ("Z07:00:00", or_zulu(":", 3)),
-        ("Z07:00", or_zulu(":", 2)),
-        ("Z0700", or_zulu("", 2)),
-        ("Z07", or_zulu("", 1)),
-        ("002", format!("{:03}", time.day_of_year())),
-        ("01", format!("{:02}", time.month())),
-        ("02", format!("{:02}", time.day())),
-        ("03", format!("{hour12:02}")),
-        ("04", format!("{:02}", time.minute())),
-        ("05", format!("{:02}", time.second())),
-        ("06", format!("{:02}", time.year().rem_euclid(100))),
-        ("15", format!("{:02}", time.hour())),
-        ("PM", if time.hour() < 12 { "AM" } else { "PM" }.to_owned()),
-        ("pm", if time.hour() < 12 { "am" } else { "pm" }.to_owned()),
-        ("_2", format!("{:>2}", time.day())),
-        ("1", time.month().to_string()),
-        ("2", time.day().to_string()),
-        ("3", hour12.to_string()),
-        ("4", time.minute().to_string()),
-    ];
-    if let Some(digits) = fraction_length(layout) {
-        let all = format!("{nanos:09}");
-        let digits_text = all.get(..digits.min(9)).unwrap_or(&all);
-        let is_trimmed = layout.get(1..2) == Some("9");
-        let shown = if is_trimmed { digits_text.trim_end_matches('0') } else { digits_text };
-        if !shown.is_empty() {
-            let _ = write!(output, "{}{shown}", layout.get(..1).unwrap_or("."));
-        }
-        return digits + 1;
-    }
-    for (element, text) in elements {
-        if layout.starts_with(element) {
-            output.push_str(&text);
-            return element.len();
-        }
-    }
-    if layout.starts_with('5') {
-        output.push_str(&time.second().to_string());
-        return 1;
-    }
-    0
+/// The zone of the machine; UTC where it has none, as in Go.
+fn local() -> TimeZone {
+    TimeZone::try_system().unwrap_or(TimeZone::UTC)
 }
 
-/// Digits of a fraction of a second, `.000` or `.999`, that the layout begins with.
-fn fraction_length(layout: &str) -> Option<usize> {
-    let rest = layout.strip_prefix(['.', ','])?;
-    let first = rest.chars().next().filter(|digit| matches!(digit, '0' | '9'))?;
-    let digits = rest.len() - rest.trim_start_matches(first).len();
-    let after = rest.get(digits..).unwrap_or_default();
-    (!after.starts_with(|next: char| next.is_ascii_digit())).then_some(digits)
+fn saturated(number: i128) -> i64 {
+    i64::try_from(number).unwrap_or(if number < 0 { i64::MIN } else { i64::MAX })
 }
 
 impl Object for Time {
     fn type_name(&self) -> &'static str {
-        "time.Time"
+        TIME.name
+    }
+
+    fn named(&self) -> Option<&'static Named> {
+        Some(&TIME)
     }
 
     fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
-        let other = |then: &dyn Fn(i64) -> Value| match arguments {
-            [time] => Time::unix_ms_of(time).map(then),
-            _ => Err("expected one time.Time".to_owned()),
-        };
+        let first = arguments.first().unwrap_or(&Value::Nil);
+        let length = || Duration::nanos_of(first).unwrap_or(0);
+        let other = |then: &dyn Fn(Timestamp) -> Value| Time::at_of(first).map(then);
+        let number = |at: usize| arguments.get(at).and_then(|number| number.as_int().ok()).unwrap_or(0);
+        let nanos = self.at.as_nanosecond();
         let time = self.civil();
         Some(Ok(match name {
-            "Format" => match arguments {
-                [layout] => return Some(layout.as_str().map(|layout| self.format(layout).into())),
-                _ => return Some(Err(format!("wrong number of args for Format: want 1 got {}", arguments.len()))),
-            },
-            "Before" => return Some(other(&|ms| Value::Bool(self.unix_ms < ms))),
-            "After" => return Some(other(&|ms| Value::Bool(self.unix_ms > ms))),
-            "Equal" => return Some(other(&|ms| Value::Bool(self.unix_ms == ms))),
-            "Sub" => return Some(other(&|ms| Duration::between(ms, self.unix_ms))),
-            "Unix" => Value::Int(self.unix_ms.div_euclid(1000)),
-            "UnixMilli" => Value::Int(self.unix_ms),
-            // A server has no other local time.
-            "UTC" | "Local" => Time::value(self.unix_ms),
-            "String" => self.text().unwrap_or_default().into(),
-            "IsZero" => Value::Bool(false),
-            "Year" => Value::Int(i64::from(time.year())),
-            "Month" => Value::Int(i64::from(time.month())),
+            "Add" => {
+                let later = Timestamp::from_nanosecond(nanos + i128::from(length()));
+                self.with(later.unwrap_or(self.at))
+            }
+            "AddDate" => self.with(self.add_date(number(0), number(1), number(2))),
+            "After" => return Some(other(&|at| Value::Bool(self.at > at))),
+            "Before" => return Some(other(&|at| Value::Bool(self.at < at))),
+            "Compare" => return Some(other(&|at| Value::Int(i64::from(self.at.cmp(&at) as i8)))),
             "Day" => Value::Int(i64::from(time.day())),
-            "Weekday" => Value::Int(i64::from(time.weekday().to_sunday_zero_offset())),
+            "Equal" => return Some(other(&|at| Value::Bool(self.at == at))),
+            "Format" => return Some(first.as_str().map(|layout| self.format(layout).into())),
             "Hour" => Value::Int(i64::from(time.hour())),
+            "In" => match Location::of(first) {
+                Some(zone) => Time { at: self.at, zone }.into_value(),
+                None => return Some(Err("the time zone is not known here".to_owned())),
+            },
+            "IsDST" => Value::Bool(self.zone.to_offset_info(self.at).dst().is_dst()),
+            "IsZero" => Value::Bool(nanos == i128::from(ZERO_TIME_SECS) * 1_000_000_000),
+            "Local" => Time { at: self.at, zone: local() }.into_value(),
+            "Location" => Value::Object(Arc::new(Location(self.zone.clone()))),
             "Minute" => Value::Int(i64::from(time.minute())),
+            "Month" => zone::month(time.month()),
+            "Nanosecond" => Value::Int(saturated(nanos.rem_euclid(1_000_000_000))),
+            "Round" => self.with(self.rounded(length(), true)),
             "Second" => Value::Int(i64::from(time.second())),
+            "String" => self.text().unwrap_or_default().into(),
+            "Sub" => return Some(other(&|at| Duration::of_nanos(saturated(nanos - at.as_nanosecond())))),
+            "Truncate" => self.with(self.rounded(length(), false)),
+            "UTC" => Time { at: self.at, zone: TimeZone::UTC }.into_value(),
+            "Unix" => Value::Int(saturated(nanos.div_euclid(1_000_000_000))),
+            "UnixMicro" => Value::Int(saturated(nanos.div_euclid(1_000))),
+            "UnixMilli" => Value::Int(saturated(nanos.div_euclid(1_000_000))),
+            "UnixNano" => Value::Int(saturated(nanos)),
+            "Weekday" => zone::weekday(time.weekday().to_sunday_zero_offset()),
+            "Year" => Value::Int(i64::from(time.year())),
+            "YearDay" => Value::Int(i64::from(time.day_of_year())),
             _ => return None,
         }))
     }
@@ -206,111 +260,37 @@ impl Object for Time {
     }
 }
 
-/// A length of time: Go's `time.Duration`, with the methods `Hours`, `Minutes`, `Seconds`, `Milliseconds` and `String`.
-#[derive(Debug, Clone, Copy)]
-pub struct Duration {
-    secs: f64,
-}
-
-impl Duration {
-    /// A length in seconds as a value.
-    #[must_use]
-    pub fn value(secs: f64) -> Value {
-        Value::Object(Arc::new(Duration { secs }))
-    }
-
-    /// The time from one time to another, both in milliseconds, as a value.
-    #[must_use]
-    #[allow(clippy::cast_precision_loss)] // milliseconds between two times
-    pub fn between(from_ms: i64, to_ms: i64) -> Value {
-        Duration::value(to_ms.saturating_sub(from_ms) as f64 / 1000.0)
-    }
-
-    /// The seconds of a value that is a length of time.
-    #[must_use]
-    pub fn secs_of(value: &Value) -> Option<f64> {
-        match value {
-            Value::Object(object) if object.type_name() == TYPE_NAME => {
-                object.member("Seconds", &[]).and_then(Result::ok).and_then(|secs| secs.as_float().ok())
-            }
-            _ => None,
-        }
-    }
-}
-
-const TYPE_NAME: &str = "time.Duration";
-
-impl Object for Duration {
-    fn type_name(&self) -> &'static str {
-        TYPE_NAME
-    }
-
-    fn member(&self, name: &str, _: &[Value]) -> Option<Result<Value, String>> {
-        Some(Ok(match name {
-            "Hours" => Value::Float(self.secs / 3600.0),
-            "Minutes" => Value::Float(self.secs / 60.0),
-            "Seconds" => Value::Float(self.secs),
-            #[allow(clippy::cast_possible_truncation)] // a number of milliseconds, saturated
-            "Milliseconds" => Value::Int((self.secs * 1000.0) as i64),
-            "String" => self.text().unwrap_or_default().into(),
-            _ => return None,
-        }))
-    }
-
-    fn text(&self) -> Option<String> {
-        let sign = if self.secs < 0.0 { "-" } else { "" };
-        #[allow(clippy::cast_possible_truncation)] // `as` saturates
-        let nanos = (self.secs.abs() * 1e9).round() as i64;
-        // Digits of a fraction with nothing behind that could be left out.
-        let with_fraction = |nanos: i64, unit: i64| {
-            let digits = unit.ilog10() as usize;
-            let text = format!("{}.{:0digits$}", nanos / unit, nanos % unit);
-            if digits == 0 {
-                (nanos / unit).to_string()
-            } else {
-                text.trim_end_matches('0').trim_end_matches('.').to_owned()
-            }
-        };
-        Some(match nanos {
-            0 => "0s".to_owned(),
-            1..1_000 => format!("{sign}{nanos}ns"),
-            1_000..1_000_000 => format!("{sign}{}\u{b5}s", with_fraction(nanos, 1_000)),
-            1_000_000..1_000_000_000 => format!("{sign}{}ms", with_fraction(nanos, 1_000_000)),
-            _ => {
-                let minutes = nanos / 60_000_000_000;
-                let secs = with_fraction(nanos % 60_000_000_000, 1_000_000_000);
-                match (minutes / 60, minutes % 60) {
-                    (0, 0) => format!("{sign}{secs}s"),
-                    (0, minutes) => format!("{sign}{minutes}m{secs}s"),
-                    (hours, minutes) => format!("{sign}{hours}h{minutes}m{secs}s"),
-                }
-            }
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn lengths_are_written_as_go_writes_them() {
-        let shown = |secs: f64| Duration::value(secs).to_string();
-        assert_eq!(shown(0.0), "0s");
-        assert_eq!(shown(90.0), "1m30s");
-        assert_eq!(shown(3600.0), "1h0m0s");
-        assert_eq!(shown(-3661.5), "-1h1m1.5s");
-        assert_eq!(shown(0.012), "12ms");
-        assert_eq!(shown(1.5e-6), "1.5\u{b5}s");
+    fn times_are_told_in_their_zone() {
+        let zone = TimeZone::fixed(jiff::tz::offset(-3));
+        let time = Time { at: Timestamp::from_millisecond(1_700_000_000_000).unwrap(), zone };
+        assert_eq!(time.format("2006-01-02T15:04:05Z07:00"), "2023-11-14T19:13:20-03:00");
+        assert_eq!(time.format("15:04 -0700 -07 -070000"), "19:13 -0300 -03 -030000");
+        let utc = Time { zone: TimeZone::UTC, ..time };
+        assert_eq!(utc.format("Mon 15:04:05 MST -07:00 Z0700"), "Tue 22:13:20 UTC +00:00 Z");
+        // A word that begins like an element is none; the day of the year has three places.
+        assert_eq!(utc.format("Monk Janet __2 002 _2006 Jan"), "Monk Janet 318 318 _2023 Nov");
     }
 
     #[test]
-    fn times_are_told_in_their_zone() {
-        let zone = TimeZone::fixed(jiff::tz::offset(-3));
-        let time = Time { unix_ms: 1_700_000_000_000, zone };
-        assert_eq!(time.format("2006-01-02T15:04:05Z07:00"), "2023-11-14T19:13:20-03:00");
-        assert_eq!(time.format("15:04 -0700 -07"), "19:13 -0300 -03");
-        let utc = Time { zone: TimeZone::UTC, ..time };
-        assert_eq!(utc.format("Mon 15:04:05 MST -07:00 Z0700"), "Tue 22:13:20 UTC +00:00 Z");
+    fn times_are_read_by_their_layout() {
+        let read = |layout: &str, text: &str| Time::parse(layout, text).map(|time| time.to_string());
+        for (layout, text, time) in [
+            ("2006-01-02", "2026-11-20", "2026-11-20 00:00:00 +0000 UTC"),
+            ("2006-01-02T15:04:05Z07:00", "2026-11-20T10:00:00.25+01:00", "2026-11-20 09:00:00.25 +0000 UTC"),
+            ("Mon, 02 Jan 2006 3:04PM", "Fri, 20 Nov 2026 9:05pm", "2026-11-20 21:05:00 +0000 UTC"),
+            ("January 2, 06 MST", "November 3, 99 UTC", "1999-11-03 00:00:00 +0000 UTC"),
+        ] {
+            assert_eq!(read(layout, text).as_deref(), Ok(time), "{text}");
+        }
+        for (layout, text) in
+            [("2006-01-02", "2026-13-01"), ("2006-01-02", "today"), ("15:04", "10:00 x"), ("15:04", "25:00")]
+        {
+            assert!(read(layout, text).is_err(), "{text}");
+        }
     }
 }

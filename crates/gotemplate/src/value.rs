@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
+use crate::types::Named;
+
 /// A dynamic value. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub enum Value {
@@ -46,6 +48,11 @@ pub trait Object: fmt::Debug + Send + Sync {
     /// The value that `range`, `index`, `len`, conditions and printing see; [`Value::Nil`] for a struct that has only members.
     fn underlying(&self) -> Value {
         Value::Nil
+    }
+
+    /// What templates know of its type, if that is written down: its methods' arguments are checked by it.
+    fn named(&self) -> Option<&'static Named> {
+        None
     }
 
     /// The fields of a struct, for what writes them all.

@@ -7,6 +7,7 @@ pub mod civil;
 pub mod dashboard;
 pub mod frame;
 pub mod job;
+pub mod label;
 pub mod live;
 pub mod page;
 pub mod panel;

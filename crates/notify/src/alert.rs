@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
+use model::label::is_label_name;
 use serde::{Deserialize, Serialize};
 
 /// Names and values, sorted by name.
@@ -113,7 +114,7 @@ pub enum WrongAlert {
     #[error("an alert needs at least one label")]
     NoLabels,
     /// A label's or annotation's name is none.
-    #[error("{0:?} is not a name of a label: use letters, digits and `_`")]
+    #[error("{0:?} is not a name of a label: it is empty")]
     Name(String),
     /// It ends before it starts.
     #[error("the alert ends before it starts")]
@@ -174,13 +175,6 @@ impl Alert {
     }
 }
 
-/// Whether Prometheus takes `name` for a label.
-#[must_use]
-pub fn is_label_name(name: &str) -> bool {
-    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    name.chars().all(is_part) && name.chars().next().is_some_and(|first| !first.is_ascii_digit())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,7 +199,8 @@ mod tests {
             Alert::from_posted(posted, 1_000, 300)
         };
         assert_eq!(post(&[("a", "")], None, None), Err(WrongAlert::NoLabels));
-        assert_eq!(post(&[("a-b", "c")], None, None), Err(WrongAlert::Name("a-b".into())));
+        assert_eq!(post(&[("", "c")], None, None), Err(WrongAlert::Name(String::new())));
+        assert!(post(&[("service.name", "c"), ("caf\u{e9} au lait", "d")], None, None).is_ok());
         assert_eq!(post(&[("a", "b")], Some(20), Some(10)), Err(WrongAlert::Order));
         let alert = post(&[("a", "b"), ("empty", "")], None, None).unwrap();
         assert_eq!((alert.starts_at_ms, alert.ends_at_ms, alert.labels.len()), (1_000, 1_300, 1));

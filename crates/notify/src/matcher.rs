@@ -1,11 +1,15 @@
-//! Matchers of alerts in Alertmanager's syntax: `severity="critical"`, `{job=~"api|web", env!="dev"}`.
+//! Matchers of alerts in Alertmanager's syntax: `severity="critical"`, `{job=~"api|web", "service name"!="dev"}`.
+
+mod classic;
+mod utf8;
 
 use std::{fmt, str::FromStr};
 
+use model::label::{is_label_name, name_in_matcher, quoted};
 use regex::Regex;
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Labels, is_label_name};
+use crate::alert::Labels;
 
 /// How a label is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -30,6 +34,13 @@ impl Operator {
             Operator::Matches => "=~",
             Operator::NotMatches => "!~",
         }
+    }
+
+    /// The operator that a text begins with, and the rest of the text.
+    fn strip(text: &str) -> Option<(Self, &str)> {
+        // The longer signs first: `=~` begins as `=` does.
+        let signs = [Operator::Matches, Operator::NotEqual, Operator::NotMatches, Operator::Equal];
+        signs.into_iter().find_map(|operator| Some((operator, text.strip_prefix(operator.sign())?)))
     }
 }
 
@@ -56,7 +67,9 @@ impl PartialEq for Matcher {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WrongMatcher {
     /// Neither of the four operators is where it should be.
-    #[error("{0:?} is not a matcher: write for example severity=\"critical\" or job=~\"api|web\"")]
+    #[error(
+        "{0:?} is not a matcher: write for example severity=\"critical\" or job=~\"api|web\", a name with spaces or signs in quotes"
+    )]
     Form(String),
     /// Quotes are not in pairs.
     #[error("the value {0:?} has a quote too many: write a quote within a value as \\\"")]
@@ -70,7 +83,7 @@ pub enum WrongMatcher {
         reason: String,
     },
     /// The label's name is none.
-    #[error("{0:?} is not a name of a label: use letters, digits and `_`")]
+    #[error("{0:?} is not a name of a label: it is empty")]
     Name(String),
 }
 
@@ -109,8 +122,7 @@ fn reason(error: &regex::Error) -> String {
 impl fmt::Display for Matcher {
     fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
         let Matcher { name, operator, value, .. } = self;
-        let quoted = value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-        write!(formatter, "{name}{}\"{quoted}\"", operator.sign())
+        write!(formatter, "{}{}{}", name_in_matcher(name), operator.sign(), quoted(value))
     }
 }
 
@@ -118,59 +130,10 @@ impl FromStr for Matcher {
     type Err = WrongMatcher;
 
     fn from_str(text: &str) -> Result<Self, WrongMatcher> {
-        let form = || WrongMatcher::Form(text.trim().to_owned());
-        let trimmed = text.trim();
-        let end = trimmed
-            .find(|character: char| !(character.is_ascii_alphanumeric() || "_:".contains(character)))
-            .ok_or_else(form)?;
-        let (name, rest) = trimmed.split_at(end);
-        if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit()) {
-            return Err(form());
-        }
-        let rest = rest.trim_start();
-        // The longer signs first: `=~` begins as `=` does.
-        let signs = [Operator::Matches, Operator::NotEqual, Operator::NotMatches, Operator::Equal];
-        let (operator, value) = signs
-            .into_iter()
-            .find_map(|operator| Some((operator, rest.strip_prefix(operator.sign())?)))
-            .ok_or_else(form)?;
-        if !is_label_name(name) {
-            return Err(WrongMatcher::Name(name.to_owned()));
-        }
-        Matcher::new(name, operator, unquoted(value.trim())?)
+        let Matchers(read) = text.parse()?;
+        let one: Result<[Matcher; 1], _> = read.try_into();
+        one.map(|[matcher]| matcher).map_err(|_| WrongMatcher::Form(text.trim().to_owned()))
     }
-}
-
-/// The value of a matcher without its quotes, which may be left out.
-fn unquoted(text: &str) -> Result<String, WrongMatcher> {
-    let wrong = || WrongMatcher::Quote(text.to_owned());
-    let (inner, is_quoted) = match text.strip_prefix('"') {
-        Some(rest) => (rest, true),
-        None => (text, false),
-    };
-    let mut value = String::with_capacity(inner.len());
-    let mut characters = inner.chars();
-    let mut is_closed = false;
-    while let Some(character) = characters.next() {
-        if is_closed {
-            return Err(wrong());
-        }
-        match character {
-            '\\' => match characters.next() {
-                Some('n') => value.push('\n'),
-                Some(escaped @ ('"' | '\\')) => value.push(escaped),
-                // Anything else was not meant as an escape.
-                other => {
-                    value.push('\\');
-                    value.extend(other);
-                }
-            },
-            '"' if is_quoted => is_closed = true,
-            '"' => return Err(wrong()),
-            other => value.push(other),
-        }
-    }
-    if is_quoted == is_closed { Ok(value) } else { Err(wrong()) }
 }
 
 /// Matchers that all must hold.
@@ -205,29 +168,17 @@ impl fmt::Display for Matchers {
 impl FromStr for Matchers {
     type Err = WrongMatcher;
 
-    /// Reads matchers separated by commas, with braces around them or without.
+    /// Reads matchers separated by commas, with braces around them or without. As in Alertmanager, what can be read in the classic
+    /// syntax means what it always did; the syntax with names in UTF-8 is for the rest.
     fn from_str(text: &str) -> Result<Self, WrongMatcher> {
-        let text = text.trim();
-        let text = text.strip_prefix('{').unwrap_or(text);
-        let text = text.strip_suffix('}').unwrap_or(text);
-        let mut matchers = Vec::new();
-        let (mut start, mut is_quoted, mut is_escaped) = (0, false, false);
-        for (at, character) in text.char_indices() {
-            match character {
-                ',' if !is_quoted => {
-                    matchers.push(text.get(start..at).unwrap_or_default().parse()?);
-                    start = at + 1;
-                }
-                '"' if !is_escaped => is_quoted = !is_quoted,
-                _ => {}
-            }
-            is_escaped = character == '\\' && !is_escaped;
-        }
-        let last = text.get(start..).unwrap_or_default();
-        if !last.trim().is_empty() {
-            matchers.push(last.parse()?);
-        }
-        Ok(Matchers(matchers))
+        let read = classic::parse(text).or_else(|error| match error {
+            WrongMatcher::Form(_) | WrongMatcher::Quote(_) => utf8::parse(text).map_err(|newer| match newer {
+                WrongMatcher::Form(_) => error,
+                newer => newer,
+            }),
+            error => Err(error),
+        });
+        read.map(Matchers)
     }
 }
 
@@ -296,10 +247,23 @@ mod tests {
             ("a=", r#"{a=""}"#),
             ("", "{}"),
             ("{}", "{}"),
+            // What only the syntax with names in UTF-8 reads.
+            (r#"service.name="api""#, r#"{service.name="api"}"#),
+            (
+                r#"{"service name"=~"a|b", café!=x, a-b=c, 1a=b, a:b="c",}"#,
+                r#"{"service name"=~"a|b",café!="x",a-b="c",1a="b",a:b="c"}"#,
+            ),
+            (r#"a.b="\x41\u00e9\t""#, "{a.b=\"Aé\t\"}"),
+            (r#""q\"\\"="=,}""#, r#"{"q\"\\"="=,}"}"#),
         ] {
-            assert_eq!(text.parse::<Matchers>().map(|matchers| matchers.to_string()), Ok(shown.to_owned()), "{text}");
+            let read = text.parse::<Matchers>();
+            assert_eq!(read.as_ref().map(ToString::to_string), Ok(shown.to_owned()), "{text}");
+            // Silences and keys of groups are kept in this form.
+            assert_eq!(shown.parse::<Matchers>(), read, "{text}");
         }
-        for wrong in ["a", "=b", "1a=b", "a-b=c", r#"a="b"#, r#"a="b"c""#, r#"a=b""#, "a=~[", "a=b,,c=d", "a:b=c"] {
+        for wrong in
+            ["a", "=b", "a b=c", r#"a="b"#, r#"a="b"c""#, r#"a=b""#, "a=~[", "a=b,,c=d", "\"\"=b", "{\"a b\"=c"]
+        {
             assert!(wrong.parse::<Matchers>().is_err(), "{wrong}");
         }
     }
@@ -313,7 +277,7 @@ mod tests {
 
     #[test]
     fn the_form_of_the_api_reads_back() {
-        for text in ["a=\"b\"", "a!=\"b\"", "a=~\"b\"", "a!~\"b\""] {
+        for text in ["\"a b\"=\"c\"", "a.b=\"c\"", "a=\"b\"", "a!=\"b\"", "a=~\"b\"", "a!~\"b\""] {
             let matcher: Matcher = text.parse().unwrap();
             assert_eq!(Matcher::try_from(MatcherJson::from(&matcher)).unwrap().to_string(), text);
         }

@@ -38,7 +38,6 @@ const BAD: &[&str] = &[
     "route: {receiver: a, routes: [{mute_time_intervals: [n]}]}\nreceivers: [{name: a}]",
     "route: {receiver: a, group_by: [b, b]}\nreceivers: [{name: a}]",
     "route: {receiver: a, group_by: ['...', b]}\nreceivers: [{name: a}]",
-    "route: {receiver: a, group_by: ['b-c']}\nreceivers: [{name: a}]",
     "route: {receiver: a, group_interval: 0s}\nreceivers: [{name: a}]",
     "route: {receiver: a, repeat_interval: 0s}\nreceivers: [{name: a}]",
     "route: {receiver: a, group_wait: 5}\nreceivers: [{name: a}]",
@@ -47,7 +46,6 @@ const BAD: &[&str] = &[
     "route: {receiver: a, routes: [{matchers: ['a=~[']}]}\nreceivers: [{name: a}]",
     "route: {receiver: a, routes: [{matchers: ['a=\"b']}]}\nreceivers: [{name: a}]",
     "route: {receiver: a, routes: [{match_re: {a: '('}}]}\nreceivers: [{name: a}]",
-    "route: {receiver: a, routes: [{match: {a-b: c}}]}\nreceivers: [{name: a}]",
     "route: {receiver: a, groupby: [b]}\nreceivers: [{name: a}]",
     "route: {receiver: a}\nreceivers: [{name: a}, {name: a}]",
     "route: {receiver: a}\nreceivers: [{name: a}, {webhook_configs: [{url: 'http://x'}]}]",
@@ -71,9 +69,17 @@ const BAD: &[&str] = &[
     "route: {receiver: a}\nreceivers: [{name: a}]\ntime_intervals: [{name: n, time_intervals: [{weekdays: [mon]}]}]",
     "route: {receiver: a}\nreceivers: [{name: a}]\ntime_intervals: [{name: n, time_intervals: [{times: [{start_time: '10:00', end_time: '09:00'}]}]}]",
     "route: {receiver: a}\nreceivers: [{name: a}]\ninhibit_rules: [{source_matchers: ['a']}]",
-    "route: {receiver: a}\nreceivers: [{name: a}]\ninhibit_rules: [{equal: ['a-b']}]",
     "route: {receiver: a}\nreceivers: [{name: a}]\nrecievers: []",
     "route: [",
+];
+
+/// What Debian's 0.25 refuses and versions from 0.27 take: names of labels in UTF-8.
+const NEWER: &[&str] = &[
+    "route: {receiver: a, group_by: ['b-c']}\nreceivers: [{name: a}]",
+    "route: {receiver: a, routes: [{match: {a-b: c}}]}\nreceivers: [{name: a}]",
+    "route: {receiver: a}\nreceivers: [{name: a}]\ninhibit_rules: [{equal: ['a-b']}]",
+    "route: {receiver: a, routes: [{matchers: ['\"service.name\"=\"x\"', '{caf\u{e9}=~\"a|b\"}', a.b=c]}]}\nreceivers: [{name: a}]",
+    "route: {receiver: a, group_by: [service.name, 'a b']}\nreceivers: [{name: a}]",
 ];
 
 fn amtool(file: &Path) -> (bool, String) {
@@ -91,12 +97,12 @@ fn ours_and_amtool_agree() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("a.yml");
     let mut disagreements = Vec::new();
-    for (texts, wanted) in [(GOOD, true), (BAD, false)] {
+    for (texts, wanted, theirs_wanted) in [(GOOD, true, true), (BAD, false, false), (NEWER, true, false)] {
         for text in texts {
             std::fs::write(&file, text).unwrap();
             let (theirs, said) = amtool(&file);
             let own = ours(text);
-            if theirs != wanted || own.is_ok() != wanted {
+            if theirs != theirs_wanted || own.is_ok() != wanted {
                 disagreements.push(format!("{text}\n  amtool: {theirs} {said}\n  ours: {own:?}"));
             }
         }

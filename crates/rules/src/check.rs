@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use model::label::is_label_name;
+
 use crate::{
     file::{Placed, RuleFile, RuleSpec, Span},
     template,
@@ -30,6 +32,25 @@ pub(crate) fn problems(file: &RuleFile) -> Vec<Problem> {
     found
 }
 
+/// What Prometheus takes and what can never work: texts that cannot be filled in whatever the alert. The alert fires all the same,
+/// with the error in the place of the text.
+pub(crate) fn warnings(file: &RuleFile) -> Vec<Problem> {
+    let mut found = Vec::new();
+    for rule in file.groups.iter().flat_map(|group| &group.value.rules).filter(|rule| !rule.value.alert.is_empty()) {
+        for (kind, texts) in [("label", &rule.value.labels), ("annotation", &rule.value.annotations)] {
+            for (name, text) in texts {
+                let faults = template::Text::parse(&rule.value.alert, text).map(|text| text.faults());
+                found.extend(faults.into_iter().flatten().map(|fault| Problem {
+                    line: rule.line,
+                    column: rule.column,
+                    message: format!("{kind} {name:?} cannot be filled in: {fault}"),
+                }));
+            }
+        }
+    }
+    found
+}
+
 fn check_rule(placed: &Placed<RuleSpec>, found: &mut Vec<Problem>) {
     let rule = &placed.value;
     let at_expr = rule.expr.as_ref().map_or((placed.line, placed.column), |expr| (expr.line, expr.column));
@@ -50,13 +71,14 @@ fn check_rule(placed: &Placed<RuleSpec>, found: &mut Vec<Problem>) {
                 add(format!("`{key}` is for alerts: leave it out of a recording rule"));
             }
         }
-        if !is_metric_name(&rule.record) {
-            add(format!("{:?} is not a name of a series: use letters, digits, `_` and `:`", rule.record));
+        // Any text is a name, but one with braces is an expression that stands in the wrong place.
+        if rule.record.contains(['{', '}']) {
+            add(format!("{:?} is not a name of a series: an expression goes into `expr`", rule.record));
         }
     }
     check_labels(&rule.labels, &mut add);
     for name in rule.annotations.keys().filter(|name| !is_label_name(name)) {
-        add(format!("{name:?} is not a name of an annotation: use letters, digits and `_`"));
+        add(format!("{name:?} is not a name of an annotation: it is empty"));
     }
     if !rule.alert.is_empty() {
         for (kind, texts) in [("label", &rule.labels), ("annotation", &rule.annotations)] {
@@ -81,15 +103,6 @@ fn check_rule(placed: &Placed<RuleSpec>, found: &mut Vec<Problem>) {
 
 fn check_labels(labels: &BTreeMap<String, String>, add: &mut impl FnMut(String)) {
     for name in labels.keys().filter(|name| !is_label_name(name) || *name == "__name__") {
-        add(format!("{name:?} is not a name of a label: use letters, digits and `_`, and not __name__"));
+        add(format!("{name:?} is not a name of a label: it is empty or __name__"));
     }
-}
-
-fn is_metric_name(name: &str) -> bool {
-    let is_part = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | ':');
-    name.chars().all(is_part) && name.chars().next().is_some_and(|first| !first.is_ascii_digit())
-}
-
-fn is_label_name(name: &str) -> bool {
-    is_metric_name(name) && !name.contains(':')
 }

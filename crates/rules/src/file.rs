@@ -131,6 +131,12 @@ impl RuleFile {
         if problems.is_empty() { Ok(file) } else { Err(problems) }
     }
 
+    /// What is taken, as Prometheus takes it, and can never work.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Problem> {
+        check::warnings(self)
+    }
+
     /// Rules of all groups.
     #[must_use]
     pub fn rule_count(&self) -> usize {

@@ -4,12 +4,54 @@ use std::{net::IpAddr, sync::OnceLock};
 
 use gotemplate::{
     Functions, Record, Value, humanize,
-    time::{Duration, Time},
+    time::{DURATION, Duration, TIME, Time},
+    types::{Method, Named, Type},
 };
 use promql::{InstantSample, Sample};
 use regex::Regex;
 
 use crate::{file::Span, link};
+
+/// A series' value as `query` gives it, before there is one.
+static SAMPLE: Named = Named {
+    name: "*template.sample",
+    fields: &[("Labels", Type::Map(&Type::Str)), ("Value", Type::Float)],
+    methods: &[],
+    underlying: None,
+};
+
+/// What each function takes and gives. Those of numbers take texts that read as one as well.
+static SIGNATURES: [Method; 29] = [
+    Method::new("query", &[Type::Str], Type::List(&Type::Named(&SAMPLE))),
+    Method::new("first", &[Type::List(&Type::Named(&SAMPLE))], Type::Named(&SAMPLE)),
+    Method::new("label", &[Type::Str, Type::Named(&SAMPLE)], Type::Str),
+    Method::new("value", &[Type::Named(&SAMPLE)], Type::Float),
+    Method::new("strvalue", &[Type::Named(&SAMPLE)], Type::Str),
+    Method::new("sortByLabel", &[Type::Str, Type::List(&Type::Named(&SAMPLE))], Type::List(&Type::Named(&SAMPLE))),
+    Method::with_more("args", &[], Type::Any, Type::Map(&Type::Any)),
+    Method::new("externalURL", &[], Type::Str),
+    Method::new("pathPrefix", &[], Type::Str),
+    Method::new("now", &[], Type::Float),
+    Method::new("humanize", &[Type::Any], Type::Str),
+    Method::new("humanize1024", &[Type::Any], Type::Str),
+    Method::new("humanizeDuration", &[Type::Any], Type::Str),
+    Method::new("humanizePercentage", &[Type::Any], Type::Str),
+    Method::new("humanizeTimestamp", &[Type::Any], Type::Str),
+    Method::new("toTime", &[Type::Any], Type::Named(&TIME)),
+    Method::new("toDuration", &[Type::Any], Type::Named(&DURATION)),
+    Method::new("parseDuration", &[Type::Str], Type::Float),
+    Method::new("title", &[Type::Str], Type::Str),
+    Method::new("toUpper", &[Type::Str], Type::Str),
+    Method::new("toLower", &[Type::Str], Type::Str),
+    Method::new("match", &[Type::Str, Type::Str], Type::Bool),
+    Method::new("reReplaceAll", &[Type::Str, Type::Str, Type::Str], Type::Str),
+    Method::new("safeHtml", &[Type::Str], Type::Str),
+    Method::new("graphLink", &[Type::Str], Type::Str),
+    Method::new("tableLink", &[Type::Str], Type::Str),
+    Method::new("urlQueryEscape", &[Type::Str], Type::Str),
+    Method::new("stripPort", &[Type::Str], Type::Str),
+    Method::new("stripDomain", &[Type::Str], Type::Str),
+];
 
 /// What some functions need to know of the evaluation.
 pub(crate) struct Scope<'a> {
@@ -60,17 +102,14 @@ fn sample(sample: &InstantSample) -> Value {
         Sample::Float(value) => *value,
         Sample::Histogram(_) => 0.0,
     };
-    Record::value(
-        "*template.sample",
-        [("Labels", Value::strings(sample.labels.iter())), ("Value", Value::Float(value))],
-    )
+    Record::value(SAMPLE.name, [("Labels", Value::strings(sample.labels.iter())), ("Value", Value::Float(value))])
 }
 
 /// The functions that depend on their arguments alone.
 fn fixed() -> &'static Functions<'static> {
     static FIXED: OnceLock<Functions<'static>> = OnceLock::new();
     FIXED.get_or_init(|| {
-        let table = of_samples(Functions::new());
+        let table = of_samples(Functions::new().signed(&SIGNATURES));
         let table = of_numbers(table);
         of_texts(table)
     })

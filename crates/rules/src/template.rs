@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use gotemplate::{Functions, Options, Record, Templates, Value};
+use gotemplate::{
+    Functions, Options, Record, Templates, Value,
+    types::{Named, Type},
+};
 use promql::labels::Labels;
 
 use crate::functions;
@@ -49,16 +52,40 @@ impl Text {
         }
     }
 
+    /// What cannot be filled in whatever the alert: Prometheus takes such a text, and shows the error where the text would be.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        match self {
+            Text::Plain(_) => Vec::new(),
+            Text::Template { name, templates } => {
+                let found = templates.check(name, Type::Named(&DATA), functions::all_names());
+                found.iter().map(ToString::to_string).collect()
+            }
+        }
+    }
+
     /// True if it has actions.
     pub(crate) fn is_template(&self) -> bool {
         matches!(self, Text::Template { .. })
     }
 }
 
+/// What the templates of an alert see, before there is one. Says the same as [`data`].
+static DATA: Named = Named {
+    name: "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value float64 }",
+    fields: &[
+        ("Labels", Type::Map(&Type::Str)),
+        ("ExternalLabels", Type::Map(&Type::Str)),
+        ("ExternalURL", Type::Str),
+        ("Value", Type::Float),
+    ],
+    methods: &[],
+    underlying: None,
+};
+
 /// What the templates of an alert see.
 pub(crate) fn data(labels: &Labels, external_labels: &Labels, external_url: &str, value: f64) -> Value {
     Record::value(
-        "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value float64 }",
+        DATA.name,
         [
             ("Labels", Value::strings(labels.iter())),
             ("ExternalLabels", Value::strings(external_labels.iter())),

@@ -152,7 +152,13 @@ pub(super) fn parse(texts: &[Text]) -> Result<Vec<Loaded>, FilesError> {
     texts
         .iter()
         .map(|text| match RuleFile::parse(&text.text) {
-            Ok(rules) => Ok(Loaded { file: text.file.display().to_string(), rules, is_built_in: text.is_built_in }),
+            Ok(rules) => {
+                let file = text.file.display().to_string();
+                for problem in rules.warnings() {
+                    tracing::warn!("{file}:{problem}");
+                }
+                Ok(Loaded { file, rules, is_built_in: text.is_built_in })
+            }
             Err(problems) => Err(FilesError::Content { file: text.file.clone(), problems }),
         })
         .collect()

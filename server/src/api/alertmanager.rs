@@ -10,7 +10,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use notify::{
-    alert::{Alert, Labels, Posted},
+    alert::{ALERT_NAME, Alert, Labels, Posted},
     matcher::{MatcherJson, Matchers},
     silence::{Silence, WrongSilence, matchers},
 };
@@ -28,6 +28,9 @@ use crate::{
     delivery::{alertmanager::time, silences::SilenceError},
     state::AppState,
 };
+
+/// Most alerts that an answer names as refused.
+const MAX_REASONS: usize = 20;
 
 /// An error as Alertmanager's API has it: a text.
 #[derive(Debug)]
@@ -99,9 +102,7 @@ pub(super) async fn status(State(state): State<AppState>) -> Json<Value> {
         // Amtool reads the routes of it: what it holds of secrets stays here.
         "config": { "original": "" },
         "uptime": time(now_ms().saturating_sub(state.notifier.uptime_ms())),
-        "versionInfo": {
-            "version": env!("CARGO_PKG_VERSION"), "revision": "", "branch": "", "buildUser": "", "buildDate": "", "goVersion": "",
-        },
+        // No versionInfo: amtool warns at each command about any version but its own, and asks for none where none is given.
     }))
 }
 
@@ -189,36 +190,101 @@ pub(super) struct AlertPosted {
     generator_url: String,
 }
 
-/// `POST /api/v2/alerts`: so that a Prometheus can name this server as its Alertmanager. What was answered is kept.
+/// `POST /api/v2/alerts`: so that a Prometheus can name this server as its Alertmanager. What was answered is kept. As in
+/// Alertmanager, the good alerts of a batch are taken whatever the others are; the answer names those that are not.
 pub(super) async fn post_alerts(
     State(state): State<AppState>,
     principal: Principal,
-    posted: Result<Body<Vec<AlertPosted>>, ApiError>,
+    posted: Result<Body<Vec<Value>>, ApiError>,
 ) -> Result<StatusCode, Refused> {
     let Body(posted) = posted?;
     let now_ms = now_ms();
-    // Go's zero time stands for none.
-    let ms = |time: Option<Timestamp>| time.map(Timestamp::as_millisecond).filter(|ms| *ms > 0);
-    let mut alerts = Vec::with_capacity(posted.len());
-    for alert in posted {
-        let alert = Posted {
-            labels: alert.labels,
-            annotations: alert.annotations,
-            starts_at_ms: ms(alert.starts_at),
-            ends_at_ms: ms(alert.ends_at),
-            generator_url: alert.generator_url,
-            value: None,
-        };
-        let checked = Alert::from_posted(alert.clone(), now_ms, 0).map_err(bad_request)?;
-        if !is_seen(&principal, &checked) {
-            let message = format!("the matchers of this token do not take the alert {:?}", checked.name());
-            return Err(Refused(StatusCode::FORBIDDEN, message));
+    let count = posted.len();
+    let mut alerts = Vec::with_capacity(count);
+    let mut refused = RefusedAlerts::default();
+    for (position, given) in posted.into_iter().enumerate() {
+        match read_alert(&given, &principal, now_ms) {
+            Ok(alert) => alerts.push(alert),
+            Err(error) => refused.add(position, &given, error),
         }
-        alerts.push(alert);
+    }
+    for (labels, reason) in &refused.invalid {
+        state.notifier.refuse(labels, reason, now_ms);
     }
     state.alerting.take_posted(&alerts);
     state.notifier.keep(alerts).await.map_err(|error| Refused(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
-    Ok(StatusCode::OK)
+    refused.answer(count)
+}
+
+/// Why one alert of a batch is not taken.
+enum WrongPost {
+    /// It makes no sense.
+    Invalid(String),
+    /// The token's matchers do not take it.
+    Forbidden,
+}
+
+/// Reads one alert of a batch.
+fn read_alert(given: &Value, principal: &Principal, now_ms: i64) -> Result<Posted, WrongPost> {
+    let alert = AlertPosted::deserialize(given).map_err(|error| WrongPost::Invalid(error.to_string()))?;
+    // Go's zero time stands for none.
+    let ms = |time: Option<Timestamp>| time.map(Timestamp::as_millisecond).filter(|ms| *ms > 0);
+    let alert = Posted {
+        labels: alert.labels,
+        annotations: alert.annotations,
+        starts_at_ms: ms(alert.starts_at),
+        ends_at_ms: ms(alert.ends_at),
+        generator_url: alert.generator_url,
+        value: None,
+    };
+    let checked =
+        Alert::from_posted(alert.clone(), now_ms, 0).map_err(|error| WrongPost::Invalid(error.to_string()))?;
+    if is_seen(principal, &checked) { Ok(alert) } else { Err(WrongPost::Forbidden) }
+}
+
+/// The alerts of a batch that are not taken.
+#[derive(Default)]
+struct RefusedAlerts {
+    /// What the answer says: place, name and reason.
+    shown: Vec<String>,
+    count: usize,
+    /// Those that make no sense, with why.
+    invalid: Vec<(Labels, String)>,
+}
+
+impl RefusedAlerts {
+    fn add(&mut self, position: usize, given: &Value, error: WrongPost) {
+        let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+        let labels: Labels =
+            given.get("labels").and_then(Value::as_object).into_iter().flatten().filter_map(text).collect();
+        let name = labels.get(ALERT_NAME).map_or("", String::as_str);
+        let reason = match &error {
+            WrongPost::Invalid(reason) => reason,
+            WrongPost::Forbidden => "the matchers of this token do not take it",
+        };
+        self.count += 1;
+        if self.shown.len() < MAX_REASONS {
+            self.shown.push(format!("alerts[{position}] {name:?}: {reason}"));
+        }
+        if let WrongPost::Invalid(reason) = error {
+            self.invalid.push((labels, reason));
+        }
+    }
+
+    /// What is answered for a batch of `count` alerts of which these were not taken, and the others were.
+    fn answer(self, count: usize) -> Result<StatusCode, Refused> {
+        if self.count == 0 {
+            return Ok(StatusCode::OK);
+        }
+        let status = if self.invalid.is_empty() { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+        let more = match self.count - self.shown.len() {
+            0 => String::new(),
+            more => format!("; {more} more"),
+        };
+        let (refused, reasons) = (self.count, self.shown.join("; "));
+        let message = format!("{refused} of {count} alerts refused, the others are taken: {reasons}{more}");
+        Err(Refused(status, message))
+    }
 }
 
 /// A silence as it is posted.

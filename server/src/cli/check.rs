@@ -77,7 +77,12 @@ fn check_rules(patterns: &[PathBuf], tests: &[PathBuf]) -> anyhow::Result<()> {
     let mut wrong = Vec::new();
     for file in alerting::expand(patterns)? {
         match alerting::read(&file) {
-            Ok(rules) => good(&file, rules.rule_count(), "rule")?,
+            Ok(rules) => {
+                for problem in rules.warnings() {
+                    say(format_args!("warning: {}:{problem}", file.display())).context("stdout")?;
+                }
+                good(&file, rules.rule_count(), "rule")?;
+            }
             Err(error) => wrong.push(error.to_string()),
         }
     }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use model::label::is_label_name;
 use reqwest::Url;
 
 use super::{
@@ -255,14 +256,10 @@ fn admin_token(token: Secret) -> Result<Secret, ConfigError> {
 
 /// Reads `NAME=VALUE`, for labels.
 fn external_labels(given: Vec<String>) -> Result<Vec<(String, String)>, ConfigError> {
-    let is_name = |name: &str| {
-        name.chars().all(|character| character.is_ascii_alphanumeric() || character == '_')
-            && name.chars().next().is_some_and(|first| !first.is_ascii_digit())
-    };
     given
         .into_iter()
         .map(|label| match label.split_once('=') {
-            Some((name, value)) if is_name(name) => Ok((name.to_owned(), value.to_owned())),
+            Some((name, value)) if is_label_name(name) => Ok((name.to_owned(), value.to_owned())),
             _ => Err(wrong("external_labels", format!("{label:?} is not a label: write one as region=eu"))),
         })
         .collect()

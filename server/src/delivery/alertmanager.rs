@@ -23,6 +23,7 @@ use self::{
     readback::Readback,
     wire::{AlertJson, SilenceJson},
 };
+use super::refused::Refusals;
 use crate::{
     clock::now_ms,
     config::{AlertmanagerConfig, AlertmanagerLogin},
@@ -85,6 +86,7 @@ pub(super) struct Link {
 struct Member {
     client: reqwest::Client,
     config: AlertmanagerConfig,
+    refusals: Arc<Refusals>,
     waiting: Mutex<HashMap<Fingerprint, Alert>>,
     wake: Notify,
 }
@@ -94,7 +96,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Link {
-    pub(super) fn new(configs: &[AlertmanagerConfig], muting_changed: Arc<Notify>) -> Result<Self, reqwest::Error> {
+    pub(super) fn new(
+        configs: &[AlertmanagerConfig],
+        refusals: &Arc<Refusals>,
+        muting_changed: Arc<Notify>,
+    ) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -102,8 +108,8 @@ impl Link {
             .timeout(TIMEOUT)
             .build()?;
         let member = |config: &AlertmanagerConfig| {
-            let (client, config) = (client.clone(), config.clone());
-            Arc::new(Member { client, config, waiting: Mutex::default(), wake: Notify::new() })
+            let (client, config, refusals) = (client.clone(), config.clone(), Arc::clone(refusals));
+            Arc::new(Member { client, config, refusals, waiting: Mutex::default(), wake: Notify::new() })
         };
         Ok(Link {
             members: configs.iter().map(member).collect(),
@@ -246,22 +252,14 @@ impl Member {
                 }
             }
             let batch: Vec<Alert> = lock(&self.waiting).values().take(BATCH).cloned().collect();
-            let alerts: Vec<AlertJson> = batch.iter().map(AlertJson::from).collect();
-            let sent = match serde_json::to_value(&alerts) {
-                Ok(body) => tokio::select! {
-                    sent = self.call(Method::POST, "api/v2/alerts", Some(&body)) => sent,
-                    () = stop.cancelled() => return,
-                },
-                Err(error) => Err(LinkError::Refused(error.to_string())),
+            let handed_over = tokio::select! {
+                handed_over = self.hand_over(&batch) => handed_over,
+                () = stop.cancelled() => return,
             };
-            let is_done = match sent {
-                Ok(_) => {
+            let is_done = match handed_over {
+                Ok(()) => {
                     failures = 0;
                     link.stirred.notify_one();
-                    true
-                }
-                Err(error @ LinkError::Refused(_)) => {
-                    tracing::error!(%error, url = %self.config.url, "alerts were refused");
                     true
                 }
                 Err(error) => {
@@ -286,6 +284,38 @@ impl Member {
                 }
             }
         }
+    }
+
+    /// Posts alerts. When a batch is refused, its alerts are posted one by one: a bad one must not keep its neighbours back, and
+    /// which one is refused is worth knowing.
+    ///
+    /// # Errors
+    /// The Alertmanager cannot be reached: all are to be posted again.
+    async fn hand_over(&self, batch: &[Alert]) -> Result<(), LinkError> {
+        match self.post(batch).await {
+            Err(LinkError::Refused(reason)) => match batch {
+                [alert] => {
+                    self.refusals.add(&alert.labels, &reason, now_ms());
+                    Ok(())
+                }
+                batch => {
+                    for alert in batch {
+                        match self.post(std::slice::from_ref(alert)).await {
+                            Err(LinkError::Refused(reason)) => self.refusals.add(&alert.labels, &reason, now_ms()),
+                            sent => sent?,
+                        }
+                    }
+                    Ok(())
+                }
+            },
+            sent => sent,
+        }
+    }
+
+    async fn post(&self, alerts: &[Alert]) -> Result<(), LinkError> {
+        let alerts: Vec<AlertJson> = alerts.iter().map(AlertJson::from).collect();
+        let body = serde_json::to_value(&alerts).map_err(|error| LinkError::Refused(error.to_string()))?;
+        self.call(Method::POST, "api/v2/alerts", Some(&body)).await.map(|_| ())
     }
 
     fn url(&self, path: &str) -> Url {

@@ -62,10 +62,10 @@ impl Shared {
         let mut dispatcher = self.dispatcher();
         let ingested = dispatcher.ingest(posted, now_ms);
         for (posted, error) in &ingested.refused {
-            tracing::warn!(labels = ?posted.labels, %error, "an alert was refused");
+            self.refusals.add(&posted.labels, &error.to_string(), now_ms);
         }
-        if ingested.dropped > 0 {
-            tracing::error!(dropped = ingested.dropped, "too many alerts at a time: the newest are not told of");
+        for posted in &ingested.dropped {
+            self.refusals.add(&posted.labels, "too many alerts are active at a time", now_ms);
         }
         // Who looks after an alert looks after this firing of it.
         let changed = ingested.fired.iter().chain(&ingested.resolved).map(|alert| alert.fingerprint);

@@ -72,7 +72,26 @@ pub fn load(file: &Path, external_url: &str) -> Result<Loaded, LoadError> {
     }
     let files = templates.iter().map(|(name, text)| (name.as_str(), text.as_str()));
     let composer = Composer::new(external_url, files).map_err(|error| LoadError::Templates(error.to_string()))?;
+    check_texts(file, &config, &composer)?;
     Ok(Loaded { config: Arc::new(config), composer: Arc::new(composer) })
+}
+
+/// Refuses a text that could not be filled in when its message is due.
+fn check_texts(file: &Path, config: &Config, composer: &Composer) -> Result<(), LoadError> {
+    for receiver in config.receivers.values() {
+        for (integration, (line, column)) in receiver.integrations.iter().zip(&receiver.places) {
+            if let Some(fault) = composer.check(integration).into_iter().next() {
+                let kind = integration.kind();
+                return Err(LoadError::File(YamlError::Content {
+                    file: file.to_owned(),
+                    line: (*line).max(1),
+                    column: (*column).max(1),
+                    message: format!("receiver {:?}, {kind}, {fault}", receiver.name),
+                }));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What holds without a file: alerts are known and can be silenced, and nobody is told but by webhooks of the short form.

@@ -1,16 +1,21 @@
 //! Mail by SMTP.
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+    time::Duration,
+};
 
 use lettre::{
-    AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    Message,
+    address::Envelope,
     message::{
-        Attachment, Mailboxes, MultiPart, SinglePart,
+        Attachment, Mailboxes, MessageBuilder, MultiPart, SinglePart,
         header::{ContentType, HeaderName, HeaderValue},
     },
     transport::smtp::{
         authentication::{Credentials, Mechanism},
-        client::{Certificate, Tls, TlsParameters},
+        client::{AsyncSmtpConnection, Certificate, Identity, TlsParameters},
         extension::ClientId,
     },
 };
@@ -61,49 +66,124 @@ async fn transmit(email: &Email, message: Message, guard: Guard, timeout: Durati
         }
         Err(error) => return Outcome::failed(format!("{host}: {error}")),
     };
-    let tls = match tls(email, host, port) {
-        Ok(tls) => tls,
-        Err(reason) => return Outcome::failed(reason),
+    let credentials = match credentials(email) {
+        Ok(credentials) => credentials,
+        Err(outcome) => return outcome,
     };
     // By address: the name is not looked up a second time.
-    let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(address.ip().to_string())
-        .port(port)
-        .timeout(Some(timeout))
-        .hello_name(hello(&email.hello))
-        .tls(tls);
-    if !email.auth_username.is_empty() {
-        let password = match email.auth_password.as_ref().map(read_secret) {
-            Some(Ok(password)) => password,
-            Some(Err(reason)) => return Outcome::failed(reason),
-            None => return Outcome::refused("the mail server wants a password: give auth_password"),
-        };
-        builder = builder
-            .credentials(Credentials::new(email.auth_username.clone(), password))
-            .authentication(vec![Mechanism::Plain, Mechanism::Login]);
+    let server = MailServer { email, host, address: (address.ip(), port).into(), timeout };
+    let sent = async {
+        let mut connection = server.connect(credentials.is_some()).await?;
+        if let Some(credentials) = credentials {
+            // A password that is read on the way is lost: nobody but this machine may hear it.
+            if !connection.is_encrypted() && !address.ip().is_loopback() {
+                connection.abort().await;
+                return Err(Outcome::refused(format!(
+                    "{host} takes mail without TLS only, where a password could be read on the way: leave out auth_username, or use a server with STARTTLS"
+                )));
+            }
+            connection
+                .auth(&[Mechanism::Plain, Mechanism::Login], &credentials)
+                .await
+                .map_err(|error| outcome(&error))?;
+        }
+        connection.send(message.envelope(), &message.formatted()).await.map_err(|error| outcome(&error))?;
+        // It has the mail: whether it says good-bye too does not matter.
+        let _ = connection.quit().await;
+        Ok(Outcome::Delivered { status: None })
+    };
+    sent.await.unwrap_or_else(|outcome| outcome)
+}
+
+/// Who logs in, if anybody does.
+fn credentials(email: &Email) -> Result<Option<Credentials>, Outcome> {
+    if email.auth_username.is_empty() {
+        return Ok(None);
     }
-    match builder.build().send(message).await {
-        Ok(_) => Outcome::Delivered { status: None },
-        Err(error) if error.is_permanent() => Outcome::refused(chain(&error)),
-        Err(error) => Outcome::failed(chain(&error)),
+    match email.auth_password.as_ref().map(read_secret) {
+        Some(Ok(password)) => Ok(Some(Credentials::new(email.auth_username.clone(), password))),
+        Some(Err(reason)) => Err(Outcome::failed(reason)),
+        None => Err(Outcome::refused("the mail server wants a password: give auth_password")),
     }
 }
 
-fn tls(email: &Email, host: &str, port: u16) -> Result<Tls, String> {
-    let mut parameters = TlsParameters::builder(host.to_owned());
-    if let Some(tls) = &email.tls_config {
-        parameters = parameters.dangerous_accept_invalid_certs(tls.insecure_skip_verify);
-        if let Some(path) = &tls.ca_file {
-            let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            let certificate = Certificate::from_pem(&pem).map_err(|error| format!("{}: {error}", path.display()))?;
-            parameters = parameters.add_root_certificate(certificate);
+fn outcome(error: &lettre::transport::smtp::Error) -> Outcome {
+    if error.is_permanent() { Outcome::refused(chain(error)) } else { Outcome::failed(chain(error)) }
+}
+
+/// How much of a server's certificate is asked for.
+#[derive(Clone, Copy, PartialEq)]
+enum Verification {
+    /// What `tls_config` says.
+    Configured,
+    /// Nothing: what would else be sent in plain text is encrypted for no matter whom.
+    None,
+}
+
+/// Where a mail goes.
+struct MailServer<'a> {
+    email: &'a Email,
+    host: &'a str,
+    address: SocketAddr,
+    timeout: Duration,
+}
+
+impl MailServer<'_> {
+    /// A connection with as much TLS as the configuration asks for and the server has. With `require_tls: false`, mail goes out
+    /// whatever the server has: encrypted where that works, and in plain text where it does not. Only a password that is to
+    /// follow asks for a certificate that holds.
+    async fn connect(&self, is_login: bool) -> Result<AsyncSmtpConnection, Outcome> {
+        let hello = hello(&self.email.hello);
+        if self.address.port() == IMPLICIT_TLS {
+            return self.open(&hello, Some(self.tls(Verification::Configured)?)).await;
+        }
+        let mut connection = self.open(&hello, None).await?;
+        let is_required = self.email.require_tls != Some(false);
+        if !connection.can_starttls() {
+            if !is_required {
+                return Ok(connection);
+            }
+            connection.abort().await;
+            return Err(Outcome::failed(format!(
+                "{} does not offer STARTTLS: allow mail without TLS by require_tls: false, or use another port",
+                self.host
+            )));
+        }
+        let wanted = if is_required || is_login { Verification::Configured } else { Verification::None };
+        match connection.starttls(self.tls(wanted)?, &hello).await {
+            Ok(()) => Ok(connection),
+            Err(_) if wanted == Verification::None => self.open(&hello, None).await,
+            Err(error) => Err(outcome(&error)),
         }
     }
-    let parameters = parameters.build_rustls().map_err(|error| error.to_string())?;
-    Ok(match (port, email.require_tls) {
-        (IMPLICIT_TLS, _) => Tls::Wrapper(parameters),
-        (_, Some(false)) => Tls::Opportunistic(parameters),
-        _ => Tls::Required(parameters),
-    })
+
+    async fn open(&self, hello: &ClientId, tls: Option<TlsParameters>) -> Result<AsyncSmtpConnection, Outcome> {
+        AsyncSmtpConnection::connect_tokio1(self.address, Some(self.timeout), hello, tls, None)
+            .await
+            .map_err(|error| outcome(&error))
+    }
+
+    fn tls(&self, verification: Verification) -> Result<TlsParameters, Outcome> {
+        let mut parameters = TlsParameters::builder(self.host.to_owned());
+        let config = self.email.tls_config.clone().unwrap_or_default();
+        let is_lax = config.insecure_skip_verify || verification == Verification::None;
+        parameters = parameters.dangerous_accept_invalid_certs(is_lax).dangerous_accept_invalid_hostnames(is_lax);
+        let read = |path: &Path| std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()));
+        let built = || {
+            if let Some(path) = &config.ca_file {
+                let named = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
+                parameters = parameters
+                    .add_root_certificate(Certificate::from_pem(&read(path)?).map_err(|error| named(&error))?);
+            }
+            if let Some((cert, key)) = config.cert_file.as_ref().zip(config.key_file.as_ref()) {
+                let identity = Identity::from_pem(&read(cert)?, &read(key)?);
+                let named = |error: &dyn std::fmt::Display| format!("{}: {error}", cert.display());
+                parameters = parameters.identify_with(identity.map_err(|error| named(&error))?);
+            }
+            parameters.build_rustls().map_err(|error| error.to_string())
+        };
+        built().map_err(Outcome::failed)
+    }
 }
 
 fn hello(name: &str) -> ClientId {
@@ -114,22 +194,32 @@ fn hello(name: &str) -> ClientId {
     }
 }
 
-/// The mail as it goes over the wire.
+/// The mail as it goes over the wire. The envelope is made of the addresses of the configuration; headers are only shown.
 fn message(mail: &Mail, id: &str, picture: Option<&[u8]>) -> Result<Message, String> {
     let addresses = |text: &str| {
         text.parse::<Mailboxes>().map_err(|_| format!("{text:?} is no list of addresses: write name@example.org, …"))
     };
     let from = addresses(&mail.from)?.into_single().ok_or_else(|| format!("{:?} is not one address", mail.from))?;
     let domain = from.email.domain().to_owned();
+    let to = addresses(mail.to.trim().trim_end_matches(','))?;
+    let envelope = Envelope::new(Some(from.email.clone()), to.iter().map(|to| to.email.clone()).collect())
+        .map_err(|error| format!("{:?} has no address: {error}", mail.to))?;
+    let shown_from = mail.shown_from.as_deref().and_then(|text| addresses(text).ok()?.into_single());
     let mut builder = Message::builder()
-        .from(from)
+        .envelope(envelope)
+        // As in Alertmanager, a header that is asked for is there, whoever may read it.
+        .keep_bcc()
+        .from(shown_from.unwrap_or(from))
         .subject(&mail.subject)
         .date_now()
         // The same at each try: a server that got it twice can tell.
         .message_id(Some(format!("<{id}@{domain}>")))
         .references(format!("<{}@{domain}>", mail.thread));
-    for to in addresses(&mail.to)? {
-        builder = builder.to(to);
+    let shown_to = mail.shown_to.as_deref().map(|text| addresses(text).map_err(|_| text.to_owned()));
+    match shown_to.unwrap_or(Ok(to)) {
+        Ok(mailboxes) => builder = mailboxes.into_iter().fold(builder, MessageBuilder::to),
+        // No list of addresses, such as `undisclosed-recipients:;`.
+        Err(text) => builder = builder.raw_header(HeaderValue::new(HeaderName::new_from_ascii_str("To"), text)),
     }
     for (name, value) in &mail.headers {
         let name =

@@ -14,6 +14,7 @@ mod mail;
 mod muting;
 mod outbox;
 mod pictured;
+mod refused;
 mod send;
 mod showcase;
 pub mod silences;
@@ -44,6 +45,7 @@ use self::{
     guard::Guard,
     load::{LoadError, Loaded},
     outbox::{Outbox, State},
+    refused::Refusals,
     send::Sender,
     showcase::Showcase,
     silences::Acknowledgement,
@@ -83,6 +85,7 @@ struct Shared {
     /// Something else may mute alerts than before.
     muting_changed: Arc<Notify>,
     link: Option<Arc<Link>>,
+    refusals: Arc<Refusals>,
     posts: mpsc::Sender<Batch>,
     clerk_wake: Notify,
     courier_wake: Notify,
@@ -189,10 +192,11 @@ impl Notifier {
         let (alerts, told) = outbox.alerts().await?;
         dispatcher.restore_alerts(alerts, now_ms, now_ms.saturating_add(GRACE_MS));
         let acknowledged = outbox.acknowledgements().await?.into_iter().collect();
+        let refusals = Arc::new(Refusals::new(telemetry.clone()));
         let muting_changed = Arc::<Notify>::default();
         let link = match alertmanagers {
             [] => None,
-            _ => Some(Arc::new(Link::new(alertmanagers, Arc::clone(&muting_changed))?)),
+            members => Some(Arc::new(Link::new(members, &refusals, Arc::clone(&muting_changed))?)),
         };
         let (posts, received) = mpsc::channel(POST_QUEUE);
         let notifier = Notifier(Arc::new(Shared {
@@ -206,6 +210,7 @@ impl Notifier {
             acknowledged: Mutex::new(acknowledged),
             muting_changed,
             link,
+            refusals,
             posts,
             clerk_wake: Notify::new(),
             courier_wake: Notify::new(),
@@ -251,8 +256,13 @@ impl Notifier {
         if alerts.is_empty() {
             return;
         }
+        let labels: Vec<Labels> = alerts.iter().map(|alert| alert.labels.clone()).collect();
         if let Err(error) = self.send(alerts, None) {
             tracing::error!(%error, "alerts of rules were not taken in");
+            let (now_ms, reason) = (now_ms(), error.to_string());
+            for labels in &labels {
+                self.refuse(labels, &reason, now_ms);
+            }
         }
     }
 
@@ -271,6 +281,17 @@ impl Notifier {
 
     fn send(&self, alerts: Vec<Posted>, kept: Option<oneshot::Sender<()>>) -> Result<(), NotKept> {
         self.0.posts.try_send(Batch { alerts, kept }).map_err(|_| NotKept::TooMany)
+    }
+
+    /// Notes that an alert was refused: it is counted, and the alert page says so.
+    pub fn refuse(&self, labels: &Labels, reason: &str, now_ms: i64) {
+        self.0.refusals.add(labels, reason, now_ms);
+    }
+
+    /// What was refused in the last hour, in a sentence.
+    #[must_use]
+    pub fn refused(&self) -> Option<String> {
+        self.0.refusals.summary(now_ms())
     }
 
     /// The configuration file, if there is one.

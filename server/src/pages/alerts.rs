@@ -75,7 +75,9 @@ pub(super) async fn gather(
         }
     };
     let may_operate = principal.session.role.operates() && is_whole;
-    AlertsView { address, now_ms, tz_offset_min, may_operate, firing, content }
+    // It names alerts, which a token with matchers may not see.
+    let refused = if is_whole { state.notifier.refused() } else { None };
+    AlertsView { address, now_ms, tz_offset_min, may_operate, firing, refused, content }
 }
 
 async fn shown_alerts(

@@ -13,6 +13,8 @@ pub struct DeliveryCounters {
     pub(crate) failed: AtomicU64,
     /// That were given up.
     pub(crate) dead: AtomicU64,
+    /// Alerts that were refused.
+    pub(crate) refused: AtomicU64,
 }
 
 impl DeliveryCounters {
@@ -26,6 +28,11 @@ impl DeliveryCounters {
                 &self.failed,
             ),
             ("hyperscope_notifications_dead_total", "Notifications that were given up.", &self.dead),
+            (
+                "hyperscope_alerts_refused_total",
+                "Alerts that were refused, so that nobody is notified of them: labels or times are invalid, there are too many, or an Alertmanager refused them.",
+                &self.refused,
+            ),
         ];
         metrics.extend(counters.map(|(name, help, counter)| Metric {
             name,

@@ -42,7 +42,7 @@ impl Alertmanager {
         alertmanager
     }
 
-    async fn json(&self, path: &str) -> Value {
+    pub async fn json(&self, path: &str) -> Value {
         client().get(format!("{}{path}", self.url)).send().await.unwrap().json().await.unwrap()
     }
 }

@@ -30,6 +30,10 @@ async fn files_are_recognised_and_faults_are_told_with_their_line() {
         (good.replace("- name: a", "- name: a\n  slack_configs: [{}]"), "error: /f.yml:5:19: there is no Slack URL"),
         (good.replace("good.tmpl", "bad.tmpl"), "error: /bad.tmpl: template: "),
         (
+            good.replace("- name: a", "- name: a\n  discord_configs:\n  - webhook_url: http://x\n    message: |\n      {{ range .Alerts }}\n      {{ .StartsAt.Plus 5 }}{{ end }}"),
+            "error: /f.yml:6:5: receiver \"a\", discord, message: template: message:2:12: executing \"message\" at <.StartsAt.Plus>: can't evaluate field Plus in type time.Time: it has Add, ",
+        ),
+        (
             "webhooks: [{name: a, url: 'http://x', events: [job.done]}]".to_owned(),
             "error: /f.yml: webhooks: webhook \"a\": there is no event \"job.done\"",
         ),

@@ -172,3 +172,78 @@ async fn a_mail_server_without_tls_is_refused_unless_allowed() {
     let letter = eventually("a mail", async || mail.letters().first().cloned()).await;
     assert!(letter.data.contains("plain firing") && !letter.data.contains("text/html") && !letter.is_encrypted);
 }
+
+#[tokio::test]
+async fn the_addressees_of_a_mail_are_those_of_to_and_headers_are_only_shown() {
+    let mail = MailServer::start(None).await;
+    let (_directory, config) = file(&quick(&format!(
+        "  email_configs:
+  - to: 'a@x.org, Boss <b@x.org>'
+    from: hs@x.org
+    smarthost: '{}'
+    require_tls: false
+    headers: {{To: c@x.org, Cc: d@x.org, Bcc: e@x.org, From: Shown <f@x.org>, Subject: '{{{{ reReplaceAll \".\" \"looooong ä \" .CommonLabels.long }}}}'}}
+  - {{to: g@x.org, from: hs@x.org, smarthost: '{}', require_tls: false, headers: {{to: 'undisclosed-recipients:;', subject: second}}}}",
+        mail.address, mail.address
+    )));
+    let server = serve(&config, &[]).await;
+    post(&server, &[alert("a", &[("long", &"x".repeat(300))])]).await;
+    let letters = eventually("two mails", async || Some(mail.letters()).filter(|letters| letters.len() == 2)).await;
+    let (second, first) = {
+        let (second, first): (Vec<_>, Vec<_>) =
+            letters.into_iter().partition(|letter| letter.data.contains("Subject: second"));
+        (second[0].clone(), first[0].clone())
+    };
+    assert_eq!(first.from, "MAIL FROM:<hs@x.org>");
+    assert_eq!(first.to, ["RCPT TO:<a@x.org>", "RCPT TO:<b@x.org>"]);
+    for header in ["\r\nTo: c@x.org\r\n", "\r\nCc: d@x.org\r\n", "\r\nBcc: e@x.org\r\n", "From: Shown <f@x.org>\r\n"] {
+        assert!(format!("\r\n{}", first.data).contains(header), "{header:?} in {}", first.data);
+    }
+    let longest = first.data.lines().map(str::len).max().unwrap();
+    assert!(longest <= 998, "a line of {longest} bytes");
+    assert_eq!(second.to, ["RCPT TO:<g@x.org>"]);
+    assert!(second.data.contains("To: undisclosed-recipients:;"), "{}", second.data);
+}
+
+/// What a relay in the same network usually has: STARTTLS with a certificate that nobody signed.
+#[tokio::test]
+async fn mail_that_needs_no_tls_goes_out_whatever_the_relays_certificate() {
+    let certificates = TempDir::new().unwrap();
+    make_certificate(certificates.path());
+    let relay = MailServer::start(Some(certificates.path())).await;
+    let broken = MailServer::start_broken(certificates.path()).await;
+    std::fs::write(certificates.path().join("password"), "secret").unwrap();
+    let config = |server: &MailServer, further: &str| {
+        quick(&format!(
+            "  email_configs: [{{to: 'a@x.org', from: 'b@x.org', smarthost: '{}'{further}}}]",
+            server.address
+        ))
+    };
+    let login = format!(", auth_username: me, auth_password_file: {}/password", certificates.path().display());
+    let delivers = async |server: &MailServer, further: &str| {
+        let before = server.letters().len();
+        let (_directory, file) = file(&config(server, further));
+        let running = serve(&file, &["--notify-give-up", "1ms"]).await;
+        post(&running, &[alert("a", &[])]).await;
+        let list = eventually("an outcome", async || {
+            let done = [deliveries(&running, "delivered").await, deliveries(&running, "dead").await].concat();
+            Some(done).filter(|done| !done.is_empty())
+        })
+        .await;
+        match server.letters().get(before) {
+            Some(letter) => Ok((letter.is_encrypted, letter.login.is_some())),
+            None => Err(list[0]["error"].as_str().unwrap().to_owned()),
+        }
+    };
+    assert_eq!(delivers(&relay, ", require_tls: false").await, Ok((true, false)), "encrypted for no matter whom");
+    assert_eq!(delivers(&broken, ", require_tls: false").await, Ok((false, false)), "in plain text rather than not");
+    let refused = delivers(&relay, "").await.unwrap_err();
+    assert!(refused.to_lowercase().contains("certificate"), "TLS that is required is verified: {refused}");
+    assert_eq!(delivers(&relay, ", tls_config: {insecure_skip_verify: true}").await, Ok((true, false)));
+    // A password follows: only to who is known.
+    let refused = delivers(&relay, &format!(", require_tls: false{login}")).await.unwrap_err();
+    assert!(refused.to_lowercase().contains("certificate"), "{refused}");
+    let known =
+        format!(", require_tls: false{login}, tls_config: {{ca_file: {}/cert.pem}}", certificates.path().display());
+    assert_eq!(delivers(&relay, &known).await, Ok((true, true)));
+}

@@ -52,6 +52,15 @@ pub fn make_certificate(directory: &Path) {
 impl MailServer {
     /// With the certificate of `directory`, which turns STARTTLS on; without one there is none.
     pub async fn start(directory: Option<&Path>) -> Self {
+        Self::start_as(directory, true).await
+    }
+
+    /// One that offers STARTTLS and then does not understand a word of TLS.
+    pub async fn start_broken(directory: &Path) -> Self {
+        Self::start_as(Some(directory), false).await
+    }
+
+    async fn start_as(directory: Option<&Path>, speaks_tls: bool) -> Self {
         let tls = directory.map(|directory| {
             let certificate = CertificateDer::from_pem_file(directory.join("cert.pem")).unwrap();
             let key = PrivateKeyDer::from_pem_file(directory.join("key.pem")).unwrap();
@@ -75,7 +84,7 @@ impl MailServer {
                     let mut stream = BufReader::new(stream);
                     stream.write_all(b"220 test ESMTP\r\n").await.ok()?;
                     let wants_tls = talk(&mut stream, &kept, tls.is_some(), false).await?;
-                    if let (true, Some(tls)) = (wants_tls, tls) {
+                    if let (true, Some(tls)) = (wants_tls && speaks_tls, tls) {
                         let mut stream = BufReader::new(tls.accept(stream.into_inner()).await.ok()?);
                         talk(&mut stream, &kept, false, true).await;
                     }

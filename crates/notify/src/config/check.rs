@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use model::label::is_label_name;
 use serde_saphyr::{Location, Spanned};
 
 use super::{
@@ -15,7 +16,6 @@ use super::{
     route::{GroupBy, Route},
 };
 use crate::{
-    alert::is_label_name,
     inhibit::InhibitRule,
     matcher::{Matcher, Matchers, Operator},
     time_interval::TimeInterval,
@@ -159,7 +159,7 @@ fn group_by(given: &Spanned<Vec<String>>) -> Result<GroupBy, Problem> {
     let mut names = BTreeSet::new();
     for name in &given.value {
         if name != ALL_LABELS && !is_label_name(name) {
-            return refuse(format!("{name:?} in group_by is not a name of a label: use letters, digits and `_`"));
+            return refuse("a name in group_by is empty: write the name of a label, or leave it out".to_owned());
         }
         if !names.insert(name.clone()) {
             return refuse(format!("{name:?} stands twice in group_by: leave one out"));
@@ -182,8 +182,7 @@ fn matchers(
     let named = equal.iter().map(|(name, value)| (Operator::Equal, name, value));
     for (operator, name, value) in named.chain(regex.iter().map(|(name, value)| (Operator::Matches, name, value))) {
         if !is_label_name(name) {
-            let message = format!("{name:?} is not a name of a label: use letters, digits and `_`");
-            return Err(Problem::at(value.referenced, message));
+            return Err(Problem::at(value.referenced, "the name of a label is empty: write which label is compared"));
         }
         let matcher = Matcher::new(name, operator, &value.value);
         all.push(matcher.map_err(|error| Problem::at(value.referenced, error.to_string()))?);
@@ -202,8 +201,10 @@ fn inhibit_rule(file: Spanned<InhibitFile>) -> Result<InhibitRule, Problem> {
     let file = file.value;
     for name in &file.equal {
         if !is_label_name(&name.value) {
-            let message = format!("{:?} is not a name of a label: use letters, digits and `_`", name.value);
-            return Err(Problem::at(name.referenced, message));
+            return Err(Problem::at(
+                name.referenced,
+                "a name in `equal` is empty: write the name of a label, or leave it out",
+            ));
         }
     }
     Ok(InhibitRule {
@@ -298,12 +299,13 @@ fn receivers(
         );
         given.extend(file.email_configs.into_iter().map(|c| (c.referenced, Integration::Email(Box::new(c.value)))));
         let mut integrations = Vec::with_capacity(given.len());
+        let places = given.iter().map(|(at, _)| (at.line(), at.column())).collect();
         for (at, mut integration) in given {
             receiver::rebase(&mut integration, directory);
             complete(&mut integration, global).map_err(|message| Problem::at(at, message))?;
             integrations.push(integration);
         }
-        let receiver = Receiver { name: file.name.clone(), integrations };
+        let receiver = Receiver { name: file.name.clone(), integrations, places };
         if receivers.insert(file.name.clone(), receiver).is_some() {
             return Err(Problem::at(at, format!("another receiver is named {:?} too", file.name)));
         }

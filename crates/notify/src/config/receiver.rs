@@ -18,6 +18,8 @@ pub struct Receiver {
     pub name: String,
     /// In the order of the kinds and of the file.
     pub integrations: Vec<Integration>,
+    /// Line and column of each of them, from 1.
+    pub places: Vec<(u64, u64)>,
 }
 
 /// Kinds of means.

@@ -68,8 +68,8 @@ pub struct Ingested {
     pub resolved: Vec<Arc<Alert>>,
     /// Those that could not be taken, and why.
     pub refused: Vec<(Posted, WrongAlert)>,
-    /// How many there was no room for.
-    pub dropped: usize,
+    /// Those that there was no room for.
+    pub dropped: Vec<Posted>,
 }
 
 /// Why an alert is quiet, if it is.
@@ -175,7 +175,7 @@ impl Dispatcher {
                 continue;
             }
             if known.is_none() && self.alerts.len() >= MAX_ALERTS {
-                ingested.dropped += 1;
+                ingested.dropped.push(posted);
                 continue;
             }
             let alert = Arc::new(known.map_or_else(|| alert.clone(), |known| known.merged(alert.clone())));

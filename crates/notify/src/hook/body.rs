@@ -7,10 +7,18 @@ use model::{
 use serde_json::{Map, Value, json};
 
 use super::{EventName, Format, HookEvent, Subject};
-use crate::{alert::Alert, color, message::rfc3339};
+use crate::{
+    alert::Alert,
+    color,
+    message::{incident_key, is_link, put, rfc3339},
+};
 
 /// Longest text of one field, in characters: Slack takes 2,000 and Discord 1,024.
 const FIELD: usize = 1_000;
+/// Longest text of one of Discord's fields, in characters: all of an embed may have 6,000 together.
+const DISCORD_FIELD: usize = 400;
+/// Longest key of PagerDuty's, in characters.
+const DEDUP_KEY: usize = 255;
 /// Longest title, in characters: Slack takes 150 and Discord 256.
 const TITLE: usize = 140;
 
@@ -169,60 +177,85 @@ fn shortened(text: &str, most: usize) -> String {
     crate::message::shortened(text.to_owned(), most)
 }
 
-/// Text in which Slack's signs are plain letters.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+/// Text in which Slack's signs are plain letters, with at most `most` characters after that.
+fn escaped(text: &str, most: usize) -> String {
+    let part = |character: char| match character {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        other => other.to_string(),
+    };
+    let length = |text: &str| text.chars().count();
+    let whole: String = text.chars().map(part).collect();
+    if length(&whole) <= most {
+        return whole;
+    }
+    // No escape is cut in two, and the ellipsis needs room.
+    let mut room = most.saturating_sub(1);
+    let mut output = String::new();
+    for part in text.chars().map(part) {
+        let Some(rest) = room.checked_sub(length(&part)) else { break };
+        room = rest;
+        output.push_str(&part);
+    }
+    output.push('\u{2026}');
+    output
 }
 
 fn slack(told: &Told) -> Value {
     let title = shortened(&told.title, TITLE);
     let mut blocks = vec![json!({ "type": "header", "text": { "type": "plain_text", "text": title } })];
     if !told.text.is_empty() {
-        let text = escaped(&shortened(&told.text, FIELD));
+        let text = escaped(&told.text, FIELD);
         blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } }));
     }
-    // A section has at most ten fields.
+    // A section has one to ten fields.
     let fields: Vec<Value> = told
         .fields
         .iter()
         .take(10)
-        .map(|(name, value)| {
-            json!({ "type": "mrkdwn", "text": format!("*{name}*\n{}", escaped(&shortened(value, FIELD))) })
-        })
+        .map(|(name, value)| json!({ "type": "mrkdwn", "text": format!("*{name}*\n{}", escaped(value, FIELD)) }))
         .collect();
-    blocks.push(json!({ "type": "section", "fields": fields }));
-    blocks.push(json!({
-        "type": "actions",
-        "elements": [{ "type": "button", "text": { "type": "plain_text", "text": told.action }, "url": told.link }],
-    }));
-    json!({ "text": escaped(&title), "blocks": blocks })
+    if !fields.is_empty() {
+        blocks.push(json!({ "type": "section", "fields": fields }));
+    }
+    if is_link(&told.link) {
+        blocks.push(json!({
+            "type": "actions",
+            "elements": [{ "type": "button", "text": { "type": "plain_text", "text": told.action }, "url": told.link }],
+        }));
+    }
+    json!({ "text": escaped(&title, FIELD), "blocks": blocks })
 }
 
 fn discord(told: &Told, at_ms: i64) -> Value {
+    // Title, text and ten fields are below the 6,000 characters that all may have together.
     let fields: Vec<Value> = told
         .fields
         .iter()
         .take(25)
-        .map(|(name, value)| json!({ "name": name, "value": shortened(value, FIELD), "inline": true }))
+        .map(|(name, value)| json!({ "name": name, "value": shortened(value, DISCORD_FIELD), "inline": true }))
         .collect();
-    json!({
-        "embeds": [{
-            "title": shortened(&told.title, TITLE),
-            "description": shortened(&told.text, FIELD),
-            "url": told.link,
-            "color": told.color,
-            "fields": fields,
-            "timestamp": rfc3339(at_ms),
-        }],
-        "allowed_mentions": { "parse": [] },
-    })
+    let mut embed = Map::new();
+    put(&mut embed, "title", shortened(&told.title, TITLE));
+    put(&mut embed, "description", shortened(&told.text, FIELD));
+    if is_link(&told.link) {
+        put(&mut embed, "url", told.link.clone());
+    }
+    if !fields.is_empty() {
+        embed.insert("fields".to_owned(), Value::Array(fields));
+    }
+    embed.insert("color".to_owned(), json!(told.color));
+    embed.insert("timestamp".to_owned(), json!(rfc3339(at_ms)));
+    json!({ "embeds": [embed], "allowed_mentions": { "parse": [] } })
 }
 
 fn pagerduty(told: &Told, event: &HookEvent) -> Value {
     let (key, source) = match &event.subject {
         Subject::Job(job) => (format!("job/{}/{}", job.daemon, job.id), job.daemon.clone()),
-        Subject::Alert(alert) => (format!("alert/{}", alert.fingerprint), "hyperscope".to_owned()),
+        Subject::Alert(alert) => (format!("alert/{}", alert.fingerprint), String::new()),
     };
+    let key = if key.chars().count() > DEDUP_KEY { incident_key(&key) } else { key };
     let ends = matches!(event.name, EventName::JobCompleted | EventName::AlertResolved);
     let severity = match told.color {
         color::RED => "error",
@@ -231,18 +264,22 @@ fn pagerduty(told: &Told, event: &HookEvent) -> Value {
     };
     let details: Map<String, Value> =
         told.fields.iter().map(|(name, value)| ((*name).to_owned(), Value::String(shortened(value, FIELD)))).collect();
-    json!({
+    let summary = if told.text.is_empty() { told.title.clone() } else { format!("{}: {}", told.title, told.text) };
+    let mut body = json!({
         "event_action": if ends { "resolve" } else { "trigger" },
         "dedup_key": key,
         "client": "hyperscope",
-        "client_url": told.link,
         "payload": {
-            "summary": shortened(&if told.text.is_empty() { told.title.clone() } else { format!("{}: {}", told.title, told.text) }, FIELD),
-            "source": source,
+            "summary": shortened(&summary, FIELD),
+            "source": if source.is_empty() { "hyperscope" } else { &source },
             "severity": severity,
             "timestamp": rfc3339(event.at_ms),
             "custom_details": details,
         },
-        "links": [{ "href": told.link, "text": told.action }],
-    })
+    });
+    if let (true, Some(fields)) = (is_link(&told.link), body.as_object_mut()) {
+        fields.insert("client_url".to_owned(), json!(told.link));
+        fields.insert("links".to_owned(), json!([{ "href": told.link, "text": told.action }]));
+    }
+    body
 }

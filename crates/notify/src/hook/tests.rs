@@ -145,3 +145,39 @@ fn a_signature_is_the_hmac_of_time_and_body() {
         "sha256=49f24e537407743fa4a0242bb63b94b9a47ee99cbbe071ccd8a22550ae411686"
     );
 }
+
+#[test]
+fn texts_of_any_length_are_within_the_limits_of_each_service() {
+    let mut event = job_event("failed");
+    let Subject::Job(job) = &mut event.subject else { panic!("no job") };
+    let long = "<&\u{e4}".repeat(3_000);
+    (job.id, job.name, job.vm, job.daemon, job.provider) =
+        (long.clone(), long.clone(), long.clone(), long.clone(), long.clone());
+    (job.format, job.error) = (Some(long.clone()), Some(long));
+    let count = |value: &Value| value.as_str().unwrap().chars().count();
+
+    let slack = body(Format::Slack, &event, "d", "https://hs");
+    for block in slack["blocks"].as_array().unwrap() {
+        for field in block["fields"].as_array().into_iter().flatten() {
+            assert!(count(&field["text"]) <= 2_000, "{field}");
+            let text = field["text"].as_str().unwrap().replace("&lt;", "").replace("&amp;", "");
+            assert!(!text.contains('&'), "no escape is cut in two: {text}");
+        }
+        if block["text"].is_object() {
+            assert!(count(&block["text"]["text"]) <= 3_000);
+        }
+    }
+    let discord = body(Format::Discord, &event, "d", "https://hs");
+    let embed = &discord["embeds"][0];
+    let fields = embed["fields"].as_array().unwrap();
+    let total: usize = fields.iter().map(|field| count(&field["name"]) + count(&field["value"])).sum();
+    assert!(total + count(&embed["title"]) + count(&embed["description"]) <= 6_000);
+    let pager = body(Format::PagerDuty, &event, "d", "https://hs");
+    assert!(count(&pager["dedup_key"]) <= 255 && count(&pager["payload"]["summary"]) <= 1_024);
+
+    // A server that does not know where it is reached has no links: none of the services takes half of one.
+    for format in [Format::Slack, Format::Discord, Format::PagerDuty] {
+        let text = body(format, &event, "d", "").to_string();
+        assert!(!text.contains("\"/jobs/") && !text.contains("url"), "{text}");
+    }
+}

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
-use gotemplate::{Object, Record, Value, time::Time};
+use gotemplate::{
+    Object, Record, Value,
+    time::{TIME, Time},
+    types::{Method, Named, Type},
+};
 
 use crate::{
     alert::{Alert, Labels},
@@ -11,7 +15,76 @@ use crate::{
 
 /// Go's year 1: the end of an alert that has none yet.
 pub(super) const NO_END: &str = "0001-01-01T00:00:00Z";
-const NO_END_MS: i64 = -62_135_596_800_000;
+
+/// What templates get, before there is any. Says the same as [`Data::value`].
+pub(super) static DATA: Named = Named {
+    name: "*template.Data",
+    fields: &[
+        ("Receiver", Type::Str),
+        ("Status", Type::Str),
+        ("Alerts", Type::Named(&ALERTS)),
+        ("GroupLabels", Type::Named(&KV)),
+        ("CommonLabels", Type::Named(&KV)),
+        ("CommonAnnotations", Type::Named(&KV)),
+        ("ExternalURL", Type::Str),
+        ("GroupKey", Type::Str),
+    ],
+    methods: &[],
+    underlying: None,
+};
+
+static ALERTS: Named = Named {
+    name: "template.Alerts",
+    fields: &[],
+    methods: &[Method::new("Firing", &[], Type::Named(&ALERTS)), Method::new("Resolved", &[], Type::Named(&ALERTS))],
+    underlying: Some(Type::List(&Type::Named(&ALERT))),
+};
+
+static ALERT: Named = Named {
+    name: "template.Alert",
+    fields: &[
+        ("Status", Type::Str),
+        ("Labels", Type::Named(&KV)),
+        ("Annotations", Type::Named(&KV)),
+        ("StartsAt", Type::Named(&TIME)),
+        ("EndsAt", Type::Named(&TIME)),
+        ("GeneratorURL", Type::Str),
+        ("Fingerprint", Type::Str),
+    ],
+    methods: &[],
+    underlying: None,
+};
+
+static KV: Named = Named {
+    name: "template.KV",
+    fields: &[],
+    methods: &[
+        Method::new("SortedPairs", &[], Type::Named(&PAIRS)),
+        Method::new("Names", &[], Type::List(&Type::Str)),
+        Method::new("Values", &[], Type::List(&Type::Str)),
+        Method::new("Remove", &[Type::List(&Type::Str)], Type::Named(&KV)),
+        Method::new("String", &[], Type::Str),
+    ],
+    underlying: Some(Type::Map(&Type::Str)),
+};
+
+static PAIRS: Named = Named {
+    name: "template.Pairs",
+    fields: &[],
+    methods: &[
+        Method::new("Names", &[], Type::List(&Type::Str)),
+        Method::new("Values", &[], Type::List(&Type::Str)),
+        Method::new("String", &[], Type::Str),
+    ],
+    underlying: Some(Type::List(&Type::Named(&PAIR))),
+};
+
+static PAIR: Named = Named {
+    name: "template.Pair",
+    fields: &[("Name", Type::Str), ("Value", Type::Str)],
+    methods: &[],
+    underlying: None,
+};
 
 /// A notification with what its alerts have in common.
 pub(super) struct Data<'a> {
@@ -39,7 +112,7 @@ impl<'a> Data<'a> {
     pub(super) fn value(&self) -> Value {
         let Data { notification, receiver, status, common_labels, common_annotations, external_url } = self;
         Record::value(
-            "*template.Data",
+            DATA.name,
             [
                 ("Receiver", receiver.as_str().into()),
                 ("Status", (*status).into()),
@@ -68,13 +141,13 @@ fn common<'a>(mut all: impl Iterator<Item = &'a Labels>) -> Labels {
 
 fn alert_value(alert: &Alert, is_resolved: bool) -> Value {
     Record::value(
-        "template.Alert",
+        ALERT.name,
         [
             ("Status", if is_resolved { "resolved" } else { "firing" }.into()),
             ("Labels", Kv::value(&alert.labels)),
             ("Annotations", Kv::value(&alert.annotations)),
             ("StartsAt", Time::value(alert.starts_at_ms)),
-            ("EndsAt", Time::value(if is_resolved { alert.ends_at_ms } else { NO_END_MS })),
+            ("EndsAt", if is_resolved { Time::value(alert.ends_at_ms) } else { Time::zero() }),
             ("GeneratorURL", alert.generator_url.as_str().into()),
             ("Fingerprint", alert.fingerprint.to_string().into()),
         ],
@@ -103,7 +176,11 @@ impl Alerts {
 
 impl Object for Alerts {
     fn type_name(&self) -> &'static str {
-        "template.Alerts"
+        ALERTS.name
+    }
+
+    fn named(&self) -> Option<&'static Named> {
+        Some(&ALERTS)
     }
 
     fn member(&self, name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
@@ -138,7 +215,15 @@ impl Kv {
 
 impl Object for Kv {
     fn type_name(&self) -> &'static str {
-        "template.KV"
+        KV.name
+    }
+
+    fn named(&self) -> Option<&'static Named> {
+        Some(&KV)
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(joined(&self.sorted()))
     }
 
     fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
@@ -147,13 +232,14 @@ impl Object for Kv {
             "Names" => Value::list(self.sorted().into_iter().map(|(name, _)| name.into())),
             "Values" => Value::list(self.sorted().into_iter().map(|(_, value)| value.into())),
             "Remove" => {
-                let [Value::List(names)] = arguments else {
+                let Some(Value::List(names)) = arguments.first().map(Value::plain) else {
                     return Some(Err("expected one list of names".to_owned()));
                 };
                 let mut rest = self.0.clone();
                 rest.retain(|name, _| !names.iter().any(|gone| gone.as_str() == Ok(name)));
                 Kv::value(&rest)
             }
+            "String" => joined(&self.sorted()).into(),
             name if arguments.is_empty() => self.0.get(name).map_or("", String::as_str).into(),
             _ => return None,
         }))
@@ -176,22 +262,37 @@ impl Pairs {
 
 impl Object for Pairs {
     fn type_name(&self) -> &'static str {
-        "template.Pairs"
+        PAIRS.name
+    }
+
+    fn named(&self) -> Option<&'static Named> {
+        Some(&PAIRS)
+    }
+
+    fn text(&self) -> Option<String> {
+        Some(joined(&self.0))
     }
 
     fn member(&self, name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
         Some(Ok(match name {
             "Names" => Value::list(self.0.iter().map(|(name, _)| name.as_str().into())),
             "Values" => Value::list(self.0.iter().map(|(_, value)| value.as_str().into())),
+            "String" => joined(&self.0).into(),
             _ => return None,
         }))
     }
 
     fn underlying(&self) -> Value {
         Value::list(self.0.iter().map(|(name, value)| {
-            Record::value("template.Pair", [("Name", name.as_str().into()), ("Value", value.as_str().into())])
+            Record::value(PAIR.name, [("Name", name.as_str().into()), ("Value", value.as_str().into())])
         }))
     }
+}
+
+/// As Alertmanager prints names with values.
+fn joined(pairs: &[(String, String)]) -> String {
+    let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    pairs.join(", ")
 }
 
 /// A time as Go writes it in JSON.

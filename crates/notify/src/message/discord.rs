@@ -1,16 +1,20 @@
 //! Discord's webhooks, with one embed.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Pen, data::Data, shortened};
+use super::{Pen, data::Data, is_link, put, shortened};
 use crate::{color, config::Discord};
 
 /// Longest title, in characters.
 const TITLE: usize = 256;
-/// Longest text of an embed, in characters.
+/// Longest text of an embed, in characters. With the title it is below the 6,000 that all embeds may have together.
 const DESCRIPTION: usize = 4_096;
 /// Longest text beside it, in characters.
 const CONTENT: usize = 2_000;
+/// Longest name of a sender, in characters.
+const USERNAME: usize = 80;
+
+const DEFAULT_TITLE: &str = r#"{{ template "discord.default.title" . }}"#;
 
 pub(super) fn body(discord: &Discord, data: &Data<'_>, pen: &mut Pen<'_>) -> Value {
     let severities = data
@@ -20,22 +24,29 @@ pub(super) fn body(discord: &Discord, data: &Data<'_>, pen: &mut Pen<'_>) -> Val
         .filter(|(_, is_resolved)| !is_resolved)
         .map(|(alert, _)| alert.labels.get("severity").map_or("", String::as_str));
     let color = if data.status == "resolved" { color::GREEN } else { color::of_severities(severities) };
-    let mut body = json!({
-        "content": shortened(pen.text(&discord.content), CONTENT),
-        "embeds": [{
-            "title": shortened(pen.text(&discord.title), TITLE),
-            "description": shortened(pen.text(&discord.message), DESCRIPTION),
-            "url": format!("{}/alerts", data.external_url),
-            "color": color,
-        }],
-        // A text of an alert that says @everyone must not call everyone.
-        "allowed_mentions": { "parse": [] },
-    });
-    for (name, template) in [("username", &discord.username), ("avatar_url", &discord.avatar_url)] {
-        let text = pen.text(template);
-        if let (false, Some(body)) = (text.is_empty(), body.as_object_mut()) {
-            body.insert(name.to_owned(), Value::String(text));
-        }
+    let mut embed = Map::new();
+    put(&mut embed, "title", shortened(pen.text(&discord.title), TITLE));
+    put(&mut embed, "description", shortened(pen.text(&discord.message), DESCRIPTION));
+    let mut body = Map::new();
+    put(&mut body, "content", shortened(pen.text(&discord.content), CONTENT));
+    if embed.is_empty() && body.is_empty() {
+        // Discord refuses a message without any text.
+        put(&mut embed, "title", shortened(pen.text(DEFAULT_TITLE), TITLE));
     }
-    body
+    if !embed.is_empty() {
+        embed.insert("color".to_owned(), json!(color));
+        let url = format!("{}/alerts", data.external_url);
+        if is_link(&url) {
+            put(&mut embed, "url", url);
+        }
+        body.insert("embeds".to_owned(), json!([embed]));
+    }
+    // A text of an alert that says @everyone must not call everyone.
+    body.insert("allowed_mentions".to_owned(), json!({ "parse": [] }));
+    put(&mut body, "username", shortened(pen.text(&discord.username), USERNAME));
+    let avatar = pen.text(&discord.avatar_url);
+    if is_link(&avatar) {
+        put(&mut body, "avatar_url", avatar);
+    }
+    Value::Object(body)
 }

@@ -3,16 +3,45 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use gotemplate::{
     Functions, Value, humanize,
-    time::{Duration, Time},
+    time::{DURATION, Duration, TIME, Time},
+    types::{Method, Type},
 };
-use jiff::tz::TimeZone;
 use regex::Regex;
 
 const ANY: std::ops::RangeInclusive<usize> = 0..=usize::MAX;
 
+/// What each function takes and gives.
+static SIGNATURES: [Method; 24] = [
+    Method::new("toUpper", &[Type::Str], Type::Str),
+    Method::new("toLower", &[Type::Str], Type::Str),
+    Method::new("trimSpace", &[Type::Str], Type::Str),
+    Method::new("title", &[Type::Str], Type::Str),
+    Method::new("safeHtml", &[Type::Str], Type::Str),
+    Method::new("safeUrl", &[Type::Str], Type::Str),
+    Method::new("urlUnescape", &[Type::Str], Type::Str),
+    Method::new("base64encode", &[Type::Str], Type::Str),
+    Method::new("base64decode", &[Type::Str], Type::Str),
+    Method::new("toJson", &[Type::Any], Type::Str),
+    Method::new("match", &[Type::Str, Type::Str], Type::Bool),
+    Method::new("reReplaceAll", &[Type::Str, Type::Str, Type::Str], Type::Str),
+    Method::with_more("stringSlice", &[], Type::Str, Type::List(&Type::Str)),
+    Method::with_more("list", &[], Type::Any, Type::List(&Type::Any)),
+    Method::with_more("append", &[Type::List(&Type::Any)], Type::Any, Type::List(&Type::Any)),
+    Method::with_more("dict", &[], Type::Any, Type::Map(&Type::Any)),
+    Method::new("join", &[Type::Str, Type::List(&Type::Any)], Type::Str),
+    Method::new("date", &[Type::Str, Type::Named(&TIME)], Type::Str),
+    Method::new("tz", &[Type::Str, Type::Named(&TIME)], Type::Named(&TIME)),
+    Method::new("toDate", &[Type::Str, Type::Str], Type::Named(&TIME)),
+    Method::new("mustToDate", &[Type::Str, Type::Str], Type::Named(&TIME)),
+    Method::new("now", &[], Type::Named(&TIME)),
+    Method::new("since", &[Type::Named(&TIME)], Type::Named(&DURATION)),
+    // Takes lengths of time, numbers and texts that read as one.
+    Method::new("humanizeDuration", &[Type::Any], Type::Str),
+];
+
 /// All functions; those that tell the time tell that of 1970.
 pub(super) fn functions() -> Functions<'static> {
-    let table = of_texts(Functions::new());
+    let table = of_texts(Functions::new().signed(&SIGNATURES));
     let table = of_lists(table);
     of_times(table).with("now", 0..=0, |_| Ok(Time::value(0))).with("since", 1..=1, |_| Ok(Duration::value(0.0)))
 }
@@ -96,15 +125,12 @@ fn of_times(table: Functions<'static>) -> Functions<'static> {
                 other => Err(format!("wrong type for value; expected time.Time; got {}", other.type_name())),
             }
         })
-        .with("tz", 2..=2, |arguments| {
-            let name = text(arguments, 0)?;
-            let unix_ms = Time::unix_ms_of(argument(arguments, 1))?;
-            let zone = match name {
-                "" | "UTC" | "Local" => TimeZone::UTC,
-                name => TimeZone::get(name).map_err(|_| format!("unknown time zone {name}"))?,
-            };
-            Ok(Time::in_zone(unix_ms, zone))
+        .with("tz", 2..=2, |arguments| Time::moved(argument(arguments, 1), text(arguments, 0)?))
+        .with("toDate", 2..=2, |arguments| {
+            // As in Alertmanager: what is no time is Go's zero time.
+            Ok(Time::parse(text(arguments, 0)?, text(arguments, 1)?).unwrap_or_else(|_| Time::zero()))
         })
+        .with("mustToDate", 2..=2, |arguments| Time::parse(text(arguments, 0)?, text(arguments, 1)?))
         .with("humanizeDuration", 1..=1, |arguments| {
             let value = argument(arguments, 0);
             let secs = match (Duration::secs_of(value), value) {
@@ -118,6 +144,9 @@ fn of_times(table: Functions<'static>) -> Functions<'static> {
         })
 }
 
+/// How Go writes times in JSON.
+const RFC3339_NANO: &str = "2006-01-02T15:04:05.999999999Z07:00";
+
 /// A value as JSON; what is no plain value is its text.
 fn json(value: &Value) -> serde_json::Value {
     match value {
@@ -130,9 +159,9 @@ fn json(value: &Value) -> serde_json::Value {
         Value::Map(map) => map.entries.iter().map(|(name, value)| (name.clone(), json(value))).collect(),
         Value::Object(object) => match (object.fields(), object.underlying()) {
             (Some(fields), _) => fields.iter().map(|(name, value)| (field_name(name), json(value))).collect(),
-            (None, Value::Nil) => match Time::unix_ms_of(value) {
-                Ok(ms) => super::rfc3339(ms).into(),
-                Err(_) => object.text().unwrap_or_default().into(),
+            (None, Value::Nil) => match object.member("Format", &[RFC3339_NANO.into()]) {
+                Some(Ok(text)) => json(&text),
+                _ => object.text().unwrap_or_default().into(),
             },
             (None, plain) => json(&plain),
         },

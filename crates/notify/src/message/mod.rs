@@ -1,5 +1,6 @@
 //! What a receiver gets: the bodies of messages as pure functions of alerts and templates.
 
+mod check;
 mod data;
 mod default;
 mod discord;
@@ -11,11 +12,11 @@ mod slack;
 mod tests;
 mod webhook;
 
-use gotemplate::{Functions, Options, Templates, Value};
+use gotemplate::{Functions, Options, Templates, Value, types::Type};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::data::rfc3339;
 pub use self::email::Mail;
+pub(crate) use self::{data::rfc3339, pagerduty::incident_key};
 use crate::{config::Integration, dispatch::Notification};
 
 /// What is sent.
@@ -48,6 +49,12 @@ pub struct TemplateError {
     pub reason: String,
 }
 
+impl TemplateError {
+    fn new(file: &str, error: &gotemplate::Error) -> Self {
+        TemplateError { file: file.to_owned(), reason: error.to_string() }
+    }
+}
+
 /// Makes messages: the default templates, the user's own, and where this server is reached.
 pub struct Composer {
     templates: Templates,
@@ -72,10 +79,20 @@ impl Composer {
     ) -> Result<Self, TemplateError> {
         let functions = functions::functions();
         let mut templates = Templates::new();
+        let mut names = Vec::new();
         for (name, text) in std::iter::once(("default.tmpl", default::TEMPLATES)).chain(files) {
-            templates
-                .parse(name, text, &functions)
-                .map_err(|error| TemplateError { file: name.to_owned(), reason: error.to_string() })?;
+            templates.parse(name, text, &functions).map_err(|error| TemplateError::new(name, &error))?;
+            names.push(name);
+        }
+        // What a definition gets is known where it is used; what fails whatever it gets is a fault of its own.
+        for file in names {
+            let mut definitions: Vec<&str> = templates.defined_in(file).collect();
+            definitions.sort_unstable();
+            for name in definitions {
+                if let Some(error) = templates.check(name, Type::Any, &functions).first() {
+                    return Err(TemplateError::new(file, error));
+                }
+            }
         }
         Ok(Composer { templates, functions, external_url: external_url.trim_end_matches('/').to_owned() })
     }
@@ -112,6 +129,12 @@ impl Pen<'_> {
         self.fill(template, false)
     }
 
+    /// The text, or that of another template where it comes out empty.
+    fn text_or(&mut self, template: &str, otherwise: &str) -> String {
+        let text = self.text(template);
+        if text.trim().is_empty() { self.text(otherwise) } else { text }
+    }
+
     fn html(&mut self, template: &str) -> String {
         self.fill(template, true)
     }
@@ -131,6 +154,18 @@ impl Pen<'_> {
             format!("[this text cannot be filled in: {error}]")
         })
     }
+}
+
+/// Adds a text under a name, unless it is empty: receivers refuse messages for empty parts.
+pub(crate) fn put(map: &mut serde_json::Map<String, serde_json::Value>, name: &str, text: String) {
+    if !text.trim().is_empty() {
+        map.insert(name.to_owned(), serde_json::Value::String(text));
+    }
+}
+
+/// Whether receivers take a text for a link.
+pub(crate) fn is_link(text: &str) -> bool {
+    ["http://", "https://"].iter().any(|scheme| text.len() > scheme.len() && text.starts_with(scheme))
 }
 
 /// At most `most` characters; an ellipsis stands for the rest.

@@ -4,69 +4,116 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Pen, data::Data, shortened};
+use super::{Pen, data::Data, put, shortened};
 use crate::{config::PagerDuty, dispatch::Notification};
 
 /// Longest summary, in characters.
 const SUMMARY: usize = 1_024;
-/// Longest of the further facts, in characters: a whole event may have 512 KB.
+/// Longest of the further facts, in characters.
 const DETAIL: usize = 20_000;
+/// Largest event, in bytes, with room for the key that is put in later.
+const EVENT_BYTES: usize = 512_000 - 200;
+/// What PagerDuty takes as a severity; anything else makes it refuse the event.
+const SEVERITIES: [&str; 4] = ["critical", "error", "warning", "info"];
+/// What stands for a required text that came out empty.
+const SOURCE: &str = "hyperscope";
 
 pub(super) fn body(pagerduty: &PagerDuty, notification: &Notification, data: &Data<'_>, pen: &mut Pen<'_>) -> Value {
     let action = if data.status == "firing" { "trigger" } else { "resolve" };
     let key = incident_key(&notification.group_key);
-    let summary = shortened(pen.text(&pagerduty.description), SUMMARY);
-    let details: Map<String, Value> = pagerduty
-        .details
-        .iter()
-        .map(|(name, template)| (name.clone(), Value::String(shortened(pen.text(template), DETAIL))))
-        .collect();
-    let (client, client_url) = (pen.text(&pagerduty.client), pen.text(&pagerduty.client_url));
-    if pagerduty.service_key.is_some() {
-        return json!({
-            "event_type": action,
-            "incident_key": key,
-            "description": summary,
-            "client": client,
-            "client_url": client_url,
-            "details": details,
-        });
+    let summary = shortened(pen.text_or(&pagerduty.description, DEFAULT_DESCRIPTION), SUMMARY);
+    let mut details = Map::new();
+    for (name, template) in &pagerduty.details {
+        put(&mut details, name, shortened(pen.text(template), DETAIL));
     }
-    let severity = pen.text(&pagerduty.severity);
-    let source = if pagerduty.source.is_empty() { client.clone() } else { pen.text(&pagerduty.source) };
+    let (client, client_url) = (pen.text(&pagerduty.client), pen.text(&pagerduty.client_url));
+    let mut body = Map::new();
+    if pagerduty.service_key.is_some() {
+        put(&mut body, "event_type", action.to_owned());
+        put(&mut body, "incident_key", key);
+        put(&mut body, "description", summary);
+        put(&mut body, "client", client);
+        put(&mut body, "client_url", client_url);
+        body.insert("details".to_owned(), Value::Object(details));
+        return within_limit(body, pen);
+    }
+    let source = [pen.text(&pagerduty.source), client.clone(), SOURCE.to_owned()];
     let mut payload = Map::new();
-    payload.insert("summary".to_owned(), Value::String(summary));
-    payload.insert("source".to_owned(), Value::String(source));
-    payload
-        .insert("severity".to_owned(), Value::String(if severity.is_empty() { "error".to_owned() } else { severity }));
+    put(&mut payload, "summary", summary);
+    put(&mut payload, "source", source.into_iter().find(|source| !source.trim().is_empty()).unwrap_or_default());
+    put(&mut payload, "severity", severity(pagerduty, pen));
     for (name, template) in
         [("class", &pagerduty.class), ("component", &pagerduty.component), ("group", &pagerduty.group)]
     {
-        let text = pen.text(template);
-        if !text.is_empty() {
-            payload.insert(name.to_owned(), Value::String(text));
-        }
+        put(&mut payload, name, pen.text(template));
     }
     payload.insert("custom_details".to_owned(), Value::Object(details));
-    let images: Vec<Value> = pagerduty
-        .images
-        .iter()
-        .map(|image| json!({ "src": pen.text(&image.src), "alt": pen.text(&image.alt), "href": pen.text(&image.href) }))
-        .collect();
-    let links: Vec<Value> = pagerduty
-        .links
-        .iter()
-        .map(|link| json!({ "href": pen.text(&link.href), "text": pen.text(&link.text) }))
-        .collect();
-    json!({
-        "event_action": action,
-        "dedup_key": key,
-        "client": client,
-        "client_url": client_url,
-        "payload": payload,
-        "images": images,
-        "links": links,
-    })
+    put(&mut body, "event_action", action.to_owned());
+    put(&mut body, "dedup_key", key);
+    put(&mut body, "client", client);
+    put(&mut body, "client_url", client_url);
+    body.insert("payload".to_owned(), Value::Object(payload));
+    let images = pagerduty.images.iter().filter_map(|image| {
+        let [src, alt, href] = [&image.src, &image.alt, &image.href].map(|template| pen.text(template));
+        entry("src", [("src", src), ("alt", alt), ("href", href)])
+    });
+    let images: Vec<Value> = images.collect();
+    let links = pagerduty.links.iter().filter_map(|link| {
+        let [href, text] = [&link.href, &link.text].map(|template| pen.text(template));
+        entry("href", [("href", href), ("text", text)])
+    });
+    let links: Vec<Value> = links.collect();
+    for (name, entries) in [("images", images), ("links", links)] {
+        if !entries.is_empty() {
+            body.insert(name.to_owned(), Value::Array(entries));
+        }
+    }
+    within_limit(body, pen)
+}
+
+const DEFAULT_DESCRIPTION: &str = r#"{{ template "pagerduty.default.description" . }}"#;
+
+/// An image or a link without what is empty; `None` without the part that PagerDuty requires, for which it refuses the event.
+fn entry<const N: usize>(required: &str, parts: [(&str, String); N]) -> Option<Value> {
+    let mut made = Map::new();
+    for (name, text) in parts {
+        put(&mut made, name, text);
+    }
+    made.contains_key(required).then_some(Value::Object(made))
+}
+
+fn severity(pagerduty: &PagerDuty, pen: &mut Pen<'_>) -> String {
+    let text = pen.text(&pagerduty.severity);
+    let lower = text.trim().to_lowercase();
+    match SEVERITIES.into_iter().find(|known| *known == lower) {
+        Some(known) => known.to_owned(),
+        None => {
+            if !lower.is_empty() {
+                let known = SEVERITIES.join(", ");
+                pen.problems.push(format!("PagerDuty knows the severities {known}: {text:?} is sent as error"));
+            }
+            "error".to_owned()
+        }
+    }
+}
+
+/// The event without its further facts if it is too large with them, and without links and images if it still is.
+fn within_limit(mut body: Map<String, Value>, pen: &mut Pen<'_>) -> Value {
+    let size = |body: &Map<String, Value>| serde_json::to_vec(body).map_or(0, |bytes| bytes.len());
+    let before = size(&body);
+    if before > EVENT_BYTES {
+        pen.problems.push(format!("an event of {before} bytes is too large for PagerDuty: its details are left out"));
+        let left_out = json!({ "error": "The details are left out: with them the event is larger than 512 KB." });
+        match body.get_mut("payload").and_then(Value::as_object_mut) {
+            Some(payload) => payload.insert("custom_details".to_owned(), left_out),
+            None => body.insert("details".to_owned(), left_out),
+        };
+    }
+    if size(&body) > EVENT_BYTES {
+        body.remove("images");
+        body.remove("links");
+    }
+    Value::Object(body)
 }
 
 /// Names the incident of a group, so that its end is told of the same one.

@@ -2,84 +2,70 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Pen, shortened};
-use crate::config::Slack;
+use super::{Pen, is_link, put, shortened};
+use crate::config::{Slack, receiver::SlackAction};
 
-/// Longest title, in characters.
+/// Longest title, in characters, as Alertmanager cuts it.
 const TITLE: usize = 1_024;
 /// Longest text, in characters: what Slack shows of a message.
 const TEXT: usize = 40_000;
+/// Longest text at the foot, in characters.
+const FOOTER: usize = 300;
+/// Most buttons of an attachment.
+const ACTIONS: usize = 5;
+
+const DEFAULT_FALLBACK: &str = r#"{{ template "slack.default.fallback" . }}"#;
 
 pub(super) fn body(slack: &Slack, pen: &mut Pen<'_>) -> Value {
     let mut attachment = Map::new();
-    let put = |map: &mut Map<String, Value>, name: &str, text: String| {
-        if !text.is_empty() {
-            map.insert(name.to_owned(), Value::String(text));
-        }
-    };
-    put(&mut attachment, "title", shortened(pen.text(&slack.title), TITLE));
-    put(&mut attachment, "text", shortened(pen.text(&slack.text), TEXT));
-    for (name, template) in [
-        ("title_link", &slack.title_link),
-        ("pretext", &slack.pretext),
-        ("fallback", &slack.fallback),
-        ("callback_id", &slack.callback_id),
-        ("image_url", &slack.image_url),
-        ("thumb_url", &slack.thumb_url),
-        ("footer", &slack.footer),
-        ("color", &slack.color),
+    for (name, template, most) in [
+        ("title", &slack.title, TITLE),
+        ("text", &slack.text, TEXT),
+        ("pretext", &slack.pretext, TEXT),
+        ("fallback", &slack.fallback, TEXT),
+        ("title_link", &slack.title_link, TEXT),
+        ("callback_id", &slack.callback_id, TEXT),
+        ("footer", &slack.footer, FOOTER),
+        ("color", &slack.color, TITLE),
     ] {
-        let text = pen.text(template);
-        put(&mut attachment, name, text);
+        put(&mut attachment, name, shortened(pen.text(template), most));
+    }
+    for (name, template) in [("image_url", &slack.image_url), ("thumb_url", &slack.thumb_url)] {
+        let address = pen.text(template);
+        if is_link(&address) {
+            put(&mut attachment, name, address);
+        }
+    }
+    let fields: Vec<Value> = slack
+        .fields
+        .iter()
+        .filter_map(|field| {
+            let mut made = Map::new();
+            put(&mut made, "title", shortened(pen.text(&field.title), TITLE));
+            put(&mut made, "value", shortened(pen.text(&field.value), TEXT));
+            if made.is_empty() {
+                return None;
+            }
+            made.insert("short".to_owned(), Value::Bool(field.short.unwrap_or(slack.short_fields)));
+            Some(Value::Object(made))
+        })
+        .collect();
+    if !fields.is_empty() {
+        attachment.insert("fields".to_owned(), Value::Array(fields));
+    }
+    if !["title", "text", "pretext", "fields", "image_url"].iter().any(|part| attachment.contains_key(*part)) {
+        // Slack refuses a message that shows nothing.
+        put(&mut attachment, "text", shortened(pen.text(DEFAULT_FALLBACK), TEXT));
+    }
+    let actions: Vec<Value> = slack.actions.iter().filter_map(|action| button(action, pen)).take(ACTIONS).collect();
+    if !actions.is_empty() {
+        attachment.insert("actions".to_owned(), Value::Array(actions));
     }
     let marked: Vec<&str> = match slack.mrkdwn_in.as_slice() {
         [] => vec!["fallback", "pretext", "text"],
         given => given.iter().map(String::as_str).collect(),
     };
     attachment.insert("mrkdwn_in".to_owned(), json!(marked));
-    if !slack.fields.is_empty() {
-        let fields: Vec<Value> = slack
-            .fields
-            .iter()
-            .map(|field| {
-                let short = field.short.unwrap_or(slack.short_fields);
-                json!({ "title": pen.text(&field.title), "value": pen.text(&field.value), "short": short })
-            })
-            .collect();
-        attachment.insert("fields".to_owned(), Value::Array(fields));
-    }
-    if !slack.actions.is_empty() {
-        let actions = slack.actions.iter().map(|action| {
-            let mut made = Map::new();
-            for (name, template) in [
-                ("type", &action.kind),
-                ("text", &action.text),
-                ("url", &action.url),
-                ("style", &action.style),
-                ("name", &action.name),
-                ("value", &action.value),
-            ] {
-                let text = pen.text(template);
-                put(&mut made, name, text);
-            }
-            if let Some(confirm) = &action.confirm {
-                let mut asked = Map::new();
-                for (name, template) in [
-                    ("title", &confirm.title),
-                    ("text", &confirm.text),
-                    ("ok_text", &confirm.ok_text),
-                    ("dismiss_text", &confirm.dismiss_text),
-                ] {
-                    let text = pen.text(template);
-                    put(&mut asked, name, text);
-                }
-                made.insert("confirm".to_owned(), Value::Object(asked));
-            }
-            Value::Object(made)
-        });
-        let actions: Vec<Value> = actions.collect();
-        attachment.insert("actions".to_owned(), Value::Array(actions));
-    }
     let mut body = Map::new();
     for (name, template) in [
         ("channel", &slack.channel),
@@ -87,12 +73,44 @@ pub(super) fn body(slack: &Slack, pen: &mut Pen<'_>) -> Value {
         ("icon_emoji", &slack.icon_emoji),
         ("icon_url", &slack.icon_url),
     ] {
-        let text = pen.text(template);
-        put(&mut body, name, text);
+        put(&mut body, name, pen.text(template));
     }
     if slack.link_names {
         body.insert("link_names".to_owned(), Value::Bool(true));
     }
     body.insert("attachments".to_owned(), json!([attachment]));
     Value::Object(body)
+}
+
+/// A button; `None` if it has no words, or does nothing when it is pressed.
+fn button(action: &SlackAction, pen: &mut Pen<'_>) -> Option<Value> {
+    let mut made = Map::new();
+    for (name, template) in [
+        ("type", &action.kind),
+        ("text", &action.text),
+        ("url", &action.url),
+        ("style", &action.style),
+        ("name", &action.name),
+        ("value", &action.value),
+    ] {
+        put(&mut made, name, pen.text(template));
+    }
+    if !made.contains_key("text") || !(made.contains_key("url") || made.contains_key("name")) {
+        return None;
+    }
+    if let Some(confirm) = &action.confirm {
+        let mut asked = Map::new();
+        for (name, template) in [
+            ("title", &confirm.title),
+            ("text", &confirm.text),
+            ("ok_text", &confirm.ok_text),
+            ("dismiss_text", &confirm.dismiss_text),
+        ] {
+            put(&mut asked, name, pen.text(template));
+        }
+        if asked.contains_key("text") {
+            made.insert("confirm".to_owned(), Value::Object(asked));
+        }
+    }
+    Some(Value::Object(made))
 }

@@ -173,6 +173,117 @@ fn mail_is_html_and_text_and_escapes_what_alerts_say() {
 }
 
 #[test]
+fn headers_of_a_mail_are_shown_and_bring_it_to_nobody() {
+    let rendered = composed(
+        "email_configs: [{to: 'a@x.org, b@x.org', headers: {To: c@x.org, Cc: d@x.org, from: e@x.org, Empty: '{{ .CommonLabels.none }}'}}]",
+        &usual(),
+    );
+    let Outgoing::Mail(mail) = rendered.outgoing else { panic!("no mail") };
+    assert_eq!((mail.from.as_str(), mail.to.as_str()), ("hs@x.org", "a@x.org, b@x.org"));
+    assert_eq!((mail.shown_from.as_deref(), mail.shown_to.as_deref()), (Some("e@x.org"), Some("c@x.org")));
+    assert_eq!(mail.headers, [("Cc".to_owned(), "d@x.org".to_owned())]);
+}
+
+/// Each service refuses a message for an empty part, and the message is lost.
+#[test]
+fn what_comes_out_empty_is_left_out() {
+    const NONE: &str = "{{ .CommonAnnotations.none }}";
+    let of = |receiver: &str| json_of(&receiver.replace("NONE", NONE), &usual());
+    let body = of("pagerduty_configs: [{routing_key: k, client: 'NONE', client_url: 'NONE', description: ' NONE', source: 'NONE', class: 'NONE', severity: 'NONE', details: {note: 'NONE'},
+        images: [{src: 'NONE', alt: a}, {src: 'http://i', alt: 'NONE', href: 'NONE'}],
+        links: [{href: 'NONE', text: a}, {href: 'http://l', text: 'NONE'}]}]");
+    assert_eq!((&body["images"], &body["links"]), (&json!([{ "src": "http://i" }]), &json!([{ "href": "http://l" }])));
+    let payload = &body["payload"];
+    assert_eq!((&payload["source"], &payload["severity"]), (&json!("hyperscope"), &json!("error")));
+    assert_eq!(payload["summary"], "[FIRING:1] HighMemoryUsage (severity=warning)");
+    assert!(!body.to_string().contains("\"\""), "{body}");
+    let body = of("pagerduty_configs: [{routing_key: k, links: [{href: 'NONE'}], images: [{src: 'NONE'}]}]");
+    assert!(body.get("links").is_none() && body.get("images").is_none(), "{body}");
+    let body = of("pagerduty_configs: [{service_key: k, client: 'NONE', client_url: 'NONE', details: {note: 'NONE'}}]");
+    assert!(!body.to_string().contains("\"\""), "{body}");
+
+    let body = of("slack_configs: [{title: 'NONE', text: 'NONE', fallback: 'NONE', color: 'NONE', image_url: 'NONE', footer: 'NONE',
+        fields: [{title: 'NONE', value: 'NONE'}], actions: [{type: button, text: t, url: 'NONE'}, {type: button, text: 'NONE', url: 'http://x'}]}]");
+    let attachment = &body["attachments"][0];
+    assert!(attachment.get("fields").is_none() && attachment.get("actions").is_none(), "{body}");
+    assert!(attachment["text"].as_str().unwrap().contains("HighMemoryUsage"), "{body}");
+    assert!(!body.to_string().contains("\"\""), "{body}");
+
+    let body = of(
+        "discord_configs: [{webhook_url: 'http://x', title: 'NONE', message: 'NONE', username: 'NONE', avatar_url: 'NONE'}]",
+    );
+    assert_eq!(body["embeds"][0]["title"], "[FIRING:1] HighMemoryUsage (severity=warning)");
+    assert!(!body.to_string().contains("\"\""), "{body}");
+    let body = of("discord_configs: [{webhook_url: 'http://x', title: 'NONE', message: 'NONE', content: hello}]");
+    assert_eq!((&body["content"], body.get("embeds")), (&json!("hello"), None));
+
+    let rendered = composed(
+        &"email_configs: [{to: a@x.org, html: 'NONE', text: 'NONE', headers: {Subject: 'NONE'}}]".replace("NONE", NONE),
+        &usual(),
+    );
+    let Outgoing::Mail(mail) = rendered.outgoing else { panic!("no mail") };
+    assert!(mail.html.is_empty() && mail.text.contains("Memory is <high>"), "{mail:?}");
+    assert_eq!(mail.subject, "[FIRING:1] HighMemoryUsage (severity=warning)");
+}
+
+#[test]
+fn what_is_too_long_is_cut_between_characters() {
+    let long = notification(vec![(alert("alertname=a", &format!("summary={}", "\u{e4}".repeat(60_000))), false)]);
+    const LONG: &str = "{{ .CommonAnnotations.summary }}";
+    let of = |receiver: &str| json_of(&receiver.replace("LONG", LONG), &long);
+    let check = |text: &serde_json::Value, most: usize| {
+        let text = text.as_str().unwrap();
+        assert_eq!(text.chars().count(), most);
+        assert!(text.ends_with("\u{e4}\u{2026}"));
+    };
+    let body = of(
+        "discord_configs: [{webhook_url: 'http://x', title: 'LONG', message: 'LONG', content: 'LONG', username: 'LONG'}]",
+    );
+    check(&body["embeds"][0]["title"], 256);
+    check(&body["embeds"][0]["description"], 4_096);
+    check(&body["content"], 2_000);
+    check(&body["username"], 80);
+    let body = of("slack_configs: [{title: 'LONG', text: 'LONG', footer: 'LONG'}]");
+    check(&body["attachments"][0]["title"], 1_024);
+    check(&body["attachments"][0]["text"], 40_000);
+    check(&body["attachments"][0]["footer"], 300);
+    let body = of("pagerduty_configs: [{routing_key: k, description: 'LONG', details: {a: 'LONG'}}]");
+    check(&body["payload"]["summary"], 1_024);
+    check(&body["payload"]["custom_details"]["a"], 20_000);
+
+    // As Alertmanager has it: an event that is too large loses its details, and is sent.
+    let details: Vec<String> = (0..30).map(|at| format!("d{at}: '{LONG}'")).collect();
+    for key in ["routing_key", "service_key"] {
+        let receiver =
+            format!("pagerduty_configs: [{{{key}: k, severity: page, details: {{{}}}}}]", details.join(", "));
+        let rendered = composed(&receiver, &long);
+        let Outgoing::Json(body) = rendered.outgoing else { panic!("mail") };
+        assert!(body.to_string().len() < 512_000);
+        assert!(body.to_string().contains("The details are left out"), "{body}");
+        assert_eq!(rendered.problems.len(), if key == "routing_key" { 2 } else { 1 }, "{:?}", rendered.problems);
+    }
+}
+
+#[test]
+fn labels_have_names_of_any_characters_in_every_kind() {
+    let named = notification(vec![(alert("alertname=a;service.name=api;caf\u{e9} au lait=yes", "summary=s"), false)]);
+    for receiver in [
+        "webhook_configs: [{url: 'http://x'}]",
+        "slack_configs: [{}]",
+        "discord_configs: [{webhook_url: 'http://x'}]",
+        "pagerduty_configs: [{routing_key: k}]",
+    ] {
+        let text = json_of(receiver, &named).to_string();
+        assert!(text.contains("service.name") && text.contains("caf\u{e9} au lait"), "{text}");
+    }
+    let body = json_of(
+        "slack_configs: [{title: '{{ index .CommonLabels \"service.name\" }} {{ (.CommonLabels.Remove (stringSlice \"service.name\")).Names | join \",\" }}'}]",
+        &named,
+    );
+    assert_eq!(body["attachments"][0]["title"], "api alertname,caf\u{e9} au lait");
+}
+
+#[test]
 fn a_broken_template_is_told_and_the_message_goes_out() {
     let rendered =
         composed("slack_configs: [{title: '{{ .Nope.Nope }}', text: '{{ template \"gone\" . }}'}]", &usual());
@@ -235,6 +346,131 @@ fn functions_give_what_amtool_gives() {
     }
 }
 
+/// The alerts of [`usual`] as amtool takes them.
+const AMTOOL_DATA: &str = r#"{"receiver":"team-a\\.b","status":"firing","externalURL":"http://h","groupLabels":{},"commonLabels":{"alertname":"HighMemoryUsage"},"commonAnnotations":{},
+    "alerts":[{"status":"firing","labels":{"alertname":"HighMemoryUsage"},"annotations":{},"startsAt":"2026-11-20T09:00:00Z","endsAt":"0001-01-01T00:00:00Z"},
+        {"status":"resolved","labels":{},"annotations":{},"startsAt":"2026-11-20T09:00:00Z","endsAt":"2026-11-20T09:01:00Z"}]}"#;
+
+#[test]
+fn times_have_the_methods_of_go_as_amtool_has_them() {
+    let templates = [
+        r#"{{ (.StartsAt.Add 28800e9).Format "2006-01-02 15:04" }}|{{ (.StartsAt.Add 1500000000) }}|{{ .StartsAt.Add -1 }}"#,
+        r#"{{ .EndsAt.IsZero }}|{{ .EndsAt }}|{{ .StartsAt.IsZero }}|{{ .EndsAt.Year }}|{{ .EndsAt.Unix }}"#,
+        r#"{{ .StartsAt.Unix }}|{{ .StartsAt.UnixMilli }}|{{ .StartsAt.UnixMicro }}|{{ .StartsAt.UnixNano }}|{{ .StartsAt.Nanosecond }}"#,
+        r#"{{ .StartsAt.Year }} {{ .StartsAt.Month }} {{ .StartsAt.Day }} {{ .StartsAt.Weekday }} {{ .StartsAt.Hour }} {{ .StartsAt.Minute }} {{ .StartsAt.Second }} {{ .StartsAt.YearDay }}"#,
+        r#"{{ printf "%d %02d %s %v" .StartsAt.Month .StartsAt.Weekday .StartsAt.Month .StartsAt.Weekday }} {{ .StartsAt.Month.String }} {{ eq .StartsAt.Weekday 5 }} {{ if ge .StartsAt.Hour 9 }}day{{ end }}"#,
+        r#"{{ (.StartsAt.AddDate 0 0 -20).Format "Jan 2" }} {{ (.StartsAt.AddDate 1 3 11) }} {{ .StartsAt.AddDate -1 -11 0 }} {{ (.StartsAt.AddDate 0 -9 11) }}"#,
+        r#"{{ .StartsAt.UTC }} {{ .StartsAt.UTC.Location }} {{ (.StartsAt.In .StartsAt.UTC.Location).Location.String }} {{ .StartsAt.IsDST }}"#,
+        r#"{{ .StartsAt.Truncate 86400e9 }} {{ (.StartsAt.Add 45e9).Round 60e9 }} {{ (.StartsAt.Add 90061e9).Truncate 604800e9 }} {{ .StartsAt.Truncate 0 }}"#,
+        r#"{{ .StartsAt.Before .EndsAt }} {{ .StartsAt.After .EndsAt }} {{ .StartsAt.Equal .StartsAt.UTC }} {{ (.StartsAt.Add 1).After .StartsAt }}"#,
+        r#"{{ (.StartsAt.Add 5400e9).Sub .StartsAt }} {{ ((.StartsAt.Add 5400e9).Sub .StartsAt).Hours }} {{ (.StartsAt.Sub (.StartsAt.Add 1500e6)).Seconds }} {{ .StartsAt.Sub .EndsAt }}"#,
+        r#"{{ $d := (.StartsAt.Add 5461234567891).Sub .StartsAt }}{{ $d }}|{{ $d.Minutes }}|{{ $d.Milliseconds }}|{{ $d.Microseconds }}|{{ $d.Nanoseconds }}|{{ $d.Round 60e9 }}|{{ $d.Truncate 1e9 }}|{{ $d.String }}|{{ printf "%d %s %v %.1f" $d $d $d $d.Hours }}|{{ gt $d 5000000000000 }}|{{ lt $d.Hours 2.0 }}"#,
+        r#"{{ .StartsAt.Format "Monday, 02-Jan-06 15:04:05 MST" }}|{{ .StartsAt.Format "2006-01-02T15:04:05.999999999Z07:00" }}|{{ .StartsAt.Format "3:04PM __2 002 .000 ,99" }}|{{ .StartsAt.Format "Monk Janet _2006 Z070000" }}"#,
+        r#"{{ .StartsAt.String }} {{ printf "%s" .StartsAt }} {{ print .StartsAt .Status }} {{ len (.StartsAt.Format "2006") }}"#,
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    std::fs::write(path("none.tmpl"), "").unwrap();
+    std::fs::write(path("data.json"), AMTOOL_DATA).unwrap();
+    for template in templates {
+        let template = format!(
+            "{{{{ with index .Alerts 0 }}}}{template}{{{{ end }}}}{{{{ with index .Alerts 1 }}}} {{{{ .EndsAt.Sub .StartsAt }}}}{{{{ end }}}}"
+        );
+        let output = std::process::Command::new("amtool")
+            .args(["template", "render", "--template.glob", &path("none.tmpl"), "--template.data", &path("data.json")])
+            .args(["--template.text", &template])
+            .env("TZ", "UTC")
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{template}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(filled(&template), String::from_utf8_lossy(&output.stdout), "{template}");
+        assert_eq!(faults(&template), Vec::<String>::new(), "{template}");
+    }
+    // A method that came after Debian's version was built.
+    let newer = "{{ with index .Alerts 0 }}{{ .StartsAt.Compare .StartsAt }} {{ (.StartsAt.Sub (.StartsAt.Add 5e9)).Abs }}{{ end }}";
+    assert_eq!(filled(newer), "0 5s");
+}
+
+/// What the check of a file says of a text.
+fn faults(text: &str) -> Vec<String> {
+    let composer = Composer::new("http://h", []).unwrap();
+    let receiver = serde_json::to_string(text).unwrap();
+    composer.check(&integration(&format!("discord_configs: [{{webhook_url: 'http://x', message: {receiver}}}]")))
+}
+
+#[test]
+fn a_text_that_cannot_be_filled_in_is_a_fault_of_the_file() {
+    for (text, reason) in [
+        (
+            "{{ .Nope }}",
+            "message: template: message:1:3: executing \"message\" at <.Nope>: can't evaluate field Nope in type *template.Data: it has Receiver, Status, Alerts",
+        ),
+        (
+            "a\n  {{ range .Alerts }}{{ .StartAt }}{{ end }}",
+            "message:2:24: executing \"message\" at <.StartAt>: can't evaluate field StartAt in type template.Alert: it has Status, Labels",
+        ),
+        (
+            "{{ range .Alerts }}{{ .StartsAt.Date }}{{ end }}",
+            "can't evaluate field Date in type time.Time: it has Add, AddDate",
+        ),
+        ("{{ range .Alerts }}{{ .StartsAt.Add }}{{ end }}", "wrong number of args for Add: want 1 got 0"),
+        ("{{ range .Alerts }}{{ .StartsAt.Add 1.5 }}{{ end }}", "expected time.Duration; found 1.5"),
+        ("{{ range .Alerts }}{{ .StartsAt.Add \"8h\" }}{{ end }}", "expected time.Duration; found \"8h\""),
+        (
+            "{{ $x := 5 }}{{ range .Alerts }}{{ .StartsAt.Add $x }}{{ end }}",
+            "wrong type for value; expected time.Duration; got int",
+        ),
+        ("{{ range .Alerts }}{{ .StartsAt.Format 1 }}{{ end }}", "expected string; found 1"),
+        ("{{ range .Alerts }}{{ .StartsAt.Sub .Status }}{{ end }}", "expected time.Time; got string"),
+        ("{{ range .Alerts }}{{ .EndsAt | since | tz \"UTC\" }}{{ end }}", "expected time.Time; got time.Duration"),
+        (
+            "{{ range .Alerts }}{{ if eq .StartsAt .EndsAt }}x{{ end }}{{ end }}",
+            "use its methods Equal, Before and After",
+        ),
+        ("{{ .CommonLabels.severity.name }}", "can't evaluate field name in type string"),
+        ("{{ .CommonLabels.Remove \"a\" }}", "expected []string; found \"a\""),
+        ("{{ .CommonLabels.SortedPairs.Keys }}", "it has Names, Values"),
+        ("{{ range .CommonLabels.SortedPairs }}{{ .Key }}{{ end }}", "in type template.Pair: it has Name, Value"),
+        ("{{ range .Status }}x{{ end }}", "range can't iterate over string"),
+        ("{{ .Alerts.Firing.Length }}", "it has Firing, Resolved"),
+        ("{{ (index .Alerts 0).Nope }}", "in type template.Alert"),
+        ("{{ index .Alerts \"a\" }}", "cannot index slice/array with type string"),
+        ("{{ if gt (len .Alerts) \"3\" }}x{{ end }}", "incompatible types for comparison"),
+        ("{{ toUpper }}", "wrong number of args for toUpper: want 1 got 0"),
+        ("{{ toUpper .Alerts }}", "expected string; got template.Alerts"),
+        (
+            "{{ .Alerts | join \",\" | toLower | reReplaceAll \"a\" }}",
+            "wrong number of args for reReplaceAll: want 3 got 2",
+        ),
+        ("{{ template \"discord.default.tilte\" . }}", "template \"discord.default.tilte\" not defined"),
+        (
+            "{{ define \"own\" }}{{ .Labels.a }} {{ .Lables.b }}{{ end }}{{ range .Alerts }}{{ template \"own\" . }}{{ end }}",
+            "executing \"own\" at <.Lables.b>: can't evaluate field Lables",
+        ),
+        ("{{ nosuch 1 }}", "message: template: message:1: function \"nosuch\" not defined"),
+        ("{{ .Status", "unclosed action"),
+    ] {
+        let found = faults(text);
+        assert!(found.len() == 1 && found[0].contains(reason), "{text}: {found:?}");
+    }
+    for text in [
+        "{{ $first := index .Alerts 0 }}{{ $first.Labels.a | toUpper }}{{ $x := 1 }}{{ range .Alerts }}{{ $x = .Labels }}{{ end }}{{ $x.a }}",
+        "{{ with .CommonLabels.team }}{{ . }}{{ else }}{{ .Status }}{{ end }}{{ dict \"a\" .Alerts | toJson }}{{ (dict \"a\" .).a.Status }}",
+        "{{ .CommonLabels }} {{ .CommonLabels.SortedPairs }} {{ .CommonAnnotations.Values | join \",\" }} {{ or .CommonLabels.a .ExternalURL }}",
+        "{{ (toDate \"2006-01-02\" \"2026-11-20\").Weekday }} {{ humanizeDuration 3 }} {{ range $name, $value := .GroupLabels }}{{ $name }}{{ $value | len }}{{ end }}",
+        "{{ range .Alerts }}{{ since .StartsAt | humanizeDuration }} {{ (since .StartsAt).Hours | printf \"%.0f\" }} {{ .StartsAt | tz \"Europe/Berlin\" | date \"15:04\" }}{{ end }}",
+        "{{ if eq .Status \"firing\" \"resolved\" }}{{ .Alerts.Firing | len }}{{ end }}{{ slice .Receiver 0 1 }}{{ len .CommonLabels }}",
+    ] {
+        assert_eq!(faults(text), Vec::<String>::new(), "{text}");
+        assert!(!filled(text).contains("cannot be filled in"), "{text}: {}", filled(text));
+    }
+    // A definition that nobody uses yet gets who knows what; what fails with all of it is a fault.
+    let file = |text| Composer::new("http://h", [("own.tmpl", text)]).map(|_| ()).map_err(|error| error.to_string());
+    assert_eq!(file("{{ define \"x\" }}{{ .What.Ever 5 }}{{ end }}"), Ok(()));
+    let wrong = file("\n{{ define \"x\" }}{{ toUpper 1 2 }}{{ end }}").unwrap_err();
+    assert!(wrong.starts_with("own.tmpl: template: own.tmpl:2:19: executing \"x\""), "{wrong}");
+}
+
 /// What newer versions than Debian's amtool know.
 #[test]
 fn functions_of_newer_alertmanagers_are_there() {
@@ -247,11 +483,19 @@ fn functions_of_newer_alertmanagers_are_there() {
             "{{ (index .Alerts 0).StartsAt | tz \"Europe/Paris\" | date \"2006-01-02 15:04 MST -0700\" }}",
             "2026-11-20 10:00 CET +0100",
         ),
+        (
+            "{{ $at := (index .Alerts 0).StartsAt }}{{ $paris := (tz \"Europe/Paris\" $at).Location }}{{ $at.In $paris }} {{ $paris }}",
+            "2026-11-20 10:00:00 +0100 CET Europe/Paris",
+        ),
         ("{{ now.Format \"15:04:05\" }}|{{ humanizeDuration 90 }}|{{ trimSpace \" a \" }}", "11:03:04|1m 30s|a"),
         ("{{ (list 1 2 | len) }}{{ append (list 1) 2 \"x\" }}{{ (dict \"a\" 1 \"b\" \"c\").b }}", "2[1 2 x]c"),
         (
             "{{ urlUnescape \"a+b%2Fc\" }}{{ safeUrl \"http://x/?a=b\" }}{{ base64encode \"a?>\" | base64decode }}",
             "a b/chttp://x/?a=ba?>",
+        ),
+        (
+            "{{ toDate \"2006-01-02 15:04\" \"2026-11-20 10:30\" }}|{{ (toDate \"2006\" \"soon\").IsZero }}|{{ .CommonLabels }}",
+            "2026-11-20 10:30:00 +0000 UTC|true|alertname=HighMemoryUsage, severity=warning",
         ),
         ("{{ .CommonLabels | toJson }}", r#"{"alertname":"HighMemoryUsage","severity":"warning"}"#),
     ];
@@ -261,5 +505,6 @@ fn functions_of_newer_alertmanagers_are_there() {
     let alert: serde_json::Value = serde_json::from_str(&filled("{{ index .Alerts 0 | toJson }}")).unwrap();
     assert_eq!((&alert["status"], &alert["labels"]["daemon"]), (&json!("firing"), &json!("a")));
     assert_eq!(alert["startsAt"], "2026-11-20T09:00:00Z");
+    assert!(filled("{{ mustToDate \"2006\" \"soon\" }}").contains("cannot parse \"soon\" as \"2006\""));
     assert!(filled("{{ tz \"Nowhere/At_All\" now }}").contains("unknown time zone Nowhere/At_All"));
 }

@@ -1,0 +1,107 @@
+//! Checks the texts of receivers when a file is read: each is parsed, and held against the types of what it will get.
+
+use gotemplate::types::Type;
+
+use super::{Composer, data::DATA};
+use crate::config::Integration;
+
+impl Composer {
+    /// What is wrong with the texts of one means of a receiver, each with the key that it stands under.
+    #[must_use]
+    pub fn check(&self, integration: &Integration) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (key, text) in texts(integration).iter().filter(|(_, text)| text.contains("{{")) {
+            let mut templates = self.templates.clone();
+            match templates.parse(key, text, &self.functions) {
+                Ok(()) => {
+                    let found = templates.check(key, Type::Named(&DATA), &self.functions);
+                    faults.extend(found.iter().map(|error| format!("{key}: {error}")));
+                }
+                Err(error) => faults.push(format!("{key}: {error}")),
+            }
+        }
+        faults
+    }
+}
+
+/// The templates of an integration, by key.
+fn texts(integration: &Integration) -> Vec<(String, &str)> {
+    let mut found: Vec<(String, &str)> = Vec::new();
+    let mut add = |key: &str, text| found.push((key.to_owned(), text));
+    match integration {
+        Integration::Webhook(_) => {}
+        Integration::Slack(slack) => {
+            add("channel", slack.channel.as_str());
+            add("username", &slack.username);
+            add("color", &slack.color);
+            add("title", &slack.title);
+            add("title_link", &slack.title_link);
+            add("pretext", &slack.pretext);
+            add("text", &slack.text);
+            add("footer", &slack.footer);
+            add("fallback", &slack.fallback);
+            add("callback_id", &slack.callback_id);
+            add("icon_emoji", &slack.icon_emoji);
+            add("icon_url", &slack.icon_url);
+            add("image_url", &slack.image_url);
+            add("thumb_url", &slack.thumb_url);
+            for field in &slack.fields {
+                add("title of a field", &field.title);
+                add("value of a field", &field.value);
+            }
+            for action in &slack.actions {
+                add("type of an action", &action.kind);
+                add("text of an action", &action.text);
+                add("url of an action", &action.url);
+                add("style of an action", &action.style);
+                add("name of an action", &action.name);
+                add("value of an action", &action.value);
+                if let Some(confirm) = &action.confirm {
+                    add("title of a confirm", &confirm.title);
+                    add("text of a confirm", &confirm.text);
+                    add("ok_text of a confirm", &confirm.ok_text);
+                    add("dismiss_text of a confirm", &confirm.dismiss_text);
+                }
+            }
+        }
+        Integration::Discord(discord) => {
+            add("title", discord.title.as_str());
+            add("message", &discord.message);
+            add("content", &discord.content);
+            add("username", &discord.username);
+            add("avatar_url", &discord.avatar_url);
+        }
+        Integration::PagerDuty(pagerduty) => {
+            add("client", pagerduty.client.as_str());
+            add("client_url", &pagerduty.client_url);
+            add("description", &pagerduty.description);
+            add("severity", &pagerduty.severity);
+            add("source", &pagerduty.source);
+            add("class", &pagerduty.class);
+            add("component", &pagerduty.component);
+            add("group", &pagerduty.group);
+            for (name, text) in &pagerduty.details {
+                add(&format!("{name} of details"), text);
+            }
+            for image in &pagerduty.images {
+                add("src of an image", &image.src);
+                add("alt of an image", &image.alt);
+                add("href of an image", &image.href);
+            }
+            for link in &pagerduty.links {
+                add("href of a link", &link.href);
+                add("text of a link", &link.text);
+            }
+        }
+        Integration::Email(email) => {
+            add("to", email.to.as_str());
+            add("from", &email.from);
+            add("html", &email.html);
+            add("text", &email.text);
+            for (name, text) in &email.headers {
+                add(&format!("{name} of headers"), text);
+            }
+        }
+    }
+    found
+}

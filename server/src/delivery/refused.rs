@@ -1,0 +1,97 @@
+//! Alerts that were refused: counted, and for an hour shown on the alert page, so that nobody waits for a message in vain.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering},
+};
+
+use notify::alert::{ALERT_NAME, Fingerprint, Labels};
+
+use crate::telemetry::Telemetry;
+
+/// How long a refusal is shown.
+const SHOWN_MS: i64 = 3_600_000;
+/// Most alerts that are told apart; more are counted only.
+const MAX_KNOWN: usize = 1_000;
+/// Longest reason that is kept, in characters.
+const REASON: usize = 300;
+
+/// The alerts that were refused lately.
+pub(super) struct Refusals {
+    telemetry: Telemetry,
+    /// The last refusal of each alert. One that is posted again each minute is one alert.
+    known: Mutex<HashMap<Fingerprint, Refusal>>,
+}
+
+#[derive(Debug, Clone)]
+struct Refusal {
+    at_ms: i64,
+    name: String,
+    reason: String,
+}
+
+impl std::fmt::Debug for Refusals {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+        formatter.debug_struct("Refusals").field("known", &self.known).finish_non_exhaustive()
+    }
+}
+
+impl Refusals {
+    pub(super) fn new(telemetry: Telemetry) -> Self {
+        Refusals { telemetry, known: Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<Fingerprint, Refusal>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that an alert was refused.
+    pub(super) fn add(&self, labels: &Labels, reason: &str, now_ms: i64) {
+        self.telemetry.deliveries().refused.fetch_add(1, Ordering::Relaxed);
+        let mut known = self.known();
+        known.retain(|_, refusal| refusal.at_ms.saturating_add(SHOWN_MS) > now_ms);
+        let fingerprint = Fingerprint::of(labels);
+        if known.len() < MAX_KNOWN || known.contains_key(&fingerprint) {
+            let name = labels.get(ALERT_NAME).cloned().unwrap_or_default();
+            let refusal = Refusal { at_ms: now_ms, name, reason: reason.chars().take(REASON).collect() };
+            // One that is posted again and again is logged once.
+            if known.insert(fingerprint, refusal).is_none() {
+                tracing::warn!(?labels, reason, "an alert was refused");
+            }
+        }
+    }
+
+    /// What the alert page says, if anything was refused in the last hour.
+    pub(super) fn summary(&self, now_ms: i64) -> Option<String> {
+        let mut known = self.known();
+        known.retain(|_, refusal| refusal.at_ms.saturating_add(SHOWN_MS) > now_ms);
+        let last = known.values().max_by(|one, other| (one.at_ms, &one.name).cmp(&(other.at_ms, &other.name)))?;
+        let name = if last.name.is_empty() { String::new() } else { format!("{}: ", last.name) };
+        Some(match known.len() {
+            1 => format!("1 alert was refused in the last hour, and nobody is notified of it: {name}{}", last.reason),
+            count => format!(
+                "{count} alerts were refused in the last hour, and nobody is notified of them. The last one: {name}{}",
+                last.reason
+            ),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_that_is_refused_again_is_one_alert_and_is_shown_for_an_hour() {
+        let refusals = Refusals::new(Telemetry::default());
+        let labels = |name: &str| Labels::from([(ALERT_NAME.to_owned(), name.to_owned())]);
+        assert_eq!(refusals.summary(0), None);
+        refusals.add(&labels("a"), "it ends too early", 1);
+        refusals.add(&labels("a"), "it ends too early", 60_001);
+        let one = refusals.summary(60_002).unwrap();
+        assert!(one.starts_with("1 alert was refused") && one.ends_with("a: it ends too early"), "{one}");
+        refusals.add(&labels("b"), "why", 60_003);
+        assert!(refusals.summary(60_004).unwrap().starts_with("2 alerts were refused"));
+        assert_eq!(refusals.summary(60_004 + SHOWN_MS), None);
+    }
+}
