@@ -153,6 +153,11 @@ impl World {
     }
 }
 
+/// Now, in milliseconds since the Unix epoch.
+pub(crate) fn now_ms() -> i64 {
+    i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
+}
+
 /// Short times, so that tests are quick.
 pub(crate) fn quick() -> Options {
     Options {
