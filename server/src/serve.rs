@@ -103,6 +103,9 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let outlets = upstream::Outlets { events, samples: Arc::clone(&samples), stored, metadata };
     let upstreams = Upstreams::start(daemons, Vec::new(), outlets, link_options(&config, mode), stop.clone())?;
 
+    let links = upstreams.clone();
+    embedded.explain_with(Box::new(move |series| links.unreported(series)));
+
     let hub = Hub::new(
         random_text::<BOOT_ID_BYTES>()?,
         engines.clone(),

@@ -29,6 +29,7 @@ mod skew;
 mod socket;
 mod status;
 mod tls;
+mod unreported;
 mod vitals;
 mod wire;
 
@@ -215,6 +216,14 @@ impl Upstreams {
     pub fn statuses(&self) -> Vec<UpstreamStatus> {
         let daemons = self.shared.links.iter().map(|link| link.status.get());
         daemons.chain(self.shared.targets.iter().map(|status| status.get())).collect()
+    }
+
+    /// Why there are no series of a canonical name, in words, if daemons cannot report it.
+    #[must_use]
+    pub fn unreported(&self, series: &str) -> Option<String> {
+        let links = self.shared.links.iter();
+        let daemons: Vec<_> = links.map(|link| (&*link.name, link.profile.borrow().clone())).collect();
+        unreported::explain(series, &daemons)
     }
 
     /// Asks a daemon to cancel a job. An accepted cancel shows at once as `cancel_requested`; what becomes of the job comes as events.

@@ -37,7 +37,28 @@ impl Dialect {
             Dialect::Documented => "documented",
         }
     }
+
+    /// What the series of this name tell, in words, if no daemon of this dialect can ever have them: it does not measure it, or always
+    /// writes zero.
+    pub(super) fn never_reports(self, series: &str) -> Option<&'static str> {
+        let never = match self {
+            Dialect::Stock => STOCK_NEVER,
+            Dialect::Custom => CUSTOM_NEVER,
+            Dialect::Documented => &[],
+        };
+        never.iter().find(|(name, _)| *name == series).map(|(_, words)| *words)
+    }
 }
+
+/// Canonical series that cannot come from the daemon as built, and what they tell.
+const STOCK_NEVER: &[(&str, &str)] = &[
+    ("hypersdk_cpu_usage", "CPU usage"),
+    ("hypersdk_export_bytes_total", "exported bytes"),
+    ("hypersdk_http_response_time_seconds_bucket", "how HTTP response times are distributed"),
+];
+/// The same with `/metrics` switched on, which has a histogram of response times.
+const CUSTOM_NEVER: &[(&str, &str)] =
+    &[("hypersdk_cpu_usage", "CPU usage"), ("hypersdk_export_bytes_total", "exported bytes")];
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
