@@ -234,3 +234,24 @@ async fn a_job_whose_end_overtakes_its_cancel_counts_once_and_says_so() {
         assert!(page.contains(words), "the table does not say {words:?}");
     }
 }
+
+#[tokio::test]
+async fn panels_say_what_the_daemon_does_not_report() {
+    let rig = Rig::after_three().await;
+    rig.shows("sum(hypersdk_jobs_completed_total)", 3.0).await;
+    for (path, panel, words) in [
+        ("/system", "cpu-usage", "CPU usage"),
+        ("/system", "cpu-now", "CPU usage"),
+        ("/system", "http-response-time", "how HTTP response times are distributed"),
+        ("/system", "api-latency", "how HTTP response times are distributed"),
+        ("/system", "api-latency-by-route", "how HTTP response times are distributed"),
+        ("/jobs", "export-throughput", "exported bytes"),
+    ] {
+        let page = rig.server.text(path).await;
+        let start = page.find(&format!("<section id=\"panel-{panel}\"")).unwrap_or_else(|| panic!("no panel {panel}"));
+        let html = page[start..].split("</section>").next().unwrap();
+        let sentence = format!("hypervisord 0.0.1 does not report {words}.");
+        assert!(html.contains(&sentence), "{panel}: {html}");
+        assert!(!html.contains("message-advice\">hypersdk_"), "{panel} shows an expression");
+    }
+}
