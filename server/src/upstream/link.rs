@@ -180,6 +180,8 @@ impl Link {
                 status.state = UpstreamState::Live;
                 status.error = trouble;
             });
+            // Once more now that the daemon counts as heard.
+            self.fed.notify_one();
         }
     }
 

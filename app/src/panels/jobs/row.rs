@@ -87,8 +87,8 @@ pub(crate) fn note(job: &Job) -> String {
     let error = job.error.as_deref().filter(|_| job.status == JobStatus::Failed);
     match (error, &job.phase) {
         (error, _) if job.cancel_requested && job.status.is_final() => {
-            let end = format!("{}, cancel was asked", job.status.name());
-            error.map_or(end.clone(), |error| format!("{end}: {error}"))
+            let reason = error.map(|error| format!(": {error}")).unwrap_or_default();
+            format!("{}, cancel was asked{reason}", job.status.name())
         }
         (Some(error), _) => error.to_owned(),
         (_, Some(phase)) if job.status == JobStatus::Running => phase.clone(),
