@@ -96,11 +96,15 @@ async fn the_first_samples_come_with_the_first_message() {
     assert_eq!(world.course("up").iter().map(|(_, value)| *value).collect::<Vec<_>>(), [1.0], "never down");
     manual_job(&simulator).await;
     world.sample("hypersdk_jobs_active", &[], |value| value == 2.0).await;
-    // So does the news that it is gone.
-    admin(&simulator, "/sim/fault", r#"{"kind":"restart","seconds":6}"#).await;
+    // So does the news that it cannot be heard, and that it is heard again.
+    for kind in ["http_500", "refuse_upgrade", "drop_socket"] {
+        admin(&simulator, "/sim/fault", &format!(r#"{{"kind":"{kind}","seconds":60}}"#)).await;
+    }
     world.sample("up", &[], |value| value == 0.0).await;
+    manual_job(&simulator).await;
+    simulator.heal();
     world.sample("up", &[], |value| value == 1.0).await;
-    world.sample("hypersdk_jobs_active", &[], |value| value == 0.0).await;
+    world.sample("hypersdk_jobs_active", &[], |value| value == 3.0).await;
     world.end().await;
     simulator.shutdown().await;
 }
