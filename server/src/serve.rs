@@ -99,8 +99,12 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     // What is measured anew each time need not wait for a disk.
     let samples: Arc<dyn SampleSink> = Arc::new(store.unawaited());
     let metadata = Arc::new(background::StoreMetadata(store.clone()));
-    let outlets = upstream::Outlets { events, samples: Arc::clone(&samples), metadata };
+    let stored = Arc::new(store.clone());
+    let outlets = upstream::Outlets { events, samples: Arc::clone(&samples), stored, metadata };
     let upstreams = Upstreams::start(daemons, Vec::new(), outlets, link_options(&config, mode), stop.clone())?;
+
+    let links = upstreams.clone();
+    embedded.explain_with(Box::new(move |series| links.unreported(series)));
 
     let hub = Hub::new(
         random_text::<BOOT_ID_BYTES>()?,
@@ -243,6 +247,7 @@ fn link_options(config: &Config, mode: Mode) -> upstream::Options {
     upstream::Options {
         scrape_interval: scrape_interval(config, mode),
         call_timeout: config.scrape.timeout,
+        stored: config.retention,
         hides_user_names: config.redact_user_names,
         ..upstream::Options::default()
     }

@@ -4,6 +4,8 @@
 
 #[path = "link/address.rs"]
 mod address;
+#[path = "link/counts.rs"]
+mod counts;
 #[path = "link/dialects.rs"]
 mod dialects;
 #[path = "link/faults.rs"]

@@ -164,6 +164,9 @@ fn Detail(lookup: RwSignal<Lookup>, address: JobAddress) -> impl IntoView {
 fn StatusChip(job: Job) -> impl IntoView {
     let words = match (job.status, job.cancel_requested, job.historic) {
         (JobStatus::Cancelled, true, _) => "cancel requested",
+        (JobStatus::Cancelled, ..) => "cancelled",
+        (JobStatus::Completed, true, _) => "completed, cancel was asked",
+        (JobStatus::Failed, true, _) => "failed, cancel was asked",
         (status, _, true) if !status.is_final() => "unknown: the daemon restarted",
         (status, ..) => status.name(),
     };

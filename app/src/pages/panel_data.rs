@@ -64,7 +64,7 @@ pub(super) fn follow(panel: &Panel) -> Followed {
     let data = RwSignal::new(first(panel).unwrap_or_else(|| panels::loading(panel)));
     let stale = RwSignal::new(None);
     let shown = RwSignal::new(untrack(|| Asked::now(page)));
-    let (kind, queries) = (panel.kind, StoredValue::new(panel.queries.clone()));
+    let (kind, queries) = (panel.kind, StoredValue::new(panel.asked()));
     // The effect that subscribes runs again when the range changes; its inner effect goes with it.
     Effect::new(move |_| {
         let mut asked = None;

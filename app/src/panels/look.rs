@@ -14,7 +14,7 @@ use super::{context::PanelsContext, legend};
 /// What a panel shows before anything has come.
 #[must_use]
 pub fn loading(panel: &Panel) -> PanelData {
-    PanelData::Queries(panel.queries.iter().map(|_| QueryState::Loading).collect())
+    PanelData::Queries(panel.asked().iter().map(|_| QueryState::Loading).collect())
 }
 
 /// True when there is something to show in place of the first picture: nothing is being waited for.
@@ -50,7 +50,11 @@ impl Look {
         });
         match failed {
             Some(message) => Look::Failed(message),
-            None if has_come(data) => Look::Empty(legend::absent(panel)),
+            None if has_come(data) => {
+                // Why there is none, where that is known.
+                let told = notices(data);
+                Look::Empty(if told.is_empty() { legend::absent(panel) } else { told.join(" ") })
+            }
             None => Look::Loading,
         }
     }
@@ -256,6 +260,9 @@ mod tests {
         assert_eq!(look(vec![QueryState::Loading]), Look::Loading);
         assert!(matches!(look(vec![ready(vec![])]), Look::Empty(_)));
         assert!(matches!(look(vec![ready(vec![Series::default()])]), Look::Empty(_)));
+        let frame = Frame { notices: vec!["hypervisord does not report CPU usage.".into()], ..Frame::default() };
+        let told = QueryState::Ready { frame, stale: None };
+        assert_eq!(look(vec![told.clone(), told]), Look::Empty("hypervisord does not report CPU usage.".into()));
         assert_eq!(look(vec![ready(vec![point])]), Look::Data);
         assert_eq!(look(vec![ready(vec![]), failed]), Look::Failed("no".into()));
     }

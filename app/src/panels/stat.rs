@@ -3,7 +3,10 @@
 use crate::view::view;
 use chart::spark::sparkline;
 use leptos::prelude::*;
-use model::{dashboard::Panel, panel::PanelData};
+use model::{
+    dashboard::Panel,
+    panel::{PanelData, QueryState},
+};
 
 use super::{
     cells::Cells,
@@ -93,12 +96,43 @@ pub(crate) fn split(text: &str) -> (String, String) {
     (digits.to_owned(), unit.to_owned())
 }
 
+/// The value now of what is shown over its course, whose last step may be long ago.
+fn newest(panel: &Panel, data: &PanelData, shown: &Shown) -> Option<(i64, f64)> {
+    let PanelData::Queries(states) = data else { return None };
+    let position = panel.courses().position(|query| std::ptr::eq(query, shown.query))?;
+    let QueryState::Ready { frame, .. } = states.get(panel.queries.len() + position)? else { return None };
+    frame.series.iter().find(|series| series.labels == shown.series.labels)?.last()
+}
+
 pub(crate) fn numbers(panel: &Panel, data: &PanelData) -> Vec<Number> {
     every(panel, data)
         .into_iter()
         .filter_map(|shown| {
-            let (_, value) = shown.series.last()?;
+            let value = newest(panel, data, &shown).or_else(|| shown.series.last())?.1;
             Some(Number { written: write(panel, shown.query, value), name: shown.name })
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use model::frame::{Frame, Series};
+
+    use super::*;
+
+    #[test]
+    fn the_number_is_the_value_now_and_not_that_of_the_last_step() {
+        let mut panel = super::super::legend::tests::panel(r#"{"expr":"up","legend":"up","instant":false}"#);
+        panel.kind = model::dashboard::PanelKind::Stat;
+        assert_eq!(panel.asked().iter().map(|query| query.instant).collect::<Vec<_>>(), [false, true]);
+        let state = |points: &[(i64, f64)]| {
+            let (timestamps, values) = points.iter().copied().unzip();
+            let series = vec![Series { timestamps, values, ..Series::default() }];
+            QueryState::Ready { frame: Frame { series, ..Frame::default() }, stale: None }
+        };
+        let course = state(&[(0, 3.0), (10_000, 3.0)]);
+        let number = |states| numbers(&panel, &PanelData::Queries(states))[0].written.text.clone();
+        assert_eq!(number(vec![course.clone(), state(&[(14_000, 5.0)])]), "5");
+        assert_eq!(number(vec![course]), "3");
+    }
 }

@@ -64,6 +64,18 @@ pub struct Panel {
 }
 
 impl Panel {
+    /// Its queries over a course of which a stat shows the value now as well: the last step of a long range may be minutes old.
+    pub fn courses(&self) -> impl Iterator<Item = &Query> {
+        self.queries.iter().filter(|query| self.kind == PanelKind::Stat && !query.instant)
+    }
+
+    /// What is asked for it: its queries, and then the values now of its [courses](Panel::courses).
+    #[must_use]
+    pub fn asked(&self) -> Vec<Query> {
+        let newest = self.courses().map(|query| Query { instant: true, ..query.clone() });
+        self.queries.iter().cloned().chain(newest).collect()
+    }
+
     /// A time series over the whole width, of one query and without anything that may be left out.
     #[must_use]
     pub fn timeseries(id: &str, title: &str, height: u8, query: Query) -> Self {

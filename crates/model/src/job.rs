@@ -76,7 +76,7 @@ pub struct Job {
     pub region: Option<String>,
     /// Where it is in its life.
     pub status: JobStatus,
-    /// A cancel was accepted, but the daemon may still be working on it.
+    /// A cancel was accepted. Until the job has ended, the daemon may still be working on it; one that ended all the same stays marked.
     #[serde(default)]
     pub cancel_requested: bool,
     /// The daemon forgot it (it restarted); kept here as history.

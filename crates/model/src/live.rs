@@ -60,7 +60,7 @@ pub struct LiveQuery {
 }
 
 /// How often the newest value of an instant query is taken.
-const INSTANT_STEP_MS: i64 = 5_000;
+const INSTANT_STEP_MS: i64 = 2_000;
 
 impl LiveQuery {
     /// The live query of a panel's query in a range that ends now. The server's page and the browser ask for the same one,

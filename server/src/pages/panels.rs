@@ -113,7 +113,7 @@ impl Versions {
             PanelKind::Alerts | PanelKind::Sources => None,
             _ => {
                 let glance = |query| state.hub.glance(looking.scope, &live(query, looking.range, looking.now_ms)?);
-                let glances: Vec<_> = panel.queries.iter().map(glance).collect::<Option<_>>()?;
+                let glances: Vec<_> = panel.asked().iter().map(glance).collect::<Option<_>>()?;
                 Some(Versions {
                     numbers: glances.iter().map(|glance| glance.version).collect(),
                     evaluated_ms: glances.iter().filter_map(|glance| glance.end_ms).max(),
@@ -166,7 +166,8 @@ pub(crate) async fn panel_data(
         }
         PanelKind::Alerts => PanelData::Alerts(state.alerting.worst(scope, app::panels::MOST_ALERTS)),
         _ => {
-            let each = panel.queries.iter().map(async |query| {
+            let asked = panel.asked();
+            let each = asked.iter().map(async |query| {
                 tokio::time::timeout(patience, query_state(state, scope, query, range, now_ms))
                     .await
                     .unwrap_or(QueryState::Loading)

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -10,7 +10,7 @@ use std::{
 
 use front::aliases::Aliases;
 use model::frame::{Frame, Labels, Series};
-use promql::{Outcome, Sample, Value, labels::METRIC_NAME};
+use promql::{Options, Outcome, Sample, Value, labels::METRIC_NAME, matcher::MatchOp};
 use store::Store;
 use tokio::sync::Semaphore;
 
@@ -30,7 +30,12 @@ pub struct Embedded {
     slots: Arc<Semaphore>,
     experimental: bool,
     names: SourceNames,
+    /// Why there is nothing of a metric, where that is known.
+    explainer: OnceLock<Explainer>,
 }
+
+/// Says of a metric's name why there are no series of it, if it is known that there can be none.
+pub type Explainer = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// When a query is evaluated.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +93,13 @@ impl Embedded {
             slots: Arc::new(Semaphore::new(cores * 2)),
             experimental: false,
             names: SourceNames::new(Arc::default(), NAMES_LAST),
+            explainer: OnceLock::new(),
         }
+    }
+
+    /// Learns why there is nothing of some metrics, to be told to those who look at panels. The first one counts.
+    pub fn explain_with(&self, explainer: Explainer) {
+        let _ = self.explainer.set(explainer);
     }
 
     /// Knows other names of the same series.
@@ -197,7 +208,7 @@ impl Embedded {
         let outcome = tokio::task::spawn_blocking(move || {
             let _slot = slot;
             let cancelled = move || abandoned.load(Ordering::Relaxed) || Instant::now() > deadline;
-            let options = promql::Options {
+            let options = Options {
                 max_series,
                 max_points_per_series: max_points + 1,
                 cancelled: &cancelled,
@@ -234,7 +245,8 @@ impl Embedded {
         step_ms: i64,
     ) -> Result<Frame, QueryError> {
         let outcome = self.evaluate(query, When::Range { start_ms, end_ms, step_ms }).await?;
-        Ok(Frame { remarks: self.remarks(query, end_ms).await?, ..frame(outcome, end_ms) })
+        let frame = self.explained(query, frame(outcome, end_ms));
+        Ok(Frame { remarks: self.remarks(query, end_ms).await?, ..frame })
     }
 
     /// See [`super::Backend::instant`].
@@ -243,7 +255,8 @@ impl Embedded {
     /// As [`Embedded::evaluate`].
     pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
         let outcome = self.evaluate(query, When::At(time_ms)).await?;
-        Ok(Frame { remarks: self.remarks(query, time_ms).await?, ..frame(outcome, time_ms) })
+        let frame = self.explained(query, frame(outcome, time_ms));
+        Ok(Frame { remarks: self.remarks(query, time_ms).await?, ..frame })
     }
 
     /// How far the value of a query at a time can be trusted.
@@ -252,6 +265,24 @@ impl Embedded {
         let remark = tokio::task::spawn_blocking(move || coverage::remark(&query, &store, end_ms)).await;
         // Without the remark the value is as good as it was.
         Ok(remark.ok().flatten().into_iter().collect())
+    }
+
+    /// The frame with why there is nothing in it. What sources there are is told only to those who see everything.
+    fn explained(&self, query: &ScopedQuery, mut frame: Frame) -> Frame {
+        let Some(explainer) = self.explainer.get().filter(|_| frame.is_empty() && query.scope().is_all()) else {
+            return frame;
+        };
+        let selectors = query.parsed().map(|parsed| parsed.selectors(0, 0, 1, &Options::default())).unwrap_or_default();
+        let names = selectors.iter().flat_map(|selector| &selector.matchers).filter_map(|matcher| match &matcher.op {
+            MatchOp::Equal(name) if matcher.name == METRIC_NAME => Some(name),
+            _ => None,
+        });
+        for explanation in names.filter_map(|name| explainer(name)) {
+            if !frame.notices.contains(&explanation) {
+                frame.notices.push(explanation);
+            }
+        }
+        frame
     }
 }
 

@@ -14,20 +14,33 @@ pub(super) fn millis(duration: Duration) -> i64 {
 #[derive(Debug)]
 pub(super) struct Cadence {
     interval: Duration,
+    /// The tick that is waited for, or was waited for last.
     due_ms: Option<i64>,
+    is_waiting: bool,
 }
 
 impl Cadence {
     pub(super) fn new(interval: Duration) -> Self {
-        Cadence { interval: interval.max(Duration::from_millis(1)), due_ms: None }
+        Cadence { interval: interval.max(Duration::from_millis(1)), due_ms: None, is_waiting: false }
     }
 
     /// Waits for the next tick and gives its time. Ticks that were missed are left out; after a jump of the clock they start anew.
+    /// A wait that is dropped goes on with the next call.
     pub(super) async fn tick(&mut self) -> i64 {
-        let due_ms = self.next(now_ms());
-        let wait_ms = u64::try_from(due_ms - now_ms()).unwrap_or_default();
+        let now = now_ms();
+        let due_ms = self.due(now);
+        let wait_ms = u64::try_from(due_ms - now).unwrap_or_default();
         tokio::time::sleep(Duration::from_millis(wait_ms)).await;
+        self.is_waiting = false;
         due_ms
+    }
+
+    /// The tick that is waited for; the next one if none is, or if the clock was set back meanwhile.
+    fn due(&mut self, now_ms: i64) -> i64 {
+        let latest_ms = now_ms.saturating_add(millis(self.interval));
+        let waited_for = self.due_ms.filter(|due_ms| self.is_waiting && *due_ms <= latest_ms);
+        self.is_waiting = true;
+        waited_for.unwrap_or_else(|| self.next(now_ms))
     }
 
     fn next(&mut self, now_ms: i64) -> i64 {
@@ -49,6 +62,15 @@ impl Cadence {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_that_is_dropped_skips_no_tick() {
+        let mut cadence = Cadence::new(Duration::from_secs(5));
+        assert_eq!(cadence.due(1_000), 1_000);
+        cadence.is_waiting = false;
+        assert_eq!((cadence.due(1_100), cadence.due(2_000), cadence.due(6_100)), (6_000, 6_000, 6_000));
+        assert_eq!(cadence.due(500), 500, "the clock was set back");
+    }
 
     #[test]
     fn ticks_are_even_and_survive_jumps_of_the_clock() {

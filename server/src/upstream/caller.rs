@@ -85,15 +85,13 @@ pub(super) async fn run(link: Arc<Link>, stop: CancellationToken) {
 async fn ask_all(link: &Link) -> Result<(), CallError> {
     let prefix = link.prefix();
     let status: StatusWire = link.client.get(&format!("{prefix}/status"), STATUS_LIMIT).await?;
-    let uptime = status.uptime.as_text().and_then(parse_go_duration);
-    let restarted = match (uptime, status.timestamp.time_ms()) {
-        (Some(uptime), Some(daemon_ms)) => link.note_uptime(uptime, daemon_ms),
-        _ => false,
-    };
+    if let Some(uptime) = status.uptime.as_text().and_then(parse_go_duration) {
+        link.note_uptime(uptime);
+    }
     let jobs = query(link, &JobsQuery { job_ids: None, all: true }).await?;
     let daemon_ms = jobs.timestamp.time_ms();
     let updates = jobs.jobs.unwrap_or_default().into_iter().filter_map(|job| job.into_update(&link.redactor)).collect();
-    link.answered_all(updates, daemon_ms, restarted);
+    link.answered_all(updates, daemon_ms);
     Ok(())
 }
 
@@ -150,7 +148,7 @@ pub(super) async fn detail(link: &Link, job: Job) -> JobDetail {
                 .unwrap_or_default()
                 .into_iter()
                 .map(|entry| {
-                    let timestamp = entry.timestamp.time_ms();
+                    let timestamp = entry.timestamp.time_ms().map(|daemon_ms| link.our_time(daemon_ms));
                     let message = match (text(entry.message.text()), text(entry.error.text())) {
                         (Some(message), Some(error)) => format!("{message}: {error}"),
                         (message, error) => message.or(error).unwrap_or_default(),

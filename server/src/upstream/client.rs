@@ -92,6 +92,8 @@ pub enum CallError {
         url: String,
         /// What should have answered.
         expected: &'static str,
+        /// The status, of a success or a redirection.
+        status: u16,
     },
     /// Something else that was not expected.
     #[error("{url} answered with something that is not {expected}: {reason}")]
@@ -263,7 +265,7 @@ impl Client {
         let is_html = content_type.as_deref().is_some_and(|kind| kind.trim_start().starts_with("text/html"))
             || body.trim_start().get(..9).is_some_and(|start| start.eq_ignore_ascii_case("<!doctype"));
         if is_html && (status.is_success() || status.is_redirection()) {
-            return Err(CallError::Html { url: self.shown(path), expected: self.expected });
+            return Err(CallError::Html { url: self.shown(path), expected: self.expected, status: status.as_u16() });
         }
         if !status.is_success() {
             let message = if is_html { String::new() } else { self.error_text(&body) };

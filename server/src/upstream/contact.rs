@@ -92,10 +92,12 @@ impl Contact {
         self.troubles.scrape = trouble;
     }
 
-    /// What to show of all that is wrong: the feed matters most, and what it suffers from is seldom its alone.
-    pub(super) fn worst_trouble(&self) -> Option<String> {
+    /// What to show of all that is wrong: the feed or, if it is well, the polls, which suffer from the same; and the scrapes.
+    pub(super) fn troubles(&self) -> Option<String> {
         let Troubles { feed, poll, scrape } = &self.troubles;
-        [feed, poll, scrape].into_iter().find_map(Clone::clone)
+        let told: Vec<&str> =
+            [feed.as_ref().or(poll.as_ref()), scrape.as_ref()].into_iter().flatten().map(String::as_str).collect();
+        (!told.is_empty()).then(|| told.join("; "))
     }
 
     /// Whether all jobs should be asked for now; says so once.
@@ -170,7 +172,7 @@ mod tests {
         assert_eq!(contact.state(Live, true, after(15), PATIENCE), Stale, "it answers, with errors");
         contact.closed("refused".to_owned(), false);
         assert_eq!(contact.state(Stale, true, after(16), PATIENCE), Down);
-        assert_eq!(contact.worst_trouble().as_deref(), Some("refused"));
+        assert_eq!(contact.troubles().as_deref(), Some("refused"));
     }
 
     #[test]
@@ -179,11 +181,11 @@ mod tests {
         contact.set_scrape_trouble(Some("page".to_owned()));
         contact.poll_failed("poll".to_owned(), true);
         contact.set_feed_trouble("feed".to_owned());
-        assert_eq!(contact.worst_trouble().as_deref(), Some("feed"));
+        assert_eq!(contact.troubles().as_deref(), Some("feed; page"), "one does not hide the other");
         contact.heard(Instant::now());
-        assert_eq!(contact.worst_trouble().as_deref(), Some("page"));
+        assert_eq!(contact.troubles().as_deref(), Some("page"));
         contact.set_scrape_trouble(None);
-        assert_eq!(contact.worst_trouble(), None);
+        assert_eq!(contact.troubles(), None);
         assert!(!contact.take_wants_all());
         contact.opened();
         assert!(contact.take_wants_all() && !contact.take_wants_all());

@@ -26,6 +26,15 @@ impl Ledger {
         points.extend(ended.map(|labels| Point { labels: labels.clone(), timestamp_ms, value: STALE_NAN }));
         self.shown = shows;
     }
+
+    /// The target shows these as well: they are marked too when they end.
+    pub(super) fn add(&mut self, points: &[Point]) {
+        for point in points {
+            if !self.shown.contains(&point.labels) {
+                self.shown.insert(point.labels.clone());
+            }
+        }
+    }
 }
 
 #[cfg(test)]

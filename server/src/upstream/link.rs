@@ -2,7 +2,6 @@
 //! [`super::caller`] and [`super::collector`].
 
 use std::{
-    collections::HashSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -22,22 +21,14 @@ use super::{
     DaemonConfig, Options,
     client::{CallError, Client},
     contact::{Contact, Patience},
-    derive::{Derived, Tally},
     feed::{self, FeedError, Incoming, JobList, Message, Repeats, SystemReading},
-    jobs::{Book, JobUpdate, Moment, Outcome, Rules},
+    jobs::{Book, JobUpdate, Listing, Moment, Outcome, Rules},
+    knowledge::{Knowledge, News},
     probe::{Dialect, Profile},
     redact::Redactor,
-    scrape::ScrapeError,
     status::StatusCell,
 };
 use crate::clock::now_ms;
-
-/// Time between two `system.metrics` events of a daemon that tells more often.
-const SYSTEM_INTERVAL: Duration = Duration::from_millis(4900);
-/// An uptime may seem to fall by this much without a restart, in seconds.
-const UPTIME_SLACK: f64 = 1.0;
-/// A start that seems to be later than the last one by this much is another start, in milliseconds.
-const START_SLACK_MS: i64 = 10_000;
 
 /// One daemon.
 pub(super) struct Link {
@@ -50,20 +41,12 @@ pub(super) struct Link {
     pub(super) profile: watch::Sender<Option<Profile>>,
     /// Wakes the caller when there is something to ask the daemon.
     pub(super) wake: Notify,
+    /// Wakes the collector when there is something to write.
+    pub(super) fed: Notify,
     events: broadcast::Sender<Event>,
     knowledge: Mutex<Knowledge>,
     contact: Mutex<Contact>,
     repeats: Mutex<Repeats>,
-}
-
-/// What the daemon has told.
-struct Knowledge {
-    book: Book,
-    tally: Tally,
-    system: Option<SystemMetrics>,
-    system_sent: Option<Instant>,
-    /// When the daemon's process started, by its clock, and its newest uptime in seconds.
-    started: Option<(i64, f64)>,
 }
 
 impl Link {
@@ -82,14 +65,9 @@ impl Link {
             status: StatusCell::new(&config.name, UpstreamKind::Daemon, now_ms(), events.clone()),
             profile: watch::Sender::new(None),
             wake: Notify::new(),
+            fed: Notify::new(),
             events,
-            knowledge: Mutex::new(Knowledge {
-                book: Book::new(&config.name, rules),
-                tally: Tally::default(),
-                system: None,
-                system_sent: None,
-                started: None,
-            }),
+            knowledge: Mutex::new(Knowledge::new(Book::new(&config.name, rules))),
             contact: Mutex::default(),
             repeats: Mutex::default(),
             config,
@@ -109,10 +87,19 @@ impl Link {
         self.knowledge().system.clone()
     }
 
-    /// Series counted from the feed, but those of the names in `present`.
-    pub(super) fn derived(&self, present: &HashSet<String>) -> Vec<Derived> {
-        let knowledge = self.knowledge();
-        knowledge.tally.series(&knowledge.book, present)
+    /// What there is to count and to measure, once the daemon has told all its jobs. What is taken is not given again.
+    pub(super) fn take_news(&self) -> Option<News> {
+        self.knowledge().take_news()
+    }
+
+    /// Whether it is known what there is to write at first: the daemon has told its jobs, or cannot be heard.
+    pub(super) fn has_spoken(&self) -> bool {
+        let has_page = self.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_path.is_some());
+        match self.status.state() {
+            UpstreamState::Connecting => false,
+            state if state.is_fresh() => has_page || self.knowledge().book.is_filled(),
+            _ => true,
+        }
     }
 
     /// The daemon was recognised.
@@ -141,21 +128,25 @@ impl Link {
     /// A message came over the socket. Changes of status go out before this returns.
     pub(super) fn receive(&self, incoming: Incoming) {
         let now_ms = now_ms();
-        let moment = Moment { now_ms, daemon_ms: incoming.at_ms.unwrap_or(now_ms) };
+        let made_ms = incoming.at_ms;
         let is_data = !matches!(incoming.message, Message::Other);
         let is_event = matches!(incoming.message, Message::System(_));
         match incoming.message {
-            Message::AllJobs(jobs) => self.apply(|knowledge| knowledge.book.replace(jobs, &[], moment, false)),
-            Message::Job(update) => {
-                self.apply(|knowledge| knowledge.book.update(vec![*update], moment));
-            }
+            Message::AllJobs(jobs) => self.apply(|knowledge| {
+                let moment = knowledge.moment(now_ms, made_ms);
+                knowledge.list(jobs, &[], Listing::Sketch, moment)
+            }),
+            Message::Job(update) => self.apply(|knowledge| {
+                let moment = knowledge.moment(now_ms, made_ms);
+                let updates = knowledge.shifted(vec![*update]);
+                knowledge.book.update(updates, moment)
+            }),
             Message::Metrics { numbers, jobs } => self.apply(|knowledge| {
-                let restarted = numbers.uptime_seconds.is_some_and(|uptime| knowledge.note_uptime(uptime, moment));
-                knowledge.tally.observe(&numbers);
+                let moment = knowledge.moment(now_ms, made_ms);
+                numbers.uptime_seconds.into_iter().for_each(|uptime| knowledge.note_uptime(uptime, now_ms));
+                knowledge.numbers = Some(*numbers);
                 let mut outcome = match jobs {
-                    Some(JobList { updates, unchanged }) => {
-                        knowledge.book.replace(updates, &unchanged, moment, restarted)
-                    }
+                    Some(JobList { updates, unchanged }) => knowledge.list(updates, &unchanged, Listing::Full, moment),
                     None => Outcome::default(),
                 };
                 outcome.events.extend(knowledge.note_system(&self.name, numbers.system, false));
@@ -164,7 +155,7 @@ impl Link {
             Message::System(reading) => self.apply(|knowledge| {
                 knowledge.book.set_cancelled_is_final(true);
                 let event = knowledge.note_system(&self.name, reading, true);
-                Outcome { events: event.into_iter().collect(), changes: Vec::new() }
+                Outcome { events: event.into_iter().collect(), ..Outcome::default() }
             }),
             Message::Alert(mut alert) => {
                 alert.labels.insert("daemon".to_owned(), self.name.clone());
@@ -182,28 +173,30 @@ impl Link {
                 if is_event {
                     contact.set_sends_events(true);
                 }
-                contact.worst_trouble()
+                contact.troubles()
             };
             self.status.update(now_ms, |status| {
                 status.last_data_ms = Some(now_ms);
                 status.state = UpstreamState::Live;
                 status.error = trouble;
             });
+            // Once more now that the daemon counts as heard.
+            self.fed.notify_one();
         }
     }
 
-    /// An answer told the daemon's uptime: true if it has restarted since it was last heard of.
-    pub(super) fn note_uptime(&self, uptime_seconds: f64, daemon_ms: i64) -> bool {
-        self.knowledge().note_uptime(uptime_seconds, Moment { now_ms: now_ms(), daemon_ms })
+    /// An answer told the daemon's uptime.
+    pub(super) fn note_uptime(&self, uptime_seconds: f64) {
+        self.knowledge().note_uptime(uptime_seconds, now_ms());
     }
 
     /// An answer told all jobs.
-    pub(super) fn answered_all(&self, jobs: Vec<JobUpdate>, daemon_ms: Option<i64>, restarted: bool) {
+    pub(super) fn answered_all(&self, jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
         let now_ms = now_ms();
-        let moment = Moment { now_ms, daemon_ms: daemon_ms.unwrap_or(now_ms) };
         self.apply(|knowledge| {
+            let moment = knowledge.moment(now_ms, daemon_ms);
             let ids: Vec<String> = jobs.iter().map(|job| job.id.clone()).collect();
-            let outcome = knowledge.book.replace(jobs, &[], moment, restarted);
+            let outcome = knowledge.list(jobs, &[], Listing::Full, moment);
             knowledge.book.mark_detailed(&ids, now_ms);
             outcome
         });
@@ -215,12 +208,18 @@ impl Link {
     /// An answer told some jobs, of those asked for.
     pub(super) fn answered_some(&self, asked: &[String], jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
         let now_ms = now_ms();
-        let moment = Moment { now_ms, daemon_ms: daemon_ms.unwrap_or(now_ms) };
         self.apply(|knowledge| {
+            let moment = knowledge.moment(now_ms, daemon_ms);
+            let jobs = knowledge.shifted(jobs);
             let outcome = knowledge.book.update(jobs, moment);
             knowledge.book.mark_detailed(asked, now_ms);
             outcome
         });
+    }
+
+    /// The time of ours for one that the daemon told.
+    pub(super) fn our_time(&self, daemon_ms: i64) -> i64 {
+        daemon_ms.saturating_add(self.knowledge().skew.used_ms())
     }
 
     /// The daemon accepted to cancel a job.
@@ -237,7 +236,9 @@ impl Link {
 
     /// Progress that had to wait goes out.
     pub(super) fn tick(&self) {
-        self.apply(|knowledge| Outcome { events: knowledge.book.tick(now_ms()), changes: Vec::new() });
+        for event in self.knowledge().book.tick(now_ms()) {
+            let _ = self.events.send(event);
+        }
     }
 
     pub(super) fn settle_cancelled(&self) {
@@ -276,8 +277,8 @@ impl Link {
         }
     }
 
-    /// A scrape ended, well or not.
-    pub(super) fn scraped(&self, error: Option<&ScrapeError>) {
+    /// A scrape ended, well or with an error.
+    pub(super) fn scraped(&self, error: Option<String>) {
         self.contact().set_scrape_trouble(error.map(|error| format!("the scrape failed: {error}")));
         self.refresh();
     }
@@ -289,7 +290,7 @@ impl Link {
         }
         self.apply(|knowledge| {
             let event = knowledge.note_system(&self.name, reading, false);
-            Outcome { events: event.into_iter().collect(), changes: Vec::new() }
+            Outcome { events: event.into_iter().collect(), ..Outcome::default() }
         });
     }
 
@@ -327,18 +328,23 @@ impl Link {
 
     /// Brings the status up to date with what is wrong and with the time since the last data.
     pub(super) fn refresh(&self) {
+        let before = self.status.state();
         self.status.update(now_ms(), |status| {
             let contact = self.contact();
             let has_data = status.last_data_ms.is_some();
             status.state = contact.state(status.state, has_data, Instant::now(), self.patience(&contact));
-            status.error = contact.worst_trouble();
+            status.error = contact.troubles();
         });
+        if self.status.state() != before {
+            self.fed.notify_one();
+        }
     }
 
     fn apply(&self, change: impl FnOnce(&mut Knowledge) -> Outcome) {
         let mut knowledge = self.knowledge();
         let outcome = change(&mut knowledge);
-        knowledge.tally.count(&outcome.changes);
+        knowledge.note_steps(outcome.is_new_life, outcome.changes);
+        self.fed.notify_one();
         // Sent while the lock is held, so that events leave in the order of what happened. Sending never waits; without a
         // receiver there is nobody to tell.
         for event in outcome.events {
@@ -352,37 +358,5 @@ impl Link {
 
     fn contact(&self) -> MutexGuard<'_, Contact> {
         self.contact.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Knowledge {
-    /// True if the daemon's process is another one than before.
-    fn note_uptime(&mut self, uptime_seconds: f64, moment: Moment) -> bool {
-        if !uptime_seconds.is_finite() {
-            return false;
-        }
-        #[allow(clippy::cast_possible_truncation, reason = "saturates, and no daemon is that old")]
-        let started_ms = moment.daemon_ms.saturating_sub((uptime_seconds * 1000.0) as i64);
-        let before = self.started.replace((started_ms, uptime_seconds));
-        before.is_some_and(|(before_ms, before_seconds)| {
-            uptime_seconds + UPTIME_SLACK < before_seconds || started_ms > before_ms.saturating_add(START_SLACK_MS)
-        })
-    }
-
-    /// Takes over the state of the process. Gives the event if it is time for one.
-    fn note_system(&mut self, daemon: &str, reading: SystemReading, is_event: bool) -> Option<Event> {
-        let system = SystemMetrics {
-            daemon: daemon.to_owned(),
-            cpu_percent: reading.cpu_percent,
-            memory_bytes: reading.memory_bytes,
-            goroutines: reading.goroutines,
-            connections: reading.connections.or(reading.websocket_clients),
-        };
-        self.system = Some(system.clone());
-        let is_due = is_event || self.system_sent.is_none_or(|at| at.elapsed() >= SYSTEM_INTERVAL);
-        is_due.then(|| {
-            self.system_sent = Some(Instant::now());
-            Event::SystemMetrics(system)
-        })
     }
 }

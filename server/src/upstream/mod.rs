@@ -1,7 +1,7 @@
 //! Links to the sources: what the daemons and scrape targets tell, as jobs, events and samples.
 //!
 //! One [`Upstreams`] owns a few tasks for each daemon: `socket` reads the live feed, `caller` asks what the feed does not tell or
-//! everything while it is down, `collector` writes samples at each scrape interval, and a ticker sends what had to wait. They meet in
+//! everything while it is down, `daemon_collector` writes samples, and a ticker sends what had to wait. They meet in
 //! `link`, where a message becomes changes of the daemon's `jobs`, events for the browsers and numbers to count. Whatever comes from
 //! a source passes the [`redact::Redactor`]; typed structures in `wire` have no place for the secrets that a daemon's feed holds.
 //!
@@ -13,9 +13,11 @@ mod caller;
 mod client;
 mod collector;
 mod contact;
+mod daemon_collector;
 mod derive;
 mod feed;
 mod jobs;
+mod knowledge;
 mod ledger;
 mod link;
 mod probe;
@@ -23,9 +25,11 @@ pub mod redact;
 mod sample;
 mod scalar;
 mod scrape;
+mod skew;
 mod socket;
 mod status;
 mod tls;
+mod unreported;
 mod vitals;
 mod wire;
 
@@ -37,7 +41,7 @@ use model::{
     system::SystemMetrics,
     upstream::{UpstreamKind, UpstreamStatus},
 };
-use promql::source::SampleSink;
+use promql::source::{SampleSink, SeriesSource};
 use rustls::ClientConfig;
 use tokio::sync::broadcast;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -107,6 +111,8 @@ pub struct Options {
     pub first_retry: Duration,
     /// The longest wait of all.
     pub longest_retry: Duration,
+    /// How far back samples are stored: jobs that ended before that are what a counter begins with.
+    pub stored: Duration,
     /// Ended jobs kept of each daemon; beyond this the oldest are dropped. Jobs that go on are kept, up to four times as many in all.
     pub most_ended_jobs: usize,
     /// User names count as secrets.
@@ -125,6 +131,7 @@ impl Default for Options {
             poll_interval: Duration::from_secs(2),
             first_retry: Duration::from_millis(500),
             longest_retry: Duration::from_secs(30),
+            stored: Duration::from_secs(15 * 24 * 3600),
             most_ended_jobs: 5000,
             hides_user_names: false,
         }
@@ -138,6 +145,8 @@ pub struct Outlets {
     pub events: broadcast::Sender<Event>,
     /// Scraped and derived samples, a batch for each source and scrape.
     pub samples: Arc<dyn SampleSink>,
+    /// What is stored of them: after a restart, counters go on from there.
+    pub stored: Arc<dyn SeriesSource>,
     /// Type and meaning of what is scraped and derived.
     pub metadata: Arc<dyn MetadataSink>,
 }
@@ -207,6 +216,14 @@ impl Upstreams {
     pub fn statuses(&self) -> Vec<UpstreamStatus> {
         let daemons = self.shared.links.iter().map(|link| link.status.get());
         daemons.chain(self.shared.targets.iter().map(|status| status.get())).collect()
+    }
+
+    /// Why there are no series of a canonical name, in words, if daemons cannot report it.
+    #[must_use]
+    pub fn unreported(&self, series: &str) -> Option<String> {
+        let links = self.shared.links.iter();
+        let daemons: Vec<_> = links.map(|link| (&*link.name, link.profile.borrow().clone())).collect();
+        unreported::explain(series, &daemons)
     }
 
     /// Asks a daemon to cancel a job. An accepted cancel shows at once as `cancel_requested`; what becomes of the job comes as events.
@@ -309,7 +326,7 @@ impl Starter {
         let stop = || self.stop.clone();
         self.tasks.spawn(socket::run(Arc::clone(&link), Arc::clone(&self.tls), stop()));
         self.tasks.spawn(caller::run(Arc::clone(&link), stop()));
-        self.tasks.spawn(collector::run_daemon(Arc::clone(&link), scraper, self.outlets.clone(), stop()));
+        self.tasks.spawn(daemon_collector::run(Arc::clone(&link), scraper, self.outlets.clone(), stop()));
         self.tasks.spawn(tick(Arc::clone(&link), stop()));
         Ok(link)
     }

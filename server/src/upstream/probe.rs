@@ -11,7 +11,9 @@ use super::{
 const PREFIXES: [&str; 2] = ["", "/api/v1"];
 
 /// Where metrics may be, the documented place first.
-const METRICS_PATHS: [&str; 2] = ["/api/v1/metrics", "/metrics"];
+const METRICS_PATHS: [&str; 2] = ["/api/v1/metrics", PLAIN_METRICS];
+/// Where every exporter has them.
+const PLAIN_METRICS: &str = "/metrics";
 
 /// Size of an answer of `/status` that is accepted.
 pub(super) const STATUS_LIMIT: usize = 1 << 20;
@@ -35,7 +37,28 @@ impl Dialect {
             Dialect::Documented => "documented",
         }
     }
+
+    /// What the series of this name tell, in words, if no daemon of this dialect can ever have them: it does not measure it, or always
+    /// writes zero.
+    pub(super) fn never_reports(self, series: &str) -> Option<&'static str> {
+        let never = match self {
+            Dialect::Stock => STOCK_NEVER,
+            Dialect::Custom => CUSTOM_NEVER,
+            Dialect::Documented => &[],
+        };
+        never.iter().find(|(name, _)| *name == series).map(|(_, words)| *words)
+    }
 }
+
+/// Canonical series that cannot come from the daemon as built, and what they tell.
+const STOCK_NEVER: &[(&str, &str)] = &[
+    ("hypersdk_cpu_usage", "CPU usage"),
+    ("hypersdk_export_bytes_total", "exported bytes"),
+    ("hypersdk_http_response_time_seconds_bucket", "how HTTP response times are distributed"),
+];
+/// The same with `/metrics` switched on, which has a histogram of response times.
+const CUSTOM_NEVER: &[(&str, &str)] =
+    &[("hypersdk_cpu_usage", "CPU usage"), ("hypersdk_export_bytes_total", "exported bytes")];
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +69,8 @@ pub(super) struct Profile {
     pub(super) version: Option<String>,
     /// Where its metrics are, if it has any.
     pub(super) metrics_path: Option<&'static str>,
+    /// What is wrong with what answers in the place of metrics, if it is none.
+    pub(super) metrics_trouble: Option<String>,
     /// A place where metrics may be did not say: there may be some after all.
     pub(super) may_have_metrics: bool,
 }
@@ -71,6 +96,7 @@ pub(super) async fn probe(client: &Client, metrics_limit: usize) -> Result<Profi
         dialect: Dialect::Stock,
         version: status.version.text(),
         metrics_path: None,
+        metrics_trouble: None,
         may_have_metrics: true,
     };
     Ok(probe_metrics(client, metrics_limit, profile).await)
@@ -79,18 +105,30 @@ pub(super) async fn probe(client: &Client, metrics_limit: usize) -> Result<Profi
 /// Looks for the metrics of a daemon of this profile, again if that was not settled before.
 pub(super) async fn probe_metrics(client: &Client, metrics_limit: usize, mut profile: Profile) -> Profile {
     profile.may_have_metrics = false;
+    profile.metrics_trouble = None;
     for path in METRICS_PATHS {
-        match client.get_text(path, Format::ACCEPT, metrics_limit).await {
+        let trouble = match client.get_text(path, Format::ACCEPT, metrics_limit).await {
             Ok(answer) => {
                 let is_text = Format::from_content_type(answer.content_type.as_deref()).is_some();
                 if is_text && answer.body.contains("hypersdk_") {
                     profile.metrics_path = Some(path);
+                    profile.metrics_trouble = None;
                     profile.may_have_metrics = false;
-                    profile.dialect = if path == "/metrics" { Dialect::Custom } else { Dialect::Documented };
+                    profile.dialect = if path == PLAIN_METRICS { Dialect::Custom } else { Dialect::Documented };
                     break;
                 }
+                Some(format!("{} answered with something that is no page of a daemon's metrics", client.shown(path)))
             }
-            Err(error) => profile.may_have_metrics |= !error.is_absent(),
+            Err(error @ CallError::Html { status: 200..=299, .. }) => Some(error.to_string()),
+            Err(error) => {
+                profile.may_have_metrics |= !error.is_absent();
+                None
+            }
+        };
+        // A page at the place that every exporter has is meant to be one of metrics; it may become one.
+        if let Some(trouble) = trouble.filter(|_| path == PLAIN_METRICS) {
+            profile.metrics_trouble = Some(trouble);
+            profile.may_have_metrics = true;
         }
     }
     profile

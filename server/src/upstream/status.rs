@@ -11,6 +11,8 @@ use tokio::sync::broadcast;
 /// The state of one source. Tells the browsers of each change that a person would notice.
 pub(super) struct StatusCell {
     status: Mutex<UpstreamStatus>,
+    /// The last error that was logged: one that comes and goes is logged once.
+    logged: Mutex<Option<String>>,
     events: broadcast::Sender<Event>,
 }
 
@@ -27,7 +29,7 @@ impl StatusCell {
             error: None,
             detail: None,
         };
-        StatusCell { status: Mutex::new(status), events }
+        StatusCell { status: Mutex::new(status), logged: Mutex::default(), events }
     }
 
     pub(super) fn get(&self) -> UpstreamStatus {
@@ -53,6 +55,7 @@ impl StatusCell {
                 "upstream changed"
             );
         }
+        self.log_error(&status, &before);
         let is_news = status.state != before.state
             || status.error != before.error
             || status.detail != before.detail
@@ -60,6 +63,19 @@ impl StatusCell {
         if is_news {
             // Nobody listens when the server has just started or is about to end.
             let _ = self.events.send(Event::UpstreamStatus(status.clone()));
+        }
+    }
+
+    /// Logs what is wrong, once, where the line on the state has not said it.
+    fn log_error(&self, status: &UpstreamStatus, before: &UpstreamStatus) {
+        let Some(error) = status.error.as_ref().filter(|_| status.error != before.error) else { return };
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.as_ref() == Some(error) {
+            return;
+        }
+        *logged = Some(error.clone());
+        if status.state == before.state {
+            tracing::warn!(upstream = status.name, error, "upstream has trouble");
         }
     }
 }

@@ -42,6 +42,7 @@ pub(super) struct JobWire {
     completed_at: Scalar,
     updated_at: Scalar,
     timestamp: Scalar,
+    duration_seconds: Scalar,
     format: Scalar,
     output_dir: Scalar,
 }
@@ -218,6 +219,7 @@ impl JobWire {
             ),
             error: self.error.text().or_else(|| self.error_msg.text()).map(|error| redactor.text(&error).into_owned()),
             changed_at: self.timestamp.time_ms(),
+            duration_seconds: self.duration_seconds.number().filter(|seconds| *seconds >= 0.0),
         })
     }
 }
@@ -260,7 +262,6 @@ pub(super) struct StatusWire {
     /// A Go duration.
     pub(super) uptime: Scalar,
     pub(super) total_jobs: Scalar,
-    pub(super) timestamp: Scalar,
 }
 
 /// Answer of `/jobs/query`, and data of the message `jobs`.

@@ -37,6 +37,18 @@ impl Simulator {
         answer["job_id"].as_str().unwrap().to_owned()
     }
 
+    /// Adds a job that was there before: it ended (`completed` or `failed`) so long ago, after it had run for a minute.
+    pub async fn recall(&self, name: &str, status: &str, ended_seconds_ago: u32) {
+        let body = json!({"name": name, "status": status, "ended_seconds_ago": ended_seconds_ago, "ran_seconds": 60});
+        self.post("/sim/jobs", &body).await;
+    }
+
+    /// Ends every fault.
+    pub async fn heal(&self) {
+        let answer = self.client.delete(format!("{}/sim/fault", self.url)).send().await.unwrap();
+        assert!(answer.status().is_success(), "{}", answer.status());
+    }
+
     /// `complete`, `fail?error=...`, `cancel` or `progress?percent=...`.
     pub async fn change(&self, job: &str, change: &str) {
         self.post(&format!("/sim/jobs/{job}/{change}"), &json!({})).await;

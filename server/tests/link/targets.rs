@@ -91,7 +91,8 @@ async fn settings_that_cannot_work_are_refused() {
     let start = |daemons| {
         let (events, _) = tokio::sync::broadcast::channel(1);
         let memory = Arc::new(crate::world::Memory::default());
-        let outlets = hyperscope::upstream::Outlets { events, samples: memory, metadata: Arc::new(()) };
+        let outlets =
+            hyperscope::upstream::Outlets { events, samples: memory.clone(), stored: memory, metadata: Arc::new(()) };
         Upstreams::start(daemons, Vec::new(), outlets, quick(), Default::default()).err().unwrap().to_string()
     };
     assert!(start(vec![daemon("a", "http://h:1"), daemon("a", "http://h:2")]).contains("two sources are named"));

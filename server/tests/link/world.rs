@@ -8,7 +8,10 @@ use std::{
 use daemon_sim::{Dialect, SimOptions, Simulator};
 use hyperscope::upstream::{ApiKey, DaemonConfig, Metadata, MetadataSink, Options, Outlets, ScrapeTarget, Upstreams};
 use model::{job::JobStatus, live::Event, live::JobTransition, upstream::UpstreamState};
-use promql::source::{AppendOutcome, Point, SampleSink, SourceError};
+use promql::{
+    matcher::Matcher,
+    source::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError},
+};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +29,13 @@ impl SampleSink for Memory {
     fn append(&self, points: &[Point]) -> Result<AppendOutcome, SourceError> {
         self.points.lock().unwrap().extend_from_slice(points);
         Ok(AppendOutcome { stored: points.len(), ..AppendOutcome::default() })
+    }
+}
+
+/// Each world begins with an empty store.
+impl SeriesSource for Memory {
+    fn select(&self, _: &[Matcher], _: i64, _: i64) -> Result<Vec<SeriesSamples>, SourceError> {
+        Ok(Vec::new())
     }
 }
 
@@ -54,7 +64,8 @@ impl World {
     pub(crate) fn start(daemons: Vec<DaemonConfig>, targets: Vec<ScrapeTarget>, options: Options) -> Self {
         let (sender, events) = broadcast::channel(65_536);
         let memory = Arc::new(Memory::default());
-        let outlets = Outlets { events: sender, samples: memory.clone(), metadata: memory.clone() };
+        let outlets =
+            Outlets { events: sender, samples: memory.clone(), stored: memory.clone(), metadata: memory.clone() };
         let stop = CancellationToken::new();
         let upstreams = Upstreams::start(daemons, targets, outlets, options, stop.clone()).unwrap();
         World { upstreams, events, seen: Vec::new(), memory, stop }
@@ -140,6 +151,11 @@ impl World {
         self.stop.cancel();
         tokio::time::timeout(PATIENCE, self.upstreams.stopped()).await.expect("the links end when told to");
     }
+}
+
+/// Now, in milliseconds since the Unix epoch.
+pub(crate) fn now_ms() -> i64 {
+    i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_millis()).unwrap()
 }
 
 /// Short times, so that tests are quick.

@@ -84,8 +84,13 @@ fn segment(text: &str) -> String {
 }
 
 pub(crate) fn note(job: &Job) -> String {
-    match (&job.error, &job.phase) {
-        (Some(error), _) if job.status == JobStatus::Failed => error.clone(),
+    let error = job.error.as_deref().filter(|_| job.status == JobStatus::Failed);
+    match (error, &job.phase) {
+        (error, _) if job.cancel_requested && job.status.is_final() => {
+            let reason = error.map(|error| format!(": {error}")).unwrap_or_default();
+            format!("{}, cancel was asked{reason}", job.status.name())
+        }
+        (Some(error), _) => error.to_owned(),
         (_, Some(phase)) if job.status == JobStatus::Running => phase.clone(),
         _ if job.historic => "the daemon no longer has it".to_owned(),
         _ => String::new(),

@@ -20,7 +20,8 @@ use super::{
 };
 use crate::{
     go_format::utc_millis,
-    world::{ChangeError, JobType, Provider, Submission},
+    number::milliseconds,
+    world::{ChangeError, End, JobType, Provider, Submission},
 };
 
 pub(super) fn routes(shared: &Arc<Shared>) -> Router {
@@ -80,16 +81,35 @@ struct NewJob {
     job_type: Option<String>,
     vm_path: Option<String>,
     bytes_total: Option<u64>,
+    /// `pending` and `running`, or `completed` and `failed` for a job that was there before.
     status: Option<String>,
     manual: Option<bool>,
+    /// When one that was there before ended.
+    ended_seconds_ago: Option<f64>,
+    /// How long it had run until then.
+    ran_seconds: Option<f64>,
 }
 
 impl NewJob {
+    /// How it ended, how long ago and after what time, in milliseconds, if it was there before.
+    fn end(&self) -> Result<Option<(End, i64, i64)>, String> {
+        let end = match self.status.as_deref() {
+            Some("completed") => End::Completed,
+            Some("failed") => End::Failed,
+            _ => return Ok(None),
+        };
+        let millis = |seconds: Option<f64>| match seconds.unwrap_or(0.0) {
+            seconds if (0.0..=1e9).contains(&seconds) => Ok(milliseconds(seconds)),
+            _ => Err("ended_seconds_ago and ran_seconds must be from 0 to 1e9".to_owned()),
+        };
+        Ok(Some((end, millis(self.ended_seconds_ago)?, millis(self.ran_seconds)?)))
+    }
+
     fn submission(self) -> Result<Submission, String> {
         let provider = known(self.provider, "provider", Provider::from_name)?;
         let job_type = known(self.job_type, "job_type", JobType::from_name)?;
         let running = known(self.status, "status", |status| match status {
-            "running" => Some(true),
+            "running" | "completed" | "failed" => Some(true),
             "pending" => Some(false),
             _ => None,
         })?;
@@ -113,11 +133,16 @@ fn known<T>(word: Option<String>, what: &str, find: impl Fn(&str) -> Option<T>) 
 
 async fn submit(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     let parsed = if body.is_empty() { Ok(NewJob::default()) } else { serde_json::from_slice::<NewJob>(&body) };
-    let submission = match parsed.map_err(|error| format!("not a job: {error}")).and_then(NewJob::submission) {
-        Ok(submission) => submission,
+    let read = |job: NewJob| Ok((job.end()?, job.submission()?));
+    let (end, submission) = match parsed.map_err(|error| format!("not a job: {error}")).and_then(read) {
+        Ok(job) => job,
         Err(message) => return refused(StatusCode::BAD_REQUEST, &message),
     };
-    match shared.change(|world| world.submit(submission)) {
+    let submitted = shared.change(|world| match end {
+        Some((end, ago_ms, ran_ms)) => world.recall(submission, end, ago_ms, ran_ms),
+        None => world.submit(submission),
+    });
+    match submitted {
         Ok(id) => json_answer(StatusCode::CREATED, &json!({"job_id": id})),
         Err(error) => refused(StatusCode::CONFLICT, &error.to_string()),
     }

@@ -12,6 +12,18 @@ use crate::number::real_bytes;
 /// Events kept until somebody takes them; older ones are dropped.
 const EVENT_LIMIT: usize = 4_096;
 
+/// What a job is that was cancelled.
+const CANCELLED: &str = "cancelled";
+
+/// How a job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Well.
+    Completed,
+    /// With an error.
+    Failed,
+}
+
 /// Something that a live feed may tell at once.
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -120,7 +132,36 @@ impl World {
         Ok(id)
     }
 
-    /// Ends a job well.
+    /// Adds a job that ended `ago_ms` ago after it had run for `ran_ms`, as if it had been there all the time; answers with its id.
+    ///
+    /// # Errors
+    /// As [`World::submit`].
+    pub fn recall(
+        &mut self,
+        submission: Submission,
+        end: End,
+        ago_ms: i64,
+        ran_ms: i64,
+    ) -> Result<String, ChangeError> {
+        let id = self.submit(Submission { manual: true, running: true, ..submission })?;
+        self.with_active(&id, |world, job| {
+            job.started_ms = Some(world.now_ms - ran_ms.max(0));
+            match end {
+                End::Completed => {
+                    job.moved = real_bytes(job.bytes_total);
+                    world.end(job, Status::Completed, None);
+                }
+                End::Failed => world.end(job, Status::Failed, Some("export failed: long ago".to_owned())),
+            }
+            let ended_ms = world.now_ms - ago_ms.max(0);
+            job.created_ms = ended_ms - ran_ms.max(0);
+            (job.started_ms, job.completed_ms, job.updated_ms) = (Some(job.created_ms), Some(ended_ms), ended_ms);
+        });
+        self.retire();
+        Ok(id)
+    }
+
+    /// Ends a job well, even if it was cancelled and goes on.
     ///
     /// # Errors
     /// If there is no such job, or it ended before.
@@ -131,7 +172,7 @@ impl World {
         })
     }
 
-    /// Lets a job fail for this reason.
+    /// Lets a job fail for this reason, even if it was cancelled and goes on.
     ///
     /// # Errors
     /// If there is no such job, or it ended before.
@@ -144,7 +185,7 @@ impl World {
     /// # Errors
     /// If there is no such job, or it is no longer pending or running.
     pub fn cancel(&mut self, id: &str) -> Result<(), ChangeError> {
-        self.change(id, "cancelled", World::cancel_job)
+        self.change(id, CANCELLED, World::cancel_job)
     }
 
     /// Moves a running job to this percentage, 0 to 100, and tells so at once.
@@ -221,7 +262,7 @@ impl World {
     }
 
     pub(super) fn cancel_job(&mut self, job: &mut Job) {
-        if self.options.profile == Profile::Fleet || !job.working || job.manual {
+        if self.options.profile == Profile::Fleet || !job.working {
             self.end(job, Status::Cancelled, None);
             return;
         }
@@ -271,7 +312,9 @@ impl World {
         act: impl FnOnce(&mut World, &mut Job),
     ) -> Result<(), ChangeError> {
         let job = self.job(id).ok_or_else(|| ChangeError::NotFound(id.to_owned()))?;
-        if !matches!(job.status, Status::Pending | Status::Running) {
+        // What goes on after a cancel can end, but be cancelled no more.
+        let goes_on = job.status == Status::Cancelled && job.working && verb != CANCELLED;
+        if !goes_on && !matches!(job.status, Status::Pending | Status::Running) {
             return Err(ChangeError::Ended { id: id.to_owned(), verb, status: job.status.name() });
         }
         self.with_active(id, act);

@@ -23,7 +23,7 @@ use std::{collections::VecDeque, sync::Arc};
 use crate::dice::Dice;
 
 pub use alert::Alert;
-pub use changes::{ChangeError, Event, Submission};
+pub use changes::{ChangeError, End, Event, Submission};
 pub(crate) use endpoints::Endpoints;
 pub(crate) use http::{ROUTES, Traffic};
 pub use job::{Job, JobType, Method, Status, Vcenter};

@@ -161,6 +161,43 @@ fn a_cancel_stops_the_documented_job_and_not_the_coded_one() {
 }
 
 #[test]
+fn the_end_of_a_coded_job_overtakes_its_cancel() {
+    let profile = Profile::Daemon;
+    let mut world =
+        World::new(WorldOptions { jobs_per_minute: 0.0, start_ms: START, profile, ..WorldOptions::default() });
+    for status in [Status::Completed, Status::Failed] {
+        let submission = Submission { manual: true, running: true, ..Submission::default() };
+        let id = world.submit(submission).unwrap();
+        world.cancel(&id).unwrap();
+        assert!(world.job(&id).unwrap().working, "the export goes on");
+        assert!(world.cancel(&id).is_err());
+        match status {
+            Status::Completed => world.complete(&id).unwrap(),
+            _ => world.fail(&id, "no room").unwrap(),
+        }
+        assert_eq!(world.job(&id).unwrap().status, status);
+        assert!(world.complete(&id).is_err(), "it ends once");
+    }
+    let counts = world.counts();
+    assert_eq!((counts.completed, counts.failed, counts.cancelled, counts.total), (1, 1, 0, 2));
+}
+
+#[test]
+fn a_job_can_have_ended_before() {
+    let mut world = world(3);
+    let before = world.counts();
+    let id = world.recall(Submission::default(), End::Failed, 600_000, 90_000).unwrap();
+    let job = world.job(&id).unwrap();
+    let ended_ms = world.now_ms() - 600_000;
+    assert_eq!(
+        (job.status, job.started_ms, job.completed_ms),
+        (Status::Failed, Some(ended_ms - 90_000), Some(ended_ms))
+    );
+    assert_eq!(job.duration_seconds(world.now_ms()), 90.0);
+    assert_eq!(world.counts().failed, before.failed + 1);
+}
+
+#[test]
 fn the_coded_daemon_knows_vsphere_only_and_has_no_queue() {
     let mut world = World::new(WorldOptions { start_ms: START, profile: Profile::Daemon, ..WorldOptions::default() });
     world.advance_to(START + 7_200_000);

@@ -11,15 +11,15 @@ use model::{
 };
 
 use super::{
-    change::{Change, Levels, Moment, Outcome},
+    change::{Change, Levels, Listing, Moment, Outcome, What},
     entry::Entry,
     update::JobUpdate,
 };
 
 /// A job missing from a list counts as gone only if nothing mentioned it for this long: lists and events cross on their way.
 const GONE_AFTER_MS: i64 = 2500;
-/// A cancelled job that the daemon has not touched for this long is taken to have stopped.
-const CANCEL_SETTLES_AFTER_MS: i64 = 10 * 60 * 1000;
+/// A job of a known id that was created later than the known one by this much is another job.
+const ANOTHER_JOB_MS: i64 = 1000;
 /// Jobs in all, as a multiple of the ended ones that are kept: jobs that go on are never dropped, but there can be too many.
 const ALL_FACTOR: usize = 4;
 
@@ -65,7 +65,7 @@ impl Book {
         self.rules.cancelled_is_final = is_final;
     }
 
-    /// True once the daemon has told all its jobs.
+    /// True once the daemon has told all its jobs, with their times.
     pub(in crate::upstream) fn is_filled(&self) -> bool {
         self.is_filled
     }
@@ -76,14 +76,19 @@ impl Book {
         &mut self,
         updates: Vec<JobUpdate>,
         unchanged: &[Arc<str>],
+        listing: Listing,
         moment: Moment,
         restarted: bool,
     ) -> Outcome {
-        self.is_filled = true;
+        self.is_filled |= listing == Listing::Full;
         self.list += 1;
-        let mut batch = Batch::default();
+        let has_survivors = !unchanged.is_empty() || updates.iter().any(|update| self.knows(update));
+        let mut batch = Batch { is_new_life: restarted && !has_survivors, ..Batch::default() };
+        if batch.is_new_life {
+            self.dropped.clear();
+        }
         for update in updates {
-            self.apply(update, moment, restarted, true, &mut batch);
+            self.apply(update, moment, restarted, Some(listing), &mut batch);
         }
         for id in unchanged {
             if let Some(entry) = self.entries.get_mut(&**id) {
@@ -101,6 +106,8 @@ impl Book {
             let is_gone = restarted || moment.now_ms.saturating_sub(entry.seen_ms) > GONE_AFTER_MS;
             if is_gone && !entry.job.historic {
                 entry.job.historic = true;
+                // What went on after a cancel has ended with the process.
+                entry.job.cancel_requested &= entry.job.status != JobStatus::Cancelled;
                 entry.settle(moment);
                 batch.touched.push((id.clone(), Some(entry.job.status), None));
             }
@@ -112,7 +119,7 @@ impl Book {
     pub(in crate::upstream) fn update(&mut self, updates: Vec<JobUpdate>, moment: Moment) -> Outcome {
         let mut batch = Batch::default();
         for update in updates {
-            self.apply(update, moment, false, false, &mut batch);
+            self.apply(update, moment, false, None, &mut batch);
         }
         self.finish(batch, moment)
     }
@@ -155,10 +162,9 @@ impl Book {
     pub(in crate::upstream) fn settle_cancelled(&mut self, moment: Moment) -> Outcome {
         let mut batch = Batch::default();
         for (id, entry) in &mut self.entries {
-            let touched_ms = entry.job.updated_at.or(entry.job.completed_at).unwrap_or(moment.daemon_ms);
-            let is_quiet = moment.daemon_ms.saturating_sub(touched_ms) > CANCEL_SETTLES_AFTER_MS;
-            if entry.job.status == JobStatus::Cancelled && entry.job.cancel_requested && is_quiet {
+            if entry.job.cancel_requested && entry.has_stopped(moment.daemon_ms) {
                 entry.job.cancel_requested = false;
+                batch.changes.extend(entry.take_end(moment));
                 batch.touched.push((id.clone(), Some(JobStatus::Cancelled), None));
             }
         }
@@ -192,12 +198,15 @@ impl Book {
         due.map(|(id, _)| id.clone()).take(limit).collect()
     }
 
-    /// Running and waiting jobs by provider.
+    /// Running and waiting jobs by provider. One that goes on after its cancel runs.
     pub(in crate::upstream) fn levels(&self) -> BTreeMap<String, Levels> {
         let mut levels: BTreeMap<String, Levels> = BTreeMap::new();
         for job in self.jobs().filter(|job| !job.historic) {
             match job.status {
-                JobStatus::Running => levels.entry(job.provider.clone()).or_default().active += 1,
+                JobStatus::Cancelled if !job.cancel_requested => {}
+                JobStatus::Running | JobStatus::Cancelled => {
+                    levels.entry(job.provider.clone()).or_default().active += 1
+                }
                 JobStatus::Pending => levels.entry(job.provider.clone()).or_default().pending += 1,
                 _ => {}
             }
@@ -205,25 +214,53 @@ impl Book {
         levels
     }
 
-    fn apply(&mut self, update: JobUpdate, moment: Moment, restarted: bool, is_listed: bool, batch: &mut Batch) {
+    /// Whether the update is of a job that is known and was there until now.
+    fn knows(&self, update: &JobUpdate) -> bool {
+        let is_known = |entry: &Entry| !entry.job.historic && !is_another(&entry.job, update);
+        self.entries.get(&update.id).is_some_and(is_known)
+    }
+
+    /// Takes over one update, of a list if `listing` says of which.
+    fn apply(
+        &mut self,
+        update: JobUpdate,
+        moment: Moment,
+        restarted: bool,
+        listing: Option<Listing>,
+        batch: &mut Batch,
+    ) {
         if let Some(list) = self.dropped.get_mut(&update.id) {
             *list = self.list;
             return;
         }
-        let is_new = !self.entries.contains_key(&update.id);
-        if is_new && self.entries.len() >= self.rules.most_ended.saturating_mul(ALL_FACTOR) {
+        let status = update.status.filter(|status| *status != JobStatus::Unknown);
+        let has_ended = status.is_some_and(|status| status.is_final() || status == JobStatus::Cancelled);
+        if listing == Some(Listing::Sketch) && has_ended && update.completed_at.is_none() {
+            // When it ended comes with the next message. Until then what is known holds.
+            if let Some(entry) = self.entries.get_mut(&update.id) {
+                (entry.seen_ms, entry.list) = (moment.now_ms, self.list);
+            }
             return;
         }
         let id = update.id.clone();
+        if restarted && self.entries.get(&id).is_some_and(|entry| is_another(&entry.job, &update)) {
+            self.entries.remove(&id);
+        }
+        let is_new = !self.entries.contains_key(&id);
+        if is_new && self.entries.len() >= self.rules.most_ended.saturating_mul(ALL_FACTOR) {
+            if status.is_some_and(JobStatus::is_final) {
+                self.count_only(update, moment, batch);
+            }
+            return;
+        }
         let entry = self.entries.entry(id.clone()).or_insert_with(|| Entry::new(&self.daemon, &id, moment.now_ms));
         entry.seen_ms = moment.now_ms;
-        if is_listed {
+        if listing.is_some() {
             entry.list = self.list;
         }
         let from = (!is_new).then_some(entry.job.status);
         let was_historic = std::mem::take(&mut entry.job.historic);
         let may_go_back = restarted || was_historic || is_new;
-        let status = update.status.filter(|status| *status != JobStatus::Unknown);
         let status = match status {
             Some(status) if may_go_back || self.rules.follows(entry, status, &update) => status,
             // Older than what is known: an answer that an event has overtaken.
@@ -243,31 +280,19 @@ impl Book {
                 entry.job.completed_at.get_or_insert(at_ms);
             }
             entry.job.cancel_requested = match status {
-                JobStatus::Cancelled => !self.rules.cancelled_is_final,
-                JobStatus::Completed | JobStatus::Failed => false,
+                JobStatus::Cancelled => !self.rules.cancelled_is_final && !entry.has_stopped(moment.daemon_ms),
+                // The end has overtaken the cancel, which is remembered.
+                JobStatus::Completed | JobStatus::Failed => {
+                    entry.job.cancel_requested || from == Some(JobStatus::Cancelled)
+                }
                 _ => entry.job.cancel_requested,
             };
             entry.detailed_ms = None;
         }
         entry.settle(moment);
-        let provider = entry.job.provider.clone();
+        batch.count(entry, is_new, moment);
         if is_new {
-            batch.changes.push(Change::Submitted { provider: provider.clone() });
             batch.new.insert(id.clone());
-        }
-        if (status.is_final() || status == JobStatus::Cancelled) && !entry.counted.contains(&status) {
-            entry.counted.push(status);
-            batch.changes.push(Change::Ended {
-                provider: provider.clone(),
-                job_type: entry.job.job_type.clone(),
-                status,
-                seconds: entry.duration_seconds(),
-            });
-        }
-        let bytes = entry.job.bytes_transferred.unwrap_or(0).saturating_sub(entry.counted_bytes);
-        if bytes > 0 {
-            entry.counted_bytes += bytes;
-            batch.changes.push(Change::Moved { provider, bytes });
         }
         if is_changed || was_historic {
             batch.touched.push((id, from, changed_at));
@@ -276,9 +301,19 @@ impl Book {
         }
     }
 
+    /// Counts a job that has ended and is too many to be kept.
+    fn count_only(&mut self, update: JobUpdate, moment: Moment, batch: &mut Batch) {
+        let id = update.id.clone();
+        let mut entry = Entry::new(&self.daemon, &id, moment.now_ms);
+        entry.job.status = update.status.unwrap_or(JobStatus::Unknown);
+        entry.merge(update);
+        batch.count(&mut entry, true, moment);
+        self.dropped.insert(id, self.list);
+    }
+
     /// Makes the events, and drops what is too much.
     fn finish(&mut self, batch: Batch, moment: Moment) -> Outcome {
-        let mut outcome = Outcome { events: Vec::new(), changes: batch.changes };
+        let mut outcome = Outcome { events: Vec::new(), changes: batch.changes, is_new_life: batch.is_new_life };
         let surplus = self.surplus();
         for (id, from, changed_at) in batch.touched {
             if batch.new.contains(&id) && surplus.contains(&id) {
@@ -358,12 +393,39 @@ impl Rules {
 #[derive(Default)]
 struct Batch {
     changes: Vec<Change>,
+    /// The daemon has none of the jobs that it had.
+    is_new_life: bool,
     /// Not known before this message.
     new: HashSet<String>,
     /// Jobs whose status or standing changed, with the status before and the time of the change if the message tells it.
     touched: Vec<(String, Option<JobStatus>, Option<i64>)>,
     /// Running jobs that were mentioned.
     moved: Vec<String>,
+}
+
+impl Batch {
+    /// Notes what is to be counted of a job.
+    fn count(&mut self, entry: &mut Entry, is_new: bool, moment: Moment) {
+        let end = entry.take_end(moment);
+        let ended_ms = end.as_ref().map(|end| end.at_ms);
+        let job = &entry.job;
+        if is_new {
+            let at_ms = job.created_at.or(job.started_at).or(ended_ms).unwrap_or(moment.now_ms);
+            self.changes.push(Change { at_ms, provider: job.provider.clone(), what: What::Submitted });
+        }
+        let bytes = job.bytes_transferred.unwrap_or(0).saturating_sub(entry.counted_bytes);
+        if bytes > 0 {
+            let at_ms = ended_ms.unwrap_or(moment.now_ms);
+            self.changes.push(Change { at_ms, provider: job.provider.clone(), what: What::Moved { bytes } });
+            entry.counted_bytes += bytes;
+        }
+        self.changes.extend(end);
+    }
+}
+
+/// Whether an update is of another job than the known one of its id, which a daemon may give again.
+fn is_another(known: &Job, update: &JobUpdate) -> bool {
+    update.created_at.zip(known.created_at).is_some_and(|(told, known)| told >= known.saturating_add(ANOTHER_JOB_MS))
 }
 
 #[cfg(test)]
@@ -409,13 +471,17 @@ mod tests {
     fn only_what_changes_is_told() {
         let mut book = book(100);
         let list = || vec![job("a", JobStatus::Pending), percent("b", 10.0)];
-        let mut first = transitions(&book.replace(list(), &[], at(0), false));
+        let mut first = transitions(&book.replace(list(), &[], Listing::Full, at(0), false));
         first.sort();
         assert_eq!(first, [("a".into(), None, JobStatus::Pending), ("b".into(), None, JobStatus::Running)]);
         assert!(
-            book.replace(list(), &[], at(2), false).events.iter().all(|event| matches!(event, Event::JobProgress(_)))
+            book.replace(list(), &[], Listing::Full, at(2), false)
+                .events
+                .iter()
+                .all(|event| matches!(event, Event::JobProgress(_)))
         );
-        let outcome = book.replace(vec![job("a", JobStatus::Running), percent("b", 10.0)], &[], at(3), false);
+        let outcome =
+            book.replace(vec![job("a", JobStatus::Running), percent("b", 10.0)], &[], Listing::Full, at(3), false);
         assert_eq!(transitions(&outcome), [("a".into(), Some(JobStatus::Pending), JobStatus::Running)]);
         assert_eq!(book.job("a").unwrap().started_at, Some(START_MS + 3000));
     }
@@ -503,25 +569,112 @@ mod tests {
         assert!(book.job("a").unwrap().cancel_requested);
         let ended = book.update(vec![job("a", JobStatus::Completed)], at(60));
         assert_eq!(transitions(&ended), [("a".into(), Some(JobStatus::Cancelled), JobStatus::Completed)]);
-        assert!(!book.job("a").unwrap().cancel_requested);
+        assert!(book.job("a").unwrap().cancel_requested, "the row tells that it was asked for");
 
-        book.update(vec![JobUpdate { updated_at: Some(START_MS), ..job("b", JobStatus::Cancelled) }], at(0));
+        let cancelled = |id: &str, tool: &str| JobUpdate {
+            updated_at: Some(START_MS),
+            export_method: Some(tool.to_owned()),
+            ..job(id, JobStatus::Cancelled)
+        };
+        book.update(vec![cancelled("b", "ctl"), cancelled("mute", "web")], at(0));
         assert!(book.settle_cancelled(at(60)).events.is_empty());
         assert_eq!(transitions(&book.settle_cancelled(at(700))).len(), 1);
         assert!(!book.job("b").unwrap().cancel_requested);
+        assert!(book.job("mute").unwrap().cancel_requested, "its silence tells nothing");
+    }
+
+    /// How often each end was counted.
+    fn ends(outcomes: &[Outcome]) -> Vec<JobStatus> {
+        let changes = outcomes.iter().flat_map(|outcome| &outcome.changes);
+        let ends = changes.filter_map(|change| match &change.what {
+            What::Ended { status, .. } => Some(*status),
+            _ => None,
+        });
+        ends.collect()
+    }
+
+    #[test]
+    fn a_job_whose_end_overtakes_its_cancel_counts_once() {
+        for end in [JobStatus::Completed, JobStatus::Failed] {
+            let mut book = book(100);
+            book.update(vec![percent("a", 5.0)], at(0));
+            let told = [
+                book.cancel_accepted("a", at(1)),
+                book.update(vec![job("a", JobStatus::Cancelled)], at(2)),
+                book.update(vec![job("a", end)], at(60)),
+                book.update(vec![job("a", end)], at(61)),
+            ];
+            assert_eq!(ends(&told), [end]);
+            assert_eq!((book.job("a").unwrap().status, book.job("a").unwrap().cancel_requested), (end, true));
+        }
+        let mut book = book(100);
+        let quiet = JobUpdate { export_method: Some("ctl".to_owned()), ..job("a", JobStatus::Cancelled) };
+        let settled = book.update(vec![JobUpdate { updated_at: Some(START_MS), ..quiet }], at(7000));
+        assert_eq!(ends(&[settled]), [JobStatus::Cancelled], "stopped long before we came");
+        assert_eq!(ends(&[book.update(vec![job("a", JobStatus::Completed)], at(7001))]), [], "counted already");
+    }
+
+    #[test]
+    fn a_job_that_goes_on_after_its_cancel_is_at_work() {
+        let mut book = book(100);
+        book.update(vec![percent("a", 5.0)], at(0));
+        book.update(vec![job("a", JobStatus::Cancelled)], at(1));
+        assert_eq!(book.levels()["vsphere"], Levels { active: 1, pending: 0 });
+        book.replace(Vec::new(), &[], Listing::Full, at(2), true);
+        let job = book.job("a").unwrap();
+        assert!(job.historic && !job.cancel_requested, "it ended with its process");
+    }
+
+    #[test]
+    fn an_end_without_its_time_waits_for_the_message_that_tells_it() {
+        let mut book = book(100);
+        book.update(vec![percent("a", 5.0)], at(0));
+        let sketch = vec![job("a", JobStatus::Completed), job("b", JobStatus::Failed), percent("c", 1.0)];
+        let told = book.replace(sketch, &[], Listing::Sketch, at(100), false);
+        assert_eq!(ends(&[told]), []);
+        assert!(!book.is_filled() && book.job("b").is_none() && book.job("c").is_some());
+        let ended = |id: &str, status| JobUpdate { completed_at: Some(START_MS + 40_000), ..job(id, status) };
+        let list = vec![ended("a", JobStatus::Completed), ended("b", JobStatus::Failed), percent("c", 1.0)];
+        let told = book.replace(list, &[], Listing::Full, at(101), false);
+        let times: Vec<i64> = told
+            .changes
+            .iter()
+            .filter(|change| matches!(change.what, What::Ended { .. }))
+            .map(|change| change.at_ms)
+            .collect();
+        assert_eq!(times, [START_MS + 40_000; 2]);
+    }
+
+    #[test]
+    fn a_life_is_new_if_none_of_its_jobs_was_there_before() {
+        let mut book = book(100);
+        book.replace(vec![percent("a", 5.0)], &[], Listing::Full, at(0), false);
+        assert!(!book.replace(vec![percent("a", 5.0)], &[], Listing::Full, at(1), true).is_new_life, "they survived");
+        let another = JobUpdate { created_at: Some(START_MS + 9_000), ..job("a", JobStatus::Completed) };
+        let told = book.replace(vec![another], &[], Listing::Full, at(10), true);
+        assert!(told.is_new_life);
+        assert_eq!(told.changes.len(), 2, "submitted and ended: another job of the same id");
+    }
+
+    #[test]
+    fn too_many_jobs_are_counted_all_the_same() {
+        let mut book = book(10);
+        let list = (0..1000).map(|number| job(&number.to_string(), JobStatus::Completed)).collect();
+        let told = [book.replace(list, &[], Listing::Full, at(0), false)];
+        assert_eq!((ends(&told).len(), book.jobs().count()), (1000, 10));
     }
 
     #[test]
     fn missing_jobs_become_history_and_come_back() {
         let mut book = book(100);
-        book.replace(vec![percent("a", 5.0), percent("b", 5.0)], &[], at(0), false);
-        book.replace(vec![percent("b", 5.0)], &[], at(1), false);
+        book.replace(vec![percent("a", 5.0), percent("b", 5.0)], &[], Listing::Full, at(0), false);
+        book.replace(vec![percent("b", 5.0)], &[], Listing::Full, at(1), false);
         assert!(!book.job("a").unwrap().historic, "a list and an event may have crossed");
-        let told = book.replace(vec![percent("b", 5.0)], &[], at(5), false);
+        let told = book.replace(vec![percent("b", 5.0)], &[], Listing::Full, at(5), false);
         assert_eq!(transitions(&told).len(), 1);
         assert!(book.job("a").unwrap().historic);
         assert_eq!(book.levels()["vsphere"], Levels { active: 1, pending: 0 });
-        book.replace(vec![job("a", JobStatus::Pending)], &[], at(6), true);
+        book.replace(vec![job("a", JobStatus::Pending)], &[], Listing::Full, at(6), true);
         assert!(book.job("b").unwrap().historic && !book.job("a").unwrap().historic);
         assert_eq!(book.job("a").unwrap().status, JobStatus::Pending, "another job of that id, after a restart");
     }
@@ -536,13 +689,13 @@ mod tests {
             });
             ended.chain([percent("running", 5.0)]).collect::<Vec<_>>()
         };
-        let first = book.replace(list(), &[], at(0), false);
-        assert_eq!(first.changes.iter().filter(|change| matches!(change, Change::Ended { .. })).count(), 6);
+        let first = book.replace(list(), &[], Listing::Full, at(0), false);
+        assert_eq!(ends(std::slice::from_ref(&first)).len(), 6);
         let mut kept: Vec<_> = book.jobs().map(|job| &*job.id).collect();
         kept.sort_unstable();
         assert_eq!(kept, ["ended-0", "ended-1", "running"]);
         assert_eq!(transitions(&first).len(), 3, "what is dropped at once is not told");
-        let second = book.replace(list(), &[], at(1), false);
+        let second = book.replace(list(), &[], Listing::Full, at(1), false);
         assert!(second.changes.is_empty() && transitions(&second).is_empty());
         let third = book.update(vec![job("new", JobStatus::Failed)], at(2));
         assert!(third.events.iter().any(|event| matches!(event, Event::JobRemoved(key) if key.job_id == "ended-1")));
@@ -552,7 +705,7 @@ mod tests {
     fn the_end_of_a_job_is_told_even_if_it_is_dropped_for_it() {
         let mut book = book(1);
         let young = JobUpdate { created_at: Some(START_MS + 1), ..job("young", JobStatus::Completed) };
-        book.replace(vec![young, percent("old", 5.0), percent("other", 5.0)], &[], at(0), false);
+        book.replace(vec![young, percent("old", 5.0), percent("other", 5.0)], &[], Listing::Full, at(0), false);
         let told = book.update(vec![job("old", JobStatus::Failed)], at(1));
         assert_eq!(transitions(&told), [("old".into(), Some(JobStatus::Running), JobStatus::Failed)]);
         assert!(matches!(told.events.last(), Some(Event::JobRemoved(key)) if key.job_id == "old"));

@@ -3,7 +3,11 @@
 use model::job::{Job, JobStatus};
 use model::live::JobProgress;
 
-use super::{change::Moment, meter::Meter, update::JobUpdate};
+use super::{
+    change::{Change, Moment, What},
+    meter::Meter,
+    update::JobUpdate,
+};
 
 /// Smoothing of the byte rate, in seconds.
 const BYTE_RATE_SECONDS: f64 = 10.0;
@@ -19,6 +23,10 @@ const PROGRESS_JITTER_MS: i64 = 150;
 const DEFAULT_PROVIDER: &str = "vsphere";
 /// Tools of a daemon that tell no percentage: their 0 % means unknown.
 const SILENT_TOOLS: [&str; 2] = ["govc", "web"];
+/// The tool that tells nothing at all between the start and the end of a job.
+const MUTE_TOOL: &str = "web";
+/// A cancelled job that the daemon has not touched for this long is taken to have stopped.
+const CANCEL_SETTLES_AFTER_MS: i64 = 10 * 60 * 1000;
 
 /// A job with what is needed to keep it.
 #[derive(Debug)]
@@ -30,10 +38,12 @@ pub(super) struct Entry {
     pub(super) list: u64,
     /// When its details were last fetched, by the server's clock. `None` asks for them.
     pub(super) detailed_ms: Option<i64>,
-    /// Final statuses and `cancelled` that were counted.
-    pub(super) counted: Vec<JobStatus>,
+    /// Its end was counted: each job ends once, whatever the daemon says of it later.
+    is_counted: bool,
     /// Bytes that were counted.
     pub(super) counted_bytes: u64,
+    /// From its start to its end, as the daemon measured it.
+    duration_seconds: Option<f64>,
     highest_percent: Option<f64>,
     bytes: Meter,
     percents: Meter,
@@ -74,8 +84,9 @@ impl Entry {
             seen_ms: now_ms,
             list: 0,
             detailed_ms: None,
-            counted: Vec::new(),
+            is_counted: false,
             counted_bytes: 0,
+            duration_seconds: None,
             highest_percent: None,
             bytes: Meter::new(BYTE_RATE_SECONDS),
             percents: Meter::new(PERCENT_RATE_SECONDS),
@@ -103,6 +114,7 @@ impl Entry {
         take(&mut job.export_method, update.export_method);
         take(&mut job.output_dir, update.output_dir);
         take(&mut job.error, update.error);
+        take(&mut self.duration_seconds, update.duration_seconds);
         take(&mut job.rate_bytes_per_second, update.rate_bytes_per_second);
         take(&mut job.eta_seconds, update.eta_seconds);
         let percent = update.percent.filter(|percent| percent.is_finite()).map(|percent| percent.clamp(0.0, 100.0));
@@ -201,11 +213,42 @@ impl Entry {
         }
     }
 
-    /// Seconds from its start to its end.
-    pub(super) fn duration_seconds(&self) -> Option<f64> {
-        let (start, end) = (self.job.started_at?, self.job.completed_at?);
-        #[allow(clippy::cast_precision_loss, reason = "a duration in milliseconds is small")]
-        (end >= start).then_some((end - start) as f64 / 1000.0)
+    /// Its end, to be counted, if it has ended and was not counted before. A cancel counts once it can no longer be overtaken.
+    pub(super) fn take_end(&mut self, moment: Moment) -> Option<Change> {
+        let job = &self.job;
+        let is_cancelled = job.status == JobStatus::Cancelled && !job.cancel_requested;
+        if self.is_counted || !(job.status.is_final() || is_cancelled) {
+            return None;
+        }
+        let seconds = job.status.is_final().then(|| self.seconds()).flatten();
+        let what = What::Ended { job_type: job.job_type.clone(), status: job.status, seconds };
+        let at_ms = job.completed_at.unwrap_or(moment.now_ms);
+        let end = Change { at_ms, provider: job.provider.clone(), what };
+        self.is_counted = true;
+        Some(end)
+    }
+
+    /// Seconds from its start to its end. The daemon's own figure is exact where its times are whole seconds.
+    fn seconds(&self) -> Option<f64> {
+        let between = || {
+            let (start, end) = (self.job.started_at?, self.job.completed_at?);
+            #[allow(clippy::cast_precision_loss, reason = "a duration in milliseconds is small")]
+            (end >= start).then_some((end - start) as f64 / 1000.0)
+        };
+        self.duration_seconds.or_else(between)
+    }
+
+    /// Whether it is cancelled and the daemon has not touched it for so long that its export has stopped. Nobody can tell of one
+    /// whose tool is not known or says nothing while it works.
+    pub(super) fn has_stopped(&self, daemon_ms: i64) -> bool {
+        let touched_ms = self.job.updated_at.or(self.job.completed_at).unwrap_or(daemon_ms);
+        let is_telling = match self.job.export_method.as_deref() {
+            Some(tool) => tool != MUTE_TOOL,
+            None => self.detailed_ms.is_some(),
+        };
+        self.job.status == JobStatus::Cancelled
+            && is_telling
+            && daemon_ms.saturating_sub(touched_ms) > CANCEL_SETTLES_AFTER_MS
     }
 }
 

@@ -7,5 +7,5 @@ mod meter;
 mod update;
 
 pub(super) use book::{Book, Rules};
-pub(super) use change::{Change, Moment, Outcome};
+pub(super) use change::{Change, Levels, Listing, Moment, Outcome, What};
 pub(super) use update::JobUpdate;

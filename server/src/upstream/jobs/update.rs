@@ -31,4 +31,22 @@ pub(in crate::upstream) struct JobUpdate {
     pub(in crate::upstream) error: Option<String>,
     /// When the status changed, where a message is about just that.
     pub(in crate::upstream) changed_at: Option<i64>,
+    /// Time from the start to now or to the end, as the daemon measured it.
+    pub(in crate::upstream) duration_seconds: Option<f64>,
+}
+
+impl JobUpdate {
+    /// The same by a clock that is ahead of the one its times were read from by `ms`.
+    pub(in crate::upstream) fn shift(&mut self, ms: i64) {
+        let times = [
+            &mut self.created_at,
+            &mut self.started_at,
+            &mut self.completed_at,
+            &mut self.updated_at,
+            &mut self.changed_at,
+        ];
+        for time in times.into_iter().flatten() {
+            *time = time.saturating_add(ms);
+        }
+    }
 }

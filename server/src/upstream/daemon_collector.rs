@@ -1,0 +1,232 @@
+//! Writes what one daemon's numbers are to the store: those of its page of metrics at each scrape interval, and those counted from its feed
+//! as they change.
+
+use std::{sync::Arc, time::Duration};
+
+use promql::{
+    matcher::Matcher,
+    source::{Point, SeriesSource, SourceError, is_stale_marker},
+};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    DAEMON_JOB, Outlets,
+    cadence::{Cadence, millis},
+    collector::{own_point, settle, write},
+    derive::{self, Deriver, Due, Stored},
+    knowledge::News,
+    ledger::Ledger,
+    link::Link,
+    probe::probe_metrics,
+    scrape::Scraper,
+    vitals,
+};
+use crate::clock::now_ms;
+
+/// How long the first samples of a daemon wait for its first message.
+const FIRST_PATIENCE: Duration = Duration::from_secs(5);
+/// Time until metrics are looked for again at a daemon that did not say whether it has any.
+const PROBE_AGAIN: Duration = Duration::from_secs(10);
+/// Shortest time between two looks at what has changed.
+const CHANGES_APART: Duration = Duration::from_millis(500);
+/// How far back stored samples are looked for first, in milliseconds. If there are none, there may be some from before a long stop.
+const NEAR_MS: i64 = 3_600_000;
+
+/// Collects from the daemon of `link` until `stop`.
+pub(super) async fn run(link: Arc<Link>, scraper: Scraper, outlets: Outlets, stop: CancellationToken) {
+    let begun = async {
+        let _ = tokio::time::timeout(FIRST_PATIENCE, first_word(&link)).await;
+        let stored = find_stored(&link, &outlets).await;
+        let mut deriver = Deriver::new(scraper.labels().clone(), millis(link.options.stored));
+        deriver.resume(stored);
+        deriver
+    };
+    let deriver = tokio::select! {
+        () = stop.cancelled() => return,
+        deriver = begun => deriver,
+    };
+    outlets.metadata.describe(&derive::metadata());
+    let mut cadence = Cadence::new(link.options.scrape_interval);
+    let mut collector = Collector {
+        link,
+        scraper,
+        outlets,
+        deriver,
+        ledger: Ledger::default(),
+        probed_ms: now_ms(),
+        up: None,
+        shows: false,
+    };
+    let mut next_changes = Instant::now();
+    loop {
+        let link = Arc::clone(&collector.link);
+        let changed = async {
+            tokio::time::sleep_until(next_changes).await;
+            link.fed.notified().await;
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            at_ms = cadence.tick() => tokio::select! {
+                () = stop.cancelled() => return,
+                () = collector.scrape(at_ms) => {}
+            },
+            () = changed => {
+                collector.write_changes(now_ms()).await;
+                next_changes = Instant::now() + CHANGES_APART;
+            }
+        }
+    }
+}
+
+/// Waits until it is known what there is to write at first.
+async fn first_word(link: &Link) {
+    while !link.has_spoken() {
+        link.fed.notified().await;
+    }
+}
+
+/// The newest stored sample of each series that may be counted for this daemon. Nothing if the store cannot be read: what was stored is
+/// then counted once more.
+async fn find_stored(link: &Link, outlets: &Outlets) -> Vec<Stored> {
+    let (source, daemon) = (Arc::clone(&outlets.stored), link.name.clone());
+    let oldest_ms = now_ms().saturating_sub(millis(link.options.stored));
+    let found = tokio::task::spawn_blocking(move || newest_of(source.as_ref(), &daemon, oldest_ms)).await;
+    match found {
+        Ok(Ok(stored)) => stored,
+        Ok(Err(error)) => {
+            tracing::error!(upstream = link.name, %error, "what was counted before cannot be read");
+            Vec::new()
+        }
+        Err(error) => {
+            tracing::error!(upstream = link.name, %error, "reading what was counted before was cut short");
+            Vec::new()
+        }
+    }
+}
+
+fn newest_of(source: &dyn SeriesSource, daemon: &str, oldest_ms: i64) -> Result<Vec<Stored>, SourceError> {
+    let matchers = [Matcher::equal("daemon", daemon), Matcher::equal("job", DAEMON_JOB)];
+    let now_ms = now_ms();
+    for start_ms in [now_ms.saturating_sub(NEAR_MS).max(oldest_ms), oldest_ms] {
+        // Ours may be ahead of the clock, if it was set back.
+        let found = source.select(&matchers, start_ms, i64::MAX)?;
+        if !found.is_empty() {
+            let derived = found.into_iter().filter(|series| series.labels.metric_name().starts_with("hypersdk_"));
+            let newest = derived.filter_map(|series| {
+                let at_ms = *series.timestamps.last()?;
+                let value = *series.values.iter().rev().find(|value| !is_stale_marker(**value))?;
+                Some(Stored { labels: series.labels, at_ms, value })
+            });
+            return Ok(newest.collect());
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// What is collected from one daemon.
+struct Collector {
+    link: Arc<Link>,
+    scraper: Scraper,
+    outlets: Outlets,
+    deriver: Deriver,
+    ledger: Ledger,
+    /// When its metrics were last looked for, where it did not say whether it has any.
+    probed_ms: i64,
+    /// What was last written as `up` of a daemon without a page of metrics.
+    up: Option<f64>,
+    /// Whether the derived series go on; otherwise they were marked as ended, or have not begun.
+    shows: bool,
+}
+
+impl Collector {
+    /// Writes all there is at `at_ms`.
+    async fn scrape(&mut self, at_ms: i64) {
+        self.probe(at_ms).await;
+        // Taken before the page, which may take its time.
+        let news = self.news();
+        let (path, trouble) = match &*self.link.profile.borrow() {
+            Some(profile) => (profile.metrics_path, profile.metrics_trouble.clone()),
+            None => (None, None),
+        };
+        let mut points = match path {
+            Some(path) => {
+                let scrape = self.scraper.scrape(path, at_ms).await;
+                self.link.scraped(scrape.error.as_ref().map(ToString::to_string));
+                if let Some(reading) = vitals::read(&scrape.points) {
+                    self.link.read_vitals(reading);
+                }
+                settle(scrape, &self.scraper, &self.link.status, &self.outlets, at_ms)
+            }
+            None => {
+                self.link.scraped(trouble);
+                let up = self.feed_up();
+                self.up = Some(up);
+                vec![own_point(self.scraper.labels(), "up", up, at_ms)]
+            }
+        };
+        match news {
+            Some(news) => self.derive(news, at_ms, Due::All, &mut points).await,
+            None => self.shows = false,
+        }
+        self.ledger.close_missing(&mut points, at_ms);
+        if !self.shows {
+            self.deriver.pause(at_ms);
+        }
+        write(&self.outlets.samples, points, &self.link.name).await;
+    }
+
+    /// Writes what has changed since the last time.
+    async fn write_changes(&mut self, now_ms: i64) {
+        let mut points = Vec::new();
+        let has_page = self.link.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_path.is_some());
+        let up = self.feed_up();
+        if !has_page && self.up.is_some_and(|before| before.to_bits() != up.to_bits()) {
+            self.up = Some(up);
+            points.push(own_point(self.scraper.labels(), "up", up, now_ms));
+        }
+        if let Some(news) = self.news() {
+            // Series that were marked as ended go on at once, all of them.
+            let due = if self.shows { Due::Changed } else { Due::All };
+            self.derive(news, now_ms, due, &mut points).await;
+        }
+        if !points.is_empty() {
+            self.ledger.add(&points);
+            write(&self.outlets.samples, points, &self.link.name).await;
+        }
+    }
+
+    /// What there is to count, while the daemon is heard.
+    fn news(&self) -> Option<News> {
+        self.link.status.state().is_fresh().then(|| self.link.take_news()).flatten()
+    }
+
+    async fn derive(&mut self, mut news: News, at_ms: i64, due: Due, points: &mut Vec<Point>) {
+        self.shows = true;
+        self.deriver.take(&mut news, at_ms);
+        while self.deriver.count(at_ms, self.scraper.names(), points) {
+            write(&self.outlets.samples, std::mem::take(points), &self.link.name).await;
+        }
+        self.deriver.measure(&news, at_ms, due, self.scraper.names(), points);
+    }
+
+    /// Whether a daemon without metrics is up: it is heard, and has nothing in the place of metrics.
+    fn feed_up(&self) -> f64 {
+        let has_trouble = self.link.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_trouble.is_some());
+        if self.link.status.state().is_fresh() && !has_trouble { 1.0 } else { 0.0 }
+    }
+
+    /// Looks for metrics again at a daemon that did not say whether it has any.
+    async fn probe(&mut self, at_ms: i64) {
+        let profile = self.link.profile.borrow().clone().filter(|profile| profile.may_have_metrics);
+        if let Some(profile) = profile
+            && at_ms.saturating_sub(self.probed_ms) >= millis(PROBE_AGAIN)
+            && self.link.status.state().is_fresh()
+        {
+            self.probed_ms = at_ms;
+            let profile = probe_metrics(&self.link.client, self.link.options.scrape_body_limit, profile).await;
+            self.link.recognised(profile);
+        }
+    }
+}
