@@ -18,7 +18,7 @@ use super::{
 use crate::{
     panels::{PanelView, PanelsContext},
     platform::{self, FetchError},
-    shell::{ConnectionIndicator, Icon, Page, Printed, TopBar},
+    shell::{AsOf, ConnectionIndicator, Icon, Page, Printed, TopBar},
     view::view,
 };
 
@@ -106,12 +106,12 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     provide_context(page.url.first_rows());
     let mut shown = Vec::with_capacity(dashboard.panels.len());
     let panels = dashboard.panels.iter().map(|panel| {
-        let Followed { data, stale, viewport, waiting } = follow(panel);
+        let Followed { data, stale, viewport, now_ms, waiting, present } = follow(panel);
         shown.push((data, waiting));
         let panel = panel.clone();
         view! {
-            <Provider value=context.showing(viewport)>
-                <PanelView panel data stale waiting />
+            <Provider value=context.showing(viewport, now_ms)>
+                <PanelView panel data stale waiting present />
             </Provider>
         }
     });
@@ -191,7 +191,8 @@ fn KioskBar(title: String, dashboard: String) -> impl IntoView {
                 {Icon::Leave.draw()}
                 <span class="sr-only">"Leave the kiosk form"</span>
             </a>
-            <ConnectionIndicator />
+            <AsOf />
+            <ConnectionIndicator has_time=true />
             <span class="kiosk-time">{move || page.clock.time(page.clock.now_ms.get())}</span>
             <Printed has_range=true />
         </header>

@@ -17,3 +17,4 @@ pub mod system;
 pub mod tree;
 pub mod unit;
 pub mod upstream;
+pub mod zone;

@@ -8,6 +8,7 @@ mod files;
 pub mod history;
 mod marks;
 mod order;
+pub mod past;
 mod reload;
 mod reported;
 mod running;
