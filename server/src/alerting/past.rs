@@ -41,7 +41,7 @@ fn standing(changes: Vec<AlertTransition>) -> Vec<Alert> {
 
 /// The parameters of `/api/alerts/past`.
 #[derive(Debug, Deserialize)]
-pub struct At {
+pub(crate) struct At {
     /// Milliseconds since the Unix epoch.
     at: i64,
 }
@@ -50,7 +50,7 @@ pub struct At {
 ///
 /// # Errors
 /// The history cannot be read.
-pub async fn past(
+pub(crate) async fn past(
     State(state): State<AppState>,
     principal: Principal,
     Parameters(At { at }): Parameters<At>,
