@@ -19,6 +19,7 @@ use model::{
     range::TimeRange,
     system::SystemMetrics,
     upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
+    zone::Zone,
 };
 use serde::Deserialize;
 
@@ -35,7 +36,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let owner = Owner::new();
     let panels = panels()?;
     let body = owner.with(|| {
-        let viewport = Viewport { start_ms: NOW_MS - WINDOW_MS, end_ms: NOW_MS, step_ms: STEP_MS, tz_offset_min: 0 };
+        let viewport = Viewport { start_ms: NOW_MS - WINDOW_MS, end_ms: NOW_MS, step_ms: STEP_MS, zone: Zone::UTC };
         PanelsContext::provide(Signal::stored(viewport), Signal::stored(NOW_MS + 4_000));
         let panels =
             panels.into_iter().map(|(panel, data)| view! { <PanelView panel=panel data=Signal::stored(data)/> });

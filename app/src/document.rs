@@ -5,7 +5,7 @@
 use std::{collections::HashMap, fmt::Write, sync::Arc};
 
 use leptos::prelude::*;
-use model::{job::JobDetail, page::Boot};
+use model::{job::JobDetail, page::Boot, zone::Zone};
 
 use crate::{
     App,
@@ -31,8 +31,8 @@ pub struct PageInput {
     pub assets: AssetPaths,
     /// The nonce of this answer's `Content-Security-Policy`.
     pub nonce: String,
-    /// The viewer's minutes east of UTC, from the cookie [`crate::payload::ZONE_COOKIE`]; 0 if unknown.
-    pub tz_offset_min: i32,
+    /// The viewer's zone, from the cookie [`crate::payload::ZONE_COOKIE`]; UTC if unknown.
+    pub zone: Zone,
 }
 
 /// URLs of the bundle's files, from the root: `/browser-1234.js`. Empty where the server has none.
@@ -59,11 +59,12 @@ pub struct Document {
 /// The document for `path_and_query`, which decides the page and its time range.
 #[must_use]
 pub fn render_document(input: PageInput, path_and_query: &str) -> Document {
-    let PageInput { boot, panels, evaluated_ms, drawn, job, assets, nonce, tz_offset_min } = input;
+    let PageInput { boot, panels, evaluated_ms, drawn, job, assets, nonce, zone } = input;
     let theme = boot.theme.clone();
     let kiosk = boot.kiosk;
     let title = page_title(&boot, job.as_ref(), path_and_query);
-    let payload = Payload { boot, job, offset_min: tz_offset_min };
+    let offset_min = zone.offset_min(boot.now_ms);
+    let payload = Payload { boot, job, zone: zone.name(), offset_min };
     let payload_json = script_json(&payload);
     let refresh = Refresh::from_path_and_query(path_and_query).reload_seconds();
     let reload_seconds = refresh.filter(|_| !is_filled_in(path_and_query));
@@ -82,7 +83,7 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> Document {
         if let Some(drawn) = drawn {
             provide_context(Drawn(drawn));
         }
-        let body = App(crate::shell::AppProps { payload, evaluated_ms }).to_html();
+        let body = App(crate::shell::AppProps { payload, zone, evaluated_ms }).to_html();
         (body, pictures.into_drawn())
     });
     owner.unset_with_forced_cleanup();
@@ -202,7 +203,7 @@ mod tests {
             job: None,
             assets: AssetPaths { js: "/a.js".into(), wasm: "/a.wasm".into(), css: "/a.css".into() },
             nonce: "nonce".into(),
-            tz_offset_min: 60,
+            zone: Zone::Fixed(60),
         }
     }
 

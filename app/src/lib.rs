@@ -32,5 +32,5 @@ mod view;
 #[cfg(feature = "ssr")]
 pub use document::{AssetPaths, Document, PageInput, render_document};
 #[cfg(feature = "ssr")]
-pub use payload::Evaluated;
+pub use payload::{Evaluated, ZONE_COOKIE};
 pub use shell::App;

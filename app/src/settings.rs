@@ -1,10 +1,7 @@
 //! The settings, drawn by the server alone: what this session and this server are, and what this browser remembers.
 
 use leptos::prelude::*;
-use model::{
-    civil::{Civil, zone_name},
-    page::Session,
-};
+use model::{page::Session, zone::Zone};
 
 use crate::{
     shell::bell::{LEVELS, NOTICE, OFF, ON, SOUND, WALLS},
@@ -19,7 +16,7 @@ pub struct SettingsView {
     /// The theme that was chosen, `light` or `dark`.
     pub theme: Option<String>,
     /// The viewer's minutes east of UTC.
-    pub tz_offset_min: i32,
+    pub zone: Zone,
     /// Version of the server.
     pub version: &'static str,
 }
@@ -46,7 +43,7 @@ fn content(page: &SettingsView) -> AnyView {
     let only = (!session.matchers.is_empty()).then(|| {
         view! { <dt>"Series"</dt> <dd><code>{session.matchers.clone()}</code></dd> }
     });
-    let expires = session.expires_at.map(|at_ms| Civil::new(at_ms, page.tz_offset_min).to_string());
+    let expires = session.expires_at.map(|at_ms| page.zone.civil(at_ms).to_string());
     let theme = page.theme.clone().unwrap_or_else(|| "as the system".to_owned());
     view! {
         <section class="card">
@@ -69,7 +66,7 @@ fn content(page: &SettingsView) -> AnyView {
                 <dt>"Theme"</dt>
                 <dd>{theme}</dd>
                 <dt>"Times"</dt>
-                <dd>{zone_name(page.tz_offset_min)}</dd>
+                <dd>{page.zone.name()}</dd>
             </dl>
         </section>
         {bell()}
@@ -125,7 +122,7 @@ mod tests {
             dashboards: Vec::new(),
             matchers: "provider=\"aws\"".into(),
         };
-        let html = draw(&SettingsView { session, theme: None, tz_offset_min: 60, version: "1.2.3" });
+        let html = draw(&SettingsView { session, theme: None, zone: Zone::Fixed(60), version: "1.2.3" });
         for part in ["wall &lt;1&gt;", "never", "as the system", "provider=\"aws\"", "1.2.3", "data-keep", "UTC+1"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

@@ -21,8 +21,11 @@ pub fn start() {
     console_error_panic_hook::set_once();
     let rendered = document().document_element().is_some_and(|root| root.has_attribute("data-ssr"));
     match read_payload() {
-        Some(payload) if rendered => mount::hydrate_body(move || view! { <App payload /> }),
-        Some(payload) => mount::mount_to_body(move || view! { <App payload /> }),
+        Some(payload) if rendered => {
+            let zone = payload.first_zone(platform::own_zone());
+            mount::hydrate_body(move || view! { <App payload zone /> });
+        }
+        Some(payload) => mount::mount_to_body(move || view! { <App payload zone=platform::own_zone() /> }),
         None => platform::spawn(start_alone()),
     }
 }
@@ -43,8 +46,8 @@ fn read_payload() -> Option<Payload> {
 async fn start_alone() {
     match ask_for_boot().await {
         Ok(boot) => {
-            let payload = Payload { boot, job: None, offset_min: platform::local_offset_min() };
-            mount::mount_to_body(move || view! { <App payload /> });
+            let payload = Payload { boot, job: None, zone: String::new(), offset_min: 0 };
+            mount::mount_to_body(move || view! { <App payload zone=platform::own_zone() /> });
         }
         Err(FetchError::LoggedOut) => platform::go_to_login(),
         Err(FetchError::Failed(message)) => mount::mount_to_body(move || {

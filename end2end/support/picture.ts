@@ -63,8 +63,21 @@ export async function settled(page: Page): Promise<void> {
   await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
 }
 
-/** Checks that the charts of two pages that show the same are the same, but for points that came in between. */
-export function alike(shown: Picture[], wanted: Picture[]): void {
+/** A picture as it is whatever its value axis: the highest ink is at 0, the lowest at 1. */
+function stretched(picture: Picture): Picture {
+  const inked = picture.strips.filter((strip) => strip !== null);
+  const top = Math.min(...inked.map(([high]) => high));
+  const height = Math.max(...inked.map(([, low]) => low)) - top || 1;
+  const strips = picture.strips.map((strip): [number, number] | null => strip && [(strip[0] - top) / height, (strip[1] - top) / height]);
+  return { ...picture, values: [], strips };
+}
+
+/**
+ * Checks that the charts of two pages that show the same are the same, but for points that came in between. The value axis of a page that
+ * goes on may be higher than that of a new one: it does not jump with every point.
+ */
+export function alike(all: Picture[], allWanted: Picture[], axes: 'same' | 'own' = 'same'): void {
+  const [shown, wanted] = axes === 'own' ? [all.map(stretched), allWanted.map(stretched)] : [all, allWanted];
   const words = ({ title, values, times, series }: Picture) => ({ title, values, times, series });
   expect(shown.map(words)).toEqual(wanted.map(words));
   shown.forEach((picture, index) => {

@@ -12,6 +12,8 @@ type Weather =
 /** A TCP proxy in front of a server, to cut what a browser cannot cut by itself. */
 export class Proxy {
   readonly #pairs = new Set<[Socket, Socket]>();
+  /** All that are connected, those included that have not said anything yet. */
+  readonly #clients = new Set<Socket>();
   readonly #server: Server;
   #weather: Weather = 'clear';
   #target = '';
@@ -57,12 +59,17 @@ export class Proxy {
 
   async close(): Promise<void> {
     this.cut();
-    await new Promise((resolve) => this.#server.close(resolve));
+    const closed = new Promise((resolve) => this.#server.close(resolve));
+    // A browser connects ahead of its requests: such a connection would go on for as long as it likes.
+    for (const client of this.#clients) client.destroy();
+    await closed;
   }
 
   #join(client: Socket): void {
     const { hostname: host, port } = new URL(this.#target);
     client.on('error', () => client.destroy());
+    this.#clients.add(client);
+    client.on('close', () => this.#clients.delete(client));
     if (this.#weather === 'down') {
       client.destroy();
       return;

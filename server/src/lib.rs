@@ -26,3 +26,4 @@ pub mod telemetry;
 pub mod upstream;
 pub mod visible;
 pub mod ws;
+pub mod zones;

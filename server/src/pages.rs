@@ -17,14 +17,14 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
-use model::{page::Boot, range::TimeRange};
+use model::{page::Boot, range::TimeRange, zone::Zone};
 
 use self::{
     drawn::Part,
     panels::{Gathered, Looking, gather},
 };
 use crate::{
-    assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, security::Nonce, state::AppState, visible,
+    assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, security::Nonce, state::AppState, visible, zones,
 };
 
 /// A page waits no longer than this for its data; what is not there then comes live.
@@ -34,7 +34,7 @@ const PATIENCE: Duration = Duration::from_millis(1_500);
 struct View {
     range: TimeRange,
     theme: Option<String>,
-    tz_offset_min: i32,
+    zone: Zone,
 }
 
 impl View {
@@ -46,10 +46,7 @@ impl View {
         View {
             range,
             theme: cookie(headers, "hyperscope_theme").filter(|theme| theme == "light" || theme == "dark"),
-            tz_offset_min: cookie(headers, "hyperscope_tz")
-                .and_then(|offset| offset.parse().ok())
-                .filter(|offset| (-1_440..=1_440).contains(offset))
-                .unwrap_or(0),
+            zone: cookie(headers, app::ZONE_COOKIE).and_then(|name| zones::named(&name)).unwrap_or_default(),
         }
     }
 }
@@ -86,9 +83,9 @@ pub async fn page(
         Some(dashboard) => {
             let (start_ms, end_ms) = view.range.resolve(now_ms);
             let marks = state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms);
-            let View { range, tz_offset_min, .. } = view;
+            let View { range, zone, .. } = view;
             let (scope, url) = (principal.scope(), &path_and_query);
-            let looking = Looking { scope, url, range, tz_offset_min, marks: &marks, now_ms };
+            let looking = Looking { scope, url, range, zone, marks: &marks, now_ms };
             (gather(&state, dashboard, &looking).await, marks)
         }
         None => Default::default(),
@@ -126,7 +123,7 @@ pub async fn page(
         job,
         assets: asset_paths(&state.assets),
         nonce: nonce.as_str().to_owned(),
-        tz_offset_min: view.tz_offset_min,
+        zone: view.zone,
     };
     let draw = move || {
         let drawn = drawn.map(|page| page.draw());

@@ -46,7 +46,7 @@ fn item(page: &AlertsView, delivery: &ShownDelivery) -> AnyView {
             <span class=format!("chip {color}")>{word}</span>
             <span class="delivery-receiver">{format!("{} ({})", delivery.receiver, delivery.kind)}</span>
             <span class="delivery-subject">{delivery.subject.clone()}</span>
-            <span class="quiet-words">{moment(delivery.created_at, page.now_ms, page.tz_offset_min)} " " {tries}</span>
+            <span class="quiet-words">{moment(delivery.created_at, page.now_ms, page.zone)} " " {tries}</span>
             {delivery.error.clone().map(|error| view! { <span class="delivery-error">{error}</span> })}
             {again}
         </li>

@@ -26,7 +26,7 @@ pub(super) fn draw(page: &AlertsView, shown: &ShownAlert, detail: &Detail) -> An
     });
     let source = (!alert.source.is_empty()).then(|| view! { <dt>"Evaluated by"</dt> <dd>{alert.source.clone()}</dd> });
     let since = alert.active_at.map(|at_ms| {
-        view! { <dt>"True since"</dt> <dd>{moment(at_ms, page.now_ms, page.tz_offset_min)}</dd> }
+        view! { <dt>"True since"</dt> <dd>{moment(at_ms, page.now_ms, page.zone)}</dd> }
     });
     let silenced = alert.silenced_by.iter().map(|id| {
         let href = page.address.with_tab(super::Tab::Silences).href();
@@ -71,12 +71,7 @@ fn course(page: &AlertsView, shown: &ShownAlert, chart: &Chart) -> AnyView {
         threshold_style: ThresholdStyle::Line,
         ..Panel::timeseries("alert", &shown.alert.name, 6, query)
     };
-    let viewport = Viewport {
-        start_ms: chart.start_ms,
-        end_ms: chart.end_ms,
-        step_ms: chart.step_ms,
-        tz_offset_min: page.tz_offset_min,
-    };
+    let viewport = Viewport { start_ms: chart.start_ms, end_ms: chart.end_ms, step_ms: chart.step_ms, zone: page.zone };
     let picture = panels::still(panel, chart.data.clone(), viewport, page.now_ms);
     view! { <div class=format!("alert-course {}", Ink::Meaning(color).class())>{picture}</div> }
 }

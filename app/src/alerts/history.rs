@@ -4,10 +4,7 @@ use std::collections::BTreeMap;
 
 use chart::palette::Ink;
 use leptos::prelude::*;
-use model::{
-    civil::Civil,
-    live::{AlertState, AlertTransition},
-};
+use model::live::{AlertState, AlertTransition};
 
 use super::{
     AlertsView,
@@ -28,7 +25,7 @@ pub(super) fn draw(page: &AlertsView, start_ms: i64, transitions: &[AlertTransit
     }
     let lines = by_alert.values().take(LINES).map(|changes| line(page, start_ms, changes)).collect_view();
     let items = transitions.iter().map(|change| item(page, change)).collect_view();
-    let (from, to) = (Civil::new(start_ms, page.tz_offset_min), Civil::new(page.now_ms, page.tz_offset_min));
+    let (from, to) = (page.zone.civil(start_ms), page.zone.civil(page.now_ms));
     view! {
         <section class="card">
             <h2>"Timeline"</h2>
@@ -93,7 +90,7 @@ fn item(page: &AlertsView, change: &AlertTransition) -> AnyView {
     };
     view! {
         <li class="history-item">
-            <span class="quiet-words">{moment(change.at, page.now_ms, page.tz_offset_min)}</span>
+            <span class="quiet-words">{moment(change.at, page.now_ms, page.zone)}</span>
             <span class=format!("chip {}", Ink::Meaning(color).class())>
                 <span aria-hidden="true">{shape}</span>
                 " "

@@ -136,7 +136,7 @@ fn item(page: &AlertsView, shown: &ShownAlert) -> AnyView {
                 <span class="alert-value">{value_words(shown)}</span>
                 <span class="alert-since">
                     {state_word(alert.state)} " "
-                    {since.map(|since| moment(since, page.now_ms, page.tz_offset_min))}
+                    {since.map(|since| moment(since, page.now_ms, page.zone))}
                 </span>
             </a>
             <div class="alert-labels-line">{labels} {quiet(page, shown)}</div>

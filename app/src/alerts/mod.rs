@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use model::{
     live::{Alert, AlertTransition, FiringCount},
     panel::PanelData,
+    zone::Zone,
 };
 
 /// The page at one moment.
@@ -32,7 +33,7 @@ pub struct AlertsView {
     /// Now, in milliseconds since the Unix epoch.
     pub now_ms: i64,
     /// The viewer's minutes east of UTC.
-    pub tz_offset_min: i32,
+    pub zone: Zone,
     /// Whether the viewer may silence and acknowledge.
     pub may_operate: bool,
     /// How many alerts fire, for the heading.

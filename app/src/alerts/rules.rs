@@ -22,7 +22,7 @@ fn one(page: &AlertsView, group: &ShownGroup) -> AnyView {
     let evaluated = group.evaluated_at.map(|at_ms| {
         view! {
             "Evaluated "
-            {moment(at_ms, page.now_ms, page.tz_offset_min)}
+            {moment(at_ms, page.now_ms, page.zone)}
             {format!(" in {}", unit::duration(group.evaluation_secs))}
         }
     });

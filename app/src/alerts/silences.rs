@@ -1,7 +1,7 @@
 //! Silences: those that are, and the form for a new one with what it would mute.
 
 use leptos::prelude::*;
-use model::{civil::Civil, unit::whole_duration};
+use model::unit::whole_duration;
 
 use super::{AlertsView, Draft, ShownSilence, Tab, ViewAddress, words::nothing};
 use crate::view::view;
@@ -106,13 +106,13 @@ fn writing(page: &AlertsView, draft: &Draft) -> AnyView {
 
 fn item(page: &AlertsView, silence: &ShownSilence) -> AnyView {
     let is_over = silence.state == "expired";
-    let until = Civil::new(silence.ends_at, page.tz_offset_min).to_string();
+    let until = page.zone.civil(silence.ends_at).to_string();
     let words = match silence.state.as_str() {
         "active" => {
             format!("for another {}, until {until}", whole_duration(silence.ends_at.saturating_sub(page.now_ms)))
         }
         "pending" => {
-            format!("from {} until {until}", Civil::new(silence.starts_at, page.tz_offset_min))
+            format!("from {} until {until}", page.zone.civil(silence.starts_at))
         }
         _ => format!("until {until}"),
     };

@@ -1,7 +1,7 @@
 //! Words, colours and times that pages drawn by the server share.
 
 use leptos::prelude::*;
-use model::{civil::Civil, live::AlertState, unit};
+use model::{live::AlertState, unit, zone::Zone};
 
 use crate::view::view;
 
@@ -15,8 +15,8 @@ pub(super) fn state_word(state: AlertState) -> &'static str {
 }
 
 /// A time of the day, with its age, which the page keeps current.
-pub(super) fn moment(at_ms: i64, now_ms: i64, tz_offset_min: i32) -> AnyView {
-    let at = Civil::new(at_ms, tz_offset_min).to_string();
+pub(super) fn moment(at_ms: i64, now_ms: i64, zone: Zone) -> AnyView {
+    let at = zone.civil(at_ms).to_string();
     view! { <time title=at data-since=at_ms.to_string()>{unit::age(now_ms.saturating_sub(at_ms))}</time> }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn draw(page: &ExploreView) -> AnyView {
     let until = match address.range.to {
         Instant::Ago(0) => String::new(),
         to => {
-            let civil = Civil::new(to.resolve(page.now_ms), 0).to_string();
+            let civil = Civil::utc(to.resolve(page.now_ms)).to_string();
             civil.get(..16).unwrap_or_default().replace(' ', "T")
         }
     };

@@ -8,7 +8,7 @@ mod form;
 mod result;
 
 use leptos::prelude::*;
-use model::frame::Frame;
+use model::{frame::Frame, zone::Zone};
 
 pub use address::{ExploreAddress, Kind};
 
@@ -22,7 +22,7 @@ pub struct ExploreView {
     /// Now, in milliseconds since the Unix epoch.
     pub now_ms: i64,
     /// The viewer's minutes east of UTC.
-    pub tz_offset_min: i32,
+    pub zone: Zone,
     /// Names of the engines that can be asked, the first one being asked where the URL names none.
     pub engines: Vec<String>,
     /// Names of metrics to choose from, sorted.
@@ -115,7 +115,7 @@ mod tests {
         ExploreView {
             address: ExploreAddress { expr: "a < \"b".into(), kind, ..ExploreAddress::default() },
             now_ms: 1_795_165_200_000,
-            tz_offset_min: 0,
+            zone: Zone::UTC,
             engines: vec!["one".into(), "embedded".into()],
             metrics: vec!["up".into()],
             examples: vec![("Jobs".into(), "sum(jobs)".into())],

@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 use model::{
-    civil::Civil,
     dashboard::{Panel, Query},
     frame::ESTIMATED,
     label::selector,
@@ -60,7 +59,7 @@ pub(super) fn failed(page: &ExploreView, message: &str, position: Option<usize>)
 }
 
 fn nothing_at(page: &ExploreView, found: &Found) -> String {
-    let at = |at_ms| Civil::new(at_ms, page.tz_offset_min).to_string();
+    let at = |at_ms| page.zone.civil(at_ms).to_string();
     match page.address.kind {
         Kind::Range => format!("No series has a value from {} to {}.", at(found.start_ms), at(found.end_ms)),
         Kind::Instant => format!("No series has a value at {}.", at(found.end_ms)),
@@ -71,7 +70,7 @@ fn nothing_at(page: &ExploreView, found: &Found) -> String {
 fn said(page: &ExploreView, found: &Found) -> String {
     let series = found.frame.series.iter().filter(|series| !series.timestamps.is_empty()).count();
     let points: usize = found.frame.series.iter().map(|series| series.timestamps.len()).sum();
-    let at = |at_ms| Civil::new(at_ms, page.tz_offset_min).to_string();
+    let at = |at_ms| page.zone.civil(at_ms).to_string();
     let what = match page.address.kind {
         Kind::Range => format!(
             "{series} series with {points} points, {} to {}, every {}",
@@ -88,12 +87,7 @@ fn said(page: &ExploreView, found: &Found) -> String {
 fn course(page: &ExploreView, found: &Found) -> AnyView {
     let query = Query { expr: page.address.expr.clone(), ..Query::default() };
     let panel = Panel::timeseries("explore", &page.address.expr, 11, query);
-    let viewport = Viewport {
-        start_ms: found.start_ms,
-        end_ms: found.end_ms,
-        step_ms: found.step_ms,
-        tz_offset_min: page.tz_offset_min,
-    };
+    let viewport = Viewport { start_ms: found.start_ms, end_ms: found.end_ms, step_ms: found.step_ms, zone: page.zone };
     let data = PanelData::Queries(vec![QueryState::Ready { frame: found.frame.clone(), stale: None }]);
     view! { <div class="explore-course">{panels::still(panel, data, viewport, page.now_ms)}</div> }
 }

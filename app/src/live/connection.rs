@@ -48,6 +48,15 @@ impl Connection {
         }
     }
 
+    /// The same for a page on a time that is over: no news come for it, however well it is connected.
+    #[must_use]
+    pub fn words_on_the_past(self, clock: Clock) -> String {
+        match self {
+            Connection::Live | Connection::Polling => "connected".to_owned(),
+            other => other.words(clock),
+        }
+    }
+
     /// A word for style sheets and tests.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -74,6 +83,7 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use leptos::prelude::Owner;
+    use model::zone::Zone;
 
     use super::*;
 
@@ -81,12 +91,15 @@ mod tests {
     fn the_indicator_counts_down_in_whole_seconds() {
         let owner = Owner::new();
         owner.with(|| {
-            let clock = Clock::new(10_000, 0);
+            let clock = Clock::new(10_000, Zone::UTC);
             let words = |retry_at_ms| Connection::Reconnecting { since_ms: 0, retry_at_ms }.words(clock);
             assert_eq!(words(Some(13_001)), "reconnecting in 4 s");
             assert_eq!(words(Some(9_000)), "reconnecting in 0 s");
             assert_eq!(words(None), "reconnecting");
-            assert_eq!(Connection::Offline { since_ms: 0 }.words(Clock::new(43_200_000, 3)), "offline since 00:03");
+            assert_eq!(
+                Connection::Offline { since_ms: 0 }.words(Clock::new(43_200_000, Zone::Fixed(3))),
+                "offline since 00:03"
+            );
         });
     }
 }

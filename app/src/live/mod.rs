@@ -88,6 +88,17 @@ impl Live {
         feed
     }
 
+    /// The alerts of a time in the past, in milliseconds since the Unix epoch, asked for once.
+    #[must_use]
+    pub fn past_alerts(&self, at_ms: i64) -> Feed {
+        let feed = Feed::waiting(&Topic::Alerts);
+        #[cfg(feature = "browser")]
+        poll::fetch_alerts(at_ms, feed.clone());
+        #[cfg(not(feature = "browser"))]
+        let _ = at_ms;
+        feed
+    }
+
     /// Closes the connection and keeps what is shown, or connects again and catches up.
     pub fn pause(&self, paused: bool) {
         #[cfg(feature = "browser")]

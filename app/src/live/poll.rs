@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use gloo_timers::future::TimeoutFuture;
 use model::{
-    live::{LiveQuery, ServerMessage, Topic},
+    live::{AlertList, LiveQuery, ServerMessage, SnapshotData, Topic},
     panel::QueryState,
 };
 use serde::Deserialize;
@@ -136,6 +136,18 @@ async fn refresh(query: &LiveQuery, feed: &Feed) {
 /// Evaluates `query` over `range_ms` and puts the answer into `feed`, once.
 pub(super) fn fetch_once(query: LiveQuery, range_ms: (i64, i64), feed: Feed) {
     wasm_bindgen_futures::spawn_local(async move { evaluate(&query, range_ms, &feed).await });
+}
+
+/// Puts the alerts of a time in the past into `feed`, once.
+pub(super) fn fetch_alerts(at_ms: i64, feed: Feed) {
+    wasm_bindgen_futures::spawn_local(async move {
+        let list = match platform::get_json::<AlertList>(&format!("/api/alerts/past?at={at_ms}")).await {
+            Ok(list) => list,
+            Err(FetchError::LoggedOut) => return platform::go_to_login(),
+            Err(FetchError::Failed(message)) => AlertList { unavailable: Some(message), ..AlertList::default() },
+        };
+        feed.replace(SnapshotData::Alerts(list));
+    });
 }
 
 async fn evaluate(query: &LiveQuery, (start_ms, end_ms): (i64, i64), feed: &Feed) {

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     panels::{PanelView, PanelsContext},
     platform::{self, FetchError},
-    shell::{ConnectionIndicator, FiringBadge, Icon, Page, Printed, TopBar, WallAlarm},
+    shell::{AsOf, ConnectionIndicator, FiringBadge, Icon, Page, Printed, TopBar, WallAlarm},
     view::view,
 };
 
@@ -106,12 +106,12 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     provide_context(page.url.first_rows());
     let mut shown = Vec::with_capacity(dashboard.panels.len());
     let panels = dashboard.panels.iter().map(|panel| {
-        let Followed { data, stale, viewport, waiting } = follow(panel);
+        let Followed { data, stale, viewport, now_ms, waiting, present } = follow(panel);
         shown.push((data, waiting));
         let panel = panel.clone();
         view! {
-            <Provider value=context.showing(viewport)>
-                <PanelView panel data stale waiting />
+            <Provider value=context.showing(viewport, now_ms)>
+                <PanelView panel data stale waiting present />
             </Provider>
         }
     });
@@ -196,8 +196,9 @@ fn KioskBar(title: String, dashboard: String) -> impl IntoView {
                 {Icon::Leave.draw()}
                 <span class="sr-only">"Leave the kiosk form"</span>
             </a>
+            <AsOf />
             <FiringBadge />
-            <ConnectionIndicator />
+            <ConnectionIndicator has_time=true />
             <span class="kiosk-time">{move || page.clock.time(page.clock.now_ms.get())}</span>
             <Printed has_range=true />
         </header>

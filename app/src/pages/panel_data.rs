@@ -24,8 +24,12 @@ pub(super) struct Followed {
     pub(super) stale: Signal<Option<Staleness>>,
     /// The part of time that `data` is of. Both change together: data of one range is never shown on the axes of another.
     pub(super) viewport: Signal<Viewport>,
+    /// The time that its ages count to.
+    pub(super) now_ms: Signal<i64>,
     /// Set while `data` is that of the range before.
     pub(super) waiting: Signal<bool>,
+    /// Set while it shows the present on a page that shows the past.
+    pub(super) present: Signal<bool>,
 }
 
 /// A range of the page, and when it was asked for: until then reaches one that is told from now on.
@@ -41,6 +45,11 @@ impl Asked {
         Asked { range: page.url.range.get(), now_ms: page.clock.now_ms.get_untracked() }
     }
 
+    /// The time whose alerts it shows, unless those of now.
+    fn alerts_of_ms(self) -> Option<i64> {
+        panels::alerts_of_ms(self.range, self.now_ms)
+    }
+
     /// What charts show of it. A range that ends now ends where the newest evaluation does.
     pub(super) fn viewport(self, page: Page) -> Viewport {
         let Asked { range, now_ms } = self;
@@ -52,7 +61,7 @@ impl Asked {
             }
             None => range.resolve(now_ms),
         };
-        Viewport { start_ms, end_ms, step_ms, tz_offset_min: page.clock.offset_min.get() }
+        Viewport { start_ms, end_ms, step_ms, zone: page.clock.zone.get() }
     }
 }
 
@@ -70,7 +79,13 @@ pub(super) fn follow(panel: &Panel) -> Followed {
         let mut asked = None;
         let feeds = match kind {
             PanelKind::Jobs => vec![page.live.subscribe(Topic::Jobs)],
-            PanelKind::Alerts => vec![page.live.subscribe(Topic::Alerts)],
+            PanelKind::Alerts => {
+                let now = *asked.insert(Asked::now(page));
+                vec![match now.alerts_of_ms() {
+                    Some(at_ms) => page.live.past_alerts(at_ms),
+                    None => page.live.subscribe(Topic::Alerts),
+                }]
+            }
             PanelKind::Sources => vec![page.live.subscribe(Topic::Upstreams), page.live.subscribe(Topic::System)],
             _ => {
                 let now = *asked.insert(Asked::now(page));
@@ -93,9 +108,21 @@ pub(super) fn follow(panel: &Panel) -> Followed {
         });
     });
     let viewport = Memo::new(move |_| shown.get().viewport(page));
-    let has_queries = panels::has_queries(kind);
-    let waiting = Memo::new(move |_| has_queries && shown.get().range != page.url.range.get());
-    Followed { data: data.into(), stale: stale.into(), viewport: viewport.into(), waiting: waiting.into() }
+    let has_time = panels::has_time(kind);
+    let waiting = Memo::new(move |_| has_time && shown.get().range != page.url.range.get());
+    let as_of_ms = Memo::new(move |_| shown.get().alerts_of_ms().filter(|_| kind == PanelKind::Alerts));
+    let present = Memo::new(move |_| {
+        let is_past = page.url.range.get().live_window_ms().is_none();
+        is_past && !(has_time && (kind != PanelKind::Alerts || as_of_ms.get().is_some() || waiting.get()))
+    });
+    Followed {
+        data: data.into(),
+        stale: stale.into(),
+        viewport: viewport.into(),
+        now_ms: Signal::derive(move || as_of_ms.get().unwrap_or_else(|| page.clock.now_ms.get())),
+        waiting: waiting.into(),
+        present: present.into(),
+    }
 }
 
 /// What the server has evaluated.

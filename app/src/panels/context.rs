@@ -2,7 +2,7 @@
 
 use chart::plot::TimeSpan;
 use leptos::prelude::*;
-use model::panel::PanelData;
+use model::{panel::PanelData, zone::Zone};
 
 /// The part of time that a page shows, and the viewer's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,8 +13,8 @@ pub struct Viewport {
     pub end_ms: i64,
     /// Time between the points of a query without gaps.
     pub step_ms: i64,
-    /// Minutes that the viewer's clock is ahead of UTC.
-    pub tz_offset_min: i32,
+    /// The viewer's zone.
+    pub zone: Zone,
 }
 
 impl Viewport {
@@ -76,10 +76,10 @@ impl PanelsContext {
         context
     }
 
-    /// The same page, for a panel that shows `viewport`.
+    /// The same page, for a panel that shows `viewport`, and ages as of `now_ms`.
     #[must_use]
-    pub fn showing(self, viewport: Signal<Viewport>) -> Self {
-        PanelsContext { viewport, ..self }
+    pub fn showing(self, viewport: Signal<Viewport>, now_ms: Signal<i64>) -> Self {
+        PanelsContext { viewport, now_ms, ..self }
     }
 
     /// The context of the page that the caller is on.

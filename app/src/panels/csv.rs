@@ -25,7 +25,7 @@ pub(super) fn csv(panel: &Panel, data: &PanelData) -> String {
     }
     csv.push_str("\r\n");
     for (at_ms, row) in rows {
-        let _ = write!(csv, "{}", Civil::new(at_ms, 0));
+        let _ = write!(csv, "{}", Civil::utc(at_ms));
         for value in row {
             csv.push(',');
             if let Some(value) = value {

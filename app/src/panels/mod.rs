@@ -37,6 +37,8 @@ mod view;
 #[cfg(test)]
 pub(crate) mod tests;
 
+use model::{dashboard::PanelKind, live::ALERT_HISTORY_MS, range::TimeRange};
+
 pub use alerts::MOST_ALERTS;
 pub(crate) use alerts::identifying_labels;
 #[cfg(feature = "ssr")]
@@ -48,10 +50,16 @@ pub use look::{has_come, loading};
 pub(crate) use view::still;
 pub use view::{PanelView, PanelViewProps};
 
-/// Whether panels of this kind show queries. The others show what is known now.
-pub(crate) fn has_queries(kind: model::dashboard::PanelKind) -> bool {
-    use model::dashboard::PanelKind;
-    !matches!(kind, PanelKind::Jobs | PanelKind::Alerts | PanelKind::Sources)
+/// Whether panels of this kind show the time of the page. The others show what is known now.
+pub(crate) fn has_time(kind: PanelKind) -> bool {
+    !matches!(kind, PanelKind::Jobs | PanelKind::Sources)
+}
+
+/// Of a page that shows `range` when it is `now_ms`: the time whose alerts it shows, in milliseconds since the Unix epoch. `None` for
+/// those of now: where the page ends now, and where nobody remembers so far back.
+#[must_use]
+pub fn alerts_of_ms(range: TimeRange, now_ms: i64) -> Option<i64> {
+    range.as_of_ms(now_ms).filter(|at_ms| now_ms - at_ms < ALERT_HISTORY_MS)
 }
 
 /// A fraction as percent with two decimals, as text for a style.

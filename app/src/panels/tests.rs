@@ -9,6 +9,7 @@ use model::{
     live::{Alert, AlertList, AlertState},
     panel::{PanelData, QueryState, Staleness},
     upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
+    zone::Zone,
 };
 
 use super::{PanelView, PanelsContext, Viewport, jobs::order::tests::job, loading};
@@ -20,7 +21,7 @@ fn html(kind: &str, fields: &str, data: impl FnOnce(&Panel) -> PanelData) -> Str
     let panel: Panel = serde_json::from_str(&json).unwrap();
     let data = data(&panel);
     Owner::new().with(|| {
-        let viewport = Viewport { start_ms: NOW_MS - 60_000, end_ms: NOW_MS, step_ms: 15_000, tz_offset_min: 0 };
+        let viewport = Viewport { start_ms: NOW_MS - 60_000, end_ms: NOW_MS, step_ms: 15_000, zone: Zone::UTC };
         PanelsContext::provide(Signal::stored(viewport), Signal::stored(NOW_MS));
         view! { <PanelView panel=panel data=Signal::stored(data)/> }.to_html()
     })

@@ -30,6 +30,9 @@ pub fn PanelView(
     /// Set while the data is still that of the range before: it is dimmed, and said to be waited for.
     #[prop(optional, into)]
     waiting: Signal<bool>,
+    /// Set while it shows the present on a page that shows the past.
+    #[prop(optional, into)]
+    present: Signal<bool>,
 ) -> impl IntoView {
     let live = RwSignal::new(false);
     Effect::new(move |_| {
@@ -54,6 +57,9 @@ pub fn PanelView(
         >
             <header class="panel-head">
                 <h2 class="panel-title" id=heading.clone()>{title}</h2>
+                {move || present.get().then(|| view! {
+                    <span class="panel-present" title="As it is now, not at the time of the page">"now"</span>
+                })}
                 {(!description.is_empty()).then(|| describe(&id, description))}
                 {panel_menu(panel, data, live)}
             </header>

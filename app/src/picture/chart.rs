@@ -72,7 +72,7 @@ pub(super) fn heatmap(canvas: &mut Canvas, area: Area, panel: &Panel, data: &Pan
     let place = with_value_axis(canvas, inner, &labels);
     let span = setting.viewport.span();
     let most = i64::try_from(ticks(place.width, 90.0, 12)).unwrap_or(2);
-    let ticks = chart::scale::time_ticks(span.start_ms, span.end_ms, setting.viewport.tz_offset_min, most);
+    let ticks = chart::scale::time_ticks(span.start_ms, span.end_ms, setting.viewport.zone, most);
     time_axis(canvas, place, &ticks);
     canvas.rect(place, 0.0, "panel-bg", Some("grid"));
     canvas.within(place, false, |canvas| {

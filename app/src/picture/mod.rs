@@ -21,11 +21,11 @@ mod tests;
 use std::collections::HashMap;
 
 use model::{
-    civil::Civil,
     dashboard::{Color, Dashboard, Panel},
     panel::PanelData,
     range::TimeRange,
     unit,
+    zone::Zone,
 };
 
 use self::{
@@ -65,27 +65,29 @@ impl Setting {
             }
             None => range.resolve(now_ms),
         };
-        Setting { viewport: Viewport { start_ms, end_ms, step_ms, tz_offset_min: 0 }, now_ms, theme }
+        Setting { viewport: Viewport { start_ms, end_ms, step_ms, zone: Zone::UTC }, now_ms, theme }
+    }
+
+    /// The same, with times as clocks in `zone` show them.
+    #[must_use]
+    pub fn in_zone(self, zone: Zone) -> Self {
+        Setting { viewport: Viewport { zone, ..self.viewport }, ..self }
     }
 
     /// The time shown, in words: `Nov 20 14:53 to 15:53 UTC`.
     fn time(&self) -> String {
-        let zone = self.viewport.tz_offset_min;
-        let (from, to) = (Civil::new(self.viewport.start_ms, zone), Civil::new(self.viewport.end_ms, zone));
+        let zone = self.viewport.zone;
+        let (from, to) = (zone.civil(self.viewport.start_ms), zone.civil(self.viewport.end_ms));
         let same_day = (from.year, from.month, from.day) == (to.year, to.month, to.day);
         let to_date = if same_day { String::new() } else { format!("{} ", to.short_date()) };
-        format!("{} {} to {to_date}{} UTC", from.short_date(), clock(&from), clock(&to))
+        format!("{} {} to {to_date}{} {}", from.short_date(), from.clock(), to.clock(), zone.name())
     }
 
     /// The time of the picture, in words, for what is as it is now.
     fn moment(&self) -> String {
-        let now = Civil::new(self.now_ms, self.viewport.tz_offset_min);
-        format!("{} {} UTC", now.short_date(), clock(&now))
+        let now = self.viewport.zone.civil(self.now_ms);
+        format!("{} {} {}", now.short_date(), now.clock(), self.viewport.zone.name())
     }
-}
-
-fn clock(time: &Civil) -> String {
-    format!("{:02}:{:02}", time.hour, time.minute)
 }
 
 /// The colour of a severity, as everywhere.

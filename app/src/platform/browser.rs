@@ -4,7 +4,10 @@ use std::{future::Future, time::Duration};
 
 use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
-use model::tree::read_json;
+use model::{
+    tree::read_json,
+    zone::{Local, Zone},
+};
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 
@@ -14,17 +17,30 @@ use crate::payload::{THEME_COOKIE, ZONE_COOKIE};
 /// How long a cookie of ours is kept, in seconds.
 const COOKIE_SECONDS: u32 = 365 * 24 * 3_600;
 
-/// Minutes east of UTC, now.
-#[allow(clippy::cast_possible_truncation)] // within a day's minutes
-pub(crate) fn local_offset_min() -> i32 {
-    -(js_sys::Date::new_0().get_timezone_offset() as i32)
+/// The browser's zone. What it is called does not change while a page is open.
+pub(crate) fn own_zone() -> Zone {
+    thread_local! {
+        static OWN: &'static Local = Box::leak(Box::new(Local { name: zone_name(), offset_min }));
+    }
+    Zone::Local(OWN.with(|own| *own))
 }
 
-/// Milliseconds since the Unix epoch of a local time as `YYYY-MM-DDTHH:MM`.
-#[allow(clippy::cast_possible_truncation)] // checked to be finite; a cast from float saturates
-pub(crate) fn local_time_ms(text: &str) -> Option<i64> {
-    let at_ms = js_sys::Date::parse(text);
-    at_ms.is_finite().then_some(at_ms as i64)
+/// The name of the browser's zone; minutes east of UTC, now, where it does not know the name.
+fn zone_name() -> String {
+    let format = js_sys::Intl::DateTimeFormat::new(&js_sys::Array::new(), &js_sys::Object::new());
+    let name = js_sys::Reflect::get(&format.resolved_options(), &"timeZone".into());
+    name.ok().and_then(|name| name.as_string()).unwrap_or_else(|| minutes_east(js_sys::Date::now()).to_string())
+}
+
+/// Minutes east of UTC at a time, in milliseconds since the Unix epoch.
+#[allow(clippy::cast_precision_loss)] // times of this era are far below 2^53 milliseconds
+fn offset_min(at_ms: i64) -> i32 {
+    minutes_east(at_ms as f64)
+}
+
+#[allow(clippy::cast_possible_truncation)] // within a day's minutes
+fn minutes_east(at_ms: f64) -> i32 {
+    -(js_sys::Date::new(&at_ms.into()).get_timezone_offset() as i32)
 }
 
 /// Runs `tick` each second until the calling component is gone.
@@ -59,8 +75,8 @@ pub(crate) fn set_theme(theme: Option<&str>) {
 }
 
 /// Tells the server the zone for the next page.
-pub(crate) fn remember_zone(offset_min: i32) {
-    set_cookie(ZONE_COOKIE, Some(&offset_min.to_string()));
+pub(crate) fn remember_zone(zone: Zone) {
+    set_cookie(ZONE_COOKIE, Some(&zone.name()));
 }
 
 fn set_cookie(name: &str, value: Option<&str>) {
@@ -103,11 +119,8 @@ pub(crate) async fn post(url: &str) -> Result<String, FetchError> {
 async fn body(answer: Result<Response, gloo_net::Error>) -> Result<String, FetchError> {
     let unreachable = |_| FetchError::Failed("the server cannot be reached".to_owned());
     let answer = answer.map_err(unreachable)?;
-    // To the second, which is better than the viewer's clock.
-    if !time::is_known()
-        && let Some(said) = answer.headers().get("Date").and_then(|date| local_time_ms(&date))
-    {
-        time::set_now_ms(said);
+    if let Some(date) = answer.headers().get("Date") {
+        time::set_date(&date);
     }
     if answer.status() == 401 {
         return Err(FetchError::LoggedOut);

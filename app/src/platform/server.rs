@@ -3,6 +3,7 @@
 use std::future::Future;
 
 use leptos::web_sys::HtmlElement;
+use model::zone::Zone;
 use serde::de::DeserializeOwned;
 
 use super::FetchError;
@@ -13,8 +14,8 @@ pub(crate) fn now_ms() -> i64 {
 
 pub(crate) fn set_now_ms(_now_ms: i64) {}
 
-pub(crate) fn local_offset_min() -> i32 {
-    0
+pub(crate) fn own_zone() -> Zone {
+    Zone::UTC
 }
 
 pub(crate) fn every_second(_tick: impl Fn() + 'static) {}
@@ -23,12 +24,7 @@ pub(crate) fn set_title(_title: &str) {}
 
 pub(crate) fn set_theme(_theme: Option<&str>) {}
 
-pub(crate) fn remember_zone(_offset_min: i32) {}
-
-/// Milliseconds since the Unix epoch of a local time as `YYYY-MM-DDTHH:MM`.
-pub(crate) fn local_time_ms(_text: &str) -> Option<i64> {
-    None
-}
+pub(crate) fn remember_zone(_zone: Zone) {}
 
 /// A number as Prometheus writes it.
 pub(crate) fn sample_value(text: &str) -> Option<f64> {

@@ -42,19 +42,21 @@ pub(crate) fn now_ms() -> i64 {
     SAID.get().map_or_else(js_sys::Date::now, |said| steady_ms() + said.ahead_ms) as i64
 }
 
-/// The server says that it is `now_ms`; 0 says nothing.
+/// The server says that it is `now_ms`, in milliseconds since the Unix epoch; 0 says nothing.
 #[allow(clippy::cast_precision_loss)] // times of this era are far below 2^53 milliseconds
 pub(crate) fn set_now_ms(now_ms: i64) {
-    if now_ms == 0 {
-        return;
+    if now_ms > 0 {
+        let at_ms = steady_ms();
+        SAID.set(Some(Said { ahead_ms: now_ms as f64 - at_ms, viewer_ahead_ms: viewer_ahead_ms(), at_ms }));
     }
-    let at_ms = steady_ms();
-    SAID.set(Some(Said { ahead_ms: now_ms as f64 - at_ms, viewer_ahead_ms: viewer_ahead_ms(), at_ms }));
 }
 
-/// Whether the server has said what time it is.
-pub(super) fn is_known() -> bool {
-    SAID.get().is_some()
+/// The server says what time it is in a header `Date`: to the second, which is better than the viewer's clock.
+#[allow(clippy::cast_possible_truncation)] // milliseconds of a clock are far inside i64; no number becomes 0
+pub(super) fn set_date(date: &str) {
+    if SAID.get().is_none() {
+        set_now_ms(js_sys::Date::parse(date) as i64);
+    }
 }
 
 /// Whether the server is to be asked what time it is; true once for each reason.

@@ -21,6 +21,7 @@ use model::{
     live::FiringCount,
     page::Boot,
     panel::{PanelData, QueryState},
+    zone::Zone,
 };
 
 use alarms::Alarms;
@@ -37,7 +38,7 @@ use route::Route;
 #[cfg(feature = "ssr")]
 pub(crate) use route::parameter;
 use sidebar::Sidebar;
-pub(crate) use topbar::{ConnectionIndicator, TopBar};
+pub(crate) use topbar::{AsOf, ConnectionIndicator, TopBar};
 use view::PageUrl;
 pub(crate) use wall::WallAlarm;
 
@@ -113,13 +114,15 @@ impl std::ops::Deref for BootRef {
 pub fn App(
     /// What it starts from.
     payload: Payload,
+    /// The zone in which times are written at first: the one in which the server wrote them.
+    zone: Zone,
     /// Up to when the queries of its pictures were evaluated, in milliseconds since the Unix epoch, where there are some.
     #[prop(optional)]
     evaluated_ms: Option<i64>,
 ) -> impl IntoView {
     // The first picture shows the server's time, which goes on from there.
     platform::set_now_ms(payload.boot.now_ms);
-    let clock = Clock::new(payload.boot.now_ms, payload.offset_min);
+    let clock = Clock::new(payload.boot.now_ms, zone);
     let location = Location::open();
     let url = PageUrl::follow(location, clock);
     let live = Live::open(clock, &payload.boot.version, url.refresh.get_untracked() == Refresh::Paused);
@@ -143,9 +146,11 @@ pub fn App(
     Effect::new(move |_| page.first_view.set_value(false));
 
     Effect::new(move |_| {
-        let offset_min = platform::local_offset_min();
-        platform::remember_zone(offset_min);
-        clock.offset_min.set(offset_min);
+        let own = platform::own_zone();
+        platform::remember_zone(own);
+        if clock.zone.get_untracked() != own {
+            clock.zone.set(own);
+        }
         clock.now_ms.set(platform::now_ms());
     });
     Effect::new(move |_| platform::every_second(move || clock.now_ms.set(platform::now_ms())));

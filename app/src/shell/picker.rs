@@ -3,9 +3,10 @@
 use crate::view::view;
 use leptos::{ev::SubmitEvent, prelude::*};
 use model::{
-    civil::{Civil, zone_name},
+    civil::Civil,
     range::{DurationMs, Instant, TimeRange},
     unit::whole_duration,
+    zone::Twice,
 };
 
 use super::{Icon, Page, Refresh};
@@ -48,11 +49,22 @@ fn CustomRange() -> impl IntoView {
     let page = Page::get();
     let (from, to) = (NodeRef::<leptos::html::Input>::new(), NodeRef::<leptos::html::Input>::new());
     let error = RwSignal::new(None::<String>);
+    // As of when the range was chosen: the fields do not move under the hand that fills them in.
+    let shown = Memo::new(move |_| page.url.range.get().resolve(page.clock.now_ms.get_untracked()));
+    let shown = move || shown.get();
     let apply = move |event: SubmitEvent| {
         event.prevent_default();
         let read = |input: NodeRef<leptos::html::Input>| input.get_untracked().map(|input| input.value());
-        let at = |text: Option<String>| text.and_then(|text| platform::local_time_ms(&text)).map(Instant::At);
-        match (at(read(from)), at(read(to))) {
+        let zone = page.clock.zone.get_untracked();
+        let (shown_from, shown_to) = untrack(shown);
+        let at = |text: Option<String>, shown_ms: i64, twice: Twice| {
+            let civil = Civil::parse(&text?)?;
+            // What was not changed stays what it is, to the millisecond: the field shows minutes, and an hour that comes twice once.
+            let unchanged = zone.civil(shown_ms).input_value() == civil.input_value();
+            Some(Instant::At(if unchanged { shown_ms } else { zone.instant(&civil, twice) }))
+        };
+        // Of an hour that comes twice all is shown.
+        match (at(read(from), shown_from, Twice::Earlier), at(read(to), shown_to, Twice::Later)) {
             (Some(from), Some(to)) if from.resolve(0) < to.resolve(0) => {
                 error.set(None);
                 platform::close_menus();
@@ -63,14 +75,11 @@ fn CustomRange() -> impl IntoView {
             _ => error.set(Some("Fill in both times.".to_owned())),
         }
     };
-    let bound = move |pick: fn((i64, i64)) -> i64| {
-        let range_ms = page.url.range.get().resolve(page.clock.now_ms.get_untracked());
-        Civil::new(pick(range_ms), page.clock.offset_min.get()).input_value()
-    };
+    let bound = move |pick: fn((i64, i64)) -> i64| page.clock.zone.get().civil(pick(shown())).input_value();
     let refresh = move || page.url.refresh.get().parameter();
     view! {
         <form class="custom-range" method="get" action=move || page.url.path.get() on:submit=apply>
-            <p class="drop-heading">"From a time to a time, " {move || zone_name(page.clock.offset_min.get())}</p>
+            <p class="drop-heading">"From a time to a time, " {move || page.clock.zone.get().name()}</p>
             <label>
                 "From"
                 <input type="datetime-local" name="from" required node_ref=from value=move || bound(|(start, _)| start) />
@@ -90,6 +99,7 @@ fn CustomRange() -> impl IntoView {
 #[component]
 pub(crate) fn RefreshPicker() -> impl IntoView {
     let page = Page::get();
+    let is_past = move || page.url.range.get().live_window_ms().is_none();
     let choices = Refresh::CHOICES.map(|choice| {
         view! {
             <a
@@ -104,9 +114,11 @@ pub(crate) fn RefreshPicker() -> impl IntoView {
     });
     view! {
         <details class="drop refresh-drop" name="menu">
-            <summary class="button" title="Refresh">
+            <summary class="button" title=move || if is_past() { "Refresh: a time that is over is not renewed" } else { "Refresh" }>
                 {Icon::Refresh.draw()}
-                <span class="refresh-words">{move || page.url.refresh.get().to_string()}</span>
+                <span class="refresh-words">
+                    {move || if is_past() { "Fixed".to_owned() } else { page.url.refresh.get().to_string() }}
+                </span>
             </summary>
             <div class="drop-body">
                 <div class="drop-list">{choices.into_iter().collect_view()}</div>

@@ -1,7 +1,6 @@
 //! What a page says of itself on paper, where it has no address and no clock. The style sheet for print shows it.
 
 use leptos::prelude::*;
-use model::civil::zone_name;
 
 use super::Page;
 use crate::view::view;
@@ -12,7 +11,7 @@ pub(crate) fn Printed(has_range: bool) -> impl IntoView {
     let page = Page::get();
     let words = move || {
         let now_ms = page.clock.now_ms.get();
-        let zone = zone_name(page.clock.offset_min.get());
+        let zone = page.clock.zone.get().name();
         let printed = format!("Printed {} {zone}", page.clock.date_time(now_ms));
         if !has_range {
             return printed;

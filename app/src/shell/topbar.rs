@@ -26,6 +26,7 @@ pub(crate) fn TopBar(
     let page = Page::get();
     Effect::new(move |_| platform::set_title(&super::window_title(&title.get(), page.alarms.firing.get())));
     let has_range = dashboard.is_some();
+    let as_of = has_range.then(|| view! { <AsOf /> });
     let controls = dashboard.map(|uid| {
         let kiosk_path = format!("/kiosk/{uid}");
         view! {
@@ -51,7 +52,8 @@ pub(crate) fn TopBar(
             {up}
             <h1 class="topbar-title">{move || title.get()}</h1>
             <div class="topbar-controls">
-                <ConnectionIndicator />
+                {as_of}
+                <ConnectionIndicator has_time=has_range />
                 {controls}
                 <ThemeSwitch />
                 <UserMenu session=page.boot().session.clone() />
@@ -61,15 +63,38 @@ pub(crate) fn TopBar(
     }
 }
 
+/// Of a page on a time that is over: up to when it shows.
+#[component]
+pub(crate) fn AsOf() -> impl IntoView {
+    let page = Page::get();
+    let as_of_ms = Memo::new(move |_| page.url.range.get().as_of_ms(page.clock.now_ms.get_untracked()));
+    view! {
+        {move || as_of_ms.get().map(|at_ms| view! {
+            <span class="as-of" title="This page shows the past">"as of " {move || page.clock.time(at_ms)}</span>
+        })}
+    }
+}
+
 /// How the page is connected, in words.
 #[component]
-pub(crate) fn ConnectionIndicator() -> impl IntoView {
+pub(crate) fn ConnectionIndicator(
+    /// Whether the page shows the time of its URL.
+    #[prop(optional)]
+    has_time: bool,
+) -> impl IntoView {
     let page = Page::get();
     let connection = page.live.connection;
+    let words = move || {
+        if has_time && page.url.range.get().live_window_ms().is_none() {
+            connection.get().words_on_the_past(page.clock)
+        } else {
+            connection.get().words(page.clock)
+        }
+    };
     view! {
         <div class="connection needs-script" data-state=move || connection.get().name()>
             <span class="connection-dot"></span>
-            <span class="connection-words" aria-hidden="true">{move || connection.get().words(page.clock)}</span>
+            <span class="connection-words" aria-hidden="true">{words}</span>
             // A screen reader hears of changes, not of every second of a countdown.
             <span class="sr-only" role="status">{move || connection.get().name()}</span>
         </div>

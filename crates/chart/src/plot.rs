@@ -10,6 +10,7 @@ mod trail;
 use model::{
     dashboard::{Color, Draw, Threshold, ThresholdStyle},
     unit::Roundness,
+    zone::Zone,
 };
 use plotters::{
     chart::{ChartBuilder, ChartContext},
@@ -100,7 +101,7 @@ pub struct PlotOptions<'a> {
     /// How they are drawn.
     pub threshold_style: ThresholdStyle,
     /// Distance of the viewer's clock from UTC.
-    pub tz_offset_min: i32,
+    pub zone: Zone,
     /// Ticks of the y axis aimed at.
     pub value_ticks: usize,
     /// Ticks of the time axis at most.
@@ -163,12 +164,7 @@ impl<'a> TimePlot<'a> {
         TimePlot {
             span: options.span,
             scale,
-            time_ticks: time_ticks(
-                options.span.start_ms,
-                options.span.end_ms,
-                options.tz_offset_min,
-                options.time_ticks,
-            ),
+            time_ticks: time_ticks(options.span.start_ms, options.span.end_ms, options.zone, options.time_ticks),
             layers,
             ragged,
             marks: marked.flat_map(|trace| mark::of_values(trace, &options.span)).collect(),

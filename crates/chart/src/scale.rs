@@ -3,7 +3,9 @@
 use model::{
     civil::Civil,
     range::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS},
+    sort::sort_by,
     unit::Roundness,
+    zone::Zone,
 };
 
 /// The y axis: a range whose ends are ticks.
@@ -183,21 +185,32 @@ const TIME_STEPS_MS: [i64; 25] = [
     365 * DAY_MS,
 ];
 
-/// At most `most` ticks at round times of the viewer's clock, which is `tz_offset_min` minutes ahead of UTC.
+/// Clocks are set by no more than this, so that a time shown twice is looked for so far back.
+const LARGEST_CHANGE_MS: i64 = 2 * HOUR_MS;
+
+/// At most about `most` ticks at round times of the viewer's clock. Where it is set back, a time that it shows twice has two ticks;
+/// where it is set forward, one that it does not show has none.
 #[must_use]
-pub fn time_ticks(start_ms: i64, end_ms: i64, tz_offset_min: i32, most: i64) -> Vec<TimeTick> {
+pub fn time_ticks(start_ms: i64, end_ms: i64, zone: Zone, most: i64) -> Vec<TimeTick> {
     let length_ms = end_ms.saturating_sub(start_ms);
     if length_ms <= 0 || most <= 0 {
         return Vec::new();
     }
     let least_ms = length_ms / most;
     let step_ms = TIME_STEPS_MS.into_iter().find(|step_ms| *step_ms >= least_ms).unwrap_or(365 * DAY_MS);
-    let offset_ms = i64::from(tz_offset_min) * MINUTE_MS;
-    let local_start_ms = start_ms.saturating_add(offset_ms);
-    let mut at_ms = start_ms.saturating_add((step_ms - local_start_ms.rem_euclid(step_ms)) % step_ms);
-    let mut ticks = Vec::new();
-    while at_ms <= end_ms {
-        let civil = Civil::new(at_ms, tz_offset_min);
+    let local = |at_ms: i64| at_ms.saturating_add(i64::from(zone.offset_min(at_ms)) * MINUTE_MS);
+    let last_ms = local(end_ms).saturating_add(LARGEST_CHANGE_MS);
+    let first_ms = local(start_ms).saturating_sub(LARGEST_CHANGE_MS);
+    let mut local_ms = first_ms.saturating_add((step_ms - first_ms.rem_euclid(step_ms)) % step_ms);
+    let mut times = Vec::new();
+    while local_ms <= last_ms {
+        let (once, twice) = zone.instants(&Civil::utc(local_ms));
+        times.extend(once.into_iter().chain(twice).filter(|at_ms| (start_ms..=end_ms).contains(at_ms)));
+        local_ms = local_ms.saturating_add(step_ms);
+    }
+    sort_by(&mut times, Ord::cmp);
+    let tick = |at_ms: i64| {
+        let civil = zone.civil(at_ms);
         let midnight = civil.hour == 0 && civil.minute == 0 && civil.second == 0;
         let label = if step_ms >= DAY_MS || (midnight && length_ms > HOUR_MS) {
             civil.short_date()
@@ -206,10 +219,9 @@ pub fn time_ticks(start_ms: i64, end_ms: i64, tz_offset_min: i32, most: i64) -> 
         } else {
             civil.clock()
         };
-        ticks.push(TimeTick { position: fraction(at_ms - start_ms, length_ms), at_ms, label });
-        at_ms = at_ms.saturating_add(step_ms);
-    }
-    ticks
+        TimeTick { position: fraction(at_ms - start_ms, length_ms), at_ms, label }
+    };
+    times.into_iter().map(tick).collect()
 }
 
 /// `part / whole` for lengths of time.
@@ -221,6 +233,8 @@ pub fn fraction(part_ms: i64, whole_ms: i64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use model::zone::Changes;
+
     use super::*;
 
     fn extent(low: f64, high: f64, roundness: Roundness) -> ValueExtent {
@@ -278,13 +292,54 @@ mod tests {
     fn time_ticks_are_round_on_the_viewers_clock() {
         let start = 1_700_000_000_000; // 22:13:20 UTC
         let labels = |offset, length| {
-            time_ticks(start, start + length, offset, 5).into_iter().map(|tick| tick.label).collect::<Vec<_>>()
+            time_ticks(start, start + length, Zone::Fixed(offset), 5)
+                .into_iter()
+                .map(|tick| tick.label)
+                .collect::<Vec<_>>()
         };
         assert_eq!(labels(0, HOUR_MS), ["22:15", "22:30", "22:45", "23:00"]);
         assert_eq!(labels(30, HOUR_MS), ["22:45", "23:00", "23:15", "23:30"]);
         assert_eq!(labels(0, 3 * HOUR_MS), ["23:00", "Nov 15", "01:00"]);
         assert_eq!(labels(0, MINUTE_MS), ["22:13:30", "22:13:45", "22:14:00", "22:14:15"]);
-        assert!(time_ticks(start, start, 0, 6).is_empty());
+        assert!(time_ticks(start, start, Zone::UTC, 6).is_empty());
         assert_eq!(labels(0, 15 * DAY_MS).len(), 5);
+    }
+
+    /// Europe/Berlin in 2026, and half an hour of summer time on Lord Howe Island.
+    fn changing(name: &str, first_min: i32, changes: &[(i64, i32)]) -> Zone {
+        Zone::Table(Box::leak(Box::new(Changes { name: name.to_owned(), first_min, changes: changes.to_vec() })))
+    }
+
+    #[test]
+    fn ticks_stay_on_local_midnight_over_a_change_of_clocks() {
+        let berlin = changing("Europe/Berlin", 60, &[(1_774_746_000_000, 120), (1_792_890_000_000, 60)]);
+        let labels = |start: &str, hours: i64, most: i64| {
+            let start_ms = Civil::parse(start).unwrap().as_utc_ms();
+            let ticks = time_ticks(start_ms, start_ms + hours * HOUR_MS, berlin, most);
+            ticks.into_iter().map(|tick| tick.label).collect::<Vec<_>>()
+        };
+        // Times in UTC. Clocks go forward on 29 March at 01:00 UTC, and back on 25 October at 01:00 UTC.
+        assert_eq!(labels("2026-03-27T12:00", 84, 4), ["Mar 28", "Mar 29", "Mar 30", "Mar 31"]);
+        let march = time_ticks(1_774_652_400_000, 1_774_652_400_000 + 2 * DAY_MS, berlin, 4);
+        let midnights: Vec<String> = march.iter().map(|tick| berlin.civil(tick.at_ms).clock()).collect();
+        assert!(midnights.iter().all(|clock| clock == "00:00" || clock == "12:00"), "{midnights:?}");
+        assert_eq!(labels("2026-03-28T23:30", 4, 6), ["01:00", "03:00", "04:00", "05:00"]);
+        assert_eq!(labels("2026-10-24T23:30", 4, 6), ["02:00", "02:00", "03:00", "04:00"]);
+        assert_eq!(labels("2026-10-25T00:05", 1, 5), ["02:15", "02:30", "02:45", "02:00"]);
+        assert_eq!(labels("2026-10-25T01:05", 1, 5), ["02:15", "02:30", "02:45", "03:00"]);
+    }
+
+    #[test]
+    fn half_hours_are_round_times_too() {
+        let kolkata = time_ticks(1_700_000_000_000, 1_700_000_000_000 + 3 * HOUR_MS, Zone::Fixed(330), 4);
+        assert_eq!(kolkata.iter().map(|tick| tick.label.as_str()).collect::<Vec<_>>(), ["04:00", "05:00", "06:00"]);
+        // Clocks of Lord Howe Island go back by half an hour on 5 April 2026 at 02:00 local time, 15:00 UTC the day before.
+        let howe = changing("Australia/Lord_Howe", 660, &[(1_775_314_800_000, 630)]);
+        let start_ms = Civil::parse("2026-04-04T14:20").unwrap().as_utc_ms();
+        let ticks = time_ticks(start_ms, start_ms + 2 * HOUR_MS, howe, 5);
+        assert_eq!(
+            ticks.iter().map(|tick| tick.label.as_str()).collect::<Vec<_>>(),
+            ["01:30", "01:30", "02:00", "02:30"]
+        );
     }
 }

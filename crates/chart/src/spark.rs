@@ -1,6 +1,6 @@
 //! The recent course of one number, as a small picture without axes.
 
-use model::{dashboard::ThresholdStyle, unit::Roundness};
+use model::{dashboard::ThresholdStyle, unit::Roundness, zone::Zone};
 
 use crate::{
     plot::{PlotOptions, TimePlot, TimeSpan, Trace},
@@ -32,7 +32,7 @@ fn spark(trace: Trace<'_>, span: TimeSpan) -> TimePlot<'_> {
         roundness: Roundness::Decimal,
         thresholds: &[],
         threshold_style: ThresholdStyle::None,
-        tz_offset_min: 0,
+        zone: Zone::UTC,
         value_ticks: 20,
         time_ticks: 0,
     };

@@ -1,7 +1,4 @@
-//! Calendar dates and times of day from milliseconds, at a fixed distance from UTC.
-//!
-//! The server and the browser must write the same time for the same instant without a time-zone database in either: the
-//! viewer's distance from UTC is a parameter.
+//! Calendar dates and times of day, as clocks show them: at a fixed distance from UTC, or in a [`Zone`] whose clocks change.
 
 use std::fmt;
 
@@ -31,6 +28,45 @@ pub struct Civil {
 }
 
 impl Civil {
+    /// The date and time in UTC at `at_ms`, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn utc(at_ms: i64) -> Self {
+        Civil::new(at_ms, 0)
+    }
+
+    /// Reads `2026-11-20T08:00`, what an input of type `datetime-local` holds. Seconds and a space in place of the `T` are welcome;
+    /// a day that no calendar has is not.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (date, time) = text.split_once(['T', ' '])?;
+        let numbers = |text: &str, separator: char| -> Option<Vec<i64>> {
+            let digits =
+                |part: &str| !part.is_empty() && part.len() <= 4 && part.bytes().all(|byte| byte.is_ascii_digit());
+            text.split(separator).map(|part| digits(part).then(|| part.parse().ok()).flatten()).collect()
+        };
+        let &[year, month, day] = numbers(date, '-')?.as_slice() else { return None };
+        let (hour, minute, second) = match *numbers(time, ':')?.as_slice() {
+            [hour, minute] => (hour, minute, 0),
+            [hour, minute, second] => (hour, minute, second),
+            _ => return None,
+        };
+        let civil = Civil { year, month, day, hour, minute, second, millisecond: 0 };
+        (Civil::utc(civil.as_utc_ms()) == civil).then_some(civil)
+    }
+
+    /// Milliseconds since the Unix epoch when clocks in UTC show it.
+    #[must_use]
+    pub fn as_utc_ms(&self) -> i64 {
+        // A year that starts in March has its leap day at the end: months before it count from a fixed table of lengths,
+        // which (153 m + 2) / 5 gives.
+        let (year, month) = if self.month > 2 { (self.year, self.month - 3) } else { (self.year - 1, self.month + 9) };
+        let day_of_year = (153 * month + 2) / 5 + self.day - 1;
+        // 719,468 days lie between 0000-03-01 and the epoch.
+        let days =
+            365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468;
+        days * DAY_MS + ((self.hour * 60 + self.minute) * 60 + self.second) * SECOND_MS + self.millisecond
+    }
+
     /// The date and time that clocks show at `at_ms` (milliseconds since the Unix epoch) where they are
     /// `tz_offset_min` minutes ahead of UTC.
     #[must_use]
@@ -97,17 +133,6 @@ impl fmt::Display for Civil {
     }
 }
 
-/// Names a distance from UTC: `UTC`, `UTC+2`, `UTC-3:30`.
-#[must_use]
-pub fn zone_name(tz_offset_min: i32) -> String {
-    let (hours, minutes) = (tz_offset_min.unsigned_abs() / 60, tz_offset_min.unsigned_abs() % 60);
-    match (tz_offset_min, minutes) {
-        (0, _) => "UTC".to_owned(),
-        (offset, 0) => format!("UTC{}{hours}", if offset < 0 { '-' } else { '+' }),
-        (offset, _) => format!("UTC{}{hours}:{minutes:02}", if offset < 0 { '-' } else { '+' }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,9 +149,17 @@ mod tests {
     }
 
     #[test]
-    fn zones_have_names() {
-        assert_eq!(zone_name(0), "UTC");
-        assert_eq!(zone_name(120), "UTC+2");
-        assert_eq!(zone_name(-210), "UTC-3:30");
+    fn what_is_written_is_read() {
+        for at_ms in [0, 951_782_400_000, 1_709_251_140_000, 1_785_000_000_000] {
+            let civil = Civil::utc(at_ms);
+            assert_eq!(civil.as_utc_ms(), at_ms);
+            assert_eq!(Civil::parse(&civil.to_string()), Some(civil));
+        }
+        assert_eq!(Civil::parse("2026-07-03T08:05").map(|civil| civil.clock()), Some("08:05".to_owned()));
+        for wrong in
+            ["", "2026-07-03", "2026-02-30T08:00", "2026-13-01T08:00", "2026-01-01T24:00", "26-1-1 x", "2026-01-01T08"]
+        {
+            assert_eq!(Civil::parse(wrong), None, "{wrong}");
+        }
     }
 }

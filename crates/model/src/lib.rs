@@ -19,5 +19,6 @@ pub mod system;
 pub mod tree;
 pub mod unit;
 pub mod upstream;
+pub mod zone;
 
 pub use severity::Severity;

@@ -7,7 +7,7 @@ mod read;
 
 use serde::{Deserialize, Serialize};
 
-pub use alert::{Alert, AlertList, AlertState, AlertThreshold, AlertTransition, FiringCount};
+pub use alert::{ALERT_HISTORY_MS, Alert, AlertList, AlertState, AlertThreshold, AlertTransition, FiringCount};
 
 use crate::{
     dashboard::Query,

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::civil::Civil;
+
 /// Milliseconds of a second.
 pub const SECOND_MS: i64 = 1_000;
 /// Milliseconds of a minute.
@@ -98,28 +100,9 @@ impl From<Instant> for String {
     }
 }
 
-/// Milliseconds since the Unix epoch of `2026-11-20T08:00`, what a form without scripts sends, read as UTC. Seconds, a space
-/// in place of the `T` and a `Z` at the end are welcome.
+/// Milliseconds since the Unix epoch of `2026-11-20T08:00`, what a form without scripts sends, read as UTC. A `Z` at the end is welcome.
 fn utc_ms(text: &str) -> Option<i64> {
-    let (date, time) = text.trim_end_matches('Z').split_once(['T', ' '])?;
-    let numbers = |text: &str, separator: char| -> Option<Vec<i64>> {
-        let digits = |part: &str| !part.is_empty() && part.len() <= 4 && part.bytes().all(|byte| byte.is_ascii_digit());
-        text.split(separator).map(|part| digits(part).then(|| part.parse().ok()).flatten()).collect()
-    };
-    let &[year, month, day] = numbers(date, '-')?.as_slice() else { return None };
-    let (hour, minute, second) = match *numbers(time, ':')?.as_slice() {
-        [hour, minute] => (hour, minute, 0),
-        [hour, minute, second] => (hour, minute, second),
-        _ => return None,
-    };
-    let valid = (1..=12).contains(&month) && (1..=31).contains(&day) && hour < 24 && minute < 60 && second < 60;
-    // A year that starts in March has its leap day at the end: months before it count from a fixed table of lengths,
-    // which (153 m + 2) / 5 gives.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let day_of_year = (153 * month + 2) / 5 + day - 1;
-    // 719,468 days lie between 0000-03-01 and the epoch.
-    let days = 365 * year + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400) + day_of_year - 719_468;
-    valid.then_some(days * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS)
+    Civil::parse(text.trim_end_matches('Z')).map(|civil| civil.as_utc_ms())
 }
 
 /// A duration in Prometheus' spelling (`5m`, `1h30m`, `15d`), held in milliseconds.
@@ -239,6 +222,13 @@ impl TimeRange {
         }
     }
 
+    /// Set when the range does not go on with time: the latest time that it shows when it is `now_ms`, in milliseconds since the
+    /// Unix epoch.
+    #[must_use]
+    pub fn as_of_ms(self, now_ms: i64) -> Option<i64> {
+        self.live_window_ms().is_none().then(|| self.to.resolve(now_ms).min(now_ms))
+    }
+
     /// Start and end in milliseconds since the Unix epoch.
     #[must_use]
     pub fn resolve(self, now_ms: i64) -> (i64, i64) {
@@ -305,6 +295,9 @@ mod tests {
         assert_eq!(range.live_window_ms(), Some(6 * HOUR_MS));
         assert_eq!((range.from.to_string(), range.to.to_string()), ("now-6h".into(), "now".into()));
         assert_eq!(range.step_ms(0), MINUTE_MS);
+        assert_eq!(range.as_of_ms(1_000), None);
+        let past = |from, to| TimeRange::parse(Some(from), Some(to), 1_000).unwrap().as_of_ms(1_000);
+        assert_eq!([past("10", "20"), past("10", "now"), past("10", "9000")], [Some(20), Some(1_000), Some(1_000)]);
         assert_eq!(TimeRange::parse(Some("20"), Some("10"), 0), Err(RangeError::Order));
         assert!(TimeRange::parse(Some("yesterday"), None, 0).is_err());
     }

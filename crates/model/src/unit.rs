@@ -157,7 +157,7 @@ impl Unit {
                 format!("{} {prefix}{base}{suffix}", number(scaled, decimals))
             }
             Unit::Duration(time_scale) => duration_with(value * time_scale.seconds(), decimals),
-            Unit::Instant => Civil::new(rounded(value), 0).to_string(),
+            Unit::Instant => Civil::utc(rounded(value)).to_string(),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use model::live::{Alert, AlertState, AlertTransition};
+use model::live::{ALERT_HISTORY_MS, Alert, AlertState, AlertTransition};
 use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::now_ms;
 
 /// How long changes are remembered.
-const KEPT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+const KEPT_MS: i64 = ALERT_HISTORY_MS;
 /// Batches that may wait to be written: each evaluation of a group makes at most one.
 const QUEUE: usize = 1_024;
 /// Changes that are written between two looks for old ones.

@@ -9,6 +9,7 @@ pub mod history;
 mod marks;
 mod muting;
 mod order;
+pub mod past;
 mod reload;
 mod reported;
 mod running;

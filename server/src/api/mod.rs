@@ -28,6 +28,7 @@ pub fn reader_routes() -> Router<AppState> {
         .route("/jobs/{daemon}/{id}", get(jobs::detail))
         .route("/alerts", get(alerting::api::list))
         .route("/alerts/history", get(alerting::api::past))
+        .route("/alerts/past", get(alerting::past::past))
         .route("/alerts/status", get(silences::statuses))
         .route("/alerts/{fingerprint}", get(silences::alert))
         .route("/silences", get(silences::list))

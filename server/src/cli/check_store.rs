@@ -104,7 +104,7 @@ fn summary(found: &Verification) -> String {
     );
     if let (Some(oldest), Some(newest)) = (found.oldest_ms, found.newest_ms) {
         let time = |at_ms| {
-            let at = Civil::new(at_ms, 0);
+            let at = Civil::utc(at_ms);
             format!("{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC", at.year, at.month, at.day, at.hour, at.minute, at.second)
         };
         summary += &format!("; chunks from {} to {}", time(oldest), time(newest));

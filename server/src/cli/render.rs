@@ -55,6 +55,9 @@ pub(super) struct RenderCommand {
     /// Colours
     #[arg(long, default_value = "light", value_parser = ["light", "dark"])]
     theme: String,
+    /// Zone of the times in the picture: a name of the IANA database, or minutes east of UTC
+    #[arg(long, default_value = "UTC", value_name = "ZONE")]
+    tz: String,
     /// Server to ask, if not the one on the data directory
     #[arg(long, env = "HYPERSCOPE_URL", value_name = "URL")]
     url: Option<Url>,
@@ -189,7 +192,7 @@ impl RenderCommand {
     fn parameters(&self) -> String {
         let mut pairs = form_urlencoded::Serializer::new(String::new());
         pairs.append_pair("from", &self.from.to_string()).append_pair("to", &self.to.to_string());
-        pairs.append_pair("theme", &self.theme);
+        pairs.append_pair("theme", &self.theme).append_pair("tz", &self.tz);
         for (name, value) in [("width", self.width), ("height", self.height)] {
             if let Some(value) = value {
                 pairs.append_pair(name, &value.to_string());

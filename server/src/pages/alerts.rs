@@ -11,6 +11,7 @@ use model::{
     live::{Alert, FiringCount},
     panel::PanelData,
     range::{Instant, TimeRange},
+    zone::Zone,
 };
 use notify::{alert::Fingerprint, matcher::Matchers};
 use serde::Deserialize;
@@ -48,7 +49,7 @@ pub(super) async fn gather(
     principal: &Principal,
     query: &str,
     now_ms: i64,
-    tz_offset_min: i32,
+    zone: Zone,
 ) -> AlertsView {
     let address = ViewAddress::read(|name| super::parameter(query, name));
     let alerts = state.alerting.list();
@@ -77,7 +78,7 @@ pub(super) async fn gather(
     let may_operate = principal.session.role.operates() && is_whole;
     // It names alerts, which a token with matchers may not see.
     let refused = if is_whole { state.notifier.refused() } else { None };
-    AlertsView { address, now_ms, tz_offset_min, may_operate, firing, refused, content }
+    AlertsView { address, now_ms, zone, may_operate, firing, refused, content }
 }
 
 async fn shown_alerts(

@@ -61,15 +61,15 @@ impl Part {
         let query = uri.query().unwrap_or_default();
         match self {
             Part::Alerts => {
-                Gathered::Alerts(Box::new(alerts::gather(state, principal, query, now_ms, view.tz_offset_min).await))
+                Gathered::Alerts(Box::new(alerts::gather(state, principal, query, now_ms, view.zone).await))
             }
             Part::Explore => {
-                Gathered::Explore(Box::new(explore::gather(state, principal, query, now_ms, view.tz_offset_min).await))
+                Gathered::Explore(Box::new(explore::gather(state, principal, query, now_ms, view.zone).await))
             }
             Part::Settings => Gathered::Settings(Box::new(SettingsView {
                 session: principal.session.clone(),
                 theme: view.theme.clone(),
-                tz_offset_min: view.tz_offset_min,
+                zone: view.zone,
                 version: env!("CARGO_PKG_VERSION"),
             })),
         }

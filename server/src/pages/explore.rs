@@ -3,7 +3,10 @@
 use std::time::Instant;
 
 use app::explore::{ExploreAddress, ExploreView, Found, Kind, Outcome};
-use model::dashboard::{Panel, PanelKind, Query};
+use model::{
+    dashboard::{Panel, PanelKind, Query},
+    zone::Zone,
+};
 
 use crate::{
     auth::Principal,
@@ -22,7 +25,7 @@ pub(super) async fn gather(
     principal: &Principal,
     query: &str,
     now_ms: i64,
-    tz_offset_min: i32,
+    zone: Zone,
 ) -> ExploreView {
     let mut address = ExploreAddress::read(|name| super::parameter(query, name), now_ms);
     address.expr = one_line(address.expr);
@@ -35,7 +38,7 @@ pub(super) async fn gather(
         examples: if outcome.is_none() { examples(state, principal) } else { Vec::new() },
         address,
         now_ms,
-        tz_offset_min,
+        zone,
         outcome,
     }
 }

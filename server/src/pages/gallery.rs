@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use model::frame::Labels;
+use model::{frame::Labels, zone::Zone};
 
 use crate::query::Scope;
 
@@ -37,8 +37,8 @@ pub(super) struct Place {
     pub(super) scope: Scope,
     /// Path and query of the page: they name the dashboard, the range and the rows of tables.
     pub(super) url: String,
-    /// The viewer's minutes east of UTC.
-    pub(super) tz_offset_min: i32,
+    /// The viewer's zone.
+    pub(super) zone: Zone,
     /// The panel's id.
     pub(super) panel: String,
 }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn place(panel: &str) -> Place {
-        Place { scope: Scope::default(), url: "/".into(), tz_offset_min: 0, panel: panel.into() }
+        Place { scope: Scope::default(), url: "/".into(), zone: Zone::UTC, panel: panel.into() }
     }
 
     fn shown(version: u64) -> Shown {
@@ -126,7 +126,7 @@ mod tests {
         for other in [
             place("b"),
             Place { url: "/?from=now-6h&to=now".into(), ..place("a") },
-            Place { tz_offset_min: 60, ..place("a") },
+            Place { zone: Zone::Fixed(60), ..place("a") },
             Place { scope: Scope::parse(r#"daemon="a""#).unwrap(), ..place("a") },
         ] {
             assert_eq!(gallery.find(&other, &shown(1), 1), None, "{other:?}");

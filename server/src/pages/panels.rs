@@ -7,9 +7,10 @@ use futures_util::future::join_all;
 use model::{
     dashboard::{Dashboard, Panel, PanelKind, Query},
     frame::{Frame, Labels},
-    live::LiveQuery,
+    live::{AlertList, LiveQuery},
     panel::{PanelData, QueryState},
     range::TimeRange,
+    zone::Zone,
 };
 
 use super::{
@@ -17,6 +18,7 @@ use super::{
     gallery::{Gallery, Place, Shown},
 };
 use crate::{
+    alerting::past::alerts_at,
     query::{Scope, fixed},
     state::AppState,
     visible,
@@ -28,7 +30,7 @@ pub(super) struct Looking<'a> {
     /// Path and query.
     pub(super) url: &'a str,
     pub(super) range: TimeRange,
-    pub(super) tz_offset_min: i32,
+    pub(super) zone: Zone,
     pub(super) marks: &'a Frame,
     pub(super) now_ms: i64,
 }
@@ -59,7 +61,7 @@ impl Undrawn {
 
 /// Gathers the panels of a dashboard, and waits no longer than [`PATIENCE`] for data.
 pub(super) async fn gather(state: &AppState, dashboard: &Dashboard, looking: &Looking<'_>) -> Gathered {
-    let Looking { scope, url, range, tz_offset_min, marks, now_ms } = *looking;
+    let Looking { scope, url, range, zone, marks, now_ms } = *looking;
     let versions: Vec<_> = dashboard.panels.iter().map(|panel| Versions::of(state, panel, looking)).collect();
     let evaluated_ms = versions.iter().flatten().filter_map(|versions| versions.evaluated_ms).max();
     let step_ms = range.step_ms(now_ms);
@@ -70,7 +72,7 @@ pub(super) async fn gather(state: &AppState, dashboard: &Dashboard, looking: &Lo
             to_ask.push(panel);
             continue;
         };
-        let place = Place { scope: scope.clone(), url: url.to_owned(), tz_offset_min, panel: panel.id.clone() };
+        let place = Place { scope: scope.clone(), url: url.to_owned(), zone, panel: panel.id.clone() };
         let shown = Shown {
             versions: versions.numbers,
             end_ms: evaluated_ms.map(|evaluated_ms| evaluated_ms.div_euclid(step_ms).saturating_mul(step_ms)),
@@ -164,7 +166,7 @@ pub(crate) async fn panel_data(
             let system = state.upstreams.system().into_iter().filter(|system| visible::system(scope, system));
             PanelData::Sources(statuses.collect(), system.collect())
         }
-        PanelKind::Alerts => PanelData::Alerts(state.alerting.worst(scope, app::panels::MOST_ALERTS)),
+        PanelKind::Alerts => PanelData::Alerts(alerts(state, scope, range, now_ms).await),
         _ => {
             let asked = panel.asked();
             let each = asked.iter().map(async |query| {
@@ -175,6 +177,16 @@ pub(crate) async fn panel_data(
             PanelData::Queries(join_all(each).await)
         }
     }
+}
+
+/// The alerts of the time that a page shows: those of now, unless it shows the past and the history reaches so far.
+async fn alerts(state: &AppState, scope: &Scope, range: TimeRange, now_ms: i64) -> AlertList {
+    let most = app::panels::MOST_ALERTS;
+    let Some(at_ms) = app::panels::alerts_of_ms(range, now_ms) else { return state.alerting.worst(scope, most) };
+    alerts_at(state.alerting.history(), scope, at_ms, most).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "the history of alerts cannot be read");
+        AlertList { unavailable: Some("the history of alerts cannot be read".to_owned()), ..AlertList::default() }
+    })
 }
 
 /// The state of one query of a panel.

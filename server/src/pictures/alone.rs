@@ -59,7 +59,7 @@ pub(crate) async fn draw(config: &Config, wanted: &Wanted) -> anyhow::Result<Vec
     let (what, setting, size) = match panel {
         Some(panel) => {
             let data = evaluate(panel).await;
-            let setting = Setting::new(parameters.range, now_ms, parameters.theme, [&data]);
+            let setting = Setting::new(parameters.range, now_ms, parameters.theme, [&data]).in_zone(parameters.zone);
             let size = (width.unwrap_or(PANEL.0), parameters.height.unwrap_or(PANEL.1));
             (What::Panel(Box::new(panel.clone()), data), setting, size)
         }
@@ -68,7 +68,8 @@ pub(crate) async fn draw(config: &Config, wanted: &Wanted) -> anyhow::Result<Vec
             for panel in &dashboard.panels {
                 data.insert(panel.id.clone(), evaluate(panel).await);
             }
-            let setting = Setting::new(parameters.range, now_ms, parameters.theme, data.values());
+            let setting =
+                Setting::new(parameters.range, now_ms, parameters.theme, data.values()).in_zone(parameters.zone);
             let size = parameters.dashboard_size(dashboard);
             (What::Dashboard(Box::new(dashboard.clone()), data), setting, size)
         }

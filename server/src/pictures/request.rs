@@ -6,10 +6,11 @@ use app::picture::{Theme, natural_height};
 use model::{
     dashboard::{Dashboard, Panel},
     range::TimeRange,
+    zone::Zone,
 };
 
 use super::Format;
-use crate::api::error::ApiError;
+use crate::{api::error::ApiError, zones};
 
 /// Width and height that a picture may have.
 const WIDTHS: RangeInclusive<u32> = 100..=6_000;
@@ -26,6 +27,8 @@ pub(super) struct Wanted {
     pub(super) width: Option<u32>,
     pub(super) height: Option<u32>,
     pub(super) theme: Theme,
+    /// From `tz`.
+    pub(super) zone: Zone,
 }
 
 impl Wanted {
@@ -44,11 +47,20 @@ impl Wanted {
                 name.parse().map_err(|()| ApiError::bad_request(format!("theme {name:?}: write light or dark")))?
             }
         };
+        let zone = match value("tz") {
+            None => Zone::UTC,
+            Some(name) => zones::named(&name).ok_or_else(|| {
+                ApiError::bad_request(format!(
+                    "tz {name:?}: write a zone of the IANA database, as Europe/Berlin, or minutes east of UTC"
+                ))
+            })?,
+        };
         Ok(Wanted {
             range,
             width: pixels("width", value("width").as_deref(), &WIDTHS)?,
             height: pixels("height", value("height").as_deref(), &HEIGHTS)?,
             theme,
+            zone,
         })
     }
 
@@ -99,7 +111,10 @@ mod tests {
     #[test]
     fn what_is_not_asked_for_has_its_default() {
         let wanted = Wanted::parse("var-provider=aws&orgId=1", NOW_MS).unwrap();
-        assert_eq!(wanted, Wanted { range: TimeRange::default(), width: None, height: None, theme: Theme::Light });
+        assert_eq!(
+            wanted,
+            Wanted { range: TimeRange::default(), width: None, height: None, theme: Theme::Light, zone: Zone::UTC }
+        );
         let wanted = Wanted::parse("from=now-6h&to=now-1h&width=640&height=200&theme=dark", NOW_MS).unwrap();
         assert_eq!((wanted.width, wanted.height, wanted.theme), (Some(640), Some(200), Theme::Dark));
         assert_eq!(wanted.range.from.to_string(), "now-6h");
@@ -111,6 +126,8 @@ mod tests {
         assert_eq!(complaint("width=wide"), "width \"wide\": write a whole number of pixels from 100 to 6000");
         assert_eq!(complaint("height=1"), "height \"1\": write a whole number of pixels from 50 to 20000");
         assert_eq!(complaint("theme=blue"), "theme \"blue\": write light or dark");
+        assert!(complaint("tz=Mars/Olympus").contains("Europe/Berlin"));
+        assert_eq!(Wanted::parse("tz=asia/kolkata", NOW_MS).unwrap().zone.name(), "Asia/Kolkata");
         assert!(complaint("from=yesterday").contains("now-6h"));
         assert!(named("x.gif").unwrap_err().message.contains(".png or .svg"));
         assert_eq!(named("a.b.svg").unwrap(), ("a.b", Format::Svg));

@@ -70,7 +70,7 @@ async fn dashboard(
     check_size(&state, size)?;
     let _begun = state.pictures.begin().map_err(refused)?;
     let data = pages::panels(&state, principal.scope(), dashboard, wanted.range, now_ms, PATIENCE).await;
-    let setting = Setting::new(wanted.range, now_ms, wanted.theme, data.values());
+    let setting = Setting::new(wanted.range, now_ms, wanted.theme, data.values()).in_zone(wanted.zone);
     let what = What::Dashboard(Box::new(dashboard.clone()), data);
     answer(&state, Order { what, setting, size, zoom: 1.0 }, format, wanted.range, name).await
 }
@@ -89,7 +89,7 @@ async fn panel(
     check_size(&state, size)?;
     let _begun = state.pictures.begin().map_err(refused)?;
     let data = pages::panel_data(&state, principal.scope(), panel, wanted.range, now_ms, PATIENCE).await;
-    let setting = Setting::new(wanted.range, now_ms, wanted.theme, [&data]);
+    let setting = Setting::new(wanted.range, now_ms, wanted.theme, [&data]).in_zone(wanted.zone);
     let what = What::Panel(Box::new(panel.clone()), data);
     answer(&state, Order { what, setting, size, zoom: 1.0 }, format, wanted.range, &format!("{uid}-{id}")).await
 }

@@ -105,7 +105,7 @@ fn finish(copy: &Path, named: &Path) -> anyhow::Result<()> {
 fn name() -> Result<String, getrandom::Error> {
     let mut random = [0_u8; NAME_BYTES];
     getrandom::fill(&mut random)?;
-    let Civil { year, month, day, hour, minute, second, .. } = Civil::new(now_ms(), 0);
+    let Civil { year, month, day, hour, minute, second, .. } = Civil::utc(now_ms());
     let unique = u64::from_be_bytes(random);
     Ok(format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z-{unique:016x}"))
 }

@@ -64,7 +64,7 @@ pub(in crate::panels) fn time_labels(panel: StoredValue<Panel>, viewport: Signal
     let ticks = Memo::new(move |_| {
         let viewport = viewport.get();
         let most = panel.with_value(|panel| options(panel, &viewport).time_ticks);
-        time_ticks(viewport.start_ms, viewport.end_ms, viewport.tz_offset_min, most)
+        time_ticks(viewport.start_ms, viewport.end_ms, viewport.zone, most)
     });
     view! { {move || ticks.with(|ticks| ticks.iter().map(time_label).collect_view())} }
 }

@@ -3,7 +3,6 @@
 use chart::{mark::Fired, palette::Ink};
 use leptos::prelude::*;
 use model::{
-    civil::Civil,
     frame::{Labels, Series},
     panel::{PanelData, QueryState},
 };
@@ -65,10 +64,10 @@ pub(super) fn read(chart: Chart, at_ms: i64, step_ms: i64, lines: &mut Vec<Line>
 
 /// The marks for those who do not see them: `HighMemoryUsage, critical, fired from 12:03 to 12:10. `
 pub(super) fn in_words(chart: Chart) -> String {
-    let offset_min = chart.viewport.get().tz_offset_min;
+    let zone = chart.viewport.get().zone;
     let mut words = String::new();
     for Mark { name, severity, fired } in marks(chart) {
-        let at = |at_ms| Civil::new(at_ms, offset_min).clock();
+        let at = |at_ms| zone.civil(at_ms).clock();
         words += &format!("{name}, {severity}, fired from {}", at(fired.from_ms));
         if let Some(to_ms) = fired.to_ms {
             words += " to ";

@@ -6,7 +6,6 @@ use leptos::{
     html::Div,
     prelude::*,
 };
-use model::civil::Civil;
 
 use crate::panels::{
     context::{PanelsContext, Viewport},
@@ -104,7 +103,7 @@ fn reading(viewport: &Viewport, at_ms: i64, mut lines: Vec<Line>) -> Option<Read
     }
     let left_out = lines.len().saturating_sub(MOST_LINES);
     lines.truncate(MOST_LINES);
-    let civil = Civil::new(at_ms, viewport.tz_offset_min);
+    let civil = viewport.zone.civil(at_ms);
     let time = format!("{} {}", civil.short_date(), civil.clock_seconds());
     Some(Reading { position, time, lines, left_out })
 }

@@ -90,7 +90,7 @@ pub(crate) fn options<'a>(panel: &'a Panel, viewport: &Viewport) -> PlotOptions<
         roundness: unit.roundness(),
         thresholds: &panel.thresholds,
         threshold_style: panel.threshold_style,
-        tz_offset_min: viewport.tz_offset_min,
+        zone: viewport.zone,
         value_ticks: (height / 40).clamp(2, 8),
         time_ticks: (i64::from(panel.width) / 2).clamp(3, 10),
     }

@@ -10,7 +10,7 @@ fn options(thresholds: &[Threshold]) -> PlotOptions<'_> {
         roundness: Roundness::Decimal,
         thresholds,
         threshold_style: ThresholdStyle::Band,
-        tz_offset_min: 0,
+        zone: Zone::UTC,
         value_ticks: 4,
         time_ticks: 4,
     }

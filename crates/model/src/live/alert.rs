@@ -205,6 +205,9 @@ pub struct AlertThreshold {
     pub value: f64,
 }
 
+/// How long changes of alerts are remembered, in milliseconds: before that, what fired is not known.
+pub const ALERT_HISTORY_MS: i64 = 30 * 24 * 60 * 60 * 1_000;
+
 /// A change of an alert's state, as it is remembered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertTransition {
