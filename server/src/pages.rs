@@ -24,7 +24,8 @@ use self::{
     panels::{Gathered, Looking, gather},
 };
 use crate::{
-    assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, security::Nonce, state::AppState, visible,
+    assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, reached::Reached, security::Nonce,
+    state::AppState, visible,
 };
 
 /// A page waits no longer than this for its data; what is not there then comes live.
@@ -74,6 +75,7 @@ pub async fn page(
     State(state): State<AppState>,
     principal: Principal,
     nonce: Nonce,
+    reached: Reached,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Response {
@@ -124,6 +126,7 @@ pub async fn page(
         evaluated_ms,
         drawn: None,
         job,
+        base: reached.base().to_owned(),
         assets: asset_paths(&state.assets),
         nonce: nonce.as_str().to_owned(),
         tz_offset_min: view.tz_offset_min,
