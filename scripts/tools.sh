@@ -4,7 +4,7 @@
 #   tools.sh bundle   trunk and wasm-bindgen
 #   tools.sh node     Node with npm, for the browser tests
 #   tools.sh browser  Chromium
-#   tools.sh services Prometheus and Alertmanager, for the tests against the real ones
+#   tools.sh services Prometheus, Alertmanager, nginx and others, for the tests against the real ones
 #   tools.sh deny     cargo-deny
 #   tools.sh fuzz     cargo-fuzz, and the C++ compiler that libFuzzer is built with
 # Tools of the right version on PATH are used; others are built once into target/tools.
@@ -74,20 +74,20 @@ need_services() {
     # Certificates and the receiver of the documentation's example.
     have openssl || apt_install "OpenSSL" openssl
     have python3 || apt_install "Python" python3-minimal
-    have prometheus && have promtool && have prometheus-alertmanager && have amtool && have victoria-metrics &&
+    have prometheus && have promtool && have prometheus-alertmanager && have amtool && have victoria-metrics && have nginx &&
         [ -e "$alertmanager_templates/default.tmpl" ] && return 0
-    have apt-get || die "prometheus, promtool, prometheus-alertmanager, amtool or victoria-metrics is missing and this is not a Debian or Ubuntu system. Put them on PATH."
-    say "Fetching Prometheus, Alertmanager and VictoriaMetrics for the tests, about half a minute"
-    local work packages=(prometheus prometheus-alertmanager victoria-metrics)
+    have apt-get || die "prometheus, promtool, prometheus-alertmanager, amtool, victoria-metrics or nginx is missing and this is not a Debian or Ubuntu system. Put them on PATH."
+    say "Fetching Prometheus, Alertmanager, VictoriaMetrics and nginx for the tests, about half a minute"
+    local work packages=(prometheus prometheus-alertmanager victoria-metrics nginx)
     work=$(mktemp -d)
     chmod 755 "$work"
     (cd "$work" && { apt-get -qq download "${packages[@]}" >&2 ||
         { as_root apt-get -qq update >&2 && apt-get -qq download "${packages[@]}" >&2; }; }) ||
-        die "Prometheus, Alertmanager and VictoriaMetrics could not be fetched. Check the machine's package sources, then try again."
+        die "Prometheus, Alertmanager, VictoriaMetrics and nginx could not be fetched. Check the machine's package sources, then try again."
     local package
     for package in "$work"/*.deb; do dpkg-deb -x "$package" "$work/unpacked"; done
     mkdir -p "$tools/bin"
-    cp "$work"/unpacked/usr/bin/{prometheus,promtool,prometheus-alertmanager,amtool,victoria-metrics} "$tools/bin/"
+    cp "$work"/unpacked/usr/bin/{prometheus,promtool,prometheus-alertmanager,amtool,victoria-metrics} "$work/unpacked/usr/sbin/nginx" "$tools/bin/"
     if [ ! -e "$alertmanager_templates/default.tmpl" ]; then
         as_root mkdir -p "$alertmanager_templates"
         as_root cp -rL "$work/unpacked$alertmanager_templates/." "$alertmanager_templates/"

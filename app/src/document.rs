@@ -27,6 +27,9 @@ pub struct PageInput {
     pub drawn: Option<String>,
     /// On a job page: the job; `None` if no daemon has it.
     pub job: Option<JobDetail>,
+    /// The path below which browsers see the server, without a slash at its end; empty at the root of a host. The server puts it before
+    /// the addresses in the document; what scripts make of them is put together here.
+    pub base: String,
     /// Where the bundle is.
     pub assets: AssetPaths,
     /// The nonce of this answer's `Content-Security-Policy`.
@@ -59,7 +62,7 @@ pub struct Document {
 /// The document for `path_and_query`, which decides the page and its time range.
 #[must_use]
 pub fn render_document(input: PageInput, path_and_query: &str) -> Document {
-    let PageInput { boot, panels, evaluated_ms, drawn, job, assets, nonce, zone } = input;
+    let PageInput { boot, panels, evaluated_ms, drawn, job, base, assets, nonce, zone } = input;
     let theme = boot.theme.clone();
     let kiosk = boot.kiosk;
     let title = page_title(&boot, job.as_ref(), path_and_query);
@@ -88,8 +91,8 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> Document {
     });
     owner.unset_with_forced_cleanup();
 
-    let (nonce, js, wasm, css) =
-        (attribute(&nonce), attribute(&assets.js), attribute(&assets.wasm), attribute(&assets.css));
+    let (base, nonce, js, wasm, css) =
+        (attribute(&base), attribute(&nonce), attribute(&assets.js), attribute(&assets.wasm), attribute(&assets.css));
     // A server without a bundle has pages that stay as they are.
     let (preloads, loader) = if js.is_empty() || wasm.is_empty() {
         Default::default()
@@ -100,8 +103,8 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> Document {
                  <link rel=\"preload\" href=\"{wasm}\" as=\"fetch\" type=\"application/wasm\" crossorigin>"
             ),
             format!(
-                "<script type=\"module\" nonce=\"{nonce}\">import init from '{js}';\
-                 init({{module_or_path:'{wasm}'}});</script>"
+                "<script type=\"module\" nonce=\"{nonce}\">import init from '{base}{js}';\
+                 init({{module_or_path:'{base}{wasm}'}});</script>"
             ),
         )
     };
@@ -109,6 +112,9 @@ pub fn render_document(input: PageInput, path_and_query: &str) -> Document {
     html.push_str("<!DOCTYPE html><html lang=\"en\" data-ssr");
     if let Some(theme) = theme {
         push(&mut html, format_args!(" data-theme=\"{}\"", attribute(&theme)));
+    }
+    if !base.is_empty() {
+        push(&mut html, format_args!(" data-base=\"{base}\""));
     }
     if kiosk {
         html.push_str(" data-kiosk");
@@ -201,6 +207,7 @@ mod tests {
             evaluated_ms: None,
             drawn: None,
             job: None,
+            base: String::new(),
             assets: AssetPaths { js: "/a.js".into(), wasm: "/a.wasm".into(), css: "/a.css".into() },
             nonce: "nonce".into(),
             zone: Zone::Fixed(60),
@@ -237,6 +244,43 @@ mod tests {
             "action=\"/logout\"",
         ] {
             assert!(document.contains(part), "{part} is not in {document}");
+        }
+    }
+
+    #[test]
+    fn the_bundle_is_loaded_below_the_path_of_the_server() {
+        let document = render_document(PageInput { base: "/scope".into(), ..input(None) }, "/").html;
+        for part in [" data-base=\"/scope\"", "from '/scope/a.js'", "module_or_path:'/scope/a.wasm'"] {
+            assert!(document.contains(part), "{part} is not in {document}");
+        }
+        assert!(!render_document(input(None), "/").html.contains("data-base"));
+    }
+
+    /// What the browser draws passes no server that would see to it.
+    #[test]
+    fn every_link_that_the_browser_draws_is_below_the_path_of_the_server() {
+        let mut folders = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                // These the server draws alone, or they are documents of its own.
+                let is_servers = ["alerts", "explore", "settings.rs", "document.rs", "picture", "tests.rs"];
+                if is_servers.into_iter().any(|name| path.ends_with(name)) && !path.ends_with("panels/alerts.rs") {
+                    continue;
+                }
+                if path.is_dir() {
+                    folders.push(path);
+                    continue;
+                }
+                for line in std::fs::read_to_string(&path).unwrap().lines() {
+                    let values = [" href=", " action=", " src="].into_iter().filter_map(|name| line.split_once(name));
+                    for (_, value) in values {
+                        let is_within = ["\"#", "format!(\"#"].into_iter().any(|start| value.starts_with(start));
+                        let is_below = is_within || value.contains("platform::at(");
+                        assert!(is_below, "{}: {line}: write platform::at(...)", path.display());
+                    }
+                }
+            }
         }
     }
 

@@ -24,7 +24,8 @@ use self::{
     panels::{Gathered, Looking, gather},
 };
 use crate::{
-    assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, security::Nonce, state::AppState, visible, zones,
+    assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, reached::Reached, security::Nonce,
+    state::AppState, visible, zones,
 };
 
 /// A page waits no longer than this for its data; what is not there then comes live.
@@ -71,6 +72,7 @@ pub async fn page(
     State(state): State<AppState>,
     principal: Principal,
     nonce: Nonce,
+    reached: Reached,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Response {
@@ -121,6 +123,7 @@ pub async fn page(
         evaluated_ms,
         drawn: None,
         job,
+        base: reached.base().to_owned(),
         assets: asset_paths(&state.assets),
         nonce: nonce.as_str().to_owned(),
         zone: view.zone,

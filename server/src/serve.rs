@@ -21,6 +21,7 @@ use crate::{
     database,
     delivery::{Drawing, Notifier},
     demo::Demo,
+    heads::HeadLimit,
     ingest::Exemplars,
     pages::Gallery,
     pictures::{AlertPictures, PictureLinks, Pictures},
@@ -170,8 +171,9 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
             if mode == Mode::Demo { LoginLink::Always } else { LoginLink::Once },
         )
         .await?;
+    let heads = HeadLimit::of(&config, &auth);
     let mut answers_at = String::new();
-    let served = listen::serve(listener, app, &config, stop.clone(), |url| {
+    let served = listen::serve(listener, app, &config, heads, stop.clone(), |url| {
         url.clone_into(&mut answers_at);
         address::note(&config.data_dir, url);
         announce(url, first_token.as_ref());

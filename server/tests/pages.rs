@@ -270,7 +270,8 @@ async fn pages_carry_headers_that_keep_them_safe() {
     for path in ["/", "/jobs", "/system", "/kiosk/hypersdk-overview", "/settings", "/d/none", "/login"] {
         let (headers, html) = page(&server, path).await;
         assert_eq!(header(&headers, "x-content-type-options"), "nosniff", "{path}");
-        assert_eq!(header(&headers, "referrer-policy"), "no-referrer", "{path}");
+        let referrer = if path == "/login" { "strict-origin" } else { "same-origin" };
+        assert_eq!(header(&headers, "referrer-policy"), referrer, "{path}");
         let policy = header(&headers, "content-security-policy");
         let directives: Vec<Vec<&str>> = policy
             .split(';')
@@ -300,7 +301,7 @@ async fn pages_carry_headers_that_keep_them_safe() {
     }
     let (headers, _) = page(&server, "/api/jobs").await;
     assert_eq!(header(&headers, "x-content-type-options"), "nosniff");
-    assert_eq!(header(&headers, "referrer-policy"), "no-referrer");
+    assert_eq!(header(&headers, "referrer-policy"), "same-origin");
     assert!(!header(&headers, "cache-control").contains("public"));
 }
 

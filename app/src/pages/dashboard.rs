@@ -192,7 +192,7 @@ fn KioskBar(title: String, dashboard: String) -> impl IntoView {
     view! {
         <header class="kiosk-bar">
             <h1>{title}</h1>
-            <a class="button quiet kiosk-leave" href=away title="Leave the kiosk form">
+            <a class="button quiet kiosk-leave" href=move || platform::at(&away()) title="Leave the kiosk form">
                 {Icon::Leave.draw()}
                 <span class="sr-only">"Leave the kiosk form"</span>
             </a>

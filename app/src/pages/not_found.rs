@@ -3,7 +3,10 @@
 use crate::view::view;
 use leptos::prelude::*;
 
-use crate::shell::{Page, TopBar};
+use crate::{
+    platform,
+    shell::{Page, TopBar},
+};
 
 /// Says that there is nothing, and where there is something.
 #[component]
@@ -29,7 +32,7 @@ pub(crate) fn Missing(
             <p class="notice-title">{message}</p>
             <p>"What there is:"</p>
             <ul>
-                {links.into_iter().map(|link| view! { <li><a href=link.path>{link.title}</a></li> }).collect_view()}
+                {links.into_iter().map(|link| view! { <li><a href=platform::at(&link.path)>{link.title}</a></li> }).collect_view()}
             </ul>
         </div>
     }

@@ -93,7 +93,7 @@ fn query(expr: String) -> AnyView {
     };
     view! {
         <code tabindex="0">{expr}</code>
-        <a href=href>"Open in Explore"</a>
+        <a href=move || platform::at(&href())>"Open in Explore"</a>
     }
 }
 

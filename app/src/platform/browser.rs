@@ -11,7 +11,7 @@ use model::{
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 
-use super::{FetchError, envelope, time};
+use super::{FetchError, at, envelope, path_and_query, time};
 use crate::payload::{THEME_COOKIE, ZONE_COOKIE};
 
 /// How long a cookie of ours is kept, in seconds.
@@ -81,7 +81,7 @@ pub(crate) fn remember_zone(zone: Zone) {
 
 fn set_cookie(name: &str, value: Option<&str>) {
     let (value, seconds) = value.map_or(("", 0), |value| (value, COOKIE_SECONDS));
-    let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; SameSite=Strict");
+    let cookie = format!("{name}={value}; Path={}; Max-Age={seconds}; SameSite=Strict", at("/"));
     // A browser that refuses cookies keeps the choice for this page only.
     let _ = document().unchecked_into::<web_sys::HtmlDocument>().set_cookie(&cookie);
 }
@@ -102,18 +102,18 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
 }
 
 pub(crate) async fn get_json<T: DeserializeOwned>(url: &str) -> Result<T, FetchError> {
-    let body = body(Request::get(url).header("Accept", "application/json").send().await).await?;
+    let body = body(Request::get(&at(url)).header("Accept", "application/json").send().await).await?;
     read_json(&body).map_err(|error| FetchError::Failed(format!("the answer cannot be read: {error}")))
 }
 
 /// The body at `url`, as it is.
 pub(crate) async fn get_text(url: &str) -> Result<String, FetchError> {
-    body(Request::get(url).send().await).await
+    body(Request::get(&at(url)).send().await).await
 }
 
 /// Posts nothing to `url`; the body of the answer.
 pub(crate) async fn post(url: &str) -> Result<String, FetchError> {
-    body(Request::post(url).header("Accept", "application/json").send().await).await
+    body(Request::post(&at(url)).header("Accept", "application/json").send().await).await
 }
 
 async fn body(answer: Result<Response, gloo_net::Error>) -> Result<String, FetchError> {
@@ -131,10 +131,9 @@ async fn body(answer: Result<Response, gloo_net::Error>) -> Result<String, Fetch
 
 /// Leaves for the login page, which leads back here.
 pub(crate) fn go_to_login() {
-    let location = window().location();
-    let here = format!("{}{}", location.pathname().unwrap_or_default(), location.search().unwrap_or_default());
+    let login = format!("/login?next={}", encoded(&path_and_query()));
     // If the browser refuses to navigate, the page stays and says that it is not connected.
-    let _ = location.set_href(&format!("/login?next={}", encoded(&here)));
+    let _ = window().location().set_href(&at(&login));
 }
 
 /// Loads the page again because the server is now `version`: once, should the page still be of another version then.
@@ -156,7 +155,7 @@ pub(crate) fn encoded(text: &str) -> String {
 pub(crate) fn socket_url(path: &str) -> String {
     let location = window().location();
     let scheme = if location.protocol().is_ok_and(|protocol| protocol == "https:") { "wss" } else { "ws" };
-    format!("{scheme}://{}{path}", location.host().unwrap_or_default())
+    format!("{scheme}://{}{}", location.host().unwrap_or_default(), at(path))
 }
 
 /// Opens or closes the `dialog` element with this id.

@@ -140,7 +140,8 @@ fn address(form: &HtmlFormElement) -> String {
             (!name.is_empty()).then(|| format!("{name}={}", super::encoded(&value)))
         })
         .collect();
-    format!("{}?{}", form.get_attribute("action").unwrap_or_default(), pairs.join("&"))
+    let action = form.get_attribute("action").unwrap_or_default();
+    format!("{}?{}", super::inside(&action).unwrap_or(action), pairs.join("&"))
 }
 
 /// The elements of `area` that a selector finds.

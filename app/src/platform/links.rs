@@ -4,24 +4,49 @@ use leptos::{ev::MouseEvent, prelude::*};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, HtmlAnchorElement};
 
+/// Attribute of the document's root with the path below which a proxy has this server. Absent at the root of a host.
+const BASE: &str = "data-base";
+
+thread_local! {
+    static BASE_PATH: String =
+        document().document_element().and_then(|root| root.get_attribute(BASE)).unwrap_or_default();
+}
+
+/// A path of this server as browsers have to ask for it. Every address that leaves the app goes through this: links, forms,
+/// requests, the history.
+pub(crate) fn at(path: &str) -> String {
+    BASE_PATH.with(|base| format!("{base}{path}"))
+}
+
+/// The path of this server behind an address as browsers see it; `None` if it leads to something else on the same host.
+pub(super) fn inside(address: &str) -> Option<String> {
+    let rest = BASE_PATH.with(|base| address.strip_prefix(base.as_str()).map(str::to_owned))?;
+    match rest.chars().next() {
+        Some('/') => Some(rest),
+        Some('?') | None => Some(format!("/{rest}")),
+        Some(_) => None,
+    }
+}
+
 /// Path and query of the document.
 pub(crate) fn path_and_query() -> String {
     let location = window().location();
-    format!("{}{}", location.pathname().unwrap_or_default(), location.search().unwrap_or_default())
+    let address = format!("{}{}", location.pathname().unwrap_or_default(), location.search().unwrap_or_default());
+    inside(&address).unwrap_or(address)
 }
 
 /// Adds `href` to the history as the address of this page.
 pub(crate) fn push_url(href: &str) {
     if let Ok(history) = window().history() {
         // A browser that refuses keeps the old address above the new page.
-        let _ = history.push_state_with_url(&JsValue::NULL, "", Some(href));
+        let _ = history.push_state_with_url(&JsValue::NULL, "", Some(&at(href)));
     }
 }
 
 /// Makes `href` the address of this page, in place of the one it has.
 pub(crate) fn replace_url(href: &str) {
     if let Ok(history) = window().history() {
-        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(href));
+        let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&at(href)));
     }
 }
 
@@ -40,7 +65,7 @@ pub(crate) fn on_history_moved(moved: impl Fn() + 'static) {
 pub(crate) fn take_links(take: impl Fn(&str, bool) -> bool + 'static) {
     let listener = window_event_listener(leptos::ev::click, move |event| {
         let Some(link) = plain_click(&event) else { return };
-        let href = format!("{}{}", link.pathname(), link.search());
+        let Some(href) = inside(&format!("{}{}", link.pathname(), link.search())) else { return };
         // A place within the page that is shown.
         if !link.hash().is_empty() && href == path_and_query() {
             return;

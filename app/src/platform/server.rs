@@ -49,6 +49,11 @@ pub(crate) fn go_to_login() {}
 
 pub(crate) fn show_dialog(_id: &str, _shown: bool) {}
 
+/// A path of this server as browsers have to ask for it. In pages of the server, the server itself sees to that.
+pub(crate) fn at(path: &str) -> String {
+    path.to_owned()
+}
+
 /// Path and query of the document.
 pub(crate) fn path_and_query() -> String {
     "/".to_owned()

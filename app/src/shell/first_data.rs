@@ -8,7 +8,7 @@ use model::{
 };
 
 use super::Page;
-use crate::view::view;
+use crate::{platform, view::view};
 
 /// The first of the points over time that the panels show.
 pub(crate) fn first_ms(data: &PanelData) -> Option<i64> {
@@ -52,7 +52,7 @@ pub(crate) fn FirstDataLink(first_ms: Signal<Option<i64>>) -> impl IntoView {
     });
     view! { {move || {
         href.get().map(|href| {
-            view! { <a class="button first-data" href=href data-noscroll>"Show from the first data on"</a> }
+            view! { <a class="button first-data" href=platform::at(&href) data-noscroll>"Show from the first data on"</a> }
         })
     }} }
 }

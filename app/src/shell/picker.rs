@@ -21,7 +21,7 @@ pub(crate) fn RangePicker() -> impl IntoView {
         view! {
             <a
                 class="drop-item"
-                href=move || page.url.link_with_range(range)
+                href=move || platform::at(&page.url.link_with_range(range))
                 aria-current=move || (page.url.range.get() == range).then_some("true")
                 data-noscroll
             >
@@ -78,7 +78,7 @@ fn CustomRange() -> impl IntoView {
     let bound = move |pick: fn((i64, i64)) -> i64| page.clock.zone.get().civil(pick(shown())).input_value();
     let refresh = move || page.url.refresh.get().parameter();
     view! {
-        <form class="custom-range" method="get" action=move || page.url.path.get() on:submit=apply>
+        <form class="custom-range" method="get" action=move || platform::at(&page.url.path.get()) on:submit=apply>
             <p class="drop-heading">"From a time to a time, " {move || page.clock.zone.get().name()}</p>
             <label>
                 "From"
@@ -104,7 +104,7 @@ pub(crate) fn RefreshPicker() -> impl IntoView {
         view! {
             <a
                 class="drop-item"
-                href=move || page.url.link_with_refresh(choice)
+                href=move || platform::at(&page.url.link_with_refresh(choice))
                 aria-current=move || (page.url.refresh.get() == choice).then_some("true")
                 data-noscroll
             >

@@ -4,6 +4,7 @@ use crate::view::view;
 use leptos::prelude::*;
 
 use super::{FiringBadge, Icon, Page};
+use crate::platform;
 
 /// Where the pages are that are no dashboards.
 const ALERTS: &str = "/alerts";
@@ -17,7 +18,7 @@ pub(crate) fn Sidebar() -> impl IntoView {
         page.boot().dashboards.iter().map(|link| entry(page, link.path.clone(), link.title.clone())).collect_view();
     view! {
         <nav class="sidebar" aria-label="Dashboards">
-            <a class="brand" href="/" aria-label="hyperscope, to the overview">
+            <a class="brand" href=platform::at("/") aria-label="hyperscope, to the overview">
                 <Logo />
                 <span class="brand-name">"hyperscope"</span>
             </a>
@@ -52,7 +53,7 @@ fn entry(page: Page, path: String, title: String) -> AnyView {
     let href = move || if path == ALERTS || path == EXPLORE { path.clone() } else { page.url.link_to(&path) };
     view! {
         <li>
-            <a class="sidebar-link" href=href aria-current=current>
+            <a class="sidebar-link" href=move || platform::at(&href()) aria-current=current>
                 {icon.draw()}
                 <span>{title}</span>
                 {count}

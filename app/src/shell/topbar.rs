@@ -33,7 +33,7 @@ pub(crate) fn TopBar(
             <FirstDataLink first_ms />
             <RangePicker />
             <RefreshPicker />
-            <a class="button quiet" href=move || page.url.link_to(&kiosk_path) title="Kiosk: only the panels, sized to the screen">
+            <a class="button quiet" href=move || platform::at(&page.url.link_to(&kiosk_path)) title="Kiosk: only the panels, sized to the screen">
                 {Icon::Screen.draw()}
                 <span class="sr-only">"Kiosk"</span>
             </a>
@@ -41,7 +41,7 @@ pub(crate) fn TopBar(
     });
     let up = up.map(|path| {
         view! {
-            <a class="button quiet" href=move || page.url.link_to(&path) title="Back">
+            <a class="button quiet" href=move || platform::at(&page.url.link_to(&path)) title="Back">
                 {Icon::Back.draw()}
                 <span class="sr-only">"Back"</span>
             </a>
@@ -154,8 +154,8 @@ fn UserMenu(session: Session) -> impl IntoView {
                     <dt>"Expires"</dt>
                     <dd>{move || expiry()}</dd>
                 </dl>
-                <a class="drop-item" href="/settings">{Icon::Settings.draw()} <span>"Settings"</span></a>
-                <form method="post" action="/logout">
+                <a class="drop-item" href=platform::at("/settings")>{Icon::Settings.draw()} <span>"Settings"</span></a>
+                <form method="post" action=platform::at("/logout")>
                     <button type="submit" class="drop-item">{Icon::Leave.draw()} <span>"Log out"</span></button>
                 </form>
             </div>

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 
-use super::{Auth, denied::Denied, origin, principal::Principal};
+use super::{Auth, denied::Denied, origin, principal::Principal, secret};
 
 /// Name of the session cookie.
 pub(super) const COOKIE: &str = "hyperscope_session";
@@ -21,7 +21,8 @@ pub(super) enum Look {
 }
 
 impl Auth {
-    /// Who a request is from. A secret in a header counts alone: if it is wrong, the cookie does not help.
+    /// Who a request is from: the first secret in it that is valid, headers before the cookie. What is not ours, such as the
+    /// `Authorization` of a login in front of us, counts as absent. A token of ours that is wrong is refused whatever else there is.
     pub(super) async fn identify(&self, parts: &Parts, look: Look) -> Result<Principal, Denied> {
         if self.shared.options.no_auth {
             // Anyone may be anyone, but not a page of elsewhere whose name was pointed at this machine.
@@ -35,29 +36,47 @@ impl Auth {
             };
         }
         let refused = |message: &str| Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", message);
-        let given =
-            by_header(&parts.headers).or_else(|| (look == Look::Upgrade).then(|| by_subprotocol(&parts.headers))?);
-        if let Some(secret) = given {
-            let token = self.shared.cache.token(secret).await;
-            return token.map(|token| Principal::by_token(&token)).ok_or_else(|| {
+        let protocols = match look {
+            Look::Upgrade => by_subprotocol(&parts.headers),
+            Look::Request => None,
+        };
+        let mut has_wrong = false;
+        for secret in bearer_tokens(&parts.headers).chain(api_keys(&parts.headers)).chain(protocols) {
+            if let Some(token) = self.shared.cache.token(secret).await {
+                return Ok(Principal::by_token(&token));
+            }
+            has_wrong = true;
+            if secret::has_our_prefix(secret) {
                 self.audit_refusal(parts, None, "wrong token");
-                refused("the token is wrong, expired or revoked")
-            });
+                return Err(refused("the token is wrong, expired or revoked"));
+            }
         }
-        let Some(cookie) = by_cookie(&parts.headers) else { return Err(refused("a token is needed")) };
-        let session = self.shared.cache.session(cookie);
-        session.map(|session| Principal::by_session(&session)).ok_or_else(|| refused("the login has ended"))
+        let mut has_cookie = false;
+        for cookie in by_cookie(&parts.headers) {
+            if let Some(session) = self.shared.cache.session(cookie) {
+                return Ok(Principal::by_session(&session));
+            }
+            has_cookie = true;
+        }
+        if has_wrong {
+            self.audit_refusal(parts, None, "wrong token");
+            return Err(refused("the token is wrong, expired or revoked"));
+        }
+        Err(refused(if has_cookie { "the login has ended" } else { "a token is needed" }))
     }
 }
 
-/// The secret in `Authorization: Bearer` or `X-API-Key`. A header that is there and unreadable is a wrong one.
-fn by_header(headers: &HeaderMap) -> Option<&str> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let value = value.to_str().unwrap_or_default();
-        let bearer = value.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        return Some(bearer.map_or("", |(_, secret)| secret.trim()));
-    }
-    headers.get(API_KEY).map(|value| value.to_str().unwrap_or_default().trim())
+/// The secrets in `Authorization: Bearer`. Other schemes are for whoever stands in front of us (RFC 9110, section 11.6.2).
+fn bearer_tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(header::AUTHORIZATION).iter().filter_map(|value| value.to_str().ok());
+    values.filter_map(|value| {
+        let (scheme, secret) = value.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then_some(secret.trim())
+    })
+}
+
+fn api_keys(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers.get_all(API_KEY).iter().filter_map(|value| value.to_str().ok()).map(str::trim)
 }
 
 fn by_subprotocol(headers: &HeaderMap) -> Option<&str> {
@@ -65,14 +84,14 @@ fn by_subprotocol(headers: &HeaderMap) -> Option<&str> {
     lines.flat_map(|line| line.split(',')).find_map(|protocol| protocol.trim().strip_prefix(SUBPROTOCOL))
 }
 
-/// The secret of the session cookie.
-pub(super) fn by_cookie(headers: &HeaderMap) -> Option<&str> {
-    cookie(headers, COOKIE)
+/// The secrets of the session cookies. There are several where servers share a host, or where the cookie once had another path.
+pub(super) fn by_cookie(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    cookies(headers, COOKIE)
 }
 
-/// The value of a cookie.
-pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+/// The values of the cookies of a name, in the order in which the browser sent them.
+pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-    let mut cookies = lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
-    cookies.find(|(candidate, _)| *candidate == name).map(|(_, value)| value)
+    let cookies = lines.flat_map(|line| line.split(';')).filter_map(|cookie| cookie.trim().split_once('='));
+    cookies.filter(move |(candidate, _)| *candidate == name).map(|(_, value)| value)
 }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use axum::{
-    Json,
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use serde_json::json;
 
@@ -48,34 +47,61 @@ impl Denied {
     /// is not logged in.
     #[must_use]
     pub fn for_path(&self, uri: &Uri) -> Response {
-        let mut response = match Audience::of(uri.path()) {
-            Audience::Prometheus => {
-                let body = json!({ "status": "error", "errorType": self.code, "error": self.message });
-                (self.status, Json(body)).into_response()
-            }
-            Audience::Programs => {
-                let body = json!({ "error": { "code": self.code, "message": self.message } });
-                (self.status, Json(body)).into_response()
-            }
-            Audience::People if self.status == StatusCode::UNAUTHORIZED => {
-                let next = uri.path_and_query().map_or("/", |path| path.as_str());
-                Redirect::to(&login::login_path(next)).into_response()
-            }
-            Audience::People => return self.page(),
-        };
+        let audience = Audience::of(uri.path());
+        if audience == Audience::People && self.status == StatusCode::UNAUTHORIZED {
+            let next = uri.path_and_query().map_or("/", |path| path.as_str());
+            let mut response = Redirect::to(&login::login_path(next)).into_response();
+            self.set_headers(response.headers_mut());
+            return response;
+        }
+        self.answer(audience)
+    }
+
+    /// As a page, whatever the path.
+    pub(super) fn page(&self) -> Response {
+        self.answer(Audience::People)
+    }
+
+    /// The media type and the text of the answer to who asks for a path.
+    pub(crate) fn text_for(&self, uri: &Uri) -> (&'static str, String) {
+        self.body(Audience::of(uri.path()))
+    }
+
+    fn answer(&self, audience: Audience) -> Response {
+        let (kind, body) = self.body(audience);
+        let mut response = (self.status, [(header::CONTENT_TYPE, kind)], body).into_response();
         let headers = response.headers_mut();
-        if self.status == StatusCode::UNAUTHORIZED && !headers.contains_key(header::LOCATION) {
+        if self.status == StatusCode::UNAUTHORIZED && audience != Audience::People {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         self.set_headers(headers);
         response
     }
 
-    /// As a page, whatever the path.
-    pub(super) fn page(&self) -> Response {
-        let mut response = (self.status, Html(html::refusal(&self.message))).into_response();
-        self.set_headers(response.headers_mut());
-        response
+    /// The media type and the text of the answer.
+    fn body(&self, audience: Audience) -> (&'static str, String) {
+        match audience {
+            Audience::Prometheus => {
+                let body = json!({ "status": "error", "errorType": self.code, "error": self.message });
+                ("application/json", body.to_string())
+            }
+            Audience::Programs => {
+                let body = json!({ "error": { "code": self.code, "message": self.message } });
+                ("application/json", body.to_string())
+            }
+            Audience::People => ("text/html; charset=utf-8", html::refusal(self.title(), &self.message)),
+        }
+    }
+
+    /// What heads the page.
+    fn title(&self) -> &'static str {
+        match self.status {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => "This request is too large",
+            StatusCode::TOO_MANY_REQUESTS => "Too many requests",
+            status if status.is_server_error() => "Not now",
+            _ if self.code == "cross_site" => "Not from a page of ours",
+            _ => "Not for this token",
+        }
     }
 
     /// When to try again, and that the answer is for this moment.
@@ -88,6 +114,7 @@ impl Denied {
 }
 
 /// Who asks for a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Audience {
     /// Clients of Prometheus' HTTP API.
     Prometheus,

@@ -5,7 +5,7 @@ use std::{sync::PoisonError, time::Instant};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header, request::Parts},
+    http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Redirect, Response},
 };
@@ -14,9 +14,10 @@ use model::role::Role;
 use super::{
     Auth,
     attempts::Verdict,
-    carrier::Look,
+    carrier::{self, Look},
     client::ClientAddress,
     denied::Denied,
+    form_token::FormToken,
     login, origin,
     principal::{Carrier, Principal},
     sockets::SocketAdmission,
@@ -46,11 +47,11 @@ pub fn admit_sockets<S: Clone + Send + Sync + 'static>(router: Router<S>, auth: 
 }
 
 async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
     let auth = &guard.auth;
     if let Some((token, rest)) = login::token_of_kiosk_link(&parts.uri) {
         let from = ClientAddress::of(&parts, &auth.shared.options.trusted_proxies);
-        return match auth.log_in(token.expose(), from).await {
+        return match auth.log_in(&parts, token.expose(), from).await {
             Ok(login) => ([(header::SET_COOKIE, login.cookie)], Redirect::to(&rest)).into_response(),
             Err(denied) => denied.page(),
         };
@@ -59,14 +60,28 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
         Ok(principal) => principal,
         Err(denied) => return denied.for_path(&parts.uri),
     };
-    if !origin::may_change(&parts, &principal, auth.shared.options.public_url.as_ref()) {
-        auth.audit_refusal(&parts, Some(&principal), "a change by cookie from another site");
-        let message = "a change must come from one of our own pages, or carry its token in a header";
-        return Denied::new(StatusCode::FORBIDDEN, "cross_site", message).for_path(&parts.uri);
+    let form_token = match principal.carrier() {
+        Carrier::Cookie => auth.form_token(&parts.headers),
+        _ => None,
+    };
+    let mut request = Request::from_parts(parts, body);
+    if !origin::is_reading(request.method()) {
+        let allowed;
+        (allowed, request) = auth.may_change(request, &principal, form_token.as_ref()).await;
+        if !allowed {
+            let (parts, _) = request.into_parts();
+            auth.audit_refusal(&parts, Some(&principal), "a change by cookie from another site");
+            let message = "a change must come from one of our own pages, or carry its token in a header";
+            return Denied::new(StatusCode::FORBIDDEN, "cross_site", message).for_path(&parts.uri);
+        }
     }
+    let (mut parts, body) = request.into_parts();
     let renewed = auth.renewed_cookie(&parts, &principal);
     parts.extensions.insert(principal);
     let mut response = next.run(Request::from_parts(parts, body)).await;
+    if let Some(form_token) = form_token {
+        response.extensions_mut().insert(form_token);
+    }
     let headers = response.headers_mut();
     // What was only for the holder of a token must not stay in a cache that others share.
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
@@ -91,6 +106,33 @@ async fn admit(State(auth): State<Auth>, mut request: Request, next: Next) -> Re
 }
 
 impl Auth {
+    /// Whether a request that changes something may, and the same request again.
+    async fn may_change(
+        &self,
+        request: Request,
+        principal: &Principal,
+        form_token: Option<&FormToken>,
+    ) -> (bool, Request) {
+        let (parts, body) = request.into_parts();
+        let sender = origin::sender(&parts, &self.shared.options);
+        let request = Request::from_parts(parts, body);
+        // The form is read only where it decides.
+        let decides = origin::may_change(principal, sender, true) && !origin::may_change(principal, sender, false);
+        match form_token.filter(|_| decides) {
+            Some(form_token) => {
+                let (has_form_token, request) = form_token.is_carried_by(request).await;
+                (origin::may_change(principal, sender, has_form_token), request)
+            }
+            None => (origin::may_change(principal, sender, false), request),
+        }
+    }
+
+    /// What the forms of the session of a request carry.
+    pub(super) fn form_token(&self, headers: &HeaderMap) -> Option<FormToken> {
+        let mut secrets = carrier::by_cookie(headers);
+        secrets.find(|secret| self.shared.cache.session(secret).is_some()).map(FormToken::of)
+    }
+
     /// Who a request is from, if the role may do what is asked for.
     async fn permit(&self, parts: &Parts, look: Look, allows: fn(Role) -> bool) -> Result<Principal, Denied> {
         let principal = self.identify(parts, look).await?;
@@ -107,7 +149,7 @@ impl Auth {
     /// Whether a request may open a live socket, decided before it is upgraded.
     async fn admit(&self, parts: &Parts) -> Result<SocketAdmission, Denied> {
         let principal = self.permit(parts, Look::Upgrade, Role::reads).await?;
-        let sender = origin::sender(parts, self.shared.options.public_url.as_ref());
+        let sender = origin::sender(parts, &self.shared.options);
         let has_origin = parts.headers.contains_key(header::ORIGIN);
         // A page of elsewhere could open a socket with the visitor's cookie: browsers do not ask us first.
         let is_ours = match (has_origin, principal.carrier()) {
@@ -127,7 +169,7 @@ impl Auth {
     }
 
     /// Writes down that a request was refused, unless its address filled the log with such lines already.
-    pub(super) fn audit_refusal(&self, parts: &Parts, who: Option<&Principal>, why: &str) {
+    pub(crate) fn audit_refusal(&self, parts: &Parts, who: Option<&Principal>, why: &str) {
         let from = ClientAddress::of(parts, &self.shared.options.trusted_proxies);
         let mut refusals = self.shared.refusals.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = refusals.check(from.0, Instant::now());

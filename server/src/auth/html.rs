@@ -1,5 +1,7 @@
 //! The pages that are there before one is logged in. They need neither script nor a file of the bundle.
 
+use super::form_token;
+
 /// Names and colours of the app's own style, so that the login looks like the rest.
 const STYLE: &str = "\
 :root{color-scheme:light;--bg:#f3f5f8;--panel-bg:#fff;--line:#d9dfe7;--text:#18212d;--muted:#54606e;--focus:#1f6fc4;--blue:#1b68bb;--on-blue:#fff;--red:#c3261f}\
@@ -45,13 +47,14 @@ impl Theme {
     }
 }
 
-/// The login. `next` is the local path to go on to, `error` what went wrong the last time.
-pub(super) fn login(next: &str, error: Option<&str>, theme: Theme) -> String {
+/// The login. `next` is the local path to go on to, `error` what went wrong the last time, `note` what else there is to know.
+pub(super) fn login(next: &str, error: Option<&str>, note: Option<&str>, theme: Theme) -> String {
     let error = error.map(|error| format!("<p role=\"alert\" id=\"error\">{}</p>", escape(error))).unwrap_or_default();
+    let note = note.map(|note| format!("<p role=\"note\">{}</p>", escape(note))).unwrap_or_default();
     let described = if error.is_empty() { "" } else { " aria-invalid=\"true\" aria-describedby=\"error\"" };
     let form = format!(
         "<h1>hyperscope</h1><p>Log in with a token. Whoever runs the server makes one with <code>hyperscope token create</code>.</p>{error}\
-         <form method=\"post\" action=\"/login\"><input type=\"hidden\" name=\"next\" value=\"{}\">\
+         {note}<form method=\"post\" action=\"/login\"><input type=\"hidden\" name=\"next\" value=\"{}\">\
          <label for=\"token\">Token</label>\
          <input id=\"token\" name=\"token\" type=\"password\" autocomplete=\"current-password\" spellcheck=\"false\" required autofocus{described}>\
          <button type=\"submit\">Log in</button></form>",
@@ -67,13 +70,25 @@ pub(super) fn come_again(path: &str) -> String {
     document("hyperscope", &refresh, &format!("<h1>hyperscope</h1><p><a href=\"{path}\">Go on</a></p>"), Theme::System)
 }
 
-/// Says why a page is not shown.
-pub(super) fn refusal(message: &str) -> String {
+/// Says that a logout did not happen, and offers the form for it. `form_token` is that of the session that goes on, if it is known.
+pub(super) fn still_logged_in(form_token: Option<&str>, theme: Theme) -> String {
+    let field = form_token
+        .map(|token| format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", form_token::FIELD, escape(token)));
     let body = format!(
-        "<h1>Not for this token</h1><p role=\"alert\">{}.</p><p><a href=\"/\">Overview</a> or <a href=\"/logout\">log in with another token</a></p>",
+        "<h1>Not logged out</h1><p role=\"alert\">The request came from a page of another site, so nothing was done: a login that you have \
+         goes on.</p><form method=\"post\" action=\"/logout\">{}<button type=\"submit\">Log out now</button></form>",
+        field.unwrap_or_default(),
+    );
+    document("Not logged out", "", &body, theme)
+}
+
+/// Says why a page is not shown.
+pub(super) fn refusal(title: &str, message: &str) -> String {
+    let body = format!(
+        "<h1>{title}</h1><p role=\"alert\">{}.</p><p><a href=\"/\">Overview</a> or <a href=\"/logout\">log in with another token</a></p>",
         escape(message),
     );
-    document("Not for this token", "", &body, Theme::System)
+    document(title, "", &body, Theme::System)
 }
 
 fn document(title: &str, head: &str, body: &str, theme: Theme) -> String {
@@ -107,7 +122,12 @@ mod tests {
     #[test]
     fn nothing_given_becomes_markup() {
         let evil = "\"><script>alert('x')</script>&";
-        for page in [login(evil, Some(evil), Theme::Dark), refusal(evil), come_again(evil)] {
+        for page in [
+            login(evil, Some(evil), Some(evil), Theme::Dark),
+            refusal("Title", evil),
+            still_logged_in(Some(evil), Theme::System),
+            come_again(evil),
+        ] {
             assert!(!page.contains("<script") && page.contains("&quot;&gt;&lt;script"), "{page}");
         }
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use axum::{
+    body::Bytes,
     extract::{Form, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
@@ -21,18 +22,22 @@ use super::{
     carrier::{self, COOKIE, Look},
     client::ClientAddress,
     denied::Denied,
+    form_token::FormToken,
     html::{self, Theme},
     origin::{self, Sender},
     principal::{Carrier, Principal},
     secret::{self, Hash},
 };
-use crate::{clock::now_ms, config::Secret};
+use crate::{clock::now_ms, config::Secret, reached::Reached};
 
 /// Longest form that is read.
 pub(super) const BODY_BYTES: usize = 8 << 10;
 
 /// The longest that browsers keep a cookie, 400 days, in seconds. A kiosk's is set anew with every page.
 const LONGEST_COOKIE_SECS: i64 = 400 * 86_400;
+
+/// What the browser does with the answer: show it as a `document`, in an `iframe`, and so on.
+const FETCH_DEST: &str = "sec-fetch-dest";
 
 /// What a login link or form says.
 #[derive(Deserialize)]
@@ -57,17 +62,18 @@ pub(super) async fn page_or_link(
     parts: Parts,
 ) -> Response {
     if let Some(token) = &asked.token {
-        return auth.answer_login(token.expose(), asked.next.as_deref(), from, theme(&parts.headers)).await;
+        return auth.answer_login(&parts, token.expose(), asked.next.as_deref(), from).await;
     }
-    let next = local_path(asked.next.as_deref());
+    let next = local_path(asked.next.as_deref(), Reached::of(&parts, false).base());
     if auth.identify(&parts, Look::Request).await.is_ok_and(|principal| principal.role().reads()) {
         return Redirect::to(next.as_deref().unwrap_or("/")).into_response();
     }
-    let is_navigation = parts.headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate");
-    if is_navigation && origin::sender(&parts, None) == Sender::Foreign {
+    // Without Fetch Metadata it is one as well: nothing but a navigation has a use for this page.
+    let is_navigation = parts.headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+    if is_navigation && origin::sender(&parts, &auth.shared.options) == Sender::Foreign {
         return page(StatusCode::OK, html::come_again(&login_path(next.as_deref().unwrap_or("/"))));
     }
-    page(StatusCode::OK, html::login(next.as_deref().unwrap_or(""), None, theme(&parts.headers)))
+    page(StatusCode::OK, auth.login_page(&parts, next.as_deref(), None))
 }
 
 /// `POST /login`: the form.
@@ -78,23 +84,34 @@ pub(super) async fn form(
     Form(given): Form<Credentials>,
 ) -> Response {
     // A page of elsewhere could log a visitor in as someone else and watch what they do.
-    if origin::sender(&parts, auth.shared.options.public_url.as_ref()) == Sender::Foreign {
+    if matches!(origin::sender(&parts, &auth.shared.options), Sender::Foreign | Sender::Hidden) {
         let message = "this login form is not one of ours: open the login page itself";
         return Denied::new(StatusCode::FORBIDDEN, "cross_site", message).page();
     }
     let token = given.token.as_ref().map_or("", |token| token.expose().trim());
-    auth.answer_login(token, given.next.as_deref(), from, theme(&parts.headers)).await
+    auth.answer_login(&parts, token, given.next.as_deref(), from).await
 }
 
-/// `/logout`: ends the session, if the cookie came with the request.
-pub(super) async fn logout(State(auth): State<Auth>, from: ClientAddress, parts: Parts) -> Response {
-    let to_login = Redirect::to("/login");
-    let is_foreign = origin::sender(&parts, auth.shared.options.public_url.as_ref()) == Sender::Foreign;
-    let Some(cookie) = carrier::by_cookie(&parts.headers).filter(|_| !is_foreign) else {
-        return to_login.into_response();
+/// `/logout`: ends the session whose cookie came with the request, or says that it goes on.
+pub(super) async fn logout(State(auth): State<Auth>, from: ClientAddress, parts: Parts, form: Bytes) -> Response {
+    let sessions: Vec<_> = carrier::by_cookie(&parts.headers)
+        .filter_map(|secret| Some((secret, auth.shared.cache.session(secret)?)))
+        .collect();
+    let form_token = sessions.first().map(|(secret, _)| FormToken::of(secret));
+    let has_form_token = || form_token.as_ref().is_some_and(|token| token.is_in(&parts.headers, &form));
+    let is_refused = match origin::sender(&parts, &auth.shared.options) {
+        Sender::Ours | Sender::Unsaid => false,
+        // It may be logged in all the same: a strict cookie does not come along from elsewhere.
+        Sender::Foreign => true,
+        Sender::Hidden => !sessions.is_empty() && !has_form_token(),
     };
-    if let Some(session) = auth.shared.cache.session(cookie) {
-        let ended = auth.shared.store.end_session(&Hash::of(cookie)).await;
+    if is_refused {
+        auth.audit_refusal(&parts, None, "a logout from another site");
+        let form_token = form_token.as_ref().map(FormToken::as_str);
+        return page(StatusCode::FORBIDDEN, html::still_logged_in(form_token, theme(&parts.headers)));
+    }
+    for (secret, session) in &sessions {
+        let ended = auth.shared.store.end_session(&Hash::of(secret)).await;
         if let Err(error) = match ended {
             Ok(()) => auth.shared.cache.reload().await,
             failed => failed,
@@ -109,12 +126,16 @@ pub(super) async fn logout(State(auth): State<Auth>, from: ClientAddress, parts:
         }
         tracing::info!(target: "audit", action = "logout", token = %session.token.id, name = session.session.name, %from, "logged out");
     }
-    ([(header::SET_COOKIE, auth.cookie("", Some(0)))], to_login).into_response()
+    let to_login = Redirect::to("/login");
+    match carrier::by_cookie(&parts.headers).next() {
+        Some(_) => ([(header::SET_COOKIE, auth.cookie(&parts, "", Some(0)))], to_login).into_response(),
+        None => to_login.into_response(),
+    }
 }
 
 impl Auth {
     /// Exchanges a token for a session.
-    pub(super) async fn log_in(&self, secret: &str, from: ClientAddress) -> Result<Login, Denied> {
+    pub(super) async fn log_in(&self, parts: &Parts, secret: &str, from: ClientAddress) -> Result<Login, Denied> {
         let verdict = self.attempts().check(from.0, Instant::now());
         if let Verdict::Limited { retry_after, is_news } = verdict {
             if is_news {
@@ -158,15 +179,15 @@ impl Auth {
             None => "/".to_owned(),
         };
         Ok(Login {
-            cookie: self.cookie(session.expose(), expires_at.map(|at| at.saturating_sub(now_ms()) / 1_000)),
+            cookie: self.cookie(parts, session.expose(), expires_at.map(|at| at.saturating_sub(now_ms()) / 1_000)),
             home,
         })
     }
 
     /// Logs in and goes on, or shows the form with what went wrong.
-    async fn answer_login(&self, secret: &str, next: Option<&str>, from: ClientAddress, theme: Theme) -> Response {
-        let next = local_path(next);
-        match self.log_in(secret, from).await {
+    async fn answer_login(&self, parts: &Parts, secret: &str, next: Option<&str>, from: ClientAddress) -> Response {
+        let next = local_path(next, Reached::of(parts, false).base());
+        match self.log_in(parts, secret, from).await {
             Ok(login) => {
                 let to = next.unwrap_or(login.home);
                 let headers =
@@ -174,7 +195,7 @@ impl Auth {
                 (headers, Redirect::to(&to)).into_response()
             }
             Err(denied) => {
-                let form = html::login(next.as_deref().unwrap_or(""), Some(denied.message()), theme);
+                let form = self.login_page(parts, next.as_deref(), Some(denied.message()));
                 let mut response = page(denied.status(), form);
                 denied.set_headers(response.headers_mut());
                 response
@@ -188,16 +209,40 @@ impl Auth {
             && principal.carrier() == Carrier::Cookie
             && principal.session.expires_at.is_none()
             && parts.uri.path().starts_with("/kiosk/");
-        is_due.then(|| carrier::by_cookie(&parts.headers)).flatten().map(|secret| self.cookie(secret, None))
+        let secret = carrier::by_cookie(&parts.headers).find(|secret| self.shared.cache.session(secret).is_some());
+        secret.filter(|_| is_due).map(|secret| self.cookie(parts, secret, None))
     }
 
-    /// The session cookie, kept for so many seconds, or as long as browsers keep any.
-    fn cookie(&self, secret: &str, max_age_secs: Option<i64>) -> HeaderValue {
-        let secure = if self.shared.options.https { "; Secure" } else { "" };
+    /// The session cookie, for so many seconds, or as long as browsers keep any.
+    fn cookie(&self, parts: &Parts, secret: &str, max_age_secs: Option<i64>) -> HeaderValue {
+        let reached = Reached::of(parts, self.shared.options.https);
+        let path = if reached.base().is_empty() { "/" } else { reached.base() };
+        let (same_site, secure) = match (self.is_in_foreign_frame(parts), reached.is_https()) {
+            // Within a page of another site no other cookie comes along. Partitioned: it is that site's frames' alone (CHIPS).
+            (true, true) => ("None", "; Secure; Partitioned"),
+            (false, true) => ("Strict", "; Secure"),
+            (_, false) => ("Strict", ""),
+        };
         let max_age = max_age_secs.unwrap_or(LONGEST_COOKIE_SECS).clamp(0, LONGEST_COOKIE_SECS);
-        let cookie = format!("{COOKIE}={secret}; Path=/; HttpOnly; SameSite=Strict; Max-Age={max_age}{secure}");
+        let cookie =
+            format!("{COOKIE}={secret}; Path={path}; HttpOnly; SameSite={same_site}; Max-Age={max_age}{secure}");
         // Secrets that come from a request came in a header, and ours are base64url: this never fails.
         HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static("hyperscope_session=; Path=/; Max-Age=0"))
+    }
+
+    /// Whether a page of another site may show what is asked for in a frame, and the browser does not say that it is no frame.
+    fn is_in_foreign_frame(&self, parts: &Parts) -> bool {
+        self.shared.options.has_foreign_frames && parts.headers.get(FETCH_DEST).is_none_or(|what| what != "document")
+    }
+
+    /// The login page, which says so where no login can hold.
+    fn login_page(&self, parts: &Parts, next: Option<&str>, error: Option<&str>) -> String {
+        let is_https = Reached::of(parts, self.shared.options.https).is_https();
+        let note = (self.is_in_foreign_frame(parts) && !is_https).then_some(
+            "Inside a page of another site a browser stores a login over HTTPS only. In a frame, this address has to be one of HTTPS; \
+             in a tab of its own it works as it is.",
+        );
+        html::login(next.unwrap_or_default(), error, note, theme(&parts.headers))
     }
 
     fn attempts(&self) -> std::sync::MutexGuard<'_, super::Attempts> {
@@ -212,7 +257,7 @@ pub(super) fn token_of_kiosk_link(uri: &Uri) -> Option<(Secret, String)> {
     let token = with_token.query_pairs().find(|(name, _)| name == "token").map(|(_, token)| Secret::new(token))?;
     let mut bare = here(path)?;
     bare.query_pairs_mut().extend_pairs(with_token.query_pairs().filter(|(name, _)| name != "token"));
-    Some((token, local_path(Some(path_and_query(&bare).trim_end_matches('?')))?))
+    Some((token, local_path(Some(path_and_query(&bare).trim_end_matches('?')), "")?))
 }
 
 /// The path of the login, from where it goes on to `next`.
@@ -233,7 +278,9 @@ fn path_and_query(url: &Url) -> String {
 }
 
 /// `next` as path and query on this server, or `None` if it leads elsewhere or back to the login.
-fn local_path(next: Option<&str>) -> Option<String> {
+fn local_path(next: Option<&str>, base: &str) -> Option<String> {
+    // Whoever names it as browsers see it means the same.
+    let next = next.map(|next| next.strip_prefix(base).filter(|rest| rest.starts_with('/')).unwrap_or(next));
     let next = next.filter(|next| {
         next.starts_with('/') && !next.chars().any(|character| character == '\\' || character.is_control())
     })?;
@@ -243,13 +290,17 @@ fn local_path(next: Option<&str>) -> Option<String> {
 }
 
 fn page(status: StatusCode, html: String) -> Response {
-    let headers: HeaderMap = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))].into_iter().collect();
-    (status, headers, Html(html)).into_response()
+    let headers = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        // The address may hold a token that was refused: nobody is told more of it than the host, ourselves included.
+        (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin")),
+    ];
+    (status, HeaderMap::from_iter(headers), Html(html)).into_response()
 }
 
 /// The theme chosen in the app.
 fn theme(headers: &HeaderMap) -> Theme {
-    Theme::chosen(carrier::cookie(headers, "hyperscope_theme"))
+    Theme::chosen(carrier::cookies(headers, "hyperscope_theme").next())
 }
 
 fn millis(duration: Duration) -> i64 {
@@ -278,7 +329,20 @@ mod tests {
             ("/login?next=/login", None),
             ("/logout", None),
         ] {
-            assert_eq!(local_path(Some(next)).as_deref(), expected, "{next:?}");
+            assert_eq!(local_path(Some(next), "").as_deref(), expected, "{next:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_be_named_as_browsers_see_it() {
+        for (next, expected) in [
+            ("/scope/jobs", Some("/jobs")),
+            ("/jobs", Some("/jobs")),
+            ("/scopes", Some("/scopes")),
+            ("/scope//evil.example", None),
+            ("/scope/login", None),
+        ] {
+            assert_eq!(local_path(Some(next), "/scope").as_deref(), expected, "{next:?}");
         }
     }
 

@@ -10,6 +10,8 @@ mod cache;
 mod carrier;
 mod client;
 mod denied;
+mod form_token;
+mod forwarded;
 mod guard;
 mod html;
 mod login;
@@ -38,7 +40,13 @@ pub use self::{
     sockets::SocketAdmission,
     store::{NewToken, StoreError, TokenInfo, TokenStore},
 };
-pub(crate) use self::{html::escape, origin::host, secret::random_text};
+pub(crate) use self::{
+    form_token::{FIELD as FORM_TOKEN_FIELD, FormToken},
+    forwarded::proxy_says,
+    html::escape,
+    origin::host,
+    secret::random_text,
+};
 use crate::config::{Config, Network, Secret};
 
 /// Refused requests of one address that are written to the log in a minute.
@@ -51,11 +59,13 @@ pub struct AuthOptions {
     pub no_auth: bool,
     /// Browsers reach the server by HTTPS, so that the cookie is for HTTPS alone.
     pub https: bool,
+    /// Pages of other sites may show ours in a frame.
+    pub has_foreign_frames: bool,
     /// Where browsers reach the server, if not at the host they name.
     pub public_url: Option<Url>,
     /// How long a login lasts, except a kiosk's.
     pub session_lifetime: Duration,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-*` and `Forwarded` are believed.
     pub trusted_proxies: Vec<Network>,
     /// Most wrong logins a minute from one address.
     pub wrong_logins: u32,
@@ -70,6 +80,10 @@ impl From<&Config> for AuthOptions {
         AuthOptions {
             no_auth: config.insecure_no_auth,
             https: config.is_https(),
+            has_foreign_frames: config
+                .frame_ancestors
+                .iter()
+                .any(|source| !matches!(source.as_str(), "'self'" | "'none'")),
             public_url: config.public_url.clone(),
             session_lifetime: config.session_lifetime,
             trusted_proxies: config.trusted_proxies.clone(),

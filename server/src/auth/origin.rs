@@ -5,7 +5,10 @@ use std::net::IpAddr;
 use axum::http::{Method, header, request::Parts};
 use reqwest::Url;
 
-use super::principal::{Carrier, Principal};
+use super::{
+    AuthOptions, client,
+    principal::{Carrier, Principal},
+};
 
 const FETCH_SITE: &str = "sec-fetch-site";
 
@@ -16,37 +19,44 @@ pub(super) enum Sender {
     Ours,
     /// A page of elsewhere.
     Foreign,
-    /// Nothing: a program, or a navigation of an older browser.
+    /// A page that hides where it is: `Origin: null`, and no Fetch Metadata beside it.
+    Hidden,
+    /// Nothing: a program, or an older browser.
     Unsaid,
 }
 
-/// Whose page sent a request, by its `Origin`, or else by `Sec-Fetch-Site`.
-pub(super) fn sender(parts: &Parts, public_url: Option<&Url>) -> Sender {
-    let header =
-        |name| parts.headers.get(name).map(|value: &axum::http::HeaderValue| value.to_str().unwrap_or_default());
-    if let Some(origin) = header(header::ORIGIN.as_str()) {
-        // What a browser writes for a form of a page with `Referrer-Policy: no-referrer`, which all of ours have. A page of
-        // elsewhere can be `null` too, and never `same-origin`.
-        if origin == "null" && header(FETCH_SITE) == Some("same-origin") {
-            return Sender::Ours;
-        }
-        return if is_ours(origin, parts, public_url) { Sender::Ours } else { Sender::Foreign };
-    }
-    match header(FETCH_SITE) {
-        Some("same-origin" | "none") => Sender::Ours,
-        Some(_) => Sender::Foreign,
-        None => Sender::Unsaid,
+/// Whose page sent a request: by its `Origin`, else by `Sec-Fetch-Site`, which browsers send over HTTPS and to loopback alone, else
+/// by its `Referer`. No page of elsewhere can have its browser write an origin of ours into one of these.
+///
+/// Ours is the host that the request names, so that forms work by every name of this server. A page of elsewhere whose name
+/// was pointed at this machine (DNS rebinding) passes too: it is another host to the browser, which has no cookie of ours for it.
+pub(super) fn sender(parts: &Parts, options: &AuthOptions) -> Sender {
+    let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let by_origin = |origin: &str| if is_ours(origin, parts, options) { Sender::Ours } else { Sender::Foreign };
+    match (header(header::ORIGIN.as_str()), header(FETCH_SITE)) {
+        // A page of elsewhere can be `null` too, and never `same-origin`.
+        (Some("null"), Some("same-origin")) => Sender::Ours,
+        (Some("null"), None) => Sender::Hidden,
+        (Some(origin), _) => by_origin(origin),
+        (None, Some("same-origin" | "none")) => Sender::Ours,
+        (None, Some(_)) => Sender::Foreign,
+        (None, None) => header(header::REFERER.as_str()).map_or(Sender::Unsaid, by_origin),
     }
 }
 
-/// Whether a request may change something: what a browser sends by itself only counts when it comes from our own page.
-pub(super) fn may_change(parts: &Parts, principal: &Principal, public_url: Option<&Url>) -> bool {
-    let is_reading = matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    match (principal.carrier(), sender(parts, public_url)) {
-        _ if is_reading => true,
+/// Whether a request only reads.
+pub(super) fn is_reading(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Whether a change is wanted by whoever is named: what a browser sends by itself only counts when it comes from our own page.
+/// `has_form_token` is whether the page showed that it was written for this session.
+pub(super) fn may_change(principal: &Principal, sender: Sender, has_form_token: bool) -> bool {
+    match (principal.carrier(), sender) {
         (Carrier::Header, _) | (_, Sender::Ours) => true,
         // Every browser of today says where it comes from when it changes something; programs have no reason to.
         (Carrier::None, Sender::Unsaid) => true,
+        (Carrier::Cookie, Sender::Hidden | Sender::Unsaid) => has_form_token,
         _ => false,
     }
 }
@@ -71,15 +81,19 @@ pub(crate) fn host(parts: &Parts) -> Option<&str> {
     }
 }
 
-fn is_ours(origin: &str, parts: &Parts, public_url: Option<&Url>) -> bool {
-    let Ok(origin) = Url::parse(origin) else { return false };
-    if public_url.is_some_and(|public| public.origin() == origin.origin()) {
+/// Whether `url` is an origin, or a page, of this server.
+fn is_ours(url: &str, parts: &Parts, options: &AuthOptions) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    if options.public_url.as_ref().is_some_and(|public| public.origin() == url.origin()) {
         return true;
     }
-    let Some(host) = host(parts) else { return false };
     // The scheme is the origin's own: behind a proxy we do not know by which one it was reached.
-    let Ok(named) = Url::parse(&format!("{}://{host}", origin.scheme())) else { return false };
-    origin.origin().is_tuple() && matches!(origin.scheme(), "http" | "https") && named.origin() == origin.origin()
+    let is_named = |host: &str| {
+        Url::parse(&format!("{}://{host}", url.scheme())).is_ok_and(|named| named.origin() == url.origin())
+    };
+    let is_tuple = url.origin().is_tuple() && matches!(url.scheme(), "http" | "https");
+    let is_host = || host(parts).is_some_and(is_named);
+    is_tuple && (is_host() || client::forwarded_hosts(parts, &options.trusted_proxies).any(|host| is_named(&host)))
 }
 
 #[cfg(test)]
@@ -96,6 +110,21 @@ mod tests {
         request.into_parts().0
     }
 
+    /// The settings of a server that is started so.
+    fn options(flags: &[&str]) -> AuthOptions {
+        #[derive(clap::Parser)]
+        struct Flags {
+            #[command(flatten)]
+            options: crate::config::Options,
+        }
+        let flags = <Flags as clap::Parser>::parse_from(std::iter::once(&"hyperscope").chain(flags));
+        AuthOptions::from(&crate::config::Config::resolve(flags.options, "/nonexistent".into()).unwrap())
+    }
+
+    fn sent(headers: &[(&str, &str)]) -> Sender {
+        sender(&parts(headers), &options(&[]))
+    }
+
     #[test]
     fn an_origin_is_ours_by_host_and_port() {
         for (host, origin, expected) in [
@@ -107,32 +136,52 @@ mod tests {
             ("h:3030", "http://h:3031", Sender::Foreign),
             ("h:3030", "http://h", Sender::Foreign),
             ("h", "http://h.evil.example", Sender::Foreign),
-            ("h", "null", Sender::Foreign),
+            ("h", "null", Sender::Hidden),
             ("h", "", Sender::Foreign),
             ("h", "file://h", Sender::Foreign),
             ("h", "http://h@evil.example", Sender::Foreign),
         ] {
-            assert_eq!(sender(&parts(&[("host", host), ("origin", origin)]), None), expected, "{host} {origin}");
+            assert_eq!(sent(&[("host", host), ("origin", origin)]), expected, "{host} {origin}");
         }
-        let public = Url::parse("https://scope.example.org/x").unwrap();
         let asked = parts(&[("host", "internal:1"), ("origin", "https://scope.example.org")]);
-        assert_eq!(sender(&asked, Some(&public)), Sender::Ours);
-        assert_eq!(sender(&asked, None), Sender::Foreign);
+        let public = options(&["--public-url", "https://scope.example.org/x"]);
+        assert_eq!(sender(&asked, &public), Sender::Ours);
+        assert_eq!(sender(&asked, &options(&[])), Sender::Foreign);
     }
 
     #[test]
-    fn without_an_origin_the_fetch_metadata_decides() {
-        assert_eq!(sender(&parts(&[("host", "h"), ("sec-fetch-site", "same-origin")]), None), Sender::Ours);
-        assert_eq!(sender(&parts(&[("host", "h"), ("sec-fetch-site", "same-site")]), None), Sender::Foreign);
-        assert_eq!(sender(&parts(&[("host", "h")]), None), Sender::Unsaid);
+    fn a_proxy_that_is_trusted_names_the_host() {
+        for (name, value) in [
+            ("x-forwarded-host", "scope.test:8080"),
+            ("x-forwarded-host", "inner, scope.test:8080"),
+            ("forwarded", "for=1.2.3.4;host=\"scope.test:8080\";proto=http"),
+        ] {
+            let mut asked = parts(&[("host", "127.0.0.1:3030"), ("origin", "http://scope.test:8080"), (name, value)]);
+            let peer: std::net::SocketAddr = "10.0.0.1:1".parse().unwrap();
+            asked.extensions.insert(axum::extract::ConnectInfo(peer));
+            assert_eq!(sender(&asked, &options(&["--trusted-proxies", "10.0.0.0/8"])), Sender::Ours, "{name}");
+            assert_eq!(sender(&asked, &options(&["--trusted-proxies", "10.0.0.2"])), Sender::Foreign, "{name}");
+        }
+    }
+
+    #[test]
+    fn without_an_origin_the_fetch_metadata_decides_and_then_the_referer() {
+        assert_eq!(sent(&[("host", "h"), ("sec-fetch-site", "same-origin")]), Sender::Ours);
+        assert_eq!(sent(&[("host", "h"), ("sec-fetch-site", "same-site")]), Sender::Foreign);
+        assert_eq!(sent(&[("host", "h"), ("referer", "http://h/alerts?x=1")]), Sender::Ours);
+        assert_eq!(sent(&[("host", "h"), ("referer", "http://evil.example/")]), Sender::Foreign);
+        assert_eq!(sent(&[("host", "h"), ("referer", "http://h/"), ("sec-fetch-site", "cross-site")]), Sender::Foreign);
+        assert_eq!(sent(&[("host", "h"), ("referer", "http://h/"), ("origin", "null")]), Sender::Hidden);
+        assert_eq!(sent(&[("host", "h"), ("referer", "")]), Sender::Foreign);
+        assert_eq!(sent(&[("host", "h")]), Sender::Unsaid);
     }
 
     #[test]
     fn a_form_that_hides_its_origin_is_ours_if_the_browser_says_so() {
-        let form = |site| parts(&[("host", "h"), ("origin", "null"), ("sec-fetch-site", site)]);
-        assert_eq!(sender(&form("same-origin"), None), Sender::Ours);
-        assert_eq!(sender(&form("cross-site"), None), Sender::Foreign);
-        assert_eq!(sender(&form("none"), None), Sender::Foreign);
+        let form = |site| sent(&[("host", "h"), ("origin", "null"), ("sec-fetch-site", site)]);
+        assert_eq!(form("same-origin"), Sender::Ours);
+        assert_eq!(form("cross-site"), Sender::Foreign);
+        assert_eq!(form("none"), Sender::Foreign);
     }
 
     #[test]

@@ -74,6 +74,11 @@ pub(super) fn new_session() -> Result<Secret, NoRandomness> {
     random_text::<RANDOM_BYTES>().map(Secret::new)
 }
 
+/// Whether `secret` says that it is a token of ours.
+pub(super) fn has_our_prefix(secret: &str) -> bool {
+    secret.starts_with(PREFIX)
+}
+
 /// Whether `secret` looks like a token of ours with a character wrong or missing. Only for a better message: what is a
 /// token is decided by its hash alone.
 pub(super) fn is_mistyped(secret: &str) -> bool {

@@ -2,7 +2,8 @@
 
 use std::io::IsTerminal;
 
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::LogFormat;
 
@@ -10,46 +11,57 @@ use crate::config::LogFormat;
 const DEFAULT_FILTER: &str = "warn,hyperscope=info,daemon_sim=info,store=info,audit=info";
 
 /// Where the socket library writes whole requests at `trace`, with the daemons' keys in them. Not to be had, whatever `RUST_LOG` says.
-const NO_REQUESTS: &str = "tungstenite::handshake::client=debug";
+const REQUESTS: &str = "tungstenite::handshake::client";
 
 /// Starts the log. Only the first call counts.
 pub fn init(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let filter = without_requests(filter);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let started = match format {
-        LogFormat::Text => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => tracing_subscriber::registry().with(without_requests(filter)).with(lines).try_init(),
+        LogFormat::Json => {
+            let lines = lines.json().flatten_event(true);
+            tracing_subscriber::registry().with(without_requests(filter)).with(lines).try_init()
+        }
     };
     if started.is_err() {
         tracing::debug!("the log was started before");
     }
 }
 
-fn without_requests(filter: EnvFilter) -> EnvFilter {
-    match NO_REQUESTS.parse() {
-        Ok(directive) => filter.add_directive(directive),
-        Err(_) => EnvFilter::new(DEFAULT_FILTER),
-    }
+/// What `filter` lets through, but no requests. A directive of the filter itself would not do: it would show what is less verbose, too.
+fn without_requests<S: Subscriber>(filter: EnvFilter) -> impl Layer<S> {
+    let is_request = |about: &Metadata| about.target().starts_with(REQUESTS) && *about.level() == Level::TRACE;
+    filter.and_then(filter_fn(move |about| !is_request(about)))
 }
 
 #[cfg(test)]
 mod tests {
-    use tracing::Level;
-
     use super::*;
+
+    fn shows(wanted: &str, target: &'static str, level: Level) -> bool {
+        let log = tracing_subscriber::registry().with(without_requests(EnvFilter::new(wanted)));
+        tracing::subscriber::with_default(log, || match (target, level) {
+            (REQUESTS, Level::TRACE) => tracing::enabled!(target: "tungstenite::handshake::client", Level::TRACE),
+            (REQUESTS, _) => tracing::enabled!(target: "tungstenite::handshake::client", Level::DEBUG),
+            (_, Level::TRACE) => tracing::enabled!(target: "tungstenite::protocol", Level::TRACE),
+            _ => tracing::enabled!(target: "tungstenite::protocol", Level::DEBUG),
+        })
+    }
 
     #[test]
     fn requests_with_keys_are_not_logged_at_any_level() {
         for wanted in ["trace", "tungstenite=trace", "tungstenite::handshake::client=trace"] {
-            let log = tracing_subscriber::fmt().with_env_filter(without_requests(EnvFilter::new(wanted))).finish();
-            tracing::subscriber::with_default(log, || {
-                assert!(!tracing::enabled!(target: "tungstenite::handshake::client", Level::TRACE), "{wanted}");
-                assert!(tracing::enabled!(target: "tungstenite::protocol", Level::TRACE) != wanted.contains("client"));
-            });
+            assert!(!shows(wanted, REQUESTS, Level::TRACE), "{wanted}");
+            assert!(shows(wanted, REQUESTS, Level::DEBUG), "{wanted}");
+            assert!(shows(wanted, "tungstenite::protocol", Level::TRACE) != wanted.contains("client"), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn the_socket_library_is_silent_unless_asked_for() {
+        for target in [REQUESTS, "tungstenite::protocol"] {
+            assert!(!shows(DEFAULT_FILTER, target, Level::DEBUG), "{target}");
         }
     }
 }

@@ -243,7 +243,7 @@ impl Default for Limits {
             token_sockets: 50,
             subscriptions: 256,
             wrong_logins: 10,
-            header_bytes: 8 << 10,
+            header_bytes: 64 << 10,
             upgrade_time: Duration::from_secs(10),
             pictures: 2,
             picture_pixels: 16_000_000,

@@ -55,7 +55,7 @@ options! {
         /// File that holds the first token
         #[arg(long, env = "HYPERSCOPE_ADMIN_TOKEN_FILE", value_name = "FILE")]
         pub admin_token_file: Option<PathBuf>,
-        /// Proxies, by address or network, whose X-Forwarded-For is believed
+        /// Proxies, by address or network, whose X-Forwarded-* and Forwarded headers are believed
         #[arg(long, env = "HYPERSCOPE_TRUSTED_PROXIES", value_name = "NETWORK", value_delimiter = ',')]
         pub trusted_proxies: Option<Vec<Network>>,
         /// How long a login lasts [default: 30d]
@@ -361,7 +361,7 @@ options! {
         /// Most wrong logins a minute from one address [default: 10]
         #[arg(long = "limit-wrong-logins", env = "HYPERSCOPE_LIMIT_WRONG_LOGINS", value_name = "N")]
         pub wrong_logins: Option<u32>,
-        /// Longest head of a request [default: 8KiB]
+        /// Longest head of a request: address and header fields, cookies among them [default: 64KiB]
         #[arg(long = "limit-header", env = "HYPERSCOPE_LIMIT_HEADER", value_name = "SIZE")]
         pub header: Option<ByteSize>,
         /// Longest time until a request's head is there or a socket is upgraded [default: 10s]

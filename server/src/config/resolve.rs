@@ -10,6 +10,8 @@ use std::{
 use model::label::is_label_name;
 use reqwest::Url;
 
+use crate::reached;
+
 use super::{
     AlertmanagerConfig, AlertmanagerEntry, AlertmanagerLogin, ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig,
     EngineEntry, EngineSettings, Limits, NotifyConfig, Options, Period, ScrapeConfig, Secret, TlsConfig, engines,
@@ -34,6 +36,9 @@ const DEFAULT_NOTIFY_GIVE_UP: Duration = Duration::from_secs(6 * 3_600);
 const DEFAULT_NOTIFY_CONCURRENCY: usize = 4;
 const DEFAULT_NOTIFY_RATE: u32 = 240;
 const DEFAULT_NOTIFY_PICTURE_TIME: Duration = Duration::from_secs(3);
+
+/// Least room for the head of a request, in bytes.
+const MIN_HEADER_BYTES: usize = 8 << 10;
 
 /// Lengths that a chosen first token may have, in characters.
 const ADMIN_TOKEN_LENGTHS: std::ops::RangeInclusive<usize> = 32..=128;
@@ -172,7 +177,7 @@ impl Config {
             listen,
             data_dir: given.data_dir.unwrap_or(data_dir),
             log_format: given.log_format.unwrap_or_default(),
-            public_url: url("public_url", given.public_url.as_deref())?,
+            public_url: public_url(given.public_url.as_deref())?,
             insecure_no_auth,
             admin_token: given.admin_token.map(admin_token).transpose()?,
             trusted_proxies: given.trusted_proxies.unwrap_or_default(),
@@ -210,6 +215,12 @@ impl Config {
         })
     }
 
+    /// The path below which browsers reach this server, without a slash at its end; empty at the root of its host.
+    #[must_use]
+    pub fn base_path(&self) -> &str {
+        self.public_url.as_ref().map_or("", |url| url.path().trim_end_matches('/'))
+    }
+
     /// Whether browsers reach this server by HTTPS, so that cookies are for HTTPS alone.
     #[must_use]
     pub fn is_https(&self) -> bool {
@@ -230,6 +241,29 @@ pub(super) fn url(setting: &'static str, text: Option<&str>) -> Result<Option<Ur
         return Err(wrong(setting, WrongValue::UrlWithPassword(url.host_str().unwrap_or(setting).to_owned())));
     }
     if matches!(url.scheme(), "http" | "https") && url.has_host() { Ok(Some(url)) } else { Err(unreadable()) }
+}
+
+/// Where browsers reach this server: a host, and perhaps a path below which it is.
+fn public_url(text: Option<&str>) -> Result<Option<Url>, ConfigError> {
+    const SETTING: &str = "public_url";
+    let Some(url) = url(SETTING, text)? else { return Ok(None) };
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong(SETTING, "leads to a host or to a path of it: leave out what follows `?` or `#`"));
+    }
+    let base = url.path().trim_end_matches('/');
+    if !base.is_empty() && !reached::is_base(base) {
+        let message = format!(
+            "{base:?} cannot be the path below which this server is: use letters, digits, `-`, `.`, `_` and `~` between single slashes"
+        );
+        return Err(wrong(SETTING, message));
+    }
+    if let Some(segment) = reached::own_segment(base) {
+        let message = format!(
+            "below {base:?} this server's own /{segment} could not be told apart from it: choose a path that begins otherwise, for example /scope"
+        );
+        return Err(wrong(SETTING, message));
+    }
+    Ok(Some(url))
 }
 
 /// The period given, which must not be nothing, or the default.
@@ -426,7 +460,7 @@ fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {
     if given.pictures == Some(0) {
         return Err(wrong("limits.pictures", "0 would draw none: use at least 1"));
     }
-    if given.header.is_some_and(|header| header.0 < default.header_bytes) {
+    if given.header.is_some_and(|header| header.0 < MIN_HEADER_BYTES) {
         return Err(wrong("limits.header", "a browser's own headers need 8KiB: use at least that"));
     }
     Ok(Limits {

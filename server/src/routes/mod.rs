@@ -28,9 +28,11 @@ use tower_http::{
 
 use crate::{
     alerting, api, auth,
+    heads::{self, HeadLimit},
     ingest::{Ingest, IngestLimits},
     pages, pictures,
     query::{self, freshness},
+    reached,
     security::secure_headers,
     state::AppState,
 };
@@ -91,6 +93,7 @@ pub fn router(state: &AppState) -> Router {
     let unknown = Router::new().route("/{*path}", get(pages::page));
     let unknown: Router = auth::require(unknown, auth, Role::reads).with_state(state.clone());
 
+    let heads = HeadLimit::of(&state.config, auth);
     let answered_in_time = Router::new()
         .merge(readers)
         .merge(operators)
@@ -106,9 +109,11 @@ pub fn router(state: &AppState) -> Router {
         .route("/-/ready", get(health::prometheus_ready))
         .fallback(move |state: State<AppState>, request: Request| bundle_or_page(state, request, unknown.clone()))
         .layer(middleware::from_fn(freshness::layer))
+        .layer(middleware::from_fn_with_state(heads.clone(), heads::limit))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME))
         .layer(RequestBodyLimitLayer::new(state.limits.body_bytes))
         .layer(middleware::from_fn(enveloped_limit))
+        .layer(middleware::from_fn(reached::finish))
         // Assets come compressed from the bundle, and what says how it is encoded is left alone.
         .layer(
             CompressionLayer::new()
@@ -117,8 +122,10 @@ pub fn router(state: &AppState) -> Router {
                 .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/wasm"))),
         );
     let sockets = auth::admit_sockets(Router::new().route("/ws", get(ws::upgrade)), auth);
-    secure_headers(answered_in_time.merge(ingest).merge(sockets), state.frame_ancestors.clone())
-        .with_state(state.clone())
+    let others = ingest.merge(sockets).layer(middleware::from_fn_with_state(heads, heads::limit));
+    let secured =
+        secure_headers(answered_in_time.merge(others), state.frame_ancestors.clone()).with_state(state.clone());
+    reached::below_base(secured, &state.config)
 }
 
 /// Says in Prometheus' envelope that a body is over the limit, where its API is asked.

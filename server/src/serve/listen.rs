@@ -15,10 +15,16 @@ use axum_server::{
 use hyper_util::rt::TokioTimer;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Config;
+use crate::{
+    config::Config,
+    heads::{HeadLimit, stream::HeadAcceptor},
+};
 
 /// How long open requests may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// How many times the limit a head of HTTP/2 may take before it is refused without words.
+const HTTP2_HEADS: usize = 4;
 
 /// Binds the address.
 pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -43,6 +49,7 @@ pub(super) async fn serve(
     listener: TcpListener,
     app: Router,
     config: &Config,
+    heads: HeadLimit,
     stop: CancellationToken,
     ready: impl FnOnce(&str),
 ) -> anyhow::Result<()> {
@@ -64,12 +71,13 @@ pub(super) async fn serve(
                     format!("the certificate {} or its key {} cannot be used", tls.cert.display(), tls.key.display())
                 })?;
                 let acceptor = RustlsAcceptor::new(tls_config).acceptor(NoDelayAcceptor::new());
+                let acceptor = HeadAcceptor::new(acceptor, heads);
                 let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
                 limit(server.http_builder(), config);
                 server.serve(make_service).await?;
             }
             None => {
-                let acceptor = NoDelayAcceptor::new();
+                let acceptor = HeadAcceptor::new(NoDelayAcceptor::new(), heads);
                 let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
                 limit(server.http_builder(), config);
                 server.serve(make_service).await?;
@@ -99,5 +107,7 @@ fn limit(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::T
         .header_read_timeout(config.limits.upgrade_time)
         // hyper wants at least 8 KiB.
         .max_buf_size(config.limits.header_bytes.max(8 << 10));
-    builder.http2().max_header_list_size(u32::try_from(config.limits.header_bytes).unwrap_or(u32::MAX));
+    // What is not far above the limit becomes a request, and is refused in words.
+    let http2_bytes = config.limits.header_bytes.saturating_mul(HTTP2_HEADS);
+    builder.http2().max_header_list_size(u32::try_from(http2_bytes).unwrap_or(u32::MAX));
 }

@@ -71,7 +71,7 @@ async fn pages_carry_the_headers_that_keep_them_safe() {
         let page = client().get(server.url("/")).bearer_auth(&secret).send().await.unwrap();
         let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
         assert_eq!(page.headers()["x-content-type-options"], "nosniff");
-        assert_eq!(page.headers()["referrer-policy"], "no-referrer");
+        assert_eq!(page.headers()["referrer-policy"], "same-origin");
         assert!(page.headers()["cache-control"].to_str().unwrap().contains("private"));
         assert!(page.headers().get("x-frame-options").is_none());
         let nonce = page.text().await.unwrap().trim_end_matches("</p>").rsplit(' ').next().unwrap().to_owned();

@@ -39,6 +39,17 @@ async fn a_token_is_carried_by_headers_and_cookie() {
         get().header("x-api-key", &secret),
         get().header("cookie", &cookie),
         get().header("cookie", format!("theme=dark; {cookie}; x=y")),
+        // What is meant for somebody in front of us shuts nobody out.
+        get().basic_auth("a", Some("b")).header("cookie", &cookie),
+        get().basic_auth("a", Some("b")).header("x-api-key", &secret),
+        get().basic_auth("a", Some("b")).bearer_auth(&secret),
+        get().header("authorization", "Negotiate YII=").header("cookie", &cookie),
+        get().bearer_auth("eyJhbGciOiJub25lIn0.e30.").header("cookie", &cookie),
+        get().bearer_auth("eyJhbGciOiJub25lIn0.e30.").header("x-api-key", &secret),
+        get().header("x-api-key", "of-a-gateway").header("cookie", &cookie),
+        get().header("authorization", &b"Basic \xff"[..]).header("cookie", &cookie),
+        // The cookie of another server on this host, or of another path, comes along.
+        get().header("cookie", format!("hyperscope_session=of-another-server; {cookie}")),
     ] {
         assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
     }
@@ -49,8 +60,9 @@ async fn a_token_is_carried_by_headers_and_cookie() {
         get().header("authorization", secret.as_str()),
         get().header("cookie", format!("hyperscope_session={secret}")),
         get().header("cookie", "hyperscope_session="),
-        // A wrong header is not made good by a cookie.
-        get().bearer_auth("wrong").header("cookie", &cookie),
+        // A token of ours that is wrong is not made good by a cookie.
+        get().bearer_auth("hs_wrong").header("cookie", &cookie),
+        get().header("x-api-key", "hs_wrong").header("cookie", &cookie),
         // A session is no token.
         get().bearer_auth(cookie.split_once('=').unwrap().1),
     ] {
@@ -133,6 +145,10 @@ async fn another_site_changes_nothing_by_cookie() {
         by_cookie().header("origin", "http://evil.example"),
         by_cookie().header("origin", "null"),
         by_cookie().header("origin", "http://127.0.0.1:1"),
+        by_cookie().header("referer", "http://evil.example/"),
+        by_cookie().header("origin", "null").header("referer", &own),
+        by_cookie().header("x-forwarded-host", "evil.example").header("origin", "http://evil.example"),
+        by_cookie().basic_auth("a", Some("b")).header("origin", "http://evil.example"),
         by_cookie().header("sec-fetch-site", "cross-site"),
         by_cookie().header("sec-fetch-site", "same-site"),
         by_cookie().header("origin", "http://evil.example").header("sec-fetch-site", "same-origin"),
@@ -145,6 +161,9 @@ async fn another_site_changes_nothing_by_cookie() {
     for request in [
         by_cookie().header("origin", &own),
         by_cookie().header("sec-fetch-site", "same-origin"),
+        by_cookie().header("referer", format!("{own}/jobs?x=1")),
+        // By whatever name the server is reached.
+        by_cookie().header("host", "scope.test:3030").header("origin", "http://scope.test:3030"),
         // A header is set by whoever sends it, never by a browser on its own.
         delete().bearer_auth(&secret).header("origin", "http://evil.example"),
     ] {
@@ -162,6 +181,20 @@ async fn without_tokens_only_this_machine_is_served_by_its_own_name() {
     let delete = || client().delete(server.url("/api/jobs/1"));
     assert_eq!(delete().send().await.unwrap().status(), StatusCode::OK);
     assert_eq!(delete().header("origin", "http://evil.example").send().await.unwrap().status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn nothing_of_a_login_in_front_of_us_leads_round_in_circles() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    let cookie = server.log_in(&secret).await;
+    let get = |path: &str| client().get(server.url(path)).basic_auth("a", Some("b")).header("cookie", &cookie);
+    assert_eq!(get("/d/a").send().await.unwrap().status(), StatusCode::OK);
+    let login = get("/login?next=%2Fd%2Fa").send().await.unwrap();
+    assert_eq!((login.status(), login.headers()["location"].to_str().unwrap()), (StatusCode::SEE_OTHER, "/d/a"));
+    // Without a login of ours the way ends at the form.
+    let nobody = client().get(server.url("/login?next=%2Fd%2Fa")).basic_auth("a", Some("b"));
+    assert_eq!(nobody.send().await.unwrap().status(), StatusCode::OK);
 }
 
 /// Sends bytes as they are and returns the first line of the answer.

@@ -17,7 +17,7 @@ async fn a_login_link_sets_the_cookie_and_loses_the_token() {
         client().get(server.url(&format!("/login?token={secret}&next=/d/a?from=now-6h"))).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::SEE_OTHER);
     assert_eq!(location(&response), "/d/a?from=now-6h");
-    assert_eq!(response.headers()["referrer-policy"], "no-referrer");
+    assert_eq!(response.headers()["referrer-policy"], "same-origin");
     assert_eq!(response.headers()["cache-control"], "no-store");
     let set = response.headers()["set-cookie"].to_str().unwrap();
     for attribute in ["hyperscope_session=", "; HttpOnly", "; SameSite=Strict", "; Path=/", "; Max-Age=2592000"] {
@@ -122,11 +122,122 @@ async fn behind_a_trusted_proxy_addresses_wait_apart() {
         let request = client().get(server.url(&format!("/login?token={token}"))).header("x-forwarded-for", from);
         request.send().await.unwrap().status()
     };
-    for _ in 0..11 {
-        log_in("wrong", "10.0.0.1").await;
+    for port in 0..11 {
+        log_in("wrong", &format!("10.0.0.1:{}", 40_000 + port)).await;
     }
     assert_eq!(log_in(&secret, "10.0.0.1").await, StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(log_in(&secret, "10.0.0.2").await, StatusCode::SEE_OTHER);
+    for other in ["10.0.0.2", "203.0.113.9:40001", "[2001:db8::7]:443"] {
+        assert_eq!(log_in(&secret, other).await, StatusCode::SEE_OTHER, "{other}");
+    }
+    let forwarded = async |token: &str, from: &str| {
+        let request = client().get(server.url(&format!("/login?token={token}"))).header("forwarded", from);
+        request.send().await.unwrap().status()
+    };
+    for _ in 0..11 {
+        forwarded("wrong", "for=\"[2001:db8:1::1]:4711\";proto=https").await;
+    }
+    assert_eq!(forwarded(&secret, "for=\"[2001:db8:1::2]\"").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(forwarded(&secret, "for=6.6.6.6, for=198.51.100.17").await, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn a_refused_logout_says_so() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    let session = server.log_in(&secret).await;
+    let post = || client().post(server.url("/logout")).header("cookie", &session);
+    let is_in = async || {
+        let thing = client().get(server.url("/api/thing")).header("cookie", &session).send().await.unwrap();
+        thing.status() == StatusCode::OK
+    };
+    let mut form = String::new();
+    for request in [
+        post().header("origin", "null"),
+        post().header("origin", "http://evil.example"),
+        post().header("referer", "http://evil.example/"),
+        client().get(server.url("/logout")).header("sec-fetch-site", "cross-site"),
+    ] {
+        let refused = request.send().await.unwrap();
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN);
+        assert!(refused.headers().get("set-cookie").is_none());
+        let page = refused.text().await.unwrap();
+        assert!(page.contains("Not logged out") && page.contains("action=\"/logout\""), "{page}");
+        assert!(is_in().await);
+        form = if form.is_empty() { page } else { form };
+    }
+    // The form of that page is good in a browser that hides where it comes from, for this session alone.
+    let field = form.split_once("name=\"form_token\" value=\"").unwrap().1.split_once('"').unwrap().0;
+    let send = |field: &str| post().header("origin", "null").form(&[("form_token", field)]);
+    assert_eq!(send("wrong").send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    assert!(is_in().await);
+    assert_eq!(send(field).send().await.unwrap().status(), StatusCode::SEE_OTHER);
+    assert!(!is_in().await);
+}
+
+#[tokio::test]
+async fn a_form_that_shows_that_it_is_ours_changes_what_it_says() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Operator).await;
+    let session = server.log_in(&secret).await;
+    let page = client().post(server.url("/logout")).header("cookie", &session).header("origin", "null");
+    let page = page.send().await.unwrap().text().await.unwrap();
+    let field = page.split_once("name=\"form_token\" value=\"").unwrap().1.split_once('"').unwrap().0;
+    let send = |field: &str| {
+        client().delete(server.url("/api/jobs/1")).header("cookie", &session).form(&[("a", "b"), ("form_token", field)])
+    };
+    // An old browser says nothing; a page of elsewhere can say less than it would, and never more.
+    assert_eq!(send(field).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(send(field).header("origin", "null").send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(send("").send().await.unwrap().status(), StatusCode::FORBIDDEN);
+    assert_eq!(
+        send(field).header("origin", "http://evil.example").send().await.unwrap().status(),
+        StatusCode::FORBIDDEN
+    );
+}
+
+#[tokio::test]
+async fn browsers_are_told_to_name_our_own_pages_and_to_nobody_else() {
+    let server = Server::start().await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    let page = client().get(server.url("/")).bearer_auth(&secret).send().await.unwrap();
+    assert_eq!(page.headers()["referrer-policy"], "same-origin");
+    // Its address may hold a token that was refused.
+    let login = client().get(server.url("/login?token=wrong")).send().await.unwrap();
+    assert_eq!(login.headers()["referrer-policy"], "strict-origin");
+}
+
+#[tokio::test]
+async fn a_login_in_a_frame_of_another_site_is_for_that_frame() {
+    let framed = |https: bool| Options {
+        frame_ancestors: Some(vec!["'self'".into(), "https://wiki.example".into()]),
+        public_url: https.then(|| "https://scope.example".into()),
+        ..Options::default()
+    };
+    let log_in = async |server: &Server, what: Option<&str>| {
+        let (_, secret) = server.token(Role::Kiosk).await;
+        let request = client().get(server.url(&format!("/kiosk/a?token={secret}")));
+        let request = what.into_iter().fold(request, |request, what| request.header("sec-fetch-dest", what));
+        request.send().await.unwrap().headers()["set-cookie"].to_str().unwrap().to_owned()
+    };
+    let server = Server::start_with(framed(true)).await;
+    for (what, same_site, secure) in [
+        (Some("iframe"), "SameSite=None", "; Secure; Partitioned"),
+        (None, "SameSite=None", "; Secure; Partitioned"),
+        (Some("document"), "SameSite=Strict", "; Secure"),
+    ] {
+        let cookie = log_in(&server, what).await;
+        assert!(cookie.contains(same_site) && cookie.ends_with(secure), "{what:?}: {cookie}");
+    }
+    // Without HTTPS no browser would store it: the page says so.
+    let server = Server::start_with(framed(false)).await;
+    assert!(log_in(&server, Some("iframe")).await.contains("SameSite=Strict; Max-Age"));
+    let login = |what| client().get(server.url("/login")).header("sec-fetch-dest", what).send();
+    let note = "over HTTPS only";
+    assert!(login("iframe").await.unwrap().text().await.unwrap().contains(note));
+    assert!(!login("document").await.unwrap().text().await.unwrap().contains(note));
+    // Where only our own pages may frame ours, the cookie stays strict.
+    let server = Server::start_with(Options { frame_ancestors: None, ..framed(true) }).await;
+    assert!(log_in(&server, Some("iframe")).await.contains("SameSite=Strict"));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // A test fails by panicking.
 
 mod engine_stub;
+mod nginx;
 mod process;
 mod prometheus;
 mod sender;
@@ -15,6 +16,7 @@ mod socket;
 use std::time::Duration;
 
 pub use engine_stub::EngineStub;
+pub use nginx::Nginx;
 pub use process::Program;
 pub use prometheus::Prometheus;
 pub use sender::{body, series, with_body, write};

@@ -17,6 +17,7 @@ use model::{
 
 use self::order::{Choice, Column, providers};
 use super::{context::PanelsContext, look::message_view};
+use crate::platform;
 
 /// Height of a row in CSS pixels, fixed by the style sheet: the place of a row follows from its number.
 const ROW_PX: usize = 34;
@@ -84,7 +85,7 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
             view! {
                 <p class="jobs-rest needs-no-script">
                     {format!("The first {} of {} jobs. ", window.jobs.len(), window.total)}
-                    <a href=first.all_href>"Show all"</a>
+                    <a href=platform::at(&first.all_href)>"Show all"</a>
                 </p>
             }
         })

@@ -10,13 +10,12 @@ use model::{
 };
 
 use super::order::{Column, elapsed_ms};
-use crate::panels::traces::ABSENT;
+use crate::{panels::traces::ABSENT, platform};
 
 /// A row that follows its job; empty once the job is no longer among those shown.
 pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>) -> AnyView {
     let state = Memo::new(move |_| job.with(|job| job.as_ref().map(state_of)));
     let text = move |read: fn(&Job) -> String| move || job.with(|job| job.as_ref().map(read));
-    let href = text(|job| path(&job.daemon, &job.id));
     let progress = Memo::new(move |_| job.with(|job| job.as_ref().map(|job| (job.percent, job.status, bytes(job)))));
     let elapsed = move || {
         let now_ms = now_ms.get();
@@ -33,7 +32,7 @@ pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>) -> AnyView {
                 })}
             </td>
             <td class=Column::Name.class() title=text(|job| format!("{} on {}", job.id, job.daemon))>
-                <a href=href>{text(|job| if job.name.is_empty() { job.id.clone() } else { job.name.clone() })}</a>
+                <a href=text(|job| platform::at(&path(&job.daemon, &job.id)))>{text(|job| if job.name.is_empty() { job.id.clone() } else { job.name.clone() })}</a>
                 <span class="job-note">{text(note)}</span>
             </td>
             <td class=Column::Vm.class() title=text(|job| job.vm.clone())>{text(|job| short_vm(&job.vm).to_owned())}</td>
