@@ -211,7 +211,17 @@ pub(crate) fn is_estimated(data: &PanelData) -> bool {
 
 fn estimate_badge(data: Signal<PanelData>) -> AnyView {
     let estimated = Memo::new(move |_| data.with(is_estimated));
-    view! { {move || estimated.get().then(|| view! { <span class="badge badge-estimated" title=ESTIMATED>{ESTIMATED}</span> })} }
+    view! { {move || {
+        estimated.get().then(|| {
+            let (word, why) = ESTIMATED.split_once(':').unwrap_or((ESTIMATED, ""));
+            view! {
+                <span class="badge badge-estimated" title=ESTIMATED>
+                    {word}
+                    <span class="sr-only">{why}</span>
+                </span>
+            }
+        })
+    }} }
 }
 
 fn remark_badge(data: Signal<PanelData>) -> AnyView {

@@ -8,10 +8,7 @@ use std::time::{Duration, Instant};
 use promql::Query;
 use tokio::sync::Mutex;
 
-use super::{
-    ScopedQuery,
-    freshness::{self, Freshness},
-};
+use super::{ScopedQuery, freshness};
 
 /// What an engine is asked to find out: it reads no series.
 pub(super) const PROBE: &str = "increase(hyperscope_probe[1s] anchored)";
@@ -36,19 +33,21 @@ impl Anchoring {
         if !query.parsed().is_ok_and(Query::is_anchored) {
             return None;
         }
-        let is_fresh = freshness::wanted() == Freshness::All;
         let is_known = {
             let mut known = self.known.lock().await;
             match *known {
-                Some((at, is_known)) if at.elapsed() < LASTS && !is_fresh => is_known,
-                before => match ask().await {
-                    Some(is_known) => {
-                        *known = Some((Instant::now(), is_known));
-                        is_known
+                Some((at, is_known)) if at.elapsed() < LASTS && freshness::is_known(at) => is_known,
+                before => {
+                    let asked_at = Instant::now();
+                    match ask().await {
+                        Some(is_known) => {
+                            *known = Some((asked_at, is_known));
+                            is_known
+                        }
+                        // An engine that cannot be reached answers neither form.
+                        None => before.is_none_or(|(_, is_known)| is_known),
                     }
-                    // An engine that cannot be reached answers neither form.
-                    None => before.is_none_or(|(_, is_known)| is_known),
-                },
+                }
             }
         };
         if is_known { None } else { query.renamed(Query::without_anchored) }

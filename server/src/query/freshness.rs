@@ -3,6 +3,8 @@
 //! It is said by a request's headers, far above the caches that it concerns: what lies between passes nothing on. So it goes with the
 //! task that answers the request.
 
+use std::time::Instant;
+
 use axum::{
     extract::Request,
     http::{HeaderMap, header},
@@ -22,17 +24,22 @@ pub enum Freshness {
 }
 
 tokio::task_local! {
-    static WANTED: Freshness;
+    static WANTED: (Freshness, Instant);
 }
 
 /// How fresh the current task's answer has to be.
 pub(super) fn wanted() -> Freshness {
-    WANTED.try_with(|wanted| *wanted).unwrap_or(Freshness::Any)
+    WANTED.try_with(|(wanted, _)| *wanted).unwrap_or(Freshness::Any)
+}
+
+/// Whether what was asked of an engine `at` a time is fresh enough to count as known.
+pub(super) fn is_known(at: Instant) -> bool {
+    WANTED.try_with(|(wanted, since)| *wanted < Freshness::All || at >= *since).unwrap_or(true)
 }
 
 /// Does something whose answer has to be so fresh.
 pub async fn with<T>(freshness: Freshness, act: impl Future<Output = T>) -> T {
-    WANTED.scope(freshness, act).await
+    WANTED.scope((freshness, Instant::now()), act).await
 }
 
 /// Gives a request that asks for a fresh answer one (RFC 9111, 5.2.1 and 5.4).

@@ -9,10 +9,7 @@ use std::{
 use front::aliases::Aliases;
 use tokio::sync::Mutex;
 
-use super::{
-    ScopedQuery,
-    freshness::{self, Freshness},
-};
+use super::{ScopedQuery, freshness};
 
 /// How far back a series counts as one that the source has.
 pub(super) const LOOK_BACK_MS: i64 = 6 * 3_600_000;
@@ -48,15 +45,15 @@ impl SourceNames {
         if !query.parsed().is_ok_and(|query| self.aliases.concern(query)) {
             return None;
         }
-        let is_fresh = freshness::wanted() == Freshness::All;
         let has = {
             let mut known = self.known.lock().await;
             match &*known {
-                Some((at, has)) if at.elapsed() < self.lasts(has) && !is_fresh => Arc::clone(has),
+                Some((at, has)) if at.elapsed() < self.lasts(has) && freshness::is_known(*at) => Arc::clone(has),
                 before => {
                     let old = before.as_ref().map(|(_, has)| Arc::clone(has)).unwrap_or_default();
+                    let asked_at = Instant::now();
                     let has = ask(&self.aliases.names()).await.map_or(old, Arc::new);
-                    *known = Some((Instant::now(), Arc::clone(&has)));
+                    *known = Some((asked_at, Arc::clone(&has)));
                     has
                 }
             }
