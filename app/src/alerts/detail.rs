@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use model::{
     dashboard::{Color, Panel, Query, Threshold, ThresholdStyle},
     label::{name_in_matcher, quoted},
+    live::AlertState,
 };
 
 use super::{AlertsView, Chart, Detail, ShownAlert, ViewAddress, deliveries, words::moment};
@@ -90,13 +91,17 @@ fn actions(page: &AlertsView, shown: &ShownAlert) -> AnyView {
         Some(_) => ("Give it back", "unack"),
         None => ("I look after it", "ack"),
     };
+    // What is pending may never fire: there is nothing to look after yet.
+    let fires = alert.state == AlertState::Firing;
     view! {
         <a class="button primary" href=silence>"Silence it"</a>
-        <form method="post" action="/alerts/do">
-            <input type="hidden" name="action" value=action />
-            <input type="hidden" name="id" value=alert.fingerprint.clone() />
-            <input type="hidden" name="back" value=back />
-            <button type="submit" class="button">{verb}</button>
-        </form>
+        {fires.then(|| view! {
+            <form method="post" action="/alerts/do">
+                <input type="hidden" name="action" value=action />
+                <input type="hidden" name="id" value=alert.fingerprint.clone() />
+                <input type="hidden" name="back" value=back />
+                <button type="submit" class="button">{verb}</button>
+            </form>
+        })}
     }
 }

@@ -3,6 +3,8 @@
 use model::{
     dashboard::{Panel, Query},
     frame::Labels,
+    label::selector,
+    sort::sort_by,
 };
 
 use super::traces::Shown;
@@ -16,7 +18,7 @@ pub(crate) fn series_name(panel: &Panel, query: &Query, labels: &Labels) -> Stri
         _ if !name.is_empty() => name,
         (None, _) => panel.title.clone(),
         (Some(only), None) => only.clone(),
-        _ => selector(&mut labels.iter()),
+        _ => selector(labels),
     }
 }
 
@@ -38,8 +40,12 @@ pub(super) fn tell_apart(shown: &mut [Shown<'_>]) {
         let first = all.first().copied();
         let differs =
             |name: &String| all.iter().any(|labels| labels.get(name) != first.and_then(|first| first.get(name)));
-        let told: Vec<String> =
-            all.iter().map(|labels| selector(&mut labels.iter().filter(|(name, _)| differs(name)))).collect();
+        let told = |labels: &&Labels| {
+            let mut told = (*labels).clone();
+            told.retain(|name, _| differs(name));
+            if told.is_empty() { String::new() } else { selector(&told) }
+        };
+        let told: Vec<String> = all.iter().map(told).collect();
         for (index, told) in twins.into_iter().zip(told) {
             if let Some(shown) = shown.get_mut(index).filter(|_| !told.is_empty()) {
                 shown.name = format!("{} {told}", shown.name);
@@ -55,22 +61,13 @@ pub(super) fn tell_apart(shown: &mut [Shown<'_>]) {
     }
 }
 
-/// Where those are that have a name in common.
+/// Where those are that have a name in common, each group in their order.
 fn of_one_name(shown: &[Shown<'_>]) -> Vec<Vec<usize>> {
-    let mut all = Vec::new();
-    for (index, one) in shown.iter().enumerate() {
-        let mut twins: Vec<usize> = Vec::new();
-        for (other, twin) in shown.iter().enumerate() {
-            if twin.name == one.name {
-                twins.push(other);
-            }
-        }
-        // Each group once, with its first.
-        if twins.len() > 1 && twins.first() == Some(&index) {
-            all.push(twins);
-        }
-    }
-    all
+    let name = |index: &usize| shown.get(*index).map(|shown| shown.name.as_str());
+    let mut by_name: Vec<usize> = (0..shown.len()).collect();
+    sort_by(&mut by_name, |one, other| name(one).cmp(&name(other)));
+    let groups = by_name.chunk_by(|one, other| name(one) == name(other));
+    groups.filter(|group| group.len() > 1).map(<[usize]>::to_vec).collect()
 }
 
 fn with_number(name: &str, query: usize) -> String {
@@ -90,20 +87,6 @@ fn fill(template: &str, labels: &Labels) -> String {
     }
     name.push_str(rest);
     name.trim().to_owned()
-}
-
-/// `name{label="value"}`, and nothing without labels.
-fn selector<'a>(labels: &mut dyn Iterator<Item = (&'a String, &'a String)>) -> String {
-    let mut metric = String::new();
-    let mut pairs = Vec::new();
-    for (label, value) in labels {
-        if label == "__name__" {
-            metric.clone_from(value);
-        } else {
-            pairs.push(format!("{label}={value:?}"));
-        }
-    }
-    if pairs.is_empty() { metric } else { format!("{metric}{{{}}}", pairs.join(", ")) }
 }
 
 /// What a person can do about a panel whose series are all absent.

@@ -239,6 +239,8 @@ fn read_alert(given: &Value, principal: &Principal, now_ms: i64) -> Result<Poste
     };
     let checked =
         Alert::from_posted(alert.clone(), now_ms, 0).map_err(|error| WrongPost::Invalid(error.to_string()))?;
+    // An alert that names no start begins now: for the list and for the notifier at the same instant.
+    let alert = Posted { starts_at_ms: Some(checked.starts_at_ms), ..alert };
     if is_seen(principal, &checked) { Ok(alert) } else { Err(WrongPost::Forbidden) }
 }
 

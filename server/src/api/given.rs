@@ -2,6 +2,7 @@
 
 use axum::{
     Json,
+    body::HttpBody,
     extract::{
         FromRequest, FromRequestParts, OptionalFromRequest, Query, Request,
         rejection::{JsonRejection, QueryRejection},
@@ -48,6 +49,10 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Option<Self>, ApiError> {
+        // Clients name the type of each body that they could have sent.
+        if request.body().is_end_stream() {
+            return Ok(None);
+        }
         let body = <Json<T> as OptionalFromRequest<S>>::from_request(request, state).await?;
         Ok(body.map(|Json(body)| Body(body)))
     }
