@@ -7,7 +7,7 @@ use super::{
     canvas::{Anchor, Area, Canvas, Type},
     frame::message,
 };
-use crate::panels::alerts::{identifying_labels, look_of, shown, state_words};
+use crate::panels::alerts::{identifying_labels, look_of, note_words, shown, state_words};
 
 const LINE: f32 = 17.0;
 /// Space above and below an alert.
@@ -33,7 +33,8 @@ pub(super) fn list(canvas: &mut Canvas, area: Area, data: &PanelData, setting: &
         y += LINE + PADDING;
     }
     for (index, alert) in alerts.iter().enumerate() {
-        let height = height(alert);
+        let lines = below(alert, setting);
+        let height = lines.iter().fold(LINE, |height, _| height + LINE) + 2.0 * PADDING + 1.0;
         let is_last = index + 1 == alerts.len();
         // Below all but the last there has to be room to say that there are more.
         let needed = height + if is_last { 0.0 } else { LINE + PADDING };
@@ -42,19 +43,20 @@ pub(super) fn list(canvas: &mut Canvas, area: Area, data: &PanelData, setting: &
             canvas.text((area.x + 12.0, y + LINE), &more, Type::plain("muted"));
             return;
         }
-        item(canvas, Area { y, height, ..area }, alert, setting);
+        item(canvas, Area { y, height, ..area }, alert, lines, setting);
         y += height;
     }
 }
 
-fn height(alert: &Alert) -> f32 {
-    let lines = 1.0
-        + if alert.summary.is_empty() { 0.0 } else { 1.0 }
-        + if identifying_labels(alert).is_empty() { 0.0 } else { 1.0 };
-    lines * LINE + 2.0 * PADDING + 1.0
+/// The lines below an alert's name: its summary, what mutes it, its labels.
+fn below(alert: &Alert, setting: &Setting) -> Vec<(String, Type<'static>)> {
+    let summary = (alert.summary.clone(), Type::plain("text"));
+    let small =
+        [note_words(alert, setting.now_ms), identifying_labels(alert)].map(|words| (words, Type::small("muted")));
+    std::iter::once(summary).chain(small).filter(|(words, _)| !words.is_empty()).collect()
 }
 
-fn item(canvas: &mut Canvas, area: Area, alert: &Alert, setting: &Setting) {
+fn item(canvas: &mut Canvas, area: Area, alert: &Alert, lines: Vec<(String, Type<'static>)>, setting: &Setting) {
     let (color, shape) = look_of(alert);
     let severity = Severity::word(&alert.severity);
     let (left, right) = (area.x + 12.0, area.right() - 12.0);
@@ -67,13 +69,9 @@ fn item(canvas: &mut Canvas, area: Area, alert: &Alert, setting: &Setting) {
     let mut baseline = top + 12.0;
     canvas.text((right, baseline), &state, small);
     canvas.fitted((text_left, baseline), &alert.name, Type::bold("text"), right - state_wide - 10.0 - text_left);
-    for (words, look) in
-        [(alert.summary.clone(), Type::plain("text")), (identifying_labels(alert), Type::small("muted"))]
-    {
-        if !words.is_empty() {
-            baseline += LINE;
-            canvas.fitted((text_left, baseline), &words, look, right - text_left);
-        }
+    for (words, look) in lines {
+        baseline += LINE;
+        canvas.fitted((text_left, baseline), &words, look, right - text_left);
     }
     canvas.rule(area.x, area.bottom() - 1.0, area.width, "grid");
 }
