@@ -89,8 +89,8 @@ test.describe('an alarm on a wall', () => {
     await page.setViewportSize({ width: 1920, height: 1080 });
     await open(page, alerts.origin);
     await alerts.fire('Lesser', 'warning');
-    await alerts.fire('QueueStuck', 'critical', 'Nothing has moved for 10 min');
     await alerts.fire('StoreFull', 'page');
+    await alerts.fire('QueueStuck', 'critical', 'Nothing has moved for 10 min');
     await expect(band(page)).toContainText('Nothing has moved for 10 min');
     await expect(band(page)).toContainText(/QueueStuck\s*critical\s*firing \d+ s/);
     await expect(band(page)).toContainText('daemon=dc1 host=esxi-14');

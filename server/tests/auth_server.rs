@@ -216,6 +216,16 @@ async fn every_path_but_the_open_ones_asks_for_a_token() {
 }
 
 #[tokio::test]
+async fn a_kiosk_of_some_dashboards_polls_their_topics_where_no_socket_gets_through() {
+    let home = TempDir::new().unwrap();
+    let server = Server::start(home.path(), &[]);
+    let limits = ["--role", "kiosk", "--dashboards", "hypersdk-overview"];
+    let (_, kiosk) = make_token(&server, home.path(), &limits).await;
+    assert_eq!(server.status("/api/live?topics=jobs,alerts&timeout=0", &kiosk).await, StatusCode::OK);
+    assert_eq!(server.status("/api/jobs", &kiosk).await, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
 async fn the_chosen_token_lets_in_and_nothing_secret_is_written() {
     let home = TempDir::new().unwrap();
     let chosen = "chosen-by-the-operator-0123456789abcdef";

@@ -31,12 +31,18 @@ struct Rig {
 impl Rig {
     /// In the daemon three exports have ended before the server starts.
     async fn after_three() -> Self {
+        Rig::after_three_scraped(NO_MORE_SCRAPES).await
+    }
+
+    /// The same with scrapes at an interval.
+    async fn after_three_scraped(interval: &str) -> Self {
         let simulator = Simulator::start("stock", &["--jobs-per-minute", "0"]).await;
         for (name, ago) in [("first", 1500), ("second", 900), ("third", 300)] {
             simulator.recall(name, "completed", ago).await;
         }
-        let server = Self::server(&simulator, Arc::new(TempDir::new().unwrap())).await;
-        Rig { simulator, server }
+        let data_dir = Arc::new(TempDir::new().unwrap());
+        let args = ["--daemon-url", &simulator.named("sim"), "--scrape-interval", interval];
+        Rig { server: Server::start("serve", data_dir, &args).await, simulator }
     }
 
     async fn server(simulator: &Simulator, data_dir: Arc<TempDir>) -> Server {
@@ -189,7 +195,15 @@ async fn a_restart_of_the_daemon_begins_with_zero_and_takes_nothing_away() {
 
 #[tokio::test]
 async fn jobs_that_end_while_the_link_is_down_count_when_they_ended() {
-    let rig = Rig::after_three().await;
+    count_when_they_ended(Rig::after_three().await).await;
+}
+
+#[tokio::test]
+async fn jobs_that_end_while_scrapes_find_nobody_count_when_they_ended() {
+    count_when_they_ended(Rig::after_three_scraped("1s").await).await;
+}
+
+async fn count_when_they_ended(rig: Rig) {
     let ids = rig.submit(1).await;
     rig.shows("sum(hypersdk_jobs_active)", 1.0).await;
     for kind in ["http_500", "refuse_upgrade", "drop_socket"] {

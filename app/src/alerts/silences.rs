@@ -56,9 +56,9 @@ fn writing(page: &AlertsView, draft: &Draft) -> AnyView {
             let more = alerts.len().saturating_sub(NAMED);
             let more = (more > 0).then(|| view! { <li class="quiet-words">{format!("and {more} more")}</li> });
             let named = alerts.iter().take(NAMED).map(|alert| view! { <li>{alert.clone()}</li> }).collect_view();
-            let word = if alerts.len() == 1 { "alert" } else { "alerts" };
+            let words = if alerts.len() == 1 { "alert that fires" } else { "alerts that fire" };
             view! {
-                <p role="status">{format!("It would mute {} {word} that fire now.", alerts.len())}</p>
+                <p role="status">{format!("It would mute {} {words} now.", alerts.len())}</p>
                 <ul class="preview">{named} {more}</ul>
             }
         }

@@ -1,7 +1,9 @@
 //! The band on a wall display while a critical alert is active: above the panels, never over them.
 
+use std::cmp::Reverse;
+
 use leptos::prelude::*;
-use model::{live::Alert, unit};
+use model::{live::Alert, sort::sort_by, unit};
 
 use super::Page;
 use crate::{panels::identifying_labels, platform, view::view};
@@ -13,7 +15,7 @@ const NAMED: usize = 8;
 /// Hidden firings that are remembered.
 const REMEMBERED: usize = 500;
 
-/// The worst of the active critical alerts, and how many more there are, until somebody hides them by a key or a click. Another
+/// The newest of the active critical alerts that nobody has hidden, and how many more there are, until somebody hides them by a key or a click. Another
 /// firing, be it of the same alert, shows the band again.
 #[component]
 pub(crate) fn WallAlarm() -> impl IntoView {
@@ -27,6 +29,17 @@ pub(crate) fn WallAlarm() -> impl IntoView {
     });
     let shown = Memo::new(move |_| {
         critical.with(|alerts| hidden.with(|hidden| alerts.iter().any(|alert| !hidden.contains(&alert.firing_key()))))
+    });
+    // What nobody has seen yet comes first, and of that what fired last.
+    let headlined = Memo::new(move |_| {
+        critical.with(|alerts| {
+            hidden.with(|hidden| {
+                let mut alerts = alerts.clone();
+                let place = |alert: &Alert| (hidden.contains(&alert.firing_key()), Reverse(alert.began_at()));
+                sort_by(&mut alerts, |one, other| place(one).cmp(&place(other)));
+                alerts
+            })
+        })
     });
     let full_until_ms = RwSignal::new(0_i64);
     Effect::new(move |before: Option<Vec<String>>| {
@@ -70,8 +83,10 @@ pub(crate) fn WallAlarm() -> impl IntoView {
         }),
     });
     let announced = Memo::new(move |_| {
-        let names = || critical.with(|alerts| names(alerts).join(", "));
-        shown.get().then(|| format!("Critical: {}", names())).unwrap_or_default()
+        if !shown.get() {
+            return String::new();
+        }
+        format!("Critical: {}", critical.with(|alerts| names(alerts).join(", ")))
     });
     view! {
         {move || shown.get().then(|| view! {
@@ -84,8 +99,8 @@ pub(crate) fn WallAlarm() -> impl IntoView {
                 <p class="wall-known">
                     {move || stale.get().map(|(since_ms, who)| format!("last known {}, {who} unreachable", page.clock.time(since_ms)))}
                 </p>
-                {move || critical.with(|alerts| alerts.first().map(|worst| item(page, worst, stale)))}
-                <p class="wall-more">{move || critical.with(|alerts| more(alerts))}</p>
+                {move || headlined.with(|alerts| alerts.first().map(|worst| item(page, worst, stale)))}
+                <p class="wall-more">{move || headlined.with(|alerts| more(alerts))}</p>
                 <button type="button" class="button">"Hide"</button>
             </section>
         })}

@@ -19,6 +19,8 @@ use crate::{
     value::{Object, Value},
 };
 
+/// Days between the first and the last date that there is, and more.
+const MOST_DAYS: i64 = 8_000_000;
 /// Seconds from Go's zero time, the begin of year 1, to the Unix epoch.
 const ZERO_TIME_SECS: i64 = -62_135_596_800;
 
@@ -183,7 +185,9 @@ impl Time {
             .zip(i8::try_from(months.rem_euclid(12) + 1).ok())
             .and_then(|(year, month)| civil::Date::new(year, month, 1).ok());
         let days = i64::from(time.day()).saturating_sub(1).saturating_add(days);
-        let date = first.and_then(|first| first.checked_add(SignedDuration::from_hours(days.checked_mul(24)?)).ok());
+        // More days than there are dates are no date.
+        let days = (-MOST_DAYS..=MOST_DAYS).contains(&days).then(|| SignedDuration::from_hours(days * 24));
+        let date = first.zip(days).and_then(|(first, days)| first.checked_add(days).ok());
         let moved = date.and_then(|date| date.to_datetime(time.time()).to_zoned(self.zone.clone()).ok());
         moved.map_or(self.at, |moved| moved.timestamp())
     }

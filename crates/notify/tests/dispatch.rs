@@ -194,6 +194,7 @@ fn what_an_alert_will_inhibit_is_known_before_it_is_taken_in() {
     assert!(world.dispatcher.inhibitors(&lesser, 0).is_empty(), "one that is over");
     world.dispatcher.foresee(&[posted(HOUR)], 0);
     assert_eq!(world.dispatcher.inhibitors(&lesser, 0).len(), 1);
+    assert!(world.dispatcher.inhibitors(&lesser, MINUTE).is_empty(), "one that nobody took in");
     world.dispatcher.ingest([posted(HOUR)], 0);
     world.dispatcher.foresee(&[posted(MINUTE)], MINUTE);
     assert!(world.dispatcher.inhibitors(&lesser, MINUTE).is_empty());

@@ -34,8 +34,7 @@ fn standing(changes: Vec<AlertTransition>) -> Vec<Alert> {
     let newest = changes.into_iter().filter(|change| known.insert(change.alert.fingerprint.clone()));
     let standing = newest.filter(|change| change.to != AlertState::Inactive);
     let mut alerts: Vec<Alert> = standing.map(|change| Alert { state: change.to, ..change.alert }).collect();
-    let place = |alert: &Alert| (alert.state != AlertState::Firing, alert.severity.clone(), alert.name.clone());
-    alerts.sort_by_cached_key(place);
+    alerts.sort_by(Alert::order);
     alerts
 }
 
@@ -84,5 +83,16 @@ mod tests {
         ];
         let seen: Vec<_> = standing(youngest_first).into_iter().map(|alert| (alert.name, alert.state)).collect();
         assert_eq!(seen, [("fires".to_owned(), Firing), ("waits".to_owned(), Pending)]);
+    }
+
+    #[test]
+    fn the_worst_is_first_by_what_its_severity_means() {
+        let of = |severity: &str| {
+            let mut change = change(10, severity, AlertState::Pending, AlertState::Firing);
+            change.alert.severity = severity.to_owned();
+            change
+        };
+        let seen = standing(["info", "warning", "page"].map(of).into());
+        assert_eq!(seen.iter().map(|alert| alert.name.as_str()).collect::<Vec<_>>(), ["page", "warning", "info"]);
     }
 }

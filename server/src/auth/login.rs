@@ -100,7 +100,10 @@ pub(super) async fn logout(State(auth): State<Auth>, from: ClientAddress, parts:
     let form_token = sessions.first().map(|(secret, _)| FormToken::of(secret));
     let has_form_token = || form_token.as_ref().is_some_and(|token| token.is_in(&parts.headers, &form));
     let is_refused = match origin::sender(&parts, &auth.shared.options) {
-        Sender::Ours | Sender::Unsaid => false,
+        Sender::Ours => false,
+        // A link or a picture in a page of elsewhere, which hides where it is.
+        Sender::Unsaid if origin::is_reading(&parts.method) => !sessions.is_empty(),
+        Sender::Unsaid => false,
         // It may be logged in all the same: a strict cookie does not come along from elsewhere.
         Sender::Foreign => true,
         Sender::Hidden => !sessions.is_empty() && !has_form_token(),

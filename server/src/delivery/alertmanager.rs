@@ -63,8 +63,22 @@ pub enum LinkError {
     #[error("no Alertmanager answers: {0}")]
     Unreachable(String),
     /// It refused.
-    #[error("the Alertmanager refused: {0}")]
-    Refused(String),
+    #[error("the Alertmanager refused: {reason}")]
+    Refused {
+        /// Status of its answer, if that is what refuses.
+        status: Option<u16>,
+        /// In words.
+        reason: String,
+    },
+}
+
+/// Statuses by which an Alertmanager refuses the alerts that it was sent.
+const FAULTS_OF_ALERTS: [u16; 3] = [400, 413, 422];
+
+impl LinkError {
+    fn refused(reason: impl ToString) -> Self {
+        LinkError::Refused { status: None, reason: reason.to_string() }
+    }
 }
 
 /// The Alertmanagers of one cluster, each of which is told of everything.
@@ -199,7 +213,7 @@ impl Link {
             comment: silence.comment.clone(),
             updated_at: None,
         });
-        let body = body.map_err(|error| LinkError::Refused(error.to_string()))?;
+        let body = body.map_err(LinkError::refused)?;
         let made: Made = self.ask(Method::POST, "api/v2/silences", Some(&body)).await?;
         Ok(made.silence_id)
     }
@@ -221,9 +235,9 @@ impl Link {
             match member.call(method.clone(), path, body).await {
                 Ok(answer) => {
                     let text = if answer.trim().is_empty() { "null" } else { &answer };
-                    return serde_json::from_str(text).map_err(|error| LinkError::Refused(error.to_string()));
+                    return serde_json::from_str(text).map_err(LinkError::refused);
                 }
-                Err(error @ LinkError::Refused(_)) => return Err(error),
+                Err(error @ LinkError::Refused { .. }) => return Err(error),
                 Err(error) => last = error,
             }
         }
@@ -293,7 +307,11 @@ impl Member {
     /// The Alertmanager cannot be reached: all are to be posted again.
     async fn hand_over(&self, batch: &[Alert]) -> Result<(), LinkError> {
         match self.post(batch).await {
-            Err(LinkError::Refused(reason)) => match batch {
+            // Not the alerts are wrong, but the login or the address: they wait until that is mended.
+            Err(LinkError::Refused { status: Some(status), reason }) if !FAULTS_OF_ALERTS.contains(&status) => {
+                Err(LinkError::Unreachable(reason))
+            }
+            Err(LinkError::Refused { reason, .. }) => match batch {
                 [alert] => {
                     self.refusals.add(&alert.labels, &reason, now_ms());
                     Ok(())
@@ -301,7 +319,9 @@ impl Member {
                 batch => {
                     for alert in batch {
                         match self.post(std::slice::from_ref(alert)).await {
-                            Err(LinkError::Refused(reason)) => self.refusals.add(&alert.labels, &reason, now_ms()),
+                            Err(LinkError::Refused { reason, .. }) => {
+                                self.refusals.add(&alert.labels, &reason, now_ms())
+                            }
                             sent => sent?,
                         }
                     }
@@ -314,7 +334,7 @@ impl Member {
 
     async fn post(&self, alerts: &[Alert]) -> Result<(), LinkError> {
         let alerts: Vec<AlertJson> = alerts.iter().map(AlertJson::from).collect();
-        let body = serde_json::to_value(&alerts).map_err(|error| LinkError::Refused(error.to_string()))?;
+        let body = serde_json::to_value(&alerts).map_err(LinkError::refused)?;
         self.call(Method::POST, "api/v2/alerts", Some(&body)).await.map(|_| ())
     }
 
@@ -345,7 +365,7 @@ impl Member {
         while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
             bytes.extend_from_slice(&chunk);
             if bytes.len() > ANSWER_BYTES {
-                return Err(LinkError::Refused(format!("the answer is larger than {ANSWER_BYTES} bytes")));
+                return Err(LinkError::refused(format!("the answer is larger than {ANSWER_BYTES} bytes")));
             }
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -357,7 +377,7 @@ impl Member {
         if status.is_server_error() || status == reqwest::StatusCode::TOO_MANY_REQUESTS {
             Err(LinkError::Unreachable(reason))
         } else {
-            Err(LinkError::Refused(reason))
+            Err(LinkError::Refused { status: Some(status.as_u16()), reason })
         }
     }
 }

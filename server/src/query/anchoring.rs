@@ -14,6 +14,8 @@ use super::{ScopedQuery, freshness};
 pub(super) const PROBE: &str = "increase(hyperscope_probe[1s] anchored)";
 /// An engine may get another version or flag.
 const LASTS: Duration = Duration::from_secs(600);
+/// What could not be found out is asked again soon.
+const GUESS_LASTS: Duration = Duration::from_secs(5);
 
 /// What one engine knows. It is asked when a query first needs it, and again after a while.
 #[derive(Default)]
@@ -44,8 +46,12 @@ impl Anchoring {
                             *known = Some((asked_at, is_known));
                             is_known
                         }
-                        // An engine that cannot be reached answers neither form.
-                        None => before.is_none_or(|(_, is_known)| is_known),
+                        // An engine that cannot be reached answers neither form. All who wait go on with the guess.
+                        None => {
+                            let is_known = before.is_none_or(|(_, is_known)| is_known);
+                            *known = asked_at.checked_sub(LASTS - GUESS_LASTS).map(|at| (at, is_known));
+                            is_known
+                        }
                     }
                 }
             }

@@ -42,7 +42,7 @@ pub(super) fn may_follow(library: &Library, principal: &Principal, topic: &Topic
 pub(super) async fn whole_readers_only(request: Request, next: Next) -> Response {
     let limited = request.extensions().get::<Principal>().is_some_and(Principal::is_limited);
     // The long poll looks at its topics itself; the settings are those of the session.
-    if limited && !matches!(request.uri().path(), "/live" | "/fragments/settings") {
+    if limited && !matches!(request.uri().path(), "/api/live" | "/fragments/settings") {
         let message = "this session is limited to its dashboards: use a viewer's token";
         return crate::api::error::ApiError::forbidden(message).into_response();
     }

@@ -112,14 +112,16 @@ fn newest_of(source: &dyn SeriesSource, daemon: &str, oldest_ms: i64) -> Result<
     for start_ms in [now_ms.saturating_sub(NEAR_MS).max(oldest_ms), oldest_ms] {
         // Ours may be ahead of the clock, if it was set back.
         let found = source.select(&matchers, start_ms, i64::MAX)?;
-        if !found.is_empty() {
-            let derived = found.into_iter().filter(|series| series.labels.metric_name().starts_with("hypersdk_"));
-            let newest = derived.filter_map(|series| {
-                let at_ms = *series.timestamps.last()?;
-                let value = *series.values.iter().rev().find(|value| !is_stale_marker(**value))?;
-                Some(Stored { labels: series.labels, at_ms, value })
-            });
-            return Ok(newest.collect());
+        let derived = found.into_iter().filter(|series| series.labels.metric_name().starts_with("hypersdk_"));
+        let newest = derived.filter_map(|series| {
+            let at_ms = *series.timestamps.last()?;
+            let value = *series.values.iter().rev().find(|value| !is_stale_marker(**value))?;
+            Some(Stored { labels: series.labels, at_ms, value })
+        });
+        // Of a daemon that was away for longer there is `up` alone.
+        let newest: Vec<Stored> = newest.collect();
+        if !newest.is_empty() {
+            return Ok(newest);
         }
     }
     Ok(Vec::new())
@@ -166,12 +168,14 @@ impl Collector {
                 vec![own_point(self.scraper.labels(), "up", up, at_ms)]
             }
         };
+        let did_show = self.shows;
         match news {
             Some(news) => self.derive(news, at_ms, Due::All, &mut points).await,
             None => self.shows = false,
         }
         self.ledger.close_missing(&mut points, at_ms);
-        if !self.shows {
+        // The marks of the end are written once. What happens after them is written at its own time, when the daemon is heard again.
+        if did_show && !self.shows {
             self.deriver.pause(at_ms);
         }
         write(&self.outlets.samples, points, &self.link.name).await;

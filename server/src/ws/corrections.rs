@@ -82,7 +82,8 @@ impl Corrections {
             Backend::Embedded(engine) => {
                 let sent = backend.as_sent(query).await;
                 let reads = Reads::of(sent.as_ref().unwrap_or(query).parsed().ok()?, step_ms);
-                engine.store().reads(reads.until(end_ms));
+                // A query of the future must not make a late append of every append: it is evaluated as a whole each time.
+                engine.store().reads(reads.until(end_ms).min(now_ms()));
                 let (late, mark) = engine.store().late_since(self.mark);
                 let steps = match known {
                     None => None,

@@ -88,6 +88,9 @@ impl QueryTopic {
         }
         let scoped = scope.query(&query.expr)?;
         let moves_with_window = late::depends_on_window(scoped.parsed()?);
+        // What lies ahead of now, by an offset or a fixed time, comes after the step that reads it.
+        let now_ms = now_ms();
+        let reads_ahead = late::Reads::of(scoped.parsed()?, query.step_ms).until(now_ms) > now_ms;
         let known = Arc::new(Mutex::new(Known::default()));
         let snapshot_of = Arc::clone(&known);
         let snapshot = move || {
@@ -96,13 +99,13 @@ impl QueryTopic {
         };
         Ok(QueryTopic {
             channel: Channel::new(sequence, DELTA_LOG_LENGTH, Box::new(snapshot)),
-            whole: query.instant || moves_with_window,
+            whole: query.instant || moves_with_window || reads_ahead,
             query,
             scoped,
             backend,
             known,
             evaluated: watch::Sender::new(false),
-            last_used_ms: AtomicI64::new(now_ms()),
+            last_used_ms: AtomicI64::new(now_ms),
         })
     }
 
@@ -186,23 +189,30 @@ impl QueryTopic {
         let again = due.as_ref().and_then(|due| due.steps);
         let past_caches = again.is_some() && due.as_ref().is_some_and(|due| due.past_caches);
         let started = Instant::now();
-        let mut succeeded = true;
-        for (first, last) in self.spans((start_ms, end_ms), newest, again) {
-            let evaluated = self.ask((first, last));
-            let evaluated =
-                if past_caches { freshness::with(Freshness::Results, evaluated).await } else { evaluated.await };
-            match evaluated {
-                Ok(frame) => self.accept(frame, (first, last), newest.is_some()),
-                Err(error) => {
-                    self.reject(error);
-                    succeeded = false;
-                    break;
-                }
-            }
+        let spans = |again| self.spans((start_ms, end_ms), newest, again);
+        let mut result = self.evaluate_spans(spans(again), past_caches, newest.is_some()).await;
+        let corrected = result.is_ok();
+        if let (Err(error), Some(_)) = (&result, again) {
+            // What is known stays as it is; what is new does not wait for it.
+            tracing::debug!(expr = self.query.expr, %error, "steps could not be evaluated again");
+            result = self.evaluate_spans(spans(None), false, newest.is_some()).await;
+        }
+        if let Err(error) = result {
+            self.reject(error);
         }
         if let Some(due) = due {
-            corrections.done(&self.backend, &due, started.elapsed(), succeeded);
+            corrections.done(&self.backend, &due, started.elapsed(), corrected);
         }
+    }
+
+    async fn evaluate_spans(&self, spans: Vec<Span>, past_caches: bool, is_part: bool) -> Result<(), QueryError> {
+        for span in spans {
+            let evaluated = self.ask(span);
+            let frame =
+                if past_caches { freshness::with(Freshness::Results, evaluated).await } else { evaluated.await }?;
+            self.accept(frame, span, is_part);
+        }
+        Ok(())
     }
 
     /// What is to be evaluated of `window`, from the first to the last step: what is new after `newest`, and `again` what is known.

@@ -8,7 +8,7 @@ mod group;
 mod log;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
 };
 
@@ -28,6 +28,8 @@ use crate::{
 
 /// Most alerts that are known at a time.
 pub const MAX_ALERTS: usize = 200_000;
+/// For how long an alert that was foreseen counts, if it is not taken in.
+const FORESEEN_MS: i64 = 30_000;
 
 /// Where a group must be told of.
 #[derive(Debug, Clone)]
@@ -99,6 +101,8 @@ pub struct Dispatcher {
     groups: BTreeMap<GroupId, Group>,
     log: NotificationLog,
     inhibitor: Inhibitor,
+    /// Alerts that were about to be taken in, in order, and until when they count if they never are.
+    foreseen: VecDeque<(i64, Alert)>,
     /// The silences that hold.
     pub silences: Silences,
 }
@@ -114,6 +118,7 @@ impl Dispatcher {
             groups: BTreeMap::new(),
             log: NotificationLog::default(),
             inhibitor,
+            foreseen: VecDeque::new(),
             silences: Silences::default(),
         }
     }
@@ -198,18 +203,36 @@ impl Dispatcher {
         ingested
     }
 
-    /// Learns of alerts that are about to be taken in, so that what they inhibit is known when somebody is told of them.
+    /// Learns of alerts that are about to be taken in, so that what they inhibit is known when somebody is told of them. One that is
+    /// not taken in after all inhibits nothing for longer than [`FORESEEN_MS`].
     pub fn foresee(&mut self, posted: &[Posted], now_ms: i64) {
         if self.inhibitor.is_idle() {
             return;
         }
+        self.forget_foreseen(now_ms);
         for posted in posted {
-            let Ok(alert) = Alert::from_posted(posted.clone(), now_ms, self.config.resolve_timeout_ms) else {
+            let Ok(mut alert) = Alert::from_posted(posted.clone(), now_ms, self.config.resolve_timeout_ms) else {
                 continue;
             };
-            // One that is over and was never known is not taken in, and so would never be forgotten.
-            if !alert.is_resolved(now_ms) || self.alerts.contains_key(&alert.fingerprint) {
-                self.inhibitor.note(&alert);
+            if !self.alerts.contains_key(&alert.fingerprint) {
+                // One that is over and was never known is not taken in.
+                if alert.is_resolved(now_ms) || self.foreseen.len() >= MAX_ALERTS {
+                    continue;
+                }
+                let until_ms = now_ms.saturating_add(FORESEEN_MS);
+                alert.ends_at_ms = alert.ends_at_ms.min(until_ms);
+                self.foreseen.push_back((until_ms, alert.clone()));
+            }
+            self.inhibitor.note(&alert);
+        }
+    }
+
+    /// Forgets the alerts that were foreseen long ago and not taken in.
+    fn forget_foreseen(&mut self, now_ms: i64) {
+        while self.foreseen.front().is_some_and(|(until_ms, _)| *until_ms <= now_ms) {
+            let Some((_, alert)) = self.foreseen.pop_front() else { return };
+            if !self.alerts.contains_key(&alert.fingerprint) {
+                self.inhibitor.forget(&alert);
             }
         }
     }
@@ -245,6 +268,7 @@ impl Dispatcher {
             self.flush(&id, now_ms, &mut tick);
         }
         self.log.drop_expired(now_ms);
+        self.forget_foreseen(now_ms);
         tick
     }
 

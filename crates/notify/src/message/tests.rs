@@ -389,6 +389,9 @@ fn times_have_the_methods_of_go_as_amtool_has_them() {
     // A method that came after Debian's version was built.
     let newer = "{{ with index .Alerts 0 }}{{ .StartsAt.Compare .StartsAt }} {{ (.StartsAt.Sub (.StartsAt.Add 5e9)).Abs }}{{ end }}";
     assert_eq!(filled(newer), "0 5s");
+    // More days than there are.
+    let far = "{{ with index .Alerts 0 }}{{ (.StartsAt.AddDate 0 0 200000000000000).Equal .StartsAt }}{{ end }}";
+    assert_eq!(filled(far), "true");
 }
 
 /// What the check of a file says of a text.

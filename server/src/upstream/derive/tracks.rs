@@ -11,9 +11,9 @@ use promql::{labels::Labels, source::Point};
 use super::{SeriesKey, counts::CountStep};
 use crate::upstream::sample::TargetLabels;
 
-/// Time between two repetitions of a counter's value where it is written in retrospect. Shorter than the usual look-back of 5 min.
-const REPEAT_MS: i64 = 240_000;
-/// Repetitions go back this far at most: 15 days, which are some 5,000 for each series.
+/// Time between two repetitions of a counter's value where it is written in retrospect: a rate over the usual 5 min needs two samples.
+const REPEAT_MS: i64 = 120_000;
+/// Repetitions go back this far at most: 15 days, which are some 11,000 for each series.
 const REPEAT_SPAN_MS: i64 = 15 * 24 * 3_600_000;
 /// What happened up to this long after the newest stored sample counts as being in it: a daemon tells some times in whole seconds, and
 /// its clock is known only roughly.
