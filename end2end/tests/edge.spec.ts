@@ -213,6 +213,8 @@ test.describe('a kiosk in a frame of another site', () => {
       frame = `${named(demo.origin)}/kiosk/hypersdk-jobs`;
       await page.reload();
       await expect(kiosk.getByRole('heading', { level: 1 })).toHaveText('Job performance');
+      // A page that still loads when the server stops complains.
+      await expect(kiosk.locator('.connection')).toHaveAttribute('data-state', 'live', { timeout: 30_000 });
     } finally {
       await demo.stop();
       wiki.close();
