@@ -123,6 +123,14 @@ fn agent(samples: &[(i64, f64)]) -> remote_write::TimeSeries {
     common::series("lagging", &[("agent", "a")], samples)
 }
 
+/// A page that is loaded now has what a query of the whole range gives, and no hole in it.
+async fn a_reload_has_no_hole(server: &Server) {
+    let mut later = Live::open_binary(server).await;
+    let reloaded = Followed::start(&mut later, 1, "lagging").await;
+    assert_eq!(reloaded.points(), reloaded.range(server).await);
+    assert!(reloaded.points().values().all(|points| points.len() > 110), "no hole");
+}
+
 #[tokio::test]
 async fn a_backlog_fills_the_hole_for_all_who_look() {
     let server = Server::serve(&["--out-of-order-window", "1h"]).await;
@@ -166,11 +174,7 @@ async fn a_backlog_fills_the_hole_for_all_who_look() {
     })
     .await;
 
-    // A page that is loaded now, and an instant query.
-    let mut later = Live::open_binary(&server).await;
-    let reloaded = Followed::start(&mut later, 1, "lagging").await;
-    assert_eq!(reloaded.points(), reloaded.range(&server).await);
-    assert!(reloaded.points().values().all(|points| points.len() > 110), "no hole");
+    a_reload_has_no_hole(&server).await;
 }
 
 #[tokio::test]
@@ -258,10 +262,7 @@ async fn in_front_of(prometheus: &Prometheus, then: &[(i64, i64)]) {
         one.points().values().any(|points| points.range(hole.clone()).next().is_some())
     })
     .await;
-    let mut later = Live::open_binary(&server).await;
-    let reloaded = Followed::start(&mut later, 1, "lagging").await;
-    assert_eq!(reloaded.points(), reloaded.range(&server).await);
-    assert!(reloaded.points().values().all(|points| points.len() > 110), "no hole");
+    a_reload_has_no_hole(&server).await;
 }
 
 #[tokio::test]

@@ -62,9 +62,7 @@ impl Look {
 
 fn has_points(data: &PanelData) -> bool {
     match data {
-        PanelData::Queries(states) => {
-            states.iter().any(|state| matches!(state, QueryState::Ready { frame, .. } if !frame.is_empty()))
-        }
+        PanelData::Queries(_) => data.frames().any(|frame| !frame.is_empty()),
         _ => true,
     }
 }
@@ -96,15 +94,10 @@ pub(crate) fn notices(data: &PanelData) -> Vec<String> {
 
 /// How far the values can be trusted, in few words.
 pub(crate) fn remarks(data: &PanelData) -> Vec<String> {
-    let PanelData::Queries(states) = data else { return Vec::new() };
     let mut remarks = Vec::new();
-    for state in states {
-        if let QueryState::Ready { frame, .. } = state {
-            for remark in frame.remarks.iter().filter(|_| !frame.is_empty()) {
-                if !remarks.contains(remark) {
-                    remarks.push(remark.clone());
-                }
-            }
+    for remark in data.frames().filter(|frame| !frame.is_empty()).flat_map(|frame| &frame.remarks) {
+        if !remarks.contains(remark) {
+            remarks.push(remark.clone());
         }
     }
     remarks
@@ -205,8 +198,7 @@ fn stale_badge(stale: Memo<Option<Staleness>>) -> AnyView {
 
 /// Whether a number is an estimate where a whole one was asked for.
 pub(crate) fn is_estimated(data: &PanelData) -> bool {
-    let PanelData::Queries(states) = data else { return false };
-    states.iter().any(|state| matches!(state, QueryState::Ready { frame, .. } if frame.estimated && !frame.is_empty()))
+    data.frames().any(|frame| frame.estimated && !frame.is_empty())
 }
 
 fn estimate_badge(data: Signal<PanelData>) -> AnyView {

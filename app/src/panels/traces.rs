@@ -98,14 +98,7 @@ pub(crate) fn shown_in<'a>(panel: &'a Panel, data: &'a PanelData, colors: &mut C
 
 /// Number of series that a panel has, shown or not.
 pub(crate) fn series_count(data: &PanelData) -> usize {
-    let PanelData::Queries(states) = data else { return 0 };
-    states
-        .iter()
-        .map(|state| match state {
-            QueryState::Ready { frame, .. } => frame.series.len(),
-            _ => 0,
-        })
-        .sum()
+    data.frames().map(|frame| frame.series.len()).sum()
 }
 
 /// Unit of a query's values.

@@ -3,7 +3,7 @@
 
 use leptos::prelude::*;
 use model::{
-    panel::{PanelData, QueryState},
+    panel::PanelData,
     range::{Instant, MINUTE_MS, TimeRange},
 };
 
@@ -12,13 +12,8 @@ use crate::{platform, view::view};
 
 /// The first of the points over time that the panels show.
 pub(crate) fn first_ms(data: &PanelData) -> Option<i64> {
-    let PanelData::Queries(states) = data else { return None };
-    let frames = states.iter().filter_map(|state| match state {
-        QueryState::Ready { frame, .. } => Some(frame),
-        _ => None,
-    });
     // A single point is the newest value, and no course.
-    let courses = frames.flat_map(|frame| &frame.series).filter(|series| series.timestamps.len() > 1);
+    let courses = data.frames().flat_map(|frame| &frame.series).filter(|series| series.timestamps.len() > 1);
     courses.filter_map(|series| series.timestamps.first().copied()).min()
 }
 

@@ -17,12 +17,7 @@ mod wall;
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use model::{
-    live::FiringCount,
-    page::Boot,
-    panel::{PanelData, QueryState},
-    zone::Zone,
-};
+use model::{live::FiringCount, page::Boot, panel::PanelData, zone::Zone};
 
 use alarms::Alarms;
 pub(crate) use alarms::FiringBadge;
@@ -185,12 +180,7 @@ pub fn App(
 
 /// The time of the newest evaluation in `data`.
 pub(crate) fn newest_ms(data: &PanelData) -> Option<i64> {
-    let PanelData::Queries(states) = data else { return None };
-    let ends = states.iter().filter_map(|state| match state {
-        QueryState::Ready { frame, .. } => Some(frame.end_ms),
-        _ => None,
-    });
-    ends.max()
+    data.frames().map(|frame| frame.end_ms).max()
 }
 
 /// The title of a window that shows `title`, with how many alerts are active.

@@ -17,6 +17,17 @@ pub enum PanelData {
     Sources(Vec<UpstreamStatus>, Vec<SystemMetrics>),
 }
 
+impl PanelData {
+    /// The results of its queries that are there, in their order; of a panel without queries there are none.
+    pub fn frames(&self) -> impl Iterator<Item = &Frame> {
+        let states: &[QueryState] = if let PanelData::Queries(states) = self { states } else { &[] };
+        states.iter().filter_map(|state| match state {
+            QueryState::Ready { frame, .. } => Some(frame),
+            QueryState::Loading | QueryState::Failed { .. } => None,
+        })
+    }
+}
+
 /// Where one query stands. The four looks of a panel follow from it: loading, empty or with data, stale, failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum QueryState {

@@ -21,9 +21,9 @@ const NEGLIGIBLE: f64 = 0.05;
 pub(super) fn remark(query: &Query, store: &Store, end_ms: i64) -> Option<String> {
     let options = promql::Options::default();
     // An anchored window looks back for the value at its begin, which is no part of it.
-    let ahead_ms = if query.is_anchored() { options.look_back_ms } else { 0 };
+    let before_ms = if query.is_anchored() { options.look_back_ms } else { 0 };
     let windows = query.selectors(end_ms, end_ms, 0, &options).into_iter().filter_map(|selector| {
-        let window_ms = selector.end_ms.saturating_sub(selector.start_ms).saturating_add(1).saturating_sub(ahead_ms);
+        let window_ms = selector.end_ms.saturating_sub(selector.start_ms).saturating_add(1).saturating_sub(before_ms);
         // A single sample may be as old as the look-back, and a window within it is no promise.
         if window_ms <= options.look_back_ms {
             return None;
