@@ -35,6 +35,9 @@ pub struct Payload {
     pub offset_min: i32,
 }
 
+#[cfg(any(feature = "browser", test))]
+model::from_members!(Payload { boot, job, offset_min } or_default { zone });
+
 impl Payload {
     /// The zone in which the page was drawn: the viewer's own, `own`, where that is the same, and else as far as it is known.
     #[cfg(any(feature = "browser", test))]

@@ -7,7 +7,6 @@ use model::{
     range::TimeRange,
     tree::read_json,
 };
-use serde::Deserialize;
 
 use crate::{
     App,
@@ -63,10 +62,11 @@ async fn start_alone() {
 }
 
 /// What `/api/dashboards` answers.
-#[derive(Deserialize)]
 struct Links {
     dashboards: Vec<DashboardLink>,
 }
+
+model::from_members!(Links { dashboards });
 
 async fn ask_for_boot() -> Result<Boot, FetchError> {
     let session: Session = platform::get_json("/api/session").await?;

@@ -6,7 +6,6 @@ use model::{
     live::{AlertList, LiveQuery, ServerMessage, SnapshotData, Topic},
     panel::QueryState,
 };
-use serde::Deserialize;
 
 use super::{Connection, Feed, FeedData, client::Client};
 use crate::platform::{self, FetchError};
@@ -17,16 +16,16 @@ const HOLD_SECONDS: u32 = 5;
 const RETRY_MS: u32 = 5_000;
 
 /// What `/api/live` answers.
-#[derive(Debug, Deserialize)]
 struct News {
     /// For the next question.
     since: String,
     /// The server's time, in milliseconds since the Unix epoch; 0 from a server of before.
-    #[serde(default)]
     now_ms: i64,
     /// Subscriptions are numbered from 1 in the order in which the question named the topics.
     messages: Vec<ServerMessage>,
 }
+
+model::from_members!(News { since, messages } or_default { now_ms });
 
 /// Asks for news of all that `client` holds, until it is aborted because a socket opened.
 pub(super) async fn keep_asking(client: Client) {

@@ -326,11 +326,11 @@ fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
 
 /// The daemon's answer in words.
 fn answer_words(body: &str) -> String {
-    #[derive(serde::Deserialize)]
     struct Answer {
         cancelled: bool,
         message: String,
     }
+    model::from_members!(Answer { cancelled, message });
     match model::tree::read_json(body) {
         Ok(Answer { cancelled: true, message }) => message,
         Ok(Answer { cancelled: false, message }) => format!("Not cancelled: {message}"),

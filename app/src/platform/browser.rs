@@ -5,10 +5,9 @@ use std::{future::Future, time::Duration};
 use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
 use model::{
-    tree::read_json,
+    tree::{FromTree, read_json},
     zone::{Local, Zone},
 };
-use serde::de::DeserializeOwned;
 use wasm_bindgen::JsCast;
 
 use super::{FetchError, at, envelope, path_and_query, time};
@@ -101,7 +100,7 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + 'static) {
     wasm_bindgen_futures::spawn_local(task);
 }
 
-pub(crate) async fn get_json<T: DeserializeOwned>(url: &str) -> Result<T, FetchError> {
+pub(crate) async fn get_json<T: FromTree>(url: &str) -> Result<T, FetchError> {
     let body = body(Request::get(&at(url)).header("Accept", "application/json").send().await).await?;
     read_json(&body).map_err(|error| FetchError::Failed(format!("the answer cannot be read: {error}")))
 }

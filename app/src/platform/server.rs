@@ -3,8 +3,8 @@
 use std::future::Future;
 
 use leptos::web_sys::HtmlElement;
+use model::tree::FromTree;
 use model::zone::Zone;
-use serde::de::DeserializeOwned;
 
 use super::FetchError;
 
@@ -33,7 +33,7 @@ pub(crate) fn sample_value(text: &str) -> Option<f64> {
 
 pub(crate) fn spawn(_task: impl Future<Output = ()> + 'static) {}
 
-pub(crate) async fn get_json<T: DeserializeOwned>(_url: &str) -> Result<T, FetchError> {
+pub(crate) async fn get_json<T: FromTree>(_url: &str) -> Result<T, FetchError> {
     Err(FetchError::Failed("not in a browser".to_owned()))
 }
 

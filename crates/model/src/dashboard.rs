@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{from_members, from_word};
+
 /// A page of panels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -16,6 +18,8 @@ pub struct Dashboard {
     /// Panels in reading order, which is also their order on a phone.
     pub panels: Vec<Panel>,
 }
+
+from_members!(Dashboard { uid, title, panels } or_default { description });
 
 /// One panel.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +66,16 @@ pub struct Panel {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<String>,
 }
+
+from_members!(Panel { id, title, kind, width, height, decimals, min, max } or_default {
+    description,
+    queries,
+    unit,
+    thresholds,
+    threshold_style,
+    stacked,
+    alerts,
+});
 
 impl Panel {
     /// Its queries over a course of which a stat shows the value now as well: the last step of a long range may be minutes old.
@@ -125,6 +139,19 @@ pub enum PanelKind {
     Sources,
 }
 
+from_word!(PanelKind {
+    "stat" => Stat,
+    "timeseries" => Timeseries,
+    "gauge" => Gauge,
+    "pie" => Pie,
+    "bars" => Bars,
+    "table" => Table,
+    "heatmap" => Heatmap,
+    "jobs" => Jobs,
+    "alerts" => Alerts,
+    "sources" => Sources,
+});
+
 /// One query of a panel.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,6 +188,8 @@ pub struct Query {
     pub hidden: bool,
 }
 
+from_members!(Query { expr, engine, color, unit } or_default { legend, instant, thresholds, stat, draw, hidden });
+
 /// How a query is drawn on a time series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -176,6 +205,8 @@ pub enum Draw {
     Mark,
 }
 
+from_word!(Draw { "panel" => Panel, "line" => Line, "dashed" => Dashed, "mark" => Mark });
+
 /// From `value` up, the colour is `color`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -189,6 +220,8 @@ pub struct Threshold {
     pub label: String,
 }
 
+from_members!(Threshold { value, color } or_default { label });
+
 /// How thresholds are drawn on a time series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -201,6 +234,8 @@ pub enum ThresholdStyle {
     /// The area above, tinted.
     Band,
 }
+
+from_word!(ThresholdStyle { "none" => None, "line" => Line, "band" => Band });
 
 /// A colour by what it means; each theme has its own shade of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -221,3 +256,13 @@ pub enum Color {
     /// Of no importance.
     Gray,
 }
+
+from_word!(Color {
+    "green" => Green,
+    "yellow" => Yellow,
+    "orange" => Orange,
+    "red" => Red,
+    "blue" => Blue,
+    "purple" => Purple,
+    "gray" => Gray,
+});

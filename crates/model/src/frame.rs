@@ -4,6 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    from_members,
+    tree::{Faults, FromTree, Members, Tree},
+};
+use column::Column;
+
 /// Label names and values of one series, sorted by name. The metric name is the label `__name__`.
 pub type Labels = BTreeMap<String, String>;
 
@@ -21,6 +27,15 @@ pub struct Series {
     /// One value a timestamp.
     #[serde(with = "column")]
     pub values: Vec<f64>,
+}
+
+impl FromTree for Series {
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+        let mut members = Members::of(tree, faults);
+        let labels = members.take("labels", faults);
+        let (Column(timestamps), Column(values)) = (members.take("timestamps", faults), members.take("values", faults));
+        Series { labels, timestamps, values }
+    }
 }
 
 impl Series {
@@ -103,6 +118,8 @@ pub struct Frame {
     pub estimated: bool,
 }
 
+from_members!(Frame { series, replaces, end_ms, sent } or_default { removed, notices, remarks, estimated });
+
 /// What is said of an [estimated](Frame::estimated) frame.
 pub const ESTIMATED: &str = "estimated: this engine extrapolates";
 
@@ -169,40 +186,17 @@ impl Frame {
 
 /// A column as an array in text formats and as packed little-endian bytes in binary ones.
 mod column {
-    use std::{fmt, marker::PhantomData};
+    use serde::{Deserialize, Deserializer, Serializer, de::Error, ser::SerializeSeq};
 
-    use serde::{
-        Deserialize, Deserializer, Serializer,
-        de::{Error, SeqAccess, Visitor},
-        ser::SerializeSeq,
-    };
-
-    use crate::tree::Tree;
+    use crate::tree::{self, Faults, FromTree, Tree};
 
     /// An 8-byte number of a column.
-    pub(super) trait Cell: Copy {
+    pub(super) trait Cell: Copy + FromTree {
         fn to_bytes(self) -> [u8; 8];
         fn from_bytes(bytes: [u8; 8]) -> Self;
         fn serialize<S: SerializeSeq>(self, seq: &mut S) -> Result<(), S::Error>;
-        fn from_text(text: &TextCell) -> Option<Self>;
-    }
-
-    /// A cell of a column in a text format.
-    pub(super) enum TextCell {
-        Integer(i64),
-        Float(f64),
-        Word(String),
-    }
-
-    impl<'de> Deserialize<'de> for TextCell {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            match Tree::deserialize(deserializer)? {
-                Tree::Integer(integer) => integer.try_into().map(TextCell::Integer).map_err(D::Error::custom),
-                Tree::Float(float) => Ok(TextCell::Float(float)),
-                Tree::Text(word) => Ok(TextCell::Word(word)),
-                _ => Err(D::Error::custom("a column holds numbers or their names")),
-            }
-        }
+        /// The number that a word stands for, if it stands for one.
+        fn named(word: &str) -> Option<Self>;
     }
 
     impl Cell for i64 {
@@ -215,11 +209,8 @@ mod column {
         fn serialize<S: SerializeSeq>(self, seq: &mut S) -> Result<(), S::Error> {
             seq.serialize_element(&self)
         }
-        fn from_text(text: &TextCell) -> Option<Self> {
-            match text {
-                TextCell::Integer(integer) => Some(*integer),
-                TextCell::Float(_) | TextCell::Word(_) => None,
-            }
+        fn named(_: &str) -> Option<Self> {
+            None
         }
     }
 
@@ -241,17 +232,12 @@ mod column {
                 seq.serialize_element("-Inf")
             }
         }
-        #[allow(clippy::cast_precision_loss)] // a JSON number without a fraction is still a float here
-        fn from_text(text: &TextCell) -> Option<Self> {
-            match text {
-                TextCell::Integer(integer) => Some(*integer as f64),
-                TextCell::Float(float) => Some(*float),
-                TextCell::Word(word) => match word.as_str() {
-                    "NaN" => Some(f64::NAN),
-                    "+Inf" => Some(f64::INFINITY),
-                    "-Inf" => Some(f64::NEG_INFINITY),
-                    _ => None,
-                },
+        fn named(word: &str) -> Option<Self> {
+            match word {
+                "NaN" => Some(f64::NAN),
+                "+Inf" => Some(f64::INFINITY),
+                "-Inf" => Some(f64::NEG_INFINITY),
+                _ => None,
             }
         }
     }
@@ -270,38 +256,33 @@ mod column {
     }
 
     pub(super) fn deserialize<'de, T: Cell, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
-        struct ColumnVisitor<T>(PhantomData<T>);
+        tree::read(Tree::deserialize(deserializer)?).map(|Column(cells)| cells).map_err(D::Error::custom)
+    }
 
-        impl<'de, T: Cell> Visitor<'de> for ColumnVisitor<T> {
-            type Value = Vec<T>;
+    /// A column of either form.
+    pub(super) struct Column<T>(pub(super) Vec<T>);
 
-            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str("an array of numbers or a byte string of 8-byte cells")
-            }
-
-            fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Vec<T>, E> {
-                let (cells, rest) = bytes.as_chunks::<8>();
-                if rest.is_empty() {
-                    Ok(cells.iter().map(|cell| T::from_bytes(*cell)).collect())
-                } else {
-                    Err(E::invalid_length(bytes.len(), &self))
+    impl<T: Cell> FromTree for Column<T> {
+        fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+            let cell = |tree: Tree, faults: &mut Faults| match tree.as_text().and_then(T::named) {
+                Some(number) => number,
+                None => T::from_tree(tree, faults),
+            };
+            Column(match tree {
+                Tree::Bytes(bytes) => {
+                    let (cells, rest) = bytes.as_chunks::<8>();
+                    if !rest.is_empty() {
+                        faults.note(&"the byte string ends within a number");
+                    }
+                    cells.iter().map(|bytes| T::from_bytes(*bytes)).collect()
                 }
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<T>, A::Error> {
-                let mut cells = Vec::new();
-                while let Some(text) = seq.next_element::<TextCell>()? {
-                    cells
-                        .push(T::from_text(&text).ok_or_else(|| {
-                            A::Error::custom("a column holds numbers, \"NaN\", \"+Inf\" or \"-Inf\"")
-                        })?);
+                Tree::Array(cells) => cells.into_iter().map(|tree| cell(tree, faults)).collect(),
+                _ => {
+                    faults.note(&"a list of numbers was expected, or a byte string of them");
+                    Vec::new()
                 }
-                Ok(cells)
-            }
+            })
         }
-
-        // `deserialize_any`: a message is read through a tree, which forgets whether the format was a text one.
-        deserializer.deserialize_any(ColumnVisitor(PhantomData))
     }
 }
 

@@ -2,6 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{
+    from_members,
+    tree::{Faults, FromTree, Tree},
+};
+
 /// Where a job is in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -19,6 +24,13 @@ pub enum JobStatus {
     /// A status this version does not know.
     #[serde(other)]
     Unknown,
+}
+
+/// A word that it does not know is [`JobStatus::Unknown`].
+impl FromTree for JobStatus {
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+        JobStatus::from_name(&String::from_tree(tree, faults))
+    }
 }
 
 impl JobStatus {
@@ -117,6 +129,31 @@ pub struct Job {
     pub error: Option<String>,
 }
 
+from_members!(Job {
+    id,
+    daemon,
+    name,
+    vm,
+    provider,
+    job_type,
+    region,
+    status,
+    phase,
+    percent,
+    bytes_transferred,
+    bytes_total,
+    rate_bytes_per_second,
+    eta_seconds,
+    created_at,
+    started_at,
+    completed_at,
+    updated_at,
+    format,
+    export_method,
+    output_dir,
+    error,
+} or_default { cancel_requested, historic });
+
 /// One line of a job's log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobLogEntry {
@@ -127,6 +164,8 @@ pub struct JobLogEntry {
     /// The daemon's text.
     pub message: String,
 }
+
+from_members!(JobLogEntry { timestamp, level, message });
 
 /// A job with what only its page shows.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -139,3 +178,5 @@ pub struct JobDetail {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_error: Option<String>,
 }
+
+from_members!(JobDetail { job, log, log_error });

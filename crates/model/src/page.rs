@@ -2,7 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{dashboard::Dashboard, frame::Frame, live::FiringCount, range::TimeRange, role::Role};
+use crate::{
+    dashboard::Dashboard,
+    frame::Frame,
+    from_members,
+    live::FiringCount,
+    range::TimeRange,
+    role::Role,
+    tree::{Faults, FromTree, Members, Tree},
+};
 
 /// Who is looking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +29,20 @@ pub struct Session {
     pub matchers: String,
 }
 
+/// By hand, for the member that has the name of a keyword.
+impl FromTree for Session {
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+        let mut members = Members::of(tree, faults);
+        Session {
+            name: members.take("name", faults),
+            role: members.take("role", faults),
+            expires_at: members.take("expires_at", faults),
+            dashboards: members.take_or_default("dashboards", faults),
+            matchers: members.take_or_default("match", faults),
+        }
+    }
+}
+
 /// A dashboard as an entry of the navigation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DashboardLink {
@@ -31,6 +53,8 @@ pub struct DashboardLink {
     /// Where it is: `/`, `/jobs`, `/system` or `/d/{uid}`.
     pub path: String,
 }
+
+from_members!(DashboardLink { uid, title, path });
 
 /// What the browser needs to take over a page: the layout, not the data. The data is in the pictures already, and then comes live.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -61,3 +85,8 @@ pub struct Boot {
     /// The theme chosen by the viewer, `light` or `dark`; `None` follows the system.
     pub theme: Option<String>,
 }
+
+from_members!(Boot { version, boot_id, now_ms, session, dashboards, dashboard, range, kiosk, theme } or_default {
+    firing,
+    marks,
+});

@@ -4,7 +4,11 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::civil::Civil;
+use crate::{
+    civil::Civil,
+    from_members,
+    tree::{Faults, FromTree, Tree},
+};
 
 /// Milliseconds of a second.
 pub const SECOND_MS: i64 = 1_000;
@@ -48,6 +52,15 @@ pub enum Instant {
     Ago(i64),
     /// Milliseconds since the Unix epoch.
     At(i64),
+}
+
+impl FromTree for Instant {
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+        String::from_tree(tree, faults).parse().unwrap_or_else(|error| {
+            faults.note(&error);
+            Instant::Ago(0)
+        })
+    }
 }
 
 impl Instant {
@@ -174,6 +187,8 @@ pub struct TimeRange {
     /// The later end.
     pub to: Instant,
 }
+
+from_members!(TimeRange { from, to });
 
 impl Default for TimeRange {
     fn default() -> Self {

@@ -4,6 +4,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::from_word;
+
 /// What the holder of a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -19,6 +21,14 @@ pub enum Role {
     /// An operator that also manages tokens and dashboards.
     Admin,
 }
+
+from_word!(Role {
+    "viewer" => Viewer,
+    "kiosk" => Kiosk,
+    "operator" => Operator,
+    "admin" => Admin,
+    "ingest" => Ingest,
+});
 
 impl Role {
     /// All roles, from the smallest.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dashboard::Color;
+use crate::{dashboard::Color, from_word};
 
 /// How bad an alert is. The worst is the least, so that what is sorted begins with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -18,6 +18,13 @@ pub enum Severity {
     #[default]
     Unknown,
 }
+
+from_word!(Severity {
+    "unknown" => Unknown,
+    "info" => Info,
+    "warning" => Warning,
+    "critical" => Critical,
+});
 
 impl Severity {
     /// The severity that the value of a label `severity` stands for, in any case of its letters.

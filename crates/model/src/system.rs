@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::from_members;
+
 /// Data of the event `system.metrics`. What the daemon does not know is `None`.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct SystemMetrics {
@@ -16,3 +18,5 @@ pub struct SystemMetrics {
     /// Open connections.
     pub connections: Option<f64>,
 }
+
+from_members!(SystemMetrics { daemon, cpu_percent, memory_bytes, goroutines, connections });

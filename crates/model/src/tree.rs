@@ -1,13 +1,10 @@
 //! A document of any format as one tree, from which types are then read.
 //!
-//! Code that reads a type is generated once for each format that it is read from, and enums that are told apart by a member
-//! generate it twice more. In the browser's bundle, which speaks both JSON and CBOR, that was a fifth of the download. So both
-//! formats are read into this tree, and types are read from the tree alone.
+//! Code that reads a type is generated once for each format that it is read from, and serde's readers of structs carry a state for
+//! each member. In the browser's bundle, which speaks both JSON and CBOR, that was a fifth of the download. So both formats are read
+//! into this tree, and types are read from the tree alone: each member is one call, and what is wrong is noted on the way.
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeOwned, Error},
-};
+use std::{collections::BTreeMap, fmt::Display};
 
 /// Any document. Text formats and binary ones give the same tree, but for byte strings, which only binary ones have.
 pub use ciborium::Value as Tree;
@@ -16,43 +13,73 @@ pub use ciborium::Value as Tree;
 ///
 /// # Errors
 /// In words: the text is no JSON, or not that of a `T`.
-pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
-    let tree: Tree = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    tree.deserialized().map_err(|error| error.to_string())
-}
-
-/// Reads a float that JSON may have written without a fraction, for `deserialize_with`.
-///
-/// # Errors
-/// It is no number.
-#[allow(clippy::cast_precision_loss)] // what JSON has as an integer is a float here
-pub fn float<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    match Tree::deserialize(deserializer)? {
-        Tree::Float(float) => Ok(float),
-        Tree::Integer(integer) => Ok(i128::from(integer) as f64),
-        _ => Err(D::Error::custom("a number was expected")),
-    }
+pub fn read_json<T: FromTree>(text: &str) -> Result<T, String> {
+    read(serde_json::from_str(text).map_err(|error| error.to_string())?)
 }
 
 /// Reads a `T` from CBOR (RFC 8949).
 ///
 /// # Errors
 /// In words: the bytes are no CBOR, or not that of a `T`.
-pub fn read_cbor<T: TryFrom<Tree, Error = String>>(bytes: &[u8]) -> Result<T, String> {
-    let tree: Tree = ciborium::from_reader(bytes).map_err(|error| error.to_string())?;
-    T::try_from(tree)
+pub fn read_cbor<T: FromTree>(bytes: &[u8]) -> Result<T, String> {
+    read(ciborium::from_reader(bytes).map_err(|error| error.to_string())?)
+}
+
+/// Reads a `T` from a tree.
+///
+/// # Errors
+/// In words: where the tree is not that of a `T`, and what was expected there.
+pub fn read<T: FromTree>(tree: Tree) -> Result<T, String> {
+    let mut faults = Faults::default();
+    let value = T::from_tree(tree, &mut faults);
+    faults.first.map_or(Ok(value), Err)
+}
+
+/// A type that is read from a tree.
+pub trait FromTree: Sized {
+    /// The value that `tree` holds. Where it holds none that is noted in `faults`, and any value stands in for it.
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self;
+}
+
+/// What is wrong with a tree, as it is read.
+#[derive(Debug, Default)]
+pub struct Faults {
+    path: Vec<String>,
+    first: Option<String>,
+}
+
+impl Faults {
+    /// Notes a fault of the part that is being read. The first one counts: those after it may follow from it.
+    pub fn note(&mut self, fault: &dyn Display) {
+        if self.first.is_none() {
+            let mut said = self.path.join(".");
+            if !said.is_empty() {
+                said.push_str(": ");
+            }
+            said.push_str(&fault.to_string());
+            self.first = Some(said);
+        }
+    }
+
+    fn inside<T>(&mut self, name: String, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.path.push(name);
+        let value = read(self);
+        self.path.pop();
+        value
+    }
 }
 
 /// The members of an object, taken out by name.
-pub(crate) struct Members(Vec<(Tree, Tree)>);
+pub struct Members(Vec<(Tree, Tree)>);
 
 impl Members {
-    /// The members of `tree`.
-    ///
-    /// # Errors
-    /// It is no object.
-    pub(crate) fn of(tree: Tree) -> Result<Self, String> {
-        tree.into_map().map(Members).map_err(|_| "an object was expected".to_owned())
+    /// The members of `tree`, which should be an object.
+    pub fn of(tree: Tree, faults: &mut Faults) -> Self {
+        let Tree::Map(members) = tree else {
+            faults.note(&"an object was expected");
+            return Members(Vec::new());
+        };
+        Members(members)
     }
 
     /// Whether there is a member of that name.
@@ -61,15 +88,12 @@ impl Members {
     }
 
     /// The object as a `T`.
-    ///
-    /// # Errors
-    /// It is no `T`.
-    pub(crate) fn read<T: DeserializeOwned>(self) -> Result<T, String> {
-        Tree::Map(self.0).deserialized().map_err(|error| error.to_string())
+    pub(crate) fn read<T: FromTree>(self, faults: &mut Faults) -> T {
+        T::from_tree(Tree::Map(self.0), faults)
     }
 
-    /// The member of that name as a tree, once; null if there is none.
-    pub(crate) fn tree(&mut self, name: &str) -> Tree {
+    /// The member of that name, once; null if there is none.
+    fn tree(&mut self, name: &str) -> Tree {
         match self.0.iter().position(|(key, _)| key.as_text() == Some(name)) {
             Some(at) => self.0.swap_remove(at).1,
             None => Tree::Null,
@@ -77,10 +101,166 @@ impl Members {
     }
 
     /// The member of that name as a `T`, once; a missing one reads as null.
-    ///
-    /// # Errors
-    /// It is no `T`.
-    pub(crate) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<T, String> {
-        self.tree(name).deserialized().map_err(|error| format!("{name}: {error}"))
+    pub fn take<T: FromTree>(&mut self, name: &str, faults: &mut Faults) -> T {
+        let tree = self.tree(name);
+        faults.inside(name.to_owned(), |faults| T::from_tree(tree, faults))
+    }
+
+    /// As [`Members::take`]; the default value if it is missing.
+    pub fn take_or_default<T: FromTree + Default>(&mut self, name: &str, faults: &mut Faults) -> T {
+        if self.has(name) { self.take(name, faults) } else { T::default() }
     }
 }
+
+/// Reads a struct from an object with a member for each field: `from_members!(Type { needed, ... } or_default { optional, ... })`.
+/// Fields of the second list may be missing; so may options of the first.
+#[macro_export]
+macro_rules! from_members {
+    ($type:ident { $($needed:ident),* $(,)? } $(or_default { $($optional:ident),* $(,)? })?) => {
+        impl $crate::tree::FromTree for $type {
+            fn from_tree(tree: $crate::tree::Tree, faults: &mut $crate::tree::Faults) -> Self {
+                let mut members = $crate::tree::Members::of(tree, faults);
+                $type {
+                    $($needed: members.take(stringify!($needed), faults),)*
+                    $($($optional: members.take_or_default(stringify!($optional), faults),)*)?
+                }
+            }
+        }
+    };
+}
+
+/// Reads an enum from a word for each variant: `from_word!(Type { "word" => Variant, ... })`, and with `else Variant` at the end what
+/// any other word stands for.
+#[macro_export]
+macro_rules! from_word {
+    ($type:ident { $first:literal => $stand_in:ident $(, $word:literal => $variant:ident)* $(,)? }) => {
+        impl $crate::tree::FromTree for $type {
+            fn from_tree(tree: $crate::tree::Tree, faults: &mut $crate::tree::Faults) -> Self {
+                match tree.as_text() {
+                    Some($first) => $type::$stand_in,
+                    $(Some($word) => $type::$variant,)*
+                    _ => {
+                        faults.note(&concat!("one of ", $first, $(", ", $word,)* " was expected"));
+                        $type::$stand_in
+                    }
+                }
+            }
+        }
+    };
+}
+
+impl FromTree for Tree {
+    fn from_tree(tree: Tree, _: &mut Faults) -> Self {
+        tree
+    }
+}
+
+impl FromTree for String {
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+        tree.into_text().unwrap_or_else(|_| {
+            faults.note(&"text was expected");
+            String::new()
+        })
+    }
+}
+
+impl FromTree for bool {
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+        tree.as_bool().unwrap_or_else(|| {
+            faults.note(&"true or false was expected");
+            false
+        })
+    }
+}
+
+/// A whole number, which JSON may have written with a fraction of zero.
+fn integer(tree: &Tree, faults: &mut Faults) -> i128 {
+    tree.as_integer().map_or_else(
+        || {
+            faults.note(&"a whole number was expected");
+            0
+        },
+        i128::from,
+    )
+}
+
+macro_rules! from_integer {
+    ($($type:ty),*) => {
+        $(impl FromTree for $type {
+            fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+                Self::try_from(integer(&tree, faults)).unwrap_or_else(|_| {
+                    faults.note(&"the number is out of its range");
+                    0
+                })
+            }
+        })*
+    };
+}
+
+from_integer!(i64, u64, usize, i32, u32, u8);
+
+impl FromTree for f64 {
+    /// JSON may have written it without a fraction.
+    #[allow(clippy::cast_precision_loss)] // what JSON has as an integer is a float here
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+        match tree {
+            Tree::Float(float) => float,
+            Tree::Integer(integer) => i128::from(integer) as f64,
+            _ => {
+                faults.note(&"a number was expected");
+                0.0
+            }
+        }
+    }
+}
+
+impl<T: FromTree> FromTree for Option<T> {
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+        if tree.is_null() { None } else { Some(T::from_tree(tree, faults)) }
+    }
+}
+
+impl<T: FromTree> FromTree for Box<T> {
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+        Box::new(T::from_tree(tree, faults))
+    }
+}
+
+impl<T: FromTree> FromTree for Vec<T> {
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+        let Tree::Array(items) = tree else {
+            faults.note(&"a list was expected");
+            return Vec::new();
+        };
+        let mut at = 0_usize;
+        let read = |item| {
+            at += 1;
+            faults.inside(at.to_string(), |faults| T::from_tree(item, faults))
+        };
+        items.into_iter().map(read).collect()
+    }
+}
+
+impl FromTree for BTreeMap<String, String> {
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+        let Members(members) = Members::of(tree, faults);
+        let pair = |(key, value)| (String::from_tree(key, faults), String::from_tree(value, faults));
+        members.into_iter().map(pair).collect()
+    }
+}
+
+/// Two times, as a list of them.
+impl FromTree for (i64, i64) {
+    fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
+        match Vec::from_tree(tree, faults)[..] {
+            [from, to] => (from, to),
+            _ => {
+                faults.note(&"two numbers were expected");
+                (0, 0)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

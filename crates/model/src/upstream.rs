@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::{from_members, from_word};
+
 /// Kind of a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -15,6 +17,13 @@ pub enum UpstreamKind {
     /// The store in this process.
     Store,
 }
+
+from_word!(UpstreamKind {
+    "daemon" => Daemon,
+    "prometheus" => Prometheus,
+    "alertmanager" => Alertmanager,
+    "store" => Store,
+});
 
 /// How a source is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +40,14 @@ pub enum UpstreamState {
     /// Not reached.
     Down,
 }
+
+from_word!(UpstreamState {
+    "connecting" => Connecting,
+    "live" => Live,
+    "polling" => Polling,
+    "stale" => Stale,
+    "down" => Down,
+});
 
 impl UpstreamState {
     /// The word for it in messages.
@@ -74,3 +91,15 @@ pub struct UpstreamStatus {
     /// What it is made to be: dialect and version of a daemon, version of an engine.
     pub detail: Option<String>,
 }
+
+from_members!(UpstreamStatus {
+    name,
+    kind,
+    state,
+    since_ms,
+    last_data_ms,
+    reconnects,
+    scrape_duration_seconds,
+    error,
+    detail,
+});
