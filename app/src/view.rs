@@ -1,12 +1,37 @@
 //! The macro that all views are written with.
 
+use leptos::prelude::*;
+
 /// Leptos' `view!`, with the type of the view forgotten at once.
 ///
 /// What builds, hydrates and updates a view is generated anew for each type of view, and types of nested views are all
 /// different. As one type, the bundle is smaller by a tenth.
 macro_rules! view {
-    ($($tokens:tt)*) => {
-        leptos::prelude::IntoAny::into_any(leptos::prelude::view! { $($tokens)* })
-    };
+    ($($tokens:tt)*) => {{
+        #[allow(unused_imports)] // a view that begins with an element has a method of its own for it
+        use $crate::view::Erase as _;
+        $crate::view::Root(leptos::prelude::view! { $($tokens)* }).erase()
+    }};
 }
 pub(crate) use view;
+
+/// What `view!` gives.
+pub(crate) struct Root<T>(pub(crate) T);
+
+impl<T: RenderHtml + Send> Root<View<T>> {
+    /// An element without its wrapper: it is generated once then, for the tops of views and for what is nested in them.
+    pub(crate) fn erase(self) -> AnyView {
+        self.0.into_inner().into_any()
+    }
+}
+
+/// Forgets the type of a view that is no element.
+pub(crate) trait Erase {
+    fn erase(self) -> AnyView;
+}
+
+impl<T: RenderHtml + Send> Erase for Root<T> {
+    fn erase(self) -> AnyView {
+        self.0.into_any()
+    }
+}
