@@ -4,6 +4,8 @@
 //! each member. In the browser's bundle, which speaks both JSON and CBOR, that was a fifth of the download. So both formats are read
 //! into this tree, and types are read from the tree alone: each member is one call, and what is wrong is noted on the way.
 
+mod cbor;
+
 use std::{collections::BTreeMap, fmt::Display};
 
 /// Any document. Text formats and binary ones give the same tree, but for byte strings, which only binary ones have.
@@ -22,7 +24,7 @@ pub fn read_json<T: FromTree>(text: &str) -> Result<T, String> {
 /// # Errors
 /// In words: the bytes are no CBOR, or not that of a `T`.
 pub fn read_cbor<T: FromTree>(bytes: &[u8]) -> Result<T, String> {
-    read(ciborium::from_reader(bytes).map_err(|error| error.to_string())?)
+    read(cbor::read(bytes)?)
 }
 
 /// Reads a `T` from a tree.

@@ -335,3 +335,32 @@ fn what_is_wrong_is_named_with_its_place() {
     let range = read_json::<TimeRange>(r#"{"from":"yesterday","to":"now"}"#).unwrap_err();
     assert!(range.starts_with("from: \"yesterday\" is not a time"), "{range}");
 }
+
+#[test]
+fn cbor_that_is_none_is_an_error_and_allocates_nothing() {
+    let fault = |bytes: &[u8]| read_cbor::<Tree>(bytes).unwrap_err();
+    for bytes in [
+        &b""[..],
+        // A list, a text and an object that end too early; a text that promises 2^63 bytes; a break with nothing to end.
+        b"\x82\x01",
+        b"\x62a",
+        b"\xa1\x61a",
+        b"\x7b\x7f\xff\xff\xff\xff\xff\xff\xff",
+        b"\xff",
+        b"\xbf\x61a\xff",
+        // No UTF-8; a tag; a text in parts.
+        b"\x61\xff",
+        b"\xc1\x01",
+        b"\x7f\x61a\xff",
+    ] {
+        assert!(fault(bytes).starts_with("the CBOR cannot be read after byte "), "{bytes:?}");
+    }
+    assert!(read_cbor::<Tree>(&[0x81; 65]).is_err());
+    let nested: Vec<u8> = std::iter::repeat_n(0x81, 64).chain([0x80]).collect();
+    assert!(read_cbor::<Tree>(&nested).is_err(), "65 levels");
+    assert!(read_cbor::<Tree>(&nested[1..]).is_ok(), "64 levels");
+    // Lists and objects of unknown length, as serde writes flattened ones.
+    let open = read_cbor::<Tree>(b"\xbf\x61a\x9f\x01\x20\xff\xff").unwrap();
+    let items = Tree::Array(vec![Tree::Integer(1.into()), Tree::Integer((-1).into())]);
+    assert_eq!(open, Tree::Map(vec![(Tree::Text(text("a")), items)]));
+}
