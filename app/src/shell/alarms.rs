@@ -1,10 +1,11 @@
 //! Alerts as every page follows them: the list, and how many fire, in the navigation, the title and on a wall.
 
-use std::collections::BTreeSet;
-
 use chart::palette::Ink;
 use leptos::prelude::*;
-use model::live::{AlertList, AlertState, FiringCount, Topic};
+use model::{
+    live::{AlertList, AlertState, FiringCount, Topic},
+    words::Words,
+};
 
 use super::{Page, bell};
 use crate::{
@@ -23,7 +24,7 @@ pub(crate) struct Alarms {
     /// How many fire, and how bad it is.
     pub(crate) firing: Memo<FiringCount>,
     /// The firings that somebody hid on this wall.
-    pub(super) hidden: RwSignal<BTreeSet<String>>,
+    pub(super) hidden: RwSignal<Words>,
 }
 
 impl Alarms {
@@ -50,7 +51,7 @@ impl Alarms {
     /// Rings once for each firing that is active: for one that begins while the page is there, and for one that is no longer
     /// muted. A list that comes again after a reconnect rings for nothing that it rang for before.
     pub(super) fn ring(self, kiosk: Signal<bool>) {
-        let rung = StoredValue::new(None::<BTreeSet<String>>);
+        let rung = StoredValue::new(None::<Words>);
         Effect::new(move |_| {
             self.listed.with(|list| {
                 let Some(list) = list else { return };
@@ -67,7 +68,7 @@ impl Alarms {
                         }
                     }
                     if rung.len() > REMEMBERED {
-                        rung.retain(|key| firing().any(|alert| alert.firing_key() == *key));
+                        rung.retain(|key| firing().any(|alert| alert.firing_key() == key));
                     }
                 });
                 bell::ring(&fresh, kiosk.get_untracked());

@@ -19,6 +19,7 @@ pub mod system;
 pub mod tree;
 pub mod unit;
 pub mod upstream;
+pub mod words;
 pub mod zone;
 
 pub use severity::Severity;

@@ -11,12 +11,15 @@ use leptos::{
 };
 use model::{
     job::{Job, JobStatus},
-    live::JobKey,
     panel::PanelData,
 };
 
 use self::order::{Choice, Column, providers};
-use super::{context::PanelsContext, look::message_view};
+use super::{
+    context::PanelsContext,
+    keyed::{self, Key},
+    look::message_view,
+};
 use crate::platform;
 
 /// Height of a row in CSS pixels, fixed by the style sheet: the place of a row follows from its number.
@@ -115,16 +118,12 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
                     </thead>
                     <tbody>
                         <tr class="spacer" aria-hidden="true" style=move || spacer(true)></tr>
-                        <For
-                            each=move || keys.get()
-                            key=Clone::clone
-                            children=move |wanted| {
-                                let job = Memo::new(move |_| {
-                                    window.with(|window| window.jobs.iter().find(|job| is(job, &wanted)).cloned())
-                                });
-                                row::row(job, now_ms)
-                            }
-                        />
+                        {keyed::list(keys, move |wanted| {
+                            let job = Memo::new(move |_| {
+                                window.with(|window| window.jobs.iter().find(|job| is(job, &wanted)).cloned())
+                            });
+                            row::row(job, now_ms)
+                        })}
                         <tr class="spacer" aria-hidden="true" style=move || spacer(false)></tr>
                     </tbody>
                 </table>
@@ -147,12 +146,12 @@ fn jobs(data: &PanelData) -> &[Job] {
     }
 }
 
-fn key(job: &Job) -> JobKey {
-    JobKey { job_id: job.id.clone(), daemon: job.daemon.clone() }
+fn key(job: &Job) -> Key {
+    (job.daemon.clone(), job.id.clone())
 }
 
-fn is(job: &Job, key: &JobKey) -> bool {
-    job.id == key.job_id && job.daemon == key.daemon
+fn is(job: &Job, (daemon, id): &Key) -> bool {
+    job.id == *id && job.daemon == *daemon
 }
 
 fn filters(data: Signal<PanelData>, choice: RwSignal<Choice>, window: Memo<Window>) -> AnyView {

@@ -1,6 +1,6 @@
 //! Colours for a canvas, read from the style sheet, and when to read them again: when the theme changes, and on paper, which has its own.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::cell::RefCell;
 
 use chart::palette::Ink;
 use leptos::prelude::*;
@@ -8,12 +8,19 @@ use wasm_bindgen::{JsCast, closure::Closure};
 
 thread_local! {
     /// Colours read since the theme last changed.
-    static COLORS: RefCell<HashMap<Ink, String>> = RefCell::new(HashMap::new());
+    static COLORS: RefCell<Vec<(Ink, String)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The colour of an ink in the theme of the page.
 pub(in crate::panels) fn color(ink: Ink) -> String {
-    COLORS.with_borrow_mut(|colors| colors.entry(ink).or_insert_with(|| read(ink)).clone())
+    COLORS.with_borrow_mut(|colors| match colors.iter().find(|(known, _)| *known == ink) {
+        Some((_, color)) => color.clone(),
+        None => {
+            let color = read(ink);
+            colors.push((ink, color.clone()));
+            color
+        }
+    })
 }
 
 fn read(ink: Ink) -> String {
@@ -31,7 +38,7 @@ const PRINTS: [&str; 2] = ["beforeprint", "afterprint"];
 /// Forgets the colours and counts up `theme` when the page's theme changes: by the attribute `data-theme`, by the system, or for a print.
 pub(in crate::panels) fn watch_theme(theme: RwSignal<u32>) {
     let changed = move || {
-        COLORS.with_borrow_mut(HashMap::clear);
+        COLORS.with_borrow_mut(Vec::clear);
         theme.update(|count| *count = count.wrapping_add(1));
     };
     let on_attribute = Closure::<dyn FnMut()>::new(changed);

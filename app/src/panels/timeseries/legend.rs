@@ -1,14 +1,18 @@
 //! The legend of a chart: names, newest values, and which series are shown.
 
-use std::collections::BTreeSet;
-
-use crate::view::view;
 use chart::palette::Ink;
 use leptos::{ev::MouseEvent, prelude::*};
+use model::words::Words;
 
 use super::Chart;
-use crate::panels::context::is_still;
-use crate::panels::traces::{MOST_SERIES, Shown, Written, series_count};
+use crate::{
+    panels::{
+        context::is_still,
+        keyed,
+        traces::{MOST_SERIES, Shown, Written, series_count},
+    },
+    view::view,
+};
 
 /// One entry.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,17 +28,14 @@ struct Entry {
 pub(super) fn legend(chart: Chart) -> AnyView {
     let entries = Memo::new(move |_| entries(chart));
     let keys = Memo::new(move |_| {
-        let key = |entry: &Entry| (entry.identity.clone(), entry.name.clone(), entry.ink);
+        // One that is called or coloured otherwise is drawn again.
+        let key = |entry: &Entry| (entry.identity.clone(), format!("{} {}", entry.ink.class(), entry.name));
         entries.with(|entries| entries.iter().map(key).collect::<Vec<_>>())
     });
     let left_out = Memo::new(move |_| chart.data.with(series_count).saturating_sub(MOST_SERIES));
     view! {
         <div class="legend" role="group" aria-label="Series">
-            <For
-                each=move || keys.get()
-                key=Clone::clone
-                children=move |(identity, name, ink)| item(chart, entries, identity, name, ink)
-            />
+            {keyed::list(keys, move |(identity, _)| item(chart, entries, identity))}
             {move || {
                 let count = left_out.get();
                 (count > 0).then(|| view! { <span class="legend-more">{format!("and {count} more, not shown")}</span> })
@@ -43,7 +44,12 @@ pub(super) fn legend(chart: Chart) -> AnyView {
     }
 }
 
-fn item(chart: Chart, entries: Memo<Vec<Entry>>, identity: String, name: String, ink: Ink) -> AnyView {
+fn item(chart: Chart, entries: Memo<Vec<Entry>>, identity: String) -> AnyView {
+    let look = |entries: &Vec<Entry>| {
+        let entry = entries.iter().find(|entry| entry.identity == identity)?;
+        Some((entry.name.clone(), format!("legend-item {}", entry.ink.class())))
+    };
+    let (name, class) = entries.with_untracked(look).unwrap_or_default();
     let inside = move |newest: Memo<Written>, name: String| {
         view! {
             <i class="legend-swatch" aria-hidden="true"></i>
@@ -60,7 +66,7 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, identity: String, name: String,
         })
     });
     if is_still() {
-        return view! { <span class=format!("legend-item {}", ink.class())>{inside(newest, name)}</span> };
+        return view! { <span class=class>{inside(newest, name)}</span> };
     }
     let is_shown = Memo::new(move |_| {
         let hidden = || entries.with(|entries| entries.iter().any(|entry| entry.identity == in_set && entry.hidden));
@@ -69,7 +75,7 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, identity: String, name: String,
     view! {
         <button
             type="button"
-            class=format!("legend-item {}", ink.class())
+            class=class
             aria-pressed=move || is_shown.get().to_string()
             title="Show alone; with Shift, add or take away"
             on:click=move |event: MouseEvent| {
@@ -82,14 +88,12 @@ fn item(chart: Chart, entries: Memo<Vec<Entry>>, identity: String, name: String,
     }
 }
 
-fn drawn_by_default(entries: &[Entry]) -> BTreeSet<String> {
-    let mut drawn = BTreeSet::new();
-    drawn.extend(entries.iter().filter(|entry| !entry.hidden).map(|entry| entry.identity.clone()));
-    drawn
+fn drawn_by_default(entries: &[Entry]) -> Words {
+    entries.iter().filter(|entry| !entry.hidden).map(|entry| entry.identity.clone()).collect()
 }
 
 /// Isolates a series, or adds it to those drawn or takes it from them. Isolating the only one drawn brings all back.
-fn choose(isolated: &mut BTreeSet<String>, by_default: &BTreeSet<String>, series: &str, add: bool) {
+fn choose(isolated: &mut Words, by_default: &Words, series: &str, add: bool) {
     if add {
         if isolated.is_empty() {
             isolated.clone_from(by_default);
@@ -123,13 +127,13 @@ fn entries(chart: Chart) -> Vec<Entry> {
 mod tests {
     use super::*;
 
-    fn names(names: &[&str]) -> BTreeSet<String> {
+    fn names(names: &[&str]) -> Words {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     #[test]
     fn a_click_isolates_and_a_second_one_brings_all_back() {
-        let mut isolated = BTreeSet::new();
+        let mut isolated = Words::default();
         let all = names(&["a", "b"]);
         choose(&mut isolated, &all, "a", false);
         assert_eq!(isolated, names(&["a"]));
@@ -141,7 +145,7 @@ mod tests {
 
     #[test]
     fn shift_adds_what_is_hidden_and_takes_away_what_is_drawn() {
-        let mut isolated = BTreeSet::new();
+        let mut isolated = Words::default();
         let all = names(&["a", "b"]);
         choose(&mut isolated, &all, "hidden", true);
         assert_eq!(isolated, names(&["a", "b", "hidden"]));

@@ -9,15 +9,13 @@ mod fired;
 pub(super) mod hover;
 mod legend;
 
-use std::collections::BTreeSet;
-
 use crate::view::view;
 use chart::{
     plot::{PlotOptions, TimePlot},
     scale::ValueScale,
 };
 use leptos::prelude::*;
-use model::{dashboard::Panel, panel::PanelData};
+use model::{dashboard::Panel, panel::PanelData, words::Words};
 
 use self::legend::legend;
 use super::{
@@ -44,7 +42,7 @@ struct Chart {
     /// The colours of the series so far.
     colors: StoredValue<Colors>,
     /// Identities of the series that are picked in the legend; empty for all that are not hidden by default.
-    isolated: RwSignal<BTreeSet<String>>,
+    isolated: RwSignal<Words>,
     /// When alerts fired that concern the panel.
     marks: RwSignal<PanelData>,
 }
@@ -76,7 +74,7 @@ impl Chart {
 }
 
 /// Whether a series is drawn: one of those picked in the legend, or, without a pick, one that is not hidden by default.
-fn is_drawn(isolated: &BTreeSet<String>, shown: &Shown<'_>) -> bool {
+fn is_drawn(isolated: &Words, shown: &Shown<'_>) -> bool {
     if isolated.is_empty() { !shown.query.hidden } else { isolated.contains(&shown.identity()) }
 }
 
@@ -104,7 +102,7 @@ pub(super) fn body(panel: StoredValue<Panel>, data: Signal<PanelData>) -> AnyVie
         data,
         viewport: context.viewport,
         colors: StoredValue::new(Colors::default()),
-        isolated: RwSignal::new(BTreeSet::new()),
+        isolated: RwSignal::new(Words::default()),
         marks: context.marks,
     };
     let scale = axes::scale(chart);
