@@ -1,3 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { brotliCompressSync, constants } from 'node:zlib';
+
 import { dashboards } from '../support/dashboards.ts';
 import { expect, test } from '../support/fixtures.ts';
 
@@ -22,4 +26,19 @@ test('the program is sent as what it is and kept for ever', async ({ board, page
   const answer = await program;
   expect(answer.headers()['content-type']).toBe('application/wasm');
   expect(answer.headers()['cache-control']).toContain('immutable');
+});
+
+test('the shipped bundle is at most 350 kB in all', () => {
+  const dist = process.env.HYPERSCOPE_SHIPPED;
+  test.skip(!dist, 'the bundle for tests is not made to be small');
+  if (!dist) return;
+  const files = readdirSync(dist).map((name) => {
+    const bytes = readFileSync(join(dist, name));
+    // As the release binary packs it.
+    const packed = brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_LGWIN]: 24 } });
+    return { name, size: packed.length };
+  });
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  expect(files.map(({ name }) => extname(name))).toContain('.wasm');
+  expect(total, JSON.stringify(files)).toBeLessThanOrEqual(350_000);
 });
