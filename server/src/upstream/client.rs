@@ -2,14 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use redact::{MASK, Redactor};
 use reqwest::{
     Method, StatusCode, Url,
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
-
-use super::redact::{MASK, Redactor};
 
 /// The header that carries a daemon's key.
 pub(super) const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");

@@ -10,12 +10,12 @@ use model::{
     job::JobStatus,
     live::{Alert, AlertState},
 };
+use redact::Redactor;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
     jobs::JobUpdate,
-    redact::Redactor,
     scalar::Scalar,
     wire::{AlertWire, JobWire, JobsWire, MetricsWire, SystemWire},
 };

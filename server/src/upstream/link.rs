@@ -12,6 +12,7 @@ use model::{
     system::SystemMetrics,
     upstream::{UpstreamKind, UpstreamState},
 };
+use redact::Redactor;
 use tokio::{
     sync::{Notify, broadcast, watch},
     time::Instant,
@@ -25,7 +26,6 @@ use super::{
     jobs::{Book, JobUpdate, Listing, Moment, Outcome, Rules},
     knowledge::{Knowledge, News},
     probe::{Dialect, Profile},
-    redact::Redactor,
     status::StatusCell,
 };
 use crate::clock::now_ms;

@@ -3,7 +3,7 @@
 //! One [`Upstreams`] owns a few tasks for each daemon: `socket` reads the live feed, `caller` asks what the feed does not tell or
 //! everything while it is down, `daemon_collector` writes samples, and a ticker sends what had to wait. They meet in
 //! `link`, where a message becomes changes of the daemon's `jobs`, events for the browsers and numbers to count. Whatever comes from
-//! a source passes the [`redact::Redactor`]; typed structures in `wire` have no place for the secrets that a daemon's feed holds.
+//! a source passes the [`Redactor`]; typed structures in `wire` have no place for the secrets that a daemon's feed holds.
 //!
 //! Nothing here knows a browser, a session or a query.
 
@@ -21,7 +21,6 @@ mod knowledge;
 mod ledger;
 mod link;
 mod probe;
-pub mod redact;
 mod sample;
 mod scalar;
 mod scrape;
@@ -42,6 +41,7 @@ use model::{
     upstream::{UpstreamKind, UpstreamStatus},
 };
 use promql::source::{SampleSink, SeriesSource};
+use redact::Redactor;
 use rustls::ClientConfig;
 use tokio::sync::broadcast;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -50,7 +50,6 @@ use url::Url;
 use self::{
     client::Client,
     link::Link,
-    redact::Redactor,
     sample::TargetLabels,
     scrape::{ScrapeLimits, Scraper},
     status::StatusCell,

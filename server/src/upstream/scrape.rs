@@ -11,11 +11,11 @@ use exposition::{
     parse::{Limits, parse},
 };
 use promql::{labels::Labels, source::Point};
+use redact::{MASK, Redactor};
 use tokio::time::Instant;
 
 use super::{
     client::{CallError, Client},
-    redact::{MASK, Redactor},
     sample::{Metadata, TargetLabels},
 };
 use crate::storage::MAX_AHEAD_MS;
@@ -164,12 +164,12 @@ impl Scraper {
         Metadata {
             name: if is_suffixed { format!("{}{suffix}", family.name) } else { family.name.to_string() },
             kind: family.kind,
-            help: self.redactor.known(&family.help).into_owned(),
+            help: self.redactor.text(&family.help).into_owned(),
             unit: family.unit.to_string(),
         }
     }
 
     fn clean(&self, name: &str, value: &str) -> String {
-        if self.redactor.is_secret_key(name) { MASK.to_owned() } else { self.redactor.known(value).into_owned() }
+        if self.redactor.is_secret_key(name) { MASK.to_owned() } else { self.redactor.text(value).into_owned() }
     }
 }

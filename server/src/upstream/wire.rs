@@ -3,13 +3,14 @@
 use std::fmt;
 
 use model::job::JobStatus;
+use redact::Redactor;
 use serde::{
     Deserialize, Deserializer,
     de::{Error, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::value::RawValue;
 
-use super::{jobs::JobUpdate, redact::Redactor, scalar::Scalar};
+use super::{jobs::JobUpdate, scalar::Scalar};
 
 /// A job: of `/jobs/query`, of the messages `jobs`, `job_update`, `metrics`, `job.progress` and `job.status`. They differ in the
 /// names of their fields, not in what those mean.
@@ -168,7 +169,7 @@ impl JobWire {
             ProgressField::Nothing => Progress::default(),
         };
         let result = self.result.unwrap_or_default();
-        let known = |text: Option<String>| text.map(|text| redactor.known(&text).into_owned());
+        let clean = |text: Option<String>| text.map(|text| redactor.text(&text).into_owned());
         // A daemon that does not count bytes writes zeros.
         let bytes_total = self.bytes_total.count().or(progress.total_bytes.count()).filter(|bytes| *bytes > 0);
         let bytes_transferred = self
@@ -185,13 +186,15 @@ impl JobWire {
         });
         Some(JobUpdate {
             id: self.job_id.text().or_else(|| self.id.text()).or_else(|| definition.id.text())?,
-            name: known(self.name.text().or_else(|| definition.name.text())),
-            vm: known(self.vm_path.text().or_else(|| self.vm_name.text()).or_else(|| definition.vm_path.text())),
-            provider: self.provider.text().or_else(|| definition.provider.text()),
-            job_type: self.job_type.text().or_else(|| definition.job_type.text()),
-            region: self.region.text().or_else(|| definition.region.text()).or_else(|| definition.datacenter.text()),
+            name: clean(self.name.text().or_else(|| definition.name.text())),
+            vm: clean(self.vm_path.text().or_else(|| self.vm_name.text()).or_else(|| definition.vm_path.text())),
+            provider: clean(self.provider.text().or_else(|| definition.provider.text())),
+            job_type: clean(self.job_type.text().or_else(|| definition.job_type.text())),
+            region: clean(
+                self.region.text().or_else(|| definition.region.text()).or_else(|| definition.datacenter.text()),
+            ),
             status,
-            phase: progress.phase.text().map(|phase| redactor.text(&phase).into_owned()),
+            phase: clean(progress.phase.text()),
             percent: self.percent.number().or_else(|| progress.percent_complete.number()),
             bytes_transferred,
             bytes_total,
@@ -204,20 +207,22 @@ impl JobWire {
             started_at,
             completed_at: self.completed_at.time_ms().or_else(|| self.end_time.time_ms()),
             updated_at: self.updated_at.time_ms(),
-            format: self.format.text().or_else(|| definition.format.text()),
-            export_method: progress
-                .export_method
-                .text()
-                .or_else(|| result.export_method.text())
-                .or_else(|| definition.export_method.text())
-                .or_else(|| definition.method.text()),
-            output_dir: known(
+            format: clean(self.format.text().or_else(|| definition.format.text())),
+            export_method: clean(
+                progress
+                    .export_method
+                    .text()
+                    .or_else(|| result.export_method.text())
+                    .or_else(|| definition.export_method.text())
+                    .or_else(|| definition.method.text()),
+            ),
+            output_dir: clean(
                 self.output_dir
                     .text()
                     .or_else(|| definition.output_dir.text())
                     .or_else(|| definition.output_path.text()),
             ),
-            error: self.error.text().or_else(|| self.error_msg.text()).map(|error| redactor.text(&error).into_owned()),
+            error: clean(self.error.text().or_else(|| self.error_msg.text())),
             changed_at: self.timestamp.time_ms(),
             duration_seconds: self.duration_seconds.number().filter(|seconds| *seconds >= 0.0),
         })

@@ -1,0 +1,157 @@
+//! Known secrets, wherever they occur and however they are encoded.
+
+use std::borrow::Cow;
+
+use aho_corasick::{AhoCorasick, MatchKind};
+use base64::{Engine, engine::general_purpose};
+
+use crate::MASK;
+
+/// Shorter texts are not searched for: they would turn up in ordinary words.
+const SHORTEST_SECRET: usize = 4;
+/// Longer ones are no passwords; what is searched for stays small.
+const LONGEST_SECRET: usize = 4096;
+/// Most secrets remembered; a daemon has a handful of vCenters.
+const MOST_SECRETS: usize = 256;
+/// Shorter parts of a base64 text would turn up in others.
+const SHORTEST_BASE64: usize = 8;
+
+/// Secrets, and what finds them in one pass over a text.
+#[derive(Default)]
+pub(crate) struct KnownSecrets {
+    secrets: Vec<String>,
+    finder: Option<AhoCorasick>,
+}
+
+impl KnownSecrets {
+    /// Whether a secret should be added: it is new, and fit to be searched for.
+    pub(crate) fn needs(&self, secret: &str) -> bool {
+        (SHORTEST_SECRET..=LONGEST_SECRET).contains(&secret.len())
+            && self.secrets.len() < MOST_SECRETS
+            && !self.secrets.iter().any(|known| known == secret)
+    }
+
+    pub(crate) fn add(&mut self, secret: &str) {
+        if !self.needs(secret) {
+            return;
+        }
+        self.secrets.push(secret.to_owned());
+        let patterns: Vec<Vec<u8>> = self.secrets.iter().flat_map(|secret| encodings(secret)).collect();
+        // The longest first, so that a secret inside another leaves nothing of it.
+        self.finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns).ok();
+    }
+
+    pub(crate) fn replace<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let Some(finder) = &self.finder else { return Cow::Borrowed(text) };
+        let mut spans = spans(finder, text.as_bytes(), |at| at);
+        let mut search = |(decoded, places): (Vec<u8>, Vec<usize>)| {
+            spans.extend(self::spans(finder, &decoded, |at| places.get(at).copied().unwrap_or(text.len())));
+        };
+        if text.contains('%') {
+            search(percent_decoded(text, b'+'));
+        }
+        if text.contains('+') {
+            search(percent_decoded(text, b' '));
+        }
+        if text.contains('\\') {
+            search(unescaped(text));
+        }
+        if spans.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(masked(text, spans)) }
+    }
+}
+
+/// Where the secrets are in a decoded text, as places in the original one.
+fn spans(finder: &AhoCorasick, decoded: &[u8], place: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
+    finder.find_iter(decoded).map(|found| (place(found.start()), place(found.end()))).collect()
+}
+
+fn masked(text: &str, mut spans: Vec<(usize, usize)>) -> String {
+    spans.sort_unstable();
+    let mut clean = String::with_capacity(text.len());
+    let mut copied = 0;
+    for (start, end) in spans {
+        if end <= copied {
+            continue;
+        }
+        // Two that overlap are one.
+        if start >= copied || copied == 0 {
+            clean.push_str(text.get(copied..start).unwrap_or_default());
+            clean.push_str(MASK);
+        }
+        copied = end;
+    }
+    clean.push_str(text.get(copied..).unwrap_or_default());
+    clean
+}
+
+/// A secret in the encodings that are not undone before the search: as it is, and in base64, wherever in an encoded text it begins.
+fn encodings(secret: &str) -> Vec<Vec<u8>> {
+    let mut all = vec![secret.as_bytes().to_vec()];
+    for offset in 0..3_usize {
+        let padded: Vec<u8> = std::iter::repeat_n(0, offset).chain(secret.bytes()).collect();
+        for engine in [&general_purpose::STANDARD_NO_PAD, &general_purpose::URL_SAFE_NO_PAD] {
+            let encoded = engine.encode(&padded).into_bytes();
+            // The characters that hold bits of what stands before or after it.
+            let before = [0, 2, 3].get(offset).copied().unwrap_or(0);
+            let after = usize::from(padded.len() % 3 != 0);
+            let inner = encoded.get(before..encoded.len().saturating_sub(after)).unwrap_or_default();
+            if inner.len() >= SHORTEST_BASE64 && !all.iter().any(|known| known == inner) {
+                all.push(inner.to_vec());
+            }
+        }
+    }
+    all
+}
+
+/// The text with `%41` decoded and `plus` for each `+`, and where each byte was; at the end, where the text ends.
+fn percent_decoded(text: &str, plus: u8) -> (Vec<u8>, Vec<usize>) {
+    decoded(text, |rest| match rest {
+        [b'%', high, low, ..] => Some((vec![hex(*high)? << 4 | hex(*low)?], 3)),
+        [b'+', ..] => Some((vec![plus], 1)),
+        _ => None,
+    })
+}
+
+/// The text with the escapes of JSON undone, as [`percent_decoded`].
+fn unescaped(text: &str) -> (Vec<u8>, Vec<usize>) {
+    decoded(text, |rest| {
+        let [b'\\', kind, rest @ ..] = rest else { return None };
+        let simple = |byte| Some((vec![byte], 2));
+        match kind {
+            b'n' => simple(b'\n'),
+            b't' => simple(b'\t'),
+            b'r' => simple(b'\r'),
+            b'b' => simple(8),
+            b'f' => simple(12),
+            b'u' => {
+                let [a, b, c, d, ..] = rest else { return None };
+                let code =
+                    [a, b, c, d].into_iter().try_fold(0_u32, |code, digit| Some(code << 4 | u32::from(hex(*digit)?)));
+                let character = char::from_u32(code?)?;
+                Some((character.encode_utf8(&mut [0; 4]).as_bytes().to_vec(), 6))
+            }
+            other => simple(*other),
+        }
+    })
+}
+
+/// Decodes each sequence that `sequence` knows: its bytes, and how many bytes it takes.
+fn decoded(text: &str, sequence: impl Fn(&[u8]) -> Option<(Vec<u8>, usize)>) -> (Vec<u8>, Vec<usize>) {
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut places = Vec::with_capacity(text.len() + 1);
+    let mut at = 0;
+    while let Some(rest) = text.as_bytes().get(at..).filter(|rest| !rest.is_empty()) {
+        let (bytes, length) = sequence(rest).unwrap_or_else(|| (rest.iter().copied().take(1).collect(), 1));
+        for byte in bytes {
+            decoded.push(byte);
+            places.push(at);
+        }
+        at += length;
+    }
+    places.push(text.len());
+    (decoded, places)
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}

@@ -1,0 +1,91 @@
+//! Takes secrets out of text that came from a daemon, an engine or a receiver, before it is stored, logged, sent or shown.
+//!
+//! Three nets, because text of others can hold anything:
+//! - [`known`]: the very secrets that are known, in every encoding in which they may turn up: configured keys, and the passwords that a
+//!   daemon's feed shows.
+//! - [`named`]: values whose key, option or header says that they are secret: `password=...`, `--token ...`, `"apiKey": "..."`.
+//! - [`shapes`]: what shows by its form that it is a secret: credentials in URLs, PEM keys, keys of clouds, signed tokens.
+//!
+//! The crate knows nothing of where a text comes from or goes to.
+
+mod known;
+mod named;
+mod shapes;
+
+use std::{
+    borrow::Cow,
+    sync::{PoisonError, RwLock},
+};
+
+use known::KnownSecrets;
+pub use named::is_secret_key;
+
+/// What stands in a text in place of a secret.
+pub const MASK: &str = "***";
+
+/// Replaces secrets. Shared by all that one server reads.
+#[derive(Default)]
+pub struct Redactor {
+    hides_user_names: bool,
+    known: RwLock<KnownSecrets>,
+}
+
+impl Redactor {
+    /// A redactor that knows no secrets yet. User names count as secrets if `hides_user_names`.
+    #[must_use]
+    pub fn new(hides_user_names: bool) -> Self {
+        Redactor { hides_user_names, known: RwLock::default() }
+    }
+
+    /// Remembers a secret, to be replaced wherever it occurs from now on. Too short ones are not: they turn up in ordinary words.
+    pub fn learn(&self, secret: &str) {
+        if !self.known.read().unwrap_or_else(PoisonError::into_inner).needs(secret) {
+            return;
+        }
+        self.known.write().unwrap_or_else(PoisonError::into_inner).add(secret);
+    }
+
+    /// Remembers a user name, if those are to be hidden.
+    pub fn learn_user_name(&self, name: &str) {
+        if self.hides_user_names {
+            self.learn(name);
+        }
+    }
+
+    /// Remembers the credentials that an address holds.
+    pub fn learn_url(&self, url: &url::Url) {
+        let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+        if let Some(password) = url.password() {
+            self.learn(&plain(password));
+        }
+        self.learn_user_name(&plain(url.username()));
+    }
+
+    /// The text without secrets. Borrows it if there are none.
+    #[must_use]
+    pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut clean = self.known(text);
+        if let Some(replaced) = shapes::replace(&clean) {
+            clean = Cow::Owned(replaced);
+        }
+        if let Some(replaced) = named::replace(&clean, self.hides_user_names) {
+            clean = Cow::Owned(replaced);
+        }
+        clean
+    }
+
+    /// The text without the known secrets: enough where it can hold no other, as the value of a label.
+    #[must_use]
+    pub fn known<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).replace(text)
+    }
+
+    /// Whether a key or label of this name holds a secret.
+    #[must_use]
+    pub fn is_secret_key(&self, key: &str) -> bool {
+        is_secret_key(key, self.hides_user_names)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+//! Values whose key, command line option or header says that they are secret.
+
+use crate::MASK;
+
+/// Words that a secret key ends with.
+const SECRET_WORDS: [&str; 12] = [
+    "password",
+    "passwords",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "secret",
+    "secrets",
+    "authorization",
+    "cookie",
+    "credential",
+    "credentials",
+    "signature",
+];
+/// Words that a secret key is, or ends with after a separator: inside others they are ordinary.
+const SECRET_PARTS: [&str; 9] = ["apikey", "api_key", "key", "keys", "token", "pwd", "pass", "sig", "jwt"];
+/// As [`SECRET_PARTS`], where user names are secrets as well.
+const USER_PARTS: [&str; 4] = ["username", "user_name", "user", "login"];
+/// Characters that end a value without quotes.
+const VALUE_END: &[char] = &[',', ';', '&', '"', '\'', ')', ']', '}', '<', '>'];
+/// Words before a credential in an `Authorization` header.
+const SCHEMES: [&str; 4] = ["bearer", "basic", "token", "digest"];
+
+/// Whether a key, option or label of this name holds a secret. `privateKey`, `private-key` and `private_key` are the same; user names
+/// are secrets if `hides_user_names`.
+#[must_use]
+pub fn is_secret_key(key: &str, hides_user_names: bool) -> bool {
+    let key = snake_case(key);
+    let is_part =
+        |part: &&str| key == *part || key.strip_suffix(*part).is_some_and(|before| before.ends_with(['_', '.']));
+    SECRET_WORDS.iter().any(|word| key.ends_with(word))
+        || SECRET_PARTS.iter().any(|part| is_part(part)) && !matches!(key.as_str(), "key" | "keys")
+        || hides_user_names && USER_PARTS.iter().any(|part| is_part(part))
+}
+
+/// In small letters, with `_` between words.
+fn snake_case(key: &str) -> String {
+    let mut snake = String::with_capacity(key.len() + 4);
+    let mut after_small = false;
+    for letter in key.chars() {
+        if after_small && letter.is_ascii_uppercase() {
+            snake.push('_');
+        }
+        after_small = letter.is_ascii_lowercase() || letter.is_ascii_digit();
+        snake.push(if letter == '-' { '_' } else { letter.to_ascii_lowercase() });
+    }
+    snake
+}
+
+/// The text with each such value replaced; `None` if there is none.
+pub(crate) fn replace(text: &str, hides_user_names: bool) -> Option<String> {
+    let mut clean = String::new();
+    let (mut copied, mut from) = (0, 0);
+    while let Some(mark) = next_mark(text, from) {
+        from = mark.end;
+        let (Some(before), Some(after)) = (text.get(copied..mark.start), text.get(mark.end..)) else { break };
+        let Some((start, end)) = value(before, mark.kind, after, hides_user_names).filter(|(start, end)| start < end)
+        else {
+            continue;
+        };
+        clean.push_str(text.get(copied..mark.end + start)?);
+        clean.push_str(MASK);
+        copied = mark.end + end;
+        from = copied;
+    }
+    if copied == 0 {
+        return None;
+    }
+    clean.push_str(text.get(copied..)?);
+    Some(clean)
+}
+
+/// What may stand between a key and its value.
+struct Mark {
+    start: usize,
+    end: usize,
+    kind: MarkKind,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum MarkKind {
+    /// `=`, `:` or an encoded `=`.
+    Separator,
+    /// A comma, as between the items of a pair.
+    Comma,
+    /// A blank, as after an option.
+    Blank,
+}
+
+fn next_mark(text: &str, from: usize) -> Option<Mark> {
+    let rest = text.get(from..)?;
+    let mut found = rest.match_indices(['=', ':', ',', ' ', '%']);
+    found.find_map(|(at, mark)| {
+        let start = from + at;
+        let kind = match mark {
+            "," => MarkKind::Comma,
+            " " => MarkKind::Blank,
+            _ => MarkKind::Separator,
+        };
+        let length = match mark {
+            // The encoded separators of a query inside another.
+            "%" => rest.get(at..at + 3).filter(|code| ["%3D", "%3d", "%3A", "%3a"].contains(code)).map(str::len)?,
+            _ => 1,
+        };
+        Some(Mark { start, end: start + length, kind })
+    })
+}
+
+/// Where the secret after a mark starts and ends, counted from the mark's end.
+fn value(before: &str, kind: MarkKind, after: &str, hides_user_names: bool) -> Option<(usize, usize)> {
+    let unquoted = before.trim_end_matches(['"', '\'', '\\', ' ']);
+    let word = last_word(unquoted);
+    let key = word.trim_start_matches('-');
+    match kind {
+        MarkKind::Separator if is_secret_key(key, hides_user_names) => {
+            Some(if snake_case(key) == "cookie" { rest_of_line(after) } else { value_span(after) })
+        }
+        // `("password", "x")`
+        MarkKind::Comma => {
+            let is_quoted = unquoted.len() < before.len() && before.ends_with(['"', '\'']);
+            let next_is = after.trim_start_matches([' ', '\\']).starts_with(['"', '\'']);
+            (is_quoted && next_is && is_secret_key(key, hides_user_names)).then(|| value_span(after))
+        }
+        MarkKind::Blank if word.len() > key.len() && unquoted.len() == before.len() => {
+            option_value(word, key, after, hides_user_names)
+        }
+        _ => None,
+    }
+}
+
+/// The key, label or option that a text ends with.
+fn last_word(text: &str) -> &str {
+    let is_inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let word = text.trim_end_matches(is_inside);
+    let (before, word) = text.split_at(word.len());
+    // What stands before it may be encoded.
+    let word = if before.ends_with('%') { word.get(2..).unwrap_or_default() } else { word };
+    word.trim_start_matches(['_', '.'])
+}
+
+/// The value of a command line option that follows it after a blank.
+fn option_value(option: &str, key: &str, after: &str, hides_user_names: bool) -> Option<(usize, usize)> {
+    let (start, end) = value_span(after);
+    let value = after.get(start..end)?;
+    match option {
+        // curl's: what comes after the name.
+        "-u" | "--user" | "--proxy-user" => {
+            let colon = value.find(':')?;
+            Some((start + colon + 1, end))
+        }
+        // A password for some programs; a port or a path for others.
+        "-p" => (!value.starts_with(['/', '.', '-']) && !value.starts_with(|c: char| c.is_ascii_digit()))
+            .then_some((start, end)),
+        _ if option.starts_with("--") && is_secret_key(key, hides_user_names) => {
+            (!value.starts_with('-')).then_some((start, end))
+        }
+        _ => None,
+    }
+}
+
+/// All of a header's value: cookies hold `;`.
+fn rest_of_line(after: &str) -> (usize, usize) {
+    let blanks = after.len() - after.trim_start_matches(' ').len();
+    let rest = after.get(blanks..).unwrap_or_default();
+    if rest.starts_with(['"', '\'', '[', '{', '\\']) {
+        return value_span(after);
+    }
+    (blanks, blanks + rest.find(['\n', '\r', '"', '\'']).unwrap_or(rest.len()))
+}
+
+/// Where the value starts and ends that follows a separator. Of a list it is all that is between its brackets; an object has keys of
+/// its own, and its value is empty here.
+fn value_span(after: &str) -> (usize, usize) {
+    let blanks = after.len() - after.trim_start_matches([' ', '\\']).len();
+    let is_escaped = after.get(..blanks).is_some_and(|blanks| blanks.ends_with('\\'));
+    let rest = after.get(blanks..).unwrap_or_default();
+    let mut characters = rest.chars();
+    match characters.next() {
+        Some(quote @ ('"' | '\'')) => {
+            let inside = characters.as_str();
+            (blanks + 1, blanks + 1 + quoted_end(inside, quote, is_escaped))
+        }
+        Some('[') => {
+            let inside = characters.as_str();
+            (blanks + 1, blanks + 1 + list_end(inside))
+        }
+        Some('{') => (blanks, blanks),
+        _ => {
+            let word_end =
+                |text: &str| text.find(|c: char| c.is_whitespace() || VALUE_END.contains(&c)).unwrap_or(text.len());
+            let mut end = word_end(rest);
+            let is_scheme =
+                rest.get(..end).is_some_and(|word| SCHEMES.iter().any(|scheme| word.eq_ignore_ascii_case(scheme)));
+            if is_scheme {
+                let credential = rest.get(end..).unwrap_or_default();
+                let gap = credential.len() - credential.trim_start().len();
+                end += gap + word_end(credential.trim_start());
+            }
+            (blanks, blanks + end)
+        }
+    }
+}
+
+/// Where a quoted text ends: at its quote, which is escaped itself in a text inside a text (`is_escaped`).
+fn quoted_end(inside: &str, quote: char, is_escaped: bool) -> usize {
+    let mut backslashes = 0_usize;
+    for (at, character) in inside.char_indices() {
+        if character == quote {
+            if is_escaped && backslashes == 1 {
+                return at - 1;
+            }
+            if backslashes % 2 == 0 {
+                return at;
+            }
+        }
+        backslashes = if character == '\\' { backslashes + 1 } else { 0 };
+    }
+    inside.len()
+}
+
+/// Where a list ends, past brackets in quotes.
+fn list_end(inside: &str) -> usize {
+    let mut quote = None;
+    let mut escaped = false;
+    for (at, character) in inside.char_indices() {
+        match (quote, character) {
+            _ if escaped => {}
+            (Some(open), _) if character == open => quote = None,
+            (None, '"' | '\'') => quote = Some(character),
+            (None, ']') => return at,
+            _ => {}
+        }
+        escaped = character == '\\' && !escaped;
+    }
+    inside.len()
+}

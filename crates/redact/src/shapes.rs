@@ -1,0 +1,76 @@
+//! Secrets that show by their form.
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use regex::{Captures, Regex};
+
+use crate::MASK;
+
+/// What is replaced as a whole, each by the form that its issuer gives it.
+const WHOLE: &[&str] = &[
+    // Private keys in PEM (RFC 7468), to their end or to that of the text.
+    r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
+    // Access keys of AWS.
+    r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
+    // Signed tokens (RFC 7519).
+    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
+    // Tokens of GitHub, GitLab, Slack, Google, and ours.
+    r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|xox[abposr]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35}|hs_[A-Za-z0-9_-]{40,})",
+];
+
+/// Credentials before a host. In a URL they may hold what ends a host elsewhere: the last `@` of the word counts.
+const URL_CREDENTIALS: &str = r#"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://)(?P<after>[^\s"'<>]*)"#;
+/// `user:password@host` without a scheme, where a host follows that can be told from an ordinary word.
+const BARE_CREDENTIALS: &str = r#"(?m)(?P<before>^|[\s"'=(,;])[A-Za-z0-9._+-]+:[^\s:@/"']+@(?P<host>$|[\s"']|localhost\b|\[|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+:\d)"#;
+
+struct Shapes {
+    whole: Regex,
+    url: Regex,
+    bare: Regex,
+}
+
+static SHAPES: LazyLock<Option<Shapes>> = LazyLock::new(|| {
+    let [whole, url, bare] =
+        [&WHOLE.join("|"), URL_CREDENTIALS, BARE_CREDENTIALS].map(|pattern| Regex::new(pattern).ok());
+    Some(Shapes { whole: whole?, url: url?, bare: bare? })
+});
+
+/// The text with each of them replaced; `None` if there is none.
+pub(crate) fn replace(text: &str) -> Option<String> {
+    let shapes = SHAPES.as_ref()?;
+    let mut clean = Cow::Borrowed(text);
+    let mut apply = |regex: &Regex, replaced: &dyn Fn(&Captures) -> String| {
+        if let Cow::Owned(replaced) = regex.replace_all(&clean, replaced) {
+            clean = Cow::Owned(replaced);
+        }
+    };
+    apply(&shapes.whole, &|_| MASK.to_owned());
+    if text.contains('@') {
+        apply(&shapes.url, &|url| {
+            let [before, after] = ["before", "after"].map(|part| url.name(part).map_or("", |part| part.as_str()));
+            format!("{before}{}", without_credentials(after).map_or(after.to_owned(), |host| format!("{MASK}@{host}")))
+        });
+        apply(&shapes.bare, &|pair| {
+            let [before, host] = ["before", "host"].map(|part| pair.name(part).map_or("", |part| part.as_str()));
+            format!("{before}{MASK}@{host}")
+        });
+    }
+    match clean {
+        Cow::Owned(clean) if clean != text => Some(clean),
+        _ => None,
+    }
+}
+
+/// What follows the credentials of a URL, from its host on; `None` if it has none.
+fn without_credentials(after_scheme: &str) -> Option<&str> {
+    let (authority, path) = after_scheme.split_at(after_scheme.find(['/', '?', '#']).unwrap_or(after_scheme.len()));
+    if let Some(at) = authority.rfind('@') {
+        return after_scheme.get(at + 1..);
+    }
+    // A password may hold what ends an authority. A port does not.
+    let (_, password) = authority.split_once(':')?;
+    if path.is_empty() || password.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    after_scheme.rsplit_once('@').map(|(_, host)| host)
+}

@@ -1,0 +1,190 @@
+use super::*;
+
+/// Texts, and what is left of them.
+#[track_caller]
+fn redacted(redactor: &Redactor, table: &[(&str, &str)]) {
+    for (text, clean) in table {
+        assert_eq!(redactor.text(text), *clean, "{text}");
+    }
+}
+
+#[test]
+fn values_of_secret_keys_are_replaced() {
+    redacted(
+        &Redactor::new(false),
+        &[
+            ("login failed: password=hunter2, host=a", "login failed: password=***, host=a"),
+            (r#"{"vcenter":{"password": "a\"b", "user":"x"}}"#, r#"{"vcenter":{"password": "***", "user":"x"}}"#),
+            (r#"{\"password\":\"a b\",\"user\":\"x\"}"#, r#"{\"password\":\"***\",\"user\":\"x\"}"#),
+            ("{'password': 'a b', 'user': 'x'}", "{'password': '***', 'user': 'x'}"),
+            ("('password', 'hunter2')", "('password', '***')"),
+            (r#"["token","abc"]"#, r#"["token","***"]"#),
+            (r#"{"passwords": ["a]b","c"], "n": 1}"#, r#"{"passwords": [***], "n": 1}"#),
+            (r#"{"credentials": {"user":"x","password":"y"}}"#, r#"{"credentials": {"user":"x","password":"***"}}"#),
+            ("Authorization: Bearer abc.def next", "Authorization: *** next"),
+            ("X-API-Key: k1", "X-API-Key: ***"),
+            ("GET /x?api_key=abc&token=def&page=2", "GET /x?api_key=***&token=***&page=2"),
+            ("next=%2Fx%3Ftoken%3Dabc&page=2", "next=%2Fx%3Ftoken%3D***&page=2"),
+            ("aws_secret_access_key='q w'", "aws_secret_access_key='***'"),
+            ("Set-Cookie: sid=1; Path=/", "Set-Cookie: ***; Path=/"),
+            ("Cookie: a=1; session=2; c=3\nHost: x", "Cookie: ***\nHost: x"),
+            ("GOVC_PASSWORD=p@ss", "GOVC_PASSWORD=***"),
+            ("passcode=1234 privateKey=abc", "passcode=*** privateKey=***"),
+            (r#"{"clientSecret":"a","accessToken":"b"}"#, r#"{"clientSecret":"***","accessToken":"***"}"#),
+            ("AccountKey=abc==;EndpointSuffix=core", "AccountKey=***;EndpointSuffix=core"),
+            ("https://a.blob.test/c?sv=2022&sig=a%2Fb%3D&se=2026", "https://a.blob.test/c?sv=2022&sig=***&se=2026"),
+            (
+                "https://b.s3.test/k?X-Amz-Credential=a/b&X-Amz-Signature=0a1b&X-Amz-Security-Token=t&X-Amz-Expires=60",
+                "https://b.s3.test/k?X-Amz-Credential=***&X-Amz-Signature=***&X-Amz-Security-Token=***&X-Amz-Expires=60",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn values_of_options_are_replaced() {
+    redacted(
+        &Redactor::new(false),
+        &[
+            ("export --password=x --vm web", "export --password=*** --vm web"),
+            ("export --password x --vm web", "export --password *** --vm web"),
+            ("export --password 'a b' --vm web", "export --password '***' --vm web"),
+            ("mysql -u root -p x db", "mysql -u root -p *** db"),
+            ("curl -u user:pw http://h/", "curl -u user:*** http://h/"),
+            ("run --api-token abc", "run --api-token ***"),
+            ("docker run -p 8080:80 x; mkdir -p /a", "docker run -p 8080:80 x; mkdir -p /a"),
+            ("login --password --vm web", "login --password --vm web"),
+        ],
+    );
+}
+
+#[test]
+fn secrets_are_known_by_their_form() {
+    redacted(
+        &Redactor::new(false),
+        &[
+            ("dial https://root:p%40ss@vc.example.org/sdk: refused", "dial https://***@vc.example.org/sdk: refused"),
+            ("dial https://root:a/b#c@vc.example.org/sdk", "dial https://***@vc.example.org/sdk"),
+            ("http://host:80/a and ftp://u@h", "http://host:80/a and ftp://***@h"),
+            ("https://host:8080/pkg/@scope/name", "https://host:8080/pkg/@scope/name"),
+            ("copy root:pw@10.0.0.5:/vm", "copy ***@10.0.0.5:/vm"),
+            ("svc:pw@vc.example.org", "***@vc.example.org"),
+            ("user:pw@", "***@"),
+            ("key AKIAIOSFODNN7EXAMPLE used", "key *** used"),
+            ("a -----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- b", "a *** b"),
+            ("-----BEGIN PRIVATE KEY-----\nMII", "***"),
+            ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln!", "jwt ***!"),
+        ],
+    );
+}
+
+#[test]
+fn ordinary_text_is_left_alone() {
+    let redactor = Redactor::new(false);
+    for text in [
+        "monkey: 3",
+        "export failed: disk full",
+        "key: value",
+        "tokens=5",
+        "user=svc",
+        "10:30:00",
+        "password",
+        "é=ü:",
+        // Names of jobs, machines and places.
+        "export password-manager-01",
+        "nightly backup of key-vault",
+        "secret-santa web01",
+        "token service (prod)",
+        "/DC1/vm/passwords/pw-reset",
+        "local-lvm:vm-100-disk-0@snap1",
+        "pool/vm-100@daily",
+        "web01@dc1.example.org",
+        "[datastore1] vm/vm.vmdk",
+        "ovf-export -p2",
+        "retry 3 of 5, pass 2",
+        "s3://bucket/path/to/key",
+        "https://host:8443/ui?vm=web#summary",
+        "eu-west-1",
+        "ami-0abcdef1234567890",
+        "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ] {
+        assert!(matches!(redactor.text(text), Cow::Borrowed(_)), "{text} became {}", redactor.text(text));
+    }
+}
+
+#[test]
+fn known_secrets_are_replaced_wherever_they_occur() {
+    let redactor = Redactor::new(true);
+    redactor.learn("s3cr3t");
+    redactor.learn("s3cr3t-longer");
+    redactor.learn("abc");
+    redactor.learn_user_name("svc-vmware");
+    redacted(
+        &redactor,
+        &[("bad s3cr3t-longer, s3cr3t of svc-vmware abc", "bad ***, *** of *** abc"), ("username=bob", "username=***")],
+    );
+}
+
+#[test]
+fn known_secrets_are_found_in_every_encoding() {
+    use base64::{
+        Engine,
+        engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+    };
+
+    let secret = "p ä\"s/s+wörd&<1>";
+    let redactor = Redactor::new(false);
+    redactor.learn(secret);
+    let percent: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let form = percent.replace("%20", "+").to_lowercase();
+    let json = serde_json_like(secret);
+    let ascii_json: String = secret.encode_utf16().map(|unit| format!("\\u{unit:04x}")).collect();
+    for (name, encoded) in [
+        ("percent", percent),
+        ("form", form),
+        ("JSON", json),
+        ("ASCII JSON", ascii_json),
+        ("base64", STANDARD.encode(secret)),
+        ("base64 after one", STANDARD.encode(format!("u:{secret}"))),
+        ("base64 after two", STANDARD.encode(format!("us:{secret}:x"))),
+        ("base64 for URLs", URL_SAFE_NO_PAD.encode(format!("root:{secret}"))),
+    ] {
+        let clean = redactor.text(&format!("before {encoded} after")).into_owned();
+        assert!(clean.contains(MASK), "{name}: {encoded} became {clean}");
+        let left = clean.replace(MASK, "").len();
+        assert!(left <= "before  after".len() + 10, "{name}: {encoded} became {clean}");
+    }
+    let several = redactor.text("a%20 p ä\"s/s+wörd&<1> b %70%20ä\"s/s+wörd&<1> c").into_owned();
+    assert_eq!(several, "a%20 *** b *** c");
+}
+
+fn serde_json_like(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('/', "\\/")
+}
+
+#[test]
+fn the_credentials_of_an_address_are_known_from_then_on() {
+    let redactor = Redactor::new(false);
+    redactor.learn_url(&url::Url::parse("https://root:p%40ss@vc.test/sdk").unwrap());
+    assert_eq!(redactor.text("tried p@ss and p%40ss"), "tried *** and ***");
+}
+
+#[test]
+fn odd_text_does_not_make_it_panic() {
+    let redactor = Redactor::new(true);
+    redactor.learn("://%");
+    redactor.learn("é\\n");
+    let pieces = [
+        "password", "=", ":", "\"", "'", "\\", "://", "@", "é", " ", "Bearer", "--token", "\n", "[", "%3D", "%e9",
+        "\\u00e9",
+    ];
+    for first in pieces {
+        for second in pieces {
+            for third in pieces {
+                for fourth in pieces {
+                    let _ = redactor.text(&[first, second, third, fourth].concat());
+                }
+            }
+        }
+    }
+}
