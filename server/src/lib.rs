@@ -9,6 +9,7 @@ pub mod cli;
 pub mod clock;
 pub mod concern;
 pub mod config;
+mod connections;
 pub mod dashboards;
 pub mod database;
 pub mod delivery;

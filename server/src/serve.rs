@@ -17,6 +17,7 @@ use crate::{
     assets::Assets,
     auth::{Auth, LoginLink, random_text},
     config::Config,
+    connections::{self, ConnectionLimits, Connections},
     dashboards::{self, Library},
     database,
     delivery::{Drawing, Notifier},
@@ -54,6 +55,7 @@ const EVENT_QUEUE: usize = 8_192;
 /// What keeps it from starting, in a sentence for the person who started it.
 pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
+    let descriptors = connections::raise_limit();
     let listener = listen::bind(config.listen)?;
     let pool = database::open(&config.data_dir).await?;
     let auth = Auth::open(pool.clone(), (&config).into()).await?;
@@ -172,8 +174,9 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         )
         .await?;
     let heads = HeadLimit::of(&config, &auth);
+    let connections = Connections::new(ConnectionLimits::of(&config, descriptors));
     let mut answers_at = String::new();
-    let served = listen::serve(listener, app, &config, heads, stop.clone(), |url| {
+    let served = listen::serve(listener, app, &config, heads, connections, stop.clone(), |url| {
         url.clone_into(&mut answers_at);
         address::note(&config.data_dir, url);
         announce(url, first_token.as_ref());

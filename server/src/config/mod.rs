@@ -222,6 +222,16 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Longest time until a request's head is there or a socket is upgraded.
     pub upgrade_time: Duration,
+    /// Most connections in all.
+    pub connections: usize,
+    /// Most connections of one address.
+    pub address_connections: usize,
+    /// Longest time from the beginning of a connection to its first request.
+    pub first_request_time: Duration,
+    /// Longest time that a connection stays without a request.
+    pub idle_time: Duration,
+    /// Longest time in which a client takes nothing of what is sent.
+    pub stalled_write_time: Duration,
     /// Most pictures that are drawn at a time.
     pub pictures: usize,
     /// Most pixels of one picture.
@@ -245,6 +255,11 @@ impl Default for Limits {
             wrong_logins: 10,
             header_bytes: 64 << 10,
             upgrade_time: Duration::from_secs(10),
+            connections: 30_000,
+            address_connections: 1_000,
+            first_request_time: Duration::from_secs(10),
+            idle_time: Duration::from_secs(60),
+            stalled_write_time: Duration::from_secs(30),
             pictures: 2,
             picture_pixels: 16_000_000,
         }

@@ -367,6 +367,21 @@ options! {
         /// Longest time until a request's head is there or a socket is upgraded [default: 10s]
         #[arg(long = "limit-upgrade-time", env = "HYPERSCOPE_LIMIT_UPGRADE_TIME", value_name = "DURATION")]
         pub upgrade_time: Option<Period>,
+        /// Most connections in all; fewer where the system allows fewer open files [default: 30000]
+        #[arg(long = "limit-connections", env = "HYPERSCOPE_LIMIT_CONNECTIONS", value_name = "N")]
+        pub connections: Option<usize>,
+        /// Most connections of one address; loopback and trusted proxies have no such limit [default: 1000]
+        #[arg(long = "limit-address-connections", env = "HYPERSCOPE_LIMIT_ADDRESS_CONNECTIONS", value_name = "N")]
+        pub address_connections: Option<usize>,
+        /// Longest time from the beginning of a connection to its first request [default: 10s]
+        #[arg(long = "limit-first-request-time", env = "HYPERSCOPE_LIMIT_FIRST_REQUEST_TIME", value_name = "DURATION")]
+        pub first_request_time: Option<Period>,
+        /// Longest time that a connection stays without a request [default: 60s]
+        #[arg(long = "limit-idle-time", env = "HYPERSCOPE_LIMIT_IDLE_TIME", value_name = "DURATION")]
+        pub idle_time: Option<Period>,
+        /// Longest time in which a client takes nothing of what is sent to it [default: 30s]
+        #[arg(long = "limit-stalled-write-time", env = "HYPERSCOPE_LIMIT_STALLED_WRITE_TIME", value_name = "DURATION")]
+        pub stalled_write_time: Option<Period>,
         /// Most pictures that are drawn at a time [default: 2]
         #[arg(id = "limit_pictures", long = "limit-pictures", env = "HYPERSCOPE_LIMIT_PICTURES", value_name = "N")]
         pub pictures: Option<usize>,

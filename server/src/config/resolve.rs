@@ -460,6 +460,9 @@ fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {
     if given.pictures == Some(0) {
         return Err(wrong("limits.pictures", "0 would draw none: use at least 1"));
     }
+    if given.connections == Some(0) || given.address_connections == Some(0) {
+        return Err(wrong("limits.connections", "0 would let nobody in: use at least 1"));
+    }
     if given.header.is_some_and(|header| header.0 < MIN_HEADER_BYTES) {
         return Err(wrong("limits.header", "a browser's own headers need 8KiB: use at least that"));
     }
@@ -478,6 +481,19 @@ fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {
         wrong_logins: given.wrong_logins.unwrap_or(default.wrong_logins),
         header_bytes: given.header.map_or(default.header_bytes, |size| size.0),
         upgrade_time: positive("limits.upgrade_time", given.upgrade_time, default.upgrade_time)?,
+        connections: given.connections.unwrap_or(default.connections),
+        address_connections: given.address_connections.unwrap_or(default.address_connections),
+        first_request_time: positive(
+            "limits.first_request_time",
+            given.first_request_time,
+            default.first_request_time,
+        )?,
+        idle_time: positive("limits.idle_time", given.idle_time, default.idle_time)?,
+        stalled_write_time: positive(
+            "limits.stalled_write_time",
+            given.stalled_write_time,
+            default.stalled_write_time,
+        )?,
         pictures: given.pictures.unwrap_or(default.pictures),
         picture_pixels: given.picture_pixels.unwrap_or(default.picture_pixels),
     })

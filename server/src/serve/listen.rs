@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
+    connections::{Connections, acceptor::LimitedAcceptor},
     heads::{HeadLimit, stream::HeadAcceptor},
 };
 
@@ -25,6 +26,10 @@ const GRACE: Duration = Duration::from_secs(3);
 
 /// How many times the limit a head of HTTP/2 may take before it is refused without words.
 const HTTP2_HEADS: usize = 4;
+/// How often a peer of HTTP/2 is asked whether it is there, and how long it may take to say so.
+const HTTP2_PING: Duration = Duration::from_secs(20);
+/// Most requests of one connection at a time.
+const HTTP2_STREAMS: u32 = 128;
 
 /// Binds the address.
 pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -50,6 +55,7 @@ pub(super) async fn serve(
     app: Router,
     config: &Config,
     heads: HeadLimit,
+    connections: Connections,
     stop: CancellationToken,
     ready: impl FnOnce(&str),
 ) -> anyhow::Result<()> {
@@ -71,13 +77,13 @@ pub(super) async fn serve(
                     format!("the certificate {} or its key {} cannot be used", tls.cert.display(), tls.key.display())
                 })?;
                 let acceptor = RustlsAcceptor::new(tls_config).acceptor(NoDelayAcceptor::new());
-                let acceptor = HeadAcceptor::new(acceptor, heads);
+                let acceptor = LimitedAcceptor::new(HeadAcceptor::new(acceptor, heads), connections);
                 let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
                 limit(server.http_builder(), config);
                 server.serve(make_service).await?;
             }
             None => {
-                let acceptor = HeadAcceptor::new(NoDelayAcceptor::new(), heads);
+                let acceptor = LimitedAcceptor::new(HeadAcceptor::new(NoDelayAcceptor::new(), heads), connections);
                 let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
                 limit(server.http_builder(), config);
                 server.serve(make_service).await?;
@@ -109,5 +115,11 @@ fn limit(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::T
         .max_buf_size(config.limits.header_bytes.max(8 << 10));
     // What is not far above the limit becomes a request, and is refused in words.
     let http2_bytes = config.limits.header_bytes.saturating_mul(HTTP2_HEADS);
-    builder.http2().max_header_list_size(u32::try_from(http2_bytes).unwrap_or(u32::MAX));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(HTTP2_PING)
+        .keep_alive_timeout(HTTP2_PING)
+        .max_concurrent_streams(HTTP2_STREAMS)
+        .max_header_list_size(u32::try_from(http2_bytes).unwrap_or(u32::MAX));
 }

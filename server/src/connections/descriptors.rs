@@ -1,0 +1,34 @@
+//! How many files and sockets the process may have open, and which part of them is for connections.
+
+/// Least and most that is left to the store, the database, the log and the connections to sources.
+const RESERVED: std::ops::RangeInclusive<usize> = 64..=1024;
+
+/// Raises the limit of this process to what it is allowed, and returns it. Shells give few by default, for programs of long ago.
+pub(crate) fn raise_limit() -> usize {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let before = getrlimit(Resource::Nofile);
+        // Where it is refused, the old one holds.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum });
+        getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
+    }
+    #[cfg(not(unix))]
+    usize::MAX
+}
+
+/// How many of so many may be connections.
+pub(super) fn for_connections(descriptors: usize) -> usize {
+    let reserved = (descriptors / 2).clamp(*RESERVED.start(), *RESERVED.end());
+    descriptors.saturating_sub(reserved).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_connections;
+
+    #[test]
+    fn some_are_left_for_files() {
+        assert_eq!([64, 256, 1_024, 1_048_576].map(for_connections), [1, 128, 512, 1_047_552]);
+    }
+}

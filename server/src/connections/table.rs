@@ -1,0 +1,189 @@
+//! Which connections there are and which of them wait for a request: what decides, without clocks and sockets.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use tokio::time::Instant;
+
+use super::{ConnectionLimits, Ticket};
+
+/// What a connection waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Waiting {
+    /// The first request.
+    FirstRequest,
+    /// The next request, since then.
+    Since(Instant),
+    /// Nothing: requests are under way.
+    Busy,
+    /// It has to make room.
+    Evicted,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Requests under way.
+    requests: usize,
+    asked: bool,
+    /// Since when it waits.
+    since: Instant,
+    ticket: Arc<Ticket>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    next: u64,
+    open: HashMap<u64, Entry>,
+    of_address: HashMap<IpAddr, usize>,
+    /// Those that wait, by since when.
+    waiting: BTreeSet<(Instant, u64)>,
+}
+
+impl Table {
+    /// The number of a new connection, unless there are too many.
+    pub(super) fn admit(
+        &mut self,
+        address: Option<IpAddr>,
+        ticket: &Arc<Ticket>,
+        limits: &ConnectionLimits,
+        now: Instant,
+    ) -> Option<u64> {
+        if address
+            .is_some_and(|address| self.of_address.get(&address).is_some_and(|count| *count >= limits.per_address))
+        {
+            return None;
+        }
+        if self.open.len() >= limits.total {
+            let (_, longest) = self.waiting.pop_first()?;
+            if let Some(entry) = self.open.remove(&longest) {
+                entry.ticket.evict();
+            }
+        }
+        if let Some(address) = address {
+            *self.of_address.entry(address).or_default() += 1;
+        }
+        let id = self.next;
+        self.next += 1;
+        self.open.insert(id, Entry { requests: 0, asked: false, since: now, ticket: Arc::clone(ticket) });
+        self.waiting.insert((now, id));
+        Some(id)
+    }
+
+    pub(super) fn remove(&mut self, id: u64, address: Option<IpAddr>) {
+        if let Some(entry) = self.open.remove(&id) {
+            self.waiting.remove(&(entry.since, id));
+        }
+        if let Some(address) = address
+            && let Some(count) = self.of_address.get_mut(&address)
+        {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.of_address.remove(&address);
+            }
+        }
+    }
+
+    /// Notes that a request begins.
+    pub(super) fn begin(&mut self, id: u64) {
+        if let Some(entry) = self.open.get_mut(&id) {
+            if entry.requests == 0 {
+                self.waiting.remove(&(entry.since, id));
+            }
+            entry.requests += 1;
+            entry.asked = true;
+        }
+    }
+
+    /// Notes that an answer is out.
+    pub(super) fn end(&mut self, id: u64, now: Instant) {
+        if let Some(entry) = self.open.get_mut(&id) {
+            entry.requests = entry.requests.saturating_sub(1);
+            if entry.requests == 0 {
+                entry.since = now;
+                self.waiting.insert((now, id));
+            }
+        }
+    }
+
+    pub(super) fn waiting(&self, id: u64) -> Waiting {
+        match self.open.get(&id) {
+            None => Waiting::Evicted,
+            Some(entry) if entry.requests > 0 => Waiting::Busy,
+            Some(entry) if entry.asked => Waiting::Since(entry.since),
+            Some(_) => Waiting::FirstRequest,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::atomic::Ordering, time::Duration};
+
+    use super::*;
+
+    fn limits(total: usize, per_address: usize) -> ConnectionLimits {
+        ConnectionLimits {
+            total,
+            per_address,
+            first_request: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
+            stalled_write: Duration::from_secs(30),
+            trusted: vec!["10.0.0.0/8".parse().unwrap()],
+        }
+    }
+
+    #[test]
+    fn the_one_that_waits_longest_makes_room_and_none_that_has_a_request() {
+        let (limits, start) = (limits(3, 9), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut table = Table::default();
+        let tickets: Vec<Arc<Ticket>> = (0..6).map(|_| Arc::default()).collect();
+        let ids: Vec<u64> = (0..3).map(|n| table.admit(None, &tickets[n as usize], &limits, at(n)).unwrap()).collect();
+        table.begin(ids[0]);
+        let fourth = table.admit(None, &tickets[3], &limits, at(4)).unwrap();
+        assert_eq!(
+            ids.iter().map(|id| table.waiting(*id)).collect::<Vec<_>>(),
+            [Waiting::Busy, Waiting::Evicted, Waiting::FirstRequest]
+        );
+        table.begin(ids[2]);
+        table.begin(fourth);
+        assert_eq!(table.admit(None, &tickets[4], &limits, at(5)), None, "all are busy");
+        table.begin(ids[0]);
+        table.end(ids[0], at(6));
+        assert_eq!(table.waiting(ids[0]), Waiting::Busy, "another request of it goes on");
+        table.end(ids[0], at(7));
+        assert_eq!(table.waiting(ids[0]), Waiting::Since(at(7)));
+        assert!(table.admit(None, &tickets[5], &limits, at(8)).is_some());
+        assert_eq!(table.waiting(ids[0]), Waiting::Evicted);
+        for id in ids.into_iter().chain([fourth]) {
+            table.remove(id, None);
+            table.remove(id, None);
+        }
+        assert_eq!((table.open.len(), table.waiting.len()), (1, 1));
+        let evicted: Vec<bool> = tickets.iter().map(|ticket| ticket.evicted.load(Ordering::Relaxed)).collect();
+        assert_eq!(evicted, [true, true, false, false, false, false]);
+    }
+
+    #[test]
+    fn an_address_has_a_share() {
+        let limits = limits(100, 2);
+        let counted = |address: &str| limits.counted(address.parse().unwrap());
+        let now = Instant::now();
+        let mut table = Table::default();
+        let mut admit = |address: &str| table.admit(counted(address), &Arc::default(), &limits, now).is_some();
+        assert_eq!(
+            ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.1", "192.0.2.2"].map(&mut admit),
+            [true, true, false, true]
+        );
+        assert_eq!(
+            ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1"].map(&mut admit),
+            [true, true, false, true]
+        );
+        assert_eq!(["127.0.0.1", "::1", "10.1.2.3"].map(counted), [None; 3], "many share these");
+        table.remove(0, counted("192.0.2.1"));
+        assert!(table.admit(counted("192.0.2.1"), &Arc::default(), &limits, now).is_some());
+    }
+}
