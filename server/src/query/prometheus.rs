@@ -334,8 +334,7 @@ impl Prometheus {
         let (path, pairs) = labels::sent(&self.labels, request);
         match self.transport.fetch(&path, &pairs).await {
             Ok(fetched) => {
-                let fetched = self.with_our_labels(request.path(), fetched).await;
-                let Fetched { status, content_type, body } = with_remark(request, fetched);
+                let Fetched { status, content_type, body } = self.shown(request, fetched).await;
                 let mut response = (status, body).into_response();
                 match content_type {
                     Some(content_type) => response.headers_mut().insert(CONTENT_TYPE, content_type),
@@ -348,32 +347,19 @@ impl Prometheus {
         }
     }
 
-    /// The answer to a request for `path` with our names of labels.
-    async fn with_our_labels(&self, path: &str, fetched: Fetched) -> Fetched {
-        if self.labels.is_empty() {
+    /// An answer with our names of labels, and with what there is to say of how its request was sent.
+    async fn shown(&self, request: &ScopedRequest, fetched: Fetched) -> Fetched {
+        let remark = request.remark();
+        if self.labels.is_empty() && remark.is_none() {
             return fetched;
         }
-        let (labels, path, body) = (self.labels.clone(), path.to_owned(), fetched.body.clone());
-        let renamed = tokio::task::spawn_blocking(move || labels::answer(&labels, &path, &body)).await;
+        let (labels, path, body) = (self.labels.clone(), request.path().to_owned(), fetched.body.clone());
+        let shown = tokio::task::spawn_blocking(move || labels::answer(&labels, &path, &body, remark)).await;
         // What is no JSON is the engine's word as it is.
-        match renamed {
+        match shown {
             Ok(Some(body)) => Fetched { body: body.into(), ..fetched },
             _ => fetched,
         }
-    }
-}
-
-/// An answer with what there is to say of how its request was sent.
-fn with_remark(request: &ScopedRequest, fetched: Fetched) -> Fetched {
-    let Some(remark) = request.remark() else { return fetched };
-    let remarked = serde_json::from_slice::<serde_json::Value>(&fetched.body).ok().and_then(|mut envelope| {
-        let infos = envelope.as_object_mut()?.entry("infos").or_insert_with(|| serde_json::Value::Array(Vec::new()));
-        infos.as_array_mut()?.push(remark.into());
-        serde_json::to_vec(&envelope).ok()
-    });
-    match remarked {
-        Some(body) => Fetched { body: body.into(), ..fetched },
-        None => fetched,
     }
 }
 
