@@ -47,7 +47,7 @@ impl Skew {
         let is_believed = if self.has_spoken {
             wanted_ms <= self.used_ms || self.has_settled(behind_ms)
         } else {
-            behind_ms < 0 || behind_ms > FIRST_DELAY_MS
+            !(0..=FIRST_DELAY_MS).contains(&behind_ms)
         };
         // Kept while it is about right: times that are compared must be by one clock.
         if is_believed && !is_about_right {

@@ -24,7 +24,7 @@ const PUT_OFF_SECS: (f64, f64) = (5.0, 15.0);
 
 /// Steps of another engine by how likely they are to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Steps {
+pub(super) enum StepAge {
     /// All, as history can be loaded.
     Whole,
     /// Young enough for a backlog, a late rule, an out-of-order sample.
@@ -34,23 +34,23 @@ pub(super) enum Steps {
 }
 
 /// Each is part of the one before it.
-const ALL: [Steps; 3] = [Steps::Whole, Steps::Unsettled, Steps::Fresh];
+const ALL: [StepAge; 3] = [StepAge::Whole, StepAge::Unsettled, StepAge::Fresh];
 
 /// When each kind of steps is next asked for again.
 #[derive(Debug)]
 pub(super) struct CorrectionSchedule {
-    due: Vec<(Steps, Instant)>,
+    due: Vec<(StepAge, Instant)>,
     window: Duration,
 }
 
-impl Steps {
+impl StepAge {
     /// The time between two requests for these steps of a window.
     fn interval(self, window: Duration) -> Duration {
         let unsettled = Duration::from_millis(UNSETTLED_MS.unsigned_abs());
         let (length, least) = match self {
-            Steps::Whole => (window, WHOLE_INTERVAL),
-            Steps::Unsettled => (window.min(unsettled), INTERVAL),
-            Steps::Fresh => return INTERVAL,
+            StepAge::Whole => (window, WHOLE_INTERVAL),
+            StepAge::Unsettled => (window.min(unsettled), INTERVAL),
+            StepAge::Fresh => return INTERVAL,
         };
         (length / LENGTH_PART).clamp(least, LONGEST_INTERVAL)
     }
@@ -58,9 +58,9 @@ impl Steps {
     /// The pause after an evaluation of these steps that took so long.
     fn pause(self, took: Duration) -> Duration {
         match self {
-            Steps::Whole => took * PAUSE * 4,
-            Steps::Unsettled => took * PAUSE,
-            Steps::Fresh => Duration::ZERO,
+            StepAge::Whole => took.saturating_mul(PAUSE * 4),
+            StepAge::Unsettled => took.saturating_mul(PAUSE),
+            StepAge::Fresh => Duration::ZERO,
         }
     }
 }
@@ -68,15 +68,15 @@ impl Steps {
 impl CorrectionSchedule {
     /// For a query over a window whose first evaluation is at `now`. One that is `whole` is evaluated as a whole with each new step anyway.
     pub(super) fn new(window: Duration, whole: bool, now: Instant) -> Self {
-        let kinds = ALL.into_iter().filter(|steps| !whole || *steps == Steps::Whole);
+        let kinds = ALL.into_iter().filter(|steps| !whole || *steps == StepAge::Whole);
         let due = kinds.map(|steps| (steps, now + steps.interval(window).mul_f64(rand::random_range(0.5..=1.0))));
         CorrectionSchedule { due: due.collect(), window }
     }
 
     /// The most steps that are due at `now`, with a permit where they need one.
-    pub(super) fn next<P>(&mut self, now: Instant, permit: impl Fn() -> Option<P>) -> Option<(Steps, Option<P>)> {
+    pub(super) fn next<P>(&mut self, now: Instant, permit: impl Fn() -> Option<P>) -> Option<(StepAge, Option<P>)> {
         for (steps, due) in self.due.iter_mut().filter(|(_, due)| now >= *due) {
-            if *steps == Steps::Fresh {
+            if *steps == StepAge::Fresh {
                 return Some((*steps, None));
             }
             if let Some(permit) = permit() {
@@ -88,7 +88,7 @@ impl CorrectionSchedule {
     }
 
     /// These steps were evaluated by `now`, and what is part of them.
-    pub(super) fn done(&mut self, evaluated: Steps, took: Duration, now: Instant) {
+    pub(super) fn done(&mut self, evaluated: StepAge, took: Duration, now: Instant) {
         for (steps, due) in self.due.iter_mut().skip_while(|(steps, _)| *steps != evaluated) {
             let interval = steps.interval(self.window).mul_f64(rand::random_range(0.9..=1.1));
             *due = now + interval.max(steps.pause(took));
@@ -108,7 +108,7 @@ mod tests {
     const DAY: Duration = Duration::from_secs(24 * 3_600);
 
     /// Seconds at which each kind of steps of so many queries is asked for within three hours, while there are permits or not.
-    fn asked(queries: usize, window: Duration, whole: bool, has_permits: bool) -> Vec<(u64, Steps)> {
+    fn asked(queries: usize, window: Duration, whole: bool, has_permits: bool) -> Vec<(u64, StepAge)> {
         let begin = Instant::now();
         let mut schedules: Vec<_> = (0..queries).map(|_| CorrectionSchedule::new(window, whole, begin)).collect();
         let mut asked = Vec::new();
@@ -116,7 +116,7 @@ mod tests {
             let now = begin + Duration::from_secs(second);
             for schedule in &mut schedules {
                 if let Some((steps, permit)) = schedule.next(now, || has_permits.then_some(())) {
-                    assert_eq!(permit.is_some(), steps != Steps::Fresh);
+                    assert_eq!(permit.is_some(), steps != StepAge::Fresh);
                     schedule.done(steps, Duration::from_millis(10), now);
                     asked.push((second, steps));
                 }
@@ -125,7 +125,7 @@ mod tests {
         asked
     }
 
-    fn most_a_minute(asked: &[(u64, Steps)], steps: Steps) -> usize {
+    fn most_a_minute(asked: &[(u64, StepAge)], steps: StepAge) -> usize {
         let of_minute = |minute: u64| asked.iter().filter(|(at, kind)| *kind == steps && at / 60 == minute).count();
         (0..180).map(of_minute).max().unwrap_or(0)
     }
@@ -133,11 +133,11 @@ mod tests {
     #[test]
     fn two_hundred_days_are_not_evaluated_each_minute() {
         let asked = asked(200, DAY, false, true);
-        let most = most_a_minute(&asked, Steps::Whole);
+        let most = most_a_minute(&asked, StepAge::Whole);
         assert!((1..=60).contains(&most), "{most}");
-        let whole = asked.iter().filter(|(_, steps)| *steps == Steps::Whole).count();
+        let whole = asked.iter().filter(|(_, steps)| *steps == StepAge::Whole).count();
         assert!(whole <= 200 * 3 * 60 / 24 * 2, "{whole}");
-        assert!(most_a_minute(&asked, Steps::Unsettled) <= 300, "the last hour once a minute");
+        assert!(most_a_minute(&asked, StepAge::Unsettled) <= 300, "the last hour once a minute");
     }
 
     #[test]
@@ -147,7 +147,7 @@ mod tests {
             // All kinds have the fresh steps in them.
             let gaps = asked.windows(2).map(|pair| pair[1].0 - pair[0].0);
             assert!(gaps.max().unwrap() <= 17, "{window:?}");
-            assert!(has_permits || asked.iter().all(|(_, steps)| *steps == Steps::Fresh));
+            assert!(has_permits || asked.iter().all(|(_, steps)| *steps == StepAge::Fresh));
         }
     }
 
@@ -163,7 +163,7 @@ mod tests {
     fn what_takes_long_is_asked_for_more_rarely() {
         let begin = Instant::now();
         let mut schedule = CorrectionSchedule::new(Duration::from_secs(300), true, begin);
-        schedule.done(Steps::Whole, Duration::from_secs(10), begin);
+        schedule.done(StepAge::Whole, Duration::from_secs(10), begin);
         assert_eq!(schedule.next_due(), Some(begin + Duration::from_secs(800)));
     }
 }

@@ -11,7 +11,7 @@ use model::frame::{Frame, Labels, Series, StepRange};
 use store::LateMark;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::correction_schedule::{CorrectionSchedule, Steps};
+use super::correction_schedule::{CorrectionSchedule, StepAge};
 use crate::{
     clock::now_ms,
     query::{Backend, ScopedQuery, prometheus::UNSETTLED_MS},
@@ -46,7 +46,7 @@ pub(super) struct Due {
 enum DueKind {
     Store(LateMark),
     /// With its part of the engine's budget, until it is done.
-    Engine(Steps, Option<OwnedSemaphorePermit>),
+    Engine(StepAge, Option<OwnedSemaphorePermit>),
 }
 
 impl Corrections {
@@ -92,9 +92,9 @@ impl Corrections {
                 let (first, last) = known?;
                 let (steps, permit) = self.schedule.next(now, || engine.correction_permit())?;
                 let from = match steps {
-                    Steps::Whole => first,
-                    Steps::Unsettled => first.max(now_ms().saturating_sub(UNSETTLED_MS)),
-                    Steps::Fresh => first.max(now_ms().saturating_sub(engine.fresh_ms())),
+                    StepAge::Whole => first,
+                    StepAge::Unsettled => first.max(now_ms().saturating_sub(UNSETTLED_MS)),
+                    StepAge::Fresh => first.max(now_ms().saturating_sub(engine.fresh_ms())),
                 };
                 let kind = DueKind::Engine(steps, permit);
                 Some(Due { steps: (from <= last).then_some((from, last)), past_caches: true, kind })
@@ -135,7 +135,7 @@ impl Corrections {
 
 /// How long our own store has rest after an evaluation that took so long.
 fn rest_after(took: Duration) -> Duration {
-    (took * PAUSE).clamp(STORE_INTERVAL, LONGEST_REST)
+    took.saturating_mul(PAUSE).clamp(STORE_INTERVAL, LONGEST_REST)
 }
 
 /// Leaves of a result for steps of which some are `known` already only what differs from it, and says what that replaces. False if
