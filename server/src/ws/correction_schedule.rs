@@ -13,10 +13,12 @@ use crate::query::prometheus::UNSETTLED_MS;
 const INTERVAL: Duration = Duration::from_secs(15);
 /// The same for the whole window.
 const WHOLE_INTERVAL: Duration = Duration::from_secs(60);
-/// A range of steps is asked for once in this part of its length, ...
-const LENGTH_PART: u32 = 60;
-/// ... or after this time, for which the cache of results believes them as well.
+/// The whole window is asked for once in this part of its length, ...
+const WHOLE_PART: u32 = 60;
+/// ... or after this time, for which the cache of results believes it as well.
 const LONGEST_INTERVAL: Duration = Duration::from_secs(3_600);
+/// What of a window is unsettled is asked for once in this part of its length: each half minute for an hour.
+const UNSETTLED_PART: u32 = 120;
 /// The least a pause is, in durations of the evaluation before it.
 const PAUSE: u32 = 20;
 /// How long a range waits that found no permit, at least and at most.
@@ -47,12 +49,11 @@ impl StepAge {
     /// The time between two requests for these steps of a window.
     fn interval(self, window: Duration) -> Duration {
         let unsettled = Duration::from_millis(UNSETTLED_MS.unsigned_abs());
-        let (length, least) = match self {
-            StepAge::Whole => (window, WHOLE_INTERVAL),
-            StepAge::Unsettled => (window.min(unsettled), INTERVAL),
-            StepAge::Fresh => return INTERVAL,
-        };
-        (length / LENGTH_PART).clamp(least, LONGEST_INTERVAL)
+        match self {
+            StepAge::Whole => (window / WHOLE_PART).clamp(WHOLE_INTERVAL, LONGEST_INTERVAL),
+            StepAge::Unsettled => (window.min(unsettled) / UNSETTLED_PART).max(INTERVAL),
+            StepAge::Fresh => INTERVAL,
+        }
     }
 
     /// The pause after an evaluation of these steps that took so long.
@@ -137,7 +138,7 @@ mod tests {
         assert!((1..=60).contains(&most), "{most}");
         let whole = asked.iter().filter(|(_, steps)| *steps == StepAge::Whole).count();
         assert!(whole <= 200 * 3 * 60 / 24 * 2, "{whole}");
-        assert!(most_a_minute(&asked, StepAge::Unsettled) <= 300, "the last hour once a minute");
+        assert!(most_a_minute(&asked, StepAge::Unsettled) <= 600, "the last hour twice a minute");
     }
 
     #[test]
