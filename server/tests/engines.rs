@@ -634,6 +634,45 @@ async fn an_empty_answer_counts_for_a_moment_only() {
 }
 
 #[tokio::test]
+async fn fresh_answers_that_are_wanted_at_the_same_time_are_asked_for_once() {
+    let stub = Stub::start().await;
+    let server = Server::serve(&["--prometheus-url", &stub.url, "--engine-hold", "1h"]).await;
+    stub.mood(Mood::Slow(Duration::from_millis(500)));
+    let get = async || {
+        let answer =
+            server.get("/api/v1/query?query=a&time=5").header("cache-control", "no-cache").send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+    };
+    let (_, ()) = tokio::join!(join_all((0..30).map(|_| get())), async {
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        // What is on its way went out before this was wanted.
+        get().await;
+    });
+    let asked = stub.asked().iter().filter(|asked| asked.path.ends_with("/query")).count();
+    assert_eq!(asked, 2);
+}
+
+#[tokio::test]
+async fn a_page_that_is_loaded_again_asks_an_engine_for_nothing_new() {
+    let stub = Stub::start().await;
+    let server = Server::serve(&["--prometheus-url", &stub.url, "--engine-hold", "1h"]).await;
+    let end = now_ms() / 60_000 * 60 - 7_200;
+    let path = format!("/api/v1/query_range?query=a&start={}&end={end}&step=60", end - 600);
+    let load = async |header: (&str, &str)| {
+        let request = server.get(&path).header("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8");
+        assert_eq!(request.header(header.0, header.1).send().await.unwrap().status(), StatusCode::OK);
+    };
+    load(("x-first", "1")).await;
+    stub.asked();
+    for header in [("cache-control", "max-age=0"), ("cache-control", "no-cache"), ("pragma", "no-cache")] {
+        load(header).await;
+        assert_eq!(stub.asked().len(), 0, "{header:?}");
+    }
+    server.get(&path).header("cache-control", "no-cache").send().await.unwrap();
+    assert_eq!(stub.asked().len(), 1);
+}
+
+#[tokio::test]
 async fn who_asks_for_a_fresh_answer_gets_one() {
     let stub = Stub::start().await;
     stub.engine.names.lock().unwrap().push("hypersdk_jobs_active");

@@ -61,7 +61,7 @@ impl Series {
     }
 
     /// Puts the points of `newer` from the first to the last of `span` in place of those known there.
-    fn replace(&mut self, newer: Option<&Series>, span: Span) {
+    fn replace(&mut self, newer: Option<&Series>, span: StepRange) {
         let of_span = |timestamps: &[i64]| {
             let from = timestamps.partition_point(|timestamp| *timestamp < span.0);
             from..timestamps.partition_point(|timestamp| *timestamp <= span.1).max(from)
@@ -89,7 +89,7 @@ impl Series {
 }
 
 /// Steps from the first to the last, both included, in milliseconds since the Unix epoch.
-pub type Span = (i64, i64);
+pub type StepRange = (i64, i64);
 
 /// All series of one query over one window: the data of a `snapshot` or `delta` of the live topic `query`, and what a panel draws.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -101,7 +101,7 @@ pub struct Frame {
     pub removed: Vec<Labels>,
     /// In a delta: all that is known of these steps is replaced by what the delta has of them, because samples came late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaces: Option<Span>,
+    pub replaces: Option<StepRange>,
     /// The time up to which the query was evaluated, in milliseconds since the Unix epoch.
     pub end_ms: i64,
     /// Warnings and notes of the engine, in its words.

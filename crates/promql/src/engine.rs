@@ -199,6 +199,10 @@ pub struct SelectorBounds {
     pub start_ms: i64,
     /// Milliseconds since the Unix epoch; included.
     pub end_ms: i64,
+    /// How much of that lies before the window of a range whose value at its begin is made of an earlier sample, in milliseconds.
+    pub before_ms: i64,
+    /// The same after the window, of a range whose value at its end is made of a later sample.
+    pub after_ms: i64,
 }
 
 impl Query {
@@ -378,10 +382,10 @@ impl Bounds<'_> {
     fn collect(&self, node: &Node, window: (i64, i64), found: &mut Vec<SelectorBounds>) {
         match node {
             Node::Number(_) | Node::Text(_) => {}
-            Node::Instant(selector) => self.push(selector, window, self.options.look_back_ms, found),
+            Node::Instant(selector) => self.push(selector, window, (self.options.look_back_ms, 0), found),
             Node::Range(selector, range) => {
-                let beyond = if selector.edges == Edges::Plain { 0 } else { self.options.look_back_ms };
-                self.push(selector, window, self.milliseconds(range).saturating_add(beyond), found);
+                let before = if selector.edges == Edges::Plain { 0 } else { self.options.look_back_ms };
+                self.push(selector, window, (self.milliseconds(range), before), found);
             }
             Node::Subquery(subquery) => {
                 let (start, end) = self.shifted(&subquery.shift, window);
@@ -402,13 +406,19 @@ impl Bounds<'_> {
         }
     }
 
-    fn push(&self, selector: &Selector, window: (i64, i64), length: i64, found: &mut Vec<SelectorBounds>) {
+    fn push(
+        &self,
+        selector: &Selector,
+        window: (i64, i64),
+        (length, before_ms): (i64, i64),
+        found: &mut Vec<SelectorBounds>,
+    ) {
         let (start, end) = self.shifted(&selector.shift, window);
-        let start_ms = start.saturating_sub(length).saturating_add(1);
+        let start_ms = start.saturating_sub(length).saturating_sub(before_ms).saturating_add(1);
         // A value between two samples is made of the later one as well.
-        let ahead = if selector.edges == Edges::Smoothed { self.options.look_back_ms } else { 0 };
-        let end_ms = end.saturating_add(ahead);
-        found.push(SelectorBounds { matchers: selector.matchers.clone(), start_ms, end_ms });
+        let after_ms = if selector.edges == Edges::Smoothed { self.options.look_back_ms } else { 0 };
+        let end_ms = end.saturating_add(after_ms);
+        found.push(SelectorBounds { matchers: selector.matchers.clone(), start_ms, end_ms, before_ms, after_ms });
     }
 
     fn shifted(&self, shift: &Shift, window: (i64, i64)) -> (i64, i64) {

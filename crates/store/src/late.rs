@@ -1,8 +1,9 @@
 //! What was appended to times that somebody had read already, so that what was computed of them can be computed again.
 //!
 //! Readers say up to when they read, before they do. From then on each append to such a time is noted: the times, by metric name.
-//! A reader comes back with its mark and learns what was noted since. Nothing is noted that nobody has read, and no more than a few
-//! thousand names: beyond that, notes are joined and say too much rather than too little.
+//! A reader comes back with its mark and learns what was noted since. Nothing is noted that nobody has read. Notes are joined with age
+//! and forgotten after ten minutes: a reader that comes back later learns that anything may have changed, which is too much rather than
+//! too little. What retention removes is not noted: what was computed of it was right.
 
 use std::{
     collections::VecDeque,
@@ -20,10 +21,13 @@ use promql::{
     matcher::{MatchOp, Matcher},
 };
 
-/// Notes that come within this time are joined.
+/// Appends that come within this time make one note.
 const JOINED: Duration = Duration::from_secs(1);
-/// Joined notes; the oldest two become one where there would be more.
-const MAX_NOTES: usize = 64;
+/// Two notes become one where that spans no more than this part of its age: a reader that was away for a time learns at most so much
+/// of the time before as well, and there are fewer than a hundred notes.
+const JOINED_PART: u32 = 8;
+/// How long a note counts.
+const REMEMBERED: Duration = Duration::from_secs(600);
 /// Names of one note; times of further ones are noted without their names.
 const MAX_NAMES: usize = 1_024;
 
@@ -32,7 +36,10 @@ const MAX_NAMES: usize = 1_024;
 pub struct LateMark(u64);
 
 /// Earliest and latest of some times, both included, in milliseconds since the Unix epoch.
-pub type TimeSpan = (i64, i64);
+pub type TimeBounds = (i64, i64);
+
+/// Any time.
+const ALWAYS: TimeBounds = (i64::MIN, i64::MAX);
 
 /// Appends to times that had been read.
 #[derive(Debug, Clone, Default)]
@@ -40,13 +47,20 @@ pub struct LateAppends(Vec<Arc<Note>>);
 
 #[derive(Debug, Clone, Default)]
 struct Note {
-    /// Number of the newest append in it.
-    last: u64,
-    /// When its first append came.
-    begun: Option<Instant>,
-    by_name: HashMap<Arc<str>, TimeSpan>,
+    by_name: HashMap<Arc<str>, TimeBounds>,
     /// Of series that are not told by name.
-    of_any: Option<TimeSpan>,
+    of_any: Option<TimeBounds>,
+}
+
+/// A note with its place among the others.
+#[derive(Debug)]
+struct Dated {
+    /// When its first and its newest append came.
+    begun: Instant,
+    ended: Instant,
+    /// Number of its newest append.
+    last: u64,
+    note: Arc<Note>,
 }
 
 /// The notes of a store.
@@ -59,11 +73,15 @@ pub(crate) struct LateLog {
 
 #[derive(Debug, Default)]
 struct Notes {
+    /// Number of the newest append, ...
     newest: u64,
-    notes: VecDeque<Arc<Note>>,
+    /// ... and of the newest one that is forgotten.
+    forgotten: u64,
+    /// In the order in which they came.
+    notes: VecDeque<Dated>,
 }
 
-fn joined(one: Option<TimeSpan>, other: TimeSpan) -> TimeSpan {
+fn joined(one: Option<TimeBounds>, other: TimeBounds) -> TimeBounds {
     one.map_or(other, |(first, last)| (first.min(other.0), last.max(other.1)))
 }
 
@@ -76,7 +94,7 @@ impl LateAppends {
 
     /// Times of series that these matchers may select. Labels other than the name are not looked at.
     #[must_use]
-    pub fn span(&self, matchers: &[Matcher]) -> Option<TimeSpan> {
+    pub fn times(&self, matchers: &[Matcher]) -> Option<TimeBounds> {
         let of_name: Vec<&Matcher> = matchers.iter().filter(|matcher| matcher.name == METRIC_NAME).collect();
         let exactly = of_name.iter().find_map(|matcher| match &matcher.op {
             MatchOp::Equal(name) => Some(name.as_str()),
@@ -84,16 +102,16 @@ impl LateAppends {
         });
         let mut found = None;
         for note in &self.0 {
-            found = note.of_any.map(|span| joined(found, span)).or(found);
+            found = note.of_any.map(|times| joined(found, times)).or(found);
             let is_meant = |name: &str| of_name.iter().all(|matcher| matcher.matches(name));
             match exactly {
                 Some(name) => {
                     let named = note.by_name.get(name).filter(|_| is_meant(name));
-                    found = named.map(|span| joined(found, *span)).or(found);
+                    found = named.map(|times| joined(found, *times)).or(found);
                 }
                 None => {
                     let meant = note.by_name.iter().filter(|(name, _)| is_meant(name));
-                    found = meant.fold(found, |found, (_, span)| Some(joined(found, *span)));
+                    found = meant.fold(found, |found, (_, times)| Some(joined(found, *times)));
                 }
             }
         }
@@ -102,14 +120,41 @@ impl LateAppends {
 }
 
 impl Note {
-    fn add(&mut self, name: Option<&Arc<str>>, span: TimeSpan) {
+    fn add(&mut self, name: Option<&Arc<str>>, times: TimeBounds) {
         match name {
             Some(name) if self.by_name.contains_key(name) || self.by_name.len() < MAX_NAMES => {
-                let known = self.by_name.entry(Arc::clone(name)).or_insert(span);
-                *known = joined(Some(*known), span);
+                let known = self.by_name.entry(Arc::clone(name)).or_insert(times);
+                *known = joined(Some(*known), times);
             }
-            _ => self.of_any = Some(joined(self.of_any, span)),
+            _ => self.of_any = Some(joined(self.of_any, times)),
         }
+    }
+
+    fn add_all(&mut self, other: &Note) {
+        other.by_name.iter().for_each(|(name, times)| self.add(Some(name), *times));
+        other.of_any.iter().for_each(|times| self.add(None, *times));
+    }
+}
+
+impl Notes {
+    /// Forgets what is too old, and joins what is old enough to be looked at together.
+    fn age(&mut self, now: Instant) {
+        while let Some(oldest) = self.notes.pop_front_if(|oldest| now.duration_since(oldest.ended) > REMEMBERED) {
+            self.forgotten = oldest.last;
+        }
+        let mut aged: VecDeque<Dated> = VecDeque::with_capacity(self.notes.len());
+        for later in self.notes.drain(..) {
+            match aged.back_mut() {
+                Some(before)
+                    if later.ended.duration_since(before.begun) <= now.duration_since(later.ended) / JOINED_PART =>
+                {
+                    Arc::make_mut(&mut before.note).add_all(&later.note);
+                    (before.ended, before.last) = (later.ended, later.last);
+                }
+                _ => aged.push_back(later),
+            }
+        }
+        self.notes = aged;
     }
 }
 
@@ -133,33 +178,29 @@ impl LateLog {
     /// What was noted since `mark`, and the mark to come back with.
     pub(crate) fn since(&self, mark: LateMark) -> (LateAppends, LateMark) {
         let notes = self.notes.lock();
-        let later = notes.notes.iter().filter(|note| note.last > mark.0).cloned().collect();
-        (LateAppends(later), LateMark(notes.newest))
+        let forgotten = (mark.0 < notes.forgotten).then(|| Arc::new(Note { of_any: Some(ALWAYS), ..Note::default() }));
+        let later = notes.notes.iter().filter(|dated| dated.last > mark.0).map(|dated| Arc::clone(&dated.note));
+        (LateAppends(forgotten.into_iter().chain(later).collect()), LateMark(notes.newest))
     }
 
-    /// Notes appends that have happened: names of metrics with the times that had been read.
-    pub(crate) fn note(&self, appended: impl IntoIterator<Item = (Option<Arc<str>>, TimeSpan)>) {
+    /// Notes appends that have happened by `now`: names of metrics with the times that had been read.
+    pub(crate) fn note(&self, now: Instant, appended: impl IntoIterator<Item = (Option<Arc<str>>, TimeBounds)>) {
         let mut appended = appended.into_iter().peekable();
         if appended.peek().is_none() {
             return;
         }
         let mut notes = self.notes.lock();
         notes.newest += 1;
-        let (newest, now) = (notes.newest, Instant::now());
-        let is_young = |note: &Arc<Note>| note.begun.is_some_and(|begun| now.duration_since(begun) < JOINED);
+        let last = notes.newest;
+        let is_young = |dated: &Dated| now.duration_since(dated.begun) < JOINED;
         if !notes.notes.back().is_some_and(is_young) {
-            notes.notes.push_back(Arc::new(Note { begun: Some(now), ..Note::default() }));
+            notes.age(now);
+            notes.notes.push_back(Dated { begun: now, ended: now, last, note: Arc::default() });
         }
-        if let Some(note) = notes.notes.back_mut().map(Arc::make_mut) {
-            note.last = newest;
-            appended.for_each(|(name, span)| note.add(name.as_ref(), span));
-        }
-        if notes.notes.len() > MAX_NOTES
-            && let (Some(oldest), Some(second)) = (notes.notes.pop_front(), notes.notes.front_mut())
-        {
-            let second = Arc::make_mut(second);
-            oldest.by_name.iter().for_each(|(name, span)| second.add(Some(name), *span));
-            oldest.of_any.iter().for_each(|span| second.add(None, *span));
+        if let Some(dated) = notes.notes.back_mut() {
+            (dated.ended, dated.last) = (now, last);
+            let note = Arc::make_mut(&mut dated.note);
+            appended.for_each(|(name, times)| note.add(name.as_ref(), times));
         }
     }
 }
@@ -168,8 +209,8 @@ impl LateLog {
 mod tests {
     use super::*;
 
-    fn named(name: &str, span: TimeSpan) -> (Option<Arc<str>>, TimeSpan) {
-        (Some(Arc::from(name)), span)
+    fn named(name: &str, times: TimeBounds) -> (Option<Arc<str>>, TimeBounds) {
+        (Some(Arc::from(name)), times)
     }
 
     fn of(name: &str) -> Vec<Matcher> {
@@ -178,40 +219,60 @@ mod tests {
 
     #[test]
     fn who_comes_back_learns_what_was_noted_since_by_name() {
-        let log = LateLog::default();
+        let (log, now) = (LateLog::default(), Instant::now());
         let (nothing, start) = log.since(LateMark::default());
         assert!(nothing.is_empty());
-        log.note([named("a", (5, 9)), named("b", (7, 7))]);
+        log.note(now, [named("a", (5, 9)), named("b", (7, 7))]);
         let (late, mark) = log.since(start);
-        assert_eq!(late.span(&of("a{x=\"y\"}")), Some((5, 9)));
-        assert_eq!(late.span(&of("{__name__=~\"a|b\"}")), Some((5, 9)));
-        assert_eq!(late.span(&of("{__name__!=\"a\", x=\"y\"}")), Some((7, 7)));
-        assert_eq!(late.span(&of("c")), None);
+        assert_eq!(late.times(&of("a{x=\"y\"}")), Some((5, 9)));
+        assert_eq!(late.times(&of("{__name__=~\"a|b\"}")), Some((5, 9)));
+        assert_eq!(late.times(&of("{__name__!=\"a\", x=\"y\"}")), Some((7, 7)));
+        assert_eq!(late.times(&of("c")), None);
         assert!(log.since(mark).0.is_empty());
-        log.note([named("c", (1, 2))]);
-        assert_eq!(log.since(mark).0.span(&of("c")), Some((1, 2)));
-        log.note([(None, (0, 3))]);
-        assert_eq!(log.since(mark).0.span(&of("d")), Some((0, 3)), "what is not told by name may be of any");
+        log.note(now, [named("c", (1, 2))]);
+        assert_eq!(log.since(mark).0.times(&of("c")), Some((1, 2)));
+        log.note(now, [(None, (0, 3))]);
+        assert_eq!(log.since(mark).0.times(&of("d")), Some((0, 3)), "what is not told by name may be of any");
     }
 
     #[test]
     fn notes_are_bounded_and_then_say_too_much_rather_than_too_little() {
-        let log = LateLog::default();
+        let (log, begin) = (LateLog::default(), Instant::now());
         let (_, start) = log.since(LateMark::default());
-        log.note((0..3_000).map(|number| named(&format!("n{number}"), (number, number))));
+        log.note(begin, (0..3_000).map(|number| named(&format!("n{number}"), (number, number))));
         let late = log.since(start).0;
-        assert_eq!(late.span(&of("n7")).map(|span| span.0), Some(7));
-        assert_eq!(late.span(&of("n2999")).map(|span| span.1), Some(2_999));
+        assert_eq!(late.times(&of("n7")).map(|times| times.0), Some(7));
+        assert_eq!(late.times(&of("n2999")).map(|times| times.1), Some(2_999));
         assert!(late.0.iter().all(|note| note.by_name.len() <= MAX_NAMES));
-        for _ in 0..200 {
-            // Each is a second older than the one before.
-            for note in &mut log.notes.lock().notes {
-                let note = Arc::make_mut(note);
-                note.begun = note.begun.and_then(|begun| begun.checked_sub(JOINED));
-            }
-            log.note([named("late", (1, 1))]);
+        let second = |second: u64| begin + Duration::from_secs(second);
+        for at in 1..=600 {
+            log.note(second(at), [named("late", (1, 1))]);
+            assert!(log.notes.lock().notes.len() < 100, "{at}");
         }
-        assert!(log.notes.lock().notes.len() <= MAX_NOTES);
-        assert_eq!(log.since(start).0.span(&of("n7")).map(|span| span.0), Some(7), "nothing was forgotten");
+        let times = log.since(start).0.times(&of("n7")).unwrap();
+        assert!(times.0 <= 7 && times != ALWAYS, "nothing is forgotten yet: {times:?}");
+        for at in 601..=700 {
+            log.note(second(at), [named("late", (1, 1))]);
+        }
+        assert_eq!(log.since(start).0.times(&of("n7")), Some(ALWAYS), "what is forgotten may have been anything");
+        assert_eq!(log.since(start).0.times(&of("absent")), Some(ALWAYS));
+    }
+
+    #[test]
+    fn who_looks_again_and_again_beside_a_steady_sender_never_learns_of_long_ago() {
+        let (log, begin) = (LateLog::default(), Instant::now());
+        let mut mark = LateMark::default();
+        for second in 0..7_200_i64 {
+            // Each sample is of a minute before it comes.
+            let time_ms = (second - 60) * 1_000;
+            log.note(begin + Duration::from_secs(second.unsigned_abs()), [named("late", (time_ms, time_ms))]);
+            if second % 90 == 89 {
+                let (late, next) = log.since(mark);
+                mark = next;
+                let (from_ms, to_ms) = late.times(&of("late")).unwrap();
+                assert_eq!(to_ms, time_ms);
+                assert!(to_ms - from_ms < 105_000, "{second}: {} ms", to_ms - from_ms);
+            }
+        }
     }
 }

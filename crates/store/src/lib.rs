@@ -42,7 +42,7 @@ pub use cardinality::{Cardinality, Counted};
 pub use damage::{Damage, DamageKind};
 pub use error::{FileError, OpenError};
 pub use ingest::{Incoming, IngestError, Ingested, Refusal, Refused};
-pub use late::{LateAppends, LateMark, TimeSpan};
+pub use late::{LateAppends, LateMark, TimeBounds};
 pub use metadata::Metadata;
 pub use options::StoreOptions;
 pub use snapshot::Extent;

@@ -174,13 +174,20 @@ impl Store {
         found
     }
 
-    /// The series that fulfil every matcher and have a chunk that touches `start_ms..=end_ms`, each with the time of the first sample that is
-    /// stored of it at all, in milliseconds since the Unix epoch.
-    #[must_use]
-    pub fn beginnings(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Vec<(Labels, i64)> {
+    /// Folds over the series that fulfil every matcher and have a chunk that touches `start_ms..=end_ms`: their labels, and the time of the
+    /// first sample that is stored of them at all, in milliseconds since the Unix epoch. Appends wait meanwhile.
+    pub fn fold_beginnings<T>(
+        &self,
+        matchers: &[Matcher],
+        (start_ms, end_ms): (i64, i64),
+        initial: T,
+        mut fold: impl FnMut(T, &Labels, i64) -> T,
+    ) -> T {
         let head = self.shared().head.read();
-        let found = head.matching(matchers, start_ms, end_ms).into_iter();
-        found.filter_map(|(_, series)| Some((series.labels.clone(), series.span()?.0))).collect()
+        head.matching(matchers, start_ms, end_ms).into_iter().fold(initial, |folded, (_, series)| match series.span() {
+            Some((first_ms, _)) => fold(folded, &series.labels, first_ms),
+            None => folded,
+        })
     }
 
     /// Names of the labels that these series have, sorted.

@@ -160,11 +160,7 @@ impl Shared {
                 chunks.finish()?;
             }
         }
-        let files = self.head.read().files.clone();
-        let removed_until = doomed.files.iter().filter_map(|number| files.get(number)).map(|file| file.last).max();
         let removed = doomed.remove(&self.head, &self.writer);
-        // What was read of them has changed as well.
-        self.late.note(removed_until.map(|until| (None, (i64::MIN, until))));
         if let Some(disk) = disk {
             self.release(true);
             disk.log.sync()?;

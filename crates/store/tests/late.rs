@@ -52,11 +52,11 @@ fn late_samples_are_noted_by_name_with_their_times() {
     );
     assert_eq!(store.ingest(&batch).unwrap().refused, []);
     let (late, mark) = store.late_since(mark);
-    assert_eq!(late.span(&name("a")), Some((3_000, 9_500)));
-    assert_eq!(late.span(&name("b")), Some((7_000, 7_000)));
-    assert_eq!(late.span(&name("h")), Some((8_000, 8_000)));
-    assert_eq!(late.span(&name("c")), None);
-    assert_eq!(late.span(&[]), Some((3_000, 9_500)));
+    assert_eq!(late.times(&name("a")), Some((3_000, 9_500)));
+    assert_eq!(late.times(&name("b")), Some((7_000, 7_000)));
+    assert_eq!(late.times(&name("h")), Some((8_000, 8_000)));
+    assert_eq!(late.times(&name("c")), None);
+    assert_eq!(late.times(&[]), Some((3_000, 9_500)));
     assert!(store.late_since(mark).0.is_empty());
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::{check_scraped, equal, files, many_labels, point, scrape};
 use promql::source::{SampleSink, SeriesSource};
-use store::{Store, StoreOptions};
+use store::{LateMark, Store, StoreOptions};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -34,7 +34,10 @@ fn what_is_older_than_the_retention_goes() {
     assert_eq!(store.run_retention(now).unwrap(), 0, "what was just written stays a while");
     assert_eq!(store.series(&[], 0, i64::MAX).len(), 2);
     let reader = store.clone();
+    store.reads(now);
+    let mark = store.late_since(LateMark::default()).1;
     assert_eq!(store.run_retention(now + 2 * HOUR_MS).unwrap(), 1);
+    assert!(store.late_since(mark).0.is_empty(), "what was read of it was right");
     assert_eq!(reader.label_values("__name__", &[], 0, i64::MAX), ["new"]);
     assert_eq!(store.stats().samples, 500);
     drop((store, reader));

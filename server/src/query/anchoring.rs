@@ -21,7 +21,21 @@ const GUESS_LASTS: Duration = Duration::from_secs(5);
 #[derive(Default)]
 pub(super) struct Anchoring {
     /// Held while the engine is asked, so that one asks for all.
-    known: Mutex<Option<(Instant, bool)>>,
+    known: Mutex<Option<Knowledge>>,
+}
+
+/// What is taken for true of an engine.
+#[derive(Clone, Copy)]
+struct Knowledge {
+    asked_at: Instant,
+    lasts: Duration,
+    is_known: bool,
+}
+
+impl Knowledge {
+    fn counts(&self) -> bool {
+        self.asked_at.elapsed() < self.lasts && freshness::is_known(self.asked_at)
+    }
 }
 
 impl Anchoring {
@@ -38,24 +52,66 @@ impl Anchoring {
         let is_known = {
             let mut known = self.known.lock().await;
             match *known {
-                Some((at, is_known)) if at.elapsed() < LASTS && freshness::is_known(at) => is_known,
+                Some(knowledge) if knowledge.counts() => knowledge.is_known,
                 before => {
                     let asked_at = Instant::now();
-                    match ask().await {
-                        Some(is_known) => {
-                            *known = Some((asked_at, is_known));
-                            is_known
-                        }
+                    let (is_known, lasts) = match ask().await {
+                        Some(is_known) => (is_known, LASTS),
                         // An engine that cannot be reached answers neither form. All who wait go on with the guess.
-                        None => {
-                            let is_known = before.is_none_or(|(_, is_known)| is_known);
-                            *known = asked_at.checked_sub(LASTS - GUESS_LASTS).map(|at| (at, is_known));
-                            is_known
-                        }
-                    }
+                        None => (before.is_none_or(|before| before.is_known), GUESS_LASTS),
+                    };
+                    *known = Some(Knowledge { asked_at, lasts, is_known });
+                    is_known
                 }
             }
         };
         if is_known { None } else { query.renamed(Query::without_anchored) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::query::Scope;
+
+    /// Whether the query goes out as it is written when the engine would say so, and whether it was asked.
+    async fn sent(anchoring: &Anchoring, says: Option<bool>) -> (bool, bool) {
+        let query = Scope::all().query("increase(a[1d] anchored)").unwrap();
+        let mut was_asked = false;
+        let plain = anchoring
+            .as_sent(&query, async || {
+                was_asked = true;
+                says
+            })
+            .await;
+        (plain.is_none(), was_asked)
+    }
+
+    async fn later(anchoring: &Anchoring, by: Duration) {
+        if let Some(knowledge) = &mut *anchoring.known.lock().await {
+            knowledge.asked_at = knowledge.asked_at.checked_sub(by).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_did_not_know_it_is_asked_again() {
+        let anchoring = Anchoring::default();
+        assert_eq!(sent(&anchoring, Some(false)).await, (false, true));
+        assert_eq!(sent(&anchoring, Some(true)).await, (false, false), "what it said lasts for a while");
+        later(&anchoring, LASTS).await;
+        assert_eq!(sent(&anchoring, None).await, (false, true), "it is away: what was known last is the guess");
+        assert_eq!(sent(&anchoring, Some(true)).await, (false, false), "for all who ask just now");
+        later(&anchoring, GUESS_LASTS).await;
+        assert_eq!(sent(&anchoring, Some(true)).await, (true, true), "a guess lasts for seconds");
+        later(&anchoring, LASTS).await;
+        assert_eq!(sent(&anchoring, Some(false)).await, (false, true), "it got another version");
+    }
+
+    #[tokio::test]
+    async fn of_an_engine_that_was_never_reached_the_best_is_guessed_for_a_moment() {
+        let anchoring = Anchoring::default();
+        assert_eq!(sent(&anchoring, None).await, (true, true));
+        later(&anchoring, GUESS_LASTS).await;
+        assert_eq!(sent(&anchoring, Some(false)).await, (false, true));
     }
 }

@@ -3,61 +3,143 @@
 //! What is stored of a series begins with its first sample, or with the first `up` of the target that it is of: a counter of failures
 //! that came with the first failure was covered before. Other engines are not asked: none says cheaply when its data begins.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use promql::{
-    Query,
+    Query, SelectorBounds,
     labels::{Labels, METRIC_NAME},
     matcher::Matcher,
 };
 use store::Store;
 
+use super::ScopedQuery;
+
 /// What tells a target from others: the daemon, or what Prometheus calls it.
 const TARGET: [&str; 3] = ["daemon", "job", "instance"];
 /// A gap at the beginning that is less than this part of the time read is none.
 const NEGLIGIBLE: f64 = 0.05;
+/// How long a remark holds, for times that are no further apart than this.
+const HOLD: Duration = Duration::from_secs(60);
+/// Remarks that are held at most.
+const MOST_HELD: usize = 1_024;
 
-/// Says it, if the time that `query` reads for its value at `end_ms` is longer than what `store` has of it.
-pub(super) fn remark(query: &Query, store: &Store, end_ms: i64) -> Option<String> {
-    let options = promql::Options::default();
-    // An anchored window looks back for the value at its begin, which is no part of it.
-    let before_ms = if query.is_anchored() { options.look_back_ms } else { 0 };
-    let windows = query.selectors(end_ms, end_ms, 0, &options).into_iter().filter_map(|selector| {
-        let window_ms = selector.end_ms.saturating_sub(selector.start_ms).saturating_add(1).saturating_sub(before_ms);
-        // A single sample may be as old as the look-back, and a window within it is no promise.
-        if window_ms <= options.look_back_ms {
+/// What is to be said of queries over one store. A query that is evaluated at each step is looked at once a minute.
+#[derive(Default)]
+pub(super) struct Coverage {
+    /// By the text of the query, with the matchers of its scope.
+    held: Mutex<HashMap<String, Held>>,
+}
+
+struct Held {
+    at: Instant,
+    /// The time of which it is said, in milliseconds since the Unix epoch.
+    end_ms: i64,
+    remark: Option<String>,
+}
+
+impl Held {
+    fn holds(&self, end_ms: i64, now: Instant) -> bool {
+        let hold_ms = u64::try_from(HOLD.as_millis()).unwrap_or(u64::MAX);
+        now.duration_since(self.at) < HOLD && self.end_ms.abs_diff(end_ms) < hold_ms
+    }
+}
+
+impl Coverage {
+    /// Says it, if the time that `query` reads for its value at `end_ms` is longer than what `store` has of it.
+    pub(super) async fn remark(&self, query: &ScopedQuery, store: &Store, end_ms: i64) -> Option<String> {
+        let windows = windows(query.parsed().ok()?, end_ms);
+        if windows.is_empty() {
             return None;
         }
-        let begin_ms = begin_ms(store, &selector.matchers, selector.start_ms, selector.end_ms)?;
-        let covered_ms = selector.end_ms.saturating_sub(begin_ms).clamp(0, window_ms);
-        Some((window_ms - covered_ms, covered_ms, window_ms))
-    });
-    let (missing_ms, covered_ms, window_ms) = windows.max_by_key(|(missing_ms, ..)| *missing_ms)?;
-    #[allow(clippy::cast_precision_loss)] // lengths of time
-    let is_negligible = missing_ms as f64 <= window_ms as f64 * NEGLIGIBLE;
-    let is_short = missing_ms <= options.look_back_ms;
-    (!is_negligible && !is_short).then(|| format!("{} of {} stored", roughly(covered_ms), roughly(window_ms)))
+        let now = Instant::now();
+        if let Some(held) = self.held().get(query.text()).filter(|held| held.holds(end_ms, now)) {
+            return held.remark.clone();
+        }
+        let store = store.clone();
+        // Without the remark the value is as good as it was.
+        let remark = tokio::task::spawn_blocking(move || remark(&windows, &store)).await.ok()?;
+        let mut all = self.held();
+        if all.len() >= MOST_HELD {
+            all.retain(|_, held| now.duration_since(held.at) < HOLD);
+        }
+        if all.len() < MOST_HELD {
+            all.insert(query.text().to_owned(), Held { at: now, end_ms, remark: remark.clone() });
+        }
+        remark
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<String, Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Since when the series that fulfil `matchers` are stored, as far as that lies in the time read.
-fn begin_ms(store: &Store, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Option<i64> {
-    let series = store.beginnings(matchers, start_ms, end_ms);
-    let first_ms = series.iter().map(|(_, first_ms)| *first_ms).min()?;
-    if first_ms <= start_ms {
+/// What a selector reads for a value at one time.
+struct Window(SelectorBounds);
+
+impl Window {
+    /// The first time of it, in milliseconds since the Unix epoch. What is read before it for the value there is no part of it.
+    fn start_ms(&self) -> i64 {
+        self.0.start_ms.saturating_add(self.0.before_ms)
+    }
+
+    /// The last time of it.
+    fn end_ms(&self) -> i64 {
+        self.0.end_ms.saturating_sub(self.0.after_ms)
+    }
+
+    fn length_ms(&self) -> i64 {
+        self.end_ms().saturating_sub(self.start_ms()).saturating_add(1)
+    }
+}
+
+/// The windows that `query` reads at `end_ms`, but for those that promise nothing: a single sample may be as old as the look-back.
+fn windows(query: &Query, end_ms: i64) -> Vec<Window> {
+    let options = promql::Options::default();
+    let all = query.selectors(end_ms, end_ms, 0, &options).into_iter().map(Window);
+    all.filter(|window| window.length_ms() > options.look_back_ms).collect()
+}
+
+/// Says how much of the window of which most is missing is stored.
+fn remark(windows: &[Window], store: &Store) -> Option<String> {
+    let missing = windows.iter().filter_map(|window| {
+        let begin_ms = begin_ms(store, window)?;
+        let length_ms = window.length_ms();
+        let covered_ms = window.end_ms().saturating_sub(begin_ms).clamp(0, length_ms);
+        Some((length_ms - covered_ms, covered_ms, length_ms))
+    });
+    let (missing_ms, covered_ms, length_ms) = missing.max_by_key(|(missing_ms, ..)| *missing_ms)?;
+    #[allow(clippy::cast_precision_loss)] // lengths of time
+    let is_negligible = missing_ms as f64 <= length_ms as f64 * NEGLIGIBLE;
+    let is_short = missing_ms <= promql::Options::default().look_back_ms;
+    (!is_negligible && !is_short).then(|| format!("{} of {} stored", roughly(covered_ms), roughly(length_ms)))
+}
+
+/// Since when the series of a window are stored, as far as that lies in the time read.
+fn begin_ms(store: &Store, window: &Window) -> Option<i64> {
+    let SelectorBounds { matchers, start_ms, end_ms, .. } = &window.0;
+    let span = (*start_ms, *end_ms);
+    let earlier = |known: Option<i64>, first_ms: i64| Some(known.map_or(first_ms, |known| known.min(first_ms)));
+    let first_ms = store.fold_beginnings(matchers, span, None, |known, _, first_ms| earlier(known, first_ms))?;
+    if first_ms <= window.start_ms() {
         return Some(first_ms);
     }
-    let mut targets = HashMap::<Vec<&str>, i64>::new();
-    let ups = store.beginnings(&[Matcher::equal(METRIC_NAME, "up")], start_ms, end_ms);
-    for (labels, first_ms) in &ups {
-        let seen_ms = targets.entry(target(labels)).or_insert(*first_ms);
-        *seen_ms = (*seen_ms).min(*first_ms);
-    }
-    let seen_ms = series.iter().filter_map(|(labels, _)| targets.get(&target(labels))).min();
-    Some(seen_ms.map_or(first_ms, |seen_ms| first_ms.min(*seen_ms)))
+    let targets = store.fold_beginnings(matchers, span, HashSet::new(), |mut targets, labels, _| {
+        targets.insert(target(labels));
+        targets
+    });
+    let up = [Matcher::equal(METRIC_NAME, "up")];
+    let seen_ms = store.fold_beginnings(&up, span, None, |known, labels, first_ms| {
+        if targets.contains(&target(labels)) { earlier(known, first_ms) } else { known }
+    });
+    seen_ms.map_or(Some(first_ms), |seen_ms| Some(first_ms.min(seen_ms)))
 }
 
-fn target(labels: &Labels) -> Vec<&str> {
-    TARGET.iter().map(|name| labels.get(name)).collect()
+fn target(labels: &Labels) -> [Option<Arc<str>>; TARGET.len()] {
+    TARGET.map(|name| labels.pairs().iter().find(|(other, _)| **other == *name).map(|(_, value)| Arc::clone(value)))
 }
 
 /// A length of time in the nearest whole units of one kind, as people write windows: `24 h`, `7 d`, `90 min`.
@@ -98,7 +180,7 @@ mod tests {
     }
 
     fn said(store: &Store, query: &str) -> Option<String> {
-        remark(&promql::parse(query).unwrap(), store, NOW_MS)
+        remark(&windows(&promql::parse(query).unwrap(), NOW_MS), store)
     }
 
     const JOBS: &[(&str, &str)] = &[("__name__", "jobs"), ("daemon", "d1")];
@@ -145,5 +227,34 @@ mod tests {
         let store = store(&[(JOBS, 1)]);
         assert_eq!(said(&store, "increase(jobs[63m])"), None);
         assert_eq!(said(&store, "increase(jobs[90m])").as_deref(), Some("1 h of 90 min stored"));
+    }
+
+    #[test]
+    fn what_is_read_beside_a_window_is_no_part_of_it() {
+        let store = store(&[(JOBS, 1)]);
+        for (query, is_short) in [
+            ("increase(jobs[66m])", true),
+            ("increase(jobs[66m]) + increase(jobs[5m] anchored)", true),
+            ("increase(jobs[66m] anchored)", true),
+            ("increase(jobs[66m] smoothed)", true),
+            ("increase(jobs[64m] anchored)", false),
+            ("increase(jobs[64m] smoothed)", false),
+        ] {
+            assert_eq!(said(&store, query), is_short.then(|| "1 h of 66 min stored".to_owned()), "{query}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_remark_holds_for_a_minute() {
+        let store = store(&[(JOBS, 6)]);
+        let coverage = Coverage::default();
+        let query = crate::query::Scope::all().query("increase(jobs[24h])").unwrap();
+        let short = Some("6 h of 24 h stored".to_owned());
+        assert_eq!(coverage.remark(&query, &store, NOW_MS).await, short);
+        let empty = Store::in_memory(StoreOptions::default());
+        assert_eq!(coverage.remark(&query, &empty, NOW_MS + 15_000).await, short, "not looked up again");
+        assert_eq!(coverage.remark(&query, &empty, NOW_MS + 60_000).await, None);
+        let held = Held { at: Instant::now(), end_ms: NOW_MS, remark: None };
+        assert!(held.holds(NOW_MS, held.at) && !held.holds(NOW_MS, held.at + HOLD));
     }
 }

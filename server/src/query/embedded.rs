@@ -15,7 +15,8 @@ use store::Store;
 use tokio::sync::Semaphore;
 
 use super::{
-    ErrorKind, QueryError, QueryLimits, ScopedQuery, coverage,
+    ErrorKind, QueryError, QueryLimits, ScopedQuery,
+    coverage::Coverage,
     names::{LOOK_BACK_MS, SourceNames},
 };
 use crate::clock::now_ms;
@@ -30,6 +31,8 @@ pub struct Embedded {
     slots: Arc<Semaphore>,
     experimental: bool,
     names: SourceNames,
+    /// How far values can be trusted.
+    coverage: Coverage,
     /// Why there is nothing of a metric, where that is known.
     explainer: OnceLock<Explainer>,
 }
@@ -93,6 +96,7 @@ impl Embedded {
             slots: Arc::new(Semaphore::new(cores * 2)),
             experimental: false,
             names: SourceNames::new(Arc::default(), NAMES_LAST),
+            coverage: Coverage::default(),
             explainer: OnceLock::new(),
         }
     }
@@ -246,7 +250,7 @@ impl Embedded {
     ) -> Result<Frame, QueryError> {
         let outcome = self.evaluate(query, When::Range { start_ms, end_ms, step_ms }).await?;
         let frame = self.explained(query, frame(outcome, end_ms));
-        Ok(Frame { remarks: self.remarks(query, end_ms).await?, ..frame })
+        Ok(Frame { remarks: self.coverage.remark(query, &self.store, end_ms).await.into_iter().collect(), ..frame })
     }
 
     /// See [`super::Backend::instant`].
@@ -256,15 +260,7 @@ impl Embedded {
     pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
         let outcome = self.evaluate(query, When::At(time_ms)).await?;
         let frame = self.explained(query, frame(outcome, time_ms));
-        Ok(Frame { remarks: self.remarks(query, time_ms).await?, ..frame })
-    }
-
-    /// How far the value of a query at a time can be trusted.
-    async fn remarks(&self, query: &ScopedQuery, end_ms: i64) -> Result<Vec<String>, QueryError> {
-        let (query, store) = (query.parsed()?.clone(), self.store.clone());
-        let remark = tokio::task::spawn_blocking(move || coverage::remark(&query, &store, end_ms)).await;
-        // Without the remark the value is as good as it was.
-        Ok(remark.ok().flatten().into_iter().collect())
+        Ok(Frame { remarks: self.coverage.remark(query, &self.store, time_ms).await.into_iter().collect(), ..frame })
     }
 
     /// The frame with why there is nothing in it. What sources there are is told only to those who see everything.

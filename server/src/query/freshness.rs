@@ -32,6 +32,11 @@ pub(super) fn wanted() -> Freshness {
     WANTED.try_with(|(wanted, _)| *wanted).unwrap_or(Freshness::Any)
 }
 
+/// Since when the current task's answer is wanted, where nothing that was asked of an engine before is fresh enough.
+pub(super) fn since() -> Option<Instant> {
+    WANTED.try_with(|(wanted, since)| (*wanted > Freshness::Any).then_some(*since)).ok().flatten()
+}
+
 /// Whether what was asked of an engine `at` a time is fresh enough to count as known.
 pub(super) fn is_known(at: Instant) -> bool {
     WANTED.try_with(|(wanted, since)| *wanted < Freshness::All || at >= *since).unwrap_or(true)
@@ -51,13 +56,18 @@ pub async fn layer(request: Request, next: Next) -> Response {
     }
 }
 
+/// Whether a client of the API says so. A page is as fresh as the live queries that it shows, so that reloading it, which browsers do with
+/// `max-age=0` or `no-cache`, asks an engine for nothing.
 fn asks_for_fresh(headers: &HeaderMap) -> bool {
     let has = |name: header::HeaderName, words: &[&str]| {
         let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-        let mut given = values.flat_map(|value| value.split(','));
-        given.any(|one| words.iter().any(|word| one.trim().eq_ignore_ascii_case(word)))
+        let given = values.flat_map(|value| value.split(','));
+        // Without parameters: `text/html;q=0.9`.
+        let mut bare = given.map(|one| one.split(';').next().unwrap_or_default().trim());
+        bare.any(|one| words.iter().any(|word| one.eq_ignore_ascii_case(word)))
     };
-    has(header::CACHE_CONTROL, &["no-cache", "no-store", "max-age=0"]) || has(header::PRAGMA, &["no-cache"])
+    let is_document = has(header::ACCEPT, &["text/html"]);
+    !is_document && (has(header::CACHE_CONTROL, &["no-cache", "no-store"]) || has(header::PRAGMA, &["no-cache"]))
 }
 
 #[cfg(test)]
@@ -66,11 +76,20 @@ mod tests {
 
     #[test]
     fn a_request_says_whether_it_wants_a_fresh_answer() {
-        let asks = |name: &'static str, value: &'static str| {
-            asks_for_fresh(&HeaderMap::from_iter([(header::HeaderName::from_static(name), value.parse().unwrap())]))
+        let asks = |given: &[(&'static str, &str)]| {
+            let headers =
+                given.iter().map(|(name, value)| (header::HeaderName::from_static(name), value.parse().unwrap()));
+            asks_for_fresh(&HeaderMap::from_iter(headers))
         };
-        assert!(asks("cache-control", "no-cache") && asks("cache-control", "private, No-Store"));
-        assert!(asks("cache-control", "max-age=0") && asks("pragma", "no-cache"));
-        assert!(!asks("cache-control", "max-age=60") && !asks("pragma", "x") && !asks("accept", "no-cache"));
+        for fresh in [("cache-control", "no-cache"), ("cache-control", "private, No-Store"), ("pragma", "no-cache")] {
+            assert!(asks(&[fresh]) && asks(&[fresh, ("accept", "application/json, */*;q=0.5")]), "{fresh:?}");
+            assert!(!asks(&[fresh, ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")]), "{fresh:?}");
+            assert!(!asks(&[fresh, ("accept", "application/json, text/html;q=0.5")]), "{fresh:?}");
+        }
+        for other in
+            [("cache-control", "max-age=0"), ("cache-control", "max-age=60"), ("pragma", "x"), ("accept", "no-cache")]
+        {
+            assert!(!asks(&[other]), "{other:?}");
+        }
     }
 }

@@ -1,7 +1,16 @@
-//! Requests to an engine that names labels otherwise, and its answers, in Prometheus' JSON.
+//! Requests to an engine that names labels otherwise, and its answers as they are shown, in Prometheus' JSON.
+
+use std::{borrow::Cow, fmt};
 
 use front::labels::LabelNames;
-use serde_json::{Map, Value};
+use serde::{
+    Deserialize, Deserializer, Serializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::{
+    Map, Value,
+    value::{RawValue, to_raw_value},
+};
 
 use super::ScopedRequest;
 
@@ -31,11 +40,61 @@ fn of_values(names: &LabelNames, path: &str) -> Option<String> {
     Some(format!("label/{theirs}/values"))
 }
 
-/// The body of an answer to a request for `path` with our names; `None` if it is not Prometheus' JSON.
-pub(super) fn answer(names: &LabelNames, path: &str, body: &[u8]) -> Option<Vec<u8>> {
-    let mut envelope: Value = serde_json::from_slice(body).ok()?;
-    shown(names, path, envelope.get_mut("data")?);
-    serde_json::to_vec(&envelope).ok()
+/// The fields of an answer, in their order, each as it is written: only what changes is read.
+type Fields<'a> = Vec<(String, Cow<'a, RawValue>)>;
+
+/// The body of an answer to a request for `path` with our names, and with `remark` among what the engine says itself; `None` if it is not
+/// Prometheus' JSON.
+pub(super) fn answer(names: &LabelNames, path: &str, body: &[u8], remark: Option<&str>) -> Option<Vec<u8>> {
+    let Envelope(mut fields) = serde_json::from_slice(body).ok()?;
+    if !names.is_empty() {
+        let data = field(&mut fields, "data")?;
+        let mut value: Value = serde_json::from_str(data.get()).ok()?;
+        shown(names, path, &mut value);
+        *data = Cow::Owned(to_raw_value(&value).ok()?);
+    }
+    if let Some(remark) = remark {
+        let infos = field(&mut fields, "infos");
+        let mut all: Vec<Value> =
+            infos.as_ref().and_then(|infos| serde_json::from_str(infos.get()).ok()).unwrap_or_default();
+        all.push(remark.into());
+        let all = Cow::Owned(to_raw_value(&all).ok()?);
+        match infos {
+            Some(infos) => *infos = all,
+            None => fields.push(("infos".to_owned(), all)),
+        }
+    }
+    let mut text = Vec::with_capacity(body.len() + 128);
+    serde_json::Serializer::new(&mut text).collect_map(fields).ok()?;
+    Some(text)
+}
+
+fn field<'fields, 'a>(fields: &'fields mut Fields<'a>, name: &str) -> Option<&'fields mut Cow<'a, RawValue>> {
+    fields.iter_mut().find(|(other, _)| other == name).map(|(_, value)| value)
+}
+
+struct Envelope<'a>(Fields<'a>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("the envelope of an answer")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    fields.push((name, Cow::Borrowed(value)));
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Each).map(Envelope)
+    }
 }
 
 /// Gives the data of an answer to a request for `path` our names.
@@ -75,4 +134,28 @@ fn everywhere(names: &LabelNames, value: &mut Value) {
 
 fn rename(names: &LabelNames, labels: &mut Map<String, Value>) {
     *labels = names.series(std::mem::take(labels)).into_iter().collect();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remark_changes_nothing_else_of_an_answer() {
+        let none = LabelNames::default();
+        let remarked = |body: &str| {
+            answer(&none, "query", body.as_bytes(), Some("x")).map(|body| String::from_utf8(body).unwrap())
+        };
+        let data = r#"{"result": [ [1.50, "1e3"] ] }"#;
+        assert_eq!(
+            remarked(&format!(r#"{{"status":"success", "data":{data}}}"#)).unwrap(),
+            format!(r#"{{"status":"success","data":{data},"infos":["x"]}}"#)
+        );
+        assert_eq!(
+            remarked(&format!(r#"{{"infos":["a"],"data":{data},"warnings":["b"]}}"#)).unwrap(),
+            format!(r#"{{"infos":["a","x"],"data":{data},"warnings":["b"]}}"#)
+        );
+        assert_eq!(remarked("502 Bad Gateway"), None);
+        assert_eq!(remarked("[]"), None);
+    }
 }

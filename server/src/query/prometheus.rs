@@ -11,7 +11,7 @@ use axum::{
 };
 use front::{
     aliases::Aliases,
-    cache::{Ages, Cache, Key, Lookup, Piece, Settled},
+    cache::{Ages, Cache, Extent, Key, Lookup, Settled},
     horizon,
     labels::LabelNames,
 };
@@ -21,6 +21,7 @@ use model::{
     upstream::UpstreamStatus,
 };
 use serde::{Deserialize, de::DeserializeOwned};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest,
@@ -45,6 +46,8 @@ const MAX_AGE_MS: i64 = 3_600_000;
 const BRIEFLY_MS: i64 = 10_000;
 /// Steps younger than this may change: a Prometheus takes a backlog of an hour, and rules that come late.
 pub(crate) const UNSETTLED_MS: i64 = 3_600_000;
+/// Long ranges that live queries ask one engine for again at a time, in case something changed.
+const CORRECTIONS: usize = 2;
 /// What names an engine has counts for so long.
 const NAMES_LAST: Duration = Duration::from_secs(60);
 
@@ -64,6 +67,7 @@ pub struct Prometheus {
     cache: ResultCache,
     /// Steps younger than this can still change.
     fresh_ms: i64,
+    corrections: Arc<Semaphore>,
     names: SourceNames,
     anchoring: Anchoring,
     labels: LabelNames,
@@ -96,6 +100,7 @@ impl Prometheus {
             limits,
             cache,
             fresh_ms,
+            corrections: Arc::new(Semaphore::new(CORRECTIONS)),
             names: SourceNames::new(aliases, NAMES_LAST),
             anchoring: Anchoring::default(),
             labels: config.labels.clone(),
@@ -112,6 +117,12 @@ impl Prometheus {
     #[must_use]
     pub fn fresh_ms(&self) -> i64 {
         self.fresh_ms
+    }
+
+    /// Leave to ask for a long range again that is known already, while it is held; `None` while enough of the engine's live queries do.
+    #[must_use]
+    pub fn correction_permit(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.corrections).try_acquire_owned().ok()
     }
 
     /// See [`super::Backend::as_sent`].
@@ -228,26 +239,26 @@ impl Prometheus {
             Freshness::Any => self.cache().look_up(&key, (start_ms, last_ms), now_ms()),
             _ => Lookup { known: Vec::new(), missing: vec![(start_ms, last_ms)] },
         };
-        let mut pieces = lookup.known;
+        let mut extents = lookup.known;
         let mut warnings = Vec::new();
         for (start_ms, end_ms) in lookup.missing {
             let part = self.whole_range(query, Steps { start_ms, end_ms, step_ms }).await?;
             if part.has_histograms {
                 return Ok(None);
             }
-            let piece = Piece { start_ms, end_ms, series: part.series, infos: part.infos };
+            let extent = Extent { start_ms, end_ms, series: part.series, infos: part.infos };
             // A warning may say that a part of the data is missing.
             if part.warnings.is_empty() {
-                self.cache().keep(&key, &piece, settled, now_ms());
+                self.cache().keep(&key, &extent, settled, now_ms());
             }
             warnings.extend(part.warnings);
-            pieces.push(piece);
+            extents.push(extent);
         }
-        let (series, infos) = if pieces.len() == 1 {
-            pieces.pop().map(|piece| (piece.series, piece.infos)).unwrap_or_default()
+        let (series, infos) = if extents.len() == 1 {
+            extents.pop().map(|extent| (extent.series, extent.infos)).unwrap_or_default()
         } else {
-            pieces.sort_by_key(|piece| piece.start_ms);
-            let whole = Piece::join(start_ms, last_ms, pieces);
+            extents.sort_by_key(|extent| extent.start_ms);
+            let whole = Extent::join(start_ms, last_ms, extents);
             (whole.series, whole.infos)
         };
         Ok(Some(Ranged { series, has_histograms: false, warnings, infos }))
@@ -334,8 +345,7 @@ impl Prometheus {
         let (path, pairs) = labels::sent(&self.labels, request);
         match self.transport.fetch(&path, &pairs).await {
             Ok(fetched) => {
-                let fetched = self.with_our_labels(request.path(), fetched).await;
-                let Fetched { status, content_type, body } = with_remark(request, fetched);
+                let Fetched { status, content_type, body } = self.shown(request, fetched).await;
                 let mut response = (status, body).into_response();
                 match content_type {
                     Some(content_type) => response.headers_mut().insert(CONTENT_TYPE, content_type),
@@ -348,32 +358,19 @@ impl Prometheus {
         }
     }
 
-    /// The answer to a request for `path` with our names of labels.
-    async fn with_our_labels(&self, path: &str, fetched: Fetched) -> Fetched {
-        if self.labels.is_empty() {
+    /// An answer with our names of labels, and with what there is to say of how its request was sent.
+    async fn shown(&self, request: &ScopedRequest, fetched: Fetched) -> Fetched {
+        let remark = request.remark();
+        if self.labels.is_empty() && remark.is_none() {
             return fetched;
         }
-        let (labels, path, body) = (self.labels.clone(), path.to_owned(), fetched.body.clone());
-        let renamed = tokio::task::spawn_blocking(move || labels::answer(&labels, &path, &body)).await;
+        let (labels, path, body) = (self.labels.clone(), request.path().to_owned(), fetched.body.clone());
+        let shown = tokio::task::spawn_blocking(move || labels::answer(&labels, &path, &body, remark)).await;
         // What is no JSON is the engine's word as it is.
-        match renamed {
+        match shown {
             Ok(Some(body)) => Fetched { body: body.into(), ..fetched },
             _ => fetched,
         }
-    }
-}
-
-/// An answer with what there is to say of how its request was sent.
-fn with_remark(request: &ScopedRequest, fetched: Fetched) -> Fetched {
-    let Some(remark) = request.remark() else { return fetched };
-    let remarked = serde_json::from_slice::<serde_json::Value>(&fetched.body).ok().and_then(|mut envelope| {
-        let infos = envelope.as_object_mut()?.entry("infos").or_insert_with(|| serde_json::Value::Array(Vec::new()));
-        infos.as_array_mut()?.push(remark.into());
-        serde_json::to_vec(&envelope).ok()
-    });
-    match remarked {
-        Some(body) => Fetched { body: body.into(), ..fetched },
-        None => fetched,
     }
 }
 

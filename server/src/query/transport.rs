@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -23,7 +23,7 @@ use super::{
     ErrorKind, QueryError, QueryLimits,
     client::{self, EngineError},
     failure::{self, Failure, Trust},
-    freshness::{self, Freshness},
+    freshness,
 };
 use crate::{
     clock::now_ms,
@@ -66,8 +66,28 @@ struct Inner {
     /// How long an answer is given again.
     hold: Duration,
     held: Mutex<Held>,
-    /// Requests on their way, for those who ask the same.
-    in_flight: Mutex<HashMap<Asked, WeakShared<BoxFuture<'static, Answer>>>>,
+    /// Requests on their way, for those who ask the same: the newest of each.
+    in_flight: Mutex<HashMap<Asked, Flight>>,
+}
+
+/// A request on its way.
+struct Flight {
+    sharing: WeakShared<BoxFuture<'static, Answer>>,
+    /// When the engine was asked; not yet if it waits for the one before it.
+    asked_at: Arc<OnceLock<Instant>>,
+}
+
+impl Flight {
+    /// Its answer is still to come.
+    fn running(&self) -> Option<Sharing> {
+        // One that has its answer already is no longer on its way.
+        self.sharing.upgrade().filter(|one| one.peek().is_none())
+    }
+
+    /// Whether its answer will be of `since` or later.
+    fn is_after(&self, since: Instant) -> bool {
+        self.asked_at.get().is_none_or(|asked_at| *asked_at >= since)
+    }
 }
 
 /// Answers that are given again for a moment: a page that many load at once asks for the same times.
@@ -160,34 +180,49 @@ impl Transport {
         &self.0.base_url
     }
 
-    /// Asks for `path` below `/api/v1/`, or joins somebody who asks the same just now. A fresh answer is asked for after it was wanted.
+    /// Asks for `path` below `/api/v1/`, or joins somebody who asks the same just now. A fresh answer is asked for after it was wanted: by
+    /// one request that goes out when the one on its way has ended, for all who come until then.
     pub(super) async fn fetch(&self, path: &str, pairs: &[(String, String)]) -> Answer {
         let asked = (path.to_owned(), pairs.to_vec());
-        let is_fresh = freshness::wanted() > Freshness::Any;
+        let since = freshness::since();
         let held = (!self.0.hold.is_zero() && has_its_times(&asked)).then(|| asked.clone());
-        if !is_fresh && let Some(answer) = held.as_ref().and_then(|asked| self.0.held().get(asked, self.0.hold)) {
+        if since.is_none()
+            && let Some(answer) = held.as_ref().and_then(|asked| self.0.held().get(asked, self.0.hold))
+        {
             return Ok(answer);
         }
-        let sharing: Sharing = {
-            let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
-            // One that has its answer already is no longer on its way.
-            let running = in_flight.get(&asked).and_then(WeakShared::upgrade).filter(|one| one.peek().is_none());
-            running.filter(|_| !is_fresh).unwrap_or_else(|| {
-                in_flight.retain(|_, one| one.upgrade().is_some_and(|one| one.peek().is_none()));
-                let inner = Arc::clone(&self.0);
-                let (path, pairs) = asked.clone();
-                let sharing = async move { inner.ask(&path, &pairs).await }.boxed().shared();
-                if let Some(weak) = sharing.downgrade() {
-                    in_flight.insert(asked, weak);
-                }
-                sharing
-            })
-        };
-        let answer = sharing.await?;
+        let answer = self.share(asked, since).await?;
         if let Some(asked) = held {
-            self.0.held().put(asked, &answer, self.0.hold, is_fresh);
+            self.0.held().put(asked, &answer, self.0.hold, since.is_some());
         }
         Ok(answer)
+    }
+
+    /// A request on its way whose answer is of `since` or later.
+    fn share(&self, asked: Asked, since: Option<Instant>) -> Sharing {
+        let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = in_flight.get(&asked).and_then(|flight| Some((flight.running()?, flight)));
+        let before = match before {
+            Some((running, flight)) if since.is_none_or(|since| flight.is_after(since)) => return running,
+            before => before.map(|(running, _)| running),
+        };
+        in_flight.retain(|_, flight| flight.running().is_some());
+        let (inner, (path, pairs)) = (Arc::clone(&self.0), asked.clone());
+        let asked_at = Arc::<OnceLock<Instant>>::default();
+        let going_out = Arc::clone(&asked_at);
+        let sharing = async move {
+            if let Some(before) = before {
+                // Whatever came of it. Who joins until then has the same answer.
+                let _ = before.await;
+            }
+            going_out.get_or_init(Instant::now);
+            inner.ask(&path, &pairs).await
+        };
+        let sharing = sharing.boxed().shared();
+        if let Some(weak) = sharing.downgrade() {
+            in_flight.insert(asked, Flight { sharing: weak, asked_at });
+        }
+        sharing
     }
 
     /// Notes the engine's version.

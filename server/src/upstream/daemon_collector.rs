@@ -234,3 +234,44 @@ impl Collector {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use promql::{
+        labels::Labels,
+        source::{STALE_NAN, SampleSink},
+    };
+    use store::{Store, StoreOptions};
+
+    use super::*;
+
+    const HOUR_MS: i64 = 3_600_000;
+    const STORED_MS: i64 = 24 * HOUR_MS;
+
+    fn points(name: &str, daemon: &str, times: &[(i64, f64)]) -> Vec<Point> {
+        let labels = Labels::new([("__name__", name), ("daemon", daemon), ("job", DAEMON_JOB)]);
+        let times = times.iter();
+        times
+            .map(|(timestamp_ms, value)| Point { labels: labels.clone(), timestamp_ms: *timestamp_ms, value: *value })
+            .collect()
+    }
+
+    #[test]
+    fn a_daemon_that_was_away_for_hours_goes_on_where_it_was() {
+        let now_ms = now_ms();
+        let ago = |hours: i64| now_ms - hours * HOUR_MS;
+        let store = Store::in_memory(StoreOptions::default());
+        for batch in [
+            points("hypersdk_jobs_total", "d", &[(ago(6), 4.0), (ago(5), 7.0), (ago(5) + 1, STALE_NAN)]),
+            points("hypersdk_jobs_total", "other", &[(ago(0), 9.0)]),
+            // While it was away, and after we came.
+            points("up", "d", &[(ago(5), 0.0), (ago(1) + 60_000, 0.0), (ago(0), 1.0)]),
+        ] {
+            store.append(&batch).unwrap();
+        }
+        let stored = newest_of(&store, "d", now_ms - STORED_MS).unwrap();
+        let found: Vec<_> = stored.iter().map(|one| (one.labels.metric_name(), one.at_ms, one.value)).collect();
+        assert_eq!(found, [("hypersdk_jobs_total", ago(5) + 1, 7.0)]);
+        assert!(newest_of(&store, "d", ago(4)).unwrap().is_empty(), "what is older is not looked for");
+    }
+}

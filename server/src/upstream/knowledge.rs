@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     feed::{Numbers, SystemReading},
-    jobs::{Book, Change, JobUpdate, Levels, Listing, Moment, Outcome},
+    jobs::{Change, JobTable, JobUpdate, Levels, Listing, Moment, Outcome},
     skew::Skew,
 };
 use crate::clock::now_ms;
@@ -21,7 +21,7 @@ const START_SLACK: f64 = 10.0;
 
 /// What the daemon has told.
 pub(super) struct Knowledge {
-    pub(super) book: Book,
+    pub(super) jobs: JobTable,
     pub(super) skew: Skew,
     /// What happened since the collector last took it.
     steps: Vec<Step>,
@@ -68,9 +68,9 @@ pub(super) struct News {
 
 impl Knowledge {
     /// Of a daemon that has told nothing yet.
-    pub(super) fn new(book: Book) -> Self {
+    pub(super) fn new(jobs: JobTable) -> Self {
         Knowledge {
-            book,
+            jobs,
             skew: Skew::default(),
             steps: Vec::new(),
             numbers: None,
@@ -83,9 +83,9 @@ impl Knowledge {
 
     /// What there is to write, once the daemon has told all its jobs. What is taken is not given again.
     pub(super) fn take_news(&mut self) -> Option<News> {
-        self.book.is_filled().then(|| News {
+        self.jobs.is_filled().then(|| News {
             steps: std::mem::take(&mut self.steps),
-            levels: self.book.levels(),
+            levels: self.jobs.levels(),
             numbers: self.numbers,
             start_ms: self.process.map(|process| process.start_ms),
         })
@@ -125,7 +125,7 @@ impl Knowledge {
     ) -> Outcome {
         let updates = self.shifted(updates);
         let restarted = listing == Listing::Full && std::mem::take(&mut self.restarted);
-        self.book.replace(updates, unchanged, listing, moment, restarted)
+        self.jobs.replace(updates, unchanged, listing, moment, restarted)
     }
 
     /// Notes how long the daemon's process has run, and whether it is another one than before.

@@ -23,7 +23,7 @@ use super::{
     client::{CallError, Client},
     contact::{Contact, Patience},
     feed::{self, FeedError, Incoming, JobList, Message, Repeats, SystemReading},
-    jobs::{Book, JobUpdate, Listing, Moment, Outcome, Rules},
+    jobs::{JobTable, JobUpdate, Listing, Moment, Outcome, Rules},
     knowledge::{Knowledge, News},
     probe::{Dialect, Profile},
     status::StatusCell,
@@ -67,7 +67,7 @@ impl Link {
             wake: Notify::new(),
             fed: Notify::new(),
             events,
-            knowledge: Mutex::new(Knowledge::new(Book::new(&config.name, rules))),
+            knowledge: Mutex::new(Knowledge::new(JobTable::new(&config.name, rules))),
             contact: Mutex::default(),
             repeats: Mutex::default(),
             config,
@@ -76,11 +76,11 @@ impl Link {
     }
 
     pub(super) fn jobs(&self) -> Vec<Job> {
-        self.knowledge().book.jobs().cloned().collect()
+        self.knowledge().jobs.jobs().cloned().collect()
     }
 
     pub(super) fn job(&self, id: &str) -> Option<Job> {
-        self.knowledge().book.job(id).cloned()
+        self.knowledge().jobs.job(id).cloned()
     }
 
     pub(super) fn system(&self) -> Option<SystemMetrics> {
@@ -97,7 +97,7 @@ impl Link {
         let has_page = self.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_path.is_some());
         match self.status.state() {
             UpstreamState::Connecting => false,
-            state if state.is_fresh() => has_page || self.knowledge().book.is_filled(),
+            state if state.is_fresh() => has_page || self.knowledge().jobs.is_filled(),
             _ => true,
         }
     }
@@ -105,7 +105,7 @@ impl Link {
     /// The daemon was recognised.
     pub(super) fn recognised(&self, profile: Profile) {
         let is_documented = profile.dialect == Dialect::Documented;
-        self.knowledge().book.set_cancelled_is_final(is_documented);
+        self.knowledge().jobs.set_cancelled_is_final(is_documented);
         self.contact().set_sends_events(is_documented);
         self.status.update(now_ms(), |status| status.detail = Some(profile.detail()));
         self.profile.send_replace(Some(profile));
@@ -139,7 +139,7 @@ impl Link {
             Message::Job(update) => self.apply(|knowledge| {
                 let moment = knowledge.moment(now_ms, made_ms);
                 let updates = knowledge.shifted(vec![*update]);
-                knowledge.book.update(updates, moment)
+                knowledge.jobs.update(updates, moment)
             }),
             Message::Metrics { numbers, jobs } => self.apply(|knowledge| {
                 let moment = knowledge.moment(now_ms, made_ms);
@@ -153,7 +153,7 @@ impl Link {
                 outcome
             }),
             Message::System(reading) => self.apply(|knowledge| {
-                knowledge.book.set_cancelled_is_final(true);
+                knowledge.jobs.set_cancelled_is_final(true);
                 let event = knowledge.note_system(&self.name, reading, true);
                 Outcome { events: event.into_iter().collect(), ..Outcome::default() }
             }),
@@ -197,7 +197,7 @@ impl Link {
             let moment = knowledge.moment(now_ms, daemon_ms);
             let ids: Vec<String> = jobs.iter().map(|job| job.id.clone()).collect();
             let outcome = knowledge.list(jobs, &[], Listing::Full, moment);
-            knowledge.book.mark_detailed(&ids, now_ms);
+            knowledge.jobs.mark_detailed(&ids, now_ms);
             outcome
         });
         self.status.update(now_ms, |status| status.last_data_ms = Some(now_ms));
@@ -211,8 +211,8 @@ impl Link {
         self.apply(|knowledge| {
             let moment = knowledge.moment(now_ms, daemon_ms);
             let jobs = knowledge.shifted(jobs);
-            let outcome = knowledge.book.update(jobs, moment);
-            knowledge.book.mark_detailed(asked, now_ms);
+            let outcome = knowledge.jobs.update(jobs, moment);
+            knowledge.jobs.mark_detailed(asked, now_ms);
             outcome
         });
     }
@@ -225,25 +225,25 @@ impl Link {
     /// The daemon accepted to cancel a job.
     pub(super) fn cancel_accepted(&self, id: &str) {
         let now_ms = now_ms();
-        self.apply(|knowledge| knowledge.book.cancel_accepted(id, Moment { now_ms, daemon_ms: now_ms }));
+        self.apply(|knowledge| knowledge.jobs.cancel_accepted(id, Moment { now_ms, daemon_ms: now_ms }));
         self.wake.notify_one();
     }
 
     /// Jobs to ask the daemon about.
     pub(super) fn wanting_detail(&self, limit: usize, refresh_ms: Option<i64>) -> Vec<String> {
-        self.knowledge().book.wanting_detail(limit, now_ms(), refresh_ms)
+        self.knowledge().jobs.wanting_detail(limit, now_ms(), refresh_ms)
     }
 
     /// Progress that had to wait goes out.
     pub(super) fn tick(&self) {
-        for event in self.knowledge().book.tick(now_ms()) {
+        for event in self.knowledge().jobs.tick(now_ms()) {
             let _ = self.events.send(event);
         }
     }
 
     pub(super) fn settle_cancelled(&self) {
         let now_ms = now_ms();
-        self.apply(|knowledge| knowledge.book.settle_cancelled(Moment { now_ms, daemon_ms: now_ms }));
+        self.apply(|knowledge| knowledge.jobs.settle_cancelled(Moment { now_ms, daemon_ms: now_ms }));
     }
 
     /// The socket is open; data need not come yet.

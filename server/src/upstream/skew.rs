@@ -1,35 +1,59 @@
 //! How far a daemon's clock is from ours, so that its times are shown and stored by ours.
+//!
+//! A message comes later than it was made, by its delay: the one that was least late tells most. No single message is believed where
+//! others can speak against it: one may have been held up, many may come at once after a stall, and one may have a wrong time.
 
 use std::collections::VecDeque;
 
 /// A difference up to this is delay and rounding, not another clock, in milliseconds: the daemon's times are taken as they are.
 const TOLERANCE_MS: i64 = 2_000;
-/// Messages that are looked back at. The one that was least late tells most.
-const MESSAGES: usize = 60;
+/// A first message that is later than this is of another clock; less may be delay.
+const FIRST_DELAY_MS: i64 = 10_000;
+/// Messages of so long are looked back at, in milliseconds, ...
+const LOOK_BACK_MS: i64 = 60_000;
+/// ... and at least and at most so many.
+const MESSAGES: (usize, usize) = (5, 120);
+/// A clock is taken to be further behind than before once messages have said so for so long, in milliseconds: until then they may be held up.
+const SETTLES_MS: i64 = 15_000;
+/// Messages of which two have to agree; with fewer, the one that was least late is right.
+const COMPARED: usize = 3;
 
 /// What the last messages of one daemon tell of its clock.
 #[derive(Debug, Default)]
 pub(super) struct Skew {
-    /// How much earlier than they came the last messages say that they were made, in milliseconds.
-    behind: VecDeque<i64>,
+    /// When the last messages came by our clock, and how much earlier they say that they were made, in milliseconds.
+    seen: VecDeque<(i64, i64)>,
     /// What is added to the daemon's times, in milliseconds.
     used_ms: i64,
+    has_spoken: bool,
 }
 
 impl Skew {
     /// A message made at `daemon_ms` by the daemon's clock came at `now_ms` by ours. Gives what is to be added to the daemon's times.
     pub(super) fn observe(&mut self, now_ms: i64, daemon_ms: i64) -> i64 {
-        if self.behind.len() >= MESSAGES {
-            self.behind.pop_front();
+        if self.seen.back().is_some_and(|(at_ms, _)| now_ms < *at_ms) {
+            // Our own clock was set back: what was seen before is by another one.
+            self.seen.clear();
         }
-        self.behind.push_back(now_ms.saturating_sub(daemon_ms));
-        let least = self.behind.iter().copied().min().unwrap_or(0);
-        if least.saturating_abs() <= TOLERANCE_MS {
-            self.used_ms = 0;
-        } else if least.saturating_sub(self.used_ms).saturating_abs() > TOLERANCE_MS {
-            // Kept while it is about right: times that are compared must be by one clock.
-            self.used_ms = least;
+        self.seen.push_back((now_ms, now_ms.saturating_sub(daemon_ms)));
+        let is_old = |(at_ms, _): &(i64, i64)| now_ms.saturating_sub(*at_ms) > LOOK_BACK_MS;
+        let (least, most) = MESSAGES;
+        while self.seen.len() > most || (self.seen.len() > least && self.seen.front().is_some_and(is_old)) {
+            self.seen.pop_front();
         }
+        let Some(behind_ms) = self.behind_ms() else { return self.used_ms };
+        let wanted_ms = if behind_ms.saturating_abs() <= TOLERANCE_MS { 0 } else { behind_ms };
+        let is_about_right = wanted_ms != 0 && wanted_ms.saturating_sub(self.used_ms).saturating_abs() <= TOLERANCE_MS;
+        let is_believed = if self.has_spoken {
+            wanted_ms <= self.used_ms || self.has_settled(behind_ms)
+        } else {
+            !(0..=FIRST_DELAY_MS).contains(&behind_ms)
+        };
+        // Kept while it is about right: times that are compared must be by one clock.
+        if is_believed && !is_about_right {
+            self.used_ms = wanted_ms;
+        }
+        self.has_spoken = true;
         self.used_ms
     }
 
@@ -37,26 +61,103 @@ impl Skew {
     pub(super) fn used_ms(&self) -> i64 {
         self.used_ms
     }
+
+    /// How far behind the daemon's clock is by the message that was least late among those that another one confirms.
+    fn behind_ms(&self) -> Option<i64> {
+        let mut sorted: Vec<i64> = self.seen.iter().map(|(_, behind_ms)| *behind_ms).collect();
+        sorted.sort_unstable();
+        if sorted.len() < COMPARED {
+            return sorted.first().copied();
+        }
+        let pairs = sorted.iter().zip(sorted.iter().skip(1));
+        let mut agreeing = pairs.filter(|(one, next)| next.saturating_sub(**one) <= TOLERANCE_MS);
+        agreeing.next().map(|(one, _)| *one)
+    }
+
+    /// Whether messages have said for long enough that the clock is so far behind to tell that from delay.
+    fn has_settled(&self, behind_ms: i64) -> bool {
+        let agrees = |(_, other_ms): &&(i64, i64)| other_ms.saturating_sub(behind_ms).saturating_abs() <= TOLERANCE_MS;
+        let mut agreeing = self.seen.iter().filter(agrees).map(|(at_ms, _)| *at_ms);
+        let first_ms = agreeing.next();
+        let (messages, last_ms) = agreeing.fold((1, first_ms), |(messages, _), at_ms| (messages + 1, Some(at_ms)));
+        messages >= COMPARED
+            && first_ms.zip(last_ms).is_some_and(|(first_ms, last_ms)| last_ms.saturating_sub(first_ms) >= SETTLES_MS)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn delay_is_no_skew_and_a_wrong_clock_is() {
-        let mut skew = Skew::default();
-        assert_eq!(skew.observe(10_000, 9_200), 0);
-        assert_eq!(skew.observe(300_000, 44_000), 0, "one message that was held up for four minutes");
+    const START_MS: i64 = 1_700_000_000_000;
 
+    /// What is used after each message: the second it comes, and how many milliseconds before it was made by the daemon's clock.
+    fn used(messages: impl IntoIterator<Item = (i64, i64)>) -> Vec<i64> {
         let mut skew = Skew::default();
-        assert_eq!(skew.observe(10_000_000, 0), 10_000_000, "hours behind");
-        assert_eq!(skew.observe(10_001_000, 1_400), 10_000_000, "the same to within its delay");
-        let ahead = |second: i64| second * 1_000 + 60_000;
-        let mut used = 0;
-        for second in 0..=i64::try_from(MESSAGES).unwrap() {
-            used = skew.observe(second * 1_000, ahead(second));
+        let used = messages.into_iter().map(|(second, behind_ms)| {
+            let now_ms = START_MS + second * 1_000;
+            let used_ms = skew.observe(now_ms, now_ms - behind_ms);
+            assert_eq!(skew.used_ms(), used_ms);
+            used_ms
+        });
+        used.collect()
+    }
+
+    #[test]
+    fn delay_is_no_skew() {
+        assert_eq!(used([(0, 800), (1, 256_000), (2, 500)]), [0; 3], "one message that was held up for four minutes");
+        assert_eq!(used([(0, 8_000), (1, 500), (2, 500)]), [0; 3], "the first message was");
+        assert_eq!(used([(0, 300_000), (1, 500), (2, 500)]), [300_000, 0, 0], "the next one puts it right");
+        let on_time = (0..100).map(|second| (second, 300));
+        let burst = (0..240).map(|number| (340, 240_000 - number * 1_000));
+        assert!(used(on_time.chain(burst)).iter().all(|used| *used == 0), "what comes at once after a stall");
+        let slow = (0..10).map(|number| (number * 30, 300));
+        let burst = (0..8).map(|number| (600, 300_000 - number * 1_000));
+        assert!(used(slow.chain(burst)).iter().all(|used| *used == 0), "and where there were few before");
+    }
+
+    #[test]
+    fn a_wrong_clock_is_known_at_once_or_after_a_while() {
+        assert_eq!(used([(0, 10_000_000), (1, 10_000_400)]), [10_000_000; 2], "hours behind");
+        assert_eq!(used([(0, -60_000), (1, -59_000)]), [-60_000; 2], "no message comes before it is made");
+        let seconds_behind = used((0..20).map(|second| (second, 7_000)));
+        assert_eq!((seconds_behind[14], seconds_behind[15], seconds_behind[19]), (0, 7_000, 7_000));
+    }
+
+    #[test]
+    fn a_single_wrong_time_changes_nothing() {
+        let messages = (0..100).map(|second| (second, if second == 50 { -3_600_000 } else { 200 }));
+        assert!(used(messages).iter().all(|used| *used == 0));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_is_followed() {
+        let set = |before: i64, after: i64, every: i64| {
+            let messages = (0..60).map(|number| (number * every, if number < 30 { before } else { after }));
+            let used = used(messages);
+            let followed = used.iter().skip(30).position(|used| *used == after).map(|position| position + 1);
+            (used[29], followed)
+        };
+        assert_eq!(set(60_000, -60_000, 1), (60_000, Some(2)), "set ahead: the second message agrees");
+        assert_eq!(set(90_000, 0, 30), (90_000, Some(2)));
+        assert_eq!(
+            set(-60_000, 0, 30),
+            (-60_000, Some(4)),
+            "set back: until what was before is forgotten, five messages or a minute"
+        );
+        let (before, followed) = set(-60_000, 90_000, 5);
+        assert_eq!(before, -60_000);
+        assert!(followed.is_some_and(|messages| messages <= 13), "{followed:?}");
+    }
+
+    #[test]
+    fn our_own_clock_may_be_set_as_well() {
+        let mut skew = Skew::default();
+        for second in 0..30 {
+            skew.observe(START_MS + second * 1_000, START_MS + second * 1_000);
         }
-        assert_eq!(used, -60_000, "its clock was set");
+        // An hour back: the daemon is ahead of us now.
+        let now_ms = START_MS - 3_600_000;
+        assert_eq!(skew.observe(now_ms, START_MS + 30_000), -3_630_000);
     }
 }

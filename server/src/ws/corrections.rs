@@ -1,15 +1,17 @@
 //! Which steps of a live query are evaluated again, because samples came after they had been evaluated.
 //!
-//! Our own store notes appends to times that were read, so that only the steps that read them are evaluated again. Another engine notes
-//! nothing: its newest steps are asked for again as long as they may change, and the whole window now and then. Both have a bounded
-//! rate, whatever a sender does: at most a twentieth of the time goes into evaluating again.
+//! Our own store notes appends to times that were read, so that only the steps that read them are evaluated again, for at most a
+//! twentieth of the time where one evaluation takes less than three seconds. Another engine notes nothing: its steps are asked for again
+//! by a schedule, and the longer ranges of them within a budget that its queries share.
 
 use std::time::{Duration, Instant};
 
 use front::late::Reads;
-use model::frame::{Frame, Labels, Series, Span};
+use model::frame::{Frame, Labels, Series, StepRange};
 use store::LateMark;
+use tokio::sync::OwnedSemaphorePermit;
 
+use super::correction_schedule::{CorrectionSchedule, StepAge};
 use crate::{
     clock::now_ms,
     query::{Backend, ScopedQuery, prometheus::UNSETTLED_MS},
@@ -17,10 +19,8 @@ use crate::{
 
 /// Between two looks at what came late in our own store, and between two evaluations of the same because of it.
 const STORE_INTERVAL: Duration = Duration::from_secs(5);
-/// Between two requests to another engine for steps that may still change.
-const ENGINE_INTERVAL: Duration = Duration::from_secs(15);
-/// The same for the whole window.
-const WHOLE_INTERVAL: Duration = Duration::from_secs(60);
+/// The longest between two such evaluations: the longer it is, the more of the window they are of.
+const LONGEST_REST: Duration = Duration::from_secs(60);
 /// The least a pause is, in durations of the evaluation before it.
 const PAUSE: u32 = 20;
 
@@ -30,51 +30,45 @@ pub(super) struct Corrections {
     mark: LateMark,
     /// Nothing of our own store is evaluated again before.
     rests_until: Instant,
-    /// When each kind of another engine's steps is next evaluated again.
-    due: [Instant; 3],
+    /// When another engine is asked again.
+    schedule: CorrectionSchedule,
 }
-
-/// Steps of another engine by how likely they are to change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Younger than the freshness of the cache of results.
-    Fresh,
-    /// Young enough for a backlog, a late rule, an out-of-order sample.
-    Unsettled,
-    /// All, as history can be loaded.
-    Whole,
-}
-
-const KINDS: [Kind; 3] = [Kind::Whole, Kind::Unsettled, Kind::Fresh];
 
 /// What is to be evaluated again, and what is known once that is done.
 pub(super) struct Due {
     /// First and last step, as far as there are any.
-    pub(super) steps: Option<Span>,
+    pub(super) steps: Option<StepRange>,
     /// Nothing that was kept on the way may be used.
     pub(super) past_caches: bool,
-    mark: LateMark,
-    kind: Kind,
+    kind: DueKind,
+}
+
+enum DueKind {
+    Store(LateMark),
+    /// With its part of the engine's budget, until it is done.
+    Engine(StepAge, Option<OwnedSemaphorePermit>),
 }
 
 impl Corrections {
-    pub(super) fn new() -> Self {
+    /// For a query over a window. One that is `whole` is evaluated as a whole with each new step.
+    pub(super) fn new(window_ms: i64, whole: bool) -> Self {
         let now = Instant::now();
+        let window = Duration::from_millis(window_ms.max(0).unsigned_abs());
         Corrections {
             mark: LateMark::default(),
             rests_until: now,
-            due: KINDS.map(|kind| now + if kind == Kind::Whole { WHOLE_INTERVAL } else { ENGINE_INTERVAL }),
+            schedule: CorrectionSchedule::new(window, whole, now),
         }
     }
 
     /// Says which of the `known` steps (a first and a last one) are to be evaluated again, before anything up to `end_ms` is evaluated.
     /// Where none are known, all are.
     pub(super) async fn due(
-        &self,
+        &mut self,
         backend: &Backend,
         query: &ScopedQuery,
         step_ms: i64,
-        known: Option<Span>,
+        known: Option<StepRange>,
         end_ms: i64,
     ) -> Option<Due> {
         let now = Instant::now();
@@ -90,47 +84,40 @@ impl Corrections {
                     // What is noted stays noted until it is looked at.
                     Some(_) if now < self.rests_until => return None,
                     Some(_) if late.is_empty() => None,
-                    Some(known) => reads.affected(known, |matchers| late.span(matchers)),
+                    Some(known) => reads.affected(known, |matchers| late.times(matchers)),
                 };
-                Some(Due { steps, past_caches: false, mark, kind: Kind::Whole })
+                Some(Due { steps, past_caches: false, kind: DueKind::Store(mark) })
             }
             Backend::Prometheus(engine) => {
                 let (first, last) = known?;
-                let kind = KINDS.into_iter().zip(&self.due).find(|(_, due)| now >= **due)?.0;
-                let from = match kind {
-                    Kind::Whole => first,
-                    Kind::Unsettled => first.max(now_ms().saturating_sub(UNSETTLED_MS)),
-                    Kind::Fresh => first.max(now_ms().saturating_sub(engine.fresh_ms())),
+                let (steps, permit) = self.schedule.next(now, || engine.correction_permit())?;
+                let from = match steps {
+                    StepAge::Whole => first,
+                    StepAge::Unsettled => first.max(now_ms().saturating_sub(UNSETTLED_MS)),
+                    StepAge::Fresh => first.max(now_ms().saturating_sub(engine.fresh_ms())),
                 };
-                let steps = (from <= last).then_some((from, last));
-                Some(Due { steps, past_caches: true, mark: self.mark, kind })
+                let kind = DueKind::Engine(steps, permit);
+                Some(Due { steps: (from <= last).then_some((from, last)), past_caches: true, kind })
             }
         }
     }
 
     /// Notes that what was due is done, or was tried in vain.
-    pub(super) fn done(&mut self, backend: &Backend, due: &Due, took: Duration, succeeded: bool) {
+    pub(super) fn done(&mut self, due: Due, took: Duration, succeeded: bool) {
         let now = Instant::now();
-        let pause = took * PAUSE;
-        if matches!(backend, Backend::Embedded(_)) {
-            if succeeded {
-                self.mark = due.mark;
+        match due.kind {
+            DueKind::Store(mark) => {
+                if succeeded {
+                    self.mark = mark;
+                }
+                if due.steps.is_some() {
+                    self.rests_until = now + rest_after(took);
+                }
             }
-            if due.steps.is_some() {
-                self.rests_until = now + STORE_INTERVAL.max(pause);
+            DueKind::Engine(steps, permit) => {
+                drop(permit);
+                self.schedule.done(steps, took, now);
             }
-            return;
-        }
-        let of_kind = |kind: &Kind| *kind == due.kind;
-        // What is part of what was evaluated is done as well.
-        let done_from = KINDS.iter().position(of_kind).unwrap_or_default();
-        for (kind, next) in KINDS.iter().zip(&mut self.due).skip(done_from) {
-            *next = now
-                + match kind {
-                    Kind::Whole => WHOLE_INTERVAL.max(pause * 4),
-                    Kind::Unsettled => ENGINE_INTERVAL.max(pause),
-                    Kind::Fresh => ENGINE_INTERVAL,
-                };
         }
     }
 
@@ -139,16 +126,21 @@ impl Corrections {
         match backend {
             Backend::Embedded(_) => STORE_INTERVAL,
             Backend::Prometheus(_) => {
-                let next = self.due.iter().min().map(|due| due.saturating_duration_since(Instant::now()));
-                next.unwrap_or(ENGINE_INTERVAL).max(Duration::from_secs(1))
+                let next = self.schedule.next_due().map(|due| due.saturating_duration_since(Instant::now()));
+                next.unwrap_or(STORE_INTERVAL).max(Duration::from_secs(1))
             }
         }
     }
 }
 
+/// How long our own store has rest after an evaluation that took so long.
+fn rest_after(took: Duration) -> Duration {
+    took.saturating_mul(PAUSE).clamp(STORE_INTERVAL, LONGEST_REST)
+}
+
 /// Leaves of a result for steps of which some are `known` already only what differs from it, and says what that replaces. False if
 /// nothing differs.
-pub(super) fn only_what_differs(known: &Frame, again: &mut Frame, (first, last): Span) -> bool {
+pub(super) fn only_what_differs(known: &Frame, again: &mut Frame, (first, last): StepRange) -> bool {
     let is_longer = last > known.end_ms;
     let differing = if first > known.end_ms { None } else { difference(known, again, (first, last.min(known.end_ms))) };
     let from = match differing {
@@ -166,7 +158,7 @@ pub(super) fn only_what_differs(known: &Frame, again: &mut Frame, (first, last):
     is_longer
 }
 
-fn cut(frame: &mut Frame, (first, last): Span) {
+fn cut(frame: &mut Frame, (first, last): StepRange) {
     for series in &mut frame.series {
         series.drop_before(first);
         let stays = series.timestamps.partition_point(|timestamp| *timestamp <= last);
@@ -177,7 +169,7 @@ fn cut(frame: &mut Frame, (first, last): Span) {
 }
 
 /// The first and the last time of `span` at which two results differ.
-fn difference(one: &Frame, other: &Frame, span: Span) -> Option<Span> {
+fn difference(one: &Frame, other: &Frame, span: StepRange) -> Option<StepRange> {
     let by_labels: std::collections::HashMap<&Labels, &Series> =
         other.series.iter().map(|series| (&series.labels, series)).collect();
     let known: std::collections::HashSet<&Labels> = one.series.iter().map(|series| &series.labels).collect();
@@ -225,6 +217,12 @@ mod tests {
             values: points.iter().map(|point| point.1).collect(),
         });
         Frame { series: series.collect(), end_ms, ..Frame::default() }
+    }
+
+    #[test]
+    fn what_takes_long_rests_long_but_no_longer_than_notes_are_exact() {
+        let rests = [0, 1, 60].map(|seconds| rest_after(Duration::from_secs(seconds)).as_secs());
+        assert_eq!(rests, [5, 20, 60]);
     }
 
     #[test]

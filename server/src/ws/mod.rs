@@ -5,6 +5,7 @@
 //! [`poll`] those that no socket reaches. Nothing here knows where jobs or samples come from.
 
 pub mod channel;
+mod correction_schedule;
 mod corrections;
 pub mod hub;
 pub mod poll;

@@ -10,7 +10,7 @@ use std::{
 
 use front::late;
 use model::{
-    frame::{Frame, Span},
+    frame::{Frame, StepRange},
     live::{LiveQuery, SnapshotData},
     panel::{QueryState, Staleness},
 };
@@ -152,7 +152,8 @@ impl QueryTopic {
 
     /// Evaluates at each multiple of the step, and again what came late, until nobody has wanted it for a while or `stop` is cancelled.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut corrections = Corrections::new();
+        let window_ms = if self.query.instant { 0 } else { self.query.window_ms };
+        let mut corrections = Corrections::new(window_ms, self.whole && !self.query.instant);
         loop {
             let step_ms = self.query.step_ms;
             self.evaluate(now_ms().div_euclid(step_ms) * step_ms, &mut corrections).await;
@@ -201,11 +202,11 @@ impl QueryTopic {
             self.reject(error);
         }
         if let Some(due) = due {
-            corrections.done(&self.backend, &due, started.elapsed(), corrected);
+            corrections.done(due, started.elapsed(), corrected);
         }
     }
 
-    async fn evaluate_spans(&self, spans: Vec<Span>, past_caches: bool, is_part: bool) -> Result<(), QueryError> {
+    async fn evaluate_spans(&self, spans: Vec<StepRange>, past_caches: bool, is_part: bool) -> Result<(), QueryError> {
         for span in spans {
             let evaluated = self.ask(span);
             let frame =
@@ -216,7 +217,7 @@ impl QueryTopic {
     }
 
     /// What is to be evaluated of `window`, from the first to the last step: what is new after `newest`, and `again` what is known.
-    fn spans(&self, window: Span, newest: Option<i64>, again: Option<Span>) -> Vec<Span> {
+    fn spans(&self, window: StepRange, newest: Option<i64>, again: Option<StepRange>) -> Vec<StepRange> {
         let Some(newest) = newest else { return vec![window] };
         let step_ms = self.query.step_ms;
         let is_longer = newest < window.1;
@@ -224,7 +225,7 @@ impl QueryTopic {
             return if is_longer || again.is_some() { vec![window] } else { Vec::new() };
         }
         let newer = is_longer.then_some((newest + step_ms, window.1));
-        let aligned = |(first, last): Span| {
+        let aligned = |(first, last): StepRange| {
             ((first.saturating_add(step_ms - 1)).div_euclid(step_ms) * step_ms, last.div_euclid(step_ms) * step_ms)
         };
         match again.map(aligned).filter(|(first, last)| first <= last) {
@@ -235,7 +236,7 @@ impl QueryTopic {
         }
     }
 
-    async fn ask(&self, (first, last): Span) -> Result<Frame, QueryError> {
+    async fn ask(&self, (first, last): StepRange) -> Result<Frame, QueryError> {
         if self.query.instant {
             self.backend.instant(&self.scoped, last).await
         } else {
@@ -244,7 +245,7 @@ impl QueryTopic {
     }
 
     /// Takes in what some steps are, given whether others are known, and publishes what is new of it.
-    fn accept(&self, mut frame: Frame, span: Span, is_part: bool) {
+    fn accept(&self, mut frame: Frame, span: StepRange, is_part: bool) {
         frame.end_ms = span.1;
         let was_failing = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

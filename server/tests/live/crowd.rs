@@ -71,7 +71,12 @@ async fn a_slow_reader_delays_nobody_and_gets_the_whole_again() {
     for _ in 0..8 {
         let delta = quick.expect(1, "delta").await;
         let steps: BTreeSet<i64> = times(&delta["data"]).into_iter().collect();
-        assert_eq!(steps.first(), Some(&(end_ms + STEP_MS)), "a step was left out");
+        // What a rule writes comes after the step that reads it was evaluated, which is then sent again.
+        let next = match delta["data"]["replaces"][0].as_i64() {
+            Some(again_from) => again_from.min(end_ms + STEP_MS),
+            None => end_ms + STEP_MS,
+        };
+        assert_eq!(steps.first(), Some(&next), "a step was left out");
         end_ms = delta["data"]["end_ms"].as_i64().unwrap();
     }
 

@@ -1,7 +1,7 @@
 //! A batch of samples on its way in: their series found or made, then to the log's queue, then to memory. Touches no disk, except to
 //! compare late samples with chunks that have left memory.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use hashbrown::HashMap;
 use parking_lot::RwLock;
@@ -17,7 +17,7 @@ use crate::{
     head::{Entry, Head, HistogramEntry, NotInMemory, Part},
     histograms::{MAX_BUCKETS, bucket_count},
     ingest::{Incoming, Ingested, Refusal, Refused, Tally},
-    late::TimeSpan,
+    late::TimeBounds,
     options::millis,
     postings::SeriesId,
     read::load,
@@ -128,11 +128,11 @@ impl Writer {
         if late.peek().is_none() {
             return;
         }
-        let mut by_name: HashMap<Option<Arc<str>>, TimeSpan> = HashMap::new();
+        let mut by_name: HashMap<Option<Arc<str>>, TimeBounds> = HashMap::new();
         // Samples of a series follow each other in a backlog.
-        let mut of_one: Option<(SeriesId, TimeSpan)> = None;
+        let mut of_one: Option<(SeriesId, TimeBounds)> = None;
         let head = head.read();
-        let mut add = |(id, span): (SeriesId, TimeSpan)| {
+        let mut add = |(id, span): (SeriesId, TimeBounds)| {
             let name = head.series(id).and_then(|series| {
                 let pair = series.labels.pairs().iter().find(|(name, _)| **name == *METRIC_NAME);
                 pair.map(|(_, value)| Arc::clone(value))
@@ -148,7 +148,7 @@ impl Writer {
         }
         of_one.into_iter().for_each(&mut add);
         drop(head);
-        self.late.note(by_name);
+        self.late.note(Instant::now(), by_name);
     }
 
     /// Fills `ids` with the numbers of the samples' series, which are added where they are new; gives the samples of new series that

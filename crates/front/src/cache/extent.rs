@@ -6,7 +6,7 @@ use model::frame::{Labels, Series};
 
 /// The points of the steps `start_ms..=end_ms`. A step without a point has none in the engine's answer either.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Piece {
+pub struct Extent {
     /// The first step.
     pub start_ms: i64,
     /// The last step.
@@ -21,10 +21,10 @@ pub struct Piece {
 const SERIES_BYTES: usize = 128;
 const LABEL_BYTES: usize = 64;
 const POINT_BYTES: usize = 16;
-/// A piece that would fall into more parts is not firm anywhere.
+/// An extent that would fall into more parts is not firm anywhere.
 const MOST_PARTS: usize = 16;
 
-impl Piece {
+impl Extent {
     /// The part of these steps.
     #[must_use]
     pub fn cut(&self, start_ms: i64, end_ms: i64) -> Self {
@@ -38,12 +38,12 @@ impl Piece {
                 values: values.to_vec(),
             })
         };
-        Piece { start_ms, end_ms, series: self.series.iter().filter_map(cut).collect(), infos: self.infos.clone() }
+        Extent { start_ms, end_ms, series: self.series.iter().filter_map(cut).collect(), infos: self.infos.clone() }
     }
 
-    /// The piece in parts that are firm, up to a time, and those that are not: younger steps, and steps at which one of the series has no
+    /// The extent in parts that are firm, up to a time, and those that are not: younger steps, and steps at which one of the series has no
     /// point, or there is none.
-    pub(super) fn parts(self, firm_until_ms: i64, step_ms: i64) -> Vec<(Piece, bool)> {
+    pub(super) fn parts(self, firm_until_ms: i64, step_ms: i64) -> Vec<(Extent, bool)> {
         let steps = usize::try_from((self.end_ms - self.start_ms) / step_ms).unwrap_or(0) + 1;
         let mut points = vec![0_usize; steps];
         for time in self.series.iter().flat_map(|series| &series.timestamps) {
@@ -64,25 +64,25 @@ impl Piece {
         runs.into_iter().map(|(start_ms, end_ms, is_firm)| (self.cut(start_ms, end_ms), is_firm)).collect()
     }
 
-    /// Joins pieces that follow each other.
+    /// Joins extents that follow each other.
     #[must_use]
-    pub fn join(start_ms: i64, end_ms: i64, pieces: impl IntoIterator<Item = Piece>) -> Self {
+    pub fn join(start_ms: i64, end_ms: i64, extents: impl IntoIterator<Item = Extent>) -> Self {
         let mut by_labels: BTreeMap<Labels, (Vec<i64>, Vec<f64>)> = BTreeMap::new();
         let mut infos: Vec<String> = Vec::new();
-        for piece in pieces {
-            for series in piece.series {
+        for extent in extents {
+            for series in extent.series {
                 let (timestamps, values) = by_labels.entry(series.labels).or_default();
                 timestamps.extend(series.timestamps);
                 values.extend(series.values);
             }
-            for info in piece.infos {
+            for info in extent.infos {
                 if !infos.contains(&info) {
                     infos.push(info);
                 }
             }
         }
         let series = by_labels.into_iter().map(|(labels, (timestamps, values))| Series { labels, timestamps, values });
-        Piece { start_ms, end_ms, series: series.filter(|series| !series.timestamps.is_empty()).collect(), infos }
+        Extent { start_ms, end_ms, series: series.filter(|series| !series.timestamps.is_empty()).collect(), infos }
     }
 
     /// Bytes that it takes in memory, about.

@@ -30,7 +30,7 @@ const CANCEL_SETTLES_AFTER_MS: i64 = 10 * 60 * 1000;
 
 /// A job with what is needed to keep it.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct TrackedJob {
     pub(super) job: Job,
     /// When it was last mentioned, by the server's clock.
     pub(super) seen_ms: i64,
@@ -52,9 +52,9 @@ pub(super) struct Entry {
     sent: Option<JobProgress>,
 }
 
-impl Entry {
+impl TrackedJob {
     pub(super) fn new(daemon: &str, id: &str, now_ms: i64) -> Self {
-        Entry {
+        TrackedJob {
             job: Job {
                 id: id.to_owned(),
                 daemon: daemon.to_owned(),
