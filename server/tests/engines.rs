@@ -621,8 +621,10 @@ async fn an_empty_answer_counts_for_a_moment_only() {
     let server = Server::serve(&["--prometheus-url", &stub.url]).await;
     let end = now_ms() / 60_000 * 60 - 7_200;
     let path = format!("/api/v1/query_range?query=a&start={}&end={end}&step=60", end - 600);
-    stub.mood(Mood::Failing(1, StatusCode::OK, "application/json", EMPTY));
+    // For as long as it is asked: others ask it as well, whether it is there.
+    stub.mood(Mood::Failing(usize::MAX, StatusCode::OK, "application/json", EMPTY));
     assert_eq!(server.json(&path).await["data"]["result"], json!([]));
+    stub.mood(Mood::Well);
     eventually("what the engine has by now", async || {
         (server.json(&path).await["data"]["result"] != json!([])).then_some(())
     })
@@ -688,8 +690,9 @@ async fn who_asks_for_a_fresh_answer_gets_one() {
     for (number, header) in headers.into_iter().enumerate() {
         // Whatever the query, none of it is known.
         let path = aligned.replace("query=a", &format!("query=a{number}"));
-        stub.mood(Mood::Failing(1, StatusCode::OK, "application/json", EMPTY));
+        stub.mood(Mood::Failing(usize::MAX, StatusCode::OK, "application/json", EMPTY));
         assert_eq!(get(&path, None).await["data"]["result"], json!([]));
+        stub.mood(Mood::Well);
         assert_eq!(get(&path, None).await["data"]["result"], json!([]), "from the cache");
         assert_ne!(get(&path, Some(header)).await["data"]["result"], json!([]), "{header:?}");
         assert_ne!(get(&path, None).await["data"]["result"], json!([]), "and so has whoever asks next");
