@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context;
 use model::live::SnapshotData;
 use promql::source::SampleSink;
+use redact::Redactor;
 use tokio_util::sync::CancellationToken;
 
 use self::background::Background;
@@ -75,7 +76,8 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
             .with_experimental(config.promql_experimental)
             .with_aliases(Arc::clone(&aliases)),
     );
-    let engines = Engines::new(&config, Arc::clone(&embedded), &limits, &aliases)?;
+    let redactor = Arc::new(Redactor::new(config.redact_user_names));
+    let engines = Engines::new(&config, Arc::clone(&embedded), &limits, &aliases, &redactor)?;
 
     let telemetry = Telemetry::default();
     let (history, history_writer) = History::open(pool.clone()).await?;
@@ -104,7 +106,14 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let metadata = Arc::new(background::StoreMetadata(store.clone()));
     let stored = Arc::new(store.clone());
     let outlets = upstream::Outlets { events, samples: Arc::clone(&samples), stored, metadata };
-    let upstreams = Upstreams::start(daemons, Vec::new(), outlets, link_options(&config, mode), stop.clone())?;
+    let upstreams = Upstreams::start(
+        daemons,
+        Vec::new(),
+        outlets,
+        link_options(&config, mode),
+        Arc::clone(&redactor),
+        stop.clone(),
+    )?;
 
     let links = upstreams.clone();
     embedded.explain_with(Box::new(move |series| links.unreported(series)));
@@ -253,7 +262,6 @@ fn link_options(config: &Config, mode: Mode) -> upstream::Options {
         scrape_interval: scrape_interval(config, mode),
         call_timeout: config.scrape.timeout,
         stored: config.retention,
-        hides_user_names: config.redact_user_names,
         ..upstream::Options::default()
     }
 }

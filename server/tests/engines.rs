@@ -636,6 +636,38 @@ async fn an_empty_answer_counts_for_a_moment_only() {
 }
 
 #[tokio::test]
+async fn what_an_engine_repeats_of_its_credentials_is_taken_out() {
+    let stub = Stub::start().await;
+    let config = format!(
+        "engines:\n- name: e\n  url: {}\n  basic_auth: {{ username: u, password: 'p4ss/w0rd+9' }}\n  headers: {{ X-Other: other-53cr3t }}\n",
+        stub.url
+    );
+    let (directory, file) = configured(&config, &[]);
+    let server = Server::serve(&["--config", &file]).await;
+    for (status, kind, said) in [
+        // base64 of `u:p4ss/w0rd+9`, as it was sent.
+        (
+            422,
+            "application/json",
+            r#"{"status":"error","errorType":"execution","error":"bad dTpwNHNzL3cwcmQrOQ== by p4ss\\/w0rd+9"}"#,
+        ),
+        (500, "text/plain", "upstream http://x:y@h said other-53cr3t and p4ss%2Fw0rd%2B9"),
+    ] {
+        stub.mood(Mood::Failing(usize::MAX, StatusCode::from_u16(status).unwrap(), kind, said));
+        let answer = server.get("/api/v1/query?query=up").send().await.unwrap().text().await.unwrap();
+        assert!(answer.contains("***"), "{answer}");
+        let page = server.text("/jobs").await;
+        let upstreams = server.text("/api/upstreams").await;
+        for text in [answer, page, upstreams, server.program.stderr()] {
+            for secret in ["p4ss", "w0rd", "dTpwNHNz", "other-53cr3t", "x:y@"] {
+                assert!(!text.contains(secret), "{secret} in {text}");
+            }
+        }
+    }
+    drop(directory);
+}
+
+#[tokio::test]
 async fn fresh_answers_that_are_wanted_at_the_same_time_are_asked_for_once() {
     let stub = Stub::start().await;
     let server = Server::serve(&["--prometheus-url", &stub.url, "--engine-hold", "1h"]).await;

@@ -23,6 +23,7 @@ use crate::{
     serve::Mode,
     storage,
 };
+use redact::Redactor;
 
 /// What is wanted.
 pub(crate) struct Wanted {
@@ -92,7 +93,7 @@ async fn engines(config: &Config) -> anyhow::Result<Engines> {
     let embedded = Embedded::new(store, limits.clone())
         .with_experimental(config.promql_experimental)
         .with_aliases(Arc::clone(&aliases));
-    Ok(Engines::new(config, Arc::new(embedded), &limits, &aliases)?)
+    Ok(Engines::new(config, Arc::new(embedded), &limits, &aliases, &Arc::new(Redactor::new(config.redact_user_names)))?)
 }
 
 /// The data of a panel. What only a server knows is said to be missing.

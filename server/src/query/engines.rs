@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use front::aliases::Aliases;
 use model::upstream::UpstreamStatus;
+use redact::Redactor;
 
 use super::{
     Backend, EngineError, ErrorKind, QueryError, QueryLimits,
     embedded::Embedded,
     prometheus::{Prometheus, result_cache},
+    transport::Transport,
 };
 use crate::config::{Config, EMBEDDED};
 
@@ -26,12 +28,20 @@ impl Engines {
         embedded: Arc<Embedded>,
         limits: &QueryLimits,
         aliases: &Arc<Aliases>,
+        redactor: &Arc<Redactor>,
     ) -> Result<Self, EngineError> {
         let cache = result_cache(&config.engine);
         let mut engines = Vec::with_capacity(config.engines.len() + 1);
         for engine in &config.engines {
-            let client =
-                Prometheus::new(engine, &config.engine, limits.clone(), Arc::clone(&cache), Arc::clone(aliases))?;
+            let transport = Transport::new(engine, &config.engine, limits, Arc::clone(redactor))?;
+            let client = Prometheus::new(
+                transport,
+                engine,
+                &config.engine,
+                limits.clone(),
+                Arc::clone(&cache),
+                Arc::clone(aliases),
+            );
             engines.push((engine.name.clone(), Backend::Prometheus(Arc::new(client))));
         }
         engines.push((EMBEDDED.to_owned(), Backend::Embedded(embedded)));

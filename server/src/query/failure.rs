@@ -1,10 +1,15 @@
 //! Why an engine gave no usable answer, in words that say how to mend it.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
-use axum::http::{HeaderValue, StatusCode};
+use axum::{
+    body::Bytes,
+    http::{HeaderValue, StatusCode},
+};
+use redact::Redactor;
 use rustls::AlertDescription;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{ErrorKind, QueryError, transport::Fetched};
 use crate::config::EngineConfig;
@@ -34,6 +39,12 @@ impl Failure {
         Failure { error: QueryError::new(ErrorKind::Execution, message), is_engines: false, may_pass: false }
     }
 
+    /// The same without secrets.
+    pub(super) fn without_secrets(mut self, redactor: &Redactor) -> Self {
+        self.error.message = redactor.text(&self.error.message).into_owned();
+        self
+    }
+
     /// No connection, or one that broke.
     pub(super) fn of_transfer(base_url: &str, timeout: Duration, trust: Trust, error: &reqwest::Error) -> Self {
         if error.is_timeout() && !error.is_connect() {
@@ -54,6 +65,30 @@ impl Failure {
             _ => ("", true),
         };
         Self::unavailable(format!("{base_url} cannot be reached: {}{hint}", cause(error)), may_pass)
+    }
+}
+
+/// An answer that is no success, without secrets: the texts inside JSON, or all of it.
+pub(super) fn without_secrets(body: &Bytes, redactor: &Redactor) -> Bytes {
+    fn clean(value: &mut Value, redactor: &Redactor) {
+        match value {
+            Value::String(text) => {
+                if let Cow::Owned(replaced) = redactor.text(text) {
+                    *text = replaced;
+                }
+            }
+            Value::Array(items) => items.iter_mut().for_each(|item| clean(item, redactor)),
+            Value::Object(members) => members.values_mut().for_each(|member| clean(member, redactor)),
+            Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        }
+    }
+    if let Ok(mut answer) = serde_json::from_slice::<Value>(body) {
+        clean(&mut answer, redactor);
+        return serde_json::to_vec(&answer).map_or_else(|_| Bytes::new(), Bytes::from);
+    }
+    match redactor.text(&String::from_utf8_lossy(body)) {
+        Cow::Owned(replaced) => replaced.into(),
+        Cow::Borrowed(_) => body.clone(),
     }
 }
 

@@ -27,7 +27,6 @@ use super::{
     ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest,
     anchoring::{self, Anchoring},
     answer::{Envelope, QueryData, Ranged},
-    client::EngineError,
     freshness::{self, Freshness},
     labels,
     names::{LOOK_BACK_MS, SourceNames},
@@ -82,20 +81,17 @@ pub(super) struct Steps {
 }
 
 impl Prometheus {
-    /// A client for the engine of `config`.
-    ///
-    /// # Errors
-    /// A certificate cannot be read, or TLS cannot be set up.
-    pub fn new(
+    /// A client for the engine of `config`, which `transport` reaches.
+    pub(super) fn new(
+        transport: Transport,
         config: &EngineConfig,
         settings: &EngineSettings,
         limits: QueryLimits,
         cache: ResultCache,
         aliases: Arc<Aliases>,
-    ) -> Result<Self, EngineError> {
-        let transport = Transport::new(config, settings, &limits)?;
+    ) -> Self {
         let fresh_ms = i64::try_from(settings.fresh.as_millis()).unwrap_or(i64::MAX);
-        Ok(Prometheus {
+        Prometheus {
             transport,
             limits,
             cache,
@@ -104,7 +100,7 @@ impl Prometheus {
             names: SourceNames::new(aliases, NAMES_LAST),
             anchoring: Anchoring::default(),
             labels: config.labels.clone(),
-        })
+        }
     }
 
     /// Name of the engine.

@@ -18,6 +18,7 @@ use futures_util::{
     future::{BoxFuture, Shared, WeakShared},
 };
 use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
+use redact::Redactor;
 
 use super::{
     ErrorKind, QueryError, QueryLimits,
@@ -27,7 +28,7 @@ use super::{
 };
 use crate::{
     clock::now_ms,
-    config::{EngineConfig, EngineSettings},
+    config::{EngineAuth, EngineConfig, EngineSettings},
 };
 
 /// Most bytes of answers that are given again.
@@ -55,6 +56,7 @@ pub(super) struct Transport(Arc<Inner>);
 struct Inner {
     name: String,
     client: reqwest::Client,
+    redactor: Arc<Redactor>,
     trust: Trust,
     /// Without a slash at its end.
     base_url: String,
@@ -133,6 +135,21 @@ struct Health {
     version: Option<String>,
 }
 
+/// Remembers what an engine is given to know us by: its answers may repeat it.
+fn learn(redactor: &Redactor, config: &EngineConfig) {
+    match &config.auth {
+        EngineAuth::None => {}
+        EngineAuth::Bearer(token) => redactor.learn(token.expose()),
+        EngineAuth::Basic(user, password) => {
+            redactor.learn(password.expose());
+            redactor.learn_user_name(user);
+        }
+    }
+    for (_, value) in &config.headers {
+        redactor.learn(value.expose());
+    }
+}
+
 impl Transport {
     /// The way to the engine of `config`.
     ///
@@ -142,7 +159,9 @@ impl Transport {
         config: &EngineConfig,
         settings: &EngineSettings,
         limits: &QueryLimits,
+        redactor: Arc<Redactor>,
     ) -> Result<Self, EngineError> {
+        learn(&redactor, config);
         let timeout = config.timeout.unwrap_or(limits.timeout);
         let health = Health {
             state: UpstreamState::Connecting,
@@ -156,6 +175,7 @@ impl Transport {
         let breaker = Breaker::new(BreakerOptions { failures: settings.failures, ..BreakerOptions::default() });
         Ok(Transport(Arc::new(Inner {
             client: client::client(config, timeout)?,
+            redactor,
             trust: Trust::of(config),
             name: config.name.clone(),
             base_url: config.url.as_str().trim_end_matches('/').to_owned(),
@@ -322,7 +342,9 @@ impl Inner {
         } else {
             self.client.get(url).query(pairs)
         };
-        let broken = |error| Failure::of_transfer(&self.base_url, self.timeout, self.trust, &error);
+        let broken = |error| {
+            Failure::of_transfer(&self.base_url, self.timeout, self.trust, &error).without_secrets(&self.redactor)
+        };
         let mut answer = request.send().await.map_err(broken)?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(broken)? {
@@ -331,11 +353,14 @@ impl Inner {
             }
             body.extend_from_slice(&chunk);
         }
-        let fetched = Fetched {
+        let mut fetched = Fetched {
             status: StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY),
             content_type: answer.headers().get(header::CONTENT_TYPE).cloned(),
             body: body.into(),
         };
+        if !fetched.status.is_success() {
+            fetched.body = failure::without_secrets(&fetched.body, &self.redactor);
+        }
         match failure::of_answer(&self.base_url, path, &fetched, answer.headers().get(header::LOCATION)) {
             Some(failure) => Err(failure),
             None => Ok(fetched),

@@ -114,8 +114,6 @@ pub struct Options {
     pub stored: Duration,
     /// Ended jobs kept of each daemon; beyond this the oldest are dropped. Jobs that go on are kept, up to four times as many in all.
     pub most_ended_jobs: usize,
-    /// User names count as secrets.
-    pub hides_user_names: bool,
 }
 
 impl Default for Options {
@@ -132,7 +130,6 @@ impl Default for Options {
             longest_retry: Duration::from_secs(30),
             stored: Duration::from_secs(15 * 24 * 3600),
             most_ended_jobs: 5000,
-            hides_user_names: false,
         }
     }
 }
@@ -173,12 +170,13 @@ impl Upstreams {
         targets: Vec<ScrapeTarget>,
         outlets: Outlets,
         options: Options,
+        redactor: Arc<Redactor>,
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         check_names(daemons.iter().map(|daemon| &*daemon.name).chain(targets.iter().map(|target| &*target.name)))?;
         let starter = Starter {
             tls: tls::client_config().map_err(|error| StartError::Tls(error.to_string()))?,
-            redactor: Arc::new(Redactor::new(options.hides_user_names)),
+            redactor,
             outlets,
             options,
             tasks: TaskTracker::new(),
