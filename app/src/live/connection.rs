@@ -28,6 +28,11 @@ pub enum Connection {
     },
     /// The viewer paused the page.
     Paused,
+    /// The viewer paused the page, and the server cannot be reached.
+    PausedOffline {
+        /// Up to when news came, in milliseconds since the Unix epoch.
+        since_ms: i64,
+    },
 }
 
 impl Connection {
@@ -45,6 +50,7 @@ impl Connection {
             Connection::Polling => "polling".to_owned(),
             Connection::Offline { since_ms } => format!("offline since {}", clock.time(since_ms)),
             Connection::Paused => "paused".to_owned(),
+            Connection::PausedOffline { .. } => "paused, server unreachable".to_owned(),
         }
     }
 
@@ -65,7 +71,7 @@ impl Connection {
             Connection::Live => "live",
             Connection::Reconnecting { .. } => "reconnecting",
             Connection::Polling => "polling",
-            Connection::Offline { .. } => "offline",
+            Connection::Offline { .. } | Connection::PausedOffline { .. } => "offline",
             Connection::Paused => "paused",
         }
     }
@@ -74,7 +80,9 @@ impl Connection {
     #[must_use]
     pub fn lost_at_ms(self) -> Option<i64> {
         match self {
-            Connection::Reconnecting { since_ms, .. } | Connection::Offline { since_ms } => Some(since_ms),
+            Connection::Reconnecting { since_ms, .. }
+            | Connection::Offline { since_ms }
+            | Connection::PausedOffline { since_ms } => Some(since_ms),
             Connection::Connecting | Connection::Live | Connection::Polling | Connection::Paused => None,
         }
     }

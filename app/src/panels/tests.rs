@@ -147,7 +147,16 @@ fn a_value_of_less_than_it_asks_for_says_so() {
 fn the_looks_differ() {
     let state = |state: QueryState| html("timeseries", QUERY, |_| PanelData::Queries(vec![state]));
     has(&state(QueryState::Loading), &["message-loading"]);
-    has(&state(ready(vec![])), &["message-empty", "No data", "The series is absent"]);
+    let absent = state(ready(vec![]));
+    has(&absent, &["message-empty", "No data", "The series is absent.", "No source has it in this time."]);
+    assert!(!absent.contains("a &gt; 1"), "words, not an expression: {absent}");
+    let frame = Frame { notices: vec!["hypervisord does not report CPU usage.".into()], ..Frame::default() };
+    let told = QueryState::Ready { frame, stale: None };
+    // Where a small panel has no room for more than one line, that is the one.
+    has(
+        &html("gauge", QUERY, |_| PanelData::Queries(vec![told.clone()])),
+        &["class=\"message-text\">hypervisord does not report CPU usage."],
+    );
     has(
         &state(QueryState::Failed { message: "timed out".into() }),
         &["message-failed", "timed out", "shorter time range"],
