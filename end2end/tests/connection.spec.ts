@@ -70,7 +70,7 @@ test.describe('when the connection breaks', () => {
     await expect(connection).toHaveAttribute('data-state', 'paused');
     wire.become('down');
     wire.cut();
-    await expect(connection).toContainText('paused, server unreachable', { timeout: 30_000 });
+    await expect(connection).toContainText('paused, server gone', { timeout: 30_000 });
     await expect(page.locator('.banner-over')).toContainText('Not connected');
     await expect(page.locator('.panel-alerts .badge-stale')).toBeVisible();
     wire.become('clear');

@@ -50,7 +50,7 @@ impl Connection {
             Connection::Polling => "polling".to_owned(),
             Connection::Offline { since_ms } => format!("offline since {}", clock.time(since_ms)),
             Connection::Paused => "paused".to_owned(),
-            Connection::PausedOffline { .. } => "paused, server unreachable".to_owned(),
+            Connection::PausedOffline { .. } => "paused, server gone".to_owned(),
         }
     }
 

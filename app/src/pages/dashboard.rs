@@ -59,7 +59,9 @@ pub(crate) fn DashboardPage(uid: String) -> impl IntoView {
         Loading::Here(dashboard) => view! { <Panels dashboard /> },
         Loading::Waiting => view! {
             <TopBar title="Loading" />
-            <main id="main" class="content" tabindex="-1" aria-busy="true"></main>
+            <main id="main" class="content" tabindex="-1" aria-busy="true">
+                {move || Page::get().live.lost.get().map(|_| view! { <p class="banner">"Waiting for the server"</p> })}
+            </main>
         },
         Loading::Failed(message) => view! {
             <TopBar title="Not found" />
