@@ -81,7 +81,8 @@ fn known(uid: &str) -> Loading {
 }
 
 async fn load(library: Library, uid: String, loading: RwSignal<Loading>) {
-    let answer = platform::get_json_once_there::<Dashboard>(&format!("/api/dashboards/{}", platform::encoded(&uid))).await;
+    let answer =
+        platform::get_json_once_there::<Dashboard>(&format!("/api/dashboards/{}", platform::encoded(&uid))).await;
     let now = match answer {
         Ok(dashboard) => {
             let dashboard = Arc::new(dashboard);

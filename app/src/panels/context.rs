@@ -70,8 +70,14 @@ fn no_marks() -> RwSignal<PanelData> {
 impl PanelsContext {
     /// Makes the context of a page and provides it to the panels below the caller.
     pub fn provide(viewport: Signal<Viewport>, now_ms: Signal<i64>) -> Self {
-        let context =
-            PanelsContext { viewport, now_ms, clock_ms: now_ms, hover: RwSignal::new(None), marks: no_marks(), theme: RwSignal::new(0) };
+        let context = PanelsContext {
+            viewport,
+            now_ms,
+            clock_ms: now_ms,
+            hover: RwSignal::new(None),
+            marks: no_marks(),
+            theme: RwSignal::new(0),
+        };
         #[cfg(feature = "browser")]
         super::timeseries::watch_theme(context.theme);
         provide_context(context);

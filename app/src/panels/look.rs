@@ -265,7 +265,10 @@ mod tests {
         let failed = QueryState::Failed { message: "no".into() };
         let point = Series { timestamps: vec![1], values: vec![0.0], ..Series::default() };
         assert_eq!(look(vec![QueryState::Loading]), Look::Loading);
-        assert_eq!(look(vec![ready(vec![])]), Look::Empty("The series is absent.".into(), "No source has it in this time."));
+        assert_eq!(
+            look(vec![ready(vec![])]),
+            Look::Empty("The series is absent.".into(), "No source has it in this time.")
+        );
         assert!(matches!(look(vec![ready(vec![Series::default()])]), Look::Empty(..)));
         let frame = Frame { notices: vec!["hypervisord does not report CPU usage.".into()], ..Frame::default() };
         let told = QueryState::Ready { frame, stale: None };

@@ -35,16 +35,13 @@ mod tests {
     #[test]
     fn rows_of_a_narrow_page_are_full() {
         let widths = |widths: &[u8]| {
-            let panel = |width: &u8| Panel {
-                width: *width,
-                ..crate::panels::legend::tests::panel(r#"{"expr":"up"}"#)
-            };
+            let panel = |width: &u8| Panel { width: *width, ..crate::panels::legend::tests::panel(r#"{"expr":"up"}"#) };
             narrow_widths(&widths.iter().map(panel).collect::<Vec<_>>())
         };
         assert_eq!(widths(&[4, 4, 4, 5, 7, 8, 8, 8, 17, 7]), [4, 4, 4, 5, 7, 12, 12, 12, 12, 12]);
         assert_eq!(widths(&[10, 10, 4, 12]), [12, 8, 4, 12]);
         assert_eq!(widths(&[6, 6, 24, 3]), [6, 6, 12, 12]);
-        assert_eq!(widths(&[0, 200]), [12, 12]);
+        assert_eq!(widths(&[0, 200]), [1, 11]);
         assert!(widths(&[]).is_empty());
     }
 }
