@@ -104,6 +104,8 @@ mod tests {
             assert_eq!(words(Some(13_001)), "reconnecting in 4 s");
             assert_eq!(words(Some(9_000)), "reconnecting in 0 s");
             assert_eq!(words(None), "reconnecting");
+            let alone = Connection::PausedOffline { since_ms: 7_000 };
+            assert_eq!((alone.words(clock).as_str(), alone.lost_at_ms()), ("paused, server gone", Some(7_000)));
             assert_eq!(
                 Connection::Offline { since_ms: 0 }.words(Clock::new(43_200_000, Zone::Fixed(3))),
                 "offline since 00:03"

@@ -206,6 +206,8 @@ fn alerts_and_sources_say_their_state_in_words() {
     let lost = || Some("engine is gone".to_owned());
     let known = vec![alert.clone()];
     has(&html("alerts", "", |_| list(known, lost())), &["Not all are known: ", "engine is gone", "QueueGrowing"]);
+    let away = Alert { stale_since: Some(NOW_MS - 20_000), ..alert.clone() };
+    has(&html("alerts", "", |_| list(vec![away], None)), &["firing, 40 s ago", "last known 20 s ago"]);
     has(&html("alerts", "", |_| list(vec![alert], None)), &["QueueGrowing", "warning", "firing", "1 min ago"]);
     has(&html("alerts", "", |_| list(vec![], None)), &["All quiet"]);
     has(&html("alerts", "", |_| list(vec![], lost())), &["message-failed", "Alerts are unknown", "engine is gone"]);
