@@ -49,11 +49,11 @@ async fn start_alone() {
             mount::mount_to_body(move || view! { <App payload zone=platform::own_zone() /> });
         }
         Err(FetchError::LoggedOut) => platform::go_to_login(),
-        Err(FetchError::Failed(message)) => mount::mount_to_body(move || {
+        Err(error) => mount::mount_to_body(move || {
             view! {
                 <main class="notice" role="alert">
                     <h1>"hyperscope cannot start"</h1>
-                    <p>{message}</p>
+                    <p>{error.words()}</p>
                     <p>"Reload the page to try again."</p>
                 </main>
             }

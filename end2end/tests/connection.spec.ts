@@ -31,6 +31,53 @@ test.describe('when the connection breaks', () => {
     await expect(page.locator('.badge-stale')).toHaveCount(0);
   });
 
+  test('a range that is chosen meanwhile waits for the server, and says so', async ({ page, wire, demo }) => {
+    const board = new Board(page, wire.origin);
+    await page.goto(`${wire.origin}/login?token=${demo.token}`);
+    await board.live();
+    wire.become('down');
+    wire.cut();
+    const memory = board.panel('Memory Usage');
+    await expect(memory.locator('.badge-stale')).toBeVisible({ timeout: 20_000 });
+    await page.locator('.range-drop > summary').click();
+    await page.locator('.range-body a[href*="from=now-6h"]').click();
+    await expect(memory.locator('.panel-waits')).toHaveText('Waiting for the server');
+    // What is dimmed is the data of the other range, not what is said of it.
+    const opacity = await memory.locator('.badge-stale').evaluate((badge) => {
+      let product = 1;
+      for (let one: Element | null = badge; one; one = one.parentElement) product *= Number(getComputedStyle(one).opacity);
+      return product;
+    });
+    expect(opacity).toBe(1);
+    const hour = (ago: number) => new Date(Date.now() - ago * 3_600_000).toISOString().slice(0, 16);
+    await page.locator('.range-drop > summary').click();
+    await page.getByLabel('From', { exact: true }).fill(hour(2));
+    await page.getByLabel('To', { exact: true }).fill(hour(1));
+    await page.getByRole('button', { name: 'Apply' }).click();
+    await expect(memory.locator('.panel-waits')).toHaveText('Waiting for the server');
+    wire.become('clear');
+    await board.connected('live');
+    await expect(page.locator('.panel-waits')).toHaveCount(0, { timeout: 20_000 });
+    await expect(page.locator('.message-failed')).toHaveCount(0);
+    await expect(memory.locator('.legend-item')).toHaveCount(1);
+  });
+
+  test('a paused page says that the server is gone', async ({ page, wire, demo }) => {
+    await page.goto(`${wire.origin}/login?token=${demo.token}`);
+    await page.goto(`${wire.origin}/?refresh=paused`);
+    const connection = page.locator('.connection');
+    await expect(page.locator('.panel-picture')).toHaveCount(0, { timeout: 30_000 });
+    await expect(connection).toHaveAttribute('data-state', 'paused');
+    wire.become('down');
+    wire.cut();
+    await expect(connection).toContainText('paused, server gone', { timeout: 30_000 });
+    await expect(page.locator('.banner-over')).toContainText('Not connected');
+    await expect(page.locator('.panel-alerts .badge-stale')).toBeVisible();
+    wire.become('clear');
+    await expect(connection).toHaveAttribute('data-state', 'paused', { timeout: 30_000 });
+    await expect(page.locator('.badge-stale')).toHaveCount(0);
+  });
+
   test('where upgrades are refused it polls, and takes the socket when it can', async ({ page, wire, demo }) => {
     test.setTimeout(120_000);
     const board = new Board(page, wire.origin);

@@ -182,6 +182,24 @@ test.describe('an alarm on a wall', () => {
     await expect(band(page)).toContainText('Another');
   });
 
+  test('takes the key and the click that hide it, and no other', async ({ alerts, page }) => {
+    await open(page, alerts.origin);
+    const leave = page.locator('.kiosk-leave');
+    await alerts.fire('Leak');
+    await expect(band(page)).toBeVisible();
+    await leave.click({ force: true });
+    await expect(band(page)).toHaveCount(0);
+    expect(new URL(page.url()).pathname).toBe(KIOSK);
+    await alerts.fire('Another');
+    await expect(band(page)).toBeVisible();
+    await leave.focus();
+    await page.keyboard.press('Enter');
+    await expect(band(page)).toHaveCount(0);
+    expect(new URL(page.url()).pathname).toBe(KIOSK);
+    await page.keyboard.press('Enter');
+    await expect(page).toHaveURL(alerts.origin + '/');
+  });
+
   test('shrinks to a line by itself', async ({ alerts, page }) => {
     await page.clock.install();
     await open(page, alerts.origin);
@@ -213,6 +231,28 @@ test.describe('an alarm on a wall', () => {
     await expect(band(page)).not.toHaveAttribute('data-stale', { timeout: 60_000 });
     await expect(band(page)).toContainText(/firing/);
   });
+});
+
+test('the list of alerts is grey and grows no older while the server is gone', async ({ alerts, page, way }) => {
+  test.setTimeout(120_000);
+  await open(page, way.origin, '/');
+  await alerts.fire('QueueStuck');
+  const panel = page.locator('.panel-alerts');
+  const chip = panel.locator('.alert .chip');
+  const filter = () => chip.evaluate((one) => getComputedStyle(one).filter);
+  await expect(chip).toBeVisible();
+  expect(await filter()).toBe('none');
+  way.become('down');
+  way.cut();
+  await expect(panel.locator('.badge-stale')).toHaveText(/^stale, \d+ s old/, { timeout: 30_000 });
+  expect(await filter()).toBe('grayscale(1)');
+  const age = await panel.locator('.alert-state').textContent();
+  const old = await panel.locator('.badge-stale').textContent();
+  await expect(panel.locator('.badge-stale')).not.toHaveText(old!);
+  await expect(panel.locator('.alert-state')).toHaveText(age!);
+  way.become('clear');
+  await expect(panel.locator('.badge-stale')).toHaveCount(0, { timeout: 60_000 });
+  expect(await filter()).toBe('none');
 });
 
 test('the badge counts what is active, in the colour of the worst', async ({ alerts, page }) => {

@@ -31,6 +31,18 @@ for (const theme of ['light', 'dark'] as const) {
       });
     }
 
+    for (const [width, height] of [[1366, 768], [1920, 1080], [1080, 1920]] as const) {
+      test(`a wall of ${width}x${height} cuts no number and no name`, async ({ board, page }) => {
+        await page.setViewportSize({ width, height });
+        for (const uid of ['hypersdk-overview', 'hypersdk-jobs', 'hypersdk-system']) {
+          await board.open(`/kiosk/${uid}`);
+          await page.screenshot({ path: path.join(artefacts, `${uid}-${theme}-${width}x${height}.png`) });
+          expect(await page.evaluate(() => document.documentElement.scrollHeight - window.innerHeight), 'it has to be scrolled').toBeLessThanOrEqual(0);
+          expect(await cut(page), uid).toEqual([]);
+        }
+      });
+    }
+
     test('the system is followed', async ({ board, page }) => {
       await board.open('/');
       expect(await isDark(page)).toBe(theme === 'dark');
@@ -49,6 +61,28 @@ test('the switch changes the theme, and the choice outlives the page', async ({ 
   await page.reload();
   expect(await isDark(page)).toBe(true);
 });
+
+/** What is cut on a page: numbers that are wider than their place, rows that reach out of their list or panel, labels of an axis on each other. */
+async function cut(page: import('@playwright/test').Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const found: string[] = [];
+    const all = (selector: string, within: ParentNode = document) =>
+      [...within.querySelectorAll<HTMLElement>(selector)].filter((one) => one.getClientRects().length > 0);
+    const say = (what: string, one: HTMLElement) =>
+      found.push(`${one.closest('.panel')?.querySelector('.panel-title')?.textContent}: ${what} ${one.textContent}`);
+    const cells = '.jobs-table td:is(.job-status, .job-rate, .job-eta, .job-elapsed), .stat-value, .pie-name, .table td.is-number';
+    for (const cell of all(cells)) if (cell.scrollWidth > cell.clientWidth) say('narrow', cell);
+    for (const row of all('.pie-list li, .bars li, .beside-number')) {
+      const [inner, outer] = [row.getBoundingClientRect(), row.closest('.panel')!.getBoundingClientRect()];
+      if (inner.bottom > outer.bottom || inner.right > outer.right || inner.top < outer.top) say('outside', row);
+    }
+    for (const axis of all('.axis-y')) {
+      const labels = all('span', axis).map((label) => label.getBoundingClientRect()).sort((one, other) => one.top - other.top);
+      if (labels.some((label, index) => index > 0 && label.top < labels[index - 1]!.bottom - 1)) say('crowded', axis);
+    }
+    return found;
+  });
+}
 
 /** Whether the page's background is darker than its text. */
 async function isDark(page: import('@playwright/test').Page): Promise<boolean> {

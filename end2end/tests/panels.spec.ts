@@ -205,6 +205,18 @@ test.describe('on paper', () => {
     expect(await page.evaluate(() => getComputedStyle(document.body).color)).toBe('rgb(24, 33, 45)');
   });
 
+  test('lists have the whole width, and all that is known of a job', async ({ board, page }) => {
+    await board.open('/');
+    await page.emulateMedia({ media: 'print' });
+    // Of a sheet of A4, less its margins.
+    await page.setViewportSize({ width: 703, height: 1_032 });
+    await expect(page.locator('.jobs-table th:is(.job-provider, .job-rate, .job-eta, .job-elapsed)')).toHaveCount(4);
+    for (const column of ['provider', 'rate', 'eta', 'elapsed']) await expect(page.locator(`.jobs-table th.job-${column}`)).toBeVisible();
+    const width = async (selector: string) => (await page.locator(selector).boundingBox())!.width;
+    expect(await width('.panel-alerts')).toBeCloseTo(await width('.panels'), 0);
+    expect(await width('.panel-jobs')).toBeCloseTo(await width('.panels'), 0);
+  });
+
   for (const path of ['/alerts', '/explore?expr=up', '/settings']) {
     test(`${path} is light and says when`, async ({ several, page }) => {
       await page.goto(several.origin + path);

@@ -28,6 +28,11 @@ pub enum Connection {
     },
     /// The viewer paused the page.
     Paused,
+    /// The viewer paused the page, and the server cannot be reached.
+    PausedOffline {
+        /// Up to when news came, in milliseconds since the Unix epoch.
+        since_ms: i64,
+    },
 }
 
 impl Connection {
@@ -45,6 +50,7 @@ impl Connection {
             Connection::Polling => "polling".to_owned(),
             Connection::Offline { since_ms } => format!("offline since {}", clock.time(since_ms)),
             Connection::Paused => "paused".to_owned(),
+            Connection::PausedOffline { .. } => "paused, server gone".to_owned(),
         }
     }
 
@@ -65,7 +71,7 @@ impl Connection {
             Connection::Live => "live",
             Connection::Reconnecting { .. } => "reconnecting",
             Connection::Polling => "polling",
-            Connection::Offline { .. } => "offline",
+            Connection::Offline { .. } | Connection::PausedOffline { .. } => "offline",
             Connection::Paused => "paused",
         }
     }
@@ -74,7 +80,9 @@ impl Connection {
     #[must_use]
     pub fn lost_at_ms(self) -> Option<i64> {
         match self {
-            Connection::Reconnecting { since_ms, .. } | Connection::Offline { since_ms } => Some(since_ms),
+            Connection::Reconnecting { since_ms, .. }
+            | Connection::Offline { since_ms }
+            | Connection::PausedOffline { since_ms } => Some(since_ms),
             Connection::Connecting | Connection::Live | Connection::Polling | Connection::Paused => None,
         }
     }
@@ -96,6 +104,8 @@ mod tests {
             assert_eq!(words(Some(13_001)), "reconnecting in 4 s");
             assert_eq!(words(Some(9_000)), "reconnecting in 0 s");
             assert_eq!(words(None), "reconnecting");
+            let alone = Connection::PausedOffline { since_ms: 7_000 };
+            assert_eq!((alone.words(clock).as_str(), alone.lost_at_ms()), ("paused, server gone", Some(7_000)));
             assert_eq!(
                 Connection::Offline { since_ms: 0 }.words(Clock::new(43_200_000, Zone::Fixed(3))),
                 "offline since 00:03"

@@ -1,19 +1,21 @@
 //! News by HTTP: for fixed ranges, and while no socket gets through.
 
-use futures_util::future::join_all;
+use futures_util::{
+    future::{Either, abortable, join_all, select},
+    pin_mut,
+};
 use gloo_timers::future::TimeoutFuture;
+use leptos::prelude::{Set, on_cleanup};
 use model::{
     live::{AlertList, LiveQuery, ServerMessage, SnapshotData, Topic},
     panel::QueryState,
 };
 
 use super::{Connection, Feed, FeedData, client::Client};
-use crate::platform::{self, FetchError};
+use crate::platform::{self, FetchError, RETRY_MS};
 
 /// How long the server may hold a question open, in seconds.
 const HOLD_SECONDS: u32 = 5;
-/// The wait between questions that fail, in milliseconds.
-const RETRY_MS: u32 = 5_000;
 
 /// What `/api/live` answers.
 struct News {
@@ -71,7 +73,7 @@ pub(super) async fn keep_asking(client: Client) {
                 platform::go_to_login();
                 return;
             }
-            Err(FetchError::Failed(_)) => {
+            Err(_) => {
                 let since_ms = client.lost_at_ms().unwrap_or_else(platform::now_ms);
                 client.show(Connection::Offline { since_ms });
                 TimeoutFuture::new(RETRY_MS).await;
@@ -129,39 +131,59 @@ pub(super) fn fetch_newest(query: LiveQuery, feed: Feed) {
 async fn refresh(query: &LiveQuery, feed: &Feed) {
     // Aligned as the server aligns, so that points stay where they are.
     let end_ms = platform::now_ms().div_euclid(query.step_ms.max(1)).saturating_mul(query.step_ms);
-    evaluate(query, (end_ms.saturating_sub(query.window_ms), end_ms), feed).await;
+    evaluate(query, (end_ms.saturating_sub(query.window_ms), end_ms), feed, false).await;
 }
 
-/// Evaluates `query` over `range_ms` and puts the answer into `feed`, once.
+/// Evaluates `query` over `range_ms` and puts the answer into `feed`, once, as soon as the server can be reached.
 pub(super) fn fetch_once(query: LiveQuery, range_ms: (i64, i64), feed: Feed) {
-    wasm_bindgen_futures::spawn_local(async move { evaluate(&query, range_ms, &feed).await });
+    until_left(async move { evaluate(&query, range_ms, &feed, true).await });
 }
 
-/// Puts the alerts of a time in the past into `feed`, once.
-pub(super) fn fetch_alerts(at_ms: i64, feed: Feed) {
+/// Runs `task` for as long as the calling component or effect is there.
+fn until_left(task: impl Future<Output = ()> + 'static) {
+    let (task, handle) = abortable(task);
+    on_cleanup(move || handle.abort());
     wasm_bindgen_futures::spawn_local(async move {
-        let list = match platform::get_json::<AlertList>(&format!("/api/alerts/past?at={at_ms}")).await {
+        let _ = task.await;
+    });
+}
+
+/// Whether the server answers within `patience_ms`.
+pub(super) async fn is_there(patience_ms: u32) -> bool {
+    let news = platform::get_json::<News>("/api/live?topics=&timeout=0");
+    let patience = TimeoutFuture::new(patience_ms);
+    pin_mut!(news, patience);
+    matches!(select(news, patience).await, Either::Left((Ok(_) | Err(FetchError::LoggedOut), _)))
+}
+
+/// Puts the alerts of a time in the past into `feed`, once, as soon as the server can be reached.
+pub(super) fn fetch_alerts(at_ms: i64, feed: Feed) {
+    until_left(async move {
+        let list = match platform::get_json_once_there::<AlertList>(&format!("/api/alerts/past?at={at_ms}")).await {
             Ok(list) => list,
             Err(FetchError::LoggedOut) => return platform::go_to_login(),
-            Err(FetchError::Failed(message)) => AlertList { unavailable: Some(message), ..AlertList::default() },
+            Err(error) => AlertList { unavailable: Some(error.words()), ..AlertList::default() },
         };
         feed.replace(SnapshotData::Alerts(list));
     });
 }
 
-async fn evaluate(query: &LiveQuery, (start_ms, end_ms): (i64, i64), feed: &Feed) {
+/// Puts what `query` finds into `feed`. While the server cannot be reached, what is there stays; if `waits`, until it can be.
+async fn evaluate(query: &LiveQuery, (start_ms, end_ms): (i64, i64), feed: &Feed, waits: bool) {
     let (expr, step_ms, instant) = (platform::encoded(&query.expr), query.step_ms, query.instant);
     let mut url =
         format!("/api/frame?query={expr}&start_ms={start_ms}&end_ms={end_ms}&step_ms={step_ms}&instant={instant}");
     if let Some(engine) = &query.engine {
         url.push_str(&format!("&engine={}", platform::encoded(engine)));
     }
-    let state = match platform::get_json(&url).await {
+    let answer = if waits { platform::get_json_once_there(&url).await } else { platform::get_json(&url).await };
+    let state = match answer {
         Ok(frame) => QueryState::Ready { frame, stale: None },
         Err(FetchError::LoggedOut) => return platform::go_to_login(),
-        Err(FetchError::Failed(message)) => QueryState::Failed { message },
+        Err(FetchError::Unreachable) => return,
+        Err(error) => QueryState::Failed { message: error.words() },
     };
     if let FeedData::Query(signal) = &feed.data {
-        leptos::prelude::Set::set(signal, state);
+        signal.set(state);
     }
 }

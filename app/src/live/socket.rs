@@ -28,6 +28,9 @@ const FAILURES_BEFORE_POLLING: u32 = 3;
 /// A socket that lasted so long was a success; one that is lost before counts as a failure, however it ended.
 const STEADY_MS: i64 = 2_000;
 
+/// How often a paused page asks whether the server is there, and how long it waits for the answer, in milliseconds.
+const ASK_MS: u32 = 10_000;
+
 type Woken = Fuse<UnboundedReceiver<Wake>>;
 
 /// Why a socket ended.
@@ -47,10 +50,9 @@ pub(super) async fn stay_connected(client: Client, mut woken: Woken) {
     let mut backoff = Backoff::default();
     let mut polling: Option<AbortHandle> = None;
     loop {
-        while client.rests() {
+        if client.rests() {
             stop(&mut polling);
-            client.show(Connection::Paused);
-            if woken.next().await.is_none() {
+            if !rest(&client, &mut woken).await {
                 return;
             }
         }
@@ -81,13 +83,40 @@ pub(super) async fn stay_connected(client: Client, mut woken: Woken) {
             });
         }
         // Whatever wakes it, the next thing to do is to try.
-        let timeout = TimeoutFuture::new(wait_ms);
-        let wake = woken.next();
-        pin_mut!(timeout, wake);
-        if let Either::Right((None, _)) = select(timeout, wake).await {
+        if !wait(&mut woken, wait_ms).await {
             return;
         }
     }
+}
+
+/// Stays without a connection while none is wanted. A page that listens to nothing asks now and then whether the server is there. False once
+/// the page is gone.
+async fn rest(client: &Client, woken: &mut Woken) -> bool {
+    let since_ms = client.lost_at_ms().unwrap_or_else(|| {
+        client.show(Connection::Paused);
+        platform::now_ms()
+    });
+    loop {
+        let is_there = poll::is_there(ASK_MS).await;
+        if !client.rests() {
+            return true;
+        }
+        client.show(if is_there { Connection::Paused } else { Connection::PausedOffline { since_ms } });
+        if !wait(woken, ASK_MS).await {
+            return false;
+        }
+        if !client.rests() {
+            return true;
+        }
+    }
+}
+
+/// Waits so many milliseconds, or until something wakes the task. False once the page is gone.
+async fn wait(woken: &mut Woken, wait_ms: u32) -> bool {
+    let timeout = TimeoutFuture::new(wait_ms);
+    let wake = woken.next();
+    pin_mut!(timeout, wake);
+    !matches!(select(timeout, wake).await, Either::Right((None, _)))
 }
 
 fn stop(polling: &mut Option<AbortHandle>) {

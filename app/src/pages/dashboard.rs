@@ -16,7 +16,7 @@ use super::{
     panel_data::{Asked, Followed, follow},
 };
 use crate::{
-    panels::{PanelView, PanelsContext},
+    panels::{PanelView, PanelsContext, narrow_widths},
     platform::{self, FetchError},
     shell::{AsOf, ConnectionIndicator, FiringBadge, Icon, Page, Printed, TopBar, WallAlarm},
     view::view,
@@ -59,7 +59,9 @@ pub(crate) fn DashboardPage(uid: String) -> impl IntoView {
         Loading::Here(dashboard) => view! { <Panels dashboard /> },
         Loading::Waiting => view! {
             <TopBar title="Loading" />
-            <main id="main" class="content" tabindex="-1" aria-busy="true"></main>
+            <main id="main" class="content" tabindex="-1" aria-busy="true">
+                {move || Page::get().live.lost.get().map(|_| view! { <p class="banner">"Waiting for the server"</p> })}
+            </main>
         },
         Loading::Failed(message) => view! {
             <TopBar title="Not found" />
@@ -79,7 +81,8 @@ fn known(uid: &str) -> Loading {
 }
 
 async fn load(library: Library, uid: String, loading: RwSignal<Loading>) {
-    let answer = platform::get_json::<Dashboard>(&format!("/api/dashboards/{}", platform::encoded(&uid))).await;
+    let answer =
+        platform::get_json_once_there::<Dashboard>(&format!("/api/dashboards/{}", platform::encoded(&uid))).await;
     let now = match answer {
         Ok(dashboard) => {
             let dashboard = Arc::new(dashboard);
@@ -89,7 +92,7 @@ async fn load(library: Library, uid: String, loading: RwSignal<Loading>) {
             Loading::Here(dashboard)
         }
         Err(FetchError::LoggedOut) => return platform::go_to_login(),
-        Err(FetchError::Failed(message)) => Loading::Failed(message),
+        Err(error) => Loading::Failed(error.words()),
     };
     // The viewer may have gone on meanwhile.
     let _ = loading.try_set(now);
@@ -105,19 +108,19 @@ fn Panels(dashboard: Arc<Dashboard>) -> impl IntoView {
     follow_marks(page, dashboard.uid.clone(), context.marks);
     provide_context(page.url.first_rows());
     let mut shown = Vec::with_capacity(dashboard.panels.len());
-    let panels = dashboard.panels.iter().map(|panel| {
+    let panels = dashboard.panels.iter().zip(narrow_widths(&dashboard.panels)).map(|(panel, narrow)| {
         let Followed { data, stale, viewport, now_ms, waiting, present } = follow(panel);
         shown.push((data, waiting));
         let panel = panel.clone();
         view! {
             <Provider value=context.showing(viewport, now_ms)>
-                <PanelView panel data stale waiting present />
+                <PanelView panel narrow data stale waiting present />
             </Provider>
         }
     });
     let panels = panels.collect_view();
     let first_ms = Memo::new(move |_| {
-        let settled = shown.iter().filter(|(_, waiting)| !waiting.get());
+        let settled = shown.iter().filter(|(_, waiting)| waiting.get().is_none());
         settled.filter_map(|(data, _)| data.with(crate::shell::first_ms)).min()
     });
     let bar = if kiosk.get_untracked() {

@@ -97,14 +97,14 @@ pub(crate) fn DrawnPage(part: DrawnPart) -> impl IntoView {
                     platform::swap_html(&area, &html);
                 }
                 Err(FetchError::LoggedOut) => platform::go_to_login(),
-                Err(FetchError::Failed(message)) => problem.set(Some(message)),
+                Err(error) => problem.set(Some(error.words())),
             }
         });
     });
     Effect::new(move |_| {
-        page.clock.now_ms.track();
+        let known_until_ms = page.known_until_ms();
         if let Some(area) = area.get() {
-            platform::renew_ages(&area, page.clock.now_ms.get_untracked());
+            platform::renew_ages(&area, known_until_ms);
         }
     });
     Effect::new(move |_| {
@@ -122,7 +122,12 @@ pub(crate) fn DrawnPage(part: DrawnPart) -> impl IntoView {
     });
     view! {
         <TopBar title=part.title() />
-        <main id="main" class="content drawn-page" tabindex="-1">
+        <main
+            id="main"
+            class="content drawn-page"
+            class:is-stale=move || page.live.lost.get().is_some()
+            tabindex="-1"
+        >
             <p class="banner" role="alert">{move || problem.get().map(|problem| format!("Not renewed: {problem}"))}</p>
             <div node_ref=area inner_html=first></div>
         </main>

@@ -110,7 +110,7 @@ fn follow(page: Page, address: JobAddress, lookup: RwSignal<Lookup>) {
             let answer = match platform::get_json::<JobDetail>(&url).await {
                 Ok(detail) => Lookup::Found(Box::new(detail)),
                 Err(FetchError::LoggedOut) => return platform::go_to_login(),
-                Err(FetchError::Failed(message)) => Lookup::Failed(message),
+                Err(error) => Lookup::Failed(error.words()),
             };
             let _ = lookup.try_set(answer);
         });
@@ -291,7 +291,7 @@ fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
             let words = match platform::post(&url).await {
                 Ok(body) => answer_words(&body),
                 Err(FetchError::LoggedOut) => return platform::go_to_login(),
-                Err(FetchError::Failed(message)) => format!("Not cancelled: {message}"),
+                Err(error) => format!("Not cancelled: {}", error.words()),
             };
             let _ = answer.try_set(Some(words));
             let _ = asking.try_set(false);

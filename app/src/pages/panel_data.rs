@@ -26,8 +26,8 @@ pub(super) struct Followed {
     pub(super) viewport: Signal<Viewport>,
     /// The time that its ages count to.
     pub(super) now_ms: Signal<i64>,
-    /// Set while `data` is that of the range before.
-    pub(super) waiting: Signal<bool>,
+    /// What is waited for, in words, while `data` is that of the range before, or has never come.
+    pub(super) waiting: Signal<Option<&'static str>>,
     /// Set while it shows the present on a page that shows the past.
     pub(super) present: Signal<bool>,
 }
@@ -109,17 +109,24 @@ pub(super) fn follow(panel: &Panel) -> Followed {
     });
     let viewport = Memo::new(move |_| shown.get().viewport(page));
     let has_time = panels::has_time(kind);
-    let waiting = Memo::new(move |_| has_time && shown.get().range != page.url.range.get());
+    let is_drawn = page.is_first_view();
+    let is_old = Memo::new(move |_| has_time && shown.get().range != page.url.range.get());
+    let waiting = Memo::new(move |_| match page.live.lost.get() {
+        // What the server drew is there to be read.
+        Some(_) if is_old.get() || !(is_drawn || data.with(panels::has_come)) => Some("Waiting for the server"),
+        None if is_old.get() => Some("Loading"),
+        _ => None,
+    });
     let as_of_ms = Memo::new(move |_| shown.get().alerts_of_ms().filter(|_| kind == PanelKind::Alerts));
     let present = Memo::new(move |_| {
         let is_past = page.url.range.get().live_window_ms().is_none();
-        is_past && !(has_time && (kind != PanelKind::Alerts || as_of_ms.get().is_some() || waiting.get()))
+        is_past && !(has_time && (kind != PanelKind::Alerts || as_of_ms.get().is_some() || is_old.get()))
     });
     Followed {
         data: data.into(),
         stale: stale.into(),
         viewport: viewport.into(),
-        now_ms: Signal::derive(move || as_of_ms.get().unwrap_or_else(|| page.clock.now_ms.get())),
+        now_ms: Signal::derive(move || as_of_ms.get().unwrap_or_else(|| page.known_until_ms())),
         waiting: waiting.into(),
         present: present.into(),
     }

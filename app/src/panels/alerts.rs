@@ -24,7 +24,7 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
             _ => AlertList::default(),
         })
     });
-    view! { <div class="look">{move || list.with(|list| list_view(list, now_ms))}</div> }
+    view! { {move || list.with(|list| list_view(list, now_ms))} }.into_any()
 }
 
 fn list_view(list: &AlertList, now_ms: Signal<i64>) -> AnyView {
@@ -66,14 +66,15 @@ pub(crate) fn identifying_labels(alert: &Alert) -> String {
     labels.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("  ")
 }
 
-/// Where an alert is, and since when.
+/// Where an alert is, and since when: while its source is away, as of the time up to which it is known.
 pub(crate) fn state_words(alert: &Alert, now_ms: i64) -> String {
     let state = match alert.state {
         AlertState::Firing => "firing",
         AlertState::Pending => "pending",
         AlertState::Inactive => "inactive",
     };
-    let since = alert.active_at.map(|since_ms| unit::age(now_ms.saturating_sub(since_ms)));
+    let known_ms = alert.stale_since.unwrap_or(now_ms);
+    let since = alert.active_at.map(|since_ms| unit::age(known_ms.saturating_sub(since_ms)));
     since.map_or_else(|| state.to_owned(), |since| format!("{state}, {since}"))
 }
 

@@ -37,8 +37,10 @@ impl Viewport {
 pub struct PanelsContext {
     /// What charts show of time. A panel that waits for the data of another range still shows the one before.
     pub viewport: Signal<Viewport>,
-    /// The time of the page, for ages: milliseconds since the Unix epoch, moving on each second.
+    /// The time that ages count to, in milliseconds since the Unix epoch: now, or that of the newest news where there are no more.
     pub now_ms: Signal<i64>,
+    /// The time now, in milliseconds since the Unix epoch, moving on each second.
+    pub(super) clock_ms: Signal<i64>,
     /// The time under the pointer, on whichever chart it is.
     pub hover: RwSignal<Option<i64>>,
     /// When alerts fired that concern the panels: as the data of one query, see [`model::page::Boot::marks`].
@@ -68,8 +70,14 @@ fn no_marks() -> RwSignal<PanelData> {
 impl PanelsContext {
     /// Makes the context of a page and provides it to the panels below the caller.
     pub fn provide(viewport: Signal<Viewport>, now_ms: Signal<i64>) -> Self {
-        let context =
-            PanelsContext { viewport, now_ms, hover: RwSignal::new(None), marks: no_marks(), theme: RwSignal::new(0) };
+        let context = PanelsContext {
+            viewport,
+            now_ms,
+            clock_ms: now_ms,
+            hover: RwSignal::new(None),
+            marks: no_marks(),
+            theme: RwSignal::new(0),
+        };
         #[cfg(feature = "browser")]
         super::timeseries::watch_theme(context.theme);
         provide_context(context);
@@ -87,6 +95,7 @@ impl PanelsContext {
         use_context().unwrap_or_else(|| PanelsContext {
             viewport: Signal::stored(Viewport::default()),
             now_ms: Signal::stored(0),
+            clock_ms: Signal::stored(0),
             hover: RwSignal::new(None),
             marks: no_marks(),
             theme: RwSignal::new(0),

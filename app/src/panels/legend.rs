@@ -89,23 +89,9 @@ fn fill(template: &str, labels: &Labels) -> String {
     name.trim().to_owned()
 }
 
-/// What a person can do about a panel whose series are all absent.
-pub(crate) fn absent(panel: &Panel) -> String {
-    match panel.queries.first() {
-        Some(query) => format!("No source has {} in this time.", shortened(&query.expr)),
-        None => "The panel has no query.".to_owned(),
-    }
-}
-
-fn shortened(text: &str) -> String {
-    const MOST: usize = 80;
-    if text.chars().count() <= MOST {
-        text.to_owned()
-    } else {
-        let mut short: String = text.chars().take(MOST).collect();
-        short.push('\u{2026}');
-        short
-    }
+/// What there is to say of a panel whose series are all absent. Words: the query is in the panel's menu.
+pub(crate) fn absent(panel: &Panel) -> &'static str {
+    if panel.queries.is_empty() { "The panel has no query." } else { "No source has it in this time." }
 }
 
 #[cfg(test)]

@@ -33,7 +33,8 @@ pub fn has_come(data: &PanelData) -> bool {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Look {
     Loading,
-    Empty(String),
+    /// Why there is nothing, and what more there is to say.
+    Empty(String, &'static str),
     Failed(String),
     Data,
 }
@@ -53,7 +54,11 @@ impl Look {
             None if has_come(data) => {
                 // Why there is none, where that is known.
                 let told = notices(data);
-                Look::Empty(if told.is_empty() { legend::absent(panel) } else { told.join(" ") })
+                if told.is_empty() {
+                    Look::Empty("The series is absent.".to_owned(), legend::absent(panel))
+                } else {
+                    Look::Empty(told.join(" "), "")
+                }
             }
             None => Look::Loading,
         }
@@ -116,7 +121,7 @@ pub(crate) fn with_look(
             {move || match look.get() {
                 Look::Data => body(panel, data),
                 Look::Loading => loading_view(panel.with_value(|panel| panel.kind)),
-                Look::Empty(hint) => message_view("empty", "No data", "The series is absent.".to_owned(), hint),
+                Look::Empty(why, more) => message_view("empty", "No data", why, more.to_owned()),
                 Look::Failed(message) => message_view("failed", "Query failed", message.clone(), advice(&message)),
             }}
             <div class="badges">
@@ -181,7 +186,7 @@ pub(crate) fn advice(message: &str) -> String {
 }
 
 fn stale_badge(stale: Memo<Option<Staleness>>) -> AnyView {
-    let now_ms = PanelsContext::of_page().now_ms;
+    let now_ms = PanelsContext::of_page().clock_ms;
     view! { {move || {
         stale.get().map(|stale| {
             let (since_ms, reason) = (stale.since_ms, stale.reason);
@@ -260,11 +265,14 @@ mod tests {
         let failed = QueryState::Failed { message: "no".into() };
         let point = Series { timestamps: vec![1], values: vec![0.0], ..Series::default() };
         assert_eq!(look(vec![QueryState::Loading]), Look::Loading);
-        assert!(matches!(look(vec![ready(vec![])]), Look::Empty(_)));
-        assert!(matches!(look(vec![ready(vec![Series::default()])]), Look::Empty(_)));
+        assert_eq!(
+            look(vec![ready(vec![])]),
+            Look::Empty("The series is absent.".into(), "No source has it in this time.")
+        );
+        assert!(matches!(look(vec![ready(vec![Series::default()])]), Look::Empty(..)));
         let frame = Frame { notices: vec!["hypervisord does not report CPU usage.".into()], ..Frame::default() };
         let told = QueryState::Ready { frame, stale: None };
-        assert_eq!(look(vec![told.clone(), told]), Look::Empty("hypervisord does not report CPU usage.".into()));
+        assert_eq!(look(vec![told.clone(), told]), Look::Empty("hypervisord does not report CPU usage.".into(), ""));
         assert_eq!(look(vec![ready(vec![point])]), Look::Data);
         assert_eq!(look(vec![ready(vec![]), failed]), Look::Failed("no".into()));
     }

@@ -26,6 +26,7 @@ mod keyed;
 pub(crate) mod legend;
 pub(crate) mod look;
 mod menu;
+mod narrow;
 pub(crate) mod shares;
 pub(crate) mod sources;
 pub(crate) mod stat;
@@ -47,6 +48,7 @@ pub(crate) use alerts::look_of as alert_look;
 pub use context::{PanelsContext, Viewport};
 pub use jobs::FirstRows;
 pub use look::{has_come, loading};
+pub(crate) use narrow::narrow_widths;
 #[cfg(feature = "ssr")]
 pub(crate) use view::still;
 pub use view::{PanelView, PanelViewProps};

@@ -147,7 +147,17 @@ fn a_value_of_less_than_it_asks_for_says_so() {
 fn the_looks_differ() {
     let state = |state: QueryState| html("timeseries", QUERY, |_| PanelData::Queries(vec![state]));
     has(&state(QueryState::Loading), &["message-loading"]);
-    has(&state(ready(vec![])), &["message-empty", "No data", "The series is absent"]);
+    let absent = state(ready(vec![]));
+    has(&absent, &["message-empty", "No data", "The series is absent.", "No source has it in this time."]);
+    let body = absent.split_once("panel-body").unwrap().1;
+    assert!(!body.contains("a &gt; 1"), "words, not an expression: {body}");
+    let frame = Frame { notices: vec!["hypervisord does not report CPU usage.".into()], ..Frame::default() };
+    let told = QueryState::Ready { frame, stale: None };
+    // Where a small panel has no room for more than one line, that is the one.
+    has(
+        &html("gauge", QUERY, |_| PanelData::Queries(vec![told.clone()])),
+        &["class=\"message-text\">hypervisord does not report CPU usage."],
+    );
     has(
         &state(QueryState::Failed { message: "timed out".into() }),
         &["message-failed", "timed out", "shorter time range"],
@@ -196,6 +206,8 @@ fn alerts_and_sources_say_their_state_in_words() {
     let lost = || Some("engine is gone".to_owned());
     let known = vec![alert.clone()];
     has(&html("alerts", "", |_| list(known, lost())), &["Not all are known: ", "engine is gone", "QueueGrowing"]);
+    let away = Alert { stale_since: Some(NOW_MS - 20_000), ..alert.clone() };
+    has(&html("alerts", "", |_| list(vec![away], None)), &["firing, 40 s ago", "last known 20 s ago"]);
     has(&html("alerts", "", |_| list(vec![alert], None)), &["QueueGrowing", "warning", "firing", "1 min ago"]);
     has(&html("alerts", "", |_| list(vec![], None)), &["All quiet"]);
     has(&html("alerts", "", |_| list(vec![], lost())), &["message-failed", "Alerts are unknown", "engine is gone"]);

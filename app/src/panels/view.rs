@@ -21,15 +21,18 @@ use super::{
 pub fn PanelView(
     /// What it is.
     panel: Panel,
+    /// Columns that it takes of a narrow page, which has 12.
+    #[prop(default = 12)]
+    narrow: u8,
     /// Its data. On the server what there is; in the browser [`super::loading`] until the first live data is complete.
     #[prop(into)]
     data: Signal<PanelData>,
     /// Set while data that has no mark of its own (jobs, alerts, sources) is not current.
     #[prop(optional, into)]
     stale: Signal<Option<Staleness>>,
-    /// Set while the data is still that of the range before: it is dimmed, and said to be waited for.
+    /// What is waited for, in words, while the data is not what it should be: it is dimmed.
     #[prop(optional, into)]
-    waiting: Signal<bool>,
+    waiting: Signal<Option<&'static str>>,
     /// Set while it shows the present on a page that shows the past.
     #[prop(optional, into)]
     present: Signal<bool>,
@@ -43,7 +46,7 @@ pub fn PanelView(
     let (id, kind) = (panel.id.clone(), panel.kind);
     let (anchor, heading) = (format!("panel-{id}"), format!("panel-{id}-title"));
     let (title, description) = (panel.title.clone(), panel.description.clone());
-    let place = format!("--w:{};--h:{}", panel.width.clamp(1, 24), panel.height.max(1));
+    let place = format!("--w:{};--h:{};--n:{narrow}", panel.width.clamp(1, 24), panel.height.max(1));
     let panel = StoredValue::new(panel);
     let picture = StoredValue::new(picture(panel, data, stale));
     view! {
@@ -53,7 +56,7 @@ pub fn PanelView(
             style=place
             aria-labelledby=heading.clone()
             tabindex="-1"
-            aria-busy=move || waiting.get().then_some("true")
+            aria-busy=move || waiting.get().map(|_| "true")
         >
             <header class="panel-head">
                 <h2 class="panel-title" id=heading.clone()>{title}</h2>
@@ -71,7 +74,7 @@ pub fn PanelView(
                         view! { <div class="panel-picture" inner_html=picture.get_value()></div> }
                     }
                 }}
-                {move || waiting.get().then(|| view! { <span class="badge panel-waits" role="status">"Loading"</span> })}
+                {move || waiting.get().map(|words| view! { <span class="badge panel-waits" role="status">{words}</span> })}
             </div>
         </section>
     }

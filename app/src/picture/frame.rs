@@ -40,8 +40,8 @@ pub(super) fn draw(canvas: &mut Canvas, area: Area, panel: &Panel, data: &PanelD
         Look::Loading => {
             message(canvas, body, "muted", "No answer yet", &["The source takes longer than a picture waits."])
         }
-        Look::Empty(_) if is_small => message(canvas, body, "text", "No data", &["The series is absent."]),
-        Look::Empty(hint) => message(canvas, body, "text", "No data", &["The series is absent.", &hint]),
+        Look::Empty(why, _) if is_small => message(canvas, body, "text", "No data", &[&why]),
+        Look::Empty(why, more) => message(canvas, body, "text", "No data", &[&why, more]),
         Look::Failed(words) if is_small => message(canvas, body, "red", "Query failed", &[&words]),
         Look::Failed(words) => message(canvas, body, "red", "Query failed", &[&words, &advice(&words)]),
     }

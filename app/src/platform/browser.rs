@@ -3,16 +3,19 @@
 use std::{future::Future, time::Duration};
 
 use gloo_net::http::{Request, Response};
+use gloo_timers::future::TimeoutFuture;
 use leptos::prelude::*;
 use model::{
     tree::{FromTree, read_json},
     zone::{Local, Zone},
 };
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, closure::Closure};
 
 use super::{FetchError, at, envelope, path_and_query, time};
 use crate::payload::{THEME_COOKIE, ZONE_COOKIE};
 
+/// The wait between requests to a server that cannot be reached, in milliseconds.
+pub(crate) const RETRY_MS: u32 = 5_000;
 /// How long a cookie of ours is kept, in seconds.
 const COOKIE_SECONDS: u32 = 365 * 24 * 3_600;
 
@@ -105,6 +108,16 @@ pub(crate) async fn get_json<T: FromTree>(url: &str) -> Result<T, FetchError> {
     read_json(&body).map_err(|error| FetchError::Failed(format!("the answer cannot be read: {error}")))
 }
 
+/// The same of a server that is there, however long that takes.
+pub(crate) async fn get_json_once_there<T: FromTree>(url: &str) -> Result<T, FetchError> {
+    loop {
+        match get_json(url).await {
+            Err(FetchError::Unreachable) => TimeoutFuture::new(RETRY_MS).await,
+            answer => return answer,
+        }
+    }
+}
+
 /// The body at `url`, as it is.
 pub(crate) async fn get_text(url: &str) -> Result<String, FetchError> {
     body(Request::get(&at(url)).send().await).await
@@ -116,15 +129,14 @@ pub(crate) async fn post(url: &str) -> Result<String, FetchError> {
 }
 
 async fn body(answer: Result<Response, gloo_net::Error>) -> Result<String, FetchError> {
-    let unreachable = |_| FetchError::Failed("the server cannot be reached".to_owned());
-    let answer = answer.map_err(unreachable)?;
+    let answer = answer.map_err(|_| FetchError::Unreachable)?;
     if let Some(date) = answer.headers().get("Date") {
         time::set_date(&date);
     }
     if answer.status() == 401 {
         return Err(FetchError::LoggedOut);
     }
-    let body = answer.text().await.map_err(unreachable)?;
+    let body = answer.text().await.map_err(|_| FetchError::Unreachable)?;
     if answer.ok() { Ok(body) } else { Err(FetchError::Failed(envelope::message(answer.status(), &body))) }
 }
 
@@ -180,14 +192,28 @@ pub(crate) fn close_menus() {
     }
 }
 
-/// Calls `act` on any key or click, until the calling effect is gone.
-pub(crate) fn on_any_input(act: impl Fn() + Clone + 'static) {
-    let on = |event: &'static str, act: Box<dyn Fn()>| {
-        let handle = window_event_listener_untyped(event, move |_| act());
-        on_cleanup(move || handle.remove());
-    };
-    on("keydown", Box::new(act.clone()));
-    on("click", Box::new(act));
+/// Offers each key and click to `take` before anything else, until the calling effect is gone. What it takes works nothing beneath.
+pub(crate) fn on_any_input(take: impl Fn() -> bool + 'static) {
+    const EVENTS: [&str; 2] = ["keydown", "click"];
+    let listener = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
+        if take() {
+            event.prevent_default();
+            event.stop_propagation();
+        }
+    });
+    for event in EVENTS {
+        let _ = window().add_event_listener_with_callback_and_bool(event, listener.as_ref().unchecked_ref(), true);
+    }
+    let held = StoredValue::new_local(listener);
+    on_cleanup(move || {
+        held.with_value(|listener| {
+            for event in EVENTS {
+                let listener = listener.as_ref().unchecked_ref();
+                let _ = window().remove_event_listener_with_callback_and_bool(event, listener, true);
+            }
+        });
+        held.dispose();
+    });
 }
 
 /// Closes the menus when something outside of them is clicked or Escape is pressed, until the calling effect is gone.

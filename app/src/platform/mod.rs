@@ -33,8 +33,22 @@ pub(crate) enum FetchError {
     /// The session is over.
     #[cfg_attr(not(feature = "browser"), allow(dead_code))] // only a browser asks
     LoggedOut,
+    /// Nobody answers: the server is gone, or the way to it.
+    #[cfg_attr(not(feature = "browser"), allow(dead_code))] // only a browser asks
+    Unreachable,
     /// What went wrong, in words for a person.
     Failed(String),
+}
+
+impl FetchError {
+    /// What went wrong, in words for a person.
+    pub(crate) fn words(self) -> String {
+        match self {
+            FetchError::LoggedOut => "the session is over".to_owned(),
+            FetchError::Unreachable => "the server cannot be reached".to_owned(),
+            FetchError::Failed(message) => message,
+        }
+    }
 }
 
 /// The error envelope of our API, and of Prometheus' API.

@@ -37,6 +37,10 @@ pub(crate) async fn get_json<T: FromTree>(_url: &str) -> Result<T, FetchError> {
     Err(FetchError::Failed("not in a browser".to_owned()))
 }
 
+pub(crate) async fn get_json_once_there<T: FromTree>(url: &str) -> Result<T, FetchError> {
+    get_json(url).await
+}
+
 pub(crate) async fn get_text(_url: &str) -> Result<String, FetchError> {
     Err(FetchError::Failed("not in a browser".to_owned()))
 }
@@ -87,7 +91,7 @@ pub(crate) fn close_menus() {}
 
 pub(crate) fn close_menus_on_leave() {}
 
-pub(crate) fn on_any_input(_act: impl Fn() + Clone + 'static) {}
+pub(crate) fn on_any_input(_take: impl Fn() -> bool + 'static) {}
 
 /// `text` as part of a URL's query.
 pub(crate) fn encoded(text: &str) -> String {

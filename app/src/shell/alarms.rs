@@ -91,11 +91,11 @@ pub(crate) fn FiringBadge() -> impl IntoView {
                 let word = if kiosk.get() && count.silenced == count.muted { " silenced" } else { " muted" };
                 view! {
                     {(count.active > 0).then(|| view! {
-                        <span class=format!("count {ink}")>{count.active}<span class="count-word">" firing"</span></span>
+                        <span class=format!("count {ink}")>{count.active}<span class="count-word sr-only">" firing"</span></span>
                     })}
                     " "
                     {(count.muted > 0).then(|| view! {
-                        <span class="count count-muted">{count.muted}<span class="count-word">{word}</span></span>
+                        <span class="count count-muted">{count.muted}<span class="count-word sr-only">{word}</span></span>
                     })}
                 }
             }}

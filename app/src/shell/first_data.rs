@@ -17,10 +17,10 @@ pub(crate) fn first_ms(data: &PanelData) -> Option<i64> {
     courses.filter_map(|series| series.timestamps.first().copied()).min()
 }
 
-/// The range from the first data on, where less than half of `range` has data.
+/// The range from the first data on, where more than a third of `range` is empty before it.
 fn from_first_data(range: TimeRange, first_ms: i64, now_ms: i64) -> Option<TimeRange> {
     let (start_ms, end_ms) = range.resolve(now_ms);
-    if first_ms <= start_ms.midpoint(end_ms) || first_ms >= end_ms {
+    if first_ms - start_ms <= (end_ms - start_ms) / 3 || first_ms >= end_ms {
         return None;
     }
     Some(match range.live_window_ms() {
@@ -63,7 +63,8 @@ mod tests {
         let shorter = |ago_ms: i64| from_first_data(hour, NOW_MS - ago_ms, NOW_MS).map(|range| range.from.to_string());
         assert_eq!(shorter(70_000).as_deref(), Some("now-2m"));
         assert_eq!(shorter(29 * MINUTE_MS).as_deref(), Some("now-30m"));
-        assert_eq!(shorter(31 * MINUTE_MS), None);
+        assert_eq!(shorter(31 * MINUTE_MS).as_deref(), Some("now-32m"), "half empty");
+        assert_eq!(shorter(40 * MINUTE_MS), None);
         assert_eq!(shorter(60 * MINUTE_MS), None);
         let past = TimeRange { from: Instant::At(0), to: Instant::At(50 * MINUTE_MS) };
         let from = |first_ms| from_first_data(past, first_ms, NOW_MS);

@@ -74,6 +74,12 @@ impl Page {
         expect_context()
     }
 
+    /// The time up to which the page knows what is the case, in milliseconds since the Unix epoch: what nobody knows any more does not
+    /// grow older by itself.
+    pub(crate) fn known_until_ms(self) -> i64 {
+        self.live.lost.get().map_or_else(|| self.clock.now_ms.get(), |lost| lost.since_ms)
+    }
+
     /// Moves the page's time on to the newest evaluation in `data`.
     pub(crate) fn note_evaluated(self, data: &PanelData) {
         let newest_ms = newest_ms(data);

@@ -64,7 +64,8 @@ pub(crate) fn WallAlarm() -> impl IntoView {
     });
     Effect::new(move |_| {
         platform::on_any_input(move || {
-            if shown.get_untracked() {
+            let hides = shown.get_untracked();
+            if hides {
                 hidden.update(|hidden| {
                     if hidden.len() > REMEMBERED {
                         hidden.clear();
@@ -72,6 +73,7 @@ pub(crate) fn WallAlarm() -> impl IntoView {
                     critical.with_untracked(|alerts| hidden.extend(alerts.iter().map(Alert::firing_key)));
                 });
             }
+            hides
         });
     });
     // Since when nothing is known of them, and whose fault that is.

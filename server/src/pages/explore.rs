@@ -1,6 +1,6 @@
 //! Explore: one query is evaluated here, and the app draws what it finds.
 
-use std::time::Instant;
+use std::{collections::BTreeSet, time::Instant};
 
 use app::explore::{ExploreAddress, ExploreView, Found, Kind, Outcome};
 use model::{
@@ -99,7 +99,7 @@ async fn found(
     Ok(Found { frame, start_ms, end_ms, step_ms, took_secs: 0.0 })
 }
 
-/// What the dashboards show over time, by title.
+/// What the dashboards show over time, by title: each title once, since a link of the same words should lead to the same.
 fn examples(state: &AppState, principal: &Principal) -> Vec<(String, String)> {
     let links = state.library.links(&principal.session);
     let dashboards = links.iter().filter_map(|link| state.library.get(&link.uid));
@@ -108,12 +108,25 @@ fn examples(state: &AppState, principal: &Principal) -> Vec<(String, String)> {
         let query = panel.queries.iter().find(|query| query.engine.is_none())?;
         Some((panel.title.clone(), query.expr.clone()))
     };
-    panels.filter_map(of_panel).take(EXAMPLES).collect()
+    first_of_each(panels.filter_map(of_panel)).take(EXAMPLES).collect()
+}
+
+/// The first of those that have the same title.
+fn first_of_each(examples: impl Iterator<Item = (String, String)>) -> impl Iterator<Item = (String, String)> {
+    let mut titles = BTreeSet::new();
+    examples.filter(move |(title, _)| titles.insert(title.clone()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::one_line;
+    use super::{first_of_each, one_line};
+
+    #[test]
+    fn no_two_examples_have_the_same_title() {
+        let panels = [("Memory Usage", "a"), ("CPU Usage", "b"), ("Memory Usage", "sum(a)")];
+        let examples = first_of_each(panels.into_iter().map(|(title, expr)| (title.to_owned(), expr.to_owned())));
+        assert_eq!(examples.map(|(_, expr)| expr).collect::<Vec<_>>(), ["a", "b"]);
+    }
 
     #[test]
     fn a_query_of_several_lines_means_the_same_in_one() {
