@@ -23,7 +23,7 @@ use self::{
     readback::Readback,
     wire::{AlertJson, SilenceJson},
 };
-use super::refused::Refusals;
+use super::{muting::MutingChanges, refused::Refusals};
 use crate::{
     clock::now_ms,
     config::{AlertmanagerConfig, AlertmanagerLogin},
@@ -91,8 +91,7 @@ pub(super) struct Link {
     readback: Mutex<Readback>,
     /// What is read back may have changed.
     stirred: Notify,
-    /// Told when something else may mute alerts than before.
-    muting_changed: Arc<Notify>,
+    muting: Arc<MutingChanges>,
 }
 
 /// One of them.
@@ -113,7 +112,7 @@ impl Link {
     pub(super) fn new(
         configs: &[AlertmanagerConfig],
         refusals: &Arc<Refusals>,
-        muting_changed: Arc<Notify>,
+        muting: Arc<MutingChanges>,
     ) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")))
@@ -130,7 +129,7 @@ impl Link {
             known: Mutex::default(),
             readback: Mutex::default(),
             stirred: Notify::new(),
-            muting_changed,
+            muting,
         })
     }
 

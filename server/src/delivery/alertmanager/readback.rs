@@ -87,7 +87,7 @@ impl Link {
         *known = new;
         drop(known);
         if !is_same {
-            self.muting_changed.notify_one();
+            self.muting.note();
         }
     }
 
@@ -97,7 +97,7 @@ impl Link {
         known.silences.retain(|other| other.id != silence.id);
         known.silences.push(silence);
         drop(known);
-        self.muting_changed.notify_one();
+        self.muting.note();
         self.stirred.notify_one();
     }
 
@@ -109,6 +109,11 @@ impl Link {
     /// Whom they tell of an alert, if they know it.
     pub(in crate::delivery) fn receivers(&self, fingerprint: Fingerprint) -> Option<Vec<String>> {
         lock(&self.readback).alerts.get(&fingerprint).map(|known| known.receivers.clone())
+    }
+
+    /// An alert that they know.
+    pub(in crate::delivery) fn alert(&self, fingerprint: Fingerprint) -> Option<Arc<Alert>> {
+        lock(&self.readback).alerts.get(&fingerprint).map(|known| Arc::clone(&known.alert))
     }
 
     /// The alerts that they know and that fire, whoever told them.
