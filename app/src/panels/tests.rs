@@ -196,7 +196,7 @@ fn alerts_and_sources_say_their_state_in_words() {
     let lost = || Some("engine is gone".to_owned());
     let known = vec![alert.clone()];
     has(&html("alerts", "", |_| list(known, lost())), &["Not all are known: ", "engine is gone", "QueueGrowing"]);
-    has(&html("alerts", "", |_| list(vec![alert], None)), &["QueueGrowing", "warning", "firing", "1 min ago"]);
+    has(&html("alerts", "", |_| list(vec![alert], None)), &["QueueGrowing", "warning", "firing for 1 min"]);
     has(&html("alerts", "", |_| list(vec![], None)), &["All quiet"]);
     has(&html("alerts", "", |_| list(vec![], lost())), &["message-failed", "Alerts are unknown", "engine is gone"]);
     let bare = || PanelData::Alerts(AlertList { without_rules: true, ..AlertList::default() });

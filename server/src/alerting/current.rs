@@ -66,7 +66,8 @@ impl CurrentAlerts {
     #[must_use]
     pub fn worst(&self, scope: &Scope, most: usize) -> AlertList {
         let muted = |alert: &Alert| alert.muted().is_some();
-        let mut room_for_muted = most.saturating_sub(self.seen_by(scope).filter(|alert| !muted(alert)).take(most).count());
+        let mut room_for_muted =
+            most.saturating_sub(self.seen_by(scope).filter(|alert| !muted(alert)).take(most).count());
         let mut has_room = |alert: &Alert| {
             let fits = !muted(alert) || room_for_muted > 0;
             room_for_muted = room_for_muted.saturating_sub(usize::from(muted(alert)));

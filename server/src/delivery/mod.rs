@@ -297,10 +297,12 @@ impl Notifier {
         self.0.refusals.add(labels, reason, now_ms);
     }
 
-    /// What was refused in the last hour, in a sentence.
+    /// What was refused in the last hour, and which Alertmanagers do not take alerts now: in sentences, if there is anything.
     #[must_use]
-    pub fn refused(&self) -> Option<String> {
-        self.0.refusals.summary(now_ms())
+    pub fn troubles(&self) -> Option<String> {
+        let failures = self.0.link.as_ref().map(|link| link.failures()).unwrap_or_default();
+        let all: Vec<String> = self.0.refusals.summary(now_ms()).into_iter().chain(failures).collect();
+        (!all.is_empty()).then(|| all.join(". "))
     }
 
     /// The configuration file, if there is one.
@@ -383,9 +385,10 @@ impl Notifier {
         let own = || routes().map(|route| route.receiver.clone()).collect();
         match &self.0.link {
             Some(link) => Routed { receivers: link.receivers(fingerprint).unwrap_or_else(own), muted_by: Vec::new() },
-            None => {
-                Routed { receivers: own(), muted_by: routes().flat_map(|route| config.muted_by(route, now_ms)).collect() }
-            }
+            None => Routed {
+                receivers: own(),
+                muted_by: routes().flat_map(|route| config.muted_by(route, now_ms)).collect(),
+            },
         }
     }
 

@@ -334,7 +334,10 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let next_ms = now_ms();
         let entry = notifier.0.take_in(next_firing(&fires, next_ms - 1, next_ms));
-        assert_eq!((&entry.unacknowledged, notifier.acknowledgement(fingerprint)), (&vec![(fingerprint, given.at)], None));
+        assert_eq!(
+            (&entry.unacknowledged, notifier.acknowledgement(fingerprint)),
+            (&vec![(fingerprint, given.at)], None)
+        );
         // Somebody does before it is written down.
         let again = notifier.acknowledge(fingerprint, "ops", "").await.unwrap();
         notifier.0.outbox.save(&entry, now_ms()).await.unwrap();

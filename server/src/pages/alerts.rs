@@ -74,8 +74,8 @@ pub(super) async fn gather(
     };
     let may_operate = principal.session.role.operates() && is_whole;
     // It names alerts, which a token with matchers may not see.
-    let refused = if is_whole { state.notifier.refused() } else { None };
-    AlertsView { address, now_ms, zone, may_operate, firing, refused, content }
+    let troubles = if is_whole { state.notifier.troubles() } else { None };
+    AlertsView { address, now_ms, zone, may_operate, firing, troubles, content }
 }
 
 async fn shown_alerts(
@@ -106,8 +106,11 @@ async fn shown_alerts(
     }
     let is_open = |alert: &Alert| address.open.as_ref() == Some(&alert.fingerprint);
     // The one that is open stays, wherever it stands.
-    let open_beyond =
-        matching.iter().skip(SHOWN).position(|alert| is_open(alert)).map(|position| matching.swap_remove(SHOWN + position));
+    let open_beyond = matching
+        .iter()
+        .skip(SHOWN)
+        .position(|alert| is_open(alert))
+        .map(|position| matching.swap_remove(SHOWN + position));
     let more = matching.len().saturating_sub(SHOWN);
     matching.truncate(SHOWN);
     matching.extend(open_beyond);
