@@ -84,7 +84,7 @@ pub async fn page(
     let (gathered, marks) = match &dashboard {
         Some(dashboard) => {
             let (start_ms, end_ms) = view.range.resolve(now_ms);
-            let marks = state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms);
+            let marks = state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms).await;
             let View { range, zone, .. } = view;
             let (scope, url) = (principal.scope(), &path_and_query);
             let looking = Looking { scope, url, range, zone, marks: &marks, now_ms };
@@ -113,7 +113,7 @@ pub async fn page(
             session: principal.session.clone(),
             dashboards: state.library.links(&principal.session),
             dashboard,
-            firing: state.alerting.firing(principal.scope()),
+            firing: state.alerting.current().await.firing(principal.scope()),
             marks,
             range: view.range,
             kiosk,

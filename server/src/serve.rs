@@ -27,7 +27,7 @@ use crate::{
     ingest::Exemplars,
     pages::Gallery,
     pictures::{AlertPictures, PictureLinks, Pictures},
-    query::{Engines, QueryLimits, embedded::Embedded},
+    query::{Engines, QueryLimits, Scope, embedded::Embedded},
     routes,
     state::{AppState, all_statuses},
     storage::{self, Storage},
@@ -281,6 +281,6 @@ fn sources(upstreams: &Upstreams, engines: &Engines, alerting: &Alerting) -> Sou
         jobs: Box::new(move || Some(SnapshotData::Jobs { jobs: jobs.jobs() })),
         system: Box::new(move || Some(SnapshotData::System { system: system.system() })),
         upstreams: Box::new(move || Some(SnapshotData::Upstreams { upstreams: all_statuses(&all, &engine) })),
-        alerts: Box::new(move || Some(SnapshotData::Alerts(alerting.list()))),
+        alerts: Box::new(move || Some(SnapshotData::Alerts(alerting.current_now().list(&Scope::all())))),
     }
 }

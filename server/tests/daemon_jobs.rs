@@ -235,9 +235,12 @@ async fn a_job_whose_end_overtakes_its_cancel_counts_once_and_says_so() {
         let path = format!("/api/jobs/sim/{id}/cancel");
         let answer: Value = rig.server.post(&path).send().await.unwrap().json().await.unwrap();
         assert_eq!(answer["cancelled"], true, "{answer}");
-        rig.table("cancelled", 1).await;
+        rig.table("cancelling", 1).await;
+        let job = rig.server.json(&format!("/api/jobs/sim/{id}")).await["job"].clone();
+        assert_eq!((&job["status"], &job["completed_at"]), (&json!("cancelling"), &Value::Null), "{job}");
+        assert!(rig.server.text("/").await.contains("cancelling"), "the table says the same");
         rig.simulator.change(id, end).await;
-        rig.table("cancelled", 0).await;
+        rig.table("cancelling", 0).await;
         let job = rig.server.json(&format!("/api/jobs/sim/{id}")).await;
         let job = job.get("job").unwrap_or(&job);
         assert_eq!((&job["status"], &job["cancel_requested"]), (&json!(status), &json!(true)), "{job}");

@@ -8,7 +8,7 @@ use model::live::{AlertState, AlertTransition};
 
 use super::{
     AlertsView,
-    words::{moment, nothing, state_word},
+    words::{moment, nothing},
 };
 use crate::view::view;
 
@@ -94,7 +94,7 @@ fn item(page: &AlertsView, change: &AlertTransition) -> AnyView {
             <span class=format!("chip {}", Ink::Meaning(color).class())>
                 <span aria-hidden="true">{shape}</span>
                 " "
-                {state_word(change.to)}
+                {change.to.word()}
             </span>
             <span class="alert-name">{alert.name.clone()}</span>
             <span class="alert-summary">{alert.summary.clone()}</span>

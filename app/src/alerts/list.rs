@@ -11,7 +11,7 @@ use model::{
 
 use super::{
     AlertsView, Grouping, ListedAlerts, ShownAlert, Tab, ViewAddress, detail,
-    words::{label_chip, moment, nothing, state_word},
+    words::{label_chip, lasting, nothing},
 };
 use crate::{panels::alert_look, view::view};
 
@@ -119,7 +119,6 @@ fn item(page: &AlertsView, shown: &ShownAlert) -> AnyView {
         .filter(|(name, _)| !matches!(name.as_str(), "alertname" | "severity" | "__name__"))
         .map(|(name, value)| label_chip(name, value))
         .collect_view();
-    let since = alert.began_at();
     let detail = shown.detail.as_ref().map(|detail| detail::draw(page, shown, detail));
     view! {
         <li class=format!("alert-item {}", Ink::Meaning(color).class()) id=format!("alert-{}", alert.fingerprint)>
@@ -134,10 +133,7 @@ fn item(page: &AlertsView, shown: &ShownAlert) -> AnyView {
                 <span class="alert-name">{alert.name.clone()}</span>
                 <span class="alert-summary">{alert.summary.clone()}</span>
                 <span class="alert-value">{value_words(shown)}</span>
-                <span class="alert-since">
-                    {state_word(alert.state)} " "
-                    {since.map(|since| moment(since, page.now_ms, page.zone))}
-                </span>
+                <span class="alert-since">{lasting(alert, page.now_ms, page.zone)}</span>
             </a>
             <div class="alert-labels-line">{labels} {quiet(page, shown)}</div>
             {detail}

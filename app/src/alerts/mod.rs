@@ -38,8 +38,8 @@ pub struct AlertsView {
     pub may_operate: bool,
     /// How many alerts fire, for the heading.
     pub firing: FiringCount,
-    /// Says that alerts were refused lately, and why.
-    pub refused: Option<String>,
+    /// Says which alerts were refused lately or wait for an Alertmanager, and why.
+    pub troubles: Option<String>,
     /// What fills the page.
     pub content: Content,
 }

@@ -39,15 +39,15 @@ fn content(page: &AlertsView) -> AnyView {
     let problem = page.address.problem.clone().map(|problem| {
         view! { <p class="banner banner-problem" role="alert">{problem}</p> }
     });
-    let refused = page.refused.clone().map(|refused| {
-        view! { <p class="banner banner-problem" role="status">{refused}</p> }
+    let troubles = page.troubles.clone().map(|troubles| {
+        view! { <p class="banner banner-problem" role="status">{troubles}</p> }
     });
     view! {
         <nav class="tabs" aria-label="Parts of the alert page">
             <ul>{tabs.into_iter().collect_view()}</ul>
         </nav>
         {problem}
-        {refused}
+        {troubles}
         {body}
     }
 }

@@ -1,5 +1,6 @@
 //! Groups of rules: what is watched, when it was evaluated last, and what went wrong.
 
+use chart::palette::Ink;
 use leptos::prelude::*;
 use model::{Severity, unit};
 
@@ -46,10 +47,14 @@ fn row(rule: &ShownRule) -> AnyView {
         _ => ("quiet", "ink-green"),
     };
     let hold = (rule.hold_secs > 0.0).then(|| format!("for {}", unit::duration(rule.hold_secs)));
-    let severity = (!rule.severity.is_empty()).then(|| {
-        let shape = Severity::of(&rule.severity).shape();
-        view! { <span class="rule-severity"><span aria-hidden="true">{shape}</span> " " {rule.severity.clone()}</span> }
-    });
+    // A rule that records has none; its cell stays, so that what follows is where it is in the other rows.
+    let severity = if rule.kind == "recording" {
+        view! { <span class="rule-severity"></span> }
+    } else {
+        let (severity, word) = (Severity::of(&rule.severity), Severity::word(&rule.severity).to_owned());
+        let class = format!("rule-severity chip {}", Ink::Meaning(severity.color()).class());
+        view! { <span class=class><span aria-hidden="true">{severity.shape()}</span> {word}</span> }
+    };
     let explore = ExploreAddress::of(&rule.expr);
     let error = (!rule.last_error.is_empty()).then(|| view! { <p class="form-error">{rule.last_error.clone()}</p> });
     view! {

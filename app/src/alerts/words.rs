@@ -1,23 +1,22 @@
 //! Words, colours and times that pages drawn by the server share.
 
 use leptos::prelude::*;
-use model::{live::AlertState, unit, zone::Zone};
+use model::{live::Alert, unit, zone::Zone};
 
 use crate::view::view;
-
-/// The word of a state.
-pub(super) fn state_word(state: AlertState) -> &'static str {
-    match state {
-        AlertState::Firing => "firing",
-        AlertState::Pending => "pending",
-        AlertState::Inactive => "resolved",
-    }
-}
 
 /// A time of the day, with its age, which the page keeps current.
 pub(super) fn moment(at_ms: i64, now_ms: i64, zone: Zone) -> AnyView {
     let at = zone.civil(at_ms).to_string();
     view! { <time title=at data-since=at_ms.to_string()>{unit::age(now_ms.saturating_sub(at_ms))}</time> }
+}
+
+/// Where an alert is, and for how long, which the page keeps current.
+pub(super) fn lasting(alert: &Alert, now_ms: i64, zone: Zone) -> AnyView {
+    let words = alert.state_words(now_ms);
+    let Some(began_ms) = alert.began_at() else { return view! { {words} }.into_any() };
+    let at = zone.civil(began_ms).to_string();
+    view! { <time title=at data-lasting=began_ms.to_string() data-state=alert.state.word()>{words}</time> }
 }
 
 /// A label and its value.

@@ -163,8 +163,6 @@ fn Detail(lookup: RwSignal<Lookup>, address: JobAddress) -> impl IntoView {
 #[component]
 fn StatusChip(job: Job) -> impl IntoView {
     let words = match (job.status, job.cancel_requested, job.historic) {
-        (JobStatus::Cancelled, true, _) => "cancel requested",
-        (JobStatus::Cancelled, ..) => "cancelled",
         (JobStatus::Completed, true, _) => "completed, cancel was asked",
         (JobStatus::Failed, true, _) => "failed, cancel was asked",
         (status, _, true) if !status.is_final() => "unknown: the daemon restarted",
@@ -185,7 +183,7 @@ fn Progress(job: Job) -> impl IntoView {
     let rate = job.rate_bytes_per_second.map(|rate| Unit::from_id("Bps").format(rate, None));
     let eta = job.eta_seconds.map(|seconds| format!("{} left", model::unit::duration(seconds.round())));
     let words = percent.map_or_else(|| "no percentage known".to_owned(), |percent| format!("{percent:.1} %"));
-    let running = job.status == JobStatus::Running;
+    let running = job.status.is_at_work();
     let bar = match percent {
         Some(percent) => {
             view! { <progress max="100" value=format!("{percent:.2}") aria-label="Progress"></progress> }

@@ -66,18 +66,6 @@ pub(crate) fn identifying_labels(alert: &Alert) -> String {
     labels.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("  ")
 }
 
-/// Where an alert is, and since when: while its source is away, as of the time up to which it is known.
-pub(crate) fn state_words(alert: &Alert, now_ms: i64) -> String {
-    let state = match alert.state {
-        AlertState::Firing => "firing",
-        AlertState::Pending => "pending",
-        AlertState::Inactive => "inactive",
-    };
-    let known_ms = alert.stale_since.unwrap_or(now_ms);
-    let since = alert.active_at.map(|since_ms| unit::age(known_ms.saturating_sub(since_ms)));
-    since.map_or_else(|| state.to_owned(), |since| format!("{state}, {since}"))
-}
-
 /// What mutes an alert, and how old what is known of it is where its source is away; often nothing.
 pub(crate) fn note_words(alert: &Alert, now_ms: i64) -> String {
     let known = alert.stale_since.map(|since_ms| format!("last known {}", unit::age(now_ms.saturating_sub(since_ms))));
@@ -99,7 +87,7 @@ fn item(alert: &Alert, now_ms: Signal<i64>) -> AnyView {
                 {severity}
             </span>
             <span class="alert-name">{alert.name.clone()}</span>
-            <span class="alert-state">{move || state_words(&state, now_ms.get())}</span>
+            <span class="alert-state">{move || state.state_words(now_ms.get())}</span>
             <span class="alert-note">{move || note_words(&note, now_ms.get())}</span>
             <span class="alert-summary">{alert.summary.clone()}</span>
             <span class="alert-labels">{identifying_labels(alert)}</span>

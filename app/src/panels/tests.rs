@@ -207,8 +207,8 @@ fn alerts_and_sources_say_their_state_in_words() {
     let known = vec![alert.clone()];
     has(&html("alerts", "", |_| list(known, lost())), &["Not all are known: ", "engine is gone", "QueueGrowing"]);
     let away = Alert { stale_since: Some(NOW_MS - 20_000), ..alert.clone() };
-    has(&html("alerts", "", |_| list(vec![away], None)), &["firing, 40 s ago", "last known 20 s ago"]);
-    has(&html("alerts", "", |_| list(vec![alert], None)), &["QueueGrowing", "warning", "firing", "1 min ago"]);
+    has(&html("alerts", "", |_| list(vec![away], None)), &["firing for 40 s", "last known 20 s ago"]);
+    has(&html("alerts", "", |_| list(vec![alert], None)), &["QueueGrowing", "warning", "firing for 1 min"]);
     has(&html("alerts", "", |_| list(vec![], None)), &["All quiet"]);
     has(&html("alerts", "", |_| list(vec![], lost())), &["message-failed", "Alerts are unknown", "engine is gone"]);
     let bare = || PanelData::Alerts(AlertList { without_rules: true, ..AlertList::default() });

@@ -7,7 +7,7 @@ use super::{
     canvas::{Anchor, Area, Canvas, Type},
     frame::message,
 };
-use crate::panels::alerts::{identifying_labels, look_of, note_words, shown, state_words};
+use crate::panels::alerts::{identifying_labels, look_of, note_words, shown};
 
 const LINE: f32 = 17.0;
 /// Space above and below an alert.
@@ -63,7 +63,7 @@ fn item(canvas: &mut Canvas, area: Area, alert: &Alert, lines: Vec<(String, Type
     let top = area.y + PADDING;
     let chip = canvas.chip((left, top - 2.0), &format!("{shape} {severity}"), chart::palette::name(color));
     let text_left = left + chip + 10.0;
-    let state = state_words(alert, setting.now_ms);
+    let state = alert.state_words(setting.now_ms);
     let small = Type { anchor: Anchor::End, ..Type::small("muted") };
     let state_wide = small.width(&state);
     let mut baseline = top + 12.0;

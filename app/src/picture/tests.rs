@@ -177,7 +177,7 @@ fn jobs_sources_and_alerts_are_listed_as_far_as_there_is_room() {
     };
     let list = |alerts: Vec<Alert>| PanelData::Alerts(AlertList { alerts, ..AlertList::default() });
     let few = svg("alerts", "", &list(vec![alert("QueueGrowing")]));
-    has(&few, &["QueueGrowing", "\u{25c6} critical", "firing, 1 min ago", "The queue grows", "daemon=d1"]);
+    has(&few, &["QueueGrowing", "\u{25c6} critical", "firing for 1 min", "The queue grows", "daemon=d1"]);
     has(&svg("alerts", "", &list((0..30).map(|_| alert("A")).collect())), &[">and 2"]);
     has(&svg("alerts", "", &list(vec![])), &["All quiet"]);
     let unknown = |alerts| {

@@ -6,6 +6,7 @@ use leptos::{
     leptos_dom::helpers::{TimeoutHandle, set_timeout_with_handle},
     prelude::*,
 };
+use model::live::AlertState;
 use wasm_bindgen::{JsCast, closure::Closure};
 use web_sys::{Element, Event, HtmlElement, HtmlFormElement, HtmlInputElement, HtmlSelectElement};
 
@@ -72,13 +73,20 @@ fn restore_choices(area: &HtmlElement) {
     }
 }
 
-/// Writes the age of each time in `area` anew.
+/// Writes the age of each time in `area` again, and for how long each alert is in its state.
 pub(crate) fn renew_ages(area: &HtmlElement, now_ms: i64) {
-    for time in all::<Element>(area, "[data-since]") {
-        if let Some(since_ms) = time.get_attribute("data-since").and_then(|text| text.parse::<i64>().ok()) {
-            let age = model::unit::age(now_ms.saturating_sub(since_ms));
-            if time.text_content().as_deref() != Some(&age) {
-                time.set_text_content(Some(&age));
+    for (name, selector) in [("data-since", "[data-since]"), ("data-lasting", "[data-lasting]")] {
+        for time in all::<Element>(area, selector) {
+            let Some(since_ms) = time.get_attribute(name).and_then(|text| text.parse::<i64>().ok()) else { continue };
+            let age_ms = now_ms.saturating_sub(since_ms);
+            let words = match time.get_attribute("data-state").as_deref() {
+                Some("firing") => AlertState::Firing.words(Some(age_ms)),
+                Some("pending") => AlertState::Pending.words(Some(age_ms)),
+                Some(_) => continue,
+                None => model::unit::age(age_ms),
+            };
+            if time.text_content().as_deref() != Some(&words) {
+                time.set_text_content(Some(&words));
             }
         }
     }

@@ -3,7 +3,10 @@
 use std::cmp::Reverse;
 
 use leptos::prelude::*;
-use model::{live::Alert, sort::sort_by, unit};
+use model::{
+    live::{Alert, AlertState},
+    sort::sort_by,
+};
 
 use super::Page;
 use crate::{panels::identifying_labels, platform, view::view};
@@ -116,7 +119,7 @@ fn item(page: Page, alert: &Alert, stale: Memo<Option<(i64, &'static str)>>) -> 
         since_ms.map(|since_ms| match stale.get() {
             // What nobody knows any more does not grow older by itself.
             Some(_) => format!("fired {}", page.clock.time(since_ms)),
-            None => format!("firing {}", unit::rough_duration(page.clock.now_ms.get().saturating_sub(since_ms))),
+            None => AlertState::Firing.words(Some(page.clock.now_ms.get().saturating_sub(since_ms))),
         })
     };
     view! {

@@ -19,7 +19,9 @@ pub enum JobStatus {
     Completed,
     /// Ended with an error.
     Failed,
-    /// Cancelled. Not final for a daemon whose export goes on after a cancel: see [`Job::cancel_requested`].
+    /// A cancel was accepted, and the daemon has not ended the job yet. No daemon says so itself: see [`Job::as_shown`].
+    Cancelling,
+    /// Cancelled. As a daemon says it, not final where the export goes on after a cancel: see [`Job::cancel_requested`].
     Cancelled,
     /// A status this version does not know.
     #[serde(other)]
@@ -42,6 +44,7 @@ impl JobStatus {
             JobStatus::Running => "running",
             JobStatus::Completed => "completed",
             JobStatus::Failed => "failed",
+            JobStatus::Cancelling => "cancelling",
             JobStatus::Cancelled => "cancelled",
             JobStatus::Unknown => "unknown",
         }
@@ -55,6 +58,7 @@ impl JobStatus {
             "running" => JobStatus::Running,
             "completed" => JobStatus::Completed,
             "failed" => JobStatus::Failed,
+            "cancelling" => JobStatus::Cancelling,
             "cancelled" => JobStatus::Cancelled,
             _ => JobStatus::Unknown,
         }
@@ -64,6 +68,12 @@ impl JobStatus {
     #[must_use]
     pub fn is_final(self) -> bool {
         matches!(self, JobStatus::Completed | JobStatus::Failed)
+    }
+
+    /// True while the daemon works on the job.
+    #[must_use]
+    pub fn is_at_work(self) -> bool {
+        matches!(self, JobStatus::Running | JobStatus::Cancelling)
     }
 }
 
@@ -154,6 +164,19 @@ from_members!(Job {
     error,
 } or_default { cancel_requested, historic });
 
+impl Job {
+    /// The job as pages, sockets and the API show it. One that has not ended after its cancel was accepted is cancelling, whatever
+    /// its daemon calls that, and has no end yet.
+    #[must_use]
+    pub fn as_shown(mut self) -> Self {
+        if self.cancel_requested && !self.historic && !self.status.is_final() {
+            self.status = JobStatus::Cancelling;
+            self.completed_at = None;
+        }
+        self
+    }
+}
+
 /// One line of a job's log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct JobLogEntry {
@@ -180,3 +203,52 @@ pub struct JobDetail {
 }
 
 from_members!(JobDetail { job, log, log_error });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::live::JobTransition;
+
+    fn job(status: &str, cancel_requested: bool) -> Job {
+        let text = format!(
+            r#"{{"id":"a","daemon":"d","name":"n","vm":"v","provider":"p","status":"{status}","cancel_requested":{cancel_requested},
+                "percent":null,"bytes_transferred":null,"bytes_total":null,"rate_bytes_per_second":null,"eta_seconds":null,
+                "created_at":1,"started_at":2,"completed_at":3,"updated_at":4}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn a_job_that_goes_on_after_its_cancel_is_cancelling_and_has_no_end() {
+        for status in ["pending", "running", "cancelled"] {
+            let shown = job(status, true).as_shown();
+            assert_eq!((shown.status, shown.completed_at), (JobStatus::Cancelling, None), "{status}");
+        }
+        for (status, cancel_requested) in
+            [("completed", true), ("failed", true), ("cancelled", false), ("running", false)]
+        {
+            let job = job(status, cancel_requested);
+            assert_eq!(job.clone().as_shown(), job, "{status}");
+        }
+        let historic = Job { historic: true, ..job("running", true) };
+        assert_eq!(historic.as_shown().status, JobStatus::Running, "its daemon no longer knows it");
+    }
+
+    #[test]
+    fn changes_of_a_cancelled_job_are_told_as_the_job_is_shown() {
+        let shown = |from, job: Job| {
+            let (status, name) = (job.status, String::new());
+            let (job_id, daemon) = (job.id.clone(), job.daemon.clone());
+            let told = JobTransition { job_id, daemon, name, from: Some(from), status, timestamp: 3, job }.as_shown();
+            assert_eq!(told.status, told.job.status);
+            (told.from, told.status)
+        };
+        use JobStatus::{Cancelled, Cancelling, Completed, Running};
+        assert_eq!(shown(Running, job("running", true)), (Some(Running), Cancelling));
+        assert_eq!(shown(Running, job("cancelled", true)), (Some(Running), Cancelling));
+        assert_eq!(shown(Cancelled, job("cancelled", false)), (Some(Cancelling), Cancelled));
+        assert_eq!(shown(Cancelled, job("completed", true)), (Some(Cancelling), Completed));
+        assert_eq!(shown(Running, job("completed", true)), (Some(Cancelling), Completed));
+        assert_eq!(shown(Running, job("completed", false)), (Some(Running), Completed));
+    }
+}

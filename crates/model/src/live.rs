@@ -271,3 +271,17 @@ pub struct JobTransition {
     /// The job as it is now.
     pub job: Job,
 }
+
+impl JobTransition {
+    /// The change as it is shown: see [`Job::as_shown`].
+    #[must_use]
+    pub fn as_shown(mut self) -> Self {
+        let has_overtaken = self.job.cancel_requested && self.status.is_final();
+        // What a daemon calls cancelled changes once more only where it was not over.
+        let was_cancelling = |from: JobStatus| from == JobStatus::Cancelled || has_overtaken && !from.is_final();
+        self.from = self.from.map(|from| if was_cancelling(from) { JobStatus::Cancelling } else { from });
+        self.job = self.job.as_shown();
+        self.status = self.job.status;
+        self
+    }
+}

@@ -38,15 +38,24 @@ impl Inhibitor {
         self.rules.is_empty()
     }
 
-    /// Takes an alert in, as it is now.
-    pub(crate) fn note(&mut self, alert: &Alert) {
+    /// Takes an alert in, as it is now. Whether it inhibits others now and did not, or no longer does.
+    pub(crate) fn note(&mut self, alert: &Alert, now_ms: i64) -> bool {
+        let mut is_news = false;
         for (rule, sources) in &mut self.rules {
             if rule.source.matches(&alert.labels) {
                 let is_both = rule.target.matches(&alert.labels);
                 let values = values(rule, &alert.labels);
-                sources.entry(values).or_default().insert(alert.fingerprint, (alert.ends_at_ms, is_both));
+                let before = sources.entry(values).or_default().insert(alert.fingerprint, (alert.ends_at_ms, is_both));
+                is_news |= before.is_some_and(|(ends_at_ms, _)| ends_at_ms > now_ms) != (alert.ends_at_ms > now_ms);
             }
         }
+        is_news
+    }
+
+    /// When the next of the alerts that inhibit others ends, if nobody tells of it again.
+    pub(crate) fn next_end(&self, now_ms: i64) -> Option<i64> {
+        let sources = self.rules.iter().flat_map(|(_, sources)| sources.values()).flat_map(HashMap::values);
+        sources.map(|(ends_at_ms, _)| *ends_at_ms).filter(|ends_at_ms| *ends_at_ms > now_ms).min()
     }
 
     /// Forgets an alert.

@@ -216,9 +216,7 @@ async fn alerts(
 
 /// `GET /api/alerts`
 pub(crate) async fn list(State(state): State<AppState>, principal: Principal) -> Json<AlertList> {
-    let mut list = state.alerting.list();
-    list.alerts.retain(|alert| visible::alert(principal.scope(), alert));
-    Json(list)
+    Json(state.alerting.current().await.list(principal.scope()))
 }
 
 /// Parameters of `/api/alerts/history`.

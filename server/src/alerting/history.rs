@@ -10,6 +10,7 @@ use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::past::PastLists;
 use crate::clock::now_ms;
 
 /// How long changes are remembered.
@@ -30,6 +31,7 @@ pub struct History {
     queue: mpsc::Sender<Vec<AlertTransition>>,
     /// The youngest last.
     firing: Arc<Mutex<VecDeque<FiringChange>>>,
+    pub(super) past: Arc<PastLists>,
 }
 
 /// That an alert began to fire, or no longer does.
@@ -89,7 +91,8 @@ impl History {
         let changes: Vec<AlertTransition> = rows.iter().map(change).collect::<Result<_, _>>()?;
         let firing = Arc::new(Mutex::new(changes.iter().rev().filter_map(FiringChange::of).collect()));
         let (queue, received) = mpsc::channel(QUEUE);
-        Ok((History { pool: pool.clone(), queue, firing }, Writer { pool, queue: received }))
+        let history = History { pool: pool.clone(), queue, firing, past: Arc::default() };
+        Ok((history, Writer { pool, queue: received }))
     }
 
     /// Has changes written. Where the database is slower than alerts change, the newest changes are left out, with a line in the log.
@@ -129,6 +132,35 @@ impl History {
         .bind(wanted.until_ms.unwrap_or(i64::MAX))
         .bind(&wanted.name)
         .bind(limit)
+        .fetch_all(&self.pool)
+        .await?;
+        rows.iter().map(change).collect()
+    }
+
+    /// The last change of each alert up to a time, included (milliseconds since the Unix epoch), of those that were pending or fired
+    /// after it: those that fired first, then the youngest, at most `most`.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(super) async fn last_of_each(&self, at_ms: i64, most: usize) -> Result<Vec<AlertTransition>, sqlx::Error> {
+        // From one alert to the next in the index, and from each to its last change: nothing else is read.
+        let rows = sqlx::query(
+            "WITH RECURSIVE alerts (fingerprint) AS ( \
+                 SELECT min(fingerprint) FROM alert_history \
+                 UNION ALL \
+                 SELECT (SELECT min(fingerprint) FROM alert_history WHERE fingerprint > alerts.fingerprint) \
+                 FROM alerts WHERE alerts.fingerprint IS NOT NULL \
+             ) \
+             SELECT last.at, last.was, last.state, last.alert FROM alerts JOIN alert_history AS last ON last.id = ( \
+                 SELECT id FROM alert_history AS one \
+                 WHERE one.fingerprint = alerts.fingerprint AND one.at >= ?1 AND one.at <= ?2 \
+                 ORDER BY one.at DESC, one.id DESC LIMIT 1 \
+             ) \
+             WHERE last.state <> 'inactive' ORDER BY last.state = 'firing' DESC, last.at DESC LIMIT ?3",
+        )
+        .bind(now_ms() - KEPT_MS)
+        .bind(at_ms)
+        .bind(i64::try_from(most).unwrap_or(i64::MAX))
         .fetch_all(&self.pool)
         .await?;
         rows.iter().map(change).collect()

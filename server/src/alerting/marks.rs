@@ -60,14 +60,14 @@ impl Alerting {
     /// When alerts fired between two times, in milliseconds since the Unix epoch, that `scope` lets through and that concern the time
     /// series of `dashboard`: see [`model::page::Boot::marks`].
     #[must_use]
-    pub fn marks(&self, scope: &Scope, dashboard: &Dashboard, start_ms: i64, end_ms: i64) -> Frame {
+    pub async fn marks(&self, scope: &Scope, dashboard: &Dashboard, start_ms: i64, end_ms: i64) -> Frame {
         let nothing = Frame { end_ms, ..Frame::default() };
         if !dashboard.panels.iter().any(|panel| panel.kind == PanelKind::Timeseries) {
             return nothing;
         }
         let mut changes = self.history().firing_since(start_ms);
         changes.retain(|change| visible::alert(scope, &change.alert));
-        let mut spans = spans(changes, self.firing_now(scope), start_ms);
+        let mut spans = spans(changes, self.current().await.firing_alerts(scope), start_ms);
         spans.retain(|span| span.from <= end_ms && span.to.is_none_or(|to| to >= start_ms));
         if spans.is_empty() {
             return nothing;
@@ -80,7 +80,7 @@ impl Alerting {
 }
 
 /// The times in which alerts fired, by what changed (oldest first) and what fires now.
-fn spans(changes: Vec<FiringChange>, now: Vec<Alert>, start_ms: i64) -> Vec<Span> {
+fn spans(changes: Vec<FiringChange>, now: Vec<Arc<Alert>>, start_ms: i64) -> Vec<Span> {
     let mut open: HashMap<String, Span> = HashMap::new();
     let mut spans = Vec::new();
     for FiringChange { at, began, alert } in changes {
@@ -96,7 +96,7 @@ fn spans(changes: Vec<FiringChange>, now: Vec<Alert>, start_ms: i64) -> Vec<Span
     for alert in now {
         let began = alert.fired_at.or(alert.active_at).unwrap_or(start_ms);
         let from = open.remove(&alert.fingerprint).map_or(began, |span| span.from);
-        spans.push(Span { alert: Arc::new(alert), from, to: None });
+        spans.push(Span { alert, from, to: None });
     }
     // What began and no longer fires, though nobody heard of its end: the server was not there.
     spans
@@ -238,7 +238,7 @@ mod tests {
             change(300, false, began_before),
             change(400, true, alert("On", "a")),
         ];
-        let mut found: Vec<_> = spans(changes, vec![alert("On", "a")], 100)
+        let mut found: Vec<_> = spans(changes, vec![Arc::new(alert("On", "a"))], 100)
             .into_iter()
             .map(|span| (span.alert.name.clone(), span.from, span.to))
             .collect();

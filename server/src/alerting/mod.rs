@@ -3,12 +3,12 @@
 //! [`Alerting`] is the handle. [`Alerting::run`] owns a task for each group, and ends with the server.
 
 pub mod api;
+mod current;
 mod engine;
 mod files;
 pub mod history;
 mod marks;
-mod muting;
-mod order;
+mod notifying;
 pub mod past;
 mod reload;
 mod reported;
@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use model::live::{Alert, AlertList, AlertState, AlertTransition, Event, FiringCount};
+use model::live::{Alert, AlertList, AlertState, AlertTransition, Event};
 use notify::alert::Posted;
 use rules::{Evaluation, Notification, Surroundings};
 use tokio::{
@@ -32,16 +32,17 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+pub use self::current::CurrentAlerts;
 pub use self::files::{BuiltInRules, FilesError, expand, read, run_tests};
-pub use self::muting::posted;
+pub use self::notifying::posted;
 pub use self::view::SOURCE;
 
 use self::{
+    current::Latest,
     engine::{OverPrometheus, OverStore},
     files::Text,
     history::History,
     marks::ReadMetrics,
-    order::{Listed, first},
     reload::{Hangups, LOOK_INTERVAL},
     reported::Reported,
     running::Running,
@@ -51,7 +52,7 @@ use self::{
 use crate::{
     clock::now_ms,
     delivery::Notifier,
-    query::{Backend, Scope, embedded::Embedded},
+    query::{Backend, embedded::Embedded},
     telemetry::{RuleCounters, Telemetry},
     ws::hub::Hub,
 };
@@ -98,6 +99,7 @@ struct Shared {
     read_metrics: ReadMetrics,
     hub: OnceLock<Hub>,
     notifier: OnceLock<Notifier>,
+    latest: Latest,
     /// What muted which alerts when it was looked at last.
     muted: AtomicU64,
     counters: Counters,
@@ -147,6 +149,7 @@ impl Alerting {
             read_metrics: ReadMetrics::default(),
             hub: OnceLock::new(),
             notifier: OnceLock::new(),
+            latest: Latest::default(),
             muted: AtomicU64::default(),
             counters: Counters(telemetry),
             slots: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
@@ -175,70 +178,6 @@ impl Alerting {
         self.0.notifications.subscribe()
     }
 
-    /// Alerts that are pending or fire, of our rules, of the engines', and those that others raised; the worst first, each with
-    /// what mutes it.
-    #[must_use]
-    pub fn list(&self) -> AlertList {
-        self.worst(&Scope::all(), usize::MAX)
-    }
-
-    /// The worst of the alerts of which `scope` sees something, at most so many. What is muted gives way to what is not.
-    #[must_use]
-    pub fn worst(&self, scope: &Scope, most: usize) -> AlertList {
-        let upstream = self.0.upstream.list();
-        let chosen_later = self.0.notifier.get().is_some_and(Notifier::may_mute);
-        let mut alerts = self.listed(&upstream, scope, |alerts| {
-            let alerts: Vec<Listed> = alerts.collect();
-            let all = chosen_later && alerts.len() > most;
-            first(alerts, if all { usize::MAX } else { most })
-        });
-        self.0.mark(&mut alerts);
-        if alerts.len() > most {
-            alerts.sort_by_key(|alert| alert.muted().is_some());
-            alerts.truncate(most);
-            alerts.sort_by(Alert::order);
-        }
-        let without_rules = self.0.groups().is_empty() && self.0.elsewhere.is_none();
-        AlertList { alerts, unavailable: upstream.unavailable.clone(), without_rules }
-    }
-
-    /// The alerts that fire of which `scope` sees something, in no order.
-    fn firing_now(&self, scope: &Scope) -> Vec<Alert> {
-        let firing = |alerts: &mut dyn Iterator<Item = Listed<'_>>| {
-            alerts.filter(Listed::is_firing).map(|alert| alert.written_out()).collect()
-        };
-        self.listed(&self.0.upstream.list(), scope, firing)
-    }
-
-    /// Looks at the alerts of any origin of which `scope` sees something.
-    fn listed<T>(
-        &self,
-        upstream: &AlertList,
-        scope: &Scope,
-        look: impl FnOnce(&mut dyn Iterator<Item = Listed<'_>>) -> T,
-    ) -> T {
-        let views = self.0.views();
-        let reported = self.0.reported.alerts(&upstream.alerts);
-        let others = upstream.alerts.iter().chain(&reported).map(Listed::Others);
-        let ours = views.iter().flat_map(|view| Listed::of(view));
-        look(&mut ours.chain(others).filter(|alert| alert.is_seen(scope)))
-    }
-
-    /// How many alerts fire of which `scope` sees something.
-    #[must_use]
-    pub fn firing(&self, scope: &Scope) -> FiringCount {
-        if self.0.notifier.get().is_some_and(Notifier::may_mute) {
-            let mut firing = self.firing_now(scope);
-            self.0.mark(&mut firing);
-            return FiringCount::of(firing.iter());
-        }
-        let mut count = FiringCount::default();
-        self.listed(&self.0.upstream.list(), scope, |alerts| {
-            alerts.filter(Listed::is_firing).for_each(|alert| count.add(alert.severity()));
-        });
-        count
-    }
-
     /// Changes of alerts' states in the past.
     #[must_use]
     pub fn history(&self) -> &History {
@@ -256,12 +195,15 @@ impl Alerting {
         if let Some(notifier) = self.0.notifier.get() {
             notifier.foresee(posted);
         }
-        self.0.tell(self.0.reported.post(posted, now_ms()));
+        let changes = self.0.reported.post(posted, now_ms());
+        self.0.latest.is_outdated();
+        self.0.tell(changes);
     }
 
     /// Replaces what is known of the alerts of the engines' own rules, by the name of the engine, and tells what changed.
     pub fn replace_upstream(&self, lists: Vec<(String, AlertList)>) {
         let replaced = self.0.upstream.replace(lists, now_ms());
+        self.0.latest.is_outdated();
         self.0.tell(replaced.changes);
         if replaced.is_reachability_other {
             self.0.publish_list();
@@ -273,7 +215,7 @@ impl Alerting {
     pub async fn run(self, events: broadcast::Receiver<Event>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
         tasks.spawn(reported::follow(Arc::clone(&self.0), events, stop.clone()));
-        tasks.spawn(muting::follow(self.clone(), stop.clone()));
+        tasks.spawn(current::follow(self.clone(), stop.clone()));
         for group in self.0.groups() {
             tasks.spawn(group.run(Arc::clone(&self.0)));
         }
@@ -319,11 +261,10 @@ impl Shared {
         self.raise(evaluation.notifications.clone());
     }
 
-    /// Hands alerts to the notifier.
-    fn raise(&self, notifications: Vec<Notification>) {
-        if !notifications.is_empty() {
-            // Nobody may be listening.
-            let _ = self.notifications.send(notifications.into());
+    /// Tells those who follow the alerts the whole list.
+    fn publish_list(&self) {
+        if let Some(hub) = self.hub.get() {
+            hub.publish_alerts();
         }
     }
 
@@ -334,13 +275,14 @@ impl Shared {
         }
         if let Some(hub) = self.hub.get() {
             let is_firing = |state| state == AlertState::Firing;
-            let mut alerts: Vec<Alert> = changes.iter().map(|change| change.alert.clone()).collect();
+            let mut alerts: Vec<Arc<Alert>> = changes.iter().map(|change| Arc::new(change.alert.clone())).collect();
             self.mark(&mut alerts);
             for (change, alert) in changes.iter().zip(alerts) {
+                let alert = Box::new(Arc::unwrap_or_clone(alert));
                 if is_firing(change.to) {
-                    hub.publish(Event::AlertFired(Box::new(alert)));
+                    hub.publish(Event::AlertFired(alert));
                 } else if is_firing(change.from) {
-                    hub.publish(Event::AlertResolved(Box::new(alert)));
+                    hub.publish(Event::AlertResolved(alert));
                 }
             }
             // That alerts wait, or no longer do, is no event: who looks gets the list.

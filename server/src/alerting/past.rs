@@ -1,39 +1,110 @@
 //! Alerts as they were at a time: what the history says last of each before it.
 
-use std::collections::HashSet;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use axum::{Json, extract::State};
-use model::live::{Alert, AlertList, AlertState, AlertTransition};
+use model::live::{Alert, AlertList, AlertTransition};
 use serde::Deserialize;
+use tokio::sync::OnceCell;
 
-use super::history::{History, MAX_ANSWER, Wanted};
+use super::history::{History, MAX_ANSWER};
 use crate::{
     api::{error::ApiError, given::Parameters},
     auth::Principal,
+    clock::now_ms,
     query::Scope,
     state::AppState,
     visible,
 };
 
+/// Instants whose alerts are cached.
+const INSTANTS: usize = 16;
+/// How long the alerts of an instant are served from the cache, in milliseconds.
+const LASTS_MS: i64 = 10_000;
+/// Changes that are younger may not be written yet: what is asked of them is read each time.
+const UNSETTLED_MS: i64 = 60_000;
+
+/// What was pending or fired at an instant, of any scope.
+#[derive(Debug)]
+struct PastList {
+    /// The worst first.
+    alerts: Vec<Alert>,
+    /// Whether there were more than are listed.
+    is_cut: bool,
+}
+
+/// The lists of the instants that viewers look at. Who asks for one that is being read waits for it.
+#[derive(Debug, Default)]
+pub(super) struct PastLists(Mutex<VecDeque<Asked>>);
+
+#[derive(Debug)]
+struct Asked {
+    at_ms: i64,
+    asked_ms: i64,
+    list: Arc<OnceCell<Arc<PastList>>>,
+}
+
+impl PastLists {
+    fn of(&self, at_ms: i64, now_ms: i64) -> Arc<OnceCell<Arc<PastList>>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|asked| (asked.asked_ms..asked.asked_ms.saturating_add(LASTS_MS)).contains(&now_ms));
+        if let Some(asked) = known.iter().find(|asked| asked.at_ms == at_ms) {
+            return Arc::clone(&asked.list);
+        }
+        let list = Arc::<OnceCell<Arc<PastList>>>::default();
+        if now_ms.saturating_sub(at_ms) >= UNSETTLED_MS {
+            known.push_back(Asked { at_ms, asked_ms: now_ms, list: Arc::clone(&list) });
+            let surplus = known.len().saturating_sub(INSTANTS);
+            known.drain(..surplus);
+        }
+        list
+    }
+}
+
+impl History {
+    async fn alerts_at(&self, at_ms: i64, limit: usize) -> Result<Arc<PastList>, sqlx::Error> {
+        let list = self.past.of(at_ms, now_ms());
+        let read = async || {
+            let mut changes = self.last_of_each(at_ms, limit.saturating_add(1)).await?;
+            let is_cut = changes.len() > limit;
+            changes.truncate(limit);
+            Ok(Arc::new(PastList { alerts: standing(changes), is_cut }))
+        };
+        list.get_or_try_init(read).await.map(Arc::clone)
+    }
+}
+
 /// The alerts that were pending or fired at `at_ms` (milliseconds since the Unix epoch), of which `scope` sees something; the worst
-/// first, at most `most`.
+/// first, at most `most`. Where there were more, `unavailable` says so.
 ///
 /// # Errors
 /// The database cannot be read.
 pub async fn alerts_at(history: &History, scope: &Scope, at_ms: i64, most: usize) -> Result<AlertList, sqlx::Error> {
-    let wanted = Wanted { until_ms: Some(at_ms), limit: MAX_ANSWER, ..Wanted::default() };
-    let mut alerts = standing(history.read(&wanted).await?);
-    alerts.retain(|alert| visible::alert(scope, alert));
-    alerts.truncate(most);
-    Ok(AlertList { alerts, ..AlertList::default() })
+    let past = history.alerts_at(at_ms, MAX_ANSWER).await?;
+    Ok(past.seen_by(scope, most))
 }
 
-/// What stood after these changes, youngest first, the worst first.
+impl PastList {
+    fn seen_by(&self, scope: &Scope, most: usize) -> AlertList {
+        let seen = || self.alerts.iter().filter(|alert| visible::alert(scope, alert));
+        let more = seen().count().saturating_sub(most);
+        let unavailable = match (self.is_cut, more) {
+            (true, _) => Some(format!("there were more than {} at that time", self.alerts.len())),
+            (false, 0) => None,
+            (false, more) => {
+                Some(format!("the {most} worst are listed, {more} more were pending or fired at that time"))
+            }
+        };
+        AlertList { alerts: seen().take(most).cloned().collect(), unavailable, ..AlertList::default() }
+    }
+}
+
+/// The alerts after these changes, the worst first.
 fn standing(changes: Vec<AlertTransition>) -> Vec<Alert> {
-    let mut known = HashSet::new();
-    let newest = changes.into_iter().filter(|change| known.insert(change.alert.fingerprint.clone()));
-    let standing = newest.filter(|change| change.to != AlertState::Inactive);
-    let mut alerts: Vec<Alert> = standing.map(|change| Alert { state: change.to, ..change.alert }).collect();
+    let mut alerts: Vec<Alert> = changes.into_iter().map(|change| Alert { state: change.to, ..change.alert }).collect();
     alerts.sort_by(Alert::order);
     alerts
 }
@@ -64,35 +135,96 @@ pub(crate) async fn past(
 
 #[cfg(test)]
 mod tests {
+    use model::live::AlertState::{self, Firing, Inactive, Pending};
+    use tempfile::TempDir;
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
+    use crate::database;
+
+    /// An hour ago, when everything is written.
+    fn then() -> i64 {
+        now_ms() - 3_600_000
+    }
 
     fn change(at: i64, name: &str, from: AlertState, to: AlertState) -> AlertTransition {
-        let alert = Alert { name: name.to_owned(), fingerprint: name.to_owned(), state: to, ..Alert::default() };
+        let severity = name.split('-').next().unwrap_or_default().to_owned();
+        let alert =
+            Alert { name: name.to_owned(), fingerprint: name.to_owned(), severity, state: to, ..Alert::default() };
         AlertTransition { at, from, to, alert }
     }
 
-    #[test]
-    fn what_was_said_last_counts() {
-        use AlertState::{Firing, Inactive, Pending};
-        let youngest_first = vec![
-            change(50, "over", Firing, Inactive),
-            change(40, "waits", Inactive, Pending),
-            change(30, "over", Pending, Firing),
-            change(20, "fires", Pending, Firing),
-            change(10, "fires", Inactive, Pending),
-        ];
-        let seen: Vec<_> = standing(youngest_first).into_iter().map(|alert| (alert.name, alert.state)).collect();
-        assert_eq!(seen, [("fires".to_owned(), Firing), ("waits".to_owned(), Pending)]);
+    async fn history(changes: Vec<AlertTransition>) -> (TempDir, History) {
+        let directory = tempfile::tempdir().unwrap();
+        let (history, writer) = History::open(database::open(directory.path()).await.unwrap()).await.unwrap();
+        history.remember(changes);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        writer.run(stop).await;
+        (directory, history)
     }
 
-    #[test]
-    fn the_worst_is_first_by_what_its_severity_means() {
-        let of = |severity: &str| {
-            let mut change = change(10, severity, AlertState::Pending, AlertState::Firing);
-            change.alert.severity = severity.to_owned();
-            change
-        };
-        let seen = standing(["info", "warning", "page"].map(of).into());
-        assert_eq!(seen.iter().map(|alert| alert.name.as_str()).collect::<Vec<_>>(), ["page", "warning", "info"]);
+    fn names(list: &AlertList) -> Vec<&str> {
+        list.alerts.iter().map(|alert| alert.name.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn what_was_said_last_of_each_before_an_instant_counts_however_much_changed_since() {
+        let at = then();
+        let mut changes = vec![
+            change(at - 90, "info-fires", Inactive, Pending),
+            change(at - 80, "info-fires", Pending, Firing),
+            change(at - 70, "over", Pending, Firing),
+            change(at - 60, "waits", Inactive, Pending),
+            change(at - 50, "over", Firing, Inactive),
+            change(at - 40, "page-fires", Inactive, Firing),
+            change(at, "warning-fires", Inactive, Firing),
+            change(at + 1, "later", Inactive, Firing),
+            change(at + 1, "page-fires", Firing, Inactive),
+        ];
+        // More changes of one alert than an answer holds, between the others and the instant.
+        changes.extend((0..10_500).map(|number| {
+            let (from, to) = if number % 2 == 0 { (Inactive, Firing) } else { (Firing, Inactive) };
+            change(at - 30, "flaps", from, to)
+        }));
+        let (_directory, history) = history(changes).await;
+        let list = alerts_at(&history, &Scope::all(), at, 200).await.unwrap();
+        assert_eq!(names(&list), ["page-fires", "warning-fires", "info-fires", "waits"]);
+        assert_eq!(list.alerts.last().map(|alert| alert.state), Some(Pending));
+        assert_eq!(list.unavailable, None);
+        let later = alerts_at(&history, &Scope::all(), at + 1, 200).await.unwrap();
+        assert_eq!(names(&later), ["warning-fires", "info-fires", "later", "waits"]);
+    }
+
+    #[tokio::test]
+    async fn a_list_that_is_cut_says_so() {
+        let at = then();
+        let (_directory, history) =
+            history(["page-a", "warning-b", "info-c"].map(|name| change(at, name, Inactive, Firing)).into()).await;
+        let list = alerts_at(&history, &Scope::all(), at, 2).await.unwrap();
+        assert_eq!(names(&list), ["page-a", "warning-b"]);
+        assert_eq!(list.unavailable.unwrap(), "the 2 worst are listed, 1 more were pending or fired at that time");
+        let cut = history.alerts_at(at + 1, 2).await.unwrap().seen_by(&Scope::all(), 200);
+        assert_eq!(cut.alerts.len(), 2);
+        assert_eq!(cut.unavailable.unwrap(), "there were more than 2 at that time");
+    }
+
+    #[tokio::test]
+    async fn viewers_of_one_instant_share_what_was_read_and_few_instants_are_cached() {
+        let at = then();
+        let (_directory, history) = history(vec![change(at, "page-a", Inactive, Firing)]).await;
+        let first = history.alerts_at(at, 5).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &history.alerts_at(at, 5).await.unwrap()));
+        for number in 1..100 {
+            history.alerts_at(at + number, 5).await.unwrap();
+        }
+        assert_eq!(history.past.0.lock().unwrap().len(), INSTANTS);
+        // What may not be written yet is read each time.
+        let now = now_ms();
+        let young = history.alerts_at(now, 5).await.unwrap();
+        assert!(!Arc::ptr_eq(&young, &history.alerts_at(now, 5).await.unwrap()));
+        // After a while an instant is read again.
+        let cell = history.past.of(at, now);
+        assert!(!Arc::ptr_eq(&cell, &history.past.of(at, now + LASTS_MS)));
     }
 }

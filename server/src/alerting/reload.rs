@@ -98,6 +98,7 @@ impl Shared {
             }
         }
         *self.groups.write().unwrap_or_else(PoisonError::into_inner) = all;
+        self.latest.is_outdated();
         for gone in old.into_values() {
             let ends = gone.retire().ends(now_ms());
             if let Err(error) = rules::Sink::append(&self.here, &ends) {

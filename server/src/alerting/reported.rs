@@ -193,6 +193,10 @@ pub(super) async fn follow(shared: Arc<Shared>, mut events: broadcast::Receiver<
             _ = looks.tick() => shared.reported.forgotten(now_ms()),
             () = stop.cancelled() => return,
         };
+        if changes.is_empty() {
+            continue;
+        }
+        shared.latest.is_outdated();
         // Who posts alerts posts them to the notifier too.
         let ours = changes.iter().filter(|(change, _)| change.alert.source != POSTED);
         let notifications: Vec<Notification> =

@@ -146,6 +146,10 @@ impl Running {
         let view = Arc::new(GroupView::of(&group, &self.facts, Some(at_ms), clock(), missed));
         let mut known = self.view.lock().unwrap_or_else(PoisonError::into_inner);
         let before = std::mem::replace(&mut *known, Arc::clone(&view));
+        drop(known);
+        if view.has_alerts() || before.has_alerts() {
+            shared.latest.is_outdated();
+        }
         Some((evaluation, view, before))
     }
 }

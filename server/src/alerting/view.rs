@@ -1,6 +1,6 @@
 //! What others see of groups, rules and alerts.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use model::{
     frame::Labels,
@@ -49,6 +49,8 @@ pub(super) struct GroupView {
     /// How many of its alerts fire.
     pub(super) firing: usize,
     pub(super) rules: Vec<RuleView>,
+    /// Its alerts, written out when they are asked for first.
+    alerts: OnceLock<Vec<Arc<Alert>>>,
 }
 
 impl RuleFacts {
@@ -113,6 +115,7 @@ impl GroupView {
             evaluation_secs: secs,
             missed,
             rules,
+            alerts: OnceLock::new(),
         }
     }
 
@@ -122,8 +125,21 @@ impl GroupView {
         stale(self) != stale(before)
     }
 
+    /// The alerts of its rules, those that are pending included.
+    pub(super) fn alerts(&self) -> &[Arc<Alert>] {
+        self.alerts.get_or_init(|| {
+            let of_rules = self.rules.iter().flat_map(|rule| rule.alerts.iter().map(move |alert| (rule, alert)));
+            of_rules.map(|(rule, alert)| Arc::new(self.alert(rule, alert))).collect()
+        })
+    }
+
+    /// Whether one of its rules has an alert.
+    pub(super) fn has_alerts(&self) -> bool {
+        self.rules.iter().any(|rule| !rule.alerts.is_empty())
+    }
+
     /// An alert of one of its rules.
-    pub(super) fn alert(&self, rule: &RuleView, alert: &rules::Alert) -> Alert {
+    fn alert(&self, rule: &RuleView, alert: &rules::Alert) -> Alert {
         let annotations = pairs(alert.annotations.iter().map(|(name, text)| (&**name, text.as_str())));
         let annotation = |name: &str| annotations.get(name).cloned();
         Alert {
@@ -213,11 +229,6 @@ impl Wanted {
 }
 
 impl RuleView {
-    /// Its name.
-    pub(super) fn name(&self) -> &str {
-        &self.facts.name
-    }
-
     /// Whether its alerts are those of before: the last evaluation failed.
     fn is_stale(&self) -> bool {
         self.health.error.is_some() && !self.alerts.is_empty()
@@ -293,7 +304,7 @@ pub(super) fn reported_json(alert: &Alert) -> Value {
 }
 
 /// A state in the words of pages and sockets.
-pub(super) fn state(state: rules::AlertState) -> AlertState {
+fn state(state: rules::AlertState) -> AlertState {
     match state {
         rules::AlertState::Inactive => AlertState::Inactive,
         rules::AlertState::Pending => AlertState::Pending,

@@ -29,6 +29,10 @@ use crate::{
     state::AppState,
 };
 
+/// The Alertmanager whose API this is. Generated clients demand a version; amtool compares its first two numbers with its own at each
+/// command and warns where they differ, and shows all of `versionInfo` without looking whether it is there.
+const LIKE_ALERTMANAGER: &str = "0.25.0";
+
 /// Most alerts that an answer names as refused.
 const MAX_REASONS: usize = 20;
 
@@ -102,7 +106,14 @@ pub(super) async fn status(State(state): State<AppState>) -> Json<Value> {
         // Amtool reads the routes of it: what it holds of secrets stays here.
         "config": { "original": "" },
         "uptime": time(now_ms().saturating_sub(state.notifier.uptime_ms())),
-        // No versionInfo: amtool warns at each command about any version but its own, and asks for none where none is given.
+        "versionInfo": {
+            "version": LIKE_ALERTMANAGER,
+            "revision": concat!("hyperscope ", env!("CARGO_PKG_VERSION")),
+            "branch": "",
+            "buildUser": "",
+            "buildDate": "",
+            "goVersion": "",
+        },
     }))
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn marks(
     let range = TimeRange::parse(params.from.as_deref(), params.to.as_deref(), now_ms)
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (start_ms, end_ms) = range.resolve(now_ms);
-    Ok(Json(state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms)))
+    Ok(Json(state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms).await))
 }
 
 fn seen<'a>(state: &'a AppState, principal: &Principal, uid: &str) -> Result<&'a Dashboard, ApiError> {

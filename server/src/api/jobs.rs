@@ -37,7 +37,7 @@ impl Filter {
             .split(',')
             .map(|name| match JobStatus::from_name(name) {
                 JobStatus::Unknown => Err(ApiError::bad_request(format!(
-                    "status {name:?} is none: use pending, running, completed, failed, cancelled"
+                    "status {name:?} is none: use pending, running, completed, failed, cancelling, cancelled"
                 ))),
                 status => Ok(status),
             })

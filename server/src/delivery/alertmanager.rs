@@ -23,7 +23,7 @@ use self::{
     readback::Readback,
     wire::{AlertJson, SilenceJson},
 };
-use super::refused::Refusals;
+use super::{muting::MutingChanges, refused::Refusals};
 use crate::{
     clock::now_ms,
     config::{AlertmanagerConfig, AlertmanagerLogin},
@@ -76,6 +76,13 @@ pub enum LinkError {
 const FAULTS_OF_ALERTS: [u16; 3] = [400, 413, 422];
 
 impl LinkError {
+    /// Why, without what of it is the same for all.
+    fn reason(&self) -> &str {
+        match self {
+            LinkError::Unreachable(reason) | LinkError::Refused { reason, .. } => reason,
+        }
+    }
+
     fn refused(reason: impl ToString) -> Self {
         LinkError::Refused { status: None, reason: reason.to_string() }
     }
@@ -91,8 +98,7 @@ pub(super) struct Link {
     readback: Mutex<Readback>,
     /// What is read back may have changed.
     stirred: Notify,
-    /// Told when something else may mute alerts than before.
-    muting_changed: Arc<Notify>,
+    muting: Arc<MutingChanges>,
 }
 
 /// One of them.
@@ -102,6 +108,8 @@ struct Member {
     config: AlertmanagerConfig,
     refusals: Arc<Refusals>,
     waiting: Mutex<HashMap<Fingerprint, Alert>>,
+    /// Why alerts could not be handed over when that was tried last, if they could not.
+    failure: Mutex<Option<String>>,
     wake: Notify,
 }
 
@@ -113,7 +121,7 @@ impl Link {
     pub(super) fn new(
         configs: &[AlertmanagerConfig],
         refusals: &Arc<Refusals>,
-        muting_changed: Arc<Notify>,
+        muting: Arc<MutingChanges>,
     ) -> Result<Self, reqwest::Error> {
         let client = reqwest::Client::builder()
             .user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")))
@@ -123,14 +131,21 @@ impl Link {
             .build()?;
         let member = |config: &AlertmanagerConfig| {
             let (client, config, refusals) = (client.clone(), config.clone(), Arc::clone(refusals));
-            Arc::new(Member { client, config, refusals, waiting: Mutex::default(), wake: Notify::new() })
+            Arc::new(Member {
+                client,
+                config,
+                refusals,
+                waiting: Mutex::default(),
+                failure: Mutex::default(),
+                wake: Notify::new(),
+            })
         };
         Ok(Link {
             members: configs.iter().map(member).collect(),
             known: Mutex::default(),
             readback: Mutex::default(),
             stirred: Notify::new(),
-            muting_changed,
+            muting,
         })
     }
 
@@ -183,7 +198,7 @@ impl Link {
                 }
                 _ = readings.tick() => self.read_back().await,
                 () = self.stirred.notified() => {
-                    // What is told in many batches is read back once.
+                    // Several of them may be told at the same time.
                     tokio::time::sleep(STIRRED_PAUSE).await;
                     self.read_back().await;
                 }
@@ -191,6 +206,17 @@ impl Link {
             }
         }
         while tasks.join_next().await.is_some() {}
+    }
+
+    /// Which Alertmanagers do not take alerts, and why: each in a sentence, with how many alerts wait for it.
+    pub(super) fn failures(&self) -> Vec<String> {
+        let failing = self.members.iter().filter_map(|member| {
+            let reason = lock(&member.failure).clone()?;
+            let noun = |count| if count == 1 { "alert waits" } else { "alerts wait" };
+            let count = lock(&member.waiting).len();
+            Some(format!("{count} {} for an Alertmanager: {reason}", noun(count)))
+        });
+        failing.collect()
     }
 
     pub(super) async fn silences(&self) -> Result<Vec<Silence>, LinkError> {
@@ -273,11 +299,12 @@ impl Member {
             let is_done = match handed_over {
                 Ok(()) => {
                     failures = 0;
-                    link.stirred.notify_one();
+                    lock(&self.failure).take();
                     true
                 }
                 Err(error) => {
                     tracing::warn!(%error, url = %self.config.url, "alerts could not be handed over, to be tried again");
+                    *lock(&self.failure) = Some(error.reason().to_owned());
                     false
                 }
             };
@@ -288,6 +315,10 @@ impl Member {
                     if waiting.get(&alert.fingerprint) == Some(&alert) {
                         waiting.remove(&alert.fingerprint);
                     }
+                }
+                // What was told in many batches is read back once, when nothing waits any more.
+                if waiting.is_empty() {
+                    link.stirred.notify_one();
                 }
             } else {
                 let pause = PAUSES.get(failures).or(PAUSES.last()).copied().unwrap_or_default();
@@ -388,4 +419,98 @@ fn cause(error: &reqwest::Error) -> String {
         innermost = source;
     }
     innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use axum::{Router, extract::State, http::StatusCode, routing::get};
+
+    use super::*;
+    use crate::telemetry::Telemetry;
+
+    /// One that counts, and that can ask for a login.
+    #[derive(Default)]
+    struct Fake {
+        is_locked: AtomicBool,
+        posts: AtomicUsize,
+        readings: AtomicUsize,
+    }
+
+    async fn take(State(fake): State<Arc<Fake>>) -> StatusCode {
+        if fake.is_locked.load(Ordering::Relaxed) {
+            return StatusCode::UNAUTHORIZED;
+        }
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        fake.posts.fetch_add(1, Ordering::Relaxed);
+        StatusCode::OK
+    }
+
+    async fn show(State(fake): State<Arc<Fake>>) -> &'static str {
+        fake.readings.fetch_add(1, Ordering::Relaxed);
+        "[]"
+    }
+
+    /// A link to one, which runs until it is stopped.
+    async fn linked(fake: &Arc<Fake>) -> (Arc<Link>, Arc<Refusals>, tokio_util::sync::DropGuard) {
+        // Another test may have done so before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let routes = Router::new()
+            .route("/api/v2/alerts", get(show).post(take))
+            .route("/api/v2/silences", get(async || "[]"))
+            .with_state(Arc::clone(fake));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let refusals = Arc::new(Refusals::new(Telemetry::default()));
+        let link = Link::new(&[AlertmanagerConfig { url, login: None }], &refusals, Arc::default()).unwrap();
+        let (link, stop) = (Arc::new(link), CancellationToken::new());
+        tokio::spawn(Arc::clone(&link).run(stop.clone()));
+        (link, refusals, stop.drop_guard())
+    }
+
+    fn posted(name: &str) -> Posted {
+        Posted { labels: [("alertname".to_owned(), name.to_owned())].into(), ..Posted::default() }
+    }
+
+    async fn until(what: &str, is_so: impl Fn() -> bool) {
+        for _ in 0..1_000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("waited in vain for {what}");
+    }
+
+    #[tokio::test]
+    async fn what_is_told_in_many_batches_is_read_back_once() {
+        let fake = Arc::<Fake>::default();
+        let (link, ..) = &linked(&fake).await;
+        until("the first reading", || fake.readings.load(Ordering::Relaxed) == 1).await;
+        let alerts: Vec<Posted> = (0..20 * BATCH).map(|number| posted(&format!("A{number}"))).collect();
+        link.post(&alerts, now_ms());
+        until("all batches", || fake.posts.load(Ordering::Relaxed) == 20).await;
+        until("a reading after them", || fake.readings.load(Ordering::Relaxed) == 2).await;
+        tokio::time::sleep(2 * STIRRED_PAUSE).await;
+        assert_eq!(fake.readings.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn one_that_asks_for_a_login_is_at_fault_and_not_the_alerts() {
+        let fake = Arc::<Fake>::default();
+        fake.is_locked.store(true, Ordering::Relaxed);
+        let (link, refusals, _stop) = linked(&fake).await;
+        assert!(link.failures().is_empty());
+        link.post(&[posted("A"), posted("B")], now_ms());
+        until("a failure", || !link.failures().is_empty()).await;
+        let failure = link.failures().remove(0);
+        assert!(failure.starts_with("2 alerts wait for an Alertmanager: http://"), "{failure}");
+        assert!(failure.contains("HTTP 401"), "{failure}");
+        assert_eq!(refusals.summary(now_ms()), None, "nobody says that the alerts are wrong");
+        fake.is_locked.store(false, Ordering::Relaxed);
+        until("the alerts", || fake.posts.load(Ordering::Relaxed) == 1).await;
+        until("that all is well", || link.failures().is_empty()).await;
+    }
 }

@@ -21,6 +21,8 @@ use crate::clock::now_ms;
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// Wait after the database failed.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// An alert that is shown already is taken in after this time at the latest.
+const ON_THE_WAY_MS: i64 = 30_000;
 /// Longest list of alerts that a delivery is listed under.
 const MAX_LISTED: usize = 10_000;
 
@@ -54,7 +56,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Batch>, s
 
 impl Shared {
     /// Takes alerts in.
-    fn take_in(&self, posted: Vec<Posted>) -> Entry {
+    pub(super) fn take_in(&self, posted: Vec<Posted>) -> Entry {
         let now_ms = now_ms();
         if let Some(link) = &self.link {
             link.post(&posted, now_ms);
@@ -68,10 +70,12 @@ impl Shared {
             self.refusals.add(&posted.labels, "too many alerts are active at a time", now_ms);
         }
         // Who looks after an alert looks after this firing of it.
-        let changed = ingested.fired.iter().chain(&ingested.resolved).map(|alert| alert.fingerprint);
-        let mut entry = Entry { unacknowledged: self.drop_acknowledgements(changed), ..Entry::default() };
-        if dispatcher.inhibits() || !entry.unacknowledged.is_empty() {
-            self.muting_changed.notify_one();
+        let begun = ingested.fired.iter().map(|alert| (alert.fingerprint, alert.starts_at_ms));
+        let ended = ingested.resolved.iter().map(|alert| (alert.fingerprint, alert.ends_at_ms));
+        let unacknowledged = self.end_acknowledgements(begun.chain(ended));
+        let mut entry = Entry { unacknowledged, ..Entry::default() };
+        if ingested.is_inhibition_other || !entry.unacknowledged.is_empty() {
+            self.muting.note();
         }
         let mut told = self.told();
         for alert in &ingested.fired {
@@ -113,13 +117,13 @@ impl Shared {
             entry.deliveries.push(delivery(notification, id, body));
         }
         let mut told = self.told();
-        let mut acknowledged = self.acknowledged();
         for alert in forgotten {
             // It ended by itself: nobody said so.
             if told.remove(&alert.fingerprint) {
                 entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(&alert, false, now_ms)));
             }
-            acknowledged.remove(&alert.fingerprint);
+            let before_ms = alert.ends_at_ms.max(now_ms.saturating_sub(ON_THE_WAY_MS));
+            entry.unacknowledged.extend(self.end_acknowledgements([(alert.fingerprint, before_ms)].into_iter()));
             entry.forgotten.push(alert.fingerprint);
         }
         entry

@@ -11,7 +11,7 @@ mod guard;
 mod hooks;
 pub mod load;
 mod mail;
-mod muting;
+pub(crate) mod muting;
 mod outbox;
 mod pictured;
 mod refused;
@@ -44,6 +44,7 @@ use self::{
     alertmanager::Link,
     guard::Guard,
     load::{LoadError, Loaded},
+    muting::MutingChanges,
     outbox::{Outbox, State},
     refused::Refusals,
     send::Sender,
@@ -82,8 +83,7 @@ struct Shared {
     /// Alerts that webhooks were told fire.
     told: Mutex<HashSet<Fingerprint>>,
     acknowledged: Mutex<HashMap<Fingerprint, Acknowledgement>>,
-    /// Something else may mute alerts than before.
-    muting_changed: Arc<Notify>,
+    muting: Arc<MutingChanges>,
     link: Option<Arc<Link>>,
     refusals: Arc<Refusals>,
     posts: mpsc::Sender<Batch>,
@@ -95,6 +95,15 @@ struct Shared {
     showcase: Option<Showcase>,
     /// Draws the pictures that go with messages.
     drawing: OnceLock<Drawing>,
+}
+
+/// Where an alert goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Routed {
+    /// Receivers that are told of it, those included that are muted for the time of the day.
+    pub receivers: Vec<String>,
+    /// Named times that keep it quiet at one of them.
+    pub muted_by: Vec<String>,
 }
 
 /// What the tasks of a notifier need beside it.
@@ -193,10 +202,10 @@ impl Notifier {
         dispatcher.restore_alerts(alerts, now_ms, now_ms.saturating_add(GRACE_MS));
         let acknowledged = outbox.acknowledgements().await?.into_iter().collect();
         let refusals = Arc::new(Refusals::new(telemetry.clone()));
-        let muting_changed = Arc::<Notify>::default();
+        let muting = Arc::<MutingChanges>::default();
         let link = match alertmanagers {
             [] => None,
-            members => Some(Arc::new(Link::new(members, &refusals, Arc::clone(&muting_changed))?)),
+            members => Some(Arc::new(Link::new(members, &refusals, Arc::clone(&muting))?)),
         };
         let (posts, received) = mpsc::channel(POST_QUEUE);
         let notifier = Notifier(Arc::new(Shared {
@@ -208,7 +217,7 @@ impl Notifier {
             dispatcher: Mutex::new(dispatcher),
             told: Mutex::new(told),
             acknowledged: Mutex::new(acknowledged),
-            muting_changed,
+            muting,
             link,
             refusals,
             posts,
@@ -288,10 +297,12 @@ impl Notifier {
         self.0.refusals.add(labels, reason, now_ms);
     }
 
-    /// What was refused in the last hour, in a sentence.
+    /// What was refused in the last hour, and which Alertmanagers do not take alerts now: in sentences, if there is anything.
     #[must_use]
-    pub fn refused(&self) -> Option<String> {
-        self.0.refusals.summary(now_ms())
+    pub fn troubles(&self) -> Option<String> {
+        let failures = self.0.link.as_ref().map(|link| link.failures()).unwrap_or_default();
+        let all: Vec<String> = self.0.refusals.summary(now_ms()).into_iter().chain(failures).collect();
+        (!all.is_empty()).then(|| all.join(". "))
     }
 
     /// The configuration file, if there is one.
@@ -310,7 +321,7 @@ impl Notifier {
         self.0.dispatcher().reload(Arc::clone(&loaded.config), now_ms());
         *lock(&self.0.loaded) = loaded;
         self.0.clerk_wake.notify_one();
-        self.0.muting_changed.notify_one();
+        self.0.muting.note();
         Ok(())
     }
 
@@ -366,6 +377,29 @@ impl Notifier {
         }
     }
 
+    /// Who is told of an alert with these labels, and which times of the day keep it from them at `now_ms`.
+    #[must_use]
+    pub fn routed(&self, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Routed {
+        let config = self.0.config();
+        let routes = || config.routes_of(labels).into_iter().filter_map(|id| config.routes.get(id));
+        let own = || routes().map(|route| route.receiver.clone()).collect();
+        match &self.0.link {
+            Some(link) => Routed { receivers: link.receivers(fingerprint).unwrap_or_else(own), muted_by: Vec::new() },
+            None => Routed {
+                receivers: own(),
+                muted_by: routes().flat_map(|route| config.muted_by(route, now_ms)).collect(),
+            },
+        }
+    }
+
+    /// The name of an alert that is known here or to an Alertmanager.
+    #[must_use]
+    pub fn name_of(&self, fingerprint: Fingerprint) -> Option<String> {
+        let own = self.0.dispatcher().alert(fingerprint).map(Arc::clone);
+        let known = own.or_else(|| self.0.link.as_ref()?.alert(fingerprint))?;
+        Some(known.name().to_owned())
+    }
+
     /// Names of the receivers of the configuration.
     #[must_use]
     pub fn receivers(&self) -> Vec<String> {
@@ -389,5 +423,30 @@ impl Notifier {
         let is_there = self.0.outbox.send_again(id, &new_id, now_ms()).await?;
         self.0.courier_wake.notify_one();
         Ok(is_there.then_some(new_id))
+    }
+}
+
+#[cfg(test)]
+impl Notifier {
+    /// One that has no receivers.
+    pub(crate) async fn for_nobody(pool: SqlitePool) -> (Self, Inbox) {
+        let options = NotifyConfig {
+            config: None,
+            hooks: Vec::new(),
+            allow_private: false,
+            timeout: KEEPING,
+            give_up: KEEPING,
+            concurrency: 1,
+            rate: 1,
+            pictures: false,
+            picture_time: KEEPING,
+            picture_links: None,
+        };
+        Notifier::open(pool, options, &[], "http://localhost", Telemetry::default(), false).await.unwrap()
+    }
+
+    /// Keeps the dispatch loop from working, as long as it lasts.
+    pub(crate) fn hold_dispatch(&self) -> impl Drop {
+        self.0.dispatcher()
     }
 }

@@ -2,20 +2,46 @@
 //!
 //! Pages and live clients are told with each alert. [`Notifier::muting_changed`] wakes whoever tells them when that may be
 //! another one: a silence begins or ends, somebody acknowledges, an alert that inhibits others fires or is over.
+//! [`Notifier::muting_version`] says whether a list that was marked before still holds.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use model::live::{Alert, AlertState};
 use notify::{
     alert::{Fingerprint, Labels, Posted},
+    dispatch::Dispatcher,
     silence::Silence,
 };
+use tokio::sync::Notify;
 
 use super::{Notifier, Shared, silences::Acknowledgement};
 use crate::clock::now_ms;
 
 /// Longest wait before it is looked again: the machine's clock may be set.
-const LONGEST_WAIT_MS: i64 = 60_000;
+pub(crate) const LONGEST_WAIT_MS: i64 = 60_000;
+/// Alerts that are marked without a break. Between two such chunks the dispatch loop may have its lock.
+const CHUNK: usize = 64;
+
+/// That something else mutes alerts than before: wakes whoever waits for that, and counts it for those who look later.
+#[derive(Debug, Default)]
+pub(super) struct MutingChanges {
+    version: AtomicU64,
+    noted: Notify,
+}
+
+impl MutingChanges {
+    /// Something else may mute alerts from now on. To be called after the change is made.
+    pub(super) fn note(&self) {
+        self.version.fetch_add(1, Ordering::Release);
+        self.noted.notify_one();
+    }
+}
 
 /// What mutes an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,76 +76,96 @@ impl Muting {
 }
 
 impl Notifier {
-    /// Whether any alert may be muted now.
+    /// Rises whenever something else may mute alerts than before, for another reason than that time goes on.
     #[must_use]
-    pub fn may_mute(&self) -> bool {
-        if self.0.link.is_some() || !self.0.acknowledged().is_empty() {
-            return true;
-        }
-        let dispatcher = self.0.dispatcher();
-        dispatcher.inhibits() || dispatcher.silences.next_change(now_ms()).is_some()
+    pub fn muting_version(&self) -> u64 {
+        self.0.muting.version.load(Ordering::Acquire)
     }
 
-    /// Writes into each of `alerts` what mutes it now.
-    pub fn mark(&self, alerts: &mut [Alert]) {
-        if alerts.is_empty() {
-            return;
+    /// When time alone mutes other alerts than at `now_ms`, if it does; in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn next_muting_change(&self, now_ms: i64) -> Option<i64> {
+        match &self.0.link {
+            Some(link) => link.next_change(now_ms),
+            None => self.0.dispatcher().next_muting_change(now_ms),
         }
+    }
+
+    /// Writes into each of `alerts` what mutes it now. An alert that nothing mutes stays the shared one that it was.
+    pub fn mark(&self, alerts: &mut [Arc<Alert>]) {
         let now_ms = now_ms();
-        let dispatcher = self.0.dispatcher();
-        let acknowledged = self.0.acknowledged();
-        for alert in alerts {
-            let Ok(fingerprint) = alert.fingerprint.parse::<Fingerprint>() else { continue };
-            let known = dispatcher.alert(fingerprint).filter(|known| !known.is_resolved(now_ms));
-            // A restart of this server is no new firing: what was told of goes on.
-            let begun_ms = known.map(|known| known.starts_at_ms).filter(|_| alert.state == AlertState::Firing);
-            if let (Some(begun_ms), Some(fired_ms)) = (begun_ms, alert.fired_at)
-                && begun_ms < fired_ms
-            {
-                alert.fired_at = Some(begun_ms);
-                alert.active_at = alert.active_at.map(|active_ms| active_ms.min(begun_ms));
+        for chunk in alerts.chunks_mut(CHUNK) {
+            let dispatcher = self.0.dispatcher();
+            for alert in chunk {
+                self.0.mark(&dispatcher, alert, now_ms);
             }
-            let muting = match &self.0.link {
-                Some(link) => link.muting(fingerprint, &alert.labels, now_ms),
-                None => {
-                    let inhibitors = dispatcher.inhibitors(&alert.labels, now_ms);
-                    Muting::of(dispatcher.silences.all(), inhibitors, &alert.labels, now_ms)
-                }
-            };
-            alert.silenced_by = muting.silenced_by;
-            alert.silenced_until = muting.silenced_until_ms;
-            alert.inhibited_by = muting.inhibited_by.iter().map(ToString::to_string).collect();
-            let is_of_this_firing = |given: &&Acknowledgement| known.is_some() || Some(given.at) >= alert.began_at();
-            let given = acknowledged.get(&fingerprint).filter(is_of_this_firing);
-            alert.acknowledged_by = given.map(|given| given.who.clone());
         }
     }
 
     /// Learns of alerts that are about to come in: what they inhibit is known at once.
     pub fn foresee(&self, posted: &[Posted]) {
-        self.0.dispatcher().foresee(posted, now_ms());
+        if self.0.dispatcher().foresee(posted, now_ms()) {
+            self.0.muting.note();
+        }
     }
 
     /// Waits until something else may mute alerts than before.
     pub async fn muting_changed(&self) {
         let now_ms = now_ms();
-        let silences = match &self.0.link {
-            Some(link) => link.next_change(now_ms),
-            None => self.0.dispatcher().silences.next_change(now_ms),
-        };
-        let wait_ms = silences.map_or(LONGEST_WAIT_MS, |at_ms| at_ms.saturating_sub(now_ms).clamp(0, LONGEST_WAIT_MS));
-        let wait = Duration::from_millis(u64::try_from(wait_ms).unwrap_or_default());
+        let wait_ms = self.next_muting_change(now_ms).map_or(LONGEST_WAIT_MS, |at_ms| at_ms.saturating_sub(now_ms));
+        let wait = Duration::from_millis(u64::try_from(wait_ms.min(LONGEST_WAIT_MS)).unwrap_or_default());
         tokio::select! {
-            () = self.0.muting_changed.notified() => {}
+            () = self.0.muting.noted.notified() => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
 }
 
 impl Shared {
-    /// Takes back what was acknowledged of alerts that were over since; their fingerprints.
-    pub(super) fn drop_acknowledgements(&self, of: impl Iterator<Item = Fingerprint>) -> Vec<Fingerprint> {
+    /// Writes into an alert what mutes it.
+    fn mark(&self, dispatcher: &Dispatcher, alert: &mut Arc<Alert>, now_ms: i64) {
+        let Ok(fingerprint) = alert.fingerprint.parse::<Fingerprint>() else { return };
+        let known = dispatcher.alert(fingerprint).filter(|known| !known.is_resolved(now_ms));
+        // A restart of this server is no new firing: what was told of goes on.
+        let begun_ms = known.map(|known| known.starts_at_ms).filter(|_| alert.state == AlertState::Firing);
+        let begun_ms = begun_ms.filter(|begun_ms| alert.fired_at.is_some_and(|fired_ms| *begun_ms < fired_ms));
+        let muting = match &self.link {
+            Some(link) => link.muting(fingerprint, &alert.labels, now_ms),
+            None => {
+                let inhibitors = dispatcher.inhibitors(&alert.labels, now_ms);
+                Muting::of(dispatcher.silences.all(), inhibitors, &alert.labels, now_ms)
+            }
+        };
+        let is_of_this_firing =
+            |given: &&Acknowledgement| known.is_some() || Some(given.at) >= begun_ms.or(alert.began_at());
+        let acknowledged = self.acknowledged();
+        let given = acknowledged.get(&fingerprint).filter(is_of_this_firing);
+        if begun_ms.is_none() && muting.is_empty() && given.is_none() && alert.muted().is_none() {
+            return;
+        }
+        let alert = Arc::make_mut(alert);
+        if let Some(begun_ms) = begun_ms {
+            alert.fired_at = Some(begun_ms);
+            alert.active_at = alert.active_at.map(|active_ms| active_ms.min(begun_ms));
+        }
+        alert.silenced_by = muting.silenced_by;
+        alert.silenced_until = muting.silenced_until_ms;
+        alert.inhibited_by = muting.inhibited_by.iter().map(ToString::to_string).collect();
+        alert.acknowledged_by = given.map(|given| given.who.clone());
+    }
+
+    /// Ends the acknowledgements of alerts, each given before a time (milliseconds since the Unix epoch): whose, and when they were
+    /// given. One that is younger is of the firing that began then: it was given while the news of that were on their way.
+    pub(super) fn end_acknowledgements(&self, of: impl Iterator<Item = (Fingerprint, i64)>) -> Vec<(Fingerprint, i64)> {
         let mut acknowledged = self.acknowledged();
-        of.filter(|fingerprint| acknowledged.remove(fingerprint).is_some()).collect()
+        of.filter_map(|(fingerprint, before_ms)| {
+            let given = acknowledged.remove(&fingerprint)?;
+            if given.at < before_ms {
+                return Some((fingerprint, given.at));
+            }
+            acknowledged.insert(fingerprint, given);
+            None
+        })
+        .collect()
     }
 }

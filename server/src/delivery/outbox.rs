@@ -42,8 +42,8 @@ pub(super) struct Entry {
     /// With whether the webhooks were told that it fires.
     pub(super) alerts: Vec<(Alert, bool)>,
     pub(super) forgotten: Vec<Fingerprint>,
-    /// Whose acknowledgement ended with the firing that it was of.
-    pub(super) unacknowledged: Vec<Fingerprint>,
+    /// Acknowledgements that ended with the firing that they were of: whose, and when they were given. A later one stays.
+    pub(super) unacknowledged: Vec<(Fingerprint, i64)>,
     /// Daemon, job, event.
     pub(super) jobs: Vec<(String, String, EventName)>,
 }
@@ -142,9 +142,9 @@ impl Outbox {
             let known = sqlx::query("DELETE FROM known_alerts WHERE fingerprint = ?");
             known.bind(fingerprint.to_string()).execute(&mut *write).await?;
         }
-        for fingerprint in entry.forgotten.iter().chain(&entry.unacknowledged) {
-            let acknowledged = sqlx::query("DELETE FROM acknowledgements WHERE fingerprint = ?");
-            acknowledged.bind(fingerprint.to_string()).execute(&mut *write).await?;
+        for (fingerprint, given_ms) in &entry.unacknowledged {
+            let acknowledged = sqlx::query("DELETE FROM acknowledgements WHERE fingerprint = ? AND at <= ?");
+            acknowledged.bind(fingerprint.to_string()).bind(given_ms).execute(&mut *write).await?;
         }
         for (key, logged) in &entry.logged {
             sqlx::query("INSERT OR REPLACE INTO notification_log (key, entry, expires_at) VALUES (?, ?, ?)")

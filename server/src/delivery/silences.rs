@@ -109,7 +109,7 @@ impl Notifier {
         self.0.outbox.put_silence(&silence).await?;
         self.0.dispatcher().silences.put(silence.clone());
         self.0.clerk_wake.notify_one();
-        self.0.muting_changed.notify_one();
+        self.0.muting.note();
         Ok(silence)
     }
 
@@ -142,7 +142,7 @@ impl Notifier {
             dispatcher.silences.put(silence.clone());
             dispatcher.silences.drop_expired(now_ms - KEPT_MS)
         };
-        self.0.muting_changed.notify_one();
+        self.0.muting.note();
         for id in dropped {
             self.0.outbox.drop_silence(&id).await?;
         }
@@ -158,7 +158,7 @@ impl Notifier {
     /// Notes who looks after an alert that fires, until it is over.
     ///
     /// # Errors
-    /// No such alert fires, or it cannot be kept.
+    /// No such alert fires, or another firing of it began meanwhile, or it cannot be kept.
     pub async fn acknowledge(
         &self,
         fingerprint: Fingerprint,
@@ -166,13 +166,27 @@ impl Notifier {
         comment: &str,
     ) -> Result<Acknowledgement, SilenceError> {
         let at = now_ms();
-        if !self.alerts().iter().any(|alert| alert.fingerprint == fingerprint) {
-            return Err(SilenceError::NoAlert);
-        }
+        let seen = self.alerts().into_iter().find(|alert| alert.fingerprint == fingerprint);
+        let seen_ms = seen.ok_or(SilenceError::NoAlert)?.starts_at_ms;
         let acknowledgement = Acknowledgement { who: who.to_owned(), comment: comment.to_owned(), at };
         self.0.outbox.put_acknowledgement(fingerprint, &acknowledgement).await?;
-        self.0.acknowledged().insert(fingerprint, acknowledgement.clone());
-        self.0.muting_changed.notify_one();
+        let is_of_this_firing = {
+            let dispatcher = self.0.dispatcher();
+            // While it was written, the firing may have ended and another one begun, of which nobody has heard yet.
+            let is_of_this_firing = match dispatcher.alert(fingerprint) {
+                Some(known) => known.starts_at_ms <= at || known.starts_at_ms == seen_ms,
+                None => self.0.link.is_some(),
+            };
+            if is_of_this_firing {
+                self.0.acknowledged().insert(fingerprint, acknowledgement.clone());
+            }
+            is_of_this_firing
+        };
+        if !is_of_this_firing {
+            self.0.outbox.drop_acknowledgement(fingerprint, at).await?;
+            return Err(SilenceError::NoAlert);
+        }
+        self.0.muting.note();
         Ok(acknowledgement)
     }
 
@@ -181,9 +195,9 @@ impl Notifier {
     /// # Errors
     /// The database fails.
     pub async fn unacknowledge(&self, fingerprint: Fingerprint) -> Result<bool, SilenceError> {
-        self.0.outbox.drop_acknowledgement(fingerprint).await?;
+        self.0.outbox.drop_acknowledgement(fingerprint, i64::MAX).await?;
         let was_given = self.0.acknowledged().remove(&fingerprint).is_some();
-        self.0.muting_changed.notify_one();
+        self.0.muting.note();
         Ok(was_given)
     }
 }
@@ -251,9 +265,11 @@ impl Outbox {
         Ok(())
     }
 
-    async fn drop_acknowledgement(&self, of: Fingerprint) -> Result<(), sqlx::Error> {
-        sqlx::query("DELETE FROM acknowledgements WHERE fingerprint = ?")
+    /// Drops the acknowledgement of an alert that was given at this time or before.
+    async fn drop_acknowledgement(&self, of: Fingerprint, given_ms: i64) -> Result<(), sqlx::Error> {
+        sqlx::query("DELETE FROM acknowledgements WHERE fingerprint = ? AND at <= ?")
             .bind(of.to_string())
+            .bind(given_ms)
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -271,4 +287,77 @@ fn silence(row: &SqliteRow) -> Result<Silence, sqlx::Error> {
         comment: row.try_get("comment")?,
         updated_at_ms: row.try_get("updated_at")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use notify::alert::Posted;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::database;
+
+    /// A notifier with a database, and an alert that fires since a time.
+    async fn with_alert(starts_at_ms: i64) -> (TempDir, Notifier, Posted, Fingerprint) {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = database::open(directory.path()).await.unwrap();
+        let (notifier, _) = Notifier::for_nobody(pool).await;
+        let labels = [("alertname".to_owned(), "A".to_owned())].into();
+        let fires = Posted { labels, starts_at_ms: Some(starts_at_ms), ..Posted::default() };
+        let fingerprint = Fingerprint::of(&fires.labels);
+        notifier.0.take_in(vec![fires.clone()]);
+        (directory, notifier, fires, fingerprint)
+    }
+
+    /// The end of a firing and the begin of the next one.
+    fn next_firing(fires: &Posted, ends_at_ms: i64, starts_at_ms: i64) -> Vec<Posted> {
+        let over = Posted { ends_at_ms: Some(ends_at_ms), ..fires.clone() };
+        vec![over, Posted { starts_at_ms: Some(starts_at_ms), ..fires.clone() }]
+    }
+
+    async fn stored(notifier: &Notifier) -> Vec<i64> {
+        notifier.0.outbox.acknowledgements().await.unwrap().into_iter().map(|(_, given)| given.at).collect()
+    }
+
+    #[tokio::test]
+    async fn a_firing_that_is_acknowledged_while_it_is_taken_in_stays_so() {
+        let begun_ms = now_ms() - 60_000;
+        let (_directory, notifier, fires, fingerprint) = with_alert(begun_ms).await;
+        let given = notifier.acknowledge(fingerprint, "ops", "").await.unwrap();
+        // What was acknowledged began before that, though it comes in after it.
+        let entry = notifier.0.take_in(next_firing(&fires, given.at - 20, given.at - 10));
+        assert_eq!((entry.unacknowledged.len(), notifier.acknowledgement(fingerprint)), (0, Some(given.clone())));
+
+        // The next firing begins after it: nobody has looked at that yet.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let next_ms = now_ms();
+        let entry = notifier.0.take_in(next_firing(&fires, next_ms - 1, next_ms));
+        assert_eq!(
+            (&entry.unacknowledged, notifier.acknowledgement(fingerprint)),
+            (&vec![(fingerprint, given.at)], None)
+        );
+        // Somebody does before it is written down.
+        let again = notifier.acknowledge(fingerprint, "ops", "").await.unwrap();
+        notifier.0.outbox.save(&entry, now_ms()).await.unwrap();
+        assert_eq!(stored(&notifier).await, [again.at], "as after a restart");
+        assert_eq!(notifier.acknowledgement(fingerprint), Some(again));
+    }
+
+    #[tokio::test]
+    async fn a_firing_that_begins_while_an_acknowledgement_is_written_is_not_acknowledged() {
+        let (_directory, notifier, fires, fingerprint) = with_alert(now_ms() - 60_000).await;
+        let busy = notifier.0.outbox.pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let acknowledging = {
+            let notifier = notifier.clone();
+            tokio::spawn(async move { notifier.acknowledge(fingerprint, "ops", "").await })
+        };
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let next_ms = now_ms();
+        notifier.0.take_in(next_firing(&fires, next_ms - 1, next_ms));
+        busy.rollback().await.unwrap();
+        assert!(matches!(acknowledging.await.unwrap(), Err(SilenceError::NoAlert)));
+        assert_eq!((notifier.acknowledgement(fingerprint), stored(&notifier).await), (None, vec![]));
+    }
 }

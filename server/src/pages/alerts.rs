@@ -1,6 +1,6 @@
 //! The alert page: what its parts show is gathered here, and the app draws it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use app::alerts::{
     AlertsView, Chart, Content, Detail, Draft, ListedAlerts, ShownAlert, ShownDelivery, ShownGroup, ShownRule,
@@ -8,7 +8,7 @@ use app::alerts::{
 };
 use model::{
     dashboard::Query,
-    live::{Alert, FiringCount},
+    live::Alert,
     panel::PanelData,
     range::{Instant, TimeRange},
     zone::Zone,
@@ -17,7 +17,7 @@ use notify::{alert::Fingerprint, matcher::Matchers};
 use serde::Deserialize;
 
 use crate::{
-    alerting::{api::rule_groups, history::Wanted},
+    alerting::{CurrentAlerts, api::rule_groups, history::Wanted},
     api::silences,
     auth::Principal,
     delivery::{DeliveryFilter, DeliveryInfo},
@@ -52,14 +52,11 @@ pub(super) async fn gather(
     zone: Zone,
 ) -> AlertsView {
     let address = ViewAddress::read(|name| super::parameter(query, name));
-    let alerts = state.alerting.list();
-    let unavailable = alerts.unavailable;
-    let mut alerts = alerts.alerts;
-    alerts.retain(|alert| visible::alert(principal.scope(), alert));
-    let firing = FiringCount::of(alerts.iter());
+    let current = state.alerting.current().await;
+    let firing = current.firing(principal.scope());
     let is_whole = principal.scope().is_all();
     let content = match address.tab {
-        Tab::Alerts => shown_alerts(state, principal, &address, alerts, unavailable, now_ms).await,
+        Tab::Alerts => shown_alerts(state, principal, &address, &current, now_ms).await,
         Tab::Rules => rules(state, principal).await,
         Tab::History => history(state, principal, now_ms).await,
         Tab::Silences | Tab::Deliveries if !is_whole => Content::Unavailable(SOME_ONLY.to_owned()),
@@ -77,16 +74,15 @@ pub(super) async fn gather(
     };
     let may_operate = principal.session.role.operates() && is_whole;
     // It names alerts, which a token with matchers may not see.
-    let refused = if is_whole { state.notifier.refused() } else { None };
-    AlertsView { address, now_ms, zone, may_operate, firing, refused, content }
+    let troubles = if is_whole { state.notifier.troubles() } else { None };
+    AlertsView { address, now_ms, zone, may_operate, firing, troubles, content }
 }
 
 async fn shown_alerts(
     state: &AppState,
     principal: &Principal,
     address: &ViewAddress,
-    alerts: Vec<Alert>,
-    unavailable: Option<String>,
+    current: &CurrentAlerts,
     now_ms: i64,
 ) -> Content {
     let (filter, filter_error) = match address.filter.trim() {
@@ -96,8 +92,8 @@ async fn shown_alerts(
             Err(error) => (None, Some(error.to_string())),
         },
     };
-    let before = alerts.len();
-    let mut matching = alerts;
+    let mut matching: Vec<&Arc<Alert>> = current.seen_by(principal.scope()).collect();
+    let before = matching.len();
     matching.retain(|alert| filter.as_ref().is_none_or(|filter| filter.matches(&alert.labels)));
     let hidden = before.saturating_sub(matching.len());
     // What is muted gives way to what is not.
@@ -110,35 +106,32 @@ async fn shown_alerts(
     }
     let is_open = |alert: &Alert| address.open.as_ref() == Some(&alert.fingerprint);
     // The one that is open stays, wherever it stands.
-    let open_beyond =
-        matching.iter().skip(SHOWN).position(is_open).map(|position| matching.swap_remove(SHOWN + position));
+    let open_beyond = matching
+        .iter()
+        .skip(SHOWN)
+        .position(|alert| is_open(alert))
+        .map(|position| matching.swap_remove(SHOWN + position));
     let more = matching.len().saturating_sub(SHOWN);
     matching.truncate(SHOWN);
     matching.extend(open_beyond);
-    let mut names: Option<BTreeMap<Fingerprint, String>> = None;
     let mut shown = Vec::with_capacity(matching.len());
     for alert in matching {
         let fingerprint = Fingerprint::of(&alert.labels);
-        let status = state.notifier.status(&alert.labels);
-        let mut inhibited_by = Vec::new();
-        for by in alert.inhibited_by.iter().filter_map(|by| by.parse::<Fingerprint>().ok()) {
-            let all = names.get_or_insert_with(|| {
-                state.notifier.alerts().iter().map(|alert| (alert.fingerprint, alert.name().to_owned())).collect()
-            });
-            inhibited_by.push(all.get(&by).cloned().unwrap_or_else(|| by.to_string()));
-        }
+        let routed = state.notifier.routed(fingerprint, &alert.labels, now_ms);
+        let name_of = |by: &String| by.parse().ok().and_then(|by| state.notifier.name_of(by));
         shown.push(ShownAlert {
-            inhibited_by,
-            muted_by: status.muted_by,
-            receivers: status.receivers,
-            detail: if is_open(&alert) {
-                Some(Box::new(detail(state, principal, &alert, fingerprint, now_ms).await))
+            inhibited_by: alert.inhibited_by.iter().map(|by| name_of(by).unwrap_or_else(|| by.clone())).collect(),
+            muted_by: routed.muted_by,
+            receivers: routed.receivers,
+            detail: if is_open(alert) {
+                Some(Box::new(detail(state, principal, alert, fingerprint, now_ms).await))
             } else {
                 None
             },
-            alert,
+            alert: Alert::clone(alert),
         });
     }
+    let unavailable = current.unavailable().cloned();
     Content::Alerts(ListedAlerts { hidden, more, totals, muted, alerts: shown, unavailable, filter_error })
 }
 

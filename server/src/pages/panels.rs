@@ -182,7 +182,9 @@ pub(crate) async fn panel_data(
 /// The alerts of the time that a page shows: those of now, unless it shows the past and the history reaches so far.
 async fn alerts(state: &AppState, scope: &Scope, range: TimeRange, now_ms: i64) -> AlertList {
     let most = app::panels::MOST_ALERTS;
-    let Some(at_ms) = app::panels::alerts_of_ms(range, now_ms) else { return state.alerting.worst(scope, most) };
+    let Some(at_ms) = app::panels::alerts_of_ms(range, now_ms) else {
+        return state.alerting.current().await.worst(scope, most);
+    };
     alerts_at(state.alerting.history(), scope, at_ms, most).await.unwrap_or_else(|error| {
         tracing::error!(%error, "the history of alerts cannot be read");
         AlertList { unavailable: Some("the history of alerts cannot be read".to_owned()), ..AlertList::default() }

@@ -191,7 +191,7 @@ impl Upstreams {
     /// Jobs of all daemons, youngest first, then by id.
     #[must_use]
     pub fn jobs(&self) -> Vec<Job> {
-        let mut jobs: Vec<Job> = self.shared.links.iter().flat_map(|link| link.jobs()).collect();
+        let mut jobs: Vec<Job> = self.shared.links.iter().flat_map(|link| link.jobs()).map(Job::as_shown).collect();
         jobs.sort_by(|left, right| right.created_at.cmp(&left.created_at).then_with(|| left.id.cmp(&right.id)));
         jobs
     }
@@ -199,7 +199,7 @@ impl Upstreams {
     /// One job.
     #[must_use]
     pub fn job(&self, daemon: &str, id: &str) -> Option<Job> {
-        self.link(daemon)?.job(id)
+        self.link(daemon)?.job(id).map(Job::as_shown)
     }
 
     /// Newest process metrics of each daemon that has told any, in the order of the configuration.
@@ -223,7 +223,7 @@ impl Upstreams {
         unreported::explain(series, &daemons)
     }
 
-    /// Asks a daemon to cancel a job. An accepted cancel shows at once as `cancel_requested`; what becomes of the job comes as events.
+    /// Asks a daemon to cancel a job. An accepted cancel shows at once as the status `cancelling`; what becomes of the job comes as events.
     ///
     /// # Errors
     /// There is no such daemon or job, or the daemon could not be asked.
@@ -235,7 +235,7 @@ impl Upstreams {
     /// A job with the log entries that its daemon has. `None` if there is no such job.
     pub async fn job_detail(&self, daemon: &str, id: &str) -> Option<JobDetail> {
         let link = self.link(daemon)?;
-        Some(caller::detail(link, link.job(id)?).await)
+        Some(caller::detail(link, link.job(id)?.as_shown()).await)
     }
 
     /// Waits until all tasks have ended, which they do once the token given to [`Upstreams::start`] is cancelled.

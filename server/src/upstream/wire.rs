@@ -178,7 +178,11 @@ impl JobWire {
             .or_else(|| progress.bytes_transferred.count().max(progress.bytes_downloaded.count()))
             .filter(|bytes| *bytes > 0 || bytes_total.is_some())
             .or_else(|| result.total_size.count().filter(|bytes| *bytes > 0));
-        let status = self.status.as_text().map(JobStatus::from_name);
+        let status = self.status.as_text().map(|text| match JobStatus::from_name(text) {
+            // The word is ours, for what follows from a cancel that was accepted.
+            JobStatus::Cancelling => JobStatus::Running,
+            status => status,
+        });
         let created_at = self.created_at.time_ms().or_else(|| definition.created_at.time_ms());
         let started_at = self.started_at.time_ms().or_else(|| {
             // The feed's `start_time` repeats the time of creation until the job has started.

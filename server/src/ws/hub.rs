@@ -269,6 +269,7 @@ impl Hub {
             match event {
                 // Alerts are published once they are known, by those who keep them.
                 Ok(Event::AlertFired(_) | Event::AlertResolved(_)) => {}
+                Ok(Event::JobStatus(transition)) => self.publish(Event::JobStatus(Box::new(transition.as_shown()))),
                 Ok(event) => self.publish(event),
                 Err(broadcast::error::RecvError::Lagged(lost)) => {
                     tracing::warn!(lost, "events came faster than they could be forwarded: sending snapshots");

@@ -93,7 +93,10 @@ async fn settings_that_cannot_work_are_refused() {
         let memory = Arc::new(crate::world::Memory::default());
         let outlets =
             hyperscope::upstream::Outlets { events, samples: memory.clone(), stored: memory, metadata: Arc::new(()) };
-        Upstreams::start(daemons, Vec::new(), outlets, quick(), Default::default()).err().unwrap().to_string()
+        Upstreams::start(daemons, Vec::new(), outlets, quick(), Default::default(), Default::default())
+            .err()
+            .unwrap()
+            .to_string()
     };
     assert!(start(vec![daemon("a", "http://h:1"), daemon("a", "http://h:2")]).contains("two sources are named"));
     assert!(start(vec![daemon("a", "ftp://h")]).contains("http://"));

@@ -67,7 +67,7 @@ impl World {
         let outlets =
             Outlets { events: sender, samples: memory.clone(), stored: memory.clone(), metadata: memory.clone() };
         let stop = CancellationToken::new();
-        let upstreams = Upstreams::start(daemons, targets, outlets, options, stop.clone()).unwrap();
+        let upstreams = Upstreams::start(daemons, targets, outlets, options, Default::default(), stop.clone()).unwrap();
         World { upstreams, events, seen: Vec::new(), memory, stop }
     }
 

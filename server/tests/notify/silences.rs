@@ -146,6 +146,7 @@ async fn amtool_adds_lists_and_expires_silences_and_shows_alerts() {
     assert!(!amtool(&["alert", "query"]).contains("DiskFull"), "silenced ones are not listed");
     assert!(amtool(&["alert", "query", "-s"]).contains("DiskFull"));
     amtool(&["silence", "expire", &id]);
+    assert!(amtool(&["config", "show", "-o", "extended"]).contains("versionInfo"), "it shows a version");
     assert!(amtool(&["alert", "query"]).contains("DiskFull"));
     let listed = server.json("/api/silences").await;
     assert_eq!((&listed["silences"][0]["state"], &listed["silences"][0]["id"]), (&json!("expired"), &json!(id)));

@@ -169,8 +169,14 @@ fn filters(data: Signal<PanelData>, choice: RwSignal<Choice>, window: Memo<Windo
         let value = event_target_value(&event);
         choice.update(|choice| choice.provider = (!value.is_empty()).then_some(value));
     };
-    let statuses =
-        [JobStatus::Running, JobStatus::Pending, JobStatus::Completed, JobStatus::Failed, JobStatus::Cancelled];
+    let statuses = [
+        JobStatus::Running,
+        JobStatus::Pending,
+        JobStatus::Completed,
+        JobStatus::Failed,
+        JobStatus::Cancelling,
+        JobStatus::Cancelled,
+    ];
     view! {
         <div class="filters" role="search" aria-label="Filter jobs">
             <input

@@ -110,7 +110,7 @@ pub(crate) fn elapsed_ms(job: &Job, now_ms: i64) -> Option<i64> {
 
 fn rank(status: JobStatus) -> u8 {
     match status {
-        JobStatus::Running => 0,
+        JobStatus::Running | JobStatus::Cancelling => 0,
         JobStatus::Pending => 1,
         _ => 2,
     }

@@ -53,11 +53,10 @@ pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>) -> AnyView {
 pub(crate) fn state_of(job: &Job) -> (&'static str, &'static str, Color) {
     match job.status {
         JobStatus::Pending => ("pending", "\u{25cb}", Color::Gray),
-        JobStatus::Running if job.cancel_requested => ("cancelling", "\u{25d0}", Color::Yellow),
         JobStatus::Running => ("running", "\u{25b6}", Color::Blue),
         JobStatus::Completed => ("completed", "\u{2713}", Color::Green),
         JobStatus::Failed => ("failed", "\u{2715}", Color::Red),
-        JobStatus::Cancelled if job.cancel_requested => ("cancelling", "\u{25d0}", Color::Yellow),
+        JobStatus::Cancelling => ("cancelling", "\u{25d0}", Color::Yellow),
         JobStatus::Cancelled => ("cancelled", "\u{2298}", Color::Gray),
         JobStatus::Unknown => ("unknown", "?", Color::Gray),
     }
@@ -90,14 +89,14 @@ pub(crate) fn note(job: &Job) -> String {
             format!("{}, cancel was asked{reason}", job.status.name())
         }
         (Some(error), _) => error.to_owned(),
-        (_, Some(phase)) if job.status == JobStatus::Running => phase.clone(),
+        (_, Some(phase)) if job.status.is_at_work() => phase.clone(),
         _ if job.historic => "the daemon no longer has it".to_owned(),
         _ => String::new(),
     }
 }
 
 pub(crate) fn rate(job: &Job) -> String {
-    let moving = job.rate_bytes_per_second.filter(|_| job.status == JobStatus::Running);
+    let moving = job.rate_bytes_per_second.filter(|_| job.status.is_at_work());
     moving.map_or_else(|| ABSENT.to_owned(), |rate| Unit::from_id("Bps").format(rate, None))
 }
 
@@ -142,7 +141,7 @@ fn progress_bar(percent: Option<f64>, status: JobStatus, bytes: String) -> AnyVi
                 </span>
             }
         }
-        (None, JobStatus::Running) => view! {
+        (None, status) if status.is_at_work() => view! {
             <span class=class title=bytes>
                 <span class="progress-track is-unknown" role="progressbar" aria-label="progress, percentage unknown">
                     <span class="progress-fill"></span>

@@ -129,6 +129,13 @@ impl Alert {
         self.fired_at.or(self.active_at)
     }
 
+    /// Where it is, and for how long: `firing for 5 s`; while its source is away, up to when it is known.
+    #[must_use]
+    pub fn state_words(&self, now_ms: i64) -> String {
+        let known_ms = self.stale_since.unwrap_or(now_ms);
+        self.state.words(self.began_at().map(|began_ms| known_ms.saturating_sub(began_ms)))
+    }
+
     /// Names this firing among all firings of all alerts: the same alert that fires again later has another one.
     #[must_use]
     pub fn firing_key(&self) -> String {
@@ -147,6 +154,27 @@ impl Alert {
 }
 
 impl AlertState {
+    /// Its word on pages.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            AlertState::Firing => "firing",
+            AlertState::Pending => "pending",
+            AlertState::Inactive => "resolved",
+        }
+    }
+
+    /// Its word, with for how long an alert is in it already where that is known: `firing for 5 s`.
+    #[must_use]
+    pub fn words(self, lasting_ms: Option<i64>) -> String {
+        match lasting_ms {
+            Some(lasting_ms) if self != AlertState::Inactive => {
+                format!("{} for {}", self.word(), unit::rough_duration(lasting_ms))
+            }
+            _ => self.word().to_owned(),
+        }
+    }
+
     /// Its place in lists: what fires comes first.
     #[must_use]
     pub fn rank(self) -> u8 {
@@ -279,6 +307,16 @@ mod tests {
         let count = FiringCount::of(all.iter());
         assert_eq!(count, FiringCount { active: 2, muted: 3, silenced: 1, worst: Severity::Warning });
         assert_eq!(FiringCount::of([].iter()), FiringCount::default());
+    }
+
+    #[test]
+    fn a_state_says_for_how_long() {
+        let fires = Alert { fired_at: Some(5_000), active_at: Some(0), ..firing("info") };
+        assert_eq!(fires.state_words(10_000), "firing for 5 s");
+        let waits = Alert { state: AlertState::Pending, fired_at: None, ..fires.clone() };
+        assert_eq!(waits.state_words(120_000), "pending for 2 min");
+        assert_eq!(Alert { state: AlertState::Inactive, ..fires.clone() }.state_words(10_000), "resolved");
+        assert_eq!(Alert { fired_at: None, active_at: None, ..fires }.state_words(10_000), "firing");
     }
 
     #[test]

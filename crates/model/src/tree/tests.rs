@@ -238,7 +238,10 @@ fn each_type_reads_what_serde_writes() {
     use UpstreamState as State;
     reads_back(&[State::Connecting, State::Live, State::Polling, State::Stale, State::Down].to_vec());
     use JobStatus as Status;
-    reads_back(&[Status::Pending, Status::Running, Status::Completed, Status::Failed, Status::Cancelled].to_vec());
+    reads_back(
+        &[Status::Pending, Status::Running, Status::Completed, Status::Failed, Status::Cancelling, Status::Cancelled]
+            .to_vec(),
+    );
     assert_eq!(read_json("\"paused\""), Ok(Status::Unknown));
 }
 

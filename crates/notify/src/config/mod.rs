@@ -78,6 +78,18 @@ impl Config {
         true
     }
 
+    /// Names of the times that mute a route at `now_ms`; for one outside its active times, those.
+    #[must_use]
+    pub fn muted_by(&self, route: &Route, now_ms: i64) -> Vec<String> {
+        let holds = |name: &&String| self.is_in_any(std::slice::from_ref(name), now_ms);
+        let muting: Vec<String> = route.mute_time_intervals.iter().filter(holds).cloned().collect();
+        let active = &route.active_time_intervals;
+        if muting.is_empty() && !active.is_empty() && !self.is_in_any(active, now_ms) {
+            return active.clone();
+        }
+        muting
+    }
+
     /// Whether any of the named intervals holds at `now_ms`.
     #[must_use]
     pub fn is_in_any(&self, names: &[String], now_ms: i64) -> bool {

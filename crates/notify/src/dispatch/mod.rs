@@ -72,6 +72,8 @@ pub struct Ingested {
     pub refused: Vec<(Posted, WrongAlert)>,
     /// Those that there was no room for.
     pub dropped: Vec<Posted>,
+    /// Whether other alerts inhibit than before.
+    pub is_inhibition_other: bool,
 }
 
 /// Why an alert is quiet, if it is.
@@ -198,18 +200,19 @@ impl Dispatcher {
             if is_news {
                 ingested.changed.push(Arc::clone(&alert));
             }
-            self.insert(alert, now_ms);
+            ingested.is_inhibition_other |= self.insert(alert, now_ms);
         }
         ingested
     }
 
     /// Learns of alerts that are about to be taken in, so that what they inhibit is known when somebody is told of them. One that is
-    /// not taken in after all inhibits nothing for longer than [`FORESEEN_MS`].
-    pub fn foresee(&mut self, posted: &[Posted], now_ms: i64) {
+    /// not taken in after all inhibits nothing for longer than [`FORESEEN_MS`]. Whether other alerts inhibit than before.
+    pub fn foresee(&mut self, posted: &[Posted], now_ms: i64) -> bool {
         if self.inhibitor.is_idle() {
-            return;
+            return false;
         }
         self.forget_foreseen(now_ms);
+        let mut is_inhibition_other = false;
         for posted in posted {
             let Ok(mut alert) = Alert::from_posted(posted.clone(), now_ms, self.config.resolve_timeout_ms) else {
                 continue;
@@ -223,8 +226,9 @@ impl Dispatcher {
                 alert.ends_at_ms = alert.ends_at_ms.min(until_ms);
                 self.foreseen.push_back((until_ms, alert.clone()));
             }
-            self.inhibitor.note(&alert);
+            is_inhibition_other |= self.inhibitor.note(&alert, now_ms);
         }
+        is_inhibition_other
     }
 
     /// Forgets the alerts that were foreseen long ago and not taken in.
@@ -237,8 +241,9 @@ impl Dispatcher {
         }
     }
 
-    fn insert(&mut self, alert: Arc<Alert>, now_ms: i64) {
-        self.inhibitor.note(&alert);
+    /// Whether other alerts inhibit than before.
+    fn insert(&mut self, alert: Arc<Alert>, now_ms: i64) -> bool {
+        let is_inhibition_other = self.inhibitor.note(&alert, now_ms);
         for id in self.config.routes_of(&alert.labels) {
             let Some(route) = self.config.routes.get(id) else { continue };
             let labels = route.group_by.of(&alert.labels);
@@ -251,6 +256,7 @@ impl Dispatcher {
             }
         }
         self.alerts.insert(alert.fingerprint, alert);
+        is_inhibition_other
     }
 
     /// When to call [`Dispatcher::tick`] next, if alerts do not come before; `None` for not before.
@@ -288,7 +294,7 @@ impl Dispatcher {
         alerts.sort_by(|(one, _), (other, _)| one.labels.cmp(&other.labels));
         let resolved: Vec<Fingerprint> =
             alerts.iter().filter(|(_, is_resolved)| *is_resolved).map(|(alert, _)| alert.fingerprint).collect();
-        if self.muted_by(route, now_ms).is_empty() {
+        if config.muted_by(route, now_ms).is_empty() {
             alerts.retain(|(alert, _)| {
                 self.inhibitor.inhibitors(&alert.labels, now_ms).is_empty()
                     && self.silences.silencing(&alert.labels, now_ms).is_empty()
@@ -372,17 +378,6 @@ impl Dispatcher {
         }
     }
 
-    /// Named times that keep a route quiet now; for one outside its active times, those.
-    fn muted_by(&self, route: &Route, now_ms: i64) -> Vec<String> {
-        let holds = |name: &&String| self.config.is_in_any(std::slice::from_ref(name), now_ms);
-        let muting: Vec<String> = route.mute_time_intervals.iter().filter(holds).cloned().collect();
-        let active = &route.active_time_intervals;
-        if muting.is_empty() && !active.is_empty() && !self.config.is_in_any(active, now_ms) {
-            return active.clone();
-        }
-        muting
-    }
-
     /// The alert of that fingerprint.
     #[must_use]
     pub fn alert(&self, fingerprint: Fingerprint) -> Option<&Arc<Alert>> {
@@ -397,10 +392,11 @@ impl Dispatcher {
         alerts
     }
 
-    /// Whether alerts may be inhibited.
+    /// When time alone mutes other alerts than at `now_ms`: a silence begins or ends, or an alert that inhibits others ends.
     #[must_use]
-    pub fn inhibits(&self) -> bool {
-        !self.inhibitor.is_idle()
+    pub fn next_muting_change(&self, now_ms: i64) -> Option<i64> {
+        let ends = [self.silences.next_change(now_ms), self.inhibitor.next_end(now_ms)];
+        ends.into_iter().flatten().min()
     }
 
     /// The alerts that inhibit one with these labels now, in order.
@@ -423,7 +419,7 @@ impl Dispatcher {
             silenced_by,
             inhibited_by,
             receivers: routes().map(|route| route.receiver.clone()).collect(),
-            muted_by: routes().flat_map(|route| self.muted_by(route, now_ms)).collect(),
+            muted_by: routes().flat_map(|route| self.config.muted_by(route, now_ms)).collect(),
         }
     }
 }

@@ -112,7 +112,7 @@ pub fn of_transition(transition: &JobTransition) -> Option<HookEvent> {
         (_, JobStatus::Completed) => EventName::JobCompleted,
         (_, JobStatus::Failed) => EventName::JobFailed,
         (_, JobStatus::Cancelled) => EventName::JobCancelled,
-        (_, JobStatus::Pending | JobStatus::Unknown) => return None,
+        (_, JobStatus::Pending | JobStatus::Cancelling | JobStatus::Unknown) => return None,
     };
     Some(HookEvent { name, at_ms: transition.timestamp, subject: Subject::Job(Box::new(transition.job.clone())) })
 }

@@ -35,12 +35,10 @@ impl Readback {
 
     /// Whether both say the same of what mutes alerts.
     fn mutes_as(&self, other: &Readback) -> bool {
-        let status = |readback: &Readback, fingerprint| {
-            readback.alerts.get(fingerprint).map(|remote| remote.status.inhibited_by.clone())
+        let is_same = |(fingerprint, remote): (_, &Remote)| {
+            other.alerts.get(fingerprint).is_some_and(|other| other.status == remote.status)
         };
-        self.silences == other.silences
-            && self.alerts.len() == other.alerts.len()
-            && self.alerts.keys().all(|fingerprint| status(self, fingerprint) == status(other, fingerprint))
+        self.silences == other.silences && self.alerts.len() == other.alerts.len() && self.alerts.iter().all(is_same)
     }
 
     /// What they know of an alert. The engine that evaluates a rule adds external labels on the way to them: where they do not
@@ -58,14 +56,18 @@ impl Readback {
 
     /// What mutes an alert. Of those that they know by these labels and more, all have to be muted.
     fn muting(&self, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Muting {
-        let of = |labels: &Labels, inhibited_by: &[String]| {
-            let inhibited_by = inhibited_by.iter().filter_map(|text| text.parse().ok()).collect();
-            Muting::of(self.silences.iter(), inhibited_by, labels, now_ms)
+        let of = |remote: &&Remote| {
+            let inhibited_by = remote.status.inhibited_by.iter().filter_map(|text| text.parse().ok()).collect();
+            let mut muting = Muting::of(self.silences.iter(), inhibited_by, &remote.alert.labels, now_ms);
+            // What they say counts of a silence that cannot be read here; of the others we know better when each begins and ends.
+            let is_unread = |id: &&String| !self.silences.iter().any(|silence| silence.id == **id);
+            muting.silenced_by.extend(remote.status.silenced_by.iter().filter(is_unread).cloned());
+            muting
         };
         let remotes = self.named(fingerprint, labels, now_ms);
-        let mut all = remotes.iter().map(|remote| of(&remote.alert.labels, &remote.status.inhibited_by));
+        let mut all = remotes.iter().map(of);
         // One that they do not know yet is muted by the silences that will take it.
-        let Some(first) = all.next() else { return of(labels, &[]) };
+        let Some(first) = all.next() else { return Muting::of(self.silences.iter(), Vec::new(), labels, now_ms) };
         all.fold(first, |one, other| if one.is_empty() || other.is_empty() { Muting::default() } else { one })
     }
 }
@@ -73,21 +75,23 @@ impl Readback {
 impl Link {
     /// Reads what became of alerts, and which silences there are.
     pub(super) async fn read_back(&self) {
-        let answers = futures_util::future::try_join(
+        let (alerts, silences) = futures_util::future::join(
             self.ask::<Vec<RemoteAlert>>(Method::GET, "api/v2/alerts", None),
             self.silences(),
-        );
-        let (alerts, silences) = match answers.await {
-            Ok(answers) => answers,
+        )
+        .await;
+        let alerts = match alerts {
+            Ok(alerts) => alerts,
             Err(error) => return tracing::debug!(%error, "what became of alerts cannot be read"),
         };
-        let new = Readback::new(alerts, silences);
+        let silences = silences.inspect_err(|error| tracing::debug!(%error, "silences cannot be read")).ok();
         let mut known = lock(&self.readback);
+        let new = Readback::new(alerts, silences.unwrap_or_else(|| known.silences.clone()));
         let is_same = known.mutes_as(&new);
         *known = new;
         drop(known);
         if !is_same {
-            self.muting_changed.notify_one();
+            self.muting.note();
         }
     }
 
@@ -97,7 +101,7 @@ impl Link {
         known.silences.retain(|other| other.id != silence.id);
         known.silences.push(silence);
         drop(known);
-        self.muting_changed.notify_one();
+        self.muting.note();
         self.stirred.notify_one();
     }
 
@@ -109,6 +113,11 @@ impl Link {
     /// Whom they tell of an alert, if they know it.
     pub(in crate::delivery) fn receivers(&self, fingerprint: Fingerprint) -> Option<Vec<String>> {
         lock(&self.readback).alerts.get(&fingerprint).map(|known| known.receivers.clone())
+    }
+
+    /// An alert that they know.
+    pub(in crate::delivery) fn alert(&self, fingerprint: Fingerprint) -> Option<Arc<Alert>> {
+        lock(&self.readback).alerts.get(&fingerprint).map(|known| Arc::clone(&known.alert))
     }
 
     /// The alerts that they know and that fire, whoever told them.
@@ -150,6 +159,26 @@ mod tests {
             "status": { "state": "active", "silencedBy": [], "inhibitedBy": inhibited_by, "mutedBy": [] },
         });
         serde_json::from_value(alert).unwrap()
+    }
+
+    #[test]
+    fn a_silence_that_cannot_be_read_mutes_all_the_same() {
+        let ours = labels(&[("alertname", "A"), ("host", "a")]);
+        let by = |ids: &[&str]| {
+            let mut alert = remote(&ours, &[]);
+            alert.status.silenced_by = ids.iter().map(|id| (*id).to_owned()).collect();
+            alert
+        };
+        let muting = |ids: &[&str], now_ms| {
+            let readback = Readback::new(vec![by(ids)], vec![silence("host=a")]);
+            readback.muting(Fingerprint::of(&ours), &ours, now_ms)
+        };
+        let strange = muting(&["strange"], 6_000);
+        assert_eq!((strange.silenced_by, strange.silenced_until_ms), (vec!["strange".to_owned()], None));
+        assert_eq!(muting(&["s", "strange"], 1_000).silenced_by, ["s", "strange"]);
+        assert!(muting(&["s"], 6_000).is_empty(), "we know that it is over");
+        let of = |ids: &[&str]| Readback::new(vec![by(ids)], vec![]);
+        assert!(of(&["x"]).mutes_as(&of(&["x"])) && !of(&["x"]).mutes_as(&of(&[])), "viewers are told");
     }
 
     #[test]

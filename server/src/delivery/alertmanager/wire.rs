@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 /// What an Alertmanager says of an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(super) struct RemoteStatus {
+    /// Ids of silences that mute it.
+    #[serde(rename = "silencedBy", default)]
+    pub(super) silenced_by: Vec<String>,
     /// Alerts that keep it quiet.
     #[serde(rename = "inhibitedBy", default)]
     pub(super) inhibited_by: Vec<String>,
@@ -36,7 +39,7 @@ pub(super) struct AlertJson {
 #[derive(Debug, Deserialize)]
 pub(super) struct RemoteAlert {
     pub(super) fingerprint: Fingerprint,
-    status: RemoteStatus,
+    pub(super) status: RemoteStatus,
     #[serde(default)]
     receivers: Vec<RemoteReceiver>,
     #[serde(rename = "updatedAt", default)]

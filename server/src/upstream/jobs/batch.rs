@@ -63,7 +63,7 @@ impl JobTable {
                 JobStatus::Pending => job.created_at,
                 JobStatus::Running => job.started_at,
                 JobStatus::Completed | JobStatus::Failed | JobStatus::Cancelled => job.completed_at,
-                JobStatus::Unknown => None,
+                JobStatus::Cancelling | JobStatus::Unknown => None,
             };
             outcome.events.push(Event::JobStatus(Box::new(JobTransition {
                 job_id: id,

@@ -147,7 +147,7 @@ impl TrackedJob {
         match job.status {
             JobStatus::Pending | JobStatus::Running | JobStatus::Unknown => job.completed_at = None,
             JobStatus::Completed => job.error = None,
-            JobStatus::Failed | JobStatus::Cancelled => {}
+            JobStatus::Failed | JobStatus::Cancelling | JobStatus::Cancelled => {}
         }
         if is_running {
             job.rate_bytes_per_second = self.bytes.rate().or(job.rate_bytes_per_second).map(f64::round);
