@@ -130,6 +130,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         &config.alertmanagers,
         &external_url,
         telemetry.clone(),
+        redactor,
         mode == Mode::Demo,
     )
     .await?;

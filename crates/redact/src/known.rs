@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, Match, MatchKind};
 use base64::{Engine, engine::general_purpose};
 
 use crate::MASK;
@@ -20,7 +20,14 @@ const SHORTEST_BASE64: usize = 8;
 #[derive(Default)]
 pub(crate) struct KnownSecrets {
     secrets: Vec<String>,
-    finder: Option<AhoCorasick>,
+    finder: Option<Finder>,
+}
+
+/// Finds secrets in their encodings.
+struct Finder {
+    patterns: AhoCorasick,
+    /// Which of the patterns are in base64: a text in it is secret as a whole, since its ends share bits with what stands beside.
+    is_base64: Vec<bool>,
 }
 
 impl KnownSecrets {
@@ -36,9 +43,13 @@ impl KnownSecrets {
             return;
         }
         self.secrets.push(secret.to_owned());
-        let patterns: Vec<Vec<u8>> = self.secrets.iter().flat_map(|secret| encodings(secret)).collect();
+        let encoded: Vec<(Vec<u8>, bool)> = self.secrets.iter().flat_map(|secret| encodings(secret)).collect();
         // The longest first, so that a secret inside another leaves nothing of it.
-        self.finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(patterns).ok();
+        let patterns = AhoCorasick::builder()
+            .match_kind(MatchKind::LeftmostLongest)
+            .build(encoded.iter().map(|(pattern, _)| pattern));
+        let is_base64 = encoded.iter().map(|(_, is_base64)| *is_base64).collect();
+        self.finder = patterns.ok().map(|patterns| Finder { patterns, is_base64 });
     }
 
     pub(crate) fn replace<'a>(&self, text: &'a str) -> Cow<'a, str> {
@@ -61,8 +72,22 @@ impl KnownSecrets {
 }
 
 /// Where the secrets are in a decoded text, as places in the original one.
-fn spans(finder: &AhoCorasick, decoded: &[u8], place: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
-    finder.find_iter(decoded).map(|found| (place(found.start()), place(found.end()))).collect()
+fn spans(finder: &Finder, decoded: &[u8], place: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
+    let span = |found: Match| {
+        let (mut start, mut end) = (found.start(), found.end());
+        if finder.is_base64.get(found.pattern().as_usize()) == Some(&true) {
+            let before = decoded.get(..start).unwrap_or_default().iter().rev();
+            start -= before.take_while(|byte| is_of_base64(**byte)).count();
+            let after = decoded.get(end..).unwrap_or_default().iter();
+            end += after.take_while(|byte| is_of_base64(**byte)).count();
+        }
+        (place(start), place(end))
+    };
+    finder.patterns.find_iter(decoded).map(span).collect()
+}
+
+fn is_of_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
 }
 
 fn masked(text: &str, mut spans: Vec<(usize, usize)>) -> String {
@@ -84,9 +109,10 @@ fn masked(text: &str, mut spans: Vec<(usize, usize)>) -> String {
     clean
 }
 
-/// A secret in the encodings that are not undone before the search: as it is, and in base64, wherever in an encoded text it begins.
-fn encodings(secret: &str) -> Vec<Vec<u8>> {
-    let mut all = vec![secret.as_bytes().to_vec()];
+/// A secret in the encodings that are not undone before the search, and which of them are base64: as it is, and in base64, wherever in
+/// an encoded text it begins.
+fn encodings(secret: &str) -> Vec<(Vec<u8>, bool)> {
+    let mut all = vec![(secret.as_bytes().to_vec(), false)];
     for offset in 0..3_usize {
         let padded: Vec<u8> = std::iter::repeat_n(0, offset).chain(secret.bytes()).collect();
         for engine in [&general_purpose::STANDARD_NO_PAD, &general_purpose::URL_SAFE_NO_PAD] {
@@ -95,8 +121,8 @@ fn encodings(secret: &str) -> Vec<Vec<u8>> {
             let before = [0, 2, 3].get(offset).copied().unwrap_or(0);
             let after = usize::from(padded.len() % 3 != 0);
             let inner = encoded.get(before..encoded.len().saturating_sub(after)).unwrap_or_default();
-            if inner.len() >= SHORTEST_BASE64 && !all.iter().any(|known| known == inner) {
-                all.push(inner.to_vec());
+            if inner.len() >= SHORTEST_BASE64 && !all.iter().any(|(known, _)| known == inner) {
+                all.push((inner.to_vec(), true));
             }
         }
     }

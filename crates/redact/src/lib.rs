@@ -14,6 +14,7 @@ mod shapes;
 
 use std::{
     borrow::Cow,
+    fmt,
     sync::{PoisonError, RwLock},
 };
 
@@ -84,6 +85,13 @@ impl Redactor {
     #[must_use]
     pub fn is_secret_key(&self, key: &str) -> bool {
         is_secret_key(key, self.hides_user_names)
+    }
+}
+
+impl fmt::Debug for Redactor {
+    /// Tells none of the secrets.
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        formatter.debug_struct("Redactor").field("hides_user_names", &self.hides_user_names).finish_non_exhaustive()
     }
 }
 

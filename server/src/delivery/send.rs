@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -14,6 +14,7 @@ use notify::{
     hook::{Format, Hook, signature},
     message::Outgoing,
 };
+use redact::Redactor;
 use reqwest::{
     Client, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
@@ -33,6 +34,8 @@ const ANSWER_BYTES: usize = 4_096;
 const EXCERPT: usize = 160;
 /// Clients kept, one for each way to speak TLS.
 const MAX_CLIENTS: usize = 64;
+/// The parts of a path that are at least so long may be secrets, as in the addresses of chat systems.
+const SECRET_SEGMENT: usize = 16;
 /// Wait before the second try, unless the receiver has its own.
 const FIRST_DELAY_MS: i64 = 1_000;
 /// Where the older events of PagerDuty go.
@@ -52,6 +55,14 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
+    /// The same without secrets: a receiver's answer may hold what was sent.
+    fn without_secrets(mut self, redactor: &Redactor) -> Self {
+        if let Outcome::Failed { reason, .. } | Outcome::Refused { reason, .. } = &mut self {
+            *reason = redactor.text(reason).into_owned();
+        }
+        self
+    }
+
     pub(super) fn refused(reason: impl Into<String>) -> Self {
         Outcome::Refused { status: None, reason: reason.into() }
     }
@@ -74,12 +85,27 @@ pub(super) struct Policy {
 #[derive(Debug)]
 pub(super) struct Sender {
     guard: Guard,
+    redactor: Arc<Redactor>,
     clients: Mutex<HashMap<String, Client>>,
 }
 
 impl Sender {
-    pub(super) fn new(guard: Guard) -> Self {
-        Sender { guard, clients: Mutex::default() }
+    pub(super) fn new(guard: Guard, redactor: Arc<Redactor>) -> Self {
+        Sender { guard, redactor, clients: Mutex::default() }
+    }
+
+    /// A secret, which is taken out of every answer from now on. Of an address its password and what is long in its path are.
+    pub(super) fn reveal(&self, secret: &Secret) -> Result<String, String> {
+        let text = read_secret(secret)?;
+        match Url::parse(&text) {
+            Ok(url) => {
+                self.redactor.learn_url(&url);
+                let parts = url.path_segments().into_iter().flatten().filter(|part| part.len() >= SECRET_SEGMENT);
+                parts.for_each(|part| self.redactor.learn(part));
+            }
+            Err(_) => self.redactor.learn(&text),
+        }
+        Ok(text)
     }
 
     pub(super) fn guard(&self) -> Guard {
@@ -140,11 +166,13 @@ impl Sender {
         let request = client.post(url).timeout(timeout).headers(headers).body(body);
         let request = match http.credentials() {
             None => request,
-            Some(Credentials::Basic(name, password)) => match password.as_ref().map(read_secret).transpose() {
-                Ok(password) => request.basic_auth(name, password),
-                Err(reason) => return Outcome::failed(reason),
-            },
-            Some(Credentials::Header(kind, secret)) => match read_secret(&secret) {
+            Some(Credentials::Basic(name, password)) => {
+                match password.as_ref().map(|password| self.reveal(password)).transpose() {
+                    Ok(password) => request.basic_auth(name, password),
+                    Err(reason) => return Outcome::failed(reason),
+                }
+            }
+            Some(Credentials::Header(kind, secret)) => match self.reveal(&secret) {
                 Ok(secret) => request.header(AUTHORIZATION, format!("{kind} {secret}")),
                 Err(reason) => return Outcome::failed(reason),
             },
@@ -250,6 +278,11 @@ pub(super) fn read_secret(secret: &Secret) -> Result<String, String> {
 impl Shared {
     /// Tries a delivery once.
     pub(super) async fn attempt(&self, ticket: &Ticket) -> (Policy, Outcome) {
+        let (policy, outcome) = self.attempt_once(ticket).await;
+        (policy, outcome.without_secrets(&self.sender.redactor))
+    }
+
+    async fn attempt_once(&self, ticket: &Ticket) -> (Policy, Outcome) {
         let mut policy = Policy {
             tries: None,
             delay_ms: FIRST_DELAY_MS,
@@ -314,8 +347,8 @@ impl Shared {
     ) -> Outcome {
         match (integration, outgoing) {
             (Integration::Email(email), Outgoing::Mail(mail)) => {
-                let (guard, timeout) = (self.sender.guard(), self.options.timeout);
-                super::mail::send(email, mail, &ticket.id, picture, guard, timeout).await
+                let timeout = self.options.timeout;
+                super::mail::send(email, mail, &ticket.id, picture, &self.sender, timeout).await
             }
             (integration, Outgoing::Json(body)) => {
                 self.post_integration(integration, ticket, body.clone(), picture).await
@@ -342,7 +375,7 @@ impl Shared {
                     (None, Some(key)) => ("routing_key", key),
                     (None, None) => return Outcome::refused("the receiver has no key"),
                 };
-                let key = match read_secret(key) {
+                let key = match self.sender.reveal(key) {
                     Ok(key) => key,
                     Err(reason) => return Outcome::failed(reason),
                 };
@@ -355,7 +388,7 @@ impl Shared {
             }
             Integration::Email(_) => return Outcome::refused("the receiver is of another kind now"),
         };
-        let url = match url.as_ref().map(read_secret) {
+        let url = match url.as_ref().map(|url| self.sender.reveal(url)) {
             Some(Ok(url)) => url,
             Some(Err(reason)) => return Outcome::failed(reason),
             None => return Outcome::refused("the receiver has no URL"),
@@ -372,13 +405,13 @@ impl Shared {
 
     async fn post_hook(&self, hook: &Hook, ticket: &Ticket, outgoing: Outgoing) -> Outcome {
         let Outgoing::Json(mut body) = outgoing else { return Outcome::refused("the message cannot be read") };
-        let url = match read_secret(&hook.url) {
+        let url = match self.sender.reveal(&hook.url) {
             Ok(url) => url,
             Err(reason) => return Outcome::failed(reason),
         };
         let mut headers = headers(&ticket.id);
         for (name, value) in &hook.headers {
-            let value = match read_secret(value) {
+            let value = match self.sender.reveal(value) {
                 Ok(value) => value,
                 Err(reason) => return Outcome::failed(reason),
             };
@@ -398,7 +431,7 @@ impl Shared {
         }
         let body = body.to_string();
         if let Some(secret) = &hook.secret {
-            let secret = match read_secret(secret) {
+            let secret = match self.sender.reveal(secret) {
                 Ok(secret) => secret,
                 Err(reason) => return Outcome::failed(reason),
             };

@@ -59,6 +59,24 @@ async fn what_is_refused_is_listed_and_can_be_sent_again() {
 }
 
 #[tokio::test]
+async fn what_a_receiver_repeats_of_its_secrets_is_taken_out() {
+    // base64 of `u:p4ss-w0rd`, as it was sent; the path of the address, as those of chat systems.
+    let words = "bad dTpwNHNzLXcwcmQ= (p4ss-w0rd) for /hooks/T0123456789ABCDEF/x";
+    let receiver = Receiver::scripted(&[Answer::Saying(400, words)]).await;
+    let url = format!("{}/hooks/T0123456789ABCDEF/x", receiver.url);
+    let basic = "http_config: {basic_auth: {username: u, password: p4ss-w0rd}}";
+    let (_directory, file) = file(&quick(&format!("  webhook_configs: [{{url: '{url}', {basic}}}]")));
+    let server = serve(&file, &[]).await;
+    post(&server, &[alert("a", &[])]).await;
+    let dead = eventually("a delivery given up", async || deliveries(&server, "dead").await.first().cloned()).await;
+    assert_eq!(dead["error"], "HTTP 400 Bad Request: bad *** (***) for /hooks/***/x", "{dead}");
+    assert!(receiver.got()[0].headers["authorization"].contains("dTpwNHNzLXcwcmQ="), "it was sent");
+    for secret in ["p4ss-w0rd", "dTpwNHNz", "T0123456789ABCDEF"] {
+        assert!(!server.program.stderr().contains(secret), "{secret} in the log");
+    }
+}
+
+#[tokio::test]
 async fn a_slow_receiver_delays_no_other_and_keeps_its_order() {
     let slow = Receiver::scripted(&[Answer::Slow(Duration::from_secs(5))]).await;
     let quick_one = Receiver::start().await;

@@ -19,6 +19,8 @@ use crate::common::eventually;
 #[derive(Debug, Clone)]
 pub enum Answer {
     Status(u16),
+    /// With these words.
+    Saying(u16, &'static str),
     /// With one more header.
     With(u16, &'static str, String),
     /// Closes the connection after the request.
@@ -116,6 +118,9 @@ async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
         };
         let text = match answer {
             Answer::Status(status) => format!("HTTP/1.1 {status} x\r\ncontent-length: 2\r\n\r\nok"),
+            Answer::Saying(status, words) => {
+                format!("HTTP/1.1 {status} x\r\ncontent-length: {}\r\n\r\n{words}", words.len())
+            }
             Answer::With(status, name, value) => {
                 format!("HTTP/1.1 {status} x\r\n{name}: {value}\r\ncontent-length: 0\r\n\r\n")
             }
