@@ -23,6 +23,11 @@ impl ApiError {
         ApiError { status: StatusCode::BAD_REQUEST, code: "bad_request", message: message.into() }
     }
 
+    /// 401.
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        ApiError { status: StatusCode::UNAUTHORIZED, code: "unauthorized", message: message.into() }
+    }
+
     /// 403.
     pub fn forbidden(message: impl Into<String>) -> Self {
         ApiError { status: StatusCode::FORBIDDEN, code: "forbidden", message: message.into() }

@@ -23,6 +23,9 @@ pub(super) async fn poll(
     if !poll.topics.iter().all(|topic| crate::routes::ws::may_follow(&state, &principal, topic)) {
         return Err(ApiError::forbidden("this session is limited to what is on its dashboards"));
     }
-    let answer = poll.answer(&state.hub, principal.scope()).await.map_err(ApiError::bad_request)?;
+    let answer = tokio::select! {
+        answer = poll.answer(&state.hub, principal.scope()) => answer.map_err(ApiError::bad_request)?,
+        () = principal.ended() => return Err(ApiError::unauthorized("the session ended while it waited for news")),
+    };
     Ok(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], answer.into_json()).into_response())
 }

@@ -6,6 +6,8 @@ use super::{Auth, denied::Denied, origin, principal::Principal, secret};
 
 /// Name of the session cookie.
 pub(super) const COOKIE: &str = "hyperscope_session";
+/// Its name over HTTPS, where it holds for the whole host: browsers let nobody else set one of this name (RFC 6265bis, section 4.1.3).
+pub(super) const HOST_COOKIE: &str = "__Host-hyperscope_session";
 
 const API_KEY: &str = "x-api-key";
 /// Before a token among the subprotocols.
@@ -84,9 +86,9 @@ fn by_subprotocol(headers: &HeaderMap) -> Option<&str> {
     lines.flat_map(|line| line.split(',')).find_map(|protocol| protocol.trim().strip_prefix(SUBPROTOCOL))
 }
 
-/// The secrets of the session cookies. There are several where servers share a host, or where the cookie once had another path.
+/// The secrets of the session cookies. There are several where servers share a host, or where the cookie once had another path or name.
 pub(super) fn by_cookie(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    cookies(headers, COOKIE)
+    cookies(headers, HOST_COOKIE).chain(cookies(headers, COOKIE))
 }
 
 /// The values of the cookies of a name, in the order in which the browser sent them.

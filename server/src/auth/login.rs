@@ -19,7 +19,7 @@ use super::{
     Auth,
     attempts::Verdict,
     cache,
-    carrier::{self, COOKIE, Look},
+    carrier::{self, COOKIE, HOST_COOKIE, Look},
     client::ClientAddress,
     denied::Denied,
     form_token::FormToken,
@@ -226,9 +226,9 @@ impl Auth {
             (false, true) => ("Strict", "; Secure"),
             (_, false) => ("Strict", ""),
         };
+        let name = if reached.is_https() && path == "/" { HOST_COOKIE } else { COOKIE };
         let max_age = max_age_secs.unwrap_or(LONGEST_COOKIE_SECS).clamp(0, LONGEST_COOKIE_SECS);
-        let cookie =
-            format!("{COOKIE}={secret}; Path={path}; HttpOnly; SameSite={same_site}; Max-Age={max_age}{secure}");
+        let cookie = format!("{name}={secret}; Path={path}; HttpOnly; SameSite={same_site}; Max-Age={max_age}{secure}");
         // Secrets that come from a request came in a header, and ours are base64url: this never fails.
         HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static("hyperscope_session=; Path=/; Max-Age=0"))
     }

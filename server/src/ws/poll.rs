@@ -21,7 +21,7 @@ const GATHER: Duration = Duration::from_millis(50);
 /// Most messages of one answer.
 const MAX_MESSAGES: usize = 512;
 
-/// What a poll asks for. Ids of the messages count from 1: first the topics in their order, then the queries.
+/// What a poll asks for. Ids of the messages count from 1: first the topics in their order, then the queries, each once.
 pub struct Poll {
     /// Topics and queries.
     pub topics: Vec<Topic>,
@@ -53,10 +53,22 @@ impl Poll {
         let mut queries = Vec::new();
         for (name, value) in pairs {
             match name {
-                "topics" => poll.topics.extend(topics(value)?),
-                "query" => queries.push(Topic::Query(
-                    serde_json::from_str::<LiveQuery>(value).map_err(|error| format!("query={value}: {error}"))?,
-                )),
+                "topics" => {
+                    for topic in topics(value)? {
+                        // Named again, it is the same subscription.
+                        if !poll.topics.contains(&topic) {
+                            poll.topics.push(topic);
+                        }
+                    }
+                }
+                "query" => {
+                    let query =
+                        serde_json::from_str::<LiveQuery>(value).map_err(|error| format!("query={value}: {error}"))?;
+                    let query = Topic::Query(query);
+                    if !queries.contains(&query) {
+                        queries.push(query);
+                    }
+                }
                 "since" => poll.since = Some(value.to_owned()),
                 "timeout" => {
                     let secs = value.parse().map_err(|_| format!("timeout={value} is not a number of seconds"))?;

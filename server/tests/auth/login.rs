@@ -34,7 +34,21 @@ async fn the_cookie_is_for_https_alone_where_browsers_come_by_https() {
     let server = Server::start_with(options).await;
     let (_, secret) = server.token(Role::Viewer).await;
     let response = client().get(server.url(&format!("/login?token={secret}"))).send().await.unwrap();
-    assert!(response.headers()["set-cookie"].to_str().unwrap().ends_with("; Secure"));
+    let set = response.headers()["set-cookie"].to_str().unwrap();
+    assert!(set.ends_with("; Secure"), "{set}");
+    // Nobody else can set one of this name; it holds for the whole host.
+    assert!(set.starts_with("__Host-hyperscope_session=") && set.contains("; Path=/;"), "{set}");
+    let (name, secret) = set.split_once(';').unwrap().0.split_once('=').unwrap();
+    for name in [name, "hyperscope_session"] {
+        let page = client().get(server.url("/")).header("cookie", format!("{name}={secret}")).send().await.unwrap();
+        assert_eq!(page.status(), StatusCode::OK, "{name}: one of before is taken as well");
+    }
+    let below = Options { public_url: Some("https://scope.example.org/below".into()), ..Options::default() };
+    let server = Server::start_with(below).await;
+    let (_, secret) = server.token(Role::Viewer).await;
+    let response = client().get(server.url(&format!("/login?token={secret}"))).send().await.unwrap();
+    let set = response.headers()["set-cookie"].to_str().unwrap();
+    assert!(set.starts_with("hyperscope_session=") && set.contains("; Path=/below;"), "{set}");
 }
 
 #[tokio::test]

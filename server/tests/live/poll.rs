@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Rig, times};
+use crate::{Rig, common::token, times};
 
 async fn poll(rig: &Rig, parameters: &[(&str, &str)]) -> Value {
     let answer = rig.server.get("/api/live").query(parameters).send().await.unwrap();
@@ -124,4 +124,34 @@ async fn a_wrong_poll_is_told_what_is_wrong() {
         assert_eq!(answer["error"]["code"], "bad_request", "{answer}");
         assert!(answer["error"]["message"].as_str().unwrap().contains(words), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_topic_that_is_named_often_is_told_once() {
+    let rig = Rig::start().await;
+    let many = vec!["jobs"; 250].join(",");
+    let answer = poll(&rig, &[("topics", &many), ("topics", "jobs,system"), ("timeout", "1")]).await;
+    assert_eq!(kinds(&answer), [(1, "snapshot"), (2, "snapshot")]);
+}
+
+#[tokio::test]
+async fn a_poll_ends_with_the_token_of_who_asks() {
+    let rig = Rig::start().await;
+    let data_dir = rig.server.data_dir.path();
+    let secret = token(data_dir, &["create", "--name", "gone", "--role", "viewer"]).await;
+    // The newest is the last one.
+    let id = token(data_dir, &["list"]).await.split(' ').next().unwrap().to_owned();
+    let ask = |since: &str| {
+        let query =
+            [("topics", "jobs"), ("timeout", "50"), ("since", since)].map(|(name, value)| (name, value.to_owned()));
+        rig.server.get_as_nobody("/api/live").bearer_auth(&secret).query(&query).send()
+    };
+    let first: Value = ask("").await.unwrap().json().await.unwrap();
+    let since = first["since"].as_str().unwrap().to_owned();
+    let revoke = async {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        token(data_dir, &["revoke", &id]).await
+    };
+    let (answer, _) = tokio::join!(ask(&since), revoke);
+    assert_eq!(answer.unwrap().status(), 401);
 }
