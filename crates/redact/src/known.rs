@@ -119,7 +119,7 @@ fn encodings(secret: &str) -> Vec<(Vec<u8>, bool)> {
             let encoded = engine.encode(&padded).into_bytes();
             // The characters that hold bits of what stands before or after it.
             let before = [0, 2, 3].get(offset).copied().unwrap_or(0);
-            let after = usize::from(padded.len() % 3 != 0);
+            let after = usize::from(!padded.len().is_multiple_of(3));
             let inner = encoded.get(before..encoded.len().saturating_sub(after)).unwrap_or_default();
             if inner.len() >= SHORTEST_BASE64 && !all.iter().any(|(known, _)| known == inner) {
                 all.push((inner.to_vec(), true));

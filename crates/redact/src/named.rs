@@ -34,8 +34,8 @@ pub fn is_secret_key(key: &str, hides_user_names: bool) -> bool {
     let is_part =
         |part: &&str| key == *part || key.strip_suffix(*part).is_some_and(|before| before.ends_with(['_', '.']));
     SECRET_WORDS.iter().any(|word| key.ends_with(word))
-        || SECRET_PARTS.iter().any(|part| is_part(part)) && !matches!(key.as_str(), "key" | "keys")
-        || hides_user_names && USER_PARTS.iter().any(|part| is_part(part))
+        || SECRET_PARTS.iter().any(&is_part) && !matches!(key.as_str(), "key" | "keys")
+        || hides_user_names && USER_PARTS.iter().any(is_part)
 }
 
 /// In small letters, with `_` between words.
@@ -214,7 +214,7 @@ fn quoted_end(inside: &str, quote: char, is_escaped: bool) -> usize {
             if is_escaped && backslashes == 1 {
                 return at - 1;
             }
-            if backslashes % 2 == 0 {
+            if backslashes.is_multiple_of(2) {
                 return at;
             }
         }

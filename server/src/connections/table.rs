@@ -141,7 +141,8 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut table = Table::default();
         let tickets: Vec<Arc<Ticket>> = (0..6).map(|_| Arc::default()).collect();
-        let ids: Vec<u64> = (0..3).map(|n| table.admit(None, &tickets[n as usize], &limits, at(n)).unwrap()).collect();
+        let admit_at = |(ticket, second)| table.admit(None, ticket, &limits, at(second)).unwrap();
+        let ids: Vec<u64> = tickets.iter().zip(0..3).map(admit_at).collect();
         table.begin(ids[0]);
         let fourth = table.admit(None, &tickets[3], &limits, at(4)).unwrap();
         assert_eq!(
