@@ -130,7 +130,6 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         &config.alertmanagers,
         &external_url,
         telemetry.clone(),
-        redactor,
         mode == Mode::Demo,
     )
     .await?;
@@ -172,7 +171,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     background.poll_alerts(alerting.clone(), engines.clone());
     background.hand_alerts_over(alerting.notifications(), notifier.clone());
     background.evaluate_rules(alerting, alert_events, history_writer);
-    background.sample_ourselves(telemetry, samples, scrape_interval(&config, mode));
+    background.sample_ourselves(telemetry.clone(), samples, scrape_interval(&config, mode));
     background.keep_store(store.clone());
     background.notify(notifier, inbox, job_events);
     background.stop_on_signal();
@@ -184,7 +183,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         )
         .await?;
     let heads = HeadLimit::of(&config, &auth);
-    let connections = Connections::new(ConnectionLimits::of(&config, descriptors));
+    let connections = Connections::new(ConnectionLimits::of(&config, descriptors), telemetry);
     let mut answers_at = String::new();
     let served = listen::serve(listener, app, &config, heads, connections, stop.clone(), |url| {
         url.clone_into(&mut answers_at);

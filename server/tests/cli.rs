@@ -43,7 +43,7 @@ fn wrong_use_ends_with_2_and_says_what_is_right() {
     for (arguments, said) in [
         (&["tokne"][..], "'token'"),
         (&["token", "create", "--name", "a"], "--role"),
-        (&["token", "create", "--name", "a", "--role", "root"], "use viewer, kiosk, operator, admin or ingest"),
+        (&["token", "create", "--name", "a", "--role", "root"], "use viewer, kiosk, operator, admin, ingest or scrape"),
         (&["token", "create", "--name", "a", "--role", "viewer", "--expires", "soon"], "\"soon\" is not a duration"),
         (&["healthcheck", "--listen", "3030"], "is not an address to listen on"),
         (&["render", "hypersdk-overview"], "--out"),

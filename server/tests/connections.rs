@@ -104,7 +104,8 @@ async fn who_reads_nothing_is_closed_and_who_reads_slowly_is_not() {
     );
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let started = Instant::now();
-    while let Ok(Ok(())) = timeout(PATIENCE, stream.write_all(ask.as_bytes())).await {
+    // Once the buffers are full, the server reads no more, and then it closes.
+    while timeout(PATIENCE, stream.write_all(ask.as_bytes())).await.expect("the end of it").is_ok() {
         assert!(started.elapsed() < PATIENCE, "answers that nobody reads are still written");
     }
     let mut slow = opened(&server, ask.as_bytes()).await;
@@ -135,6 +136,22 @@ async fn what_works_is_not_closed() {
     assert_eq!(live.next().await["id"], 9);
 }
 
+/// HTTP/2: no more than nothing may be sent (a window of 0), and GET /login (RFC 9113, 6.5 and 6.2; RFC 7541).
+fn ask_and_take_nothing() -> Vec<u8> {
+    let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+    let fields = [&[0x82, 0x86, 0x44, 6][..], b"/login", &[0x41, 1], b"h"].concat();
+    let head = [0, 0, u8::try_from(fields.len()).unwrap(), 1, 5, 0, 0, 0, 1];
+    [&HTTP2[..24], &settings, &head, &fields].concat()
+}
+
+#[tokio::test]
+async fn who_gives_an_answer_no_room_is_closed() {
+    let server = Server::serve(&SHORT).await;
+    let read = closed(&mut opened(&server, &ask_and_take_nothing()).await, "a window of nothing").await;
+    // A HEADERS frame came: it was answered.
+    assert!(read.windows(2).any(|pair| pair == [1, 4]), "{read:?}");
+}
+
 /// A server that may have few files and sockets open.
 async fn cramped(args: &[&str]) -> (Server, Arc<TempDir>) {
     let data_dir = Arc::new(in_memory());
@@ -147,6 +164,12 @@ async fn cramped(args: &[&str]) -> (Server, Arc<TempDir>) {
 #[tokio::test]
 async fn three_hundred_silent_connections_keep_nobody_out() {
     let (server, _data_dir) = cramped(&[]).await;
+    let mut walls = Vec::new();
+    for _ in 0..20 {
+        let mut wall = Live::open_at(&server, "/ws?topics=jobs").await;
+        assert_eq!(wall.next().await["type"], "snapshot");
+        walls.push(wall);
+    }
     let mut silent = Vec::new();
     for number in 0..300 {
         let said = if number % 2 == 0 { &b""[..] } else { HTTP2 };
@@ -161,5 +184,9 @@ async fn three_hundred_silent_connections_keep_nobody_out() {
     }
     let page = server.get("/jobs").send().await.expect("an answer");
     assert_eq!(page.status(), 200);
+    for wall in &mut walls {
+        wall.send(&json!({"type": "subscribe", "id": 9, "topic": "alerts"})).await;
+        assert_eq!(wall.next().await["id"], 9, "those who were there before stay");
+    }
     assert!(!server.program.stderr().contains("Too many open files"), "{}", server.program.stderr());
 }

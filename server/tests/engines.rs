@@ -639,7 +639,7 @@ async fn an_empty_answer_counts_for_a_moment_only() {
 async fn what_an_engine_repeats_of_its_credentials_is_taken_out() {
     let stub = Stub::start().await;
     let config = format!(
-        "engines:\n- name: e\n  url: {}\n  basic_auth: {{ username: u, password: 'p4ss/w0rd+9' }}\n  headers: {{ X-Other: other-53cr3t }}\n",
+        "engines:\n- name: e\n  url: {}\n  basic_auth: {{ username: u, password: 'p4ss/w0rd+9' }}\n  headers: {{ X-Api-Key: other-53cr3t, X-Scope-OrgID: production }}\n",
         stub.url
     );
     let (directory, file) = configured(&config, &[]);
@@ -651,7 +651,7 @@ async fn what_an_engine_repeats_of_its_credentials_is_taken_out() {
             "application/json",
             r#"{"status":"error","errorType":"execution","error":"bad dTpwNHNzL3cwcmQrOQ== by p4ss\\/w0rd+9"}"#,
         ),
-        (500, "text/plain", "upstream http://x:y@h said other-53cr3t and p4ss%2Fw0rd%2B9"),
+        (500, "text/plain", "production http://x:y@h said other-53cr3t and p4ss%2Fw0rd%2B9"),
     ] {
         stub.mood(Mood::Failing(usize::MAX, StatusCode::from_u16(status).unwrap(), kind, said));
         let answer = server.get("/api/v1/query?query=up").send().await.unwrap().text().await.unwrap();

@@ -12,6 +12,8 @@ use crate::from_word;
 pub enum Role {
     /// Only writes samples (`/api/v1/write`).
     Ingest,
+    /// Only reads what a Prometheus scrapes (`/metrics`, `/federate`).
+    Scrape,
     /// Reads the dashboards named by its token; its session never expires.
     Kiosk,
     /// Reads everything.
@@ -28,17 +30,19 @@ from_word!(Role {
     "operator" => Operator,
     "admin" => Admin,
     "ingest" => Ingest,
+    "scrape" => Scrape,
 });
 
 impl Role {
     /// All roles, from the smallest.
-    pub const ALL: [Role; 5] = [Role::Ingest, Role::Kiosk, Role::Viewer, Role::Operator, Role::Admin];
+    pub const ALL: [Role; 6] = [Role::Ingest, Role::Scrape, Role::Kiosk, Role::Viewer, Role::Operator, Role::Admin];
 
     /// The name used in commands, files and messages.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Role::Ingest => "ingest",
+            Role::Scrape => "scrape",
             Role::Kiosk => "kiosk",
             Role::Viewer => "viewer",
             Role::Operator => "operator",
@@ -49,7 +53,7 @@ impl Role {
     /// May read pages, queries and live topics. A kiosk is limited further, to its dashboards.
     #[must_use]
     pub fn reads(self) -> bool {
-        self != Role::Ingest
+        !matches!(self, Role::Ingest | Role::Scrape)
     }
 
     /// May cancel jobs and silence alerts.
@@ -62,6 +66,12 @@ impl Role {
     #[must_use]
     pub fn administers(self) -> bool {
         self == Role::Admin
+    }
+
+    /// May read pages of metrics as a scraper does, for as much of them as its token sees.
+    #[must_use]
+    pub fn scrapes(self) -> bool {
+        self.reads() || self == Role::Scrape
     }
 
     /// May write samples.
@@ -81,5 +91,5 @@ impl FromStr for Role {
 
 /// A role name that is none.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown role {0:?}: use viewer, kiosk, operator, admin or ingest")]
+#[error("unknown role {0:?}: use viewer, kiosk, operator, admin, ingest or scrape")]
 pub struct UnknownRole(String);

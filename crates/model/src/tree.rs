@@ -131,8 +131,7 @@ macro_rules! from_members {
     };
 }
 
-/// Reads an enum from a word for each variant: `from_word!(Type { "word" => Variant, ... })`, and with `else Variant` at the end what
-/// any other word stands for.
+/// Reads an enum from a word for each variant: `from_word!(Type { "word" => Variant, ... })`.
 #[macro_export]
 macro_rules! from_word {
     ($type:ident { $first:literal => $stand_in:ident $(, $word:literal => $variant:ident)* $(,)? }) => {
@@ -175,7 +174,7 @@ impl FromTree for bool {
     }
 }
 
-/// A whole number, which JSON may have written with a fraction of zero.
+/// A whole number.
 fn integer(tree: &Tree, faults: &mut Faults) -> i128 {
     tree.as_integer().map_or_else(
         || {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use aho_corasick::{AhoCorasick, Match, MatchKind};
+use aho_corasick::{AhoCorasick, MatchKind};
 use base64::{Engine, engine::general_purpose};
 
 use crate::MASK;
@@ -11,15 +11,25 @@ use crate::MASK;
 const SHORTEST_SECRET: usize = 4;
 /// Longer ones are no passwords; what is searched for stays small.
 const LONGEST_SECRET: usize = 4096;
-/// Most secrets remembered; a daemon has a handful of vCenters.
+/// Most secrets remembered of each kind; a daemon has a handful of vCenters.
 const MOST_SECRETS: usize = 256;
 /// Shorter parts of a base64 text would turn up in others.
 const SHORTEST_BASE64: usize = 8;
 
+/// How long a secret is remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lasting {
+    /// For as long as the server runs.
+    ForGood,
+    /// Until many newer ones have come.
+    Newest,
+}
+
 /// Secrets, and what finds them in one pass over a text.
 #[derive(Default)]
 pub(crate) struct KnownSecrets {
-    secrets: Vec<String>,
+    /// The oldest first.
+    secrets: Vec<(String, Lasting)>,
     finder: Option<Finder>,
 }
 
@@ -34,16 +44,22 @@ impl KnownSecrets {
     /// Whether a secret should be added: it is new, and fit to be searched for.
     pub(crate) fn needs(&self, secret: &str) -> bool {
         (SHORTEST_SECRET..=LONGEST_SECRET).contains(&secret.len())
-            && self.secrets.len() < MOST_SECRETS
-            && !self.secrets.iter().any(|known| known == secret)
+            && !self.secrets.iter().any(|(known, _)| known == secret)
     }
 
-    pub(crate) fn add(&mut self, secret: &str) {
+    /// Adds a secret. Over the limit of its kind, the oldest goes.
+    pub(crate) fn add(&mut self, secret: &str, lasting: Lasting) {
         if !self.needs(secret) {
             return;
         }
-        self.secrets.push(secret.to_owned());
-        let encoded: Vec<(Vec<u8>, bool)> = self.secrets.iter().flat_map(|secret| encodings(secret)).collect();
+        let is_alike = |(_, other): &(String, Lasting)| *other == lasting;
+        if self.secrets.iter().filter(|known| is_alike(known)).count() >= MOST_SECRETS
+            && let Some(oldest) = self.secrets.iter().position(is_alike)
+        {
+            self.secrets.remove(oldest);
+        }
+        self.secrets.push((secret.to_owned(), lasting));
+        let encoded: Vec<(Vec<u8>, bool)> = self.secrets.iter().flat_map(|(secret, _)| encodings(secret)).collect();
         // The longest first, so that a secret inside another leaves nothing of it.
         let patterns = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
@@ -73,17 +89,24 @@ impl KnownSecrets {
 
 /// Where the secrets are in a decoded text, as places in the original one.
 fn spans(finder: &Finder, decoded: &[u8], place: impl Fn(usize) -> usize) -> Vec<(usize, usize)> {
-    let span = |found: Match| {
+    let mut spans: Vec<(usize, usize)> = Vec::new();
+    let mut covered = 0;
+    for found in finder.patterns.find_iter(decoded) {
         let (mut start, mut end) = (found.start(), found.end());
+        // Inside a text in base64 that is masked as a whole.
+        if end <= covered {
+            continue;
+        }
         if finder.is_base64.get(found.pattern().as_usize()) == Some(&true) {
-            let before = decoded.get(..start).unwrap_or_default().iter().rev();
+            let before = decoded.get(covered..start).unwrap_or_default().iter().rev();
             start -= before.take_while(|byte| is_of_base64(**byte)).count();
             let after = decoded.get(end..).unwrap_or_default().iter();
             end += after.take_while(|byte| is_of_base64(**byte)).count();
+            covered = end;
         }
-        (place(start), place(end))
-    };
-    finder.patterns.find_iter(decoded).map(span).collect()
+        spans.push((place(start), place(end)));
+    }
+    spans
 }
 
 fn is_of_base64(byte: u8) -> bool {
@@ -132,8 +155,8 @@ fn encodings(secret: &str) -> Vec<(Vec<u8>, bool)> {
 /// The text with `%41` decoded and `plus` for each `+`, and where each byte was; at the end, where the text ends.
 fn percent_decoded(text: &str, plus: u8) -> (Vec<u8>, Vec<usize>) {
     decoded(text, |rest| match rest {
-        [b'%', high, low, ..] => Some((vec![hex(*high)? << 4 | hex(*low)?], 3)),
-        [b'+', ..] => Some((vec![plus], 1)),
+        [b'%', high, low, ..] => Some((Decoded::Byte(hex(*high)? << 4 | hex(*low)?), 3)),
+        [b'+', ..] => Some((Decoded::Byte(plus), 1)),
         _ => None,
     })
 }
@@ -142,7 +165,7 @@ fn percent_decoded(text: &str, plus: u8) -> (Vec<u8>, Vec<usize>) {
 fn unescaped(text: &str) -> (Vec<u8>, Vec<usize>) {
     decoded(text, |rest| {
         let [b'\\', kind, rest @ ..] = rest else { return None };
-        let simple = |byte| Some((vec![byte], 2));
+        let simple = |byte| Some((Decoded::Byte(byte), 2));
         match kind {
             b'n' => simple(b'\n'),
             b't' => simple(b'\t'),
@@ -153,29 +176,37 @@ fn unescaped(text: &str) -> (Vec<u8>, Vec<usize>) {
                 let [a, b, c, d, ..] = rest else { return None };
                 let code =
                     [a, b, c, d].into_iter().try_fold(0_u32, |code, digit| Some(code << 4 | u32::from(hex(*digit)?)));
-                let character = char::from_u32(code?)?;
-                Some((character.encode_utf8(&mut [0; 4]).as_bytes().to_vec(), 6))
+                Some((Decoded::Character(char::from_u32(code?)?), 6))
             }
             other => simple(*other),
         }
     })
 }
 
-/// Decodes each sequence that `sequence` knows: its bytes, and how many bytes it takes.
-fn decoded(text: &str, sequence: impl Fn(&[u8]) -> Option<(Vec<u8>, usize)>) -> (Vec<u8>, Vec<usize>) {
+/// Decodes each sequence that `sequence` knows: its character, and how many bytes it takes.
+fn decoded(text: &str, sequence: impl Fn(&[u8]) -> Option<(Decoded, usize)>) -> (Vec<u8>, Vec<usize>) {
     let mut decoded = Vec::with_capacity(text.len());
     let mut places = Vec::with_capacity(text.len() + 1);
     let mut at = 0;
-    while let Some(rest) = text.as_bytes().get(at..).filter(|rest| !rest.is_empty()) {
-        let (bytes, length) = sequence(rest).unwrap_or_else(|| (rest.iter().copied().take(1).collect(), 1));
-        for byte in bytes {
-            decoded.push(byte);
-            places.push(at);
+    while let Some(rest @ [first, ..]) = text.as_bytes().get(at..) {
+        let (character, length) = sequence(rest).unwrap_or((Decoded::Byte(*first), 1));
+        match character {
+            Decoded::Byte(byte) => decoded.push(byte),
+            Decoded::Character(character) => {
+                decoded.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }
         }
+        places.resize(decoded.len(), at);
         at += length;
     }
     places.push(text.len());
     (decoded, places)
+}
+
+/// What a sequence stands for.
+enum Decoded {
+    Byte(u8),
+    Character(char),
 }
 
 fn hex(digit: u8) -> Option<u8> {

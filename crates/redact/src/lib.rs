@@ -18,11 +18,15 @@ use std::{
     sync::{PoisonError, RwLock},
 };
 
-use known::KnownSecrets;
+use known::{KnownSecrets, Lasting};
 pub use named::is_secret_key;
 
 /// What stands in a text in place of a secret.
 pub const MASK: &str = "***";
+/// Longest text that is looked through, in bytes: names and errors are far shorter. What is longer is cut, since nobody looked at it.
+const LONGEST_TEXT: usize = 16 << 10;
+/// Parts of a header's value that are at least so long may be its secret, in bytes.
+const SHORTEST_PART: usize = 8;
 
 /// Replaces secrets. Shared by all that one server reads.
 #[derive(Default)]
@@ -38,12 +42,36 @@ impl Redactor {
         Redactor { hides_user_names, known: RwLock::default() }
     }
 
-    /// Remembers a secret, to be replaced wherever it occurs from now on. Too short ones are not: they turn up in ordinary words.
+    /// Remembers a secret that others told, to be replaced wherever it occurs from now on: the newest few hundred. Too short ones are
+    /// not remembered: they turn up in ordinary words.
     pub fn learn(&self, secret: &str) {
+        self.remember(secret, Lasting::Newest);
+    }
+
+    /// Remembers a secret of the configuration for good.
+    pub fn learn_configured(&self, secret: &str) {
+        self.remember(secret, Lasting::ForGood);
+    }
+
+    /// Remembers the value of a header for good, if its name says that it is secret: all of it, and what follows the name of a scheme
+    /// or of a parameter in it.
+    pub fn learn_header(&self, name: &str, value: &str) {
+        if is_secret_key(name, false) {
+            self.learn_configured(value);
+            for part in value.split(|letter: char| letter.is_whitespace() || matches!(letter, '=' | '"' | ',')) {
+                // Names of schemes and of parameters are shorter.
+                if part.len() >= SHORTEST_PART {
+                    self.learn_configured(part);
+                }
+            }
+        }
+    }
+
+    fn remember(&self, secret: &str, lasting: Lasting) {
         if !self.known.read().unwrap_or_else(PoisonError::into_inner).needs(secret) {
             return;
         }
-        self.known.write().unwrap_or_else(PoisonError::into_inner).add(secret);
+        self.known.write().unwrap_or_else(PoisonError::into_inner).add(secret, lasting);
     }
 
     /// Remembers a user name, if those are to be hidden.
@@ -57,14 +85,15 @@ impl Redactor {
     pub fn learn_url(&self, url: &url::Url) {
         let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
         if let Some(password) = url.password() {
-            self.learn(&plain(password));
+            self.learn_configured(&plain(password));
         }
         self.learn_user_name(&plain(url.username()));
     }
 
-    /// The text without secrets. Borrows it if there are none.
+    /// The text without secrets, cut after 16 KiB. Borrows it if there are none.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let text = text.get(..text.floor_char_boundary(LONGEST_TEXT)).unwrap_or_default();
         let mut clean = self.known(text);
         if let Some(replaced) = shapes::replace(&clean) {
             clean = Cow::Owned(replaced);
@@ -75,7 +104,7 @@ impl Redactor {
         clean
     }
 
-    /// The text without the known secrets: enough where it can hold no other, as the value of a label.
+    /// The text without the known secrets: for values of labels, which tell series apart and of which nothing else may change.
     #[must_use]
     pub fn known<'a>(&self, text: &'a str) -> Cow<'a, str> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).replace(text)

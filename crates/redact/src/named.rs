@@ -18,9 +18,15 @@ const SECRET_WORDS: [&str; 12] = [
     "signature",
 ];
 /// Words that a secret key is, or ends with after a separator: inside others they are ordinary.
-const SECRET_PARTS: [&str; 9] = ["apikey", "api_key", "key", "keys", "token", "pwd", "pass", "sig", "jwt"];
+const SECRET_PARTS: [&str; 7] = ["apikey", "api_key", "key", "keys", "token", "sig", "jwt"];
+/// As [`SECRET_PARTS`], but before `=` alone: before `:` they are ordinary as well.
+const ASSIGNED_PARTS: [&str; 2] = ["pass", "pwd"];
 /// As [`SECRET_PARTS`], where user names are secrets as well.
 const USER_PARTS: [&str; 4] = ["username", "user_name", "user", "login"];
+/// Longest key, in bytes, with the blanks and quotes after it.
+const LONGEST_KEY: usize = 128;
+/// How far the end of a quoted value or of a list is looked for, in bytes. What does not end there is secret to its end.
+const LONGEST_VALUE: usize = 1 << 10;
 /// Characters that end a value without quotes.
 const VALUE_END: &[char] = &[',', ';', '&', '"', '\'', ')', ']', '}', '<', '>'];
 /// Words before a credential in an `Authorization` header.
@@ -36,6 +42,11 @@ pub fn is_secret_key(key: &str, hides_user_names: bool) -> bool {
     SECRET_WORDS.iter().any(|word| key.ends_with(word))
         || SECRET_PARTS.iter().any(&is_part) && !matches!(key.as_str(), "key" | "keys")
         || hides_user_names && USER_PARTS.iter().any(is_part)
+}
+
+/// Whether a key is that word, or ends with it after a separator.
+fn is_part(key: &str, part: &str) -> bool {
+    key == part || key.strip_suffix(part).is_some_and(|before| before.ends_with(['_', '.']))
 }
 
 /// In small letters, with `_` between words.
@@ -84,8 +95,12 @@ struct Mark {
 
 #[derive(Clone, Copy, PartialEq)]
 enum MarkKind {
-    /// `=`, `:` or an encoded `=`.
-    Separator,
+    /// `=`, also encoded.
+    Assignment,
+    /// `:`, also encoded.
+    Colon,
+    /// The end of an XML tag.
+    Tag,
     /// A comma, as between the items of a pair.
     Comma,
     /// A blank, as after an option.
@@ -94,31 +109,45 @@ enum MarkKind {
 
 fn next_mark(text: &str, from: usize) -> Option<Mark> {
     let rest = text.get(from..)?;
-    let mut found = rest.match_indices(['=', ':', ',', ' ', '%']);
+    let mut found = rest.match_indices(['=', ':', ',', ' ', '%', '>']);
     found.find_map(|(at, mark)| {
         let start = from + at;
         let kind = match mark {
             "," => MarkKind::Comma,
             " " => MarkKind::Blank,
-            _ => MarkKind::Separator,
-        };
-        let length = match mark {
+            ">" => MarkKind::Tag,
+            "=" => MarkKind::Assignment,
+            ":" => MarkKind::Colon,
             // The encoded separators of a query inside another.
-            "%" => rest.get(at..at + 3).filter(|code| ["%3D", "%3d", "%3A", "%3a"].contains(code)).map(str::len)?,
-            _ => 1,
+            _ => match rest.get(at..at + 3)? {
+                "%3D" | "%3d" => MarkKind::Assignment,
+                "%3A" | "%3a" => MarkKind::Colon,
+                _ => return None,
+            },
         };
-        Some(Mark { start, end: start + length, kind })
+        Some(Mark { start, end: start + if mark == "%" { 3 } else { 1 }, kind })
     })
 }
 
 /// Where the secret after a mark starts and ends, counted from the mark's end.
 fn value(before: &str, kind: MarkKind, after: &str, hides_user_names: bool) -> Option<(usize, usize)> {
+    // A key is near: what is far before it is not looked at again for each mark.
+    let before = before.get(before.floor_char_boundary(before.len().saturating_sub(LONGEST_KEY))..).unwrap_or_default();
     let unquoted = before.trim_end_matches(['"', '\'', '\\', ' ']);
     let word = last_word(unquoted);
     let key = word.trim_start_matches('-');
     match kind {
-        MarkKind::Separator if is_secret_key(key, hides_user_names) => {
+        MarkKind::Assignment | MarkKind::Colon if is_secret_key(key, hides_user_names) => {
             Some(if snake_case(key) == "cookie" { rest_of_line(after) } else { value_span(after) })
+        }
+        MarkKind::Assignment if ASSIGNED_PARTS.iter().any(|part| is_part(&snake_case(key), part)) => {
+            // The shell's own variable of this name is a directory.
+            Some(value_span(after))
+                .filter(|(start, _)| !after.get(*start..).is_some_and(|value| value.starts_with('/')))
+        }
+        // `<password>x</password>`
+        MarkKind::Tag if unquoted.ends_with(&format!("<{key}")) && is_secret_key(key, hides_user_names) => {
+            Some((0, after.find('<')?))
         }
         // `("password", "x")`
         MarkKind::Comma => {
@@ -127,7 +156,8 @@ fn value(before: &str, kind: MarkKind, after: &str, hides_user_names: bool) -> O
             (is_quoted && next_is && is_secret_key(key, hides_user_names)).then(|| value_span(after))
         }
         MarkKind::Blank if word.len() > key.len() && unquoted.len() == before.len() => {
-            option_value(word, key, after, hides_user_names)
+            let program = before.strip_suffix(word).unwrap_or_default().trim_end();
+            option_value(program, word, key, after, hides_user_names)
         }
         _ => None,
     }
@@ -144,7 +174,7 @@ fn last_word(text: &str) -> &str {
 }
 
 /// The value of a command line option that follows it after a blank.
-fn option_value(option: &str, key: &str, after: &str, hides_user_names: bool) -> Option<(usize, usize)> {
+fn option_value(program: &str, option: &str, key: &str, after: &str, hides_user_names: bool) -> Option<(usize, usize)> {
     let (start, end) = value_span(after);
     let value = after.get(start..end)?;
     match option {
@@ -154,6 +184,7 @@ fn option_value(option: &str, key: &str, after: &str, hides_user_names: bool) ->
             Some((start + colon + 1, end))
         }
         // A password for some programs; a port or a path for others.
+        "-p" if program.ends_with("mkdir") => None,
         "-p" => (!value.starts_with(['/', '.', '-']) && !value.starts_with(|c: char| c.is_ascii_digit()))
             .then_some((start, end)),
         _ if option.starts_with("--") && is_secret_key(key, hides_user_names) => {
@@ -176,7 +207,9 @@ fn rest_of_line(after: &str) -> (usize, usize) {
 /// Where the value starts and ends that follows a separator. Of a list it is all that is between its brackets; an object has keys of
 /// its own, and its value is empty here.
 fn value_span(after: &str) -> (usize, usize) {
-    let blanks = after.len() - after.trim_start_matches([' ', '\\']).len();
+    // After `:=` and `=>` as well.
+    let is_blank = |letter: char| letter.is_whitespace() || matches!(letter, '\\' | '=' | '>');
+    let blanks = after.len() - after.trim_start_matches(is_blank).len();
     let is_escaped = after.get(..blanks).is_some_and(|blanks| blanks.ends_with('\\'));
     let rest = after.get(blanks..).unwrap_or_default();
     let mut characters = rest.chars();
@@ -209,7 +242,7 @@ fn value_span(after: &str) -> (usize, usize) {
 /// Where a quoted text ends: at its quote, which is escaped itself in a text inside a text (`is_escaped`).
 fn quoted_end(inside: &str, quote: char, is_escaped: bool) -> usize {
     let mut backslashes = 0_usize;
-    for (at, character) in inside.char_indices() {
+    for (at, character) in inside.char_indices().take(LONGEST_VALUE) {
         if character == quote {
             if is_escaped && backslashes == 1 {
                 return at - 1;
@@ -227,7 +260,7 @@ fn quoted_end(inside: &str, quote: char, is_escaped: bool) -> usize {
 fn list_end(inside: &str) -> usize {
     let mut quote = None;
     let mut escaped = false;
-    for (at, character) in inside.char_indices() {
+    for (at, character) in inside.char_indices().take(LONGEST_VALUE) {
         match (quote, character) {
             _ if escaped => {}
             (Some(open), _) if character == open => quote = None,

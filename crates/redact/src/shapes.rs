@@ -21,7 +21,7 @@ const WHOLE: &[&str] = &[
 /// Credentials before a host. In a URL they may hold what ends a host elsewhere: the last `@` of the word counts.
 const URL_CREDENTIALS: &str = r#"(?P<before>[A-Za-z][A-Za-z0-9+.-]*://)(?P<after>[^\s"'<>]*)"#;
 /// `user:password@host` without a scheme, where a host follows that can be told from an ordinary word.
-const BARE_CREDENTIALS: &str = r#"(?m)(?P<before>^|[\s"'=(,;])[A-Za-z0-9._+-]+:[^\s:@/"']+@(?P<host>$|[\s"']|localhost\b|\[|[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+|[A-Za-z0-9-]+:\d)"#;
+const BARE_CREDENTIALS: &str = r#"(?m)(?P<before>^|[\s"'=(,;])[A-Za-z0-9._+-]+:[^\s:@/"']+@(?P<host>$|[\s"']|localhost\b|\[|\d{1,3}(?:\.\d{1,3}){3}\b|(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b|[A-Za-z0-9-]+:\d{2,5}(?:$|[\s/"']))"#;
 
 struct Shapes {
     whole: Regex,

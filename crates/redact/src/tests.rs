@@ -29,6 +29,12 @@ fn values_of_secret_keys_are_replaced() {
             ("Set-Cookie: sid=1; Path=/", "Set-Cookie: ***; Path=/"),
             ("Cookie: a=1; session=2; c=3\nHost: x", "Cookie: ***\nHost: x"),
             ("GOVC_PASSWORD=p@ss", "GOVC_PASSWORD=***"),
+            ("password:\ts3cret", "password:\t***"),
+            ("password:\n  s3cret", "password:\n  ***"),
+            ("password => s3cret", "password => ***"),
+            ("password := \"s3cret\"", "password := \"***\""),
+            ("<password>s3cret</password><user>u</user>", "<password>***</password><user>u</user>"),
+            ("pass=x PWD=/data", "pass=*** PWD=/data"),
             ("passcode=1234 privateKey=abc", "passcode=*** privateKey=***"),
             (r#"{"clientSecret":"a","accessToken":"b"}"#, r#"{"clientSecret":"***","accessToken":"***"}"#),
             ("AccountKey=abc==;EndpointSuffix=core", "AccountKey=***;EndpointSuffix=core"),
@@ -52,7 +58,7 @@ fn values_of_options_are_replaced() {
             ("mysql -u root -p x db", "mysql -u root -p *** db"),
             ("curl -u user:pw http://h/", "curl -u user:*** http://h/"),
             ("run --api-token abc", "run --api-token ***"),
-            ("docker run -p 8080:80 x; mkdir -p /a", "docker run -p 8080:80 x; mkdir -p /a"),
+            ("docker run -p 8080:80 x; mkdir -p /a; mkdir -p b", "docker run -p 8080:80 x; mkdir -p /a; mkdir -p b"),
             ("login --password --vm web", "login --password --vm web"),
         ],
     );
@@ -98,6 +104,9 @@ fn ordinary_text_is_left_alone() {
         "/DC1/vm/passwords/pw-reset",
         "local-lvm:vm-100-disk-0@snap1",
         "pool/vm-100@daily",
+        "local-lvm:vm-100-disk-0@2026.11.29",
+        "nginx:1.25@sha256:9f86d081884c7d659a2feaa0c55ad015",
+        "Verify pass: 2 of 3",
         "web01@dc1.example.org",
         "[datastore1] vm/vm.vmdk",
         "ovf-export -p2",
@@ -156,6 +165,37 @@ fn known_secrets_are_found_in_every_encoding() {
     }
     let several = redactor.text("a%20 p ä\"s/s+wörd&<1> b %70%20ä\"s/s+wörd&<1> c").into_owned();
     assert_eq!(several, "a%20 *** b *** c");
+}
+
+#[test]
+fn the_newest_secrets_are_known_and_those_of_the_configuration_for_good() {
+    let redactor = Redactor::new(false);
+    redactor.learn_configured("configured");
+    for number in 0..600 {
+        redactor.learn(&format!("secret-{number:03}"));
+    }
+    assert_eq!(redactor.text("configured secret-000 secret-599"), "*** secret-000 ***");
+}
+
+#[test]
+fn of_headers_those_with_telling_names_are_secret() {
+    let redactor = Redactor::new(false);
+    redactor.learn_header("X-Team", "storage");
+    redactor.learn_header("X-Scope-OrgID", "production");
+    redactor.learn_header("Authorization", "Token token=abcdef123456");
+    assert_eq!(redactor.text("storage of production for abcdef123456"), "storage of production for ***");
+}
+
+#[test]
+fn hostile_texts_take_no_long_time() {
+    let redactor = Redactor::new(true);
+    redactor.learn("aaaaaaaa");
+    for piece in
+        [" ", "-u [", "password=[", "'", "YWFhYWFhYWE", "://a:b/", "%3D", "<token>", "-----BEGIN PRIVATE KEY-----"]
+    {
+        let text = redactor.text(&piece.repeat((8 << 20) / piece.len())).into_owned();
+        assert!(text.len() < 200 << 10, "{piece}: {}", text.len());
+    }
 }
 
 fn serde_json_like(text: &str) -> String {

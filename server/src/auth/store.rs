@@ -71,9 +71,9 @@ impl NewToken {
             return wrong("the matchers have more than 4000 characters");
         }
         let scope = Scope::parse(&self.matchers).map_err(StoreError::Invalid)?;
-        if !scope.is_all() && (!self.role.reads() || self.role.administers()) {
+        if !scope.is_all() && (!self.role.scrapes() || self.role.administers()) {
             return wrong(
-                "matchers are for tokens that read: viewer, kiosk or operator (an admin could make a token without them)",
+                "matchers are for tokens that read: viewer, kiosk, operator or scrape (an admin could make a token without them)",
             );
         }
         Ok(())

@@ -5,10 +5,10 @@ use std::{future::Future, io, net::SocketAddr, pin::Pin};
 use axum_server::accept::Accept;
 use tokio::{net::TcpStream, time::timeout};
 
-use super::{Connections, service::Counted, stream::Timed};
+use super::{Connections, service::Counted, waiting::Impatient};
 
 /// Accepts what `inner` accepts, within limits.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct LimitedAcceptor<A> {
     inner: A,
     connections: Connections,
@@ -25,7 +25,7 @@ where
     A: Accept<TcpStream, S>,
     A::Future: Send + 'static,
 {
-    type Stream = Timed<A::Stream>;
+    type Stream = Impatient<A::Stream>;
     type Service = Counted<A::Service>;
     type Future = Pin<Box<dyn Future<Output = io::Result<(Self::Stream, Self::Service)>> + Send>>;
 
@@ -43,7 +43,7 @@ where
             };
             let (inner, service) = accepted.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
             let service = Counted { inner: service, connection: connection.clone() };
-            Ok((Timed::new(inner, connection), service))
+            Ok((Impatient::new(inner, connection), service))
         })
     }
 }

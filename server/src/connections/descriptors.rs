@@ -9,8 +9,9 @@ pub(crate) fn raise_limit() -> usize {
     {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let before = getrlimit(Resource::Nofile);
-        // Where it is refused, the old one holds.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum });
+        if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: before.maximum, maximum: before.maximum }) {
+            tracing::warn!(%error, limit = before.current, "the limit of open files cannot be raised");
+        }
         getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
     }
     #[cfg(not(unix))]

@@ -1,14 +1,15 @@
 //! Connections end. How many there may be, and how long each may ask nothing, say nothing or read nothing: whoever holds connections
 //! open cannot keep others out, and needs no token to try.
 //!
-//! [`acceptor`] admits connections and [`stream`] ends them; both ask the [`Connection`], which knows from [`service`] whether a request
-//! is under way. What is upgraded to a WebSocket has pings of its own, and can only stall here.
+//! [`acceptor`] admits connections, [`waiting`] ends those that wait for too long, [`stalled`] those whose peer reads nothing. The
+//! [`Connection`] knows from [`service`] whether a request is under way. What is upgraded to a WebSocket has pings of its own, and can only stall here.
 
 pub(crate) mod acceptor;
 mod descriptors;
 mod service;
-mod stream;
+pub(crate) mod stalled;
 mod table;
+mod waiting;
 
 use std::{
     future::poll_fn,
@@ -27,7 +28,13 @@ use tokio::time::Instant;
 pub(crate) use descriptors::raise_limit;
 use table::{Table, Waiting};
 
-use crate::config::{Config, Network};
+use crate::{
+    config::{Config, Network},
+    telemetry::Telemetry,
+};
+
+/// How often a line says that connections are refused.
+const TOLD_AGAIN: Duration = Duration::from_secs(60);
 
 /// What connections may take.
 #[derive(Debug, Clone)]
@@ -50,9 +57,11 @@ impl ConnectionLimits {
     /// The limits of a server with these settings, where the process may have `descriptors` files and sockets open.
     pub(crate) fn of(config: &Config, descriptors: usize) -> Self {
         let limits = &config.limits;
+        let total = limits.connections.min(descriptors::for_connections(descriptors));
         ConnectionLimits {
-            total: limits.connections.min(descriptors::for_connections(descriptors)),
-            per_address: limits.address_connections,
+            total,
+            // Nobody takes all of them.
+            per_address: limits.address_connections.min(total / 2).max(1),
             first_request: limits.first_request_time,
             idle: limits.idle_time,
             stalled_write: limits.stalled_write_time,
@@ -74,15 +83,38 @@ impl ConnectionLimits {
 }
 
 /// All connections of the server.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Connections {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
     limits: ConnectionLimits,
     table: Mutex<Table>,
+    refused: Refused,
+}
+
+/// Connections that were not let in.
+struct Refused {
+    telemetry: Telemetry,
+    told: Mutex<Option<Instant>>,
+}
+
+impl Refused {
+    /// Counts one, and writes a line at most once a minute: many may come.
+    fn note(&self, peer: Option<IpAddr>) {
+        let count = self.telemetry.connection_refused();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|told| told.elapsed() >= TOLD_AGAIN) {
+            *told = Some(Instant::now());
+            let peer = peer.map(|peer| peer.to_string());
+            tracing::warn!(
+                peer,
+                count,
+                "connections are refused: there are too many in all (limits.connections) or of one address (limits.address_connections, trusted_proxies)"
+            );
+        }
+    }
 }
 
 impl Shared {
@@ -92,8 +124,9 @@ impl Shared {
 }
 
 impl Connections {
-    pub(crate) fn new(limits: ConnectionLimits) -> Self {
-        Connections { shared: Arc::new(Shared { limits, table: Mutex::default() }) }
+    pub(crate) fn new(limits: ConnectionLimits, telemetry: Telemetry) -> Self {
+        let refused = Refused { telemetry, told: Mutex::default() };
+        Connections { shared: Arc::new(Shared { limits, table: Mutex::default(), refused }) }
     }
 
     /// Lets a connection in, unless there are too many. Where there are too many in all, the one that has had nothing to do for the
@@ -103,7 +136,10 @@ impl Connections {
         let address = peer.and_then(|peer| limits.counted(peer));
         let now = Instant::now();
         let ticket = Arc::new(Ticket::default());
-        let id = self.shared.table().admit(address, &ticket, limits, now)?;
+        let Some(id) = self.shared.table().admit(address, &ticket, limits, now) else {
+            self.shared.refused.note(peer);
+            return None;
+        };
         let shared = Arc::clone(&self.shared);
         Some(Arc::new(Connection { id, address, opened: now, shared, ticket, upgraded: AtomicBool::new(false) }))
     }
@@ -124,7 +160,6 @@ impl Ticket {
 }
 
 /// One connection, from its accept to its end.
-#[derive(Debug)]
 pub(crate) struct Connection {
     id: u64,
     address: Option<IpAddr>,
@@ -136,12 +171,15 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Until when it may go on without a request; `None` while one is under way, and once it is upgraded.
-    fn deadline(&self) -> Option<Instant> {
+    /// Until when it may go on as it is, if something was written to it at `written`; `None` while a request is under way, and once it is
+    /// upgraded.
+    fn deadline(&self, written: Instant) -> Option<Instant> {
         let limits = &self.shared.limits;
         match self.shared.table().waiting(self.id) {
             Waiting::FirstRequest => Some(self.opened + limits.first_request),
-            Waiting::Since(since) => Some(since + limits.idle),
+            // Answers are handed over whole: they may still be on their way.
+            Waiting::Since(since) => Some(since.max(written) + limits.idle),
+            Waiting::Reader(taken) => Some(taken + limits.stalled_write),
             Waiting::Busy => None,
             Waiting::Evicted => Some(self.opened),
         }
@@ -171,6 +209,7 @@ impl Connection {
 
     fn set_upgraded(&self) {
         self.upgraded.store(true, Ordering::Relaxed);
+        self.shared.table().upgrade(self.id);
     }
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    http::{Request, Response, StatusCode},
+    http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION},
 };
 use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
@@ -18,18 +18,31 @@ use tower::Service;
 use super::Connection;
 
 /// A request that is under way.
-struct UnderWay(Arc<Connection>);
+struct UnderWay {
+    connection: Arc<Connection>,
+    answered: bool,
+}
 
 impl UnderWay {
-    fn begin(connection: &Arc<Connection>) -> Self {
-        connection.shared.table().begin(connection.id);
-        UnderWay(Arc::clone(connection))
+    /// None if the connection was closed to make room.
+    fn begin(connection: &Arc<Connection>) -> Option<Self> {
+        let admitted = connection.shared.table().begin(connection.id);
+        admitted.then(|| UnderWay { connection: Arc::clone(connection), answered: false })
+    }
+
+    fn answer(&mut self) {
+        self.answered = true;
+        self.connection.shared.table().answer(self.connection.id, Instant::now());
+    }
+
+    fn take(&self) {
+        self.connection.shared.table().take(self.connection.id, Instant::now());
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.shared.table().end(self.0.id, Instant::now());
+        self.connection.shared.table().end(self.connection.id, self.answered, Instant::now());
     }
 }
 
@@ -54,22 +67,33 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let under_way = UnderWay::begin(&self.connection);
+        let Some(mut under_way) = UnderWay::begin(&self.connection) else {
+            // Nothing of it is carried out: the connection ends.
+            return Box::pin(async { Ok(too_late()) });
+        };
         let answering = self.inner.call(request);
         Box::pin(async move {
             let answer = answering.await?;
             if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-                under_way.0.set_upgraded();
+                under_way.connection.set_upgraded();
             }
-            Ok(answer.map(|body| Body::new(CountedBody { body, _under_way: under_way })))
+            under_way.answer();
+            Ok(answer.map(|body| Body::new(CountedBody { body, under_way })))
         })
     }
+}
+
+fn too_late() -> Response<Body> {
+    let mut answer = Response::new(Body::from("too many connections: try again\n"));
+    *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
 }
 
 /// The body of an answer; once it is out or given up, the request is over.
 struct CountedBody {
     body: Body,
-    _under_way: UnderWay,
+    under_way: UnderWay,
 }
 
 impl HttpBody for CountedBody {
@@ -80,7 +104,11 @@ impl HttpBody for CountedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if frame.is_ready() {
+            self.under_way.take();
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

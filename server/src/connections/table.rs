@@ -17,8 +17,10 @@ pub(super) enum Waiting {
     FirstRequest,
     /// The next request, since then.
     Since(Instant),
-    /// Nothing: requests are under way.
+    /// Nothing: requests are under way, or it speaks another protocol by now.
     Busy,
+    /// That somebody takes the answers that are under way, of which nothing was taken since then.
+    Reader(Instant),
     /// It has to make room.
     Evicted,
 }
@@ -27,7 +29,12 @@ pub(super) enum Waiting {
 struct Entry {
     /// Requests under way.
     requests: usize,
+    /// Those of them whose answers have begun.
+    answers: usize,
+    /// When a piece of an answer was last taken.
+    taken: Instant,
     asked: bool,
+    upgraded: bool,
     /// Since when it waits.
     since: Instant,
     ticket: Arc<Ticket>,
@@ -67,7 +74,18 @@ impl Table {
         }
         let id = self.next;
         self.next += 1;
-        self.open.insert(id, Entry { requests: 0, asked: false, since: now, ticket: Arc::clone(ticket) });
+        self.open.insert(
+            id,
+            Entry {
+                requests: 0,
+                answers: 0,
+                taken: now,
+                asked: false,
+                upgraded: false,
+                since: now,
+                ticket: Arc::clone(ticket),
+            },
+        );
         self.waiting.insert((now, id));
         Some(id)
     }
@@ -86,22 +104,45 @@ impl Table {
         }
     }
 
-    /// Notes that a request begins.
-    pub(super) fn begin(&mut self, id: u64) {
+    /// Notes that a request begins. False if the connection had to make room: the request comes too late.
+    pub(super) fn begin(&mut self, id: u64) -> bool {
+        let Some(entry) = self.open.get_mut(&id) else { return false };
+        if entry.requests == 0 {
+            self.waiting.remove(&(entry.since, id));
+        }
+        entry.requests += 1;
+        entry.asked = true;
+        true
+    }
+
+    /// Notes that the answer to a request begins.
+    pub(super) fn answer(&mut self, id: u64, now: Instant) {
         if let Some(entry) = self.open.get_mut(&id) {
-            if entry.requests == 0 {
-                self.waiting.remove(&(entry.since, id));
-            }
-            entry.requests += 1;
-            entry.asked = true;
+            entry.answers += 1;
+            entry.taken = now;
         }
     }
 
-    /// Notes that an answer is out.
-    pub(super) fn end(&mut self, id: u64, now: Instant) {
+    /// Notes that a piece of an answer is taken.
+    pub(super) fn take(&mut self, id: u64, now: Instant) {
+        if let Some(entry) = self.open.get_mut(&id) {
+            entry.taken = now;
+        }
+    }
+
+    /// Notes that it speaks another protocol from now on: it is not for us to say any more when it waits for too long.
+    pub(super) fn upgrade(&mut self, id: u64) {
+        if let Some(entry) = self.open.get_mut(&id) {
+            entry.upgraded = true;
+        }
+    }
+
+    /// Notes that a request is over, and whether its answer had begun.
+    pub(super) fn end(&mut self, id: u64, answered: bool, now: Instant) {
         if let Some(entry) = self.open.get_mut(&id) {
             entry.requests = entry.requests.saturating_sub(1);
-            if entry.requests == 0 {
+            entry.answers = entry.answers.saturating_sub(usize::from(answered));
+            if entry.requests == 0 && !entry.upgraded {
                 entry.since = now;
                 self.waiting.insert((now, id));
             }
@@ -111,7 +152,9 @@ impl Table {
     pub(super) fn waiting(&self, id: u64) -> Waiting {
         match self.open.get(&id) {
             None => Waiting::Evicted,
-            Some(entry) if entry.requests > 0 => Waiting::Busy,
+            Some(entry) if entry.upgraded => Waiting::Busy,
+            Some(entry) if entry.requests > entry.answers => Waiting::Busy,
+            Some(entry) if entry.requests > 0 => Waiting::Reader(entry.taken),
             Some(entry) if entry.asked => Waiting::Since(entry.since),
             Some(_) => Waiting::FirstRequest,
         }
@@ -153,9 +196,11 @@ mod tests {
         table.begin(fourth);
         assert_eq!(table.admit(None, &tickets[4], &limits, at(5)), None, "all are busy");
         table.begin(ids[0]);
-        table.end(ids[0], at(6));
+        table.end(ids[0], false, at(6));
         assert_eq!(table.waiting(ids[0]), Waiting::Busy, "another request of it goes on");
-        table.end(ids[0], at(7));
+        table.answer(ids[0], at(6));
+        assert_eq!(table.waiting(ids[0]), Waiting::Reader(at(6)));
+        table.end(ids[0], true, at(7));
         assert_eq!(table.waiting(ids[0]), Waiting::Since(at(7)));
         assert!(table.admit(None, &tickets[5], &limits, at(8)).is_some());
         assert_eq!(table.waiting(ids[0]), Waiting::Evicted);
@@ -166,6 +211,21 @@ mod tests {
         assert_eq!((table.open.len(), table.waiting.len()), (1, 1));
         let evicted: Vec<bool> = tickets.iter().map(|ticket| ticket.evicted.load(Ordering::Relaxed)).collect();
         assert_eq!(evicted, [true, true, false, false, false, false]);
+    }
+
+    #[test]
+    fn what_is_upgraded_makes_no_room_and_what_was_closed_begins_nothing() {
+        let (limits, start) = (limits(2, 9), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let mut table = Table::default();
+        let socket = table.admit(None, &Arc::default(), &limits, at(0)).unwrap();
+        assert!(table.begin(socket));
+        table.upgrade(socket);
+        table.end(socket, true, at(1));
+        let silent = table.admit(None, &Arc::default(), &limits, at(2)).unwrap();
+        assert!(table.admit(None, &Arc::default(), &limits, at(3)).is_some());
+        assert_eq!((table.waiting(socket), table.waiting(silent)), (Waiting::Busy, Waiting::Evicted));
+        assert!(!table.begin(silent));
     }
 
     #[test]

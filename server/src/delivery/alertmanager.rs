@@ -13,6 +13,7 @@ use notify::{
     alert::{Alert, Fingerprint, Posted},
     silence::Silence,
 };
+use redact::Redactor;
 use reqwest::{Method, Url};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::sync::Notify;
@@ -282,6 +283,17 @@ impl<'de> Deserialize<'de> for Nothing {
 }
 
 impl Member {
+    /// What knows the login that it is sent: a proxy may repeat it.
+    fn sent(&self) -> Redactor {
+        let sent = Redactor::default();
+        match &self.config.login {
+            Some(AlertmanagerLogin::Basic(_, Some(password))) => sent.learn_configured(password.expose()),
+            Some(AlertmanagerLogin::Bearer(token)) => sent.learn_configured(token.expose()),
+            Some(AlertmanagerLogin::Basic(_, None)) | None => {}
+        }
+        sent
+    }
+
     async fn run(self: Arc<Self>, link: Arc<Link>, stop: CancellationToken) {
         let mut failures = 0_usize;
         loop {
@@ -403,6 +415,7 @@ impl Member {
         if status.is_success() {
             return Ok(text);
         }
+        let text = self.sent().text(&text).into_owned();
         let excerpt: String = text.chars().filter(|letter| !letter.is_control()).take(200).collect();
         let reason = format!("{}: HTTP {status}: {excerpt}", self.config.url);
         if status.is_server_error() || status == reqwest::StatusCode::TOO_MANY_REQUESTS {

@@ -20,10 +20,12 @@ use lettre::{
     },
 };
 use notify::{config::Email, message::Mail};
+use redact::Redactor;
 
 use super::{
+    guard::Guard,
     pictured::FILE_NAME,
-    send::{Outcome, Sender},
+    send::{Outcome, reveal},
 };
 
 /// The port of SMTP inside TLS from the first byte.
@@ -35,27 +37,28 @@ pub(super) async fn send(
     mail: &Mail,
     id: &str,
     picture: Option<&[u8]>,
-    sender: &Sender,
+    guard: Guard,
     timeout: Duration,
+    sent: &Redactor,
 ) -> Outcome {
     let message = match message(mail, id, picture) {
         Ok(message) => message,
         Err(reason) => return Outcome::refused(reason),
     };
-    match tokio::time::timeout(timeout, transmit(email, message, sender, timeout)).await {
+    match tokio::time::timeout(timeout, transmit(email, message, guard, timeout, sent)).await {
         Ok(outcome) => outcome,
         Err(_) => Outcome::failed(format!("no answer within {} s", timeout.as_secs_f64())),
     }
 }
 
-async fn transmit(email: &Email, message: Message, sender: &Sender, timeout: Duration) -> Outcome {
+async fn transmit(email: &Email, message: Message, guard: Guard, timeout: Duration, sent: &Redactor) -> Outcome {
     let Some((host, port)) =
         email.smarthost.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
     else {
         return Outcome::refused("the mail server cannot be read: write host:port");
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    let address = match sender.guard().resolve(host, port).await {
+    let address = match guard.resolve(host, port).await {
         Ok(addresses) => match addresses.first() {
             Some(address) => *address,
             None => return Outcome::failed(format!("{host} has no address")),
@@ -65,7 +68,7 @@ async fn transmit(email: &Email, message: Message, sender: &Sender, timeout: Dur
         }
         Err(error) => return Outcome::failed(format!("{host}: {error}")),
     };
-    let credentials = match credentials(email, sender) {
+    let credentials = match credentials(email, sent) {
         Ok(credentials) => credentials,
         Err(outcome) => return outcome,
     };
@@ -95,11 +98,11 @@ async fn transmit(email: &Email, message: Message, sender: &Sender, timeout: Dur
 }
 
 /// Who logs in, if anybody does.
-fn credentials(email: &Email, sender: &Sender) -> Result<Option<Credentials>, Outcome> {
+fn credentials(email: &Email, sent: &Redactor) -> Result<Option<Credentials>, Outcome> {
     if email.auth_username.is_empty() {
         return Ok(None);
     }
-    match email.auth_password.as_ref().map(|password| sender.reveal(password)) {
+    match email.auth_password.as_ref().map(|password| reveal(password, sent)) {
         Some(Ok(password)) => Ok(Some(Credentials::new(email.auth_username.clone(), password))),
         Some(Err(reason)) => Err(Outcome::failed(reason)),
         None => Err(Outcome::refused("the mail server wants a password: give auth_password")),

@@ -33,7 +33,6 @@ use notify::{
     dispatch::{Dispatcher, Status},
     matcher::Matchers,
 };
-use redact::Redactor;
 use sqlx::SqlitePool;
 use tokio::{
     sync::{Notify, broadcast, mpsc, oneshot},
@@ -183,7 +182,6 @@ impl Notifier {
         alertmanagers: &[AlertmanagerConfig],
         external_url: &str,
         telemetry: Telemetry,
-        redactor: Arc<Redactor>,
         is_demo: bool,
     ) -> anyhow::Result<(Self, Inbox)> {
         let is_showcase = is_demo && alertmanagers.is_empty() && showcase::is_wanted(&options);
@@ -212,7 +210,7 @@ impl Notifier {
         let (posts, received) = mpsc::channel(POST_QUEUE);
         let notifier = Notifier(Arc::new(Shared {
             outbox,
-            sender: Sender::new(Guard { allows_private: options.allow_private }, redactor),
+            sender: Sender::new(Guard { allows_private: options.allow_private }),
             options,
             external_url: external_url.trim_end_matches('/').to_owned(),
             loaded: Mutex::new(loaded),
@@ -444,9 +442,7 @@ impl Notifier {
             picture_time: KEEPING,
             picture_links: None,
         };
-        Notifier::open(pool, options, &[], "http://localhost", Telemetry::default(), Arc::default(), false)
-            .await
-            .unwrap()
+        Notifier::open(pool, options, &[], "http://localhost", Telemetry::default(), false).await.unwrap()
     }
 
     /// Keeps the dispatch loop from working, as long as it lasts.

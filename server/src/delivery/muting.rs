@@ -136,8 +136,7 @@ impl Shared {
                 Muting::of(dispatcher.silences.all(), inhibitors, &alert.labels, now_ms)
             }
         };
-        let is_of_this_firing =
-            |given: &&Acknowledgement| known.is_some() || Some(given.at) >= begun_ms.or(alert.began_at());
+        let is_of_this_firing = |given: &&Acknowledgement| known.is_some() || Some(given.at) >= alert.began_at();
         let acknowledged = self.acknowledged();
         let given = acknowledged.get(&fingerprint).filter(is_of_this_firing);
         if begun_ms.is_none() && muting.is_empty() && given.is_none() && alert.muted().is_none() {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -34,7 +34,7 @@ const ANSWER_BYTES: usize = 4_096;
 const EXCERPT: usize = 160;
 /// Clients kept, one for each way to speak TLS.
 const MAX_CLIENTS: usize = 64;
-/// The parts of a path that are at least so long may be secrets, as in the addresses of chat systems.
+/// The parts of an address that are at least so long may be secrets.
 const SECRET_SEGMENT: usize = 16;
 /// Wait before the second try, unless the receiver has its own.
 const FIRST_DELAY_MS: i64 = 1_000;
@@ -85,27 +85,12 @@ pub(super) struct Policy {
 #[derive(Debug)]
 pub(super) struct Sender {
     guard: Guard,
-    redactor: Arc<Redactor>,
     clients: Mutex<HashMap<String, Client>>,
 }
 
 impl Sender {
-    pub(super) fn new(guard: Guard, redactor: Arc<Redactor>) -> Self {
-        Sender { guard, redactor, clients: Mutex::default() }
-    }
-
-    /// A secret, which is taken out of every answer from now on. Of an address its password and what is long in its path are.
-    pub(super) fn reveal(&self, secret: &Secret) -> Result<String, String> {
-        let text = read_secret(secret)?;
-        match Url::parse(&text) {
-            Ok(url) => {
-                self.redactor.learn_url(&url);
-                let parts = url.path_segments().into_iter().flatten().filter(|part| part.len() >= SECRET_SEGMENT);
-                parts.for_each(|part| self.redactor.learn(part));
-            }
-            Err(_) => self.redactor.learn(&text),
-        }
-        Ok(text)
+    pub(super) fn new(guard: Guard) -> Self {
+        Sender { guard, clients: Mutex::default() }
     }
 
     pub(super) fn guard(&self) -> Guard {
@@ -153,7 +138,15 @@ impl Sender {
     }
 
     /// Posts a body.
-    async fn post(&self, url: &str, http: &Http, headers: HeaderMap, body: Vec<u8>, timeout: Duration) -> Outcome {
+    async fn post(
+        &self,
+        url: &str,
+        http: &Http,
+        headers: HeaderMap,
+        body: Vec<u8>,
+        timeout: Duration,
+        sent: &Redactor,
+    ) -> Outcome {
         // The URL may hold a secret: no error repeats it.
         let Ok(url) = Url::parse(url) else { return Outcome::refused("the receiver's URL cannot be read") };
         if let Err(reason) = self.guard.check(&url) {
@@ -167,12 +160,12 @@ impl Sender {
         let request = match http.credentials() {
             None => request,
             Some(Credentials::Basic(name, password)) => {
-                match password.as_ref().map(|password| self.reveal(password)).transpose() {
+                match password.as_ref().map(|password| reveal(password, sent)).transpose() {
                     Ok(password) => request.basic_auth(name, password),
                     Err(reason) => return Outcome::failed(reason),
                 }
             }
-            Some(Credentials::Header(kind, secret)) => match self.reveal(&secret) {
+            Some(Credentials::Header(kind, secret)) => match reveal(&secret, sent) {
                 Ok(secret) => request.header(AUTHORIZATION, format!("{kind} {secret}")),
                 Err(reason) => return Outcome::failed(reason),
             },
@@ -275,14 +268,36 @@ pub(super) fn read_secret(secret: &Secret) -> Result<String, String> {
     }
 }
 
+/// A secret, which `sent` learns.
+pub(super) fn reveal(secret: &Secret, sent: &Redactor) -> Result<String, String> {
+    let text = read_secret(secret)?;
+    sent.learn_configured(&text);
+    Ok(text)
+}
+
+/// The address of a receiver, of which `sent` learns the credentials, and what is long in it, as the keys in those of chat systems.
+fn reveal_url(secret: &Secret, sent: &Redactor) -> Result<String, String> {
+    let text = read_secret(secret)?;
+    if let Ok(url) = Url::parse(&text) {
+        sent.learn_url(&url);
+        let path = url.path().split('/');
+        let query = url.query().unwrap_or_default().split(['&', '=']);
+        path.chain(query).filter(|part| part.len() >= SECRET_SEGMENT).for_each(|part| sent.learn_configured(part));
+    }
+    Ok(text)
+}
+
 impl Shared {
     /// Tries a delivery once.
     pub(super) async fn attempt(&self, ticket: &Ticket) -> (Policy, Outcome) {
-        let (policy, outcome) = self.attempt_once(ticket).await;
-        (policy, outcome.without_secrets(&self.sender.redactor))
+        // Of this delivery alone: its secrets may be ordinary words to others.
+        let sent = Redactor::default();
+        let (policy, outcome) = self.attempt_once(ticket, &sent).await;
+        (policy, outcome.without_secrets(&sent))
     }
 
-    async fn attempt_once(&self, ticket: &Ticket) -> (Policy, Outcome) {
+    /// As [`Shared::attempt`]; `sent` learns the secrets that are sent.
+    async fn attempt_once(&self, ticket: &Ticket, sent: &Redactor) -> (Policy, Outcome) {
         let mut policy = Policy {
             tries: None,
             delay_ms: FIRST_DELAY_MS,
@@ -306,7 +321,7 @@ impl Shared {
             };
             policy.tries = Some(hook.retry_count.saturating_add(1));
             policy.delay_ms = hook.retry_delay_ms;
-            return (policy, self.post_hook(hook, ticket, outgoing).await);
+            return (policy, self.post_hook(hook, ticket, outgoing, sent).await);
         }
         let config = self.config();
         let integration = config
@@ -330,10 +345,10 @@ impl Shared {
             }
             (_, outgoing) => outgoing,
         };
-        let mut outcome = self.send(integration, ticket, &outgoing, picture.as_deref()).await;
+        let mut outcome = self.send(integration, ticket, &outgoing, picture.as_deref(), sent).await;
         // It may be too large for the receiver, or of no use to it: the message is what counts.
         if picture.is_some() && matches!(outcome, Outcome::Refused { .. }) {
-            outcome = self.send(integration, ticket, &outgoing, None).await;
+            outcome = self.send(integration, ticket, &outgoing, None, sent).await;
         }
         (policy, outcome)
     }
@@ -344,14 +359,15 @@ impl Shared {
         ticket: &Ticket,
         outgoing: &Outgoing,
         picture: Option<&[u8]>,
+        sent: &Redactor,
     ) -> Outcome {
         match (integration, outgoing) {
             (Integration::Email(email), Outgoing::Mail(mail)) => {
                 let timeout = self.options.timeout;
-                super::mail::send(email, mail, &ticket.id, picture, &self.sender, timeout).await
+                super::mail::send(email, mail, &ticket.id, picture, self.sender.guard(), timeout, sent).await
             }
             (integration, Outgoing::Json(body)) => {
-                self.post_integration(integration, ticket, body.clone(), picture).await
+                self.post_integration(integration, ticket, body.clone(), picture, sent).await
             }
             (_, Outgoing::Mail(_)) => Outcome::refused("the receiver is of another kind now"),
         }
@@ -363,6 +379,7 @@ impl Shared {
         ticket: &Ticket,
         mut body: serde_json::Value,
         picture: Option<&[u8]>,
+        sent: &Redactor,
     ) -> Outcome {
         let plain = Http::default();
         let (url, http) = match integration {
@@ -375,7 +392,7 @@ impl Shared {
                     (None, Some(key)) => ("routing_key", key),
                     (None, None) => return Outcome::refused("the receiver has no key"),
                 };
-                let key = match self.sender.reveal(key) {
+                let key = match reveal(key, sent) {
                     Ok(key) => key,
                     Err(reason) => return Outcome::failed(reason),
                 };
@@ -388,7 +405,7 @@ impl Shared {
             }
             Integration::Email(_) => return Outcome::refused("the receiver is of another kind now"),
         };
-        let url = match url.as_ref().map(|url| self.sender.reveal(url)) {
+        let url = match url.as_ref().map(|url| reveal_url(url, sent)) {
             Some(Ok(url)) => url,
             Some(Err(reason)) => return Outcome::failed(reason),
             None => return Outcome::refused("the receiver has no URL"),
@@ -400,21 +417,22 @@ impl Shared {
             Some(picture) => pictured::form_for_discord(body, picture, &mut headers, &ticket.id),
             None => body.to_string().into_bytes(),
         };
-        self.sender.post(&url, http, headers, body, self.options.timeout).await
+        self.sender.post(&url, http, headers, body, self.options.timeout, sent).await
     }
 
-    async fn post_hook(&self, hook: &Hook, ticket: &Ticket, outgoing: Outgoing) -> Outcome {
+    async fn post_hook(&self, hook: &Hook, ticket: &Ticket, outgoing: Outgoing, sent: &Redactor) -> Outcome {
         let Outgoing::Json(mut body) = outgoing else { return Outcome::refused("the message cannot be read") };
-        let url = match self.sender.reveal(&hook.url) {
+        let url = match reveal_url(&hook.url, sent) {
             Ok(url) => url,
             Err(reason) => return Outcome::failed(reason),
         };
         let mut headers = headers(&ticket.id);
         for (name, value) in &hook.headers {
-            let value = match self.sender.reveal(value) {
+            let value = match read_secret(value) {
                 Ok(value) => value,
                 Err(reason) => return Outcome::failed(reason),
             };
+            sent.learn_header(name, &value);
             let pair = HeaderName::from_bytes(name.as_bytes()).ok().zip(HeaderValue::from_str(&value).ok());
             let Some((name, mut value)) = pair else {
                 return Outcome::refused(format!("the header {name} has a value that no header can have"));
@@ -431,7 +449,7 @@ impl Shared {
         }
         let body = body.to_string();
         if let Some(secret) = &hook.secret {
-            let secret = match self.sender.reveal(secret) {
+            let secret = match reveal(secret, sent) {
                 Ok(secret) => secret,
                 Err(reason) => return Outcome::failed(reason),
             };
@@ -445,7 +463,7 @@ impl Shared {
             }
         }
         let timeout = Duration::from_millis(u64::try_from(hook.timeout_ms).unwrap_or(0));
-        self.sender.post(&url, &Http::default(), headers, body.into_bytes(), timeout).await
+        self.sender.post(&url, &Http::default(), headers, body.into_bytes(), timeout, sent).await
     }
 }
 

@@ -139,14 +139,14 @@ struct Health {
 fn learn(redactor: &Redactor, config: &EngineConfig) {
     match &config.auth {
         EngineAuth::None => {}
-        EngineAuth::Bearer(token) => redactor.learn(token.expose()),
+        EngineAuth::Bearer(token) => redactor.learn_configured(token.expose()),
         EngineAuth::Basic(user, password) => {
-            redactor.learn(password.expose());
+            redactor.learn_configured(password.expose());
             redactor.learn_user_name(user);
         }
     }
-    for (_, value) in &config.headers {
-        redactor.learn(value.expose());
+    for (name, value) in &config.headers {
+        redactor.learn_header(name, value.expose());
     }
 }
 

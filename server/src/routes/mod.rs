@@ -75,8 +75,8 @@ pub fn router(state: &AppState) -> Router {
     let federation =
         query::api::federation().layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
     let prometheus = prometheus.method_not_allowed_fallback(query::api::other_method);
-    let prometheus = Router::new().nest("/api/v1", prometheus).merge(federation);
-    let prometheus = auth::require(prometheus, auth, Role::reads);
+    let prometheus = auth::require(Router::new().nest("/api/v1", prometheus), auth, Role::reads);
+    let federation = auth::require(federation, auth, Role::scrapes);
     let admin = state.storage.admin_routes().method_not_allowed_fallback(query::api::other_method);
     let admin = auth::require(Router::new().nest("/api/v1", admin), auth, Role::administers);
     let limits = IngestLimits {
@@ -88,7 +88,11 @@ pub fn router(state: &AppState) -> Router {
     let ingest = auth::require(ingest, auth, Role::ingests)
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME));
     let metrics = Router::new().route("/metrics", get(metrics::own)).route("/api/v1/metrics", get(metrics::own));
-    let metrics = if state.metrics_public { metrics } else { auth::require(metrics, auth, |_| true) };
+    let metrics = if state.metrics_public {
+        metrics
+    } else {
+        auth::require(metrics.layer(middleware::from_fn(v1::whole_readers_only)), auth, Role::scrapes)
+    };
 
     let unknown = Router::new().route("/{*path}", get(pages::page));
     let unknown: Router = auth::require(unknown, auth, Role::reads).with_state(state.clone());
@@ -99,6 +103,7 @@ pub fn router(state: &AppState) -> Router {
         .merge(operators)
         .merge(alerts)
         .merge(prometheus)
+        .merge(federation)
         .merge(admin)
         .merge(metrics)
         .merge(auth::routes(auth))

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    connections::{Connections, acceptor::LimitedAcceptor},
+    connections::{Connections, acceptor::LimitedAcceptor, stalled::ReadAcceptor},
     heads::{HeadLimit, stream::HeadAcceptor},
 };
 
@@ -70,20 +70,21 @@ pub(super) async fn serve(
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     // The last part of an answer on a connection that is kept does not wait until its reader has confirmed the part before, which
     // takes readers 40 ms.
+    let plain = ReadAcceptor::new(NoDelayAcceptor::new(), config.limits.stalled_write_time);
     let serving = async {
         match &config.tls {
             Some(tls) => {
                 let tls_config = RustlsConfig::from_pem_file(&tls.cert, &tls.key).await.with_context(|| {
                     format!("the certificate {} or its key {} cannot be used", tls.cert.display(), tls.key.display())
                 })?;
-                let acceptor = RustlsAcceptor::new(tls_config).acceptor(NoDelayAcceptor::new());
+                let acceptor = RustlsAcceptor::new(tls_config).acceptor(plain);
                 let acceptor = LimitedAcceptor::new(HeadAcceptor::new(acceptor, heads), connections);
                 let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
                 limit(server.http_builder(), config);
                 server.serve(make_service).await?;
             }
             None => {
-                let acceptor = LimitedAcceptor::new(HeadAcceptor::new(NoDelayAcceptor::new(), heads), connections);
+                let acceptor = LimitedAcceptor::new(HeadAcceptor::new(plain, heads), connections);
                 let mut server = axum_server::from_tcp(listener)?.acceptor(acceptor).handle(handle.clone());
                 limit(server.http_builder(), config);
                 server.serve(make_service).await?;
@@ -110,7 +111,8 @@ fn limit(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::T
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(config.limits.upgrade_time)
+        // It runs between requests too; the first one has a limit of its own.
+        .header_read_timeout(config.limits.upgrade_time.max(config.limits.idle_time))
         // hyper wants at least 8 KiB.
         .max_buf_size(config.limits.header_bytes.max(8 << 10));
     // What is not far above the limit becomes a request, and is refused in words.

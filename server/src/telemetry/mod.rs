@@ -43,6 +43,7 @@ struct Shared {
     sockets: AtomicI64,
     sockets_opened: AtomicU64,
     pages: AtomicU64,
+    refused_connections: AtomicU64,
     host: Mutex<Host>,
     rules: RuleCounters,
     deliveries: DeliveryCounters,
@@ -69,6 +70,11 @@ impl Telemetry {
     /// Counts a page that was drawn.
     pub fn page_drawn(&self) {
         self.0.pages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts a connection that is not let in; how many there have been.
+    pub fn connection_refused(&self) -> u64 {
+        self.0.refused_connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
     /// Counters of the evaluation of rules.
@@ -105,6 +111,12 @@ impl Telemetry {
                 help: "Pages drawn so far.",
                 kind: Kind::Counter,
                 value: self.0.pages.load(Ordering::Relaxed) as f64,
+            },
+            Metric {
+                name: "hyperscope_connections_refused_total",
+                help: "Connections refused so far because there were too many, in all or of one address.",
+                kind: Kind::Counter,
+                value: self.0.refused_connections.load(Ordering::Relaxed) as f64,
             },
         ];
         self.0.rules.gather(&mut metrics);

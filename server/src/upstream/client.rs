@@ -158,7 +158,7 @@ impl Client {
     ) -> Result<Self, ClientError> {
         let mut headers = HeaderMap::new();
         if let Some(key) = key {
-            redactor.learn(key.reveal());
+            redactor.learn_configured(key.reveal());
             let mut value = HeaderValue::from_str(key.reveal()).map_err(|_| ClientError::Key)?;
             value.set_sensitive(true);
             headers.insert(KEY_HEADER, value);

@@ -170,6 +170,6 @@ impl Scraper {
     }
 
     fn clean(&self, name: &str, value: &str) -> String {
-        if self.redactor.is_secret_key(name) { MASK.to_owned() } else { self.redactor.text(value).into_owned() }
+        if self.redactor.is_secret_key(name) { MASK.to_owned() } else { self.redactor.known(value).into_owned() }
     }
 }

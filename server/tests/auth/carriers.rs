@@ -115,6 +115,7 @@ async fn roles_do_what_they_may_and_no_more() {
         (Role::Operator, [true, true, false, false]),
         (Role::Admin, [true, true, true, true]),
         (Role::Ingest, [false, false, false, true]),
+        (Role::Scrape, [false, false, false, false]),
     ] {
         let (_, secret) = server.token(role).await;
         let client = client();

@@ -1,5 +1,4 @@
-//! A connection that ends when its time is up: as if the peer had closed it, while it waits for a request; with an error, where the peer
-//! takes nothing of what is written.
+//! A connection that ends, as if the peer had closed it, once it has waited for too long.
 
 use std::{
     future::Future,
@@ -16,22 +15,26 @@ use tokio::{
 
 use super::Connection;
 
-/// A connection with its limits of time.
-pub(crate) struct Timed<T> {
+/// Shorter writes carry no answer: they are the pings and acknowledgements of HTTP/2, which would keep a silent connection for ever.
+const SHORTEST_ANSWER: usize = 64;
+
+/// A connection that may not wait for too long.
+pub(crate) struct Impatient<T> {
     inner: T,
     connection: Arc<Connection>,
+    /// When a piece of an answer was last written.
+    written: Instant,
     /// When to look again whether it has waited for too long.
     look_again: Option<Pin<Box<Sleep>>>,
-    /// Until when something has to be taken of what is written; none while nothing waits.
-    stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl<T> Timed<T> {
+impl<T> Impatient<T> {
     pub(super) fn new(inner: T, connection: Arc<Connection>) -> Self {
-        Timed { inner, connection, look_again: None, stalled: None }
+        let written = connection.opened;
+        Impatient { inner, connection, written, look_again: None }
     }
 
-    /// Ready once it has waited for a request for too long.
+    /// Ready once it has waited for too long.
     fn poll_waited(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.connection.is_upgraded() {
             return Poll::Pending;
@@ -40,12 +43,13 @@ impl<T> Timed<T> {
         let mut is_due = self.connection.is_evicted();
         loop {
             if is_due {
-                let deadline = self.connection.deadline();
+                let deadline = self.connection.deadline(self.written);
                 if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
                     return Poll::Ready(());
                 }
                 // A request may end without this task being asked: then it is seen the next time.
-                let next = deadline.unwrap_or_else(|| Instant::now() + self.connection.shared.limits.idle);
+                let limits = &self.connection.shared.limits;
+                let next = deadline.unwrap_or_else(|| Instant::now() + limits.idle.min(limits.stalled_write));
                 self.look_again = Some(Box::pin(sleep_until(next)));
             }
             let Some(look_again) = &mut self.look_again else {
@@ -59,19 +63,15 @@ impl<T> Timed<T> {
         }
     }
 
-    /// The outcome of a write, which may not be pending for too long.
-    fn unless_stalled<R>(&mut self, outcome: Poll<io::Result<R>>, context: &mut Context<'_>) -> Poll<io::Result<R>> {
-        if outcome.is_ready() {
-            self.stalled = None;
-            return outcome;
+    fn note(&mut self, outcome: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if matches!(outcome, Poll::Ready(Ok(length)) if length >= SHORTEST_ANSWER) {
+            self.written = Instant::now();
         }
-        let limit = self.connection.shared.limits.stalled_write;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep_until(Instant::now() + limit)));
-        stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+        outcome
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Timed<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for Impatient<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -85,10 +85,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Timed<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Timed<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for Impatient<T> {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, piece: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.inner).poll_write(context, piece);
-        self.unless_stalled(outcome, context)
+        self.note(outcome)
     }
 
     fn poll_write_vectored(
@@ -97,7 +97,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Timed<T> {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.inner).poll_write_vectored(context, pieces);
-        self.unless_stalled(outcome, context)
+        self.note(outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -105,12 +105,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Timed<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.inner).poll_flush(context);
-        self.unless_stalled(outcome, context)
+        Pin::new(&mut self.inner).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let outcome = Pin::new(&mut self.inner).poll_shutdown(context);
-        self.unless_stalled(outcome, context)
+        Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }
