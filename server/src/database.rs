@@ -86,7 +86,7 @@ pub async fn open(data_dir: &Path) -> Result<SqlitePool, DatabaseError> {
         .connect_with(options)
         .await
         .map_err(|error| failed(error.into()))?;
-    match migrator().run(&pool).await {
+    match migrator(&STEPS).run(&pool).await {
         Ok(()) => Ok(pool),
         Err(MigrateError::VersionMissing(found)) => {
             let known = STEPS.iter().map(|(version, ..)| *version).max().unwrap_or(0);
@@ -96,11 +96,11 @@ pub async fn open(data_dir: &Path) -> Result<SqlitePool, DatabaseError> {
     }
 }
 
-fn migrator() -> Migrator {
-    let step = |(version, name, sql): (i64, &'static str, &'static str)| {
+fn migrator(steps: &[(i64, &'static str, &'static str)]) -> Migrator {
+    let step = |&(version, name, sql): &(i64, &'static str, &'static str)| {
         Migration::new(version, name.into(), MigrationType::Simple, AssertSqlSafe(sql).into_sql_str(), false)
     };
-    Migrator::with_migrations(STEPS.into_iter().map(step).collect())
+    Migrator::with_migrations(steps.iter().map(step).collect())
 }
 
 /// Makes a directory that only its owner may enter. One that exists keeps its permissions.
@@ -109,4 +109,34 @@ fn make_private_directory(directory: &Path) -> io::Result<()> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true).create(directory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn tokens_and_sessions_of_before_outlive_the_change_of_roles() {
+        let directory = tempfile::TempDir::new().unwrap();
+        let options = SqliteConnectOptions::new().filename(directory.path().join(FILE)).create_if_missing(true);
+        let before = SqlitePoolOptions::new().connect_with(options.foreign_keys(true)).await.unwrap();
+        migrator(&STEPS[..5]).run(&before).await.unwrap();
+        let made = "INSERT INTO tokens (id, name, role, hash, dashboards, created_at, matchers) \
+                    VALUES ('t', 'wall', 'kiosk', zeroblob(32), 'a,b', 7, 'x=\"y\"'); \
+                    INSERT INTO sessions (hash, token_id, created_at) VALUES (zeroblob(32), 't', 8)";
+        sqlx::raw_sql(made).execute(&before).await.unwrap();
+        before.close().await;
+
+        let pool = open(directory.path()).await.unwrap();
+        let token: (String, String, String, i64) =
+            sqlx::query_as("SELECT role, dashboards, matchers, created_at FROM tokens").fetch_one(&pool).await.unwrap();
+        assert_eq!(token, ("kiosk".to_owned(), "a,b".to_owned(), "x=\"y\"".to_owned(), 7));
+        let sessions = async || -> i64 {
+            sqlx::query_scalar("SELECT count(*) FROM sessions WHERE token_id = 't'").fetch_one(&pool).await.unwrap()
+        };
+        assert_eq!(sessions().await, 1);
+        sqlx::query("UPDATE tokens SET role = 'scrape'").execute(&pool).await.unwrap();
+        sqlx::query("DELETE FROM tokens").execute(&pool).await.unwrap();
+        assert_eq!(sessions().await, 0, "a session goes with its token");
+    }
 }

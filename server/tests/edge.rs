@@ -166,6 +166,7 @@ async fn serves_below(base: &str, at: impl Fn(&str) -> String, header: Option<(&
     assert_eq!(login.headers()["location"], format!("{base}/jobs"));
     let cookie = login.headers()["set-cookie"].to_str().unwrap().to_owned();
     assert!(cookie.contains(&format!("; Path={base};")), "{cookie}");
+    assert!(cookie.starts_with("hyperscope_session="), "a path is not for a cookie of the whole host: {cookie}");
     let cookie = cookie.split(';').next().unwrap().to_owned();
 
     let seen = crawl(base, |address| get(address).header("cookie", &cookie)).await;

@@ -4,7 +4,9 @@
 
 mod common;
 
-use common::{Program, Server, Simulator, TOKEN, client, eventually, free_port, now_ms, series, with_body, write};
+use common::{
+    Program, Server, Simulator, TOKEN, client, eventually, free_port, now_ms, series, token, with_body, write,
+};
 use promql::{labels::Labels, source::STALE_NAN};
 use remote_write::{Exemplar, Request};
 use serde_json::{Value, json};
@@ -193,4 +195,33 @@ async fn a_request_says_how_it_is_evaluated() {
     assert!(answer["error"].as_str().unwrap().contains("limitk"), "{answer}");
     assert_eq!(get(&server, "/api/v1/query", &[("query", "limitk(1, x)")]).await.0, 200);
     assert_eq!(get(&server, "/api/v1/nowhere", &[]).await.0, 404);
+}
+
+#[tokio::test]
+async fn pages_of_metrics_are_for_scrapers_and_whole_readers() {
+    let server = Server::serve(&[]).await;
+    assert_eq!(write(&server, vec![series("a", &[("team", "x")], &[(now_ms(), 1.0)])]).await.status(), 204);
+    let page = "/federate?match[]=a";
+    for (name, role, more, allowed) in [
+        ("scraper", "scrape", &[][..], [200, 200, 403, 403]),
+        ("part", "scrape", &["--match", "team=\"y\""][..], [200, 200, 403, 403]),
+        ("viewer", "viewer", &[][..], [200, 200, 200, 200]),
+        ("sender", "ingest", &[][..], [403, 403, 403, 403]),
+        ("wall", "kiosk", &["--dashboards", "hypersdk-jobs"][..], [403, 403, 403, 200]),
+    ] {
+        let args = [&["create", "--name", name, "--role", role], more].concat();
+        let secret = token(server.data_dir.path(), &args).await;
+        let mut answers = Vec::new();
+        for path in ["/metrics", page, "/api/v1/query?query=a", "/d/hypersdk-jobs"] {
+            let answer = server.get_as_nobody(path).bearer_auth(&secret).send().await.unwrap();
+            answers.push((answer.status().as_u16(), answer.text().await.unwrap()));
+        }
+        assert_eq!(answers.iter().map(|(status, _)| *status).collect::<Vec<_>>(), allowed, "{name}");
+        assert_eq!(
+            answers[1].1.contains("team=\"x\""),
+            allowed[1] == 200 && name != "part",
+            "{name}: {}",
+            answers[1].1
+        );
+    }
 }
