@@ -63,6 +63,8 @@ demo: { seed: 9, history: 1h, jobs_per_minute: 0.5 }
 daemon_sim: { dialect: documented }
 "#;
     let config = resolve(options(text).unwrap()).unwrap();
+    let directive = options("frame_ancestors: \"'self' https://wiki.example.org\"\n").unwrap();
+    assert_eq!(resolve(directive).unwrap().frame_ancestors, config.frame_ancestors, "as the directive is written");
     assert!(config.is_https());
     let daemons: Vec<_> =
         config.daemons.iter().map(|daemon| (daemon.name.as_str(), daemon.key.as_ref().unwrap().expose())).collect();

@@ -91,10 +91,11 @@ impl Stub {
         *self.engine.mood.lock().unwrap() = mood;
     }
 
-    /// What it was asked since the last call, apart from probes and alerts.
+    /// What it was asked since the last call, apart from probes, alerts and rules.
     fn asked(&self) -> Vec<Asked> {
         let asked = std::mem::take(&mut *self.engine.asked.lock().unwrap());
-        asked.into_iter().filter(|one| !one.path.ends_with("buildinfo") && !one.path.ends_with("alerts")).collect()
+        let is_by_itself = |one: &Asked| ["buildinfo", "alerts", "rules"].iter().any(|path| one.path.ends_with(path));
+        asked.into_iter().filter(|one| !is_by_itself(one)).collect()
     }
 }
 
@@ -125,6 +126,7 @@ async fn answer(State(engine): State<Arc<Engine>>, uri: Uri, headers: HeaderMap,
         }
         "query" => json!({"resultType": "vector", "result": [{"metric": {}, "value": [number("time"), "1"]}]}),
         "alerts" => json!({"alerts": []}),
+        "rules" => json!({"groups": []}),
         "values" => json!(*engine.names.lock().unwrap()),
         _ => json!({"version": "0.0.0-stub"}),
     };
@@ -611,6 +613,18 @@ async fn victoria_metrics_is_an_engine_too() {
     })
     .await;
     assert_eq!(ready, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_engine_without_rules_is_not_quiet() {
+    let stub = Stub::start().await;
+    let server = Server::serve(&["--prometheus-url", &stub.url]).await;
+    eventually("what there is to say", async || {
+        (server.json("/api/alerts").await["without_rules"] == true).then_some(())
+    })
+    .await;
+    let page = server.text("/").await;
+    assert!(page.contains("No alerts to show") && !page.contains("All quiet"), "nothing is known to be well");
 }
 
 const EMPTY: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;

@@ -166,12 +166,14 @@ from_members!(Job {
 
 impl Job {
     /// The job as pages, sockets and the API show it. One that has not ended after its cancel was accepted is cancelling, whatever
-    /// its daemon calls that, and has no end yet.
+    /// its daemon calls that, and has no end yet. Of one that went on when its daemon forgot it, nobody knows where it is.
     #[must_use]
     pub fn as_shown(mut self) -> Self {
         if self.cancel_requested && !self.historic && !self.status.is_final() {
             self.status = JobStatus::Cancelling;
             self.completed_at = None;
+        } else if self.historic && matches!(self.status, JobStatus::Pending | JobStatus::Running) {
+            self.status = JobStatus::Unknown;
         }
         self
     }
@@ -231,7 +233,7 @@ mod tests {
             assert_eq!(job.clone().as_shown(), job, "{status}");
         }
         let historic = Job { historic: true, ..job("running", true) };
-        assert_eq!(historic.as_shown().status, JobStatus::Running, "its daemon no longer knows it");
+        assert_eq!(historic.as_shown().status, JobStatus::Unknown, "its daemon no longer knows it");
     }
 
     #[test]

@@ -196,7 +196,7 @@ impl Shared {
             firing: FiringCount::of(alerts.iter().map(AsRef::as_ref)),
             alerts,
             unavailable: upstream.unavailable.clone(),
-            without_rules: groups.is_empty() && self.elsewhere.is_none(),
+            without_rules: groups.is_empty() && (self.elsewhere.is_none() || upstream.without_rules),
             made: Made { versions: Some(versions), during_ms },
         }
     }

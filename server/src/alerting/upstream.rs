@@ -37,6 +37,7 @@ impl Upstream {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut new = AlertList::default();
         let mut reasons = Vec::new();
+        new.without_rules = lists.iter().all(|(_, list)| list.without_rules);
         for (engine, list) in lists {
             let Some(reason) = list.unavailable else {
                 new.alerts.extend(list.alerts);
@@ -50,8 +51,9 @@ impl Upstream {
         }
         new.unavailable = (!reasons.is_empty()).then(|| reasons.join("; "));
         let is_stale = |list: &AlertList| list.alerts.iter().any(|alert| alert.stale_since.is_some());
-        let is_reachability_other =
-            new.unavailable != known.list.unavailable || is_stale(&new) != is_stale(&known.list);
+        let is_reachability_other = new.unavailable != known.list.unavailable
+            || new.without_rules != known.list.without_rules
+            || is_stale(&new) != is_stale(&known.list);
         let changes = changes(&known.list.alerts, &new.alerts, at_ms);
         known.list = Arc::new(new);
         Replaced { changes, is_reachability_other }

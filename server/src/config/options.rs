@@ -63,6 +63,7 @@ options! {
         pub session_lifetime: Option<Period>,
         /// Who may show our pages in a frame, as in the CSP directive [default: 'self']
         #[arg(long, env = "HYPERSCOPE_FRAME_ANCESTORS", value_name = "SOURCE", value_delimiter = ',')]
+        #[serde(deserialize_with = "one_or_several")]
         pub frame_ancestors: Option<Vec<String>>,
         /// A daemon to watch, repeatable; the name defaults to the URL's host and port
         #[arg(long, env = "HYPERSCOPE_DAEMON_URL", value_name = "[NAME=]URL", value_delimiter = ',')]

@@ -301,7 +301,9 @@ fn external_labels(given: Vec<String>) -> Result<Vec<(String, String)>, ConfigEr
 
 /// Sources of `frame-ancestors`, none of which may break out of the directive.
 fn frame_ancestors(given: Option<Vec<String>>) -> Result<Vec<String>, ConfigError> {
-    let sources = given.unwrap_or_else(|| vec!["'self'".to_owned()]);
+    let given = given.unwrap_or_else(|| vec!["'self'".to_owned()]);
+    // In one text they are separated as in the directive.
+    let sources: Vec<String> = given.iter().flat_map(|text| text.split(' ')).map(str::to_owned).collect();
     let broken = |source: &&String| {
         source.is_empty() || source.chars().any(|character| !character.is_ascii_graphic() || ";,\"".contains(character))
     };

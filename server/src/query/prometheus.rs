@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -20,7 +20,10 @@ use model::{
     live::{Alert, AlertList, AlertState},
     upstream::UpstreamStatus,
 };
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
@@ -39,6 +42,8 @@ use crate::{
 
 /// Answers larger than this are read on a thread of their own, so that they delay nothing else.
 const LARGE_ANSWER: usize = 512 << 10;
+/// How long it is believed whether an engine has alerting rules.
+const RULES_LAST: Duration = Duration::from_secs(60);
 /// Results are believed for so long, since samples may be added or deleted in the past as well.
 const MAX_AGE_MS: i64 = 3_600_000;
 /// Results that may well change, and those with holes, are believed for so long.
@@ -70,6 +75,8 @@ pub struct Prometheus {
     names: SourceNames,
     anchoring: Anchoring,
     labels: LabelNames,
+    /// Whether it has no alerting rule, and when that was asked.
+    without_rules: Mutex<Option<(Instant, bool)>>,
 }
 
 /// The steps of a range query.
@@ -100,6 +107,7 @@ impl Prometheus {
             names: SourceNames::new(aliases, NAMES_LAST),
             anchoring: Anchoring::default(),
             labels: config.labels.clone(),
+            without_rules: Mutex::default(),
         }
     }
 
@@ -318,10 +326,25 @@ impl Prometheus {
                     }
                 }
                 alerts.sort_by(Alert::order);
-                AlertList { alerts, ..AlertList::default() }
+                let without_rules = alerts.is_empty() && self.is_without_rules().await;
+                AlertList { alerts, without_rules, ..AlertList::default() }
             }
             Err(error) => AlertList { unavailable: Some(error.message), ..AlertList::default() },
         }
+    }
+
+    /// Whether the engine has no alerting rule: that none fires says nothing then. Asked once a minute; unknown counts as no.
+    async fn is_without_rules(&self) -> bool {
+        if let Some((asked, is_without)) = *self.without_rules.lock().unwrap_or_else(PoisonError::into_inner)
+            && asked.elapsed() < RULES_LAST
+        {
+            return is_without;
+        }
+        let answer = self.ask::<RulesData>("rules", &[("type".to_owned(), "alert".to_owned())]).await;
+        let groups = answer.ok().and_then(|envelope| envelope.data).map(|data| data.groups);
+        let is_without = groups.is_some_and(|groups| groups.iter().all(|group| group.rules.is_empty()));
+        *self.without_rules.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), is_without));
+        is_without
     }
 
     /// The data of the answer to a request of the HTTP API.
@@ -378,6 +401,17 @@ fn pairs<const N: usize>(pairs: [(&str, String); N]) -> Vec<(String, String)> {
 #[derive(Deserialize)]
 struct AlertsData {
     alerts: Vec<PrometheusAlert>,
+}
+
+#[derive(Deserialize)]
+struct RulesData {
+    groups: Vec<RulesOfGroup>,
+}
+
+#[derive(Deserialize)]
+struct RulesOfGroup {
+    #[serde(default)]
+    rules: Vec<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
