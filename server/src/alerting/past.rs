@@ -10,7 +10,10 @@ use model::live::{Alert, AlertList, AlertTransition};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
-use super::history::{History, MAX_ANSWER};
+use super::{
+    Alerting,
+    history::{History, MAX_ANSWER},
+};
 use crate::{
     api::{error::ApiError, given::Parameters},
     auth::Principal,
@@ -77,14 +80,20 @@ impl History {
     }
 }
 
-/// The alerts that were pending or fired at `at_ms` (milliseconds since the Unix epoch), of which `scope` sees something; the worst
-/// first, at most `most`. Where there were more, `unavailable` says so.
-///
-/// # Errors
-/// The database cannot be read.
-pub async fn alerts_at(history: &History, scope: &Scope, at_ms: i64, most: usize) -> Result<AlertList, sqlx::Error> {
-    let past = history.alerts_at(at_ms, MAX_ANSWER).await?;
-    Ok(past.seen_by(scope, most))
+impl Alerting {
+    /// The alerts that were pending or fired at `at_ms` (milliseconds since the Unix epoch), of which `scope` sees something, and which
+    /// of them were silenced then; the worst first, at most `most`. Where there were more, `unavailable` says so.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn alerts_at(&self, scope: &Scope, at_ms: i64, most: usize) -> Result<AlertList, sqlx::Error> {
+        let past = self.history().alerts_at(at_ms, MAX_ANSWER).await?;
+        let mut list = past.seen_by(scope, most);
+        if let Some(notifier) = self.0.notifier.get() {
+            notifier.mark_silenced_at(&mut list.alerts, at_ms);
+        }
+        Ok(list)
+    }
 }
 
 impl PastList {
@@ -126,7 +135,7 @@ pub(crate) async fn past(
     Parameters(At { at }): Parameters<At>,
 ) -> Result<Json<AlertList>, ApiError> {
     let most = app::panels::MOST_ALERTS;
-    let list = alerts_at(state.alerting.history(), principal.scope(), at, most).await;
+    let list = state.alerting.alerts_at(principal.scope(), at, most).await;
     list.map(Json).map_err(|error| {
         tracing::error!(%error, "the history of alerts cannot be read");
         ApiError::internal("the history of alerts cannot be read: see the server's log")
@@ -188,11 +197,11 @@ mod tests {
             change(at - 30, "flaps", from, to)
         }));
         let (_directory, history) = history(changes).await;
-        let list = alerts_at(&history, &Scope::all(), at, 200).await.unwrap();
+        let list = history.alerts_at(at, MAX_ANSWER).await.unwrap().seen_by(&Scope::all(), 200);
         assert_eq!(names(&list), ["page-fires", "warning-fires", "info-fires", "waits"]);
         assert_eq!(list.alerts.last().map(|alert| alert.state), Some(Pending));
         assert_eq!(list.unavailable, None);
-        let later = alerts_at(&history, &Scope::all(), at + 1, 200).await.unwrap();
+        let later = history.alerts_at(at + 1, MAX_ANSWER).await.unwrap().seen_by(&Scope::all(), 200);
         assert_eq!(names(&later), ["warning-fires", "info-fires", "later", "waits"]);
     }
 
@@ -201,7 +210,7 @@ mod tests {
         let at = then();
         let (_directory, history) =
             history(["page-a", "warning-b", "info-c"].map(|name| change(at, name, Inactive, Firing)).into()).await;
-        let list = alerts_at(&history, &Scope::all(), at, 2).await.unwrap();
+        let list = history.alerts_at(at, MAX_ANSWER).await.unwrap().seen_by(&Scope::all(), 2);
         assert_eq!(names(&list), ["page-a", "warning-b"]);
         assert_eq!(list.unavailable.unwrap(), "the 2 worst are listed, 1 more were pending or fired at that time");
         let cut = history.alerts_at(at + 1, 2).await.unwrap().seen_by(&Scope::all(), 200);

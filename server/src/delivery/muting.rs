@@ -76,6 +76,17 @@ impl Muting {
 }
 
 impl Notifier {
+    /// Writes into alerts of the past which of our silences muted them at `at_ms`.
+    pub fn mark_silenced_at(&self, alerts: &mut [Alert], at_ms: i64) {
+        let dispatcher = self.0.dispatcher();
+        for alert in alerts {
+            let Muting { silenced_by, silenced_until_ms, .. } =
+                Muting::of(dispatcher.silences.all(), Vec::new(), &alert.labels, at_ms);
+            alert.silenced_by = silenced_by;
+            alert.silenced_until = silenced_until_ms;
+        }
+    }
+
     /// Rises whenever something else may mute alerts than before, for another reason than that time goes on.
     #[must_use]
     pub fn muting_version(&self) -> u64 {

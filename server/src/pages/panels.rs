@@ -18,7 +18,6 @@ use super::{
     gallery::{Gallery, Place, Shown},
 };
 use crate::{
-    alerting::past::alerts_at,
     query::{Scope, fixed},
     state::AppState,
     visible,
@@ -185,7 +184,7 @@ async fn alerts(state: &AppState, scope: &Scope, range: TimeRange, now_ms: i64) 
     let Some(at_ms) = app::panels::alerts_of_ms(range, now_ms) else {
         return state.alerting.current().await.worst(scope, most);
     };
-    alerts_at(state.alerting.history(), scope, at_ms, most).await.unwrap_or_else(|error| {
+    state.alerting.alerts_at(scope, at_ms, most).await.unwrap_or_else(|error| {
         tracing::error!(%error, "the history of alerts cannot be read");
         AlertList { unavailable: Some("the history of alerts cannot be read".to_owned()), ..AlertList::default() }
     })

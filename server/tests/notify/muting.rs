@@ -58,6 +58,7 @@ async fn a_silence_reaches_live_clients_when_it_is_made_ended_and_over() {
     assert_eq!(muted["silenced_by"], json!([made["id"]]));
     assert_eq!(muted["silenced_until"], made["ends_at"]);
     assert_eq!(server.json("/api/alerts").await["alerts"][0]["silenced_by"], json!([made["id"]]));
+    let then = now_ms();
     let page = server.text("/").await;
     assert!(page.contains("<title>Overview"), "a muted alert is not in the title");
     assert!(page.contains("count-muted\">1<"), "it is told apart");
@@ -76,6 +77,13 @@ async fn a_silence_reaches_live_clients_when_it_is_made_ended_and_over() {
     post(&server, &[alert("Later", &[])]).await;
     let later = told(&mut live, "a silenced alert", "Later", |_| true).await;
     assert!(!is_active(&later), "{later}");
+
+    // The past is told as it was, whatever holds now.
+    let past = server.json(&format!("/api/alerts/past?at={then}")).await;
+    assert_eq!(named(&past, "Bad").map(|alert| &alert["silenced_by"]), Some(&json!([made["id"]])), "{past}");
+    let before = made["starts_at"].as_i64().unwrap() - 1;
+    let past = server.json(&format!("/api/alerts/past?at={before}")).await;
+    assert!(named(&past, "Bad").is_none_or(is_active), "{past}");
 }
 
 #[tokio::test]
