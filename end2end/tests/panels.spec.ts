@@ -203,6 +203,8 @@ test.describe('on paper', () => {
     await expect(page.locator('.topbar-controls')).toBeHidden();
     await expect(page.locator('.printed')).toHaveText(/^\d{4}-\d\d-\d\d .* to \d{4}-.*\. Printed \d{4}-/);
     expect(await page.evaluate(() => getComputedStyle(document.body).color)).toBe('rgb(24, 33, 45)');
+    // A printed canvas is white where nothing is on it: grid and limits show through.
+    await expect(chart).toHaveCSS('mix-blend-mode', 'multiply');
   });
 
   test('lists have the whole width, and all that is known of a job', async ({ board, page }) => {
