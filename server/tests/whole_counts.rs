@@ -31,6 +31,9 @@ fn jobs(now_ms: i64) -> Vec<TimeSeries> {
         counter("hypersdk_jobs_failed_total", aws, &[], now_ms),
         counter("hypersdk_jobs_failed_total", local, &[7], now_ms),
         counter("hypersdk_jobs_cancelled_total", aws, &[], now_ms),
+        counter("hypersdk_provider_jobs_total", aws, &[42, 34, 21], now_ms),
+        counter("hypersdk_provider_jobs_total", local, &[48, 13, 8, 4, 3], now_ms),
+        counter("hypersdk_export_bytes_total", local, &[12, 3], now_ms),
         counter("hypersdk_job_duration_seconds_bucket", &[("le", "64")], &[3, 2], now_ms),
         counter("hypersdk_job_duration_seconds_bucket", &[("le", "+Inf")], &[49, 41, 33, 20, 12, 7, 3, 2], now_ms),
         counter("hypersdk_job_duration_seconds_sum", aws, &[41, 33, 20], now_ms),
@@ -55,9 +58,13 @@ async fn each_panel_counts_the_same_whole_numbers() {
     let mut counted = 0;
     for uid in ["hypersdk-overview", "hypersdk-jobs"] {
         for expr in counts(&server, uid).await {
-            let values: Vec<f64> = server.query(&expr).await.into_iter().map(|(_, value)| value).collect();
+            let mut values: Vec<f64> = server.query(&expr).await.into_iter().map(|(_, value)| value).collect();
+            values.sort_by(f64::total_cmp);
             let wanted: &[f64] = match &expr {
+                expr if expr.starts_with("100 * sum by (provider)") => &[80.0, 100.0],
                 expr if expr.starts_with("100 *") => &[87.5],
+                expr if expr.contains("provider_jobs") => &[3.0, 5.0],
+                expr if expr.contains("export_bytes") => &[2.0],
                 expr if expr.contains("_seconds_sum") => &[1.0],
                 expr if expr.contains("_bucket") => &[2.0, 2.0],
                 expr if expr.contains("completed") => &[7.0],
@@ -69,7 +76,7 @@ async fn each_panel_counts_the_same_whole_numbers() {
             counted += 1;
         }
     }
-    assert_eq!(counted, 8);
+    assert_eq!(counted, 11);
 }
 
 #[tokio::test]
