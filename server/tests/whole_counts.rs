@@ -76,7 +76,7 @@ async fn each_panel_counts_the_same_whole_numbers() {
             counted += 1;
         }
     }
-    assert_eq!(counted, 11);
+    assert_eq!(counted, 12);
 }
 
 #[tokio::test]
