@@ -191,6 +191,33 @@ async fn waiting_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
+async fn what_fires_goes_on_firing_over_a_restart_while_its_rule_waits_again() {
+    let rule = "groups:\n- name: g\n  interval: 1s\n  rules:\n  - { alert: GoesOn, expr: vector(1), for: 4s }\n";
+    let (_directory, pattern) = rules(rule);
+    let data_dir = Arc::new(TempDir::new().unwrap());
+    let server = Server::start("serve", Arc::clone(&data_dir), &["--rules", &pattern]).await;
+    let listed = async |server: &Server| server.json("/api/alerts").await["alerts"][0].clone();
+    let before = eventually("the alert", async || {
+        let notified = server.json("/api/v2/alerts").await[0].is_object();
+        Some(listed(&server).await).filter(|alert| notified && alert["state"] == "firing")
+    })
+    .await;
+    server.stop().await;
+
+    let server = Server::start("serve", data_dir, &["--rules", &pattern]).await;
+    let mut waited = false;
+    let after = eventually("the rule", async || {
+        let alert = listed(&server).await;
+        assert!(alert.is_null() || alert["state"] == "firing", "nobody wants to hear that it may fire: {alert}");
+        let state = server.json("/api/v1/rules").await["data"]["groups"][0]["rules"][0]["state"].clone();
+        waited |= state == "pending" && !alert.is_null();
+        (waited && state == "firing").then_some(alert)
+    })
+    .await;
+    assert_eq!(after["fired_at"], before["fired_at"]);
+}
+
+#[tokio::test]
 async fn files_are_read_again_and_a_bad_one_keeps_the_old_rules() {
     let (directory, pattern) = rules(RULES);
     let mut server = Server::serve(&["--rules", &pattern]).await;

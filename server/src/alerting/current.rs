@@ -190,8 +190,8 @@ impl Shared {
         let mut alerts: Vec<Arc<Alert>> = groups.iter().flat_map(|group| group.alerts()).map(Arc::clone).collect();
         alerts.extend(upstream.alerts.iter().cloned().map(Arc::new));
         alerts.extend(self.reported.alerts(&upstream.alerts).into_iter().map(Arc::new));
-        alerts.sort_by(|one, other| one.order(other));
         self.mark(&mut alerts);
+        alerts.sort_by(|one, other| one.order(other));
         CurrentAlerts {
             firing: FiringCount::of(alerts.iter().map(AsRef::as_ref)),
             alerts,

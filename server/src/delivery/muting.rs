@@ -137,9 +137,12 @@ impl Shared {
     fn mark(&self, dispatcher: &Dispatcher, alert: &mut Arc<Alert>, now_ms: i64) {
         let Ok(fingerprint) = alert.fingerprint.parse::<Fingerprint>() else { return };
         let known = dispatcher.alert(fingerprint).filter(|known| !known.is_resolved(now_ms));
-        // A restart of this server is no new firing: what was told of goes on.
-        let begun_ms = known.map(|known| known.starts_at_ms).filter(|_| alert.state == AlertState::Firing);
-        let begun_ms = begun_ms.filter(|begun_ms| alert.fired_at.is_some_and(|fired_ms| *begun_ms < fired_ms));
+        // A restart of this server is no new firing: what was told of goes on, also while its rule waits again for long enough.
+        let begun_ms = known.map(|known| known.starts_at_ms).filter(|begun_ms| match alert.state {
+            AlertState::Firing => alert.fired_at.is_some_and(|fired_ms| *begun_ms < fired_ms),
+            AlertState::Pending => true,
+            AlertState::Inactive => false,
+        });
         let muting = match &self.link {
             Some(link) => link.muting(fingerprint, &alert.labels, now_ms),
             None => {
@@ -155,6 +158,7 @@ impl Shared {
         }
         let alert = Arc::make_mut(alert);
         if let Some(begun_ms) = begun_ms {
+            alert.state = AlertState::Firing;
             alert.fired_at = Some(begun_ms);
             alert.active_at = alert.active_at.map(|active_ms| active_ms.min(begun_ms));
         }
