@@ -92,7 +92,7 @@ test.describe('an alarm on a wall', () => {
     await alerts.fire('StoreFull', 'page');
     await alerts.fire('QueueStuck', 'critical', 'Nothing has moved for 10 min');
     await expect(band(page)).toContainText('Nothing has moved for 10 min');
-    await expect(band(page)).toContainText(/QueueStuck\s*critical\s*firing \d+ s/);
+    await expect(band(page)).toContainText(/QueueStuck\s*critical\s*firing for \d+ s/);
     await expect(band(page)).toContainText('daemon=dc1 host=esxi-14');
     await expect(band(page)).toContainText('and 1 more: StoreFull');
     await expect(band(page)).not.toContainText('Lesser');
