@@ -36,6 +36,21 @@ test.describe('alerts', () => {
     await expect(page.getByText('1 that are over')).toBeVisible();
   });
 
+  test('are filtered by what was typed before the program came', async ({ board, page }) => {
+    let come = () => {};
+    const held = new Promise<void>((resolve) => (come = resolve));
+    await page.route('**/*.wasm', async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.goto(board.origin + '/alerts', { waitUntil: 'commit' });
+    const filter = page.getByLabel('Filter by labels');
+    await filter.pressSequentially('alertname="NoSuchAlert"');
+    come();
+    await expect(page.getByText('Nothing matches')).toBeVisible();
+    await expect(filter).toHaveValue('alertname="NoSuchAlert"');
+  });
+
   test('are filtered as one types, and what is typed stays', async ({ board, page }) => {
     await page.goto(board.origin + '/alerts');
     await expect(page.locator('.alert-line').first()).toBeVisible({ timeout: 40_000 });

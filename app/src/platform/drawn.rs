@@ -117,6 +117,13 @@ pub(crate) fn take_forms(area: &HtmlElement, go: impl Fn(&str, bool) + Clone + '
             }
         })
     };
+    // What was typed before the program came counts as well.
+    for form in all::<HtmlFormElement>(area, "form[data-live]:not([data-live=sent])") {
+        if all::<HtmlInputElement>(&form, "input").iter().any(|input| input.value() != input.default_value()) {
+            let go = go.clone();
+            set_timeout(move || go(&address(&form), false), TYPING);
+        }
+    }
     let sent = Closure::<dyn Fn(Event)>::new(move |event: Event| {
         if let Some(form) = live_form(&event) {
             event.prevent_default();
