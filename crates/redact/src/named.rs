@@ -37,11 +37,9 @@ const SCHEMES: [&str; 4] = ["bearer", "basic", "token", "digest"];
 #[must_use]
 pub fn is_secret_key(key: &str, hides_user_names: bool) -> bool {
     let key = snake_case(key);
-    let is_part =
-        |part: &&str| key == *part || key.strip_suffix(*part).is_some_and(|before| before.ends_with(['_', '.']));
     SECRET_WORDS.iter().any(|word| key.ends_with(word))
-        || SECRET_PARTS.iter().any(&is_part) && !matches!(key.as_str(), "key" | "keys")
-        || hides_user_names && USER_PARTS.iter().any(is_part)
+        || SECRET_PARTS.iter().any(|part| is_part(&key, part)) && !matches!(key.as_str(), "key" | "keys")
+        || hides_user_names && USER_PARTS.iter().any(|part| is_part(&key, part))
 }
 
 /// Whether a key is that word, or ends with it after a separator.
