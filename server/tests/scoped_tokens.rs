@@ -8,7 +8,7 @@ use common::{Live, Prometheus, Server, Simulator, client, eventually, now_ms, to
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-const RULES: &str = r#"[{ alert: Everywhere, expr: 'sum(hypersdk_jobs_active) >= 0' }, { alert: PerProvider, expr: 'hypersdk_jobs_active >= 0' }]"#;
+const RULES: &str = r#"[{ alert: Everywhere, expr: 'sum(hypersdk_jobs_active) >= 0' }, { alert: PerProvider, expr: 'hypersdk_jobs_active >= 0' }, { alert: OnlyElsewhere, expr: 'hypersdk_jobs_active{provider="gcp"} >= 0' }]"#;
 
 /// Providers other than the token's, which must show nowhere.
 const OTHERS: [&str; 5] = ["vsphere", "azure", "gcp", "openstack", "kvm"];
@@ -195,7 +195,8 @@ async fn sees_only_its_part(viewer: &Viewer<'_>) {
     assert!(page.contains("provider=\"aws\"") && !page.contains("\nup{"), "{page}");
     names_no_other(&page);
     assert_eq!(viewer.get("/federate", &[]).await.0, StatusCode::BAD_REQUEST);
-    for path in ["/api/v1/status/config", "/api/v1/status/tsdb"] {
+    for path in ["config", "tsdb", "runtimeinfo", "flags"].map(|one| format!("/api/v1/status/{one}")) {
+        let path = path.as_str();
         assert_eq!(viewer.get(path, &[]).await.0, StatusCode::FORBIDDEN, "{path}");
     }
     assert_eq!(viewer.json("/api/v1/targets", &[]).await["data"]["activeTargets"], json!([]));

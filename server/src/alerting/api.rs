@@ -1,6 +1,6 @@
 //! `/api/v1/rules` and `/api/v1/alerts` in Prometheus' shape, and the JSON of pages: `/api/alerts`, `/api/alerts/history`.
 
-use axum::{Json, Router, extract::State, response::Response, routing::get};
+use axum::{Json, extract::State, response::Response};
 use model::live::{AlertList, AlertTransition};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,6 +18,7 @@ use crate::{
         params::{Params, not_a_number},
         within,
     },
+    routes::{Rights, Route},
     state::AppState,
     visible,
 };
@@ -25,9 +26,9 @@ use crate::{
 /// Changes in one answer unless asked for more.
 const USUAL_ANSWER: usize = 1_000;
 
-/// The routes in Prometheus' shape, to be nested under `/api/v1`.
-pub fn prometheus_routes() -> Router<AppState> {
-    Router::new().route("/rules", get(rules)).route("/alerts", get(alerts))
+/// The routes in Prometheus' shape.
+pub fn prometheus_routes() -> Vec<Route<AppState>> {
+    vec![Route::get("/api/v1/rules", Rights::LISTS, rules), Route::get("/api/v1/alerts", Rights::LISTS, alerts)]
 }
 
 fn bad_data(message: impl Into<String>) -> QueryError {

@@ -47,6 +47,10 @@ pub(crate) async fn act(State(state): State<AppState>, principal: Principal, For
 
 async fn carry_out(state: AppState, principal: Principal, sent: Sent) -> Result<(), ApiError> {
     let Sent { action, id, matchers, duration, comment, .. } = sent;
+    // The route is for whoever may acknowledge; the rest is of all alerts, as in the JSON API.
+    if !matches!(action.as_str(), "ack" | "unack") {
+        silences::whole(&principal)?;
+    }
     match action.as_str() {
         "silence" => {
             let wanted = silences::Wanted::new(matchers, duration, comment);

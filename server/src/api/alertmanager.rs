@@ -1,6 +1,6 @@
 //! `/api/v2`: the part of Alertmanager's API that `amtool`, Grafana and Prometheus use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{
     Json,
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use super::{
     error::ApiError,
     given::Body,
-    silences::{audit, is_seen, whole},
+    silences::{audit, is_seen},
 };
 use crate::{
     auth::Principal,
@@ -68,10 +68,6 @@ fn bad_request(message: impl ToString) -> Refused {
     Refused(StatusCode::BAD_REQUEST, message.to_string())
 }
 
-fn not_for_some(principal: &Principal) -> Result<(), Refused> {
-    Ok(whole(principal)?)
-}
-
 /// The query's parameters, of which some come more than once.
 struct Parameters(Vec<(String, String)>);
 
@@ -117,9 +113,16 @@ pub(super) async fn status(State(state): State<AppState>) -> Json<Value> {
     }))
 }
 
-/// `GET /api/v2/receivers`
-pub(super) async fn receivers(State(state): State<AppState>) -> Json<Value> {
-    Json(state.notifier.receivers().into_iter().map(|name| json!({ "name": name })).collect())
+/// `GET /api/v2/receivers`: all, or for a token with matchers those that the alerts it sees go to.
+pub(super) async fn receivers(State(state): State<AppState>, principal: Principal) -> Json<Value> {
+    let mut receivers = state.notifier.receivers();
+    if !principal.scope().is_all() {
+        let alerts = state.notifier.alerts();
+        let seen = alerts.iter().filter(|alert| is_seen(&principal, alert));
+        let told: BTreeSet<String> = seen.flat_map(|alert| state.notifier.status(&alert.labels).receivers).collect();
+        receivers.retain(|name| told.contains(name));
+    }
+    Json(receivers.into_iter().map(|name| json!({ "name": name })).collect())
 }
 
 /// The alerts that the parameters ask for, each as the API shows it with its receivers.
@@ -330,12 +333,7 @@ fn silence_json(silence: &Silence) -> Value {
 }
 
 /// `GET /api/v2/silences`
-pub(super) async fn silences(
-    State(state): State<AppState>,
-    principal: Principal,
-    RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Refused> {
-    not_for_some(&principal)?;
+pub(super) async fn silences(State(state): State<AppState>, RawQuery(query): RawQuery) -> Result<Json<Value>, Refused> {
     let filter = Parameters::new(query).filter()?;
     let mut silences = state.notifier.silences().await?;
     // As in Alertmanager: a filter is looked for in the silence's own matchers.
@@ -348,12 +346,7 @@ pub(super) async fn silences(
 }
 
 /// `GET /api/v2/silence/{id}`
-pub(super) async fn silence(
-    State(state): State<AppState>,
-    principal: Principal,
-    Path(id): Path<String>,
-) -> Result<Json<Value>, Refused> {
-    not_for_some(&principal)?;
+pub(super) async fn silence(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Value>, Refused> {
     Ok(Json(silence_json(&state.notifier.silence(&id).await?)))
 }
 
@@ -363,7 +356,6 @@ pub(super) async fn post_silence(
     principal: Principal,
     posted: Result<Body<SilencePosted>, ApiError>,
 ) -> Result<Json<Value>, Refused> {
-    not_for_some(&principal)?;
     let Body(posted) = posted?;
     // Whoever it says made it: the token's name is what is known.
     let name = &principal.session.name;
@@ -392,7 +384,6 @@ pub(super) async fn expire(
     principal: Principal,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refused> {
-    not_for_some(&principal)?;
     let silence = state.notifier.expire_silence(&id).await?;
     audit(&principal, "silence.expire", &silence);
     Ok(StatusCode::OK)

@@ -14,61 +14,57 @@ pub mod showcase;
 pub(crate) mod silences;
 mod upstreams;
 
-use axum::{
-    Router,
-    routing::{delete, get, patch, post},
+use crate::{
+    alerting,
+    routes::{Rights, Route, Who, WithinMatchers},
+    state::AppState,
 };
 
-use crate::{alerting, state::AppState};
+/// Silences and deliveries are of all alerts.
+const ACTS_ON_ALL: Rights = Rights::OF_ALL.of(Who::Operators);
+/// What is done to one job or alert that the token sees.
+const ACTS: Rights = Rights::LISTS.of(Who::Operators);
+/// What this program is, and not what it watches.
+const ABOUT: Rights = Rights { within_matchers: WithinMatchers::Whole, ..Rights::LISTS };
 
-/// Routes that any reader may use, to be nested under `/api`.
-pub fn reader_routes() -> Router<AppState> {
-    Router::new()
-        .route("/jobs", get(jobs::list))
-        .route("/jobs/{daemon}/{id}", get(jobs::detail))
-        .route("/alerts", get(alerting::api::list))
-        .route("/alerts/history", get(alerting::api::past))
-        .route("/alerts/past", get(alerting::past::past))
-        .route("/alerts/status", get(silences::statuses))
-        .route("/alerts/{fingerprint}", get(silences::alert))
-        .route("/silences", get(silences::list))
-        .route("/silences/preview", get(silences::preview))
-        .route("/silences/{id}", get(silences::one))
-        .route("/notifications", get(notifications::list))
-        .route("/demo/receivers", get(showcase::list))
-        .route("/v2/status", get(alertmanager::status))
-        .route("/v2/receivers", get(alertmanager::receivers))
-        .route("/v2/alerts", get(alertmanager::alerts))
-        .route("/v2/alerts/groups", get(alertmanager::groups))
-        .route("/v2/silences", get(alertmanager::silences))
-        .route("/v2/silence/{id}", get(alertmanager::silence))
-        .route("/upstreams", get(upstreams::list))
-        .route("/live", get(live::poll))
-        .route("/openapi.json", get(openapi::document))
-}
-
-/// Routes that a kiosk may use as well: they look after its limits themselves.
-pub fn dashboard_routes() -> Router<AppState> {
-    Router::new()
-        .route("/dashboards", get(dashboards::list))
-        .route("/dashboards/{uid}", get(dashboards::one))
-        .route("/frame", get(frame::frame))
-        .route("/dashboards/{uid}/marks", get(dashboards::marks))
-}
-
-/// Routes for operators, to be nested under `/api`.
-pub fn operator_routes() -> Router<AppState> {
-    Router::new()
-        .route("/jobs/{daemon}/{id}/cancel", post(jobs::cancel))
-        .route("/alerts/{fingerprint}/ack", post(silences::acknowledge).delete(silences::unacknowledge))
-        .route("/silences", post(silences::create))
-        .route("/silences/{id}", patch(silences::change).delete(silences::expire))
-        .route("/notifications/{id}/resend", post(notifications::resend))
-        .route("/v2/silences", post(alertmanager::post_silence))
-        .route("/v2/silence/{id}", delete(alertmanager::expire))
-}
-
-/// Routes for whoever evaluates rules elsewhere, to be nested under `/api`.
-pub fn alert_routes() -> Router<AppState> {
-    Router::new().route("/v2/alerts", post(alertmanager::post_alerts))
+/// The routes under `/api` that are not Prometheus'.
+pub fn routes() -> Vec<Route<AppState>> {
+    vec![
+        Route::get("/api/jobs", Rights::LISTS, jobs::list),
+        Route::get("/api/jobs/{daemon}/{id}", Rights::LISTS, jobs::detail),
+        Route::post("/api/jobs/{daemon}/{id}/cancel", ACTS, jobs::cancel),
+        Route::get("/api/alerts", Rights::LISTS, alerting::api::list),
+        Route::get("/api/alerts/history", Rights::LISTS, alerting::api::past),
+        Route::get("/api/alerts/past", Rights::LISTS, alerting::past::past),
+        Route::get("/api/alerts/status", Rights::LISTS, silences::statuses),
+        Route::get("/api/alerts/{fingerprint}", Rights::LISTS, silences::alert),
+        Route::post("/api/alerts/{fingerprint}/ack", ACTS, silences::acknowledge),
+        Route::delete("/api/alerts/{fingerprint}/ack", ACTS, silences::unacknowledge),
+        Route::get("/api/silences", Rights::OF_ALL, silences::list),
+        Route::post("/api/silences", ACTS_ON_ALL, silences::create),
+        Route::get("/api/silences/preview", Rights::LISTS, silences::preview),
+        Route::get("/api/silences/{id}", Rights::OF_ALL, silences::one),
+        Route::patch("/api/silences/{id}", ACTS_ON_ALL, silences::change),
+        Route::delete("/api/silences/{id}", ACTS_ON_ALL, silences::expire),
+        Route::get("/api/notifications", Rights::OF_ALL, notifications::list),
+        Route::post("/api/notifications/{id}/resend", ACTS_ON_ALL, notifications::resend),
+        Route::get("/api/demo/receivers", Rights::OF_ALL, showcase::list),
+        Route::get("/api/v2/status", ABOUT, alertmanager::status),
+        Route::get("/api/v2/receivers", Rights::LISTS, alertmanager::receivers),
+        Route::get("/api/v2/alerts", Rights::LISTS, alertmanager::alerts),
+        Route::post("/api/v2/alerts", Rights::LISTS.of(Who::AlertSenders), alertmanager::post_alerts),
+        Route::get("/api/v2/alerts/groups", Rights::LISTS, alertmanager::groups),
+        Route::get("/api/v2/silences", Rights::OF_ALL, alertmanager::silences),
+        Route::post("/api/v2/silences", ACTS_ON_ALL, alertmanager::post_silence),
+        Route::get("/api/v2/silence/{id}", Rights::OF_ALL, alertmanager::silence),
+        Route::delete("/api/v2/silence/{id}", ACTS_ON_ALL, alertmanager::expire),
+        Route::get("/api/upstreams", Rights::LISTS, upstreams::list),
+        // Which topics a limited session may follow, the poll itself looks at.
+        Route::get("/api/live", Rights::PAGES, live::poll),
+        Route::get("/api/openapi.json", ABOUT, openapi::document),
+        Route::get("/api/dashboards", Rights::PAGES, dashboards::list),
+        Route::get("/api/dashboards/{uid}", Rights::PAGES, dashboards::one),
+        Route::get("/api/dashboards/{uid}/marks", Rights::PAGES, dashboards::marks),
+        Route::get("/api/frame", Rights::PAGES, frame::frame),
+    ]
 }

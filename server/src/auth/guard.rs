@@ -3,11 +3,11 @@
 use std::{sync::PoisonError, time::Instant};
 
 use axum::{
-    Router,
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Redirect, Response},
+    routing::MethodRouter,
 };
 use model::role::Role;
 
@@ -30,20 +30,20 @@ struct Guard {
     allows: fn(Role) -> bool,
 }
 
-/// Lets only those roles that `allows` names reach the routes of `router`, for example [`Role::reads`]. Handlers find the
+/// Lets only those roles that `allows` names reach `handler`, for example [`Role::reads`]. Handlers find the
 /// [`Principal`]. Who is nobody gets 401, or on a page the login; who may not gets 403.
 pub fn require<S: Clone + Send + Sync + 'static>(
-    router: Router<S>,
+    handler: MethodRouter<S>,
     auth: &Auth,
     allows: fn(Role) -> bool,
-) -> Router<S> {
-    router.route_layer(from_fn_with_state(Guard { auth: auth.clone(), allows }, guard))
+) -> MethodRouter<S> {
+    handler.layer(from_fn_with_state(Guard { auth: auth.clone(), allows }, guard))
 }
 
-/// Lets only requests that may open a live socket reach the routes of `router`, whose handlers take a
-/// [`SocketAdmission`] before the upgrade and keep it as long as the socket is open. They find the [`Principal`] too.
-pub fn admit_sockets<S: Clone + Send + Sync + 'static>(router: Router<S>, auth: &Auth) -> Router<S> {
-    router.route_layer(from_fn_with_state(auth.clone(), admit))
+/// Lets only requests that may open a live socket reach `handler`, which takes a
+/// [`SocketAdmission`] before the upgrade and keeps it as long as the socket is open. It finds the [`Principal`] too.
+pub fn admit_sockets<S: Clone + Send + Sync + 'static>(handler: MethodRouter<S>, auth: &Auth) -> MethodRouter<S> {
+    handler.layer(from_fn_with_state(auth.clone(), admit))
 }
 
 async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Response {

@@ -26,7 +26,6 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, routing};
 use reqwest::Url;
 use sqlx::SqlitePool;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -47,7 +46,10 @@ pub(crate) use self::{
     origin::host,
     secret::random_text,
 };
-use crate::config::{Config, Network, Secret};
+use crate::{
+    config::{Config, Network, Secret},
+    routes::{Rights, Route, Who},
+};
 
 /// Refused requests of one address that are written to the log in a minute.
 const REFUSALS_LOGGED: u32 = 10;
@@ -166,16 +168,17 @@ impl Auth {
 }
 
 /// The login, and the routes about sessions and tokens.
-pub fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Router<S> {
-    let own = require(Router::new().route("/api/session", routing::get(api::session)), auth, |_| true);
-    let tokens = Router::new()
-        .route("/api/tokens", routing::get(api::list).post(api::create))
-        .route("/api/tokens/{id}", routing::delete(api::revoke))
-        .layer(axum::extract::DefaultBodyLimit::max(api::BODY_BYTES));
-    let tokens = require(tokens, auth, model::role::Role::administers);
-    let login = Router::new()
-        .route("/login", routing::get(login::page_or_link).post(login::form))
-        .route("/logout", routing::get(login::logout).post(login::logout))
-        .layer(axum::extract::DefaultBodyLimit::max(login::BODY_BYTES));
-    own.merge(tokens).merge(login).with_state(auth.clone())
+#[must_use]
+pub fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Vec<Route<S>> {
+    const TOKENS: Rights = Rights::OF_ALL.of(Who::Admins);
+    let routes = [
+        Route::get("/api/session", Rights::OWN, api::session),
+        Route::get("/api/tokens", TOKENS, api::list),
+        Route::post("/api/tokens", TOKENS, api::create).with_body_limit(api::BODY_BYTES),
+        Route::delete("/api/tokens/{id}", TOKENS, api::revoke),
+        Route::get("/login", Rights::OPEN, login::page_or_link),
+        Route::post("/login", Rights::OPEN, login::form).with_body_limit(login::BODY_BYTES),
+        Route::get_or_post("/logout", Rights::OPEN, login::logout).with_body_limit(login::BODY_BYTES),
+    ];
+    routes.into_iter().map(|route| route.with_state(auth.clone())).collect()
 }

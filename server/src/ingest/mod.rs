@@ -9,11 +9,11 @@ mod write;
 
 use std::sync::Arc;
 
-use axum::{Router, routing::post};
 use store::Store;
 use tokio::sync::Semaphore;
 
 pub use self::exemplars::{Exemplars, SeriesExemplars};
+use crate::routes::{Rights, Route, Who};
 
 /// Requests that are unpacked at once: each may take much memory for a moment.
 const REQUESTS_AT_ONCE: usize = 4;
@@ -52,7 +52,8 @@ impl Ingest {
     }
 
     /// `POST /api/v1/write`.
-    pub fn routes<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
-        Router::new().route("/api/v1/write", post(write::write)).with_state(self)
+    #[must_use]
+    pub fn routes(self) -> Vec<Route> {
+        vec![Route::post("/api/v1/write", Rights::OWN.of(Who::Writers), write::write).with_state(self)]
     }
 }

@@ -1,6 +1,9 @@
 //! The alert page: what its parts show is gathered here, and the app draws it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use app::alerts::{
     AlertsView, Chart, Content, Detail, Draft, ListedAlerts, ShownAlert, ShownDelivery, ShownGroup, ShownRule,
@@ -93,6 +96,7 @@ async fn shown_alerts(
         },
     };
     let mut matching: Vec<&Arc<Alert>> = current.seen_by(principal.scope()).collect();
+    let seen: HashSet<String> = matching.iter().map(|alert| alert.fingerprint.clone()).collect();
     let before = matching.len();
     matching.retain(|alert| filter.as_ref().is_none_or(|filter| filter.matches(&alert.labels)));
     let hidden = before.saturating_sub(matching.len());
@@ -118,9 +122,12 @@ async fn shown_alerts(
     for alert in matching {
         let fingerprint = Fingerprint::of(&alert.labels);
         let routed = state.notifier.routed(fingerprint, &alert.labels, now_ms);
-        let name_of = |by: &String| by.parse().ok().and_then(|by| state.notifier.name_of(by));
+        let inhibitor = |by: &String| match seen.contains(by) || principal.scope().is_all() {
+            true => by.parse().ok().and_then(|by| state.notifier.name_of(by)).unwrap_or_else(|| by.clone()),
+            false => "an alert that this token does not see".to_owned(),
+        };
         shown.push(ShownAlert {
-            inhibited_by: alert.inhibited_by.iter().map(|by| name_of(by).unwrap_or_else(|| by.clone())).collect(),
+            inhibited_by: alert.inhibited_by.iter().map(inhibitor).collect(),
             muted_by: routed.muted_by,
             receivers: routed.receivers,
             detail: if is_open(alert) {

@@ -98,6 +98,9 @@ pub async fn fragment(
     let Some(part) = Part::named(&name) else {
         return ApiError::not_found(format!("there is no page {name:?} that is drawn here")).into_response();
     };
+    if principal.is_limited() && !part.is_for_all() {
+        return ApiError::forbidden("this session is limited to its dashboards: use a viewer's token").into_response();
+    }
     let now_ms = now_ms();
     let view = View::of(&uri, &headers, now_ms);
     let page = part.gather(&state, &principal, &uri, &view, now_ms).await;

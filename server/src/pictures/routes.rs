@@ -4,16 +4,21 @@ use std::time::Duration;
 
 use app::picture::Setting;
 use axum::{
-    Router,
     extract::{OriginalUri, Path, State},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
-    routing::get,
 };
 use model::{dashboard::Dashboard, range::TimeRange};
 
 use super::{Format, Order, PictureFailure, draw::What, request};
-use crate::{api::error::ApiError, auth::Principal, clock::now_ms, pages, state::AppState};
+use crate::{
+    api::error::ApiError,
+    auth::Principal,
+    clock::now_ms,
+    pages,
+    routes::{Rights, Route},
+    state::AppState,
+};
 
 /// A picture waits no longer than this for its data.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -22,14 +27,13 @@ const PAST_KEPT: i64 = 600;
 /// Those of a time that goes on, at most.
 const LIVE_KEPT: i64 = 60;
 
-/// The routes, for whoever may see pages.
-pub fn routes() -> Router<AppState> {
-    Router::new().route("/render/d/{file}", get(dashboard)).route("/render/d/{uid}/{file}", get(panel))
-}
-
-/// What needs no login: pictures of alerts by a signed link.
-pub fn open_routes() -> Router<AppState> {
-    Router::new().route("/render/alert/{file}", get(alert))
+/// The routes: pictures for whoever may see the pages, and pictures of alerts for whoever has a signed link.
+pub fn routes() -> Vec<Route<AppState>> {
+    vec![
+        Route::get("/render/d/{file}", Rights::PAGES, dashboard),
+        Route::get("/render/d/{uid}/{file}", Rights::PAGES, panel),
+        Route::get("/render/alert/{file}", Rights::OPEN, alert),
+    ]
 }
 
 /// What a signed link leads to.

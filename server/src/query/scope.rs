@@ -5,7 +5,10 @@
 
 use std::{fmt, sync::Arc};
 
-use promql::{Query, matcher::Matcher};
+use promql::{
+    Query,
+    matcher::{MatchOp, Matcher},
+};
 
 use super::{ErrorKind, QueryError};
 
@@ -106,6 +109,29 @@ impl Scope {
     #[must_use]
     pub fn has_series<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
         self.matchers().iter().all(|matcher| matcher.matches(label(&matcher.name).unwrap_or_default()))
+    }
+
+    /// Whether a query names no series that could be in the scope: each of its selectors contradicts the scope's matchers. One
+    /// that selects nothing, or that cannot be read, is nobody's either.
+    #[must_use]
+    pub fn is_foreign(&self, expr: &str) -> bool {
+        if self.is_all() {
+            return false;
+        }
+        let Ok(query) = promql::parse(expr) else { return true };
+        let mut is_foreign = true;
+        // The copy with changed selectors is not needed: nothing is changed.
+        let _ = query.with_selectors(|matchers| is_foreign &= self.contradicts(matchers));
+        is_foreign
+    }
+
+    fn contradicts(&self, selector: &[Matcher]) -> bool {
+        let contradict = |one: &Matcher, other: &Matcher| match &one.op {
+            MatchOp::Equal(value) => one.name == other.name && !other.matches(value),
+            _ => false,
+        };
+        let pairs = || selector.iter().flat_map(|own| self.matchers().iter().map(move |other| (own, other)));
+        pairs().any(|(own, other)| contradict(own, other) || contradict(other, own))
     }
 
     /// A query that sees only what the scope has.
@@ -315,6 +341,24 @@ mod tests {
             assert!(Scope::parse(wrong).is_err(), "{wrong}");
         }
         assert!(Scope::parse(" ").unwrap().is_all());
+    }
+
+    #[test]
+    fn a_query_is_foreign_if_each_of_its_selectors_contradicts_the_scope() {
+        let scope = Scope::parse(r#"provider="aws", team!~"x|y""#).unwrap();
+        for foreign in [
+            r#"up{provider="gcp"} == 0"#,
+            r#"sum(up{provider=~"gcp|azure"}) / sum(up{provider!="aws"})"#,
+            r#"up{team="x"}"#,
+            "vector(1)",
+            "up{",
+        ] {
+            assert!(scope.is_foreign(foreign), "{foreign}");
+        }
+        for own in ["up", r#"up{provider="gcp"} or up"#, r#"up{provider=~"aws|gcp"}"#, r#"up{team="z"}"#] {
+            assert!(!scope.is_foreign(own), "{own}");
+        }
+        assert!(!Scope::all().is_foreign("vector(1)"));
     }
 
     #[test]

@@ -47,16 +47,20 @@ pub(crate) fn rules(data: &mut Value, scope: &Scope) {
     };
     for group in groups.into_iter().flatten() {
         let mut rules = of_group(group);
-        // What a rule says of all its alerts may say that none of them is in the scope.
+        for alerts in rules.iter_mut().filter_map(|rule| rule.get_mut("alerts")) {
+            keep_alerts(alerts, scope);
+        }
+        // What a rule says of all its alerts, or asks for, may say that none of them is in the scope.
         rules.retain(|rule| {
             let label = |name: &str| rule.get("labels")?.get(name)?.as_str().filter(|value| !value.is_empty());
-            !scope.excludes(label)
+            let has_alerts = || rule.get("alerts").and_then(Value::as_array).is_some_and(|alerts| !alerts.is_empty());
+            let is_foreign = || rule.get("query").and_then(Value::as_str).is_some_and(|expr| scope.is_foreign(expr));
+            !scope.excludes(label) && (!is_foreign() || has_alerts())
         });
         for rule in rules.iter_mut().filter_map(Value::as_object_mut) {
             // An error's text may tell of series.
             rule.remove("lastError");
-            let Some(alerts) = rule.get_mut("alerts") else { continue };
-            keep_alerts(alerts, scope);
+            let Some(alerts) = rule.get("alerts") else { continue };
             let has = |state: &str| {
                 alerts.as_array().into_iter().flatten().any(|alert| alert.get("state").is_some_and(|is| is == state))
             };
@@ -92,6 +96,7 @@ mod tests {
             {"name": "A", "state": "firing", "lastError": "x", "alerts": [alert("gcp", "firing"), alert("aws", "pending")]},
             {"name": "B", "state": "firing", "alerts": [{"labels": {}, "state": "firing"}]},
             {"name": "C", "labels": {"provider": "gcp"}, "alerts": []},
+            {"name": "D", "query": "up{provider=\"gcp\"}", "alerts": [alert("gcp", "firing")]},
             {"name": "r", "type": "recording"}
         ]}]});
         rules(&mut data, &scope);

@@ -1,22 +1,25 @@
 //! Which path leads where, and who may go there.
 
+mod fallbacks;
 mod health;
+mod limited;
+mod listing;
 mod metrics;
-mod v1;
+mod rights;
+mod route;
 pub mod ws;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::{
     Router,
-    extract::{Request, State},
+    extract::{OriginalUri, Request, State},
     http::{StatusCode, header::CONTENT_TYPE},
     middleware::{self, Next},
-    response::{IntoResponse, Redirect, Response},
-    routing::{get, post},
+    response::{Redirect, Response},
+    routing::{MethodRouter, get},
 };
 use model::role::Role;
-use tower::ServiceExt;
 use tower_http::{
     compression::{
         CompressionLayer, CompressionLevel, Predicate,
@@ -26,6 +29,10 @@ use tower_http::{
     timeout::TimeoutLayer,
 };
 
+pub use self::{
+    rights::{OnDashboards, Rights, Who, WithinMatchers},
+    route::Route,
+};
 use crate::{
     alerting, api, auth,
     heads::{self, HeadLimit},
@@ -39,83 +46,106 @@ use crate::{
 
 /// Longest time for one request that is not a socket; a long poll is shorter.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
+/// Where live sockets are opened.
+const SOCKET: &str = "/ws";
 
-/// The whole server.
-pub fn router(state: &AppState) -> Router {
-    let auth = &state.auth;
-    let pages = Router::new()
-        .route("/", get(pages::page))
-        .route("/jobs", get(pages::page))
-        .route("/system", get(pages::page))
-        .route("/d/{uid}", get(pages::page))
-        .route("/kiosk/{uid}", get(pages::page))
-        .route("/jobs/{daemon}/{id}", get(pages::page))
-        .route("/alerts", get(pages::page))
-        .route("/explore", get(pages::page))
+/// Every route there is, with the rights that it asks for: what the router is made of, and
+/// what `/api/routes` and `docs/security.md` list.
+#[must_use]
+pub fn table(state: &AppState) -> Vec<Route> {
+    let mut routes = vec![
+        Route::get("/", Rights::PAGES, pages::page),
+        Route::get("/jobs", Rights::PAGES, pages::page),
+        Route::get("/system", Rights::PAGES, pages::page),
+        Route::get("/d/{uid}", Rights::PAGES, pages::page),
+        Route::get("/kiosk/{uid}", Rights::PAGES, pages::page),
+        Route::get("/jobs/{daemon}/{id}", Rights::PAGES, pages::page),
+        Route::get("/alerts", Rights::PAGES, pages::page),
+        Route::post("/alerts/do", Rights::LISTS.of(Who::Operators), api::alert_forms::act),
+        Route::get("/explore", Rights::PAGES, pages::page),
         // Where links of alerts lead, which are made as Prometheus makes them.
-        .route("/graph", get(async || Redirect::to("/alerts")))
-        .route("/settings", get(pages::page));
-    let readers = Router::new()
-        .nest("/api", api::reader_routes())
-        .route("/demo/receivers", get(api::showcase::page))
-        .route("/fragments/{part}", get(pages::fragment))
-        .layer(middleware::from_fn(v1::whole_readers_only));
-    let readers = auth::require(
-        readers.merge(pages).merge(pictures::routes::routes()).nest("/api", api::dashboard_routes()),
-        auth,
-        Role::reads,
-    );
-    let operators = Router::new().nest("/api", api::operator_routes()).route("/alerts/do", post(api::alert_forms::act));
-    let operators = auth::require(operators, auth, Role::operates);
-    let alerts = Router::new().nest("/api", api::alert_routes());
-    let alerts = auth::require(alerts, auth, |role| role.ingests() || role.operates());
-    let prometheus = query::api::routes()
-        .merge(alerting::api::prometheus_routes())
-        .layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
-    let federation =
-        query::api::federation().layer(middleware::from_fn_with_state(state.clone(), v1::within_dashboards));
-    let prometheus = prometheus.method_not_allowed_fallback(query::api::other_method);
-    let prometheus = auth::require(Router::new().nest("/api/v1", prometheus), auth, Role::reads);
-    let federation = auth::require(federation, auth, Role::scrapes);
-    let admin = state.storage.admin_routes().method_not_allowed_fallback(query::api::other_method);
-    let admin = auth::require(Router::new().nest("/api/v1", admin), auth, Role::administers);
+        Route::get("/graph", Rights::PAGES, async || Redirect::to("/alerts")),
+        Route::get("/settings", Rights::PAGES, pages::page),
+        Route::get("/fragments/{part}", Rights::PAGES, pages::fragment),
+        Route::get("/demo/receivers", Rights::OF_ALL, api::showcase::page),
+        Route::get("/health", Rights::OPEN, health::health),
+        Route::get("/ready", Rights::OPEN, health::ready),
+        Route::get("/-/healthy", Rights::OPEN, health::prometheus_healthy),
+        Route::get("/-/ready", Rights::OPEN, health::prometheus_ready),
+        Route::get(SOCKET, Rights::PAGES, ws::upgrade),
+        Route::get("/api/routes", Rights::OF_ALL.of(Who::Admins), listing::list),
+    ];
+    let metrics = if state.metrics_public { Rights::OPEN } else { Rights::LISTS.of(Who::Scrapers) };
+    routes.extend(["/metrics", "/api/v1/metrics"].map(|path| Route::get(path, metrics, metrics::own)));
+    routes.extend(api::routes());
+    routes.extend(query::api::routes());
+    routes.extend(alerting::api::prometheus_routes());
+    routes.extend(pictures::routes::routes());
+    routes.extend(auth::routes(&state.auth));
+    routes.extend(state.storage.admin_routes());
+    routes.extend(ingest(state).routes());
+    routes
+}
+
+fn ingest(state: &AppState) -> Ingest {
     let limits = IngestLimits {
         body_bytes: state.limits.write_body_bytes,
         decompressed_bytes: state.limits.write_unpacked_bytes,
     };
-    let ingest = Ingest::new(state.embedded.store().clone(), state.exemplars.clone(), limits).routes();
-    let ingest = ingest.method_not_allowed_fallback(query::api::other_method);
-    let ingest = auth::require(ingest, auth, Role::ingests)
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME));
-    let metrics = Router::new().route("/metrics", get(metrics::own)).route("/api/v1/metrics", get(metrics::own));
-    let metrics = if state.metrics_public {
-        metrics
-    } else {
-        auth::require(metrics.layer(middleware::from_fn(v1::whole_readers_only)), auth, Role::scrapes)
-    };
+    Ingest::new(state.embedded.store().clone(), state.exemplars.clone(), limits)
+}
 
-    let unknown = Router::new().route("/{*path}", get(pages::page));
-    let unknown: Router = auth::require(unknown, auth, Role::reads).with_state(state.clone());
+/// How the requests of a route are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Taken {
+    /// With a bounded body, answered in time.
+    Usual,
+    /// Samples: the handler bounds the body itself.
+    Written,
+    /// A live socket.
+    Socket,
+}
 
+impl Taken {
+    fn of(route: &Route) -> Self {
+        match route.rights.who {
+            _ if route.path == SOCKET => Taken::Socket,
+            Who::Writers => Taken::Written,
+            _ => Taken::Usual,
+        }
+    }
+}
+
+/// The routes that are taken in one way.
+fn routes_of(state: &AppState, taken: Taken) -> Router<AppState> {
+    let mut paths: BTreeMap<&'static str, MethodRouter<AppState>> = BTreeMap::new();
+    for route in table(state).into_iter().filter(|route| Taken::of(route) == taken) {
+        let path = route.path;
+        let other_methods = || {
+            let other = MethodRouter::new().fallback(fallbacks::other_method);
+            if route.rights.who == Who::Anyone { other } else { auth::require(other, &state.auth, |_| true) }
+        };
+        let others = paths.remove(path).unwrap_or_else(other_methods);
+        let handler = if taken == Taken::Socket { route.admitted(&state.auth) } else { route.guarded(state) };
+        paths.insert(path, others.merge(handler));
+    }
+    paths.into_iter().fold(Router::new(), |router, (path, handler)| router.route(path, handler))
+}
+
+/// The whole server.
+pub fn router(state: &AppState) -> Router {
+    let auth = &state.auth;
+    let in_time = || TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME);
+    let unknown = auth::require(get(pages::page), auth, Role::reads);
+    let unknown: Router = Router::new().route("/{*path}", unknown).with_state(state.clone());
     let heads = HeadLimit::of(&state.config, auth);
-    let answered_in_time = Router::new()
-        .merge(readers)
-        .merge(operators)
-        .merge(alerts)
-        .merge(prometheus)
-        .merge(federation)
-        .merge(admin)
-        .merge(metrics)
-        .merge(auth::routes(auth))
-        .merge(pictures::routes::open_routes())
-        .route("/health", get(health::health))
-        .route("/ready", get(health::ready))
-        .route("/-/healthy", get(health::prometheus_healthy))
-        .route("/-/ready", get(health::prometheus_ready))
-        .fallback(move |state: State<AppState>, request: Request| bundle_or_page(state, request, unknown.clone()))
+    let usual = routes_of(state, Taken::Usual)
+        .fallback(move |state: State<AppState>, uri: OriginalUri, request: Request| {
+            fallbacks::bundle_or_page(state, uri, request, unknown.clone())
+        })
         .layer(middleware::from_fn(freshness::layer))
         .layer(middleware::from_fn_with_state(heads.clone(), heads::limit))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME))
+        .layer(in_time())
         .layer(RequestBodyLimitLayer::new(state.limits.body_bytes))
         .layer(middleware::from_fn(enveloped_limit))
         .layer(middleware::from_fn(reached::finish))
@@ -126,10 +156,10 @@ pub fn router(state: &AppState) -> Router {
                 .quality(CompressionLevel::Fastest)
                 .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/wasm"))),
         );
-    let sockets = auth::admit_sockets(Router::new().route("/ws", get(ws::upgrade)), auth);
-    let others = ingest.merge(sockets).layer(middleware::from_fn_with_state(heads, heads::limit));
-    let secured =
-        secure_headers(answered_in_time.merge(others), state.frame_ancestors.clone()).with_state(state.clone());
+    let written = routes_of(state, Taken::Written).layer(in_time());
+    let others =
+        written.merge(routes_of(state, Taken::Socket)).layer(middleware::from_fn_with_state(heads, heads::limit));
+    let secured = secure_headers(usual.merge(others), state.frame_ancestors.clone()).with_state(state.clone());
     reached::below_base(secured, &state.config)
 }
 
@@ -143,19 +173,4 @@ async fn enveloped_limit(request: Request, next: Next) -> Response {
         return query::params::too_long();
     }
     response
-}
-
-/// A file of the bundle, which holds no secrets; else, for those who may see pages, the one that says that there is none.
-async fn bundle_or_page(State(state): State<AppState>, request: Request, unknown: Router) -> Response {
-    let path = request.uri().path().trim_start_matches('/');
-    match state.assets.respond(path, request.headers()) {
-        Some(file) => file,
-        None if path.starts_with("api/") => {
-            api::error::ApiError::not_found(format!("there is no endpoint {}", request.uri().path())).into_response()
-        }
-        None => match unknown.oneshot(request).await {
-            Ok(page) => page,
-            Err(never) => match never {},
-        },
-    }
 }

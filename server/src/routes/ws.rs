@@ -7,7 +7,7 @@ use axum::{
 use model::live::{BINARY_PROTOCOL, JSON_PROTOCOL, Topic};
 use serde::Deserialize;
 
-use super::v1;
+use super::limited;
 use crate::{
     api::error::ApiError,
     auth::{Principal, SocketAdmission},
@@ -28,7 +28,7 @@ pub struct Parameters {
 /// Whether a session may follow a topic.
 #[must_use]
 pub fn may_follow(state: &AppState, principal: &Principal, topic: &Topic) -> bool {
-    v1::may_follow(&state.library, principal, topic)
+    limited::may_follow(&state.library, principal, topic)
 }
 
 /// Upgrades a request that was admitted.
@@ -60,7 +60,7 @@ pub(super) async fn upgrade(
             topics,
             max_subscriptions: state.limits.subscriptions,
             scope: principal.scope().clone(),
-            may_follow: Box::new(move |topic| v1::may_follow(&library, &follower, topic)),
+            may_follow: Box::new(move |topic| limited::may_follow(&library, &follower, topic)),
         };
         socket::serve(socket, state.hub.clone(), options, principal.ended(), state.stop.clone()).await;
     })

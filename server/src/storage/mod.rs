@@ -9,11 +9,14 @@ use std::{
     sync::Arc,
 };
 
-use axum::{Router, routing::post};
 use store::{Store, StoreOptions};
 use tokio::sync::Mutex;
 
-use crate::{config::Config, serve::Mode};
+use crate::{
+    config::Config,
+    routes::{Rights, Route, Who},
+    serve::Mode,
+};
 
 /// Where a server keeps its series, in its data directory.
 pub const SERIES: &str = "store";
@@ -60,9 +63,11 @@ impl Storage {
         Storage { store, data_dir: data_dir.to_owned(), copying: Arc::default() }
     }
 
-    /// For admins: `POST /admin/tsdb/snapshot`, under `/api/v1`.
-    pub fn admin_routes<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
-        let snapshot = post(snapshot::take).put(snapshot::take);
-        Router::new().route("/admin/tsdb/snapshot", snapshot).with_state(self.clone())
+    /// What only admins do to the store.
+    #[must_use]
+    pub fn admin_routes(&self) -> Vec<Route> {
+        let snapshot =
+            Route::post_or_put("/api/v1/admin/tsdb/snapshot", Rights::OF_ALL.of(Who::Admins), snapshot::take);
+        vec![snapshot.with_state(self.clone())]
     }
 }

@@ -10,7 +10,7 @@ use axum::{
     },
     http::StatusCode,
     response::{Html, IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use hyperscope::{
     auth::{self, Auth, AuthOptions, NewToken, Principal, SocketAdmission, TokenInfo, TokenStore},
@@ -113,21 +113,21 @@ pub(crate) fn location(response: &reqwest::Response) -> &str {
 }
 
 fn routes(auth: &Auth) -> Router {
-    let reading = Router::new()
-        .route("/", get(async |nonce: Nonce| Html(format!("<p>overview {}</p>", nonce.as_str()))))
-        .route("/d/{uid}", get(dashboard))
-        .route("/kiosk/{uid}", get(dashboard))
-        .route("/api/thing", get(async || "thing"))
-        .route("/api/v1/query", get(async || "value").post(async || "value"));
-    let operating = Router::new().route("/api/jobs/{id}", axum::routing::delete(async || "cancelled"));
-    let ingesting = Router::new().route("/api/v1/write", post(async || "written"));
-    let live = Router::new().route("/ws", get(open_socket));
-    Router::new()
-        .merge(auth::require(reading, auth, Role::reads))
-        .merge(auth::require(operating, auth, Role::operates))
-        .merge(auth::require(ingesting, auth, Role::ingests))
-        .merge(auth::admit_sockets(live, auth))
-        .merge(auth::routes(auth))
+    let reader = |handler: MethodRouter| auth::require(handler, auth, Role::reads);
+    let page = get(async |nonce: Nonce| Html(format!("<p>overview {}</p>", nonce.as_str())));
+    let cancel = axum::routing::delete(async || "cancelled");
+    let own = auth::routes(auth).into_iter().fold(Router::new(), |router, route| {
+        let path = route.path;
+        router.route(path, route.for_roles(auth))
+    });
+    own.route("/", reader(page))
+        .route("/d/{uid}", reader(get(dashboard)))
+        .route("/kiosk/{uid}", reader(get(dashboard)))
+        .route("/api/thing", reader(get(async || "thing")))
+        .route("/api/v1/query", reader(get(async || "value").post(async || "value")))
+        .route("/api/jobs/{id}", auth::require(cancel, auth, Role::operates))
+        .route("/api/v1/write", auth::require(post(async || "written"), auth, Role::ingests))
+        .route("/ws", auth::admit_sockets(get(open_socket), auth))
         .route("/health", get(async || "ok"))
 }
 

@@ -11,45 +11,43 @@ mod status;
 mod syntax;
 mod targets;
 
-use axum::{
-    Router,
-    extract::{FromRequestParts, OriginalUri, Request},
-    http::{Method, StatusCode, request::Parts},
-    response::{IntoResponse, Response},
-    routing::get,
+use axum::{extract::FromRequestParts, http::request::Parts, response::Response};
+
+use super::{Backend, ErrorKind, QueryError, params::ENGINE};
+use crate::{
+    routes::{OnDashboards, Rights, Route, Who, WithinMatchers},
+    state::AppState,
 };
 
-use super::{Backend, ErrorKind, QueryError, envelope::failure, params::ENGINE};
-use crate::state::AppState;
+/// A query, which a session that is limited to dashboards asks only if it is on one of them.
+const QUERY: Rights = Rights { on_dashboards: OnDashboards::Queries, ..Rights::LISTS };
+/// What this program is and what it takes, and not what it watches.
+const ABOUT: Rights = Rights { within_matchers: WithinMatchers::Whole, ..Rights::LISTS };
 
-/// The routes, to be nested under `/api/v1`.
-pub fn routes() -> Router<AppState> {
-    Router::new()
-        .route("/query", get(query::instant).post(query::instant))
-        .route("/query_range", get(query::range).post(query::range))
-        .route("/query_exemplars", get(exemplars::query).post(exemplars::query))
-        .route("/format_query", get(syntax::format).post(syntax::format))
-        .route("/parse_query", get(syntax::parse).post(syntax::parse))
-        .route("/labels", get(series::labels).post(series::labels))
-        .route("/label/{name}/values", get(series::label_values))
-        .route("/series", get(series::series).post(series::series))
-        .route("/metadata", get(metadata::metadata))
-        .route("/targets", get(targets::targets))
-        .route("/targets/metadata", get(targets::metadata))
-        .route("/alertmanagers", get(targets::alertmanagers))
-        .route("/scrape_pools", get(targets::pools))
-        .route("/status/buildinfo", get(status::buildinfo))
-        .route("/status/runtimeinfo", get(status::runtimeinfo))
-        .route("/status/walreplay", get(status::wal_replay))
-        .route("/status/flags", get(status::flags))
-        .route("/status/config", get(status::config))
-        .route("/status/tsdb", get(status::tsdb))
-        .fallback(unknown)
-}
-
-/// `/federate`, which stands beside the API.
-pub fn federation() -> Router<AppState> {
-    Router::new().route("/federate", get(federate::federate))
+/// The routes under `/api/v1` that read, and `/federate`, which stands beside them.
+pub fn routes() -> Vec<Route<AppState>> {
+    vec![
+        Route::get_or_post("/api/v1/query", QUERY, query::instant),
+        Route::get_or_post("/api/v1/query_range", QUERY, query::range),
+        Route::get_or_post("/api/v1/query_exemplars", Rights::LISTS, exemplars::query),
+        Route::get_or_post("/api/v1/format_query", ABOUT, syntax::format),
+        Route::get_or_post("/api/v1/parse_query", ABOUT, syntax::parse),
+        Route::get_or_post("/api/v1/labels", Rights::LISTS, series::labels),
+        Route::get("/api/v1/label/{name}/values", Rights::LISTS, series::label_values),
+        Route::get_or_post("/api/v1/series", Rights::LISTS, series::series),
+        Route::get("/api/v1/metadata", Rights::LISTS, metadata::metadata),
+        Route::get("/api/v1/targets", Rights::LISTS, targets::targets),
+        Route::get("/api/v1/targets/metadata", Rights::LISTS, targets::metadata),
+        Route::get("/api/v1/alertmanagers", Rights::LISTS, targets::alertmanagers),
+        Route::get("/api/v1/scrape_pools", Rights::LISTS, targets::pools),
+        Route::get("/api/v1/status/buildinfo", ABOUT, status::buildinfo),
+        Route::get("/api/v1/status/walreplay", ABOUT, status::wal_replay),
+        Route::get("/api/v1/status/runtimeinfo", Rights::OF_ALL, status::runtimeinfo),
+        Route::get("/api/v1/status/flags", Rights::OF_ALL, status::flags),
+        Route::get("/api/v1/status/config", Rights::OF_ALL, status::config),
+        Route::get("/api/v1/status/tsdb", Rights::OF_ALL, status::tsdb),
+        Route::get("/federate", Rights::LISTS.of(Who::Scrapers), federate::federate),
+    ]
 }
 
 impl FromRequestParts<AppState> for Backend {
@@ -75,18 +73,4 @@ fn in_query(error: QueryError) -> QueryError {
         ErrorKind::BadData => bad_data(format!("invalid parameter \"query\": {}", error.message)),
         _ => error,
     }
-}
-
-/// A method that a path does not have; `OPTIONS` is answered everywhere, and allows no other site anything.
-pub(crate) async fn other_method(OriginalUri(uri): OriginalUri, request: Request) -> Response {
-    if request.method() == Method::OPTIONS {
-        return StatusCode::NO_CONTENT.into_response();
-    }
-    let message = format!("{} does not take {}", uri.path(), request.method());
-    failure(StatusCode::METHOD_NOT_ALLOWED, "bad_data", &message)
-}
-
-async fn unknown(OriginalUri(uri): OriginalUri, request: Request) -> Response {
-    let message = format!("there is no endpoint {} {}", request.method(), uri.path());
-    failure(StatusCode::NOT_FOUND, "not_found", &message)
 }
