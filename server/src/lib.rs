@@ -18,6 +18,7 @@ mod heads;
 pub mod ingest;
 pub mod pages;
 pub mod pictures;
+pub mod privacy;
 pub mod query;
 pub mod reached;
 mod rewrite;

@@ -20,7 +20,9 @@ async fn routes(server: &Server) -> BTreeSet<(String, String)> {
     });
     let operations = |route: &Value| -> Vec<(String, String)> {
         let methods = route["methods"].as_array().unwrap().iter();
-        methods.map(|method| (method.as_str().unwrap().to_lowercase(), route["path"].as_str().unwrap().to_owned())).collect()
+        methods
+            .map(|method| (method.as_str().unwrap().to_lowercase(), route["path"].as_str().unwrap().to_owned()))
+            .collect()
     };
     own.flat_map(operations).collect()
 }

@@ -107,8 +107,8 @@ impl Caller {
             || self.has_matchers && route.within_matchers == "nothing"
             || self.has_dashboards && (route.on_dashboards == "nothing" || route.on_dashboards == "queries");
         // Where somebody has a part, what the address names may be outside of it.
-        let may_be_refused =
-            self.has_matchers && route.within_matchers == "part" || self.has_dashboards && route.on_dashboards == "part";
+        let may_be_refused = self.has_matchers && route.within_matchers == "part"
+            || self.has_dashboards && route.on_dashboards == "part";
         if is_refused { forbidden } else { !unknown && (!forbidden || may_be_refused) }
     }
 }

@@ -36,7 +36,7 @@ pub use self::{
     denied::Denied,
     guard::{admit_sockets, require},
     principal::Principal,
-    sockets::SocketAdmission,
+    sockets::{SocketAdmission, SocketLimits},
     store::{NewToken, StoreError, TokenInfo, TokenStore},
 };
 pub(crate) use self::{
@@ -71,10 +71,8 @@ pub struct AuthOptions {
     pub trusted_proxies: Vec<Network>,
     /// Most wrong logins a minute from one address.
     pub wrong_logins: u32,
-    /// Most live sockets in all.
-    pub sockets: usize,
-    /// Most live sockets of one token, except those of kiosks and admins.
-    pub token_sockets: usize,
+    /// How many live sockets there may be.
+    pub socket_limits: SocketLimits,
 }
 
 impl From<&Config> for AuthOptions {
@@ -90,8 +88,11 @@ impl From<&Config> for AuthOptions {
             session_lifetime: config.session_lifetime,
             trusted_proxies: config.trusted_proxies.clone(),
             wrong_logins: config.limits.wrong_logins,
-            sockets: config.limits.sockets,
-            token_sockets: config.limits.token_sockets,
+            socket_limits: SocketLimits {
+                all: config.limits.sockets,
+                of_token: config.limits.token_sockets,
+                of_kiosk: config.limits.kiosk_sockets,
+            },
         }
     }
 }
@@ -135,7 +136,7 @@ impl Auth {
         tokio::spawn(Arc::clone(&cache).follow(stop.clone()));
         let wrong_logins = Mutex::new(Attempts::new(options.wrong_logins));
         let refusals = Mutex::new(Attempts::new(REFUSALS_LOGGED));
-        let sockets = Arc::new(SocketCounts::new(options.sockets, options.token_sockets));
+        let sockets = Arc::new(SocketCounts::new(options.socket_limits));
         Ok(Auth {
             shared: Arc::new(Shared { store, cache, options, wrong_logins, refusals, sockets }),
             _following: Arc::new(stop.drop_guard()),

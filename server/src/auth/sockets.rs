@@ -47,11 +47,31 @@ impl<S: Send + Sync> FromRequestParts<S> for SocketAdmission {
     }
 }
 
+/// How many live sockets there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct SocketLimits {
+    /// In all.
+    pub all: usize,
+    /// Of one token, but for kiosks and admins. An admin has no limit of its own.
+    pub of_token: usize,
+    /// Of one kiosk's token, which many displays may share.
+    pub of_kiosk: usize,
+}
+
+impl SocketLimits {
+    fn of(self, role: Role) -> usize {
+        match role {
+            Role::Admin => self.all,
+            Role::Kiosk => self.of_kiosk,
+            _ => self.of_token,
+        }
+    }
+}
+
 /// Sockets that are open.
 #[derive(Debug)]
 pub(super) struct SocketCounts {
-    limit: usize,
-    limit_per_token: usize,
+    limits: SocketLimits,
     open: Mutex<Open>,
 }
 
@@ -69,24 +89,24 @@ pub(super) struct Permit {
 }
 
 impl SocketCounts {
-    pub(super) fn new(limit: usize, limit_per_token: usize) -> Self {
-        SocketCounts { limit, limit_per_token, open: Mutex::default() }
+    pub(super) fn new(limits: SocketLimits) -> Self {
+        SocketCounts { limits, open: Mutex::default() }
     }
 
-    /// Counts one more socket of `principal`, unless there are too many. Kiosks and admins are limited in all only.
+    /// Counts one more socket of `principal`, unless there are too many.
     pub(super) fn take(self: &Arc<Self>, principal: &Principal) -> Result<Permit, Denied> {
         let too_many = |message: String| {
             Denied::new(StatusCode::TOO_MANY_REQUESTS, "too_many_sockets", message).retry_after(RETRY_AFTER)
         };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.total >= self.limit {
-            return Err(too_many(format!("all {} live sockets of this server are taken", self.limit)));
+        if open.total >= self.limits.all {
+            return Err(too_many(format!("all {} live sockets of this server are taken", self.limits.all)));
         }
         let token: Arc<str> = principal.token_id().into();
-        let is_limited = !matches!(principal.role(), Role::Kiosk | Role::Admin);
+        let limit = self.limits.of(principal.role());
         let of_token = open.by_token.entry(Arc::clone(&token)).or_default();
-        if is_limited && *of_token >= self.limit_per_token {
-            return Err(too_many(format!("all {} live sockets of this token are taken", self.limit_per_token)));
+        if *of_token >= limit {
+            return Err(too_many(format!("all {limit} live sockets of this token are taken")));
         }
         *of_token = of_token.saturating_add(1);
         open.total = open.total.saturating_add(1);
@@ -113,7 +133,7 @@ mod tests {
 
     #[test]
     fn places_are_limited_and_given_back() {
-        let counts = Arc::new(SocketCounts::new(2, 1));
+        let counts = Arc::new(SocketCounts::new(SocketLimits { all: 2, of_token: 1, of_kiosk: 1 }));
         let anyone = Principal::anyone();
         let one = counts.take(&anyone).unwrap();
         let other = counts.take(&anyone).unwrap();

@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
+use super::log_fields::on_one_line;
 use crate::config::LogFormat;
 
 /// What is logged unless `RUST_LOG` says otherwise: what we do, and what goes wrong below us.
@@ -18,7 +19,10 @@ pub fn init(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let started = match format {
-        LogFormat::Text => tracing_subscriber::registry().with(without_requests(filter)).with(lines).try_init(),
+        LogFormat::Text => {
+            let lines = lines.fmt_fields(on_one_line());
+            tracing_subscriber::registry().with(without_requests(filter)).with(lines).try_init()
+        }
         LogFormat::Json => {
             let lines = lines.json().flatten_event(true);
             tracing_subscriber::registry().with(without_requests(filter)).with(lines).try_init()

@@ -6,6 +6,7 @@ mod check_store;
 mod daemon_sim;
 mod dashboard;
 mod healthcheck;
+mod log_fields;
 pub mod logging;
 mod render;
 mod serve;
@@ -61,11 +62,18 @@ struct ConfigFile {
 impl ConfigFile {
     /// `given` over what the file holds, if there is one.
     fn under(&self, given: Options) -> Result<Options, ConfigError> {
+        self.with_secret_files(given).map(|(options, _)| options)
+    }
+
+    /// The same, and the files that hold its secrets.
+    fn with_secret_files(&self, given: Options) -> Result<(Options, Vec<PathBuf>), ConfigError> {
+        let mut files = given.secret_files();
         let given = given.with_secrets()?;
-        match &self.path {
-            Some(path) => Ok(given.or(Options::from_file(path)?)),
-            None => Ok(given),
-        }
+        let Some(path) = &self.path else { return Ok((given, files)) };
+        let under = Options::read(path)?;
+        files.extend(under.secret_files());
+        files.push(path.clone());
+        Ok((given.or(under.with_secrets()?), files))
     }
 }
 

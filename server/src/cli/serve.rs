@@ -5,6 +5,7 @@ use clap::Args;
 use super::{ConfigFile, logging};
 use crate::{
     config::{Config, Demo, Options, default_data_dir},
+    privacy,
     serve::{self, Mode},
 };
 
@@ -41,7 +42,10 @@ impl DemoCommand {
 }
 
 async fn run(file: &ConfigFile, given: Options, mode: Mode) -> anyhow::Result<()> {
-    let config = Config::resolve(file.under(given)?, default_data_dir())?;
+    privacy::make_private();
+    let (options, secret_files) = file.with_secret_files(given)?;
+    let config = Config::resolve(options, default_data_dir())?;
     logging::init(config.log_format);
+    privacy::warn_of_readable(&config.data_dir, &secret_files);
     serve::run(config, mode).await
 }

@@ -212,8 +212,10 @@ pub struct Limits {
     pub exemplars: usize,
     /// Most live sockets in all.
     pub sockets: usize,
-    /// Most live sockets of one token.
+    /// Most live sockets of one token, but for kiosks and admins.
     pub token_sockets: usize,
+    /// Most live sockets of one kiosk's token, which many displays may share.
+    pub kiosk_sockets: usize,
     /// Most subscriptions of one socket.
     pub subscriptions: usize,
     /// Most wrong logins a minute from one address.
@@ -251,6 +253,7 @@ impl Default for Limits {
             exemplars: 100_000,
             sockets: 20_000,
             token_sockets: 50,
+            kiosk_sockets: 500,
             subscriptions: 256,
             wrong_logins: 10,
             header_bytes: 64 << 10,

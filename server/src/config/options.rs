@@ -353,9 +353,12 @@ options! {
         /// Most live sockets in all [default: 20000]
         #[arg(long = "limit-sockets", env = "HYPERSCOPE_LIMIT_SOCKETS", value_name = "N")]
         pub sockets: Option<usize>,
-        /// Most live sockets of one token; kiosks and admins have no such limit [default: 50]
+        /// Most live sockets of one token; admins have no such limit [default: 50]
         #[arg(long = "limit-token-sockets", env = "HYPERSCOPE_LIMIT_TOKEN_SOCKETS", value_name = "N")]
         pub token_sockets: Option<usize>,
+        /// Most live sockets of one kiosk's token, which many displays may share [default: 500]
+        #[arg(long = "limit-kiosk-sockets", env = "HYPERSCOPE_LIMIT_KIOSK_SOCKETS", value_name = "N")]
+        pub kiosk_sockets: Option<usize>,
         /// Most subscriptions of one socket [default: 256]
         #[arg(long = "limit-subscriptions", env = "HYPERSCOPE_LIMIT_SUBSCRIPTIONS", value_name = "N")]
         pub subscriptions: Option<usize>,

@@ -80,6 +80,14 @@ impl Options {
     /// # Errors
     /// The file cannot be read or holds what it should not, or a file of a secret that it names cannot be read.
     pub fn from_file(file: &Path) -> Result<Self, ConfigError> {
+        Options::read(file)?.with_secrets()
+    }
+
+    /// The same, with its secrets still in the files that it names.
+    ///
+    /// # Errors
+    /// The file cannot be read or holds what it should not.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
         let mut options: Options = yaml::read(file)?;
         let directory = file.parent().unwrap_or(Path::new(""));
         let paths = [
@@ -110,7 +118,19 @@ impl Options {
         for path in paths.into_iter().chain(files).flatten().chain(rules) {
             *path = directory.join(&path);
         }
-        options.with_secrets()
+        Ok(options)
+    }
+
+    /// The files that it names and that hold secrets, before those are read.
+    #[must_use]
+    pub fn secret_files(&self) -> Vec<PathBuf> {
+        let own = [&self.admin_token_file, &self.daemon_key_file, &self.tls.key, &self.engine.key, &self.notify.config];
+        let daemons = self.daemons.iter().flatten().map(|daemon| &daemon.key_file);
+        let alertmanagers =
+            self.alertmanagers.iter().flatten().flat_map(|entry| [&entry.password_file, &entry.bearer_token_file]);
+        let hooks = self.webhooks.iter().flatten().flat_map(|hook| [&hook.url_file, &hook.secret_file]);
+        let engines = self.engines.iter().flatten().flat_map(|entry| [&entry.bearer_token_file, &entry.tls.key]);
+        own.into_iter().chain(daemons).chain(alertmanagers).chain(hooks).chain(engines).flatten().cloned().collect()
     }
 
     /// Reads the secrets that are given as files, so that a secret given by flag lies over a file of it given elsewhere.
@@ -479,6 +499,7 @@ fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {
         exemplars: given.exemplars.unwrap_or(default.exemplars),
         sockets: given.sockets.unwrap_or(default.sockets),
         token_sockets: given.token_sockets.unwrap_or(default.token_sockets),
+        kiosk_sockets: given.kiosk_sockets.unwrap_or(default.kiosk_sockets),
         subscriptions: given.subscriptions.unwrap_or(default.subscriptions),
         wrong_logins: given.wrong_logins.unwrap_or(default.wrong_logins),
         header_bytes: given.header.map_or(default.header_bytes, |size| size.0),

@@ -92,7 +92,6 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// What answers it, to those whose role it is for.
-    #[must_use]
     pub fn for_roles(self, auth: &Auth) -> MethodRouter<S> {
         match self.rights.who {
             Who::Anyone => self.handler,

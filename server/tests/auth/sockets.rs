@@ -137,18 +137,23 @@ async fn a_logout_closes_the_sockets_of_that_session_alone() {
 #[tokio::test]
 async fn a_token_has_so_many_sockets_and_gets_them_back() {
     let mut options = Options::default();
-    (options.limits.token_sockets, options.limits.sockets) = (Some(2), Some(6));
+    (options.limits.token_sockets, options.limits.kiosk_sockets, options.limits.sockets) = (Some(2), Some(3), Some(6));
     let server = Server::start_with(options).await;
     let (_, viewer) = server.token(Role::Viewer).await;
     let (_, kiosk) = server.token(Role::Kiosk).await;
     let viewer = [("x-api-key", viewer.as_str())];
     let mut held = vec![open(&server, &viewer).await.unwrap(), open(&server, &viewer).await.unwrap()];
     assert_eq!(open(&server, &viewer).await.err(), Some(StatusCode::TOO_MANY_REQUESTS));
-    // A kiosk is limited by the whole alone.
-    for _ in 0..4 {
-        held.push(open(&server, &[("x-api-key", kiosk.as_str())]).await.unwrap());
+    let kiosk = [("x-api-key", kiosk.as_str())];
+    for _ in 0..3 {
+        held.push(open(&server, &kiosk).await.unwrap());
     }
-    assert_eq!(open(&server, &[("x-api-key", kiosk.as_str())]).await.err(), Some(StatusCode::TOO_MANY_REQUESTS));
+    assert_eq!(open(&server, &kiosk).await.err(), Some(StatusCode::TOO_MANY_REQUESTS));
+    // An admin is limited by the whole alone.
+    let (_, admin) = server.token(Role::Admin).await;
+    let admin = [("x-api-key", admin.as_str())];
+    held.push(open(&server, &admin).await.unwrap());
+    assert_eq!(open(&server, &admin).await.err(), Some(StatusCode::TOO_MANY_REQUESTS));
     drop(held);
     for _ in 0..200 {
         if open(&server, &viewer).await.is_ok() {
