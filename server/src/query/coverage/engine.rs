@@ -1,8 +1,8 @@
 //! Since when an engine elsewhere has data of what a query reads.
 //!
-//! No API of theirs says it, so it is asked with PromQL: first whether there is anything at the begin of the window, which reads five
-//! minutes of it, and only if there is nothing since when there is, at coarse steps. The answer is shared by all viewers. An
-//! engine that does not answer in time, or whose answer may lack a part, tells nothing.
+//! No API of theirs says it, so it is asked with PromQL: whether there is anything at the begin of the window, which reads five minutes
+//! of it, and only if there is nothing since when there is. The answer is shared by all viewers. An engine that does not answer in
+//! time, or whose answer may lack a part, tells nothing.
 
 use std::{
     collections::HashMap,
@@ -31,10 +31,12 @@ const UNKNOWN_LASTS: Duration = Duration::from_secs(60);
 /// An answer counts for windows that end within this part of their length, between a minute and ten.
 const SHARED_PART: i64 = 20;
 const SHARED_MS: (i64, i64) = (60_000, 600_000);
-/// Into how many steps a window is divided to find its first sample, each of 15 s at least.
-const STEPS: i64 = 200;
+/// Into how many steps a window is divided to find its first sample, ...
+const STEPS: i64 = 24;
+/// ... and to which part of it, or to 15 s, it is then found.
+const PRECISION: i64 = 200;
 const LEAST_STEP_MS: i64 = 15_000;
-/// Longest wait for one answer: a page waits for it.
+/// Longest wait for the answers about one selector: a page waits for them.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Selectors of one query that are asked about at most.
 const MOST_SELECTORS: usize = 8;
@@ -122,30 +124,34 @@ impl EngineCoverage {
     }
 }
 
-/// Asks since when there is data in a window.
+/// Asks since when there is data in a window: whether there is some at its begin, else between which of a few times it begins, and
+/// then by halves. Each of these reads a few minutes of samples, where one query with many steps takes as long as many queries.
 async fn find(window: &Window, ask: Ask<'_>) -> Option<i64> {
     let (start_ms, end_ms) = (window.start_ms(), window.end_ms());
     let at = |time_ms| Steps { start_ms: time_ms, end_ms: time_ms, step_ms: 0 };
     // A sample counts for as long as an engine looks back.
     let first_ms = start_ms.saturating_add(promql::Options::default().look_back_ms).min(end_ms);
-    let at_begin = ask(about(window, &format!("count({PLACE})"))?, at(first_ms)).await?;
-    if !at_begin.is_empty() {
+    if !ask(about(window, &format!("count({PLACE})"))?, at(first_ms)).await?.is_empty() {
         return Some(start_ms);
     }
     // A series that came late was watched since its target was, as in our own store.
-    let target = TARGET.join(", ");
-    let (length_ms, seconds) = (window.length_ms(), end_ms.div_euclid(1000));
-    let since = format!(
-        "min(timestamp({PLACE}) or timestamp(up) and on ({target}) \
-         group by ({target}) (last_over_time({PLACE}[{length_ms}ms] @ {seconds})))"
-    );
+    let (target, seconds) = (TARGET.join(", "), end_ms.div_euclid(1000));
+    let watched = format!("count({PLACE}) or count(up and on ({target}) group by ({target}) ({PLACE} @ {seconds}))");
+    let watched = about(window, &watched)?;
+    let length_ms = end_ms.saturating_sub(first_ms);
     let step_ms = (length_ms / STEPS).max(LEAST_STEP_MS);
-    let series = ask(about(window, &since)?, Steps { start_ms, end_ms, step_ms }).await?;
-    let begins = series.iter().filter_map(|series| series.values.first().copied());
-    let begin_seconds = begins.filter(|seconds| seconds.is_finite()).reduce(f64::min)?;
-    #[allow(clippy::cast_possible_truncation)] // saturates
-    let begin_ms = (begin_seconds * 1000.0) as i64;
-    Some(begin_ms)
+    let coarse = ask(watched.clone(), Steps { start_ms: first_ms, end_ms, step_ms }).await?;
+    let mut until_ms = coarse.iter().filter_map(|series| series.timestamps.first().copied()).min()?;
+    if until_ms <= first_ms {
+        return Some(start_ms);
+    }
+    let mut since_ms = until_ms.saturating_sub(step_ms).max(first_ms);
+    while until_ms.saturating_sub(since_ms) > (length_ms / PRECISION).max(LEAST_STEP_MS) {
+        let middle_ms = since_ms.midpoint(until_ms);
+        let is_empty = ask(watched.clone(), at(middle_ms)).await?.is_empty();
+        if is_empty { since_ms = middle_ms } else { until_ms = middle_ms }
+    }
+    Some(since_ms.midpoint(until_ms))
 }
 
 /// A query about what a window's selector selects, which stands in `expr` as the placeholder. The selector has the matchers of the
