@@ -203,6 +203,42 @@ async fn jobs_that_end_while_scrapes_find_nobody_count_when_they_ended() {
     count_when_they_ended(Rig::after_three_scraped("1s").await).await;
 }
 
+#[tokio::test]
+async fn jobs_that_end_before_a_cut_link_is_noticed_count_each_when_it_ended() {
+    let rig = Rig::after_three_scraped("1s").await;
+    let ids = rig.submit(3).await;
+    rig.shows("sum(hypersdk_jobs_active)", 3.0).await;
+    for kind in ["http_500", "refuse_upgrade", "drop_socket"] {
+        rig.simulator.fault(&json!({"kind": kind, "seconds": 60})).await;
+    }
+    let mut ended = Vec::new();
+    for id in &ids {
+        tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
+        rig.simulator.change(id, "complete").await;
+        ended.push(now_ms());
+    }
+    eventually("a link that is down", async || {
+        let sources = rig.server.json("/api/upstreams").await;
+        (!["live", "polling"].contains(&sources["upstreams"][0]["state"].as_str().unwrap())).then_some(())
+    })
+    .await;
+    // Its series have ended with its last word.
+    eventually("the end of its series", async || {
+        rig.value("sum(hypersdk_jobs_completed_total)").await.is_none().then_some(())
+    })
+    .await;
+    rig.simulator.heal().await;
+    rig.shows("sum(hypersdk_jobs_completed_total)", 6.0).await;
+    for (ended_ms, count) in ended.iter().zip(["4", "5", "6"]) {
+        #[allow(clippy::cast_precision_loss)]
+        let time = ((ended_ms + 500) as f64 / 1000.0).to_string();
+        let query = [("query", "sum(hypersdk_jobs_completed_total)"), ("time", &time)];
+        let answer: Value = rig.server.get("/api/v1/query").query(&query).send().await.unwrap().json().await.unwrap();
+        assert_eq!(answer["data"]["result"][0]["value"][1], *count, "{answer}");
+    }
+    rig.nothing_fell().await;
+}
+
 async fn count_when_they_ended(rig: Rig) {
     let ids = rig.submit(1).await;
     rig.shows("sum(hypersdk_jobs_active)", 1.0).await;

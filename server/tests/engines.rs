@@ -575,6 +575,16 @@ async fn victoria_metrics_is_an_engine_too() {
         (flushed["data"].as_array()?.len() == 2).then_some(())
     })
     .await;
+    write_hours(&url, 6).await;
+    eventually("the other samples", async || {
+        let at = (now / 1000).to_string();
+        let pairs = [("query", "count(count_over_time(failures_total[30m]))"), ("time", &at)];
+        let answer = client().get(format!("{url}/api/v1/query")).query(&pairs).send().await.unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        answer["data"]["result"][0].is_object().then_some(())
+    })
+    .await;
+    say_how_much_is_stored(&url).await;
     let server = Server::serve(&["--prometheus-url", &url]).await;
     let (start, end) = ((now / 1000 - 3_000).to_string(), (now / 1000 - 600).to_string());
     let pairs = [
@@ -613,6 +623,71 @@ async fn victoria_metrics_is_an_engine_too() {
     })
     .await;
     assert_eq!(ready, StatusCode::OK);
+}
+
+/// Writes a sample a minute of a counter and of `up` for the last so many hours, and of a counter of failures for the last one, as one
+/// target has them, to a receiver of remote writes.
+async fn write_hours(url: &str, hours: i64) {
+    let now = now_ms();
+    let target = [("job", "hypersdk"), ("instance", "a:1")];
+    for begin in (0..=hours * 60).collect::<Vec<_>>().chunks(60) {
+        let samples = |minutes: &[i64]| -> Vec<(i64, f64)> {
+            minutes.iter().map(|minute| (now - (hours * 60 - minute) * 60_000, 1.0)).collect()
+        };
+        let late: Vec<i64> = begin.iter().copied().filter(|minute| *minute > (hours - 1) * 60).collect();
+        let mut all = vec![
+            common::series("exports_total", &target, &samples(begin)),
+            common::series("up", &target, &samples(begin)),
+        ];
+        if !late.is_empty() {
+            all.push(common::series("failures_total", &target, &samples(&late)));
+        }
+        let request = client().post(format!("{url}/api/v1/write"));
+        let answer = common::with_body(request, common::body(all)).send().await.unwrap();
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+}
+
+/// What a live query, a page on a fixed time and a picture say of an engine that has six hours of data.
+async fn say_how_much_is_stored(url: &str) {
+    let server = Server::serve(&["--prometheus-url", url]).await;
+    let at = now_ms() / 1000 * 1000;
+    let remarks = async |expr: &str| {
+        let (start, end) = ((at - 60_000).to_string(), at.to_string());
+        let pairs = [("query", expr), ("start_ms", &start), ("end_ms", &end), ("step_ms", "15000")];
+        let frame: Value = server.get("/api/frame").query(&pairs).send().await.unwrap().json().await.unwrap();
+        assert!(frame["series"][0]["values"].is_array(), "{expr}: {frame}");
+        frame["remarks"].clone()
+    };
+    let short = json!(["6 h of 24 h stored"]);
+    for expr in ["sum(increase(exports_total[24h]))", "max_over_time(sum(exports_total)[24h:5m])"] {
+        assert_eq!(remarks(expr).await, short, "{expr}");
+    }
+    assert_eq!(remarks("increase(failures_total[24h])").await, short, "its target was seen before it failed");
+    for expr in ["exports_total", "increase(exports_total[5h])", "increase(failures_total[5h])", "rate(up[5m])"] {
+        assert_eq!(remarks(expr).await, Value::Null, "{expr}");
+    }
+    let mut live = Live::open(&server).await;
+    let query = json!({"type": "subscribe", "id": 1, "topic": "query", "expr": "sum(increase(exports_total[24h]))",
+        "step_ms": 5_000, "window_ms": 0, "instant": true});
+    live.send(&query).await;
+    assert_eq!(live.expect(1, "snapshot").await["data"]["remarks"], short);
+    let part =
+        token(server.data_dir.path(), &["create", "--name", "p", "--role", "viewer", "--match", "job=\"hypersdk\""])
+            .await;
+    let explored = "/explore?expr=sum(increase(exports_total[24h]))";
+    eventually("the remark on a page of a viewer of a part", async || {
+        let page = client().get(server.url(explored)).bearer_auth(&part).send().await.unwrap().text().await.unwrap();
+        page.contains("6 h of 24 h stored").then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn how_much_of_a_window_a_prometheus_has_is_said() {
+    let prometheus = common::Prometheus::with_config("global: {}\n").await;
+    write_hours(&prometheus.url, 6).await;
+    say_how_much_is_stored(&prometheus.url).await;
 }
 
 #[tokio::test]
@@ -698,6 +773,36 @@ async fn fresh_answers_that_are_wanted_at_the_same_time_are_asked_for_once() {
     });
     let asked = stub.asked().iter().filter(|asked| asked.path.ends_with("/query")).count();
     assert_eq!(asked, 2);
+}
+
+#[tokio::test]
+async fn who_wants_no_fresh_answer_gets_the_one_that_is_on_its_way() {
+    let stub = Stub::start().await;
+    let server = Server::serve(&["--prometheus-url", &stub.url]).await;
+    stub.mood(Mood::Slow(Duration::from_secs(2)));
+    let request = || server.get("/api/v1/query?query=a&time=5");
+    let get = async |request: reqwest::RequestBuilder| {
+        assert_eq!(request.send().await.unwrap().status(), StatusCode::OK);
+    };
+    let fresh = || get(request().header("cache-control", "no-cache"));
+    let later = async |millis, what: reqwest::RequestBuilder| {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+        get(what).await;
+    };
+    let queued = later(400, request().header("cache-control", "no-cache"));
+    let plain = later(800, request());
+    let first = fresh();
+    tokio::pin!(queued, plain);
+    let both = async {
+        tokio::select! {
+            biased;
+            () = &mut queued => panic!("a plain request waited for a fresh one"),
+            () = &mut plain => {}
+        }
+        queued.await;
+    };
+    tokio::join!(first, both);
+    assert_eq!(stub.asked().iter().filter(|asked| asked.path.ends_with("/query")).count(), 2);
 }
 
 #[tokio::test]

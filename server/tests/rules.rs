@@ -215,6 +215,27 @@ async fn what_fires_goes_on_firing_over_a_restart_while_its_rule_waits_again() {
     })
     .await;
     assert_eq!(after["fired_at"], before["fired_at"]);
+    // The past tells the same, while its rule waited again and after it: it went on, and did not begin.
+    let now = now_ms();
+    let past = eventually("the past", async || {
+        let list = server.json(&format!("/api/alerts/past?at={now}")).await["alerts"][0].clone();
+        (!list.is_null()).then_some(list)
+    })
+    .await;
+    assert_eq!((&past["state"], &past["fired_at"]), (&json!("firing"), &before["fired_at"]), "{past}");
+    let history = server.json("/api/alerts/history").await;
+    let began = history["transitions"].as_array().unwrap().iter();
+    let began = began.filter(|change| change["to"] == "firing" && change["from"] != "firing").count();
+    assert_eq!(began, 1, "{history}");
+    // The number in the navigation is of now, and a page on the past says so.
+    let badge = async |query: &str| {
+        let page = server.text(&format!("/{query}")).await;
+        page.split("class=\"counts\"").nth(1).unwrap().split("</a>").next().unwrap().to_owned()
+    };
+    let past = badge(&format!("?from={}&to={}", now - 3_600_000, now - 60_000)).await;
+    assert!(past.contains(">1<") && past.contains(">now<"), "{past}");
+    let present = badge("").await;
+    assert!(present.contains(">1<") && !present.contains(">now<"), "{present}");
 }
 
 #[tokio::test]

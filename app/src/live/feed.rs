@@ -194,27 +194,10 @@ mod tests {
             id: id.into(),
             daemon: "d".into(),
             name: id.into(),
-            vm: String::new(),
             provider: "kvm".into(),
-            job_type: None,
-            region: None,
             status,
-            cancel_requested: false,
-            historic: false,
-            phase: None,
-            percent: None,
-            bytes_transferred: None,
-            bytes_total: None,
-            rate_bytes_per_second: None,
-            eta_seconds: None,
             created_at: Some(created_at),
-            started_at: None,
-            completed_at: None,
-            updated_at: None,
-            format: None,
-            export_method: None,
-            output_dir: None,
-            error: None,
+            ..Job::default()
         }
     }
 

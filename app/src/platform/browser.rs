@@ -137,7 +137,7 @@ async fn body(answer: Result<Response, gloo_net::Error>) -> Result<String, Fetch
         return Err(FetchError::LoggedOut);
     }
     let body = answer.text().await.map_err(|_| FetchError::Unreachable)?;
-    if answer.ok() { Ok(body) } else { Err(FetchError::Failed(envelope::message(answer.status(), &body))) }
+    if answer.ok() { Ok(body) } else { Err(envelope::error(answer.status(), &body)) }
 }
 
 /// Leaves for the login page, which leads back here.

@@ -56,26 +56,43 @@ impl FetchError {
 mod envelope {
     use model::tree::{Tree, read_json};
 
-    /// The message inside an answer that is not a success.
-    pub(super) fn message(status: u16, body: &str) -> String {
+    use super::FetchError;
+
+    /// What an answer says that is not a success. One of 502 to 504 in other words than ours is a proxy's, which does not reach the server.
+    pub(super) fn error(status: u16, body: &str) -> FetchError {
         let member = |tree: &Tree, name: &str| {
             let mut members = tree.as_map()?.iter();
             members.find(|(key, _)| key.as_text() == Some(name)).map(|(_, value)| value.clone())
         };
         let error = read_json::<Tree>(body).ok().and_then(|envelope| member(&envelope, "error"));
         let said = error.and_then(|error| member(&error, "message").unwrap_or(error).into_text().ok());
-        said.unwrap_or_else(|| format!("the server answered with status {status}"))
+        match said {
+            Some(message) => FetchError::Failed(message),
+            None if matches!(status, 502..=504) => FetchError::Unreachable,
+            None => FetchError::Failed(format!("the server answered with status {status}")),
+        }
     }
 
     #[cfg(test)]
     mod tests {
-        use super::message;
+        use super::{FetchError, error};
 
         #[test]
         fn both_envelopes_give_their_message() {
-            assert_eq!(message(404, r#"{"error":{"code":"not_found","message":"no such job"}}"#), "no such job");
-            assert_eq!(message(400, r#"{"status":"error","errorType":"bad_data","error":"parse"}"#), "parse");
-            assert_eq!(message(502, "<html>"), "the server answered with status 502");
+            let failed = |message: &str| FetchError::Failed(message.to_owned());
+            assert_eq!(error(404, r#"{"error":{"code":"not_found","message":"no such job"}}"#), failed("no such job"));
+            let prometheus = r#"{"status":"error","errorType":"unavailable","error":"no engine"}"#;
+            assert_eq!(error(503, prometheus), failed("no engine"), "the server is there");
+            assert_eq!(error(500, "<html>"), failed("the server answered with status 500"));
+        }
+
+        #[test]
+        fn a_proxy_that_does_not_reach_the_server_says_that_it_is_gone() {
+            for status in [502, 503, 504] {
+                for body in ["<html><h1>Bad Gateway</h1></html>", "", "upstream connect error", "{}"] {
+                    assert_eq!(error(status, body), FetchError::Unreachable, "{status} {body}");
+                }
+            }
         }
     }
 }

@@ -77,11 +77,12 @@ impl Alarms {
     }
 }
 
-/// How many alerts fire, in the colour of the worst, and how many of them are muted.
+/// How many alerts fire now, in the colour of the worst, and how many of them are muted. A page on the past says that it is of now.
 #[component]
 pub(crate) fn FiringBadge() -> impl IntoView {
     let page = Page::get();
     let kiosk = page.url.kiosk();
+    let is_past = Memo::new(move |_| page.url.range.get().as_of_ms(page.clock.now_ms.get_untracked()).is_some());
     view! {
         <span class="counts" data-stale=move || page.live.lost.get().map(|_| "")>
             {move || {
@@ -96,6 +97,9 @@ pub(crate) fn FiringBadge() -> impl IntoView {
                     " "
                     {(count.muted > 0).then(|| view! {
                         <span class="count count-muted">{count.muted}<span class="count-word sr-only">{word}</span></span>
+                    })}
+                    {(is_past.get() && count.active + count.muted > 0).then(|| view! {
+                        <span class="panel-present" title="As it is now, not at the time of the page">"now"</span>
                     })}
                 }
             }}

@@ -8,10 +8,11 @@ use crate::{
 };
 
 /// Where a job is in its life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobStatus {
     /// Accepted, not started.
+    #[default]
     Pending,
     /// Started, not ended.
     Running,
@@ -78,7 +79,7 @@ impl JobStatus {
 }
 
 /// One job. Times are milliseconds since the Unix epoch; what the daemon does not tell is `None`, never zero.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Job {
     /// The daemon's id, unique within the daemon.
     pub id: String,

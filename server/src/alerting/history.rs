@@ -48,11 +48,9 @@ pub struct FiringChange {
 impl FiringChange {
     fn of(change: &AlertTransition) -> Option<Self> {
         let began = change.to == AlertState::Firing;
-        (began || change.from == AlertState::Firing).then(|| FiringChange {
-            at: change.at,
-            began,
-            alert: Arc::new(change.alert.clone()),
-        })
+        let ended = change.from == AlertState::Firing;
+        // What went on over a restart of this server did neither.
+        (began != ended).then(|| FiringChange { at: change.at, began, alert: Arc::new(change.alert.clone()) })
     }
 }
 
@@ -82,7 +80,7 @@ impl History {
     /// The database cannot be read.
     pub async fn open(pool: SqlitePool) -> Result<(Self, Writer), sqlx::Error> {
         let rows = sqlx::query(
-            "SELECT at, was, state, alert FROM alert_history WHERE was = 'firing' OR state = 'firing' \
+            "SELECT at, was, state, alert FROM alert_history WHERE (was = 'firing') <> (state = 'firing') \
              ORDER BY at DESC, id DESC LIMIT ?1",
         )
         .bind(i64::try_from(AT_HAND).unwrap_or(i64::MAX))

@@ -273,12 +273,12 @@ impl Shared {
         if changes.is_empty() {
             return;
         }
+        let is_firing = |state| state == AlertState::Firing;
+        let mut alerts: Vec<Arc<Alert>> = changes.iter().map(|change| Arc::new(change.alert.clone())).collect();
+        self.mark(&mut alerts);
         if let Some(hub) = self.hub.get() {
-            let is_firing = |state| state == AlertState::Firing;
-            let mut alerts: Vec<Arc<Alert>> = changes.iter().map(|change| Arc::new(change.alert.clone())).collect();
-            self.mark(&mut alerts);
-            for (change, alert) in changes.iter().zip(alerts) {
-                let alert = Box::new(Arc::unwrap_or_clone(alert));
+            for (change, alert) in changes.iter().zip(&alerts) {
+                let alert = Box::new(Alert::clone(alert));
                 if is_firing(change.to) {
                     hub.publish(Event::AlertFired(alert));
                 } else if is_firing(change.from) {
@@ -290,7 +290,22 @@ impl Shared {
                 hub.publish_alerts();
             }
         }
+        let remembered = changes.into_iter().zip(&alerts).filter_map(|(change, marked)| goes_on(change, marked));
+        let remembered: Vec<AlertTransition> = remembered.collect();
         self.counters.set_firing(self.views().iter().map(|view| view.firing).sum());
-        self.history.remember(changes);
+        self.history.remember(remembered);
     }
+}
+
+/// What the history is to have of a change, of which `marked` is the alert as pages show it: one that fired before this server was
+/// started goes on from its begin, also while its rule waits again. `None` where pages show no change.
+fn goes_on(change: AlertTransition, marked: &Alert) -> Option<AlertTransition> {
+    if marked.state == change.to && marked.fired_at == change.alert.fired_at {
+        return Some(change);
+    }
+    let Alert { state, fired_at, active_at, .. } = *marked;
+    let alert = Alert { state, fired_at, active_at, ..change.alert };
+    // That it waited again was remembered as going on.
+    let is_known = change.from == AlertState::Pending;
+    (!is_known).then_some(AlertTransition { from: state, to: state, alert, ..change })
 }

@@ -1,6 +1,9 @@
 //! `/api/v2`: the part of Alertmanager's API that `amtool`, Grafana and Prometheus use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use axum::{
     Json,
@@ -10,7 +13,7 @@ use axum::{
 };
 use jiff::Timestamp;
 use notify::{
-    alert::{ALERT_NAME, Alert, Labels, Posted},
+    alert::{ALERT_NAME, Alert, Fingerprint, Labels, Posted},
     matcher::{MatcherJson, Matchers},
     silence::{Silence, WrongSilence, matchers},
 };
@@ -130,7 +133,7 @@ fn wanted(
     state: &AppState,
     principal: &Principal,
     parameters: &Parameters,
-) -> Result<Vec<(Value, Vec<String>, Labels)>, Refused> {
+) -> Result<Vec<(Value, Arc<Alert>)>, Refused> {
     let (matchers, receiver) = (parameters.filter()?, parameters.receiver()?);
     let [active, silenced, inhibited] = ["active", "silenced", "inhibited"].map(|name| parameters.is_wanted(name));
     let mut shown = Vec::new();
@@ -141,7 +144,7 @@ fn wanted(
             && (active || status.state != "active")
             && receiver.as_ref().is_none_or(|regex| status.receivers.iter().any(|name| regex.is_match(name)));
         if is_wanted {
-            shown.push((alert_json(alert, &status), status.receivers, alert.labels.clone()));
+            shown.push((alert_json(alert, &status), Arc::clone(alert)));
         }
     }
     Ok(shown)
@@ -178,15 +181,19 @@ pub(super) async fn groups(
     principal: Principal,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Refused> {
-    let mut groups: BTreeMap<(Labels, String), Vec<Value>> = BTreeMap::new();
-    for (alert, _, labels) in wanted(&state, &principal, &Parameters::new(query))? {
-        for (receiver, group) in state.notifier.groups_of(&labels) {
-            groups.entry((group, receiver)).or_default().push(alert.clone());
-        }
-    }
-    let groups = groups.into_iter().map(
-        |((labels, receiver), alerts)| json!({ "labels": labels, "receiver": { "name": receiver }, "alerts": alerts }),
-    );
+    let shown = wanted(&state, &principal, &Parameters::new(query))?;
+    let by_alert: HashMap<Fingerprint, &Value> =
+        shown.iter().map(|(shown, alert)| (alert.fingerprint, shown)).collect();
+    let groups = state.notifier.groups_of(shown.iter().map(|(_, alert)| alert)).into_iter().map(|group| {
+        let alerts: Vec<&Value> =
+            group.alerts.iter().filter_map(|alert| by_alert.get(&alert.fingerprint).copied()).collect();
+        json!({
+            "labels": group.labels,
+            "routeLabels": group.route_labels,
+            "receiver": { "name": group.receiver },
+            "alerts": alerts,
+        })
+    });
     Ok(Json(groups.collect()))
 }
 

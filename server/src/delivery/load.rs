@@ -78,17 +78,20 @@ pub fn load(file: &Path, external_url: &str) -> Result<Loaded, LoadError> {
 
 /// Refuses a text that could not be filled in when its message is due.
 fn check_texts(file: &Path, config: &Config, composer: &Composer) -> Result<(), LoadError> {
+    let wrong = |(line, column): (u64, u64), message: String| {
+        let (line, column) = (line.max(1), column.max(1));
+        Err(LoadError::File(YamlError::Content { file: file.to_owned(), line, column, message }))
+    };
     for receiver in config.receivers.values() {
-        for (integration, (line, column)) in receiver.integrations.iter().zip(&receiver.places) {
+        for (integration, place) in receiver.integrations.iter().zip(&receiver.places) {
             if let Some(fault) = composer.check(integration).into_iter().next() {
-                let kind = integration.kind();
-                return Err(LoadError::File(YamlError::Content {
-                    file: file.to_owned(),
-                    line: (*line).max(1),
-                    column: (*column).max(1),
-                    message: format!("receiver {:?}, {kind}, {fault}", receiver.name),
-                }));
+                return wrong(*place, format!("receiver {:?}, {}, {fault}", receiver.name, integration.kind()));
             }
+        }
+    }
+    for (name, label) in config.routes.iter().flat_map(|route| &route.labels) {
+        if let Some(fault) = composer.check_text(name, &label.template).into_iter().next() {
+            return wrong(label.place, format!("label of a route, {fault}"));
         }
     }
     Ok(())

@@ -7,6 +7,7 @@
 pub(crate) mod alertmanager;
 mod clerk;
 mod courier;
+mod groups;
 mod guard;
 mod hooks;
 pub mod load;
@@ -52,6 +53,7 @@ use self::{
     silences::Acknowledgement,
 };
 pub use self::{
+    groups::AlertGroup,
     outbox::{DeliveryFilter, DeliveryInfo},
     pictured::Drawing,
     showcase::ShownMessage,
@@ -329,14 +331,6 @@ impl Notifier {
     #[must_use]
     pub fn uptime_ms(&self) -> i64 {
         now_ms().saturating_sub(self.0.started_ms)
-    }
-
-    /// The receivers and groups of an alert with these labels.
-    #[must_use]
-    pub fn groups_of(&self, labels: &Labels) -> Vec<(String, Labels)> {
-        let config = self.0.config();
-        let routes = config.routes_of(labels).into_iter().filter_map(|id| config.routes.get(id));
-        routes.map(|route| (route.receiver.clone(), route.group_by.of(labels))).collect()
     }
 
     /// The alerts that fire, in order of their labels: those told of here, and those that an Alertmanager knows beside them.

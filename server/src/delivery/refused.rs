@@ -45,17 +45,21 @@ impl Refusals {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes that an alert was refused.
+    /// Notes that an alert was refused. One with the labels of another that was refused in the last hour is the same alert, and is not
+    /// counted again.
     pub(super) fn add(&self, labels: &Labels, reason: &str, now_ms: i64) {
-        self.telemetry.deliveries().refused.fetch_add(1, Ordering::Relaxed);
+        let count = || self.telemetry.deliveries().refused.fetch_add(1, Ordering::Relaxed);
         let mut known = self.known();
         known.retain(|_, refusal| refusal.at_ms.saturating_add(SHOWN_MS) > now_ms);
         let fingerprint = Fingerprint::of(labels);
-        if known.len() < MAX_KNOWN || known.contains_key(&fingerprint) {
+        if known.len() >= MAX_KNOWN && !known.contains_key(&fingerprint) {
+            count();
+        } else {
             let name = labels.get(ALERT_NAME).cloned().unwrap_or_default();
             let refusal = Refusal { at_ms: now_ms, name, reason: reason.chars().take(REASON).collect() };
             // One that is posted again and again is logged once.
             if known.insert(fingerprint, refusal).is_none() {
+                count();
                 tracing::warn!(?labels, reason, "an alert was refused");
             }
         }
@@ -83,15 +87,21 @@ mod tests {
 
     #[test]
     fn an_alert_that_is_refused_again_is_one_alert_and_is_shown_for_an_hour() {
-        let refusals = Refusals::new(Telemetry::default());
+        let telemetry = Telemetry::default();
+        let refusals = Refusals::new(telemetry.clone());
+        let counted = || telemetry.deliveries().refused.load(Ordering::Relaxed);
         let labels = |name: &str| Labels::from([(ALERT_NAME.to_owned(), name.to_owned())]);
         assert_eq!(refusals.summary(0), None);
         refusals.add(&labels("a"), "it ends too early", 1);
         refusals.add(&labels("a"), "it ends too early", 60_001);
         let one = refusals.summary(60_002).unwrap();
         assert!(one.starts_with("1 alert was refused") && one.ends_with("a: it ends too early"), "{one}");
+        assert_eq!(counted(), 1, "the metric says what the page says");
         refusals.add(&labels("b"), "why", 60_003);
         assert!(refusals.summary(60_004).unwrap().starts_with("2 alerts were refused"));
+        assert_eq!(counted(), 2);
         assert_eq!(refusals.summary(60_004 + SHOWN_MS), None);
+        refusals.add(&labels("a"), "it ends too early", 60_005 + SHOWN_MS);
+        assert_eq!(counted(), 3, "again after an hour");
     }
 }

@@ -3,12 +3,11 @@
 //! With it, `increase` gives whole numbers. Prometheus has it since version 3.8, behind the feature flag
 //! `promql-extended-range-selectors`; other engines take it for an error of syntax.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use promql::Query;
-use tokio::sync::Mutex;
 
-use super::{ScopedQuery, freshness};
+use super::{ScopedQuery, learned::Learned};
 
 /// What an engine is asked to find out: it reads no series.
 pub(super) const PROBE: &str = "increase(hyperscope_probe[1s] anchored)";
@@ -19,24 +18,7 @@ const GUESS_LASTS: Duration = Duration::from_secs(5);
 
 /// What one engine knows. It is asked when a query first needs it, and again after a while.
 #[derive(Default)]
-pub(super) struct Anchoring {
-    /// Held while the engine is asked, so that one asks for all.
-    known: Mutex<Option<Knowledge>>,
-}
-
-/// What is taken for true of an engine.
-#[derive(Clone, Copy)]
-struct Knowledge {
-    asked_at: Instant,
-    lasts: Duration,
-    is_known: bool,
-}
-
-impl Knowledge {
-    fn counts(&self) -> bool {
-        self.asked_at.elapsed() < self.lasts && freshness::is_known(self.asked_at)
-    }
-}
+pub(super) struct Anchoring(Learned<bool>);
 
 impl Anchoring {
     /// The query without the modifier, where it has it and the engine does not know it. `ask` tells whether the engine does; `None`
@@ -49,22 +31,12 @@ impl Anchoring {
         if !query.parsed().is_ok_and(Query::is_anchored) {
             return None;
         }
-        let is_known = {
-            let mut known = self.known.lock().await;
-            match *known {
-                Some(knowledge) if knowledge.counts() => knowledge.is_known,
-                before => {
-                    let asked_at = Instant::now();
-                    let (is_known, lasts) = match ask().await {
-                        Some(is_known) => (is_known, LASTS),
-                        // An engine that cannot be reached answers neither form. All who wait go on with the guess.
-                        None => (before.is_none_or(|before| before.is_known), GUESS_LASTS),
-                    };
-                    *known = Some(Knowledge { asked_at, lasts, is_known });
-                    is_known
-                }
-            }
+        let settle = |answer: Option<bool>, before: Option<bool>| match answer {
+            Some(is_known) => (is_known, LASTS),
+            // An engine that cannot be reached answers neither form. All who wait go on with the guess.
+            None => (before.unwrap_or(true), GUESS_LASTS),
         };
+        let is_known = self.0.get(ask(), settle).await;
         if is_known { None } else { query.renamed(Query::without_anchored) }
     }
 }
@@ -87,23 +59,17 @@ mod tests {
         (plain.is_none(), was_asked)
     }
 
-    async fn later(anchoring: &Anchoring, by: Duration) {
-        if let Some(knowledge) = &mut *anchoring.known.lock().await {
-            knowledge.asked_at = knowledge.asked_at.checked_sub(by).unwrap();
-        }
-    }
-
     #[tokio::test]
     async fn an_engine_that_did_not_know_it_is_asked_again() {
         let anchoring = Anchoring::default();
         assert_eq!(sent(&anchoring, Some(false)).await, (false, true));
         assert_eq!(sent(&anchoring, Some(true)).await, (false, false), "what it said lasts for a while");
-        later(&anchoring, LASTS).await;
+        anchoring.0.grow_older(LASTS);
         assert_eq!(sent(&anchoring, None).await, (false, true), "it is away: what was known last is the guess");
         assert_eq!(sent(&anchoring, Some(true)).await, (false, false), "for all who ask just now");
-        later(&anchoring, GUESS_LASTS).await;
+        anchoring.0.grow_older(GUESS_LASTS);
         assert_eq!(sent(&anchoring, Some(true)).await, (true, true), "a guess lasts for seconds");
-        later(&anchoring, LASTS).await;
+        anchoring.0.grow_older(LASTS);
         assert_eq!(sent(&anchoring, Some(false)).await, (false, true), "it got another version");
     }
 
@@ -111,7 +77,7 @@ mod tests {
     async fn of_an_engine_that_was_never_reached_the_best_is_guessed_for_a_moment() {
         let anchoring = Anchoring::default();
         assert_eq!(sent(&anchoring, None).await, (true, true));
-        later(&anchoring, GUESS_LASTS).await;
+        anchoring.0.grow_older(GUESS_LASTS);
         assert_eq!(sent(&anchoring, Some(false)).await, (false, true));
     }
 }

@@ -1,7 +1,9 @@
 //! How much of the time that a query reads is stored: `increase(jobs[24h])` over a store of six hours counts six.
 //!
 //! What is stored of a series begins with its first sample, or with the first `up` of the target that it is of: a counter of failures
-//! that came with the first failure was covered before. Other engines are not asked: none says cheaply when its data begins.
+//! that came with the first failure was covered before.
+
+mod engine;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -16,6 +18,7 @@ use promql::{
 };
 use store::Store;
 
+pub(super) use self::engine::EngineCoverage;
 use super::ScopedQuery;
 
 /// What tells a target from others: the daemon, or what Prometheus calls it.
@@ -61,7 +64,7 @@ impl Coverage {
         }
         let store = store.clone();
         // Without the remark the value is as good as it was.
-        let remark = tokio::task::spawn_blocking(move || remark(&windows, &store)).await.ok()?;
+        let remark = tokio::task::spawn_blocking(move || stored_remark(&windows, &store)).await.ok()?;
         let mut all = self.held();
         if all.len() >= MOST_HELD {
             all.retain(|_, held| now.duration_since(held.at) < HOLD);
@@ -103,19 +106,23 @@ fn windows(query: &Query, end_ms: i64) -> Vec<Window> {
     all.filter(|window| window.length_ms() > options.look_back_ms).collect()
 }
 
-/// Says how much of the window of which most is missing is stored.
-fn remark(windows: &[Window], store: &Store) -> Option<String> {
-    let missing = windows.iter().filter_map(|window| {
-        let begin_ms = begin_ms(store, window)?;
+/// Says how much of the window of which most is missing is stored, of windows and since when each has data, in milliseconds since the
+/// Unix epoch.
+fn remark<'a>(begins: impl Iterator<Item = (&'a Window, i64)>) -> Option<String> {
+    let missing = begins.map(|(window, begin_ms)| {
         let length_ms = window.length_ms();
         let covered_ms = window.end_ms().saturating_sub(begin_ms).clamp(0, length_ms);
-        Some((length_ms - covered_ms, covered_ms, length_ms))
+        (length_ms - covered_ms, covered_ms, length_ms)
     });
     let (missing_ms, covered_ms, length_ms) = missing.max_by_key(|(missing_ms, ..)| *missing_ms)?;
     #[allow(clippy::cast_precision_loss)] // lengths of time
     let is_negligible = missing_ms as f64 <= length_ms as f64 * NEGLIGIBLE;
     let is_short = missing_ms <= promql::Options::default().look_back_ms;
     (!is_negligible && !is_short).then(|| format!("{} of {} stored", roughly(covered_ms), roughly(length_ms)))
+}
+
+fn stored_remark(windows: &[Window], store: &Store) -> Option<String> {
+    remark(windows.iter().filter_map(|window| Some((window, begin_ms(store, window)?))))
 }
 
 /// Since when the series of a window are stored, as far as that lies in the time read.
@@ -180,7 +187,7 @@ mod tests {
     }
 
     fn said(store: &Store, query: &str) -> Option<String> {
-        remark(&windows(&promql::parse(query).unwrap(), NOW_MS), store)
+        stored_remark(&windows(&promql::parse(query).unwrap(), NOW_MS), store)
     }
 
     const JOBS: &[(&str, &str)] = &[("__name__", "jobs"), ("daemon", "d1")];

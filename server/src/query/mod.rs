@@ -15,6 +15,7 @@ pub(crate) mod fixed;
 pub mod freshness;
 pub(crate) mod json;
 mod labels;
+mod learned;
 mod metric_names;
 mod names;
 pub(crate) mod params;

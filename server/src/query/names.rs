@@ -1,15 +1,10 @@
 //! Which of the names of the same series a source has, and queries with those.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use front::aliases::Aliases;
-use tokio::sync::Mutex;
 
-use super::{ScopedQuery, freshness};
+use super::{ScopedQuery, learned::Learned};
 
 /// How far back a series counts as one that the source has.
 pub(super) const LOOK_BACK_MS: i64 = 6 * 3_600_000;
@@ -20,14 +15,13 @@ const EMPTY_LASTS: Duration = Duration::from_secs(5);
 pub(super) struct SourceNames {
     aliases: Arc<Aliases>,
     lasts: Duration,
-    /// Held while the source is asked, so that one asks for all.
-    known: Mutex<Option<(Instant, Arc<BTreeSet<String>>)>>,
+    has: Learned<Arc<BTreeSet<String>>>,
 }
 
 impl SourceNames {
     /// Nothing is known yet; what is asked for counts for so long.
     pub(super) fn new(aliases: Arc<Aliases>, lasts: Duration) -> Self {
-        SourceNames { aliases, lasts, known: Mutex::new(None) }
+        SourceNames { aliases, lasts, has: Learned::default() }
     }
 
     /// That a source has nothing counts only for a moment: it may be about to have its first samples.
@@ -45,19 +39,13 @@ impl SourceNames {
         if !query.parsed().is_ok_and(|query| self.aliases.concern(query)) {
             return None;
         }
-        let has = {
-            let mut known = self.known.lock().await;
-            match &*known {
-                Some((at, has)) if at.elapsed() < self.lasts(has) && freshness::is_known(*at) => Arc::clone(has),
-                before => {
-                    let old = before.as_ref().map(|(_, has)| Arc::clone(has)).unwrap_or_default();
-                    let asked_at = Instant::now();
-                    let has = ask(&self.aliases.names()).await.map_or(old, Arc::new);
-                    *known = Some((asked_at, Arc::clone(&has)));
-                    has
-                }
-            }
+        let ask = async { ask(&self.aliases.names()).await.map(Arc::new) };
+        let settle = |answer: Option<_>, before: Option<_>| {
+            let has: Arc<BTreeSet<String>> = answer.or(before).unwrap_or_default();
+            let lasts = self.lasts(&has);
+            (has, lasts)
         };
+        let has = self.has.get(ask, settle).await;
         query.renamed(|query| self.aliases.rewrite(query, &has))
     }
 }

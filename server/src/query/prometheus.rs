@@ -15,8 +15,9 @@ use front::{
     horizon,
     labels::LabelNames,
 };
+use futures_util::FutureExt;
 use model::{
-    frame::{Frame, Labels},
+    frame::{Frame, Labels, Series},
     live::{Alert, AlertList, AlertState},
     upstream::UpstreamStatus,
 };
@@ -30,6 +31,7 @@ use super::{
     ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest,
     anchoring::{self, Anchoring},
     answer::{Envelope, QueryData, Ranged},
+    coverage::EngineCoverage,
     freshness::{self, Freshness},
     labels,
     names::{LOOK_BACK_MS, SourceNames},
@@ -75,6 +77,8 @@ pub struct Prometheus {
     names: SourceNames,
     anchoring: Anchoring,
     labels: LabelNames,
+    /// How far values can be trusted.
+    coverage: EngineCoverage,
     /// Whether it has no alerting rule, and when that was asked.
     without_rules: Mutex<Option<(Instant, bool)>>,
 }
@@ -107,6 +111,7 @@ impl Prometheus {
             names: SourceNames::new(aliases, NAMES_LAST),
             anchoring: Anchoring::default(),
             labels: config.labels.clone(),
+            coverage: EngineCoverage::default(),
             without_rules: Mutex::default(),
         }
     }
@@ -175,13 +180,16 @@ impl Prometheus {
         step_ms: i64,
     ) -> Result<Frame, QueryError> {
         let steps = Steps { start_ms, end_ms, step_ms };
-        let ranged = match self.kept_range(query, steps).await? {
-            Some(ranged) => ranged,
-            None => self.whole_range(query, steps).await?,
+        let frame = async {
+            let ranged = match self.kept_range(query, steps).await? {
+                Some(ranged) => ranged,
+                None => self.whole_range(query, steps).await?,
+            };
+            let mut notices = ranged.warnings;
+            notices.extend(ranged.infos);
+            Ok(Frame { series: ranged.series, end_ms, notices, ..Frame::default() })
         };
-        let mut notices = ranged.warnings;
-        notices.extend(ranged.infos);
-        Ok(Frame { series: ranged.series, end_ms, notices, ..Frame::default() })
+        self.remarked(frame, query, end_ms).await
     }
 
     /// Evaluates an instant query. See [`super::Backend::instant`].
@@ -189,6 +197,34 @@ impl Prometheus {
     /// # Errors
     /// As [`Prometheus::range_frame`].
     pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
+        self.remarked(self.bare_instant(query, time_ms), query, time_ms).await
+    }
+
+    /// A frame with what there is to say of how far back the data of its query reaches at `end_ms`.
+    async fn remarked(
+        &self,
+        frame: impl Future<Output = Result<Frame, QueryError>>,
+        query: &ScopedQuery,
+        end_ms: i64,
+    ) -> Result<Frame, QueryError> {
+        let ask = |query: ScopedQuery, steps: Steps| self.whole_answer(query, steps).boxed();
+        // It is as fresh as it is: only values are wanted fresher.
+        let remark = freshness::with(Freshness::Any, self.coverage.remark(query, end_ms, &ask));
+        let (frame, remark) = tokio::try_join!(frame, async { Ok(remark.await) })?;
+        Ok(Frame { remarks: remark.into_iter().collect(), ..frame })
+    }
+
+    /// The series of an answer that lacks nothing.
+    async fn whole_answer(&self, query: ScopedQuery, steps: Steps) -> Option<Vec<Series>> {
+        if steps.start_ms == steps.end_ms {
+            let frame = self.bare_instant(&query, steps.end_ms).await.ok()?;
+            return frame.notices.is_empty().then_some(frame.series);
+        }
+        let ranged = self.whole_range(&query, steps).await.ok()?;
+        ranged.warnings.is_empty().then_some(ranged.series)
+    }
+
+    async fn bare_instant(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
         let pairs = pairs([("query", self.wire_text(query)), ("time", seconds(time_ms))]);
         let envelope: Envelope<QueryData> = self.ask("query", &pairs).await?;
         let mut notices = envelope.warnings;

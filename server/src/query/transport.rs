@@ -75,6 +75,8 @@ struct Inner {
 /// A request on its way.
 struct Flight {
     sharing: WeakShared<BoxFuture<'static, Answer>>,
+    /// The one that it waits for, whose answer is enough for who wants no fresh one.
+    before: Option<WeakShared<BoxFuture<'static, Answer>>>,
     /// When the engine was asked; not yet if it waits for the one before it.
     asked_at: Arc<OnceLock<Instant>>,
 }
@@ -82,14 +84,23 @@ struct Flight {
 impl Flight {
     /// Its answer is still to come.
     fn running(&self) -> Option<Sharing> {
-        // One that has its answer already is no longer on its way.
-        self.sharing.upgrade().filter(|one| one.peek().is_none())
+        running(&self.sharing)
+    }
+
+    /// The next answer, be it that of the one before it.
+    fn next(&self) -> Option<Sharing> {
+        self.before.as_ref().and_then(running).or_else(|| self.running())
     }
 
     /// Whether its answer will be of `since` or later.
     fn is_after(&self, since: Instant) -> bool {
         self.asked_at.get().is_none_or(|asked_at| *asked_at >= since)
     }
+}
+
+fn running(sharing: &WeakShared<BoxFuture<'static, Answer>>) -> Option<Sharing> {
+    // One that has its answer already is no longer on its way.
+    sharing.upgrade().filter(|one| one.peek().is_none())
 }
 
 /// Answers that are given again for a moment: a page that many load at once asks for the same times.
@@ -218,9 +229,14 @@ impl Transport {
         Ok(answer)
     }
 
-    /// A request on its way whose answer is of `since` or later.
+    /// A request on its way whose answer is of `since` or later, or the next one whose answer comes.
     fn share(&self, asked: Asked, since: Option<Instant>) -> Sharing {
         let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        if since.is_none()
+            && let Some(next) = in_flight.get(&asked).and_then(Flight::next)
+        {
+            return next;
+        }
         let before = in_flight.get(&asked).and_then(|flight| Some((flight.running()?, flight)));
         let before = match before {
             Some((running, flight)) if since.is_none_or(|since| flight.is_after(since)) => return running,
@@ -230,6 +246,7 @@ impl Transport {
         let (inner, (path, pairs)) = (Arc::clone(&self.0), asked.clone());
         let asked_at = Arc::<OnceLock<Instant>>::default();
         let going_out = Arc::clone(&asked_at);
+        let waits_for = before.as_ref().and_then(Shared::downgrade);
         let sharing = async move {
             if let Some(before) = before {
                 // Whatever came of it. Who joins until then has the same answer.
@@ -240,7 +257,7 @@ impl Transport {
         };
         let sharing = sharing.boxed().shared();
         if let Some(weak) = sharing.downgrade() {
-            in_flight.insert(asked, Flight { sharing: weak, asked_at });
+            in_flight.insert(asked, Flight { sharing: weak, before: waits_for, asked_at });
         }
         sharing
     }

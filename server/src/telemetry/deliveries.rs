@@ -30,7 +30,7 @@ impl DeliveryCounters {
             ("hyperscope_notifications_dead_total", "Notifications that were given up.", &self.dead),
             (
                 "hyperscope_alerts_refused_total",
-                "Alerts that were refused, so that nobody is notified of them: labels or times are invalid, there are too many, or an Alertmanager refused them.",
+                "Alerts that were refused, so that nobody is notified of them: labels or times are invalid, there are too many, or an Alertmanager refused them. An alert counts once an hour.",
                 &self.refused,
             ),
         ];

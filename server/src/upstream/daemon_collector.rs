@@ -30,6 +30,8 @@ const FIRST_PATIENCE: Duration = Duration::from_secs(5);
 const PROBE_AGAIN: Duration = Duration::from_secs(10);
 /// Shortest time between two looks at what has changed.
 const CHANGES_APART: Duration = Duration::from_millis(500);
+/// A daemon that was heard this long before a scrape, in milliseconds, is as it was: until then, nothing that happened can be unknown.
+const HEARD_SLACK_MS: i64 = 2_000;
 /// How far back stored samples are looked for first, in milliseconds. If there are none, there may be some from before a long stop.
 const NEAR_MS: i64 = 3_600_000;
 
@@ -168,15 +170,12 @@ impl Collector {
                 vec![own_point(self.scraper.labels(), "up", up, at_ms)]
             }
         };
-        let did_show = self.shows;
+        self.ledger.close_missing(&mut points, at_ms);
         match news {
             Some(news) => self.derive(news, at_ms, Due::All, &mut points).await,
-            None => self.shows = false,
-        }
-        self.ledger.close_missing(&mut points, at_ms);
-        // The marks of the end are written once. What happens after them is written at its own time, when the daemon is heard again.
-        if did_show && !self.shows {
-            self.deriver.pause(at_ms);
+            // What happened after the last word is written at its own time, when the daemon is heard again.
+            None if std::mem::take(&mut self.shows) => self.deriver.end(&mut points),
+            None => {}
         }
         write(&self.outlets.samples, points, &self.link.name).await;
     }
@@ -189,6 +188,7 @@ impl Collector {
         if !has_page && self.up.is_some_and(|before| before.to_bits() != up.to_bits()) {
             self.up = Some(up);
             points.push(own_point(self.scraper.labels(), "up", up, now_ms));
+            self.ledger.add(&points);
         }
         if let Some(news) = self.news() {
             // Series that were marked as ended go on at once, all of them.
@@ -196,7 +196,6 @@ impl Collector {
             self.derive(news, now_ms, due, &mut points).await;
         }
         if !points.is_empty() {
-            self.ledger.add(&points);
             write(&self.outlets.samples, points, &self.link.name).await;
         }
     }
@@ -206,13 +205,19 @@ impl Collector {
         self.link.status.state().is_fresh().then(|| self.link.take_news()).flatten()
     }
 
+    /// Up to when it is known how the daemon is, at `at_ms`. A link that was cut is noticed later than it was.
+    fn known_until_ms(&self, at_ms: i64) -> i64 {
+        let heard_ms = self.link.status.last_data_ms().filter(|heard_ms| *heard_ms < at_ms - HEARD_SLACK_MS);
+        heard_ms.unwrap_or(at_ms)
+    }
+
     async fn derive(&mut self, mut news: News, at_ms: i64, due: Due, points: &mut Vec<Point>) {
         self.shows = true;
         self.deriver.take(&mut news, at_ms);
         while self.deriver.count(at_ms, self.scraper.names(), points) {
             write(&self.outlets.samples, std::mem::take(points), &self.link.name).await;
         }
-        self.deriver.measure(&news, at_ms, due, self.scraper.names(), points);
+        self.deriver.measure(&news, self.known_until_ms(at_ms), due, self.scraper.names(), points);
     }
 
     /// Whether a daemon without metrics is up: it is heard, and has nothing in the place of metrics.

@@ -16,6 +16,8 @@ use crate::clock::now_ms;
 const SYSTEM_INTERVAL: Duration = Duration::from_millis(4900);
 /// An uptime may seem to fall by this much without a restart, in seconds.
 const UPTIME_SLACK: f64 = 1.0;
+/// Two messages of one process say by the daemon's clock that it started within this many milliseconds of each other.
+const SAME_START_MS: u64 = 2_000;
 /// A process that is younger by this much than the one before would be by now is another one, in seconds.
 const START_SLACK: f64 = 10.0;
 
@@ -31,6 +33,8 @@ pub(super) struct Knowledge {
     process: Option<Process>,
     /// The process is another one than before, and its list of jobs has not come yet.
     restarted: bool,
+    /// The daemon was not heard for a while, and has not told its jobs since: what ended meanwhile is not known.
+    awaits_list: bool,
 }
 
 /// The daemon's process as it was last heard of.
@@ -38,6 +42,8 @@ pub(super) struct Knowledge {
 struct Process {
     /// When it started, milliseconds since the Unix epoch by our clock.
     start_ms: i64,
+    /// The same by the daemon's clock, where a message tells its time.
+    told_start_ms: Option<i64>,
     /// In seconds.
     uptime: f64,
     /// When that was told.
@@ -78,12 +84,19 @@ impl Knowledge {
             system_sent: None,
             process: None,
             restarted: false,
+            awaits_list: false,
         }
     }
 
-    /// What there is to write, once the daemon has told all its jobs. What is taken is not given again.
+    /// The daemon is not heard.
+    pub(super) fn await_list(&mut self) {
+        self.awaits_list = true;
+    }
+
+    /// What there is to write, once the daemon has told all its jobs, and again after it was not heard: else counters would go on past
+    /// what ended meanwhile. What is taken is not given again.
     pub(super) fn take_news(&mut self) -> Option<News> {
-        self.jobs.is_filled().then(|| News {
+        (self.jobs.is_filled() && !self.awaits_list).then(|| News {
             steps: std::mem::take(&mut self.steps),
             levels: self.jobs.levels(),
             numbers: self.numbers,
@@ -124,25 +137,38 @@ impl Knowledge {
         moment: Moment,
     ) -> Outcome {
         let updates = self.shifted(updates);
-        let restarted = listing == Listing::Full && std::mem::take(&mut self.restarted);
+        let is_full = listing == Listing::Full;
+        self.awaits_list &= !is_full;
+        let restarted = is_full && std::mem::take(&mut self.restarted);
         self.jobs.replace(updates, unchanged, listing, moment, restarted)
     }
 
-    /// Notes how long the daemon's process has run, and whether it is another one than before.
-    pub(super) fn note_uptime(&mut self, uptime: f64, now_ms: i64) {
+    /// Notes how long the daemon's process had run when a message was made, at `told_ms` by the daemon's clock if it says so, and whether
+    /// it is another one than before. A message that was held up on its way tells an old uptime: that is no restart.
+    pub(super) fn note_uptime(&mut self, uptime: f64, told_ms: Option<i64>, now_ms: i64) {
         if !uptime.is_finite() {
             return;
         }
+        #[allow(clippy::cast_possible_truncation, reason = "saturates, and no daemon is that old")]
+        let uptime_ms = (uptime * 1000.0) as i64;
+        let told_start_ms = told_ms.map(|told_ms| told_ms.saturating_sub(uptime_ms));
         let at = Instant::now();
         let is_another = self.process.is_some_and(|before| {
             let expected = before.uptime + at.duration_since(before.at).as_secs_f64();
-            uptime + UPTIME_SLACK < before.uptime || uptime + START_SLACK < expected
+            let is_younger = uptime + UPTIME_SLACK < before.uptime || uptime + START_SLACK < expected;
+            let starts = before.told_start_ms.zip(told_start_ms);
+            is_younger && starts.is_none_or(|(before_ms, ms)| before_ms.abs_diff(ms) > SAME_START_MS)
         });
         self.restarted |= is_another;
-        #[allow(clippy::cast_possible_truncation, reason = "saturates, and no daemon is that old")]
-        let start_ms = now_ms.saturating_sub((uptime * 1000.0) as i64);
-        let start_ms = self.process.filter(|_| !is_another).map_or(start_ms, |before| before.start_ms);
-        self.process = Some(Process { start_ms, uptime, at });
+        let same = self.process.filter(|_| !is_another);
+        let by_ours_ms = told_start_ms.map(|ms| ms.saturating_add(self.skew.used_ms()));
+        let start_ms = by_ours_ms.unwrap_or_else(|| now_ms.saturating_sub(uptime_ms));
+        self.process = Some(match same {
+            // What came late says nothing new.
+            Some(before) if uptime < before.uptime => before,
+            Some(before) => Process { told_start_ms: before.told_start_ms.or(told_start_ms), uptime, at, ..before },
+            None => Process { start_ms, told_start_ms, uptime, at },
+        });
     }
 
     /// Takes over the state of the process. Gives the event if it is time for one.
@@ -160,5 +186,62 @@ impl Knowledge {
             self.system_sent = Some(Instant::now());
             Event::SystemMetrics(system)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::job::JobStatus;
+
+    use super::{super::jobs::Rules, *};
+
+    const BOOT_MS: i64 = 1_700_000_000_000;
+
+    fn knowledge() -> Knowledge {
+        Knowledge::new(JobTable::new("d", Rules { cancelled_is_final: false, most_ended: 100 }))
+    }
+
+    fn list(knowledge: &mut Knowledge, second: i64, jobs: &[&str]) -> Outcome {
+        let now_ms = BOOT_MS + second * 1000;
+        let job = |id: &&str| JobUpdate {
+            id: (*id).to_owned(),
+            status: Some(JobStatus::Completed),
+            created_at: Some(BOOT_MS),
+            completed_at: Some(now_ms),
+            ..JobUpdate::default()
+        };
+        let moment = Moment { now_ms, daemon_ms: now_ms };
+        knowledge.list(jobs.iter().map(job).collect(), &[], Listing::Full, moment)
+    }
+
+    #[test]
+    fn an_uptime_that_was_held_up_on_its_way_is_no_restart() {
+        let mut known = knowledge();
+        known.note_uptime(100.0, Some(BOOT_MS + 100_000), BOOT_MS + 100_000);
+        list(&mut known, 100, &["a"]);
+        // Said at 95 s, and here at 160 s, when the daemon has other jobs.
+        known.note_uptime(95.0, Some(BOOT_MS + 95_000), BOOT_MS + 160_000);
+        assert!(!list(&mut known, 160, &["b"]).is_new_life);
+        assert_eq!(known.take_news().unwrap().start_ms, Some(BOOT_MS));
+        known.note_uptime(2.0, Some(BOOT_MS + 172_000), BOOT_MS + 172_000);
+        assert!(list(&mut known, 172, &["c"]).is_new_life, "that is one");
+        assert_eq!(known.take_news().unwrap().start_ms, Some(BOOT_MS + 170_000));
+        // Of a daemon that does not say when, the one that came last counts.
+        known.note_uptime(0.5, None, BOOT_MS + 180_000);
+        assert!(list(&mut known, 180, &["d"]).is_new_life);
+    }
+
+    #[test]
+    fn a_daemon_that_was_not_heard_has_told_nothing_until_it_tells_its_jobs() {
+        let mut known = knowledge();
+        assert!(known.take_news().is_none());
+        list(&mut known, 1, &["a"]);
+        assert!(known.take_news().is_some());
+        known.await_list();
+        let moment = Moment { now_ms: BOOT_MS, daemon_ms: BOOT_MS };
+        known.list(Vec::new(), &[], Listing::Sketch, moment);
+        assert!(known.take_news().is_none(), "which jobs have ended comes with the next message");
+        list(&mut known, 3, &["a", "b"]);
+        assert!(known.take_news().is_some());
     }
 }

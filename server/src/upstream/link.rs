@@ -143,7 +143,7 @@ impl Link {
             }),
             Message::Metrics { numbers, jobs } => self.apply(|knowledge| {
                 let moment = knowledge.moment(now_ms, made_ms);
-                numbers.uptime_seconds.into_iter().for_each(|uptime| knowledge.note_uptime(uptime, now_ms));
+                numbers.uptime_seconds.into_iter().for_each(|uptime| knowledge.note_uptime(uptime, made_ms, now_ms));
                 knowledge.numbers = Some(*numbers);
                 let mut outcome = match jobs {
                     Some(JobList { updates, unchanged }) => knowledge.list(updates, &unchanged, Listing::Full, moment),
@@ -187,7 +187,7 @@ impl Link {
 
     /// An answer told the daemon's uptime.
     pub(super) fn note_uptime(&self, uptime_seconds: f64) {
-        self.knowledge().note_uptime(uptime_seconds, now_ms());
+        self.knowledge().note_uptime(uptime_seconds, None, now_ms());
     }
 
     /// An answer told all jobs.
@@ -335,7 +335,11 @@ impl Link {
             status.state = contact.state(status.state, has_data, Instant::now(), self.patience(&contact));
             status.error = contact.troubles();
         });
-        if self.status.state() != before {
+        let state = self.status.state();
+        if !state.is_fresh() {
+            self.knowledge().await_list();
+        }
+        if state != before {
             self.fed.notify_one();
         }
     }

@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 
 /// A difference up to this is delay and rounding, not another clock, in milliseconds: the daemon's times are taken as they are.
 const TOLERANCE_MS: i64 = 2_000;
+/// A difference that is known is given up below this: one that hovers at the tolerance must not come and go.
+const RELEASE_MS: i64 = 1_000;
 /// A first message that is later than this is of another clock; less may be delay.
 const FIRST_DELAY_MS: i64 = 10_000;
 /// Messages of so long are looked back at, in milliseconds, ...
@@ -42,7 +44,8 @@ impl Skew {
             self.seen.pop_front();
         }
         let Some(behind_ms) = self.behind_ms() else { return self.used_ms };
-        let wanted_ms = if behind_ms.saturating_abs() <= TOLERANCE_MS { 0 } else { behind_ms };
+        let least_ms = if self.used_ms == 0 { TOLERANCE_MS } else { RELEASE_MS };
+        let wanted_ms = if behind_ms.saturating_abs() <= least_ms { 0 } else { behind_ms };
         let is_about_right = wanted_ms != 0 && wanted_ms.saturating_sub(self.used_ms).saturating_abs() <= TOLERANCE_MS;
         let is_believed = if self.has_spoken {
             wanted_ms <= self.used_ms || self.has_settled(behind_ms)
@@ -148,6 +151,20 @@ mod tests {
         let (before, followed) = set(-60_000, 90_000, 5);
         assert_eq!(before, -60_000);
         assert!(followed.is_some_and(|messages| messages <= 13), "{followed:?}");
+    }
+
+    #[test]
+    fn a_clock_that_hovers_at_the_tolerance_does_not_come_and_go() {
+        for sign in [1, -1] {
+            // A minute each way, between 1.8 s and 2.2 s: longer than anything is looked back at.
+            let hovering = (0..900).map(|second| (second, sign * if (second / 150) % 2 == 0 { 2_200 } else { 1_800 }));
+            let used = used(hovering);
+            let changes = used.windows(2).filter(|pair| pair[0] != pair[1]).count();
+            assert!(changes <= 1, "{changes} changes");
+            assert_ne!(used.last(), Some(&0));
+        }
+        let (seen, given_up) = ((0..100).map(|second| (second, 2_200)), (100..200).map(|second| (second, 900)));
+        assert_eq!(used(seen.chain(given_up)).last(), Some(&0), "a clock that was put right is");
     }
 
     #[test]

@@ -40,6 +40,11 @@ impl StatusCell {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).state
     }
 
+    /// When the daemon was last heard, in milliseconds since the Unix epoch.
+    pub(super) fn last_data_ms(&self) -> Option<i64> {
+        self.status.lock().unwrap_or_else(PoisonError::into_inner).last_data_ms
+    }
+
     /// Changes the status. Times of data and of scrapes change all the time and are not told by themselves.
     pub(super) fn update(&self, now_ms: i64, change: impl FnOnce(&mut UpstreamStatus)) {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);

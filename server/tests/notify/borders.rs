@@ -154,11 +154,13 @@ async fn a_bad_alert_of_a_batch_does_not_keep_its_neighbours_back_and_is_named()
     names.sort_by_key(ToString::to_string);
     assert_eq!(names, [json!("First"), json!("Last")]);
 
-    // What was refused is counted, and the page says so to those who see everything.
+    // What was refused is counted, and the page says so to those who see everything; those without labels are one alert for both.
     let metrics = server.text("/metrics").await;
-    assert!(metrics.contains("hyperscope_alerts_refused_total 6"), "{metrics}");
     let page = server.text("/alerts").await;
-    assert!(page.contains("alerts were refused in the last hour"), "{page}");
+    let said = page.split(" alerts were refused in the last hour").next().unwrap();
+    let count = said.rsplit(|letter: char| !letter.is_ascii_digit()).next().unwrap();
+    assert_eq!(count, "4", "{page}");
+    assert!(metrics.contains("hyperscope_alerts_refused_total 4"), "{metrics}");
 }
 
 /// The same batch at Debian's Alertmanager: good ones are there, the answer is 400.
@@ -189,4 +191,46 @@ async fn an_alertmanager_takes_the_good_ones_of_a_batch_as_we_do_and_refusals_ar
         (page.contains("1 alert was refused in the last hour") && page.contains("Dotted: ")).then_some(())
     })
     .await;
+}
+
+#[tokio::test]
+async fn labels_of_routes_reach_receivers_and_lists_and_say_why_they_are_sent() {
+    let receiver = Receiver::start().await;
+    let text = format!(
+        r#"route:
+  receiver: team
+  group_by: [alertname]
+  group_wait: 0s
+  group_interval: 1s
+  labels: {{team: ops, page: '{{{{ .CommonLabels.severity }}}} of {{{{ routeLabels "team" }}}}'}}
+  routes:
+  - matchers: [area="db"]
+    labels: {{team: dba}}
+receivers:
+- name: team
+  webhook_configs: [{{url: '{}/'}}]
+"#,
+        receiver.url
+    );
+    let (directory, config) = file(&text);
+    let server = serve(&config, &[]).await;
+    let alerts = json!([alert("Slow", &[("severity", "info"), ("area", "db")]), alert("Up", &[("severity", "page")])]);
+    assert!(server.post("/api/v2/alerts").json(&alerts).send().await.unwrap().status().is_success());
+    let mut got: Vec<Value> = receiver.got_count(2).await.iter().map(|got| got.json()).collect();
+    got.sort_by_key(|body| body["groupLabels"]["alertname"].to_string());
+    assert_eq!(got[0]["routeLabels"], json!({ "team": "dba", "page": "info of dba" }), "its own over its parent's");
+    assert_eq!(got[1]["routeLabels"], json!({ "team": "ops", "page": "page of ops" }));
+    assert_eq!(got[0]["notification_reason"], "first notification");
+    let groups = server.json("/api/v2/alerts/groups").await;
+    assert_eq!(groups[0]["routeLabels"], json!({ "team": "dba", "page": "info of dba" }), "{groups}");
+    assert_eq!((groups.as_array().unwrap().len(), &groups[1]["alerts"][0]["labels"]["alertname"]), (2, &json!("Up")));
+
+    // A text that cannot be filled in is refused where it stands.
+    std::fs::write(directory.path().join("bad.yml"), text.replace(".CommonLabels.severity", ".Common")).unwrap();
+    let bad = directory.path().join("bad.yml");
+    let mut refused =
+        crate::common::launch("serve", directory.path(), &["--alertmanager-config", bad.to_str().unwrap()]);
+    assert!(!refused.ended().await.success());
+    assert!(refused.stderr().contains("bad.yml:6:"), "{}", refused.stderr());
+    assert!(refused.stderr().contains("label of a route, page: "), "{}", refused.stderr());
 }

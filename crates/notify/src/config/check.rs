@@ -13,7 +13,7 @@ use super::{
     file::{ConfigFile, Global, InhibitFile, IntervalFile, ReceiverFile, RouteFile},
     http::{Http, either},
     receiver::{self, Integration, Receiver, Slack},
-    route::{GroupBy, Route},
+    route::{GroupBy, Route, RouteLabel},
 };
 use crate::{
     inhibit::InhibitRule,
@@ -101,6 +101,15 @@ impl Tree<'_> {
             }
             _ => parent.map(|parent| parent.receiver.clone()).unwrap_or_default(),
         };
+        let mut labels = parent.map(|parent| parent.labels.clone()).unwrap_or_default();
+        for (name, template) in &file.labels {
+            let at = template.referenced;
+            if !is_label_name(name) {
+                return Err(Problem::at(at, format!("{name:?} is not the name of a label")));
+            }
+            let label = RouteLabel { template: template.value.clone(), place: (at.line(), at.column()) };
+            labels.insert(name.clone(), label);
+        }
         let id = self.nodes.len();
         let route = Route {
             id,
@@ -123,6 +132,7 @@ impl Tree<'_> {
                 .unwrap_or(parent.map_or(DEFAULT_REPEAT_INTERVAL_MS, |parent| parent.repeat_interval_ms)),
             mute_time_intervals: self.known(&file.mute_time_intervals)?,
             active_time_intervals: self.known(&file.active_time_intervals)?,
+            labels,
         };
         self.nodes.push(route.clone());
         let children = file.routes.iter().map(|child| self.add(child, Some(&route))).collect::<Result<_, _>>()?;

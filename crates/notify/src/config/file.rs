@@ -95,6 +95,7 @@ pub struct RouteFile {
     pub matchers: Vec<Spanned<String>>,
     pub mute_time_intervals: Vec<Spanned<String>>,
     pub active_time_intervals: Vec<Spanned<String>>,
+    pub labels: BTreeMap<String, Spanned<String>>,
     #[serde(rename = "continue")]
     pub goes_on: bool,
     pub routes: Vec<Spanned<RouteFile>>,

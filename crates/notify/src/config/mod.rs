@@ -13,7 +13,7 @@ use serde_saphyr::Location;
 
 pub use self::{
     receiver::{Discord, Email, Integration, Kind, PagerDuty, Receiver, Slack, Webhook},
-    route::Route,
+    route::{Route, RouteLabel},
     secret::Secret,
 };
 use crate::{alert::Labels, inhibit::InhibitRule, time_interval::TimeInterval};

@@ -1,6 +1,6 @@
 //! Routes: which alerts go to which receiver, and how they are grouped.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{alert::Labels, matcher::Matchers};
 
@@ -31,6 +31,25 @@ pub struct Route {
     pub mute_time_intervals: Vec<String>,
     /// Named times in which alone it is not quiet; empty for always.
     pub active_time_intervals: Vec<String>,
+    /// What its messages and groups are labelled with beside the labels of alerts: by name, each a template.
+    pub labels: BTreeMap<String, RouteLabel>,
+}
+
+impl Route {
+    /// Its labels, each with its template.
+    #[must_use]
+    pub fn label_templates(&self) -> Labels {
+        self.labels.iter().map(|(name, label)| (name.clone(), label.template.clone())).collect()
+    }
+}
+
+/// A label of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteLabel {
+    /// What its value is made of.
+    pub template: String,
+    /// Where it stands in the file, by line and column.
+    pub place: (u64, u64),
 }
 
 /// How alerts are grouped.

@@ -22,12 +22,17 @@ pub(super) struct Group {
 impl Group {
     pub(super) fn new(route: &Route, labels: &Labels, now_ms: i64) -> Self {
         Group {
-            key: format!("{}:{}", route.key, set(labels)),
+            key: key(route, labels),
             alerts: BTreeSet::new(),
             next_flush_ms: now_ms.saturating_add(route.group_wait_ms),
             was_flushed: false,
         }
     }
+}
+
+/// A group as Alertmanager names it.
+pub(super) fn key(route: &Route, labels: &Labels) -> String {
+    format!("{}:{}", route.key, set(labels))
 }
 
 /// Labels as Prometheus writes them: `{a="b", c="d"}`.

@@ -54,25 +54,55 @@ impl LogEntry {
         }
     }
 
-    /// Whether it has to be told, after `last` was.
-    pub(super) fn is_due(
+    /// Why it has to be sent, after `last` was; `None` if it has not to be. As Alertmanager decides (`DedupStage.needsUpdate`).
+    pub(super) fn reason(
         &self,
         last: Option<&LogEntry>,
         sends_resolved: bool,
         now_ms: i64,
         repeat_interval_ms: i64,
-    ) -> bool {
-        let Some(last) = last else { return !self.firing.is_empty() };
+    ) -> Option<Reason> {
+        let Some(last) = last else { return (!self.firing.is_empty()).then_some(Reason::First) };
         if !is_subset(&self.firing, &last.firing) {
-            return true;
+            // After nothing but ends it is the first of a new firing.
+            return Some(if last.firing.is_empty() { Reason::First } else { Reason::NewAlerts });
         }
         if self.firing.is_empty() {
-            return !last.firing.is_empty();
+            return (!last.firing.is_empty()).then_some(Reason::AllResolved);
         }
         if sends_resolved && !is_subset(&self.resolved, &last.resolved) {
-            return true;
+            return Some(Reason::SomeResolved);
         }
-        last.at_ms < now_ms.saturating_sub(repeat_interval_ms)
+        (last.at_ms < now_ms.saturating_sub(repeat_interval_ms)).then_some(Reason::Repeat)
+    }
+}
+
+/// Why a notification is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing was sent of the group, or nothing that fires.
+    First,
+    /// More alerts of the group fire.
+    NewAlerts,
+    /// Some alerts of the group are over.
+    SomeResolved,
+    /// No alert of the group fires any more.
+    AllResolved,
+    /// Nothing changed, and the last notification is older than `repeat_interval`.
+    Repeat,
+}
+
+impl Reason {
+    /// The words that Alertmanager (0.32 and newer) has for it in templates and in the body of webhooks.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Reason::First => "first notification",
+            Reason::NewAlerts => "new alerts added",
+            Reason::SomeResolved => "some alerts resolved",
+            Reason::AllResolved => "all alerts resolved",
+            Reason::Repeat => "repeat interval elapsed",
+        }
     }
 }
 
@@ -95,5 +125,36 @@ impl NotificationLog {
 
     pub(super) fn drop_expired(&mut self, now_ms: i64) {
         self.0.retain(|_, entry| entry.expires_at_ms > now_ms);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_what_changed_since_the_last_notification() {
+        let entry = |firing: &[u64], resolved: &[u64]| LogEntry {
+            firing: firing.iter().copied().map(Fingerprint).collect(),
+            resolved: resolved.iter().copied().map(Fingerprint).collect(),
+            at_ms: 0,
+            expires_at_ms: 0,
+        };
+        let reason = |last: Option<LogEntry>, now: LogEntry, now_ms| {
+            now.reason(last.as_ref(), true, now_ms, 1_000).map(Reason::words)
+        };
+        for (last, now, at_ms, expected) in [
+            (None, entry(&[1], &[]), 0, Some("first notification")),
+            (None, entry(&[], &[1]), 0, None),
+            (Some(entry(&[], &[1])), entry(&[1], &[]), 0, Some("first notification")),
+            (Some(entry(&[1], &[])), entry(&[1, 2], &[]), 0, Some("new alerts added")),
+            (Some(entry(&[1, 2], &[])), entry(&[1], &[2]), 0, Some("some alerts resolved")),
+            (Some(entry(&[1], &[2])), entry(&[], &[1, 2]), 0, Some("all alerts resolved")),
+            (Some(entry(&[], &[1])), entry(&[], &[1]), 5_000, None),
+            (Some(entry(&[1], &[])), entry(&[1], &[]), 1_000, None),
+            (Some(entry(&[1], &[])), entry(&[1], &[]), 1_001, Some("repeat interval elapsed")),
+        ] {
+            assert_eq!(reason(last.clone(), now.clone(), at_ms), expected, "{last:?} {now:?}");
+        }
     }
 }

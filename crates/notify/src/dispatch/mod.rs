@@ -14,7 +14,7 @@ use std::{
 
 use serde::Serialize;
 
-pub use self::log::{LogEntry, LogKey};
+pub use self::log::{LogEntry, LogKey, Reason};
 use self::{
     group::{Group, GroupId},
     log::NotificationLog,
@@ -44,8 +44,33 @@ pub struct Notification {
     pub group_key: String,
     /// What the alerts of the group have in common by construction.
     pub group_labels: Labels,
+    /// Labels of the route, each with its template.
+    pub route_labels: Labels,
+    /// All alerts of the group, also those that are muted: the labels of the route are made of them. Empty where it has none.
+    pub group_alerts: Arc<[(Arc<Alert>, bool)]>,
+    /// Why it is sent.
+    pub reason: Reason,
     /// In order of their labels, each with whether it is over.
     pub alerts: Vec<(Arc<Alert>, bool)>,
+}
+
+impl Notification {
+    /// The first one of a route's group, which has these alerts, to the first means of its receiver.
+    #[must_use]
+    pub fn first(route: &Route, group_labels: Labels, alerts: Vec<(Arc<Alert>, bool)>) -> Self {
+        let group_alerts = if route.labels.is_empty() { Arc::default() } else { alerts.as_slice().into() };
+        Notification {
+            receiver: route.receiver.clone(),
+            integration: 0,
+            kind: Kind::Webhook,
+            group_key: group::key(route, &group_labels),
+            group_labels,
+            route_labels: route.label_templates(),
+            group_alerts,
+            reason: Reason::First,
+            alerts,
+        }
+    }
 }
 
 /// What is to be kept at once, so that after a crash nothing is lost and nothing told twice.
@@ -284,7 +309,6 @@ impl Dispatcher {
         let Some((route, group)) = config.routes.get(id.0).zip(self.groups.get_mut(id)) else { return };
         group.was_flushed = true;
         group.next_flush_ms = now_ms.saturating_add(route.group_interval_ms);
-        let group_key = group.key.clone();
         let mut alerts: Vec<(Arc<Alert>, bool)> = group
             .alerts
             .iter()
@@ -295,25 +319,19 @@ impl Dispatcher {
         let resolved: Vec<Fingerprint> =
             alerts.iter().filter(|(_, is_resolved)| *is_resolved).map(|(alert, _)| alert.fingerprint).collect();
         if config.muted_by(route, now_ms).is_empty() {
-            alerts.retain(|(alert, _)| {
+            let mut first = Notification::first(route, id.1.clone(), alerts);
+            first.alerts.retain(|(alert, _)| {
                 self.inhibitor.inhibitors(&alert.labels, now_ms).is_empty()
                     && self.silences.silencing(&alert.labels, now_ms).is_empty()
             });
-            self.tell(route, &group_key, &id.1, alerts, now_ms, tick);
+            self.tell(route, &first, now_ms, tick);
         }
         self.forget(id, &resolved, tick);
     }
 
-    /// Adds a notification for each means of the route's receiver that has not been told yet.
-    fn tell(
-        &mut self,
-        route: &Route,
-        group_key: &str,
-        group_labels: &Labels,
-        alerts: Vec<(Arc<Alert>, bool)>,
-        now_ms: i64,
-        tick: &mut Tick,
-    ) {
+    /// Adds a notification like `first` for each means of the route's receiver that has not been told yet.
+    fn tell(&mut self, route: &Route, first: &Notification, now_ms: i64, tick: &mut Tick) {
+        let Notification { group_key, alerts, .. } = first;
         if alerts.is_empty() {
             return;
         }
@@ -325,11 +343,10 @@ impl Dispatcher {
                 kind: integration.kind(),
                 integration: place,
             };
-            let now = LogEntry::of(&alerts, now_ms, route.repeat_interval_ms);
-            let is_due = now.is_due(self.log.get(&key), integration.sends_resolved(), now_ms, route.repeat_interval_ms);
-            if !is_due {
-                continue;
-            }
+            let now = LogEntry::of(alerts, now_ms, route.repeat_interval_ms);
+            let last = self.log.get(&key);
+            let reason = now.reason(last, integration.sends_resolved(), now_ms, route.repeat_interval_ms);
+            let Some(reason) = reason else { continue };
             let has_firing = !now.firing.is_empty();
             self.log.put(key.clone(), now.clone());
             tick.logged.push((key, now));
@@ -342,12 +359,11 @@ impl Dispatcher {
                 .cloned()
                 .collect();
             tick.notifications.push(Notification {
-                receiver: receiver.name.clone(),
                 integration: place,
                 kind: integration.kind(),
-                group_key: group_key.to_owned(),
-                group_labels: group_labels.clone(),
+                reason,
                 alerts: told,
+                ..first.clone()
             });
         }
     }

@@ -9,18 +9,21 @@ impl Composer {
     /// What is wrong with the texts of one means of a receiver, each with the key that it stands under.
     #[must_use]
     pub fn check(&self, integration: &Integration) -> Vec<String> {
-        let mut faults = Vec::new();
-        for (key, text) in texts(integration).iter().filter(|(_, text)| text.contains("{{")) {
-            let mut templates = self.templates.clone();
-            match templates.parse(key, text, &self.functions) {
-                Ok(()) => {
-                    let found = templates.check(key, Type::Named(&DATA), &self.functions);
-                    faults.extend(found.iter().map(|error| format!("{key}: {error}")));
-                }
-                Err(error) => faults.push(format!("{key}: {error}")),
-            }
+        texts(integration).iter().flat_map(|(key, text)| self.check_text(key, text)).collect()
+    }
+
+    /// What is wrong with one text, with the key that it stands under.
+    #[must_use]
+    pub fn check_text(&self, key: &str, text: &str) -> Vec<String> {
+        if !text.contains("{{") {
+            return Vec::new();
         }
-        faults
+        let mut templates = self.templates.clone();
+        let found = match templates.parse(key, text, &self.functions) {
+            Ok(()) => templates.check(key, Type::Named(&DATA), &self.functions),
+            Err(error) => vec![error],
+        };
+        found.iter().map(|error| format!("{key}: {error}")).collect()
     }
 }
 

@@ -23,9 +23,11 @@ pub(super) static DATA: Named = Named {
         ("Receiver", Type::Str),
         ("Status", Type::Str),
         ("Alerts", Type::Named(&ALERTS)),
+        ("NotificationReason", Type::Str),
         ("GroupLabels", Type::Named(&KV)),
         ("CommonLabels", Type::Named(&KV)),
         ("CommonAnnotations", Type::Named(&KV)),
+        ("RouteLabels", Type::Named(&KV)),
         ("ExternalURL", Type::Str),
         ("GroupKey", Type::Str),
     ],
@@ -89,40 +91,63 @@ static PAIR: Named = Named {
 /// A notification with what its alerts have in common.
 pub(super) struct Data<'a> {
     pub(super) notification: &'a Notification,
+    alerts: &'a [(Arc<Alert>, bool)],
+    reason: &'static str,
     pub(super) receiver: String,
     pub(super) status: &'static str,
     pub(super) common_labels: Labels,
     pub(super) common_annotations: Labels,
+    /// Filled in.
+    pub(super) route_labels: Labels,
     pub(super) external_url: &'a str,
 }
 
 impl<'a> Data<'a> {
-    pub(super) fn of(notification: &'a Notification, external_url: &'a str) -> Self {
-        let alerts = || notification.alerts.iter().map(|(alert, _)| &**alert);
+    pub(super) fn of(notification: &'a Notification, route_labels: Labels, external_url: &'a str) -> Self {
+        let reason = notification.reason.words();
+        Data::with(notification, &notification.alerts, reason, route_labels, external_url)
+    }
+
+    /// What the labels of a route get: all alerts of the group, whoever is sent them for whatever reason.
+    pub(super) fn of_group(notification: &'a Notification, external_url: &'a str) -> Self {
+        let templates = notification.route_labels.clone();
+        Data::with(notification, &notification.group_alerts, "unknown", templates, external_url)
+    }
+
+    fn with(
+        notification: &'a Notification,
+        told: &'a [(Arc<Alert>, bool)],
+        reason: &'static str,
+        route_labels: Labels,
+        external_url: &'a str,
+    ) -> Self {
+        let alerts = || told.iter().map(|(alert, _)| &**alert);
         Data {
             notification,
+            alerts: told,
+            reason,
             receiver: regex::escape(&notification.receiver).replace("\\-", "-").replace("\\#", "#"),
-            status: if notification.alerts.iter().any(|(_, is_resolved)| !is_resolved) { "firing" } else { "resolved" },
+            status: if told.iter().any(|(_, is_resolved)| !is_resolved) { "firing" } else { "resolved" },
             common_labels: common(alerts().map(|alert| &alert.labels)),
             common_annotations: common(alerts().map(|alert| &alert.annotations)),
+            route_labels,
             external_url,
         }
     }
 
     pub(super) fn value(&self) -> Value {
-        let Data { notification, receiver, status, common_labels, common_annotations, external_url } = self;
+        let Data { notification, alerts, reason, receiver, status, external_url, .. } = self;
         Record::value(
             DATA.name,
             [
                 ("Receiver", receiver.as_str().into()),
                 ("Status", (*status).into()),
-                (
-                    "Alerts",
-                    Alerts::value(notification.alerts.iter().map(|(alert, over)| alert_value(alert, *over)).collect()),
-                ),
+                ("Alerts", Alerts::value(alerts.iter().map(|(alert, over)| alert_value(alert, *over)).collect())),
+                ("NotificationReason", (*reason).into()),
                 ("GroupLabels", Kv::value(&notification.group_labels)),
-                ("CommonLabels", Kv::value(common_labels)),
-                ("CommonAnnotations", Kv::value(common_annotations)),
+                ("CommonLabels", Kv::value(&self.common_labels)),
+                ("CommonAnnotations", Kv::value(&self.common_annotations)),
+                ("RouteLabels", Kv::value(&self.route_labels)),
                 ("ExternalURL", (*external_url).into()),
                 ("GroupKey", notification.group_key.as_str().into()),
             ],

@@ -11,7 +11,7 @@ use regex::Regex;
 const ANY: std::ops::RangeInclusive<usize> = 0..=usize::MAX;
 
 /// What each function takes and gives.
-static SIGNATURES: [Method; 24] = [
+static SIGNATURES: [Method; 25] = [
     Method::new("toUpper", &[Type::Str], Type::Str),
     Method::new("toLower", &[Type::Str], Type::Str),
     Method::new("trimSpace", &[Type::Str], Type::Str),
@@ -37,18 +37,28 @@ static SIGNATURES: [Method; 24] = [
     Method::new("since", &[Type::Named(&TIME)], Type::Named(&DURATION)),
     // Takes lengths of time, numbers and texts that read as one.
     Method::new("humanizeDuration", &[Type::Any], Type::Str),
+    Method::new("routeLabels", &[Type::Str], Type::Str),
 ];
 
-/// All functions; those that tell the time tell that of 1970.
+/// All functions; those that tell the time tell that of 1970, and no label of a route is known.
 pub(super) fn functions() -> Functions<'static> {
     let table = of_texts(Functions::new().signed(&SIGNATURES));
     let table = of_lists(table);
-    of_times(table).with("now", 0..=0, |_| Ok(Time::value(0))).with("since", 1..=1, |_| Ok(Duration::value(0.0)))
+    of_times(table).with("now", 0..=0, |_| Ok(Time::value(0))).with("since", 1..=1, |_| Ok(Duration::value(0.0))).with(
+        "routeLabels",
+        1..=1,
+        |_| Ok("".into()),
+    )
 }
 
-/// The functions that tell the time, over the others.
-pub(super) fn at<'a>(at_ms: i64, below: &'a Functions<'a>) -> Functions<'a> {
+/// The functions that tell the time and the labels of a route, over the others.
+pub(super) fn at<'a>(
+    at_ms: i64,
+    route_label: impl Fn(&str) -> Result<String, String> + Send + Sync + 'a,
+    below: &'a Functions<'a>,
+) -> Functions<'a> {
     Functions::over(below)
+        .with("routeLabels", 1..=1, move |arguments| Ok(route_label(text(arguments, 0)?)?.into()))
         .with("now", 0..=0, move |_| Ok(Time::value(at_ms)))
         .with("since", 1..=1, move |arguments| Ok(Duration::between(Time::unix_ms_of(argument(arguments, 0))?, at_ms)))
 }

@@ -7,6 +7,7 @@ mod discord;
 mod email;
 mod functions;
 mod pagerduty;
+mod route_labels;
 mod slack;
 #[cfg(test)]
 mod tests;
@@ -100,9 +101,11 @@ impl Composer {
     /// The message for one means of a receiver, as of a time in milliseconds since the Unix epoch.
     #[must_use]
     pub fn compose(&self, integration: &Integration, notification: &Notification, at_ms: i64) -> Rendered {
-        let data = data::Data::of(notification, &self.external_url);
-        let functions = functions::at(at_ms, &self.functions);
-        let mut pen = Pen { composer: self, functions, data: data.value(), problems: Vec::new() };
+        let (route_labels, problems) = self.route_labels(notification, at_ms);
+        let data = data::Data::of(notification, route_labels.clone(), &self.external_url);
+        let route_label = |name: &str| Ok(route_labels.get(name).cloned().unwrap_or_default());
+        let functions = functions::at(at_ms, route_label, &self.functions);
+        let mut pen = Pen { composer: self, functions, data: data.value(), problems };
         let outgoing = match integration {
             Integration::Webhook(webhook) => Outgoing::Json(webhook::body(webhook, notification, &data)),
             Integration::Slack(slack) => Outgoing::Json(slack::body(slack, &mut pen)),

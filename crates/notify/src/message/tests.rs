@@ -34,6 +34,9 @@ fn notification(alerts: Vec<(Arc<Alert>, bool)>) -> Notification {
         kind: crate::config::Kind::Webhook,
         group_key: "{}:{alertname=\"HighMemoryUsage\"}".into(),
         group_labels: labels("alertname=HighMemoryUsage"),
+        route_labels: crate::alert::Labels::new(),
+        group_alerts: Arc::default(),
+        reason: crate::dispatch::Reason::NewAlerts,
         alerts,
     }
 }
@@ -74,6 +77,42 @@ fn json_of(receiver: &str, notification: &Notification) -> serde_json::Value {
 }
 
 #[test]
+fn labels_of_a_route_are_filled_in_before_the_texts_that_use_them() {
+    let route_labels = [
+        ("channel", "#{{ routeLabels \"team\" }}-alerts"),
+        ("plain", "{ops}"),
+        ("team", "{{ .CommonLabels.severity | toUpper }}{{ if .RouteLabels.none }}x{{ end }}"),
+        ("why", "{{ .NotificationReason }} {{ len .Alerts }} {{ .RouteLabels.why | len }}"),
+    ];
+    let route_labels = route_labels.map(|(name, text)| (name.to_owned(), text.to_owned())).into();
+    let group_alerts =
+        [usual().alerts, vec![(alert("alertname=HighMemoryUsage;severity=warning", ""), false)]].concat();
+    let labelled = Notification { route_labels, group_alerts: group_alerts.into(), ..usual() };
+    let body = json_of("webhook_configs: [{url: 'http://x'}]", &labelled);
+    assert_eq!(
+        body["routeLabels"],
+        json!({ "channel": "#WARNING-alerts", "plain": "{ops}", "team": "WARNING", "why": "unknown 3 72" }),
+        "of the group, muted ones too"
+    );
+    let slack = "slack_configs: [{channel: '{{ .RouteLabels.channel }}', title: '{{ routeLabels \"team\" }}: {{ .NotificationReason }}{{ routeLabels \"none\" }}'}]";
+    let body = json_of(slack, &labelled);
+    assert_eq!(
+        (&body["channel"], &body["attachments"][0]["title"]),
+        (&json!("#WARNING-alerts"), &json!("WARNING: new alerts added"))
+    );
+    // Labels that are made of each other without an end are left out.
+    let chain = (0..40).map(|at| (format!("c{at}"), format!("{{{{ routeLabels \"c{}\" }}}}", at + 1)));
+    let circle = [("a", "x{{ routeLabels \"b\" }}"), ("b", "y{{ routeLabels \"a\" }}"), ("good", "{{ .Receiver }}")];
+    let circle = circle.map(|(name, text)| (name.to_owned(), text.to_owned())).into_iter().chain(chain);
+    let circled = Notification { route_labels: circle.collect(), ..usual() };
+    let rendered = composed("webhook_configs: [{url: 'http://x'}]", &circled);
+    let Outgoing::Json(body) = rendered.outgoing else { panic!("mail") };
+    let labels = body["routeLabels"].as_object().unwrap();
+    assert!(labels.contains_key("good") && !labels.contains_key("a") && !labels.contains_key("b"), "{labels:?}");
+    assert!(rendered.problems[0].contains("route label cycle detected: a -> b -> a"), "{:?}", rendered.problems);
+}
+
+#[test]
 fn the_webhook_is_version_4() {
     let body = json_of("webhook_configs: [{url: 'http://x', max_alerts: 1}]", &usual());
     assert_eq!(
@@ -87,7 +126,9 @@ fn the_webhook_is_version_4() {
             "groupLabels": { "alertname": "HighMemoryUsage" },
             "commonLabels": { "alertname": "HighMemoryUsage", "severity": "warning" },
             "commonAnnotations": {},
+            "routeLabels": {},
             "externalURL": "https://hs.example",
+            "notification_reason": "new alerts added",
             "alerts": [{
                 "status": "firing",
                 "labels": { "alertname": "HighMemoryUsage", "daemon": "a", "severity": "warning" },
@@ -316,9 +357,9 @@ fn a_storm_makes_messages_of_bounded_size() {
 
 fn filled(template: &str) -> String {
     let composer = Composer::new("http://h", []).unwrap();
-    let functions = functions::at(NOW_MS, &composer.functions);
+    let functions = functions::at(NOW_MS, |_| Ok(String::new()), &composer.functions);
     let notification = usual();
-    let data = data::Data::of(&notification, &composer.external_url).value();
+    let data = data::Data::of(&notification, crate::alert::Labels::new(), &composer.external_url).value();
     let mut pen = Pen { composer: &composer, functions, data, problems: Vec::new() };
     pen.text(template)
 }

@@ -32,7 +32,9 @@ pub(super) fn body(webhook: &Webhook, notification: &Notification, data: &Data<'
         "groupLabels": notification.group_labels,
         "commonLabels": data.common_labels,
         "commonAnnotations": data.common_annotations,
+        "routeLabels": data.route_labels,
         "externalURL": data.external_url,
+        "notification_reason": notification.reason.words(),
         "alerts": alerts,
     })
 }

@@ -167,7 +167,7 @@ impl Deriver {
         present: &HashSet<String>,
         points: &mut Vec<Point>,
     ) {
-        self.tracks.leave_out(present);
+        self.tracks.leave_out(present, points);
         for provider in news.levels.keys() {
             self.counts.provider(provider);
         }
@@ -228,9 +228,9 @@ impl Deriver {
         }
     }
 
-    /// The daemon is not heard any more: its series were marked as ended at `at_ms`.
-    pub(super) fn pause(&mut self, at_ms: i64) {
-        self.tracks.pause(at_ms);
+    /// The daemon is not heard any more: marks its series as ended right after what is known of each.
+    pub(super) fn end(&mut self, points: &mut Vec<Point>) {
+        self.tracks.end(points);
     }
 }
 

@@ -33,7 +33,8 @@ impl Shelf {
 
     /// What a counter rose by between two times, by its last value before and up to each, as `increase` of an anchored range has it.
     fn rise(&self, name: &str, label: (&str, &str), start_ms: i64, end_ms: i64) -> f64 {
-        let inside = self.series(name, label).iter().filter(|(time, _)| *time > start_ms - 300_000 && *time <= end_ms);
+        let samples = self.series(name, label).iter().filter(|(_, value)| !is_stale_marker(*value));
+        let inside = samples.filter(|(time, _)| *time > start_ms - 300_000 && *time <= end_ms);
         let values: Vec<(i64, f64)> = inside.copied().collect();
         let first = values.iter().rposition(|(time, _)| *time <= start_ms).unwrap_or(0);
         values[first..]
@@ -242,5 +243,28 @@ fn gauges_step_with_the_feed_and_what_the_daemon_shows_itself_is_left_out() {
     deriver.take(&mut more, BOOT_MS + 5_000);
     deriver.count(BOOT_MS + 5_000, &present, &mut points);
     deriver.measure(&more, BOOT_MS + 5_000, Due::All, &present, &mut points);
-    assert!(points.iter().all(|point| !present.contains(point.labels.metric_name())));
+    let written = points.iter().filter(|point| !is_stale_marker(point.value));
+    assert!(written.map(|point| point.labels.metric_name()).all(|name| !present.contains(name)));
+}
+
+#[test]
+fn what_ends_after_the_last_word_counts_when_it_ended() {
+    let (mut deriver, mut shelf) = (deriver(), Shelf::default());
+    let heard_ms = BOOT_MS + 60_000;
+    write(&mut deriver, &mut shelf, news(job(BOOT_MS, 10, JobStatus::Completed)), heard_ms, Due::All);
+    let mut points = Vec::new();
+    deriver.end(&mut points);
+    deriver.end(&mut points);
+    assert!(points.iter().all(|point| point.timestamp_ms == heard_ms + 1 && is_stale_marker(point.value)));
+    let marked: HashSet<&Labels> = points.iter().map(|point| &point.labels).collect();
+    assert_eq!((marked.len(), points.len()), (shelf.0.len(), shelf.0.len()), "each once");
+    shelf.put(points);
+    // Heard again, with two that ended before it was noticed that nothing came any more.
+    let steps = [job(BOOT_MS, 61, JobStatus::Completed), job(BOOT_MS, 63, JobStatus::Completed)];
+    write(&mut deriver, &mut shelf, news(steps.concat()), heard_ms + 40_000, Due::All);
+    let completed = shelf.series(COMPLETED, VSPHERE);
+    for (second, count) in [(61, 2.0), (63, 3.0)] {
+        assert!(completed.contains(&(BOOT_MS + second * 1_000, count)), "{completed:?}");
+    }
+    assert_eq!(shelf.rise(COMPLETED, VSPHERE, BOOT_MS - 1, heard_ms + 40_000), 3.0);
 }

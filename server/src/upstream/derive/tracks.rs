@@ -6,7 +6,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use promql::{labels::Labels, source::Point};
+use promql::{
+    labels::Labels,
+    source::{Point, STALE_NAN},
+};
 
 use super::{SeriesKey, counts::CountStep};
 use crate::upstream::sample::TargetLabels;
@@ -52,6 +55,8 @@ struct Track {
     catching_up: Option<f64>,
     /// Where the newest sample is in the batch, if it is a step in it.
     step: Option<usize>,
+    /// It has samples, and was not marked as ended after them.
+    is_open: bool,
 }
 
 impl Tracks {
@@ -163,16 +168,16 @@ impl Tracks {
         self.by_key.values_mut().for_each(|track| track.step = None);
     }
 
-    /// The series were marked as ended at `at_ms`; they go on after that.
-    pub(super) fn pause(&mut self, at_ms: i64) {
-        for track in self.by_key.values_mut() {
-            track.last_ms = track.last_ms.max(at_ms);
-        }
+    /// Marks the series as ended right after what is known of each, so that what happened since can be written at its own time.
+    pub(super) fn end(&mut self, points: &mut Vec<Point>) {
+        self.by_key.values_mut().for_each(|track| track.end(points));
     }
 
-    /// Forgets series of these names: others write them.
-    pub(super) fn leave_out(&mut self, names: &HashSet<String>) {
-        self.by_key.retain(|key, _| !names.contains(key.name));
+    /// Ends and forgets series of these names: others write them.
+    pub(super) fn leave_out(&mut self, names: &HashSet<String>, points: &mut Vec<Point>) {
+        for (_, mut track) in self.by_key.extract_if(|key, _| names.contains(key.name)) {
+            track.end(points);
+        }
     }
 
     /// The track of a counter. A new one begins at the start with `first`, where it does not go on from what is stored: with what was
@@ -206,12 +211,20 @@ impl Tracks {
 
 impl Track {
     fn new(labels: Labels, last_ms: i64, last: f64) -> Self {
-        Track { labels, last_ms, last, offset: 0.0, catching_up: None, step: None }
+        Track { labels, last_ms, last, offset: 0.0, catching_up: None, step: None, is_open: false }
     }
 
     fn push(&mut self, at_ms: i64, value: f64, points: &mut Vec<Point>) {
         points.push(Point { labels: self.labels.clone(), timestamp_ms: at_ms, value });
-        (self.last_ms, self.last) = (at_ms, value);
+        (self.last_ms, self.last, self.is_open) = (at_ms, value, true);
+    }
+
+    fn end(&mut self, points: &mut Vec<Point>) {
+        if !std::mem::take(&mut self.is_open) {
+            return;
+        }
+        (self.last_ms, self.step) = (self.last_ms.saturating_add(1), None);
+        points.push(Point { labels: self.labels.clone(), timestamp_ms: self.last_ms, value: STALE_NAN });
     }
 
     fn push_if_news(&mut self, at_ms: i64, value: f64, always: bool, points: &mut Vec<Point>) {
