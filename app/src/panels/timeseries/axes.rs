@@ -89,12 +89,18 @@ fn limit_labels(chart: Chart, scale: ValueScale) -> impl IntoView {
                 && panel.threshold_style != ThresholdStyle::None
                 && (0.0..=1.0).contains(&scale.position(threshold.value))
         });
+        // The style sheet leaves out a name that has no room below the next one.
+        let mut above = 2.0;
         named
+            .rev()
             .map(|threshold| {
+                let position = scale.position(threshold.value);
+                let room = above - position;
+                above = position;
                 view! {
                     <span
                         class=Ink::Meaning(threshold.color).class()
-                        style=format!("bottom:{}%", percent(scale.position(threshold.value)))
+                        style=format!("bottom:min({}%,100% - 14px);--room:{}", percent(position), percent(room))
                     >
                         {threshold.label.clone()}
                     </span>
