@@ -218,9 +218,17 @@ mod tests {
             is_this,
         };
         let logins = vec![login("mine", true), login("other", false)];
-        let html =
-            draw(&SettingsView { session, logins, now_ms: 180_000, theme: None, zone: Zone::Fixed(60), version: "1.2.3" });
-        for part in ["Firefox &lt;x&gt; on Linux", "this one", "10.0.0.7", "2 min", "value=\"other\"", "value=\"others\""] {
+        let html = draw(&SettingsView {
+            session,
+            logins,
+            now_ms: 180_000,
+            theme: None,
+            zone: Zone::Fixed(60),
+            version: "1.2.3",
+        });
+        for part in
+            ["Firefox &lt;x&gt; on Linux", "this one", "10.0.0.7", "2 min", "value=\"other\"", "value=\"others\""]
+        {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("value=\"mine\""), "one logs out of this one");

@@ -11,8 +11,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 /// Where routes of the JSON API are made, and what stands before their paths.
-const SOURCES: [(&str, &str); 2] =
-    [("/api", include_str!("../src/api/mod.rs")), ("", include_str!("../src/auth/mod.rs"))];
+const SOURCES: [(&str, &str); 3] = [
+    ("/api", include_str!("../src/api/mod.rs")),
+    ("", include_str!("../src/auth/mod.rs")),
+    ("", include_str!("../src/pictures/routes.rs")),
+];
 
 /// Methods and paths in the sources of the server.
 fn routes() -> BTreeSet<(String, String)> {

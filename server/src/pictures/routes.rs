@@ -6,9 +6,9 @@ use app::picture::Setting;
 use axum::{
     Router,
     extract::{OriginalUri, Path, State},
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{delete, get},
 };
 use model::{dashboard::Dashboard, range::TimeRange};
 
@@ -32,6 +32,21 @@ pub fn open_routes() -> Router<AppState> {
     Router::new().route("/render/alert/{file}", get(alert))
 }
 
+/// What administers them.
+pub fn admin_routes() -> Router<AppState> {
+    Router::new().route("/api/picture-links", delete(withdraw_links))
+}
+
+/// `DELETE /api/picture-links`: no link that was given until now leads anywhere any more.
+async fn withdraw_links(State(state): State<AppState>, principal: Principal) -> Result<StatusCode, ApiError> {
+    state.picture_links.withdraw().map_err(|error| {
+        tracing::error!(%error, "the links to pictures could not be withdrawn");
+        ApiError::internal("the machine gives no random numbers: try again")
+    })?;
+    tracing::info!(target: "audit", action = "picture-links.withdraw", token = %principal.token_id(), name = principal.session.name, "links withdrawn");
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// What a signed link leads to.
 async fn alert(
     State(state): State<AppState>,
@@ -49,9 +64,10 @@ async fn alert(
     let signature = value("signature").ok_or_else(gone)?;
     let subject = state.picture_links.open(name, until, &signature, now_ms()).ok_or_else(gone)?;
     let body = state.alert_pictures.draw(&subject).await.map_err(refused)?;
+    let left_secs = until.saturating_sub(now_ms() / 1_000).clamp(0, PAST_KEPT);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(Format::Png.media_type())),
-        (header::CACHE_CONTROL, text(&format!("public, max-age={PAST_KEPT}"))),
+        (header::CACHE_CONTROL, text(&format!("private, max-age={left_secs}"))),
     ];
     Ok((headers, body).into_response())
 }

@@ -79,6 +79,7 @@ pub fn router(state: &AppState) -> Router {
     let federation = auth::require(federation, auth, Role::scrapes);
     let admin = state.storage.admin_routes().method_not_allowed_fallback(query::api::other_method);
     let admin = auth::require(Router::new().nest("/api/v1", admin), auth, Role::administers);
+    let render_admin = auth::require(pictures::routes::admin_routes(), auth, Role::administers);
     let limits = IngestLimits {
         body_bytes: state.limits.write_body_bytes,
         decompressed_bytes: state.limits.write_unpacked_bytes,
@@ -105,6 +106,7 @@ pub fn router(state: &AppState) -> Router {
         .merge(prometheus)
         .merge(federation)
         .merge(admin)
+        .merge(render_admin)
         .merge(metrics)
         .merge(auth::routes(auth))
         .merge(pictures::routes::open_routes())
@@ -128,8 +130,7 @@ pub fn router(state: &AppState) -> Router {
         );
     let sockets = auth::admit_sockets(Router::new().route("/ws", get(ws::upgrade)), auth);
     let others = ingest.merge(sockets).layer(middleware::from_fn_with_state(heads, heads::limit));
-    let secured =
-        secure_headers(answered_in_time.merge(others), state.frame_ancestors.clone()).with_state(state.clone());
+    let secured = secure_headers(answered_in_time.merge(others), &state.config).with_state(state.clone());
     reached::below_base(secured, &state.config)
 }
 

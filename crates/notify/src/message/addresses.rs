@@ -41,7 +41,8 @@ pub(super) fn with_safe_addresses(html: &str) -> String {
     while let Some((text, tag)) = rest.split_once('<') {
         safe.push_str(text);
         safe.push('<');
-        rest = if tag.starts_with(|first: char| first.is_ascii_alphabetic()) { attributes(tag, &mut safe) } else { tag };
+        rest =
+            if tag.starts_with(|first: char| first.is_ascii_alphabetic()) { attributes(tag, &mut safe) } else { tag };
     }
     safe.push_str(rest);
     safe
@@ -72,9 +73,8 @@ fn attributes<'a>(tag: &'a str, safe: &mut String) -> &'a str {
                 let inner = value.get(1..).unwrap_or_default();
                 inner.split_at(inner.find(quote).unwrap_or(inner.len()))
             }
-            None => value.split_at(
-                value.find(|next: char| next.is_ascii_whitespace() || next == '>').unwrap_or(value.len()),
-            ),
+            None => value
+                .split_at(value.find(|next: char| next.is_ascii_whitespace() || next == '>').unwrap_or(value.len())),
         };
         safe.extend(quote);
         let is_address = ATTRIBUTES.contains(&name.as_str());
@@ -106,9 +106,7 @@ fn unescaped(value: &str) -> String {
     let mut rest = value;
     while let Some((before, reference)) = rest.split_once('&') {
         text.push_str(before);
-        let end = reference
-            .find(|next: char| !next.is_ascii_alphanumeric() && next != '#')
-            .unwrap_or(reference.len());
+        let end = reference.find(|next: char| !next.is_ascii_alphanumeric() && next != '#').unwrap_or(reference.len());
         let (name, after) = reference.split_at(end);
         let read = match name.strip_prefix('#') {
             Some(number) => {
@@ -143,12 +141,20 @@ mod tests {
 
     #[test]
     fn only_pages_and_mailboxes_are_linked() {
-        for safe in ["https://h/a?b=javascript:", "HTTP://h", "mailto:a@x.org", "/alerts", "#top", "a/b:c", "", "?a=b:c"] {
+        for safe in
+            ["https://h/a?b=javascript:", "HTTP://h", "mailto:a@x.org", "/alerts", "#top", "a/b:c", "", "?a=b:c"]
+        {
             assert!(is_safe(safe), "{safe}");
         }
-        for unsafe_one in
-            ["javascript:alert(1)", " JaVaScRiPt:x", "java\nscript:x", "\u{1}javascript:x", "data:text/html,x", "vbscript:x", "file:///etc"]
-        {
+        for unsafe_one in [
+            "javascript:alert(1)",
+            " JaVaScRiPt:x",
+            "java\nscript:x",
+            "\u{1}javascript:x",
+            "data:text/html,x",
+            "vbscript:x",
+            "file:///etc",
+        ] {
             assert!(!is_safe(unsafe_one), "{unsafe_one}");
         }
     }
