@@ -195,19 +195,15 @@ pub(crate) fn close_menus() {
 /// Offers each key and click to `take` before anything else, until the calling effect is gone. What it takes works nothing beneath, and neither does what leads up
 /// to a click while `is_wanted`: a press that would open a menu or move the focus before the click comes.
 pub(crate) fn on_any_input(is_wanted: impl Fn() -> bool + 'static, take: impl Fn() + 'static) {
-    const EVENTS: [&str; 6] = ["keydown", "click", "auxclick", "pointerdown", "mousedown", "touchstart"];
+    const EVENTS: [&str; 5] = ["keydown", "click", "auxclick", "pointerdown", "mousedown"];
     let listener = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
-        if !is_wanted() {
-            return;
+        if is_wanted() {
+            event.prevent_default();
+            event.stop_propagation();
+            if matches!(event.type_().as_str(), "keydown" | "click") {
+                take();
+            }
         }
-        event.stop_propagation();
-        match event.type_().as_str() {
-            // A finger may still scroll.
-            "pointerdown" | "touchstart" => return,
-            "keydown" | "click" => take(),
-            _ => {}
-        }
-        event.prevent_default();
     });
     for event in EVENTS {
         let _ = window().add_event_listener_with_callback_and_bool(event, listener.as_ref().unchecked_ref(), true);

@@ -163,21 +163,28 @@ fn address(form: &HtmlFormElement) -> String {
 pub(crate) fn count_left_out() {
     let Some(body) = document().body() else { return };
     for list in all::<HtmlElement>(&body, "[data-kiosk] :is(.table-scroll, .alerts, .bars, .pie-list, .legend)") {
-        let Some(badges) =
-            list.closest(".look").ok().flatten().and_then(|look| look.query_selector(".badges").ok().flatten())
+        let Some(badges) = list
+            .closest(".look")
+            .ok()
+            .flatten()
+            .and_then(|look| all::<Element>(look.unchecked_ref(), ".badges").into_iter().next())
         else {
             continue;
         };
         let bounds = list.get_bounding_client_rect();
         let rows = all::<Element>(&list, "tbody tr:not(.spacer), .alert, .bars > li, .pie-list > li, .legend-item");
-        let is_seen = |row: &&Element| {
+        let is_out = |row: &&Element| {
             let row = row.get_bounding_client_rect();
             // What does not fit into a column stands in another one, beyond the edge.
-            row.height() > 1.0 && row.bottom() <= bounds.bottom() + 1.0 && row.left() + 20.0 < bounds.right()
+            row.height() < 1.0 || row.bottom() > bounds.bottom() + 1.0 || row.left() + 20.0 > bounds.right()
         };
-        let seen = rows.iter().filter(is_seen).count();
-        let total = list.get_attribute("data-rows").and_then(|rows| rows.parse().ok()).unwrap_or(rows.len());
-        let left_out = total.saturating_sub(seen);
+        let in_page = i64::try_from(rows.len()).unwrap_or(0);
+        // A long table has only some of its rows in the page.
+        let total = all::<Element>(&list, "[aria-rowcount]")
+            .first()
+            .and_then(|table| table.get_attribute("aria-rowcount")?.parse::<i64>().ok())
+            .map_or(in_page, |rows| rows - 1);
+        let left_out = total - in_page + i64::try_from(rows.iter().filter(is_out).count()).unwrap_or(0);
         let words = if left_out > 0 { format!("and {left_out} more") } else { String::new() };
         let _ = badges.set_attribute("data-more", &words);
     }

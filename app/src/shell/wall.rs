@@ -78,10 +78,6 @@ pub(crate) fn WallAlarm() -> impl IntoView {
             },
         );
     });
-    Effect::new(move |_| {
-        page.clock.now_ms.track();
-        platform::count_left_out();
-    });
     // Since when nothing is known of them, and whose fault that is.
     let stale = Memo::new(move |_| match page.live.lost.get() {
         Some(lost) => Some((lost.since_ms, "server")),

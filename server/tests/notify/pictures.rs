@@ -105,7 +105,7 @@ async fn mail_and_discord_get_the_chart_and_slack_a_link_to_it() {
     let withdraw = || client().delete(server.url("/api/picture-links"));
     assert_eq!(withdraw().send().await.unwrap().status(), 401);
     assert_eq!(ask(path).await.status(), 200);
-    assert_eq!(withdraw().bearer_auth(common::TOKEN).send().await.unwrap().status(), 204);
+    assert_eq!(withdraw().bearer_auth(crate::common::TOKEN).send().await.unwrap().status(), 204);
     assert_eq!(ask(path).await.status(), 404, "withdrawn");
 }
 

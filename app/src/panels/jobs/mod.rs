@@ -109,7 +109,6 @@ pub(super) fn body(data: Signal<PanelData>) -> AnyView {
                 tabindex="0"
                 role="group"
                 aria-label="Jobs"
-                data-rows=move || window.with(|window| window.total)
                 node_ref=element
                 on:scroll=move |_| show_visible()
             >
