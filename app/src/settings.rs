@@ -1,18 +1,42 @@
 //! The settings, drawn by the server alone: what this session and this server are, and what this browser remembers.
 
 use leptos::prelude::*;
-use model::{page::Session, zone::Zone};
+use model::{page::Session, unit::age, zone::Zone};
 
 use crate::{
     shell::bell::{LEVELS, NOTICE, OFF, ON, SOUND, WALLS},
     view::view,
 };
 
+/// Sessions that the page lists; the API has all.
+const MOST_LOGINS: usize = 20;
+
+/// A session of the token of who looks.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Names it when it is to be ended.
+    pub id: String,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub begun_at: i64,
+    /// When it was used last, in milliseconds since the Unix epoch.
+    pub used_at: i64,
+    /// Where the login came from.
+    pub address: String,
+    /// The browser in words.
+    pub browser: String,
+    /// Whether it is the one that looks.
+    pub is_this: bool,
+}
+
 /// What the page shows.
 #[derive(Debug, Clone)]
 pub struct SettingsView {
     /// Who looks.
     pub session: Session,
+    /// The sessions of the same token, that of who looks first.
+    pub logins: Vec<Login>,
+    /// The server's time, in milliseconds since the Unix epoch.
+    pub now_ms: i64,
     /// The theme that was chosen, `light` or `dark`.
     pub theme: Option<String>,
     /// The viewer's minutes east of UTC.
@@ -60,6 +84,7 @@ fn content(page: &SettingsView) -> AnyView {
                 <dd>{expires.unwrap_or_else(|| "never".to_owned())}</dd>
             </dl>
         </section>
+        {logins(page)}
         <section class="card">
             <h2>"This browser"</h2>
             <dl class="facts">
@@ -78,6 +103,68 @@ fn content(page: &SettingsView) -> AnyView {
             </dl>
         </section>
     }
+}
+
+/// Where this token is logged in, with what ends it.
+fn logins(page: &SettingsView) -> Option<AnyView> {
+    let row = |login: &Login| {
+        let name = if login.browser.is_empty() { "unknown browser" } else { &login.browser }.to_owned();
+        let label = format!("End the session of {name} from {}", login.address);
+        let end = (!login.is_this).then(|| {
+            view! {
+                <form method="post" action="/settings/sessions">
+                    <input type="hidden" name="end" value=login.id.clone() />
+                    <button class="button" aria-label=label>"End"</button>
+                </form>
+            }
+        });
+        view! {
+            <tr>
+                <th scope="row">
+                    {name} {login.is_this.then(|| view! { <span class="chip ink-green">"this one"</span> })}
+                </th>
+                <td>{login.address.clone()}</td>
+                <td>{page.zone.civil(login.begun_at).to_string()}</td>
+                <td>{age(page.now_ms.saturating_sub(login.used_at))}</td>
+                <td class="logins-end">{end}</td>
+            </tr>
+        }
+    };
+    let count = page.logins.len();
+    let more = (count > MOST_LOGINS).then(|| {
+        view! { <p class="quiet-words">{format!("and {} more, which were used before these", count - MOST_LOGINS)}</p> }
+    });
+    let others = page.logins.iter().any(|login| !login.is_this).then(|| {
+        view! {
+            <form method="post" action="/settings/sessions">
+                <input type="hidden" name="end" value="others" />
+                <button class="button danger">"End all others"</button>
+            </form>
+        }
+    });
+    (count > 0).then(|| {
+        view! {
+            <section class="card logins">
+                <h2>"Sessions of this token"</h2>
+                <div class="logins-scroll" tabindex="0" role="group" aria-label="Sessions of this token">
+                    <table>
+                        <thead>
+                            <tr>
+                                <th scope="col">"Browser"</th>
+                                <th scope="col">"Address"</th>
+                                <th scope="col">"Begun"</th>
+                                <th scope="col">"Last used"</th>
+                                <td></td>
+                            </tr>
+                        </thead>
+                        <tbody>{page.logins.iter().take(MOST_LOGINS).map(row).collect_view()}</tbody>
+                    </table>
+                </div>
+                {more}
+                {others}
+            </section>
+        }
+    })
 }
 
 /// What to do when an alert begins to fire. The browser keeps what is chosen (`platform::drawn`); the server never hears of it.
@@ -122,7 +209,29 @@ mod tests {
             dashboards: Vec::new(),
             matchers: "provider=\"aws\"".into(),
         };
-        let html = draw(&SettingsView { session, theme: None, zone: Zone::Fixed(60), version: "1.2.3" });
+        let login = |id: &str, is_this| Login {
+            id: id.into(),
+            begun_at: 0,
+            used_at: 60_000,
+            address: "10.0.0.7".into(),
+            browser: "Firefox <x> on Linux".into(),
+            is_this,
+        };
+        let logins = vec![login("mine", true), login("other", false)];
+        let html = draw(&SettingsView {
+            session,
+            logins,
+            now_ms: 180_000,
+            theme: None,
+            zone: Zone::Fixed(60),
+            version: "1.2.3",
+        });
+        for part in
+            ["Firefox &lt;x&gt; on Linux", "this one", "10.0.0.7", "2 min", "value=\"other\"", "value=\"others\""]
+        {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert!(!html.contains("value=\"mine\""), "one logs out of this one");
         for part in ["wall &lt;1&gt;", "never", "as the system", "provider=\"aws\"", "1.2.3", "data-keep", "UTC+1"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }

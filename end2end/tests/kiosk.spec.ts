@@ -5,7 +5,9 @@ import path from 'node:path';
 import type { Page } from '@playwright/test';
 
 import { violations } from '../support/axe.ts';
+import { dashboards } from '../support/dashboards.ts';
 import { expect, test as base } from '../support/fixtures.ts';
+import { unreadable } from '../support/overlaps.ts';
 import { Proxy } from '../support/proxy.ts';
 import { type Running, start } from '../support/server.ts';
 
@@ -200,6 +202,33 @@ test.describe('an alarm on a wall', () => {
     await expect(page).toHaveURL(alerts.origin + '/');
   });
 
+  for (const hasTouch of [false, true]) {
+    test(`is all that a ${hasTouch ? 'tap' : 'click'} works on`, async ({ alerts, browser }) => {
+      const context = await browser.newContext({ hasTouch });
+      const page = await context.newPage();
+      await open(page, alerts.origin);
+      await alerts.fire('Leak');
+      await expect(band(page)).toBeVisible();
+      const begun = page.evaluate(
+        () => new Promise((done) => {
+          const seen: string[] = [];
+          for (const name of ['pointerdown', 'mousedown', 'click']) document.addEventListener(name, () => seen.push(name));
+          setTimeout(() => done(seen), 1_500);
+        }),
+      );
+      const table = page.locator('.jobs-scroll');
+      const { x, y } = (await table.boundingBox())!;
+      if (hasTouch) await page.touchscreen.tap(x + 40, y + 60);
+      else await page.mouse.click(x + 40, y + 60);
+      await expect(band(page)).toHaveCount(0);
+      expect(await begun, 'nothing beneath hears of it').toEqual([]);
+      expect(await page.evaluate(() => document.activeElement === document.body), 'nor takes the focus').toBe(true);
+      await page.mouse.click(x + 40, y + 60);
+      expect(await page.evaluate(() => document.activeElement === document.body), 'the next one does').toBe(false);
+      await context.close();
+    });
+  }
+
   test('shrinks to a line by itself', async ({ alerts, page }) => {
     await page.clock.install();
     await open(page, alerts.origin);
@@ -272,4 +301,53 @@ test('the badge counts what is active, in the colour of the worst', async ({ ale
   await page.goto(alerts.origin + '/alerts');
   await expect(page.locator('.alert-group h2')).toHaveText([/^info/, /^muted/]);
   expect(await violations(page)).toEqual([]);
+});
+
+test('nothing on a wall overlaps or is cut, and what has no room is counted', async ({ demo, page }) => {
+  test.setTimeout(240_000);
+  const proxy = await Proxy.to(demo.origin);
+  const token = new URL(demo.loginLink).searchParams.get('token')!;
+  const labels = { alertname: 'WallIsLow', severity: 'critical', daemon: 'demo', host: 'esxi-14' };
+  const posted = await fetch(`${demo.origin}/api/v2/alerts`, {
+    method: 'POST',
+    headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+    body: JSON.stringify([{ labels, annotations: { summary: 'It is 97 % full' }, endsAt: new Date(Date.now() + 600_000).toISOString() }]),
+  });
+  expect(posted.ok).toBe(true);
+  await page.goto(`${proxy.origin}/login?token=${token}`);
+  const sizes = [[1366, 768], [1920, 1080], [1080, 1920]] as const;
+  const isReadable = async (when: string) => {
+    for (const [width, height] of sizes) {
+      await page.setViewportSize({ width, height });
+      // The counts follow within a second.
+      await expect(async () => expect(await unreadable(page), `${when}, ${width}x${height}`).toEqual([])).toPass({ timeout: 10_000 });
+    }
+  };
+  for (const { path: at } of dashboards) {
+    proxy.become('clear');
+    const uid = { '/': 'hypersdk-overview', '/jobs': 'hypersdk-jobs', '/system': 'hypersdk-system' }[at]!;
+    await page.goto(`${proxy.origin}/kiosk/${uid}`);
+    await expect(page.locator('.panel-picture')).toHaveCount(0, { timeout: 30_000 });
+    await expect(band(page)).toBeVisible();
+    await isReadable(`${at} with a band`);
+    if (at === '/') {
+      await page.setViewportSize({ width: 1366, height: 768 });
+      const jobs = page.locator('.panel-jobs');
+      await expect(jobs.locator('.badges')).toHaveAttribute('data-more', /^and \d+ more$/);
+      const rows = await jobs.locator('tr.job').evaluateAll((all) => {
+        const edge = all[0]!.closest('.jobs-scroll')!.getBoundingClientRect().bottom;
+        return all.filter((row) => row.getBoundingClientRect().bottom <= edge + 1).length;
+      });
+      const total = Number(await jobs.locator('table').getAttribute('aria-rowcount')) - 1;
+      await expect(jobs.locator('.badges')).toHaveAttribute('data-more', `and ${total - rows} more`);
+    }
+    proxy.become('down');
+    proxy.cut();
+    await expect(page.locator('.badge-stale').first()).toBeVisible({ timeout: 30_000 });
+    await isReadable(`${at} stale with a band`);
+    await page.keyboard.press('x');
+    await expect(band(page)).toHaveCount(0);
+    await isReadable(`${at} stale`);
+  }
+  await proxy.close();
 });

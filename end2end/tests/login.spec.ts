@@ -1,3 +1,7 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+import { violations } from '../support/axe.ts';
 import { createToken, revokeToken } from '../support/server.ts';
 import { expect, test } from '../support/fixtures.ts';
 
@@ -53,6 +57,49 @@ test.describe('logging in', () => {
       headers: { Cookie: `${cookie?.name}=${cookie?.value}` },
     });
     expect(answer.status()).toBe(401);
+  });
+
+  test('a link on another site asks before it replaces a login', async ({ board, page, demo }) => {
+    await board.open('/');
+    const { secret } = await createToken(demo, 'viewer');
+    // Another site to the browser: localhost and 127.0.0.1 are two.
+    const elsewhere = createServer((_, answer) => {
+      answer.setHeader('Content-Type', 'text/html').end(`<a href="${demo.origin}/login?token=${secret}">in</a>`);
+    });
+    await new Promise<void>((resolve) => elsewhere.listen(0, resolve));
+    try {
+      await page.goto(`http://localhost:${(elsewhere.address() as AddressInfo).port}/`);
+      await page.getByRole('link', { name: 'in' }).click();
+      await expect(page.getByRole('heading', { level: 1 })).toHaveText(/^Log in as .+\?$/);
+      const role = async () => ((await (await page.request.get(`${demo.origin}/api/session`)).json()) as { role: string }).role;
+      expect(await role()).toBe('admin');
+      expect(await violations(page)).toEqual([]);
+      await page.getByRole('button', { name: /^Log in as/ }).click();
+      await expect(page).toHaveURL(`${demo.origin}/`);
+      expect(await role()).toBe('viewer');
+    } finally {
+      elsewhere.close();
+      elsewhere.closeAllConnections();
+    }
+  });
+
+  test('the settings list the sessions of the token and end them', async ({ browser, page, demo }) => {
+    const { secret } = await createToken(demo, 'viewer');
+    const other = await (await browser.newContext()).newPage();
+    await other.goto(`${demo.origin}/login?token=${secret}`);
+    await page.goto(`${demo.origin}/login?token=${secret}&next=/settings`);
+    const sessions = page.locator('.logins tbody tr');
+    await expect(sessions).toHaveCount(2);
+    await expect(sessions.first()).toContainText(/Chrome on .*this one.*127\.0\.0\.1/s);
+    await expect(sessions.first().getByRole('button')).toHaveCount(0);
+    expect(await violations(page)).toEqual([]);
+    await page.setViewportSize({ width: 390, height: 844 });
+    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+    await sessions.nth(1).getByRole('button', { name: /^End the session of Chrome/ }).click();
+    await expect(sessions).toHaveCount(1);
+    await expect(page).toHaveURL(`${demo.origin}/settings`);
+    await expect(other).toHaveURL(/\/login/, { timeout: 30_000 });
+    await other.context().close();
   });
 
   test('a revoked token loses its page within seconds', async ({ page, demo }) => {

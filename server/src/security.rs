@@ -1,6 +1,6 @@
 //! Headers that every answer carries, so that a browser helps to keep pages and tokens safe.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -10,7 +10,11 @@ use axum::{
     response::Response,
 };
 
-use crate::auth::{self, Denied};
+use crate::{
+    auth::{self, Denied},
+    config::Config,
+    reached::Reached,
+};
 
 /// Random bytes of a nonce.
 const NONCE_BYTES: usize = 16;
@@ -35,14 +39,31 @@ impl<S: Send + Sync> FromRequestParts<S> for Nonce {
     }
 }
 
-/// Gives every answer of `router` its headers, and every request the [`Nonce`] for its page. To be laid on last, over everything.
-/// `frame_ancestors` are the sources of the directive of that name: who may show our pages in a frame.
-pub fn secure_headers<S: Clone + Send + Sync + 'static>(router: Router<S>, frame_ancestors: Vec<String>) -> Router<S> {
-    router.layer(from_fn_with_state(Arc::from(frame_ancestors), set_headers))
+/// What the settings say of headers.
+#[derive(Debug)]
+struct HeaderSettings {
+    /// Sources of the CSP directive `frame-ancestors`: who may show our pages in a frame.
+    frame_ancestors: Vec<String>,
+    /// `Strict-Transport-Security` (RFC 6797), for answers over HTTPS alone.
+    hsts: Option<HeaderValue>,
+    https: bool,
 }
 
-async fn set_headers(State(ancestors): State<Arc<[String]>>, request: Request, next: Next) -> Response {
+/// Gives every answer of `router` its headers, and every request the [`Nonce`] for its page. To be laid on last, over everything.
+pub fn secure_headers<S: Clone + Send + Sync + 'static>(router: Router<S>, config: &Config) -> Router<S> {
+    let hsts = config.hsts.map(|hsts: Duration| format!("max-age={}", hsts.as_secs()));
+    let settings = HeaderSettings {
+        frame_ancestors: config.frame_ancestors.clone(),
+        hsts: hsts.and_then(|hsts| HeaderValue::try_from(hsts).ok()),
+        https: config.is_https(),
+    };
+    router.layer(from_fn_with_state(Arc::new(settings), set_headers))
+}
+
+async fn set_headers(State(settings): State<Arc<HeaderSettings>>, request: Request, next: Next) -> Response {
+    let ancestors = &settings.frame_ancestors;
     let (mut parts, body) = request.into_parts();
+    let is_https = Reached::of(&parts, settings.https).is_https();
     let nonce = match auth::random_text::<NONCE_BYTES>() {
         Ok(nonce) => Nonce(nonce.into()),
         Err(error) => {
@@ -50,15 +71,18 @@ async fn set_headers(State(ancestors): State<Arc<[String]>>, request: Request, n
             return Denied::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", error.to_string()).for_path(&parts.uri);
         }
     };
-    let policy = content_security_policy(&nonce, auth::host(&parts), &ancestors);
+    let policy = content_security_policy(&nonce, auth::host(&parts), ancestors);
     parts.extensions.insert(nonce);
     let mut response = next.run(Request::from_parts(parts, body)).await;
     let headers = response.headers_mut();
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // Nobody else learns where a visitor comes from. Under `no-referrer` browsers would write `Origin: null` for our own forms.
     headers.entry(header::REFERRER_POLICY).or_insert(HeaderValue::from_static("same-origin"));
+    if let Some(hsts) = settings.hsts.clone().filter(|_| is_https) {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts);
+    }
     if is_document(headers) {
-        set_document_headers(headers, &policy, &ancestors);
+        set_document_headers(headers, &policy, ancestors);
     }
     response
 }

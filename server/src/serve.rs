@@ -16,7 +16,7 @@ use crate::{
     address,
     alerting::{self, Alerting, BuiltInRules, history::History},
     assets::Assets,
-    auth::{Auth, LoginLink, random_text},
+    auth::{Auth, FIRST_TOKEN_ID, LoginLink, random_text},
     config::Config,
     connections::{self, ConnectionLimits, Connections},
     dashboards::{self, Library},
@@ -156,7 +156,6 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         telemetry: telemetry.clone(),
         storage,
         metrics_public: config.metrics_public,
-        frame_ancestors: config.frame_ancestors.clone(),
         config: Arc::new(config.clone()),
         started_ms: crate::clock::now_ms(),
         limits: config.limits,
@@ -189,6 +188,12 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         url.clone_into(&mut answers_at);
         address::note(&config.data_dir, url);
         announce(url, first_token.as_ref());
+        if first_token.is_some() && mode == Mode::Serve {
+            tracing::warn!(
+                "the token of the login link ends in 24 hours, with every login by it; to keep it: hyperscope token keep {FIRST_TOKEN_ID} --data-dir '{}'",
+                config.data_dir.display()
+            );
+        }
     })
     .await;
     address::forget(&config.data_dir, &answers_at);
@@ -261,6 +266,7 @@ fn link_options(config: &Config, mode: Mode) -> upstream::Options {
     upstream::Options {
         scrape_interval: scrape_interval(config, mode),
         call_timeout: config.scrape.timeout,
+        env_proxy: config.daemon_env_proxy,
         stored: config.retention,
         ..upstream::Options::default()
     }

@@ -59,8 +59,6 @@ pub struct AppState {
     pub telemetry: Telemetry,
     /// Whether `/metrics` asks for no token.
     pub metrics_public: bool,
-    /// Sources of the CSP directive `frame-ancestors`.
-    pub frame_ancestors: Vec<String>,
     /// The settings; they hold secrets, which must not be shown.
     pub config: Arc<Config>,
     /// When the server started, in milliseconds since the Unix epoch.

@@ -149,6 +149,7 @@ async fn the_first_start_prints_a_login_link_and_the_session_outlives_a_restart(
     let home = TempDir::new().unwrap();
     let mut server = Server::start(home.path(), &[]);
     let link = server.line("login: ");
+    token(home.path(), &["keep", "first-token-printed"]);
     assert!(link.starts_with(&format!("{}/login?token=hs_", server.url)), "{link}");
     let response = client().get(&link).send().await.unwrap();
     assert_eq!((response.status(), &response.headers()["location"]), (StatusCode::SEE_OTHER, &"/".parse().unwrap()));
@@ -162,8 +163,12 @@ async fn the_first_start_prints_a_login_link_and_the_session_outlives_a_restart(
     assert!(html.contains(nonce), "the page's scripts do not carry its nonce");
     let scripts = html.matches("<script").count();
     assert_eq!(scripts, html.matches(&format!("nonce=\"{nonce}\">")).count().min(scripts), "a script has no nonce");
-    let (status, _) = server.stop();
+    let (status, written) = server.stop();
     assert!(status.success(), "{status}");
+    assert!(
+        written.contains("ends in 24 hours") && written.contains("hyperscope token keep first-token-printed"),
+        "{written}"
+    );
 
     let server = Server::start(home.path(), &[]);
     assert_eq!(page(&server).await.status(), StatusCode::OK);
@@ -346,4 +351,31 @@ async fn a_port_in_use_is_told_and_a_healthy_server_is_healthy() {
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8(second.stderr).unwrap();
     assert!(said.contains(address) && said.contains("in use") && said.contains("--listen"), "{said}");
+}
+
+#[tokio::test]
+async fn a_daemon_is_reached_through_a_proxy_only_where_that_is_set() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("http://{}", listener.local_addr().unwrap());
+    let daemon = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", daemon.local_addr().unwrap());
+    let surroundings = [
+        ("HTTP_PROXY", proxy.as_str()),
+        ("http_proxy", proxy.as_str()),
+        ("NO_PROXY", ""),
+        ("no_proxy", ""),
+        ("HYPERSCOPE_DAEMON_URL", url.as_str()),
+        ("HYPERSCOPE_DAEMON_KEY", "the-key-of-the-daemon"),
+    ];
+    let home = TempDir::new().unwrap();
+    let server = Server::start(home.path(), &surroundings);
+    tokio::select! {
+        came = tokio::time::timeout(PATIENCE, daemon.accept()) => assert!(came.is_ok(), "nobody came: {}", server.output()),
+        _ = listener.accept() => panic!("the daemon's key went to the proxy"),
+    }
+    drop(server);
+    let home = TempDir::new().unwrap();
+    let server = Server::start(home.path(), &[&surroundings[..], &[("HYPERSCOPE_DAEMON_ENV_PROXY", "true")]].concat());
+    let came = tokio::time::timeout(PATIENCE, listener.accept()).await;
+    assert!(came.is_ok(), "the proxy was not asked: {}", server.output());
 }

@@ -62,7 +62,7 @@ pub(crate) fn JobPage(address: JobAddress) -> impl IntoView {
     });
     view! {
         <TopBar title up="/jobs" />
-        <main id="main" class="content narrow" tabindex="-1">
+        <main id="main" class="content" tabindex="-1">
             {move || match found.get() {
                 Ok(true) => view! { <Detail lookup address=address.clone() /> },
                 Ok(false) => view! { <p class="notice" aria-busy="true">"Looking for the job"</p> },

@@ -192,13 +192,17 @@ pub(crate) fn close_menus() {
     }
 }
 
-/// Offers each key and click to `take` before anything else, until the calling effect is gone. What it takes works nothing beneath.
-pub(crate) fn on_any_input(take: impl Fn() -> bool + 'static) {
-    const EVENTS: [&str; 2] = ["keydown", "click"];
+/// Offers each key and click to `take` before anything else, until the calling effect is gone. What it takes works nothing beneath, and neither does what leads up
+/// to a click while `is_wanted`: a press that would open a menu or move the focus before the click comes.
+pub(crate) fn on_any_input(is_wanted: impl Fn() -> bool + 'static, take: impl Fn() + 'static) {
+    const EVENTS: [&str; 5] = ["keydown", "click", "auxclick", "pointerdown", "mousedown"];
     let listener = Closure::<dyn Fn(web_sys::Event)>::new(move |event: web_sys::Event| {
-        if take() {
+        if is_wanted() {
             event.prevent_default();
             event.stop_propagation();
+            if matches!(event.type_().as_str(), "keydown" | "click") {
+                take();
+            }
         }
     });
     for event in EVENTS {

@@ -91,7 +91,9 @@ pub(crate) fn close_menus() {}
 
 pub(crate) fn close_menus_on_leave() {}
 
-pub(crate) fn on_any_input(_take: impl Fn() -> bool + 'static) {}
+pub(crate) fn on_any_input(_is_wanted: impl Fn() -> bool + 'static, _take: impl Fn() + 'static) {}
+
+pub(crate) fn count_left_out() {}
 
 /// `text` as part of a URL's query.
 pub(crate) fn encoded(text: &str) -> String {

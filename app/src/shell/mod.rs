@@ -154,7 +154,12 @@ pub fn App(
         }
         clock.now_ms.set(platform::now_ms());
     });
-    Effect::new(move |_| platform::every_second(move || clock.now_ms.set(platform::now_ms())));
+    Effect::new(move |_| {
+        platform::every_second(move || {
+            clock.now_ms.set(platform::now_ms());
+            platform::count_left_out();
+        });
+    });
     Effect::new(move |_| page.live.pause(page.url.refresh.get() == Refresh::Paused));
     Effect::new(move |_| {
         page.url.path.track();

@@ -66,18 +66,17 @@ pub(crate) fn WallAlarm() -> impl IntoView {
         });
     });
     Effect::new(move |_| {
-        platform::on_any_input(move || {
-            let hides = shown.get_untracked();
-            if hides {
+        platform::on_any_input(
+            move || shown.get_untracked(),
+            move || {
                 hidden.update(|hidden| {
                     if hidden.len() > REMEMBERED {
                         hidden.clear();
                     }
                     critical.with_untracked(|alerts| hidden.extend(alerts.iter().map(Alert::firing_key)));
                 });
-            }
-            hides
-        });
+            },
+        );
     });
     // Since when nothing is known of them, and whose fault that is.
     let stale = Memo::new(move |_| match page.live.lost.get() {

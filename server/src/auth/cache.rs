@@ -9,17 +9,20 @@ use std::{
     time::Duration,
 };
 
-use model::page::Session;
+use model::{page::Session, role::Role};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     secret::{self, Hash, HashKey},
+    session::{self, SessionInfo, SessionOrigin, SessionUse},
     store::{ChangeWatch, StoreError, StoredSession, StoredToken, TokenStore},
 };
 use crate::{clock::now_ms, query::Scope};
 
 /// How often the database is asked whether it changed, and expiry is looked at. What other processes do is seen within this.
 const POLL_EVERY: Duration = Duration::from_millis(250);
+/// How often it is stored when sessions were used last.
+const STORE_USE_EVERY: Duration = Duration::from_secs(60);
 
 /// A token that may be used.
 #[derive(Debug)]
@@ -39,7 +42,25 @@ pub(super) struct LiveSession {
     /// The token's, with the earlier end of the two.
     pub(super) session: Arc<Session>,
     pub(super) ended: CancellationToken,
-    hash: Hash,
+    /// When it was used last.
+    pub(super) usage: Arc<SessionUse>,
+    /// Names it to its owner.
+    pub(super) id: Arc<str>,
+    pub(super) hash: Hash,
+    begun_ms: i64,
+    origin: SessionOrigin,
+}
+
+impl LiveSession {
+    /// Whether nobody has used it for so long; a wall is looked at without a hand on it.
+    fn is_idle(&self, idle: Duration, now_ms: i64) -> bool {
+        self.session.role != Role::Kiosk && self.usage.last_ms() <= before(now_ms, idle)
+    }
+}
+
+/// The time that was so long ago.
+fn before(now_ms: i64, ago: Duration) -> i64 {
+    now_ms.saturating_sub(i64::try_from(ago.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// All that may be used at one time.
@@ -55,6 +76,8 @@ struct Usable {
 #[derive(Debug)]
 pub(super) struct Cache {
     store: TokenStore,
+    /// How long a session may go unused.
+    idle: Duration,
     usable: RwLock<Arc<Usable>>,
     /// Held while the database is read anew, so that an older reading never replaces a newer one.
     reloading: tokio::sync::Mutex<()>,
@@ -64,9 +87,10 @@ pub(super) struct Cache {
 
 impl Cache {
     /// Reads everything from `store`.
-    pub(super) async fn load(store: TokenStore) -> Result<Self, StoreError> {
+    pub(super) async fn load(store: TokenStore, idle: Duration) -> Result<Self, StoreError> {
         let cache = Cache {
             store,
+            idle,
             usable: RwLock::new(Arc::default()),
             reloading: tokio::sync::Mutex::new(()),
             watch: tokio::sync::Mutex::new(None),
@@ -101,7 +125,43 @@ impl Cache {
         let hash = Hash::of(secret);
         let usable = self.usable();
         let session = usable.sessions.get(&hash.key())?;
-        (session.hash == hash && is_running(session.session.expires_at)).then(|| Arc::clone(session))
+        let holds =
+            session.hash == hash && is_running(session.session.expires_at) && !session.is_idle(self.idle, now_ms());
+        if holds {
+            session.usage.note();
+        }
+        holds.then(|| Arc::clone(session))
+    }
+
+    /// The sessions of a token, those first that were used last. `current` is the id of the one that asks.
+    pub(super) fn sessions_of(&self, token_id: &str, current: Option<&str>) -> Vec<SessionInfo> {
+        let now_ms = now_ms();
+        let usable = self.usable();
+        let of_token = usable.sessions.values().filter(|session| {
+            *session.token.id == *token_id
+                && is_running(session.session.expires_at)
+                && !session.is_idle(self.idle, now_ms)
+        });
+        let info = |session: &Arc<LiveSession>| SessionInfo {
+            id: session.id.to_string(),
+            begun_at: session.begun_ms,
+            used_at: session.usage.last_ms(),
+            expires_at: session.session.expires_at,
+            address: session.origin.address.clone(),
+            browser: session.origin.browser.clone(),
+            current: current == Some(&*session.id),
+        };
+        let mut sessions: Vec<SessionInfo> = of_token.map(info).collect();
+        sessions
+            .sort_by(|one, other| (other.current, other.used_at, &one.id).cmp(&(one.current, one.used_at, &other.id)));
+        sessions
+    }
+
+    /// The hashes of those sessions of a token that `ends` names by their ids.
+    pub(super) fn hashes_of(&self, token_id: &str, ends: impl Fn(&str) -> bool) -> Vec<Hash> {
+        let usable = self.usable();
+        let sessions = usable.sessions.values();
+        sessions.filter(|one| *one.token.id == *token_id && ends(&one.id)).map(|one| one.hash).collect()
     }
 
     /// Reads the database anew and ends what it no longer holds. To be called after every change of ours.
@@ -120,9 +180,16 @@ impl Cache {
         let mut tick = tokio::time::interval(POLL_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut failing = false;
+        let mut use_stored = tokio::time::Instant::now();
         while stop.run_until_cancelled(tick.tick()).await.is_some() {
             self.expire().await;
-            match self.poll().await {
+            let polled = if use_stored.elapsed() < STORE_USE_EVERY {
+                self.poll().await
+            } else {
+                use_stored = tokio::time::Instant::now();
+                self.store_use().await
+            };
+            match polled {
                 Ok(()) => failing = false,
                 Err(error) => {
                     if !failing {
@@ -132,6 +199,18 @@ impl Cache {
                 }
             }
         }
+    }
+
+    /// Writes down when sessions were used last, so that they go unused for so long over a restart too, and ends those that did.
+    async fn store_use(&self) -> Result<(), StoreError> {
+        let used: Vec<(Hash, i64)> = self
+            .usable()
+            .sessions
+            .values()
+            .filter_map(|session| Some((session.hash, session.usage.take_news()?)))
+            .collect();
+        self.store.note_use(&used, before(now_ms(), self.idle)).await?;
+        self.reload().await
     }
 
     /// Reads the database anew if it was changed. After a failure the next call reads it in any case.
@@ -220,7 +299,16 @@ impl Usable {
                     token: Arc::clone(token),
                     session: Arc::new(Session { expires_at, ..Session::clone(&token.session) }),
                     ended: token.ended.child_token(),
+                    // What changed of the session is not when it was used.
+                    usage: before
+                        .sessions
+                        .get(&stored.hash.key())
+                        .filter(|session| session.hash == stored.hash)
+                        .map_or_else(|| SessionUse::since(stored.used_at), |session| Arc::clone(&session.usage)),
+                    id: session::id(&stored.hash).into(),
                     hash: stored.hash,
+                    begun_ms: stored.created_at,
+                    origin: stored.origin,
                 })
             });
             next.expires(expires_at);

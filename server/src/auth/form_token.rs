@@ -31,12 +31,16 @@ impl FormToken {
         &self.0
     }
 
+    /// Whether a field that was sent has it.
+    pub(super) fn is(&self, given: &str) -> bool {
+        given.as_bytes().ct_eq(self.0.as_bytes()).into()
+    }
+
     /// Whether a form that was sent carries it.
     pub(super) fn is_in(&self, headers: &HeaderMap, form: &[u8]) -> bool {
         let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |kind| kind.as_bytes());
         kind.starts_with(b"application/x-www-form-urlencoded")
-            && form_urlencoded::parse(form)
-                .any(|(name, value)| name == FIELD && bool::from(value.as_bytes().ct_eq(self.0.as_bytes())))
+            && form_urlencoded::parse(form).any(|(name, value)| name == FIELD && self.is(&value))
     }
 
     /// Whether a request is a form that carries it, and the same request again. A body that is too long or breaks off is lost.

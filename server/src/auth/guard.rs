@@ -51,6 +51,9 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     let auth = &guard.auth;
     if let Some((token, rest)) = login::token_of_kiosk_link(&parts.uri) {
         let from = ClientAddress::of(&parts, &auth.shared.options.trusted_proxies);
+        if let Some(asked) = auth.ask_before_login(&parts, token.expose(), Some(&rest)).await {
+            return asked;
+        }
         return match auth.log_in(&parts, token.expose(), from).await {
             Ok(login) => ([(header::SET_COOKIE, login.cookie)], Redirect::to(&rest)).into_response(),
             Err(denied) => denied.page(),
@@ -84,7 +87,10 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     }
     let headers = response.headers_mut();
     // What was only for the holder of a token must not stay in a cache that others share.
-    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
+    let is_json =
+        headers.get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    let kept = if is_json { "no-store" } else { "private, no-cache" };
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(kept));
     if let Some(cookie) = renewed {
         headers.append(header::SET_COOKIE, cookie);
     }

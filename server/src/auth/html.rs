@@ -17,7 +17,7 @@ input{width:100%;padding:9px 11px;font:inherit;font-size:16px;color:inherit;back
 button{width:100%;margin-top:20px;padding:10px;font:inherit;font-weight:600;color:var(--on-blue);background:var(--blue);border:0;border-radius:6px;cursor:pointer}\
 :focus-visible{outline:2px solid var(--focus);outline-offset:2px}\
 [role=alert]{padding:9px 11px;color:var(--red);border:1px solid currentColor;border-radius:6px}\
-code{font-family:ui-monospace,Menlo,Consolas,\"DejaVu Sans Mono\",monospace}a{color:var(--blue)}";
+.stay{margin:16px 0 0;text-align:center}code{font-family:ui-monospace,Menlo,Consolas,\"DejaVu Sans Mono\",monospace}a{color:var(--blue)}";
 
 /// What the viewer chose in the app; without a choice a page follows the system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,6 +68,33 @@ pub(super) fn come_again(path: &str) -> String {
     let path = escape(path);
     let refresh = format!("<meta http-equiv=\"refresh\" content=\"0;url={path}\">");
     document("hyperscope", &refresh, &format!("<h1>hyperscope</h1><p><a href=\"{path}\">Go on</a></p>"), Theme::System)
+}
+
+/// What is asked before a login by a link from another site replaces one that goes on.
+pub(super) struct Question<'a> {
+    /// Who the link logs in, and as what.
+    pub(super) name: &'a str,
+    pub(super) role: &'a str,
+    /// Who is logged in.
+    pub(super) now: &'a str,
+    /// What the form sends.
+    pub(super) token: &'a str,
+    pub(super) next: &'a str,
+    pub(super) form_token: &'a str,
+}
+
+/// Asks whether a link may log in: only the form does.
+pub(super) fn log_in_as(question: &Question<'_>, theme: Theme) -> String {
+    let [name, role, now, token, next, form_token] =
+        [question.name, question.role, question.now, question.token, question.next, question.form_token].map(escape);
+    let body = format!(
+        "<h1>Log in as {name}?</h1><p>A link from another site asks for it. {name} is a token of role {role}. You are logged in as {now}, \
+         which would end in this browser.</p><form method=\"post\" action=\"/login\"><input type=\"hidden\" name=\"token\" value=\"{token}\">\
+         <input type=\"hidden\" name=\"next\" value=\"{next}\"><input type=\"hidden\" name=\"{}\" value=\"{form_token}\">\
+         <button type=\"submit\">Log in as {name}</button></form><p class=\"stay\"><a href=\"/\">Stay logged in as {now}</a></p>",
+        form_token::FIELD,
+    );
+    document("Log in", "", &body, theme)
 }
 
 /// Says that a logout did not happen, and offers the form for it. `form_token` is that of the session that goes on, if it is known.
@@ -127,6 +154,10 @@ mod tests {
             refusal("Title", evil),
             still_logged_in(Some(evil), Theme::System),
             come_again(evil),
+            log_in_as(
+                &Question { name: evil, role: evil, now: evil, token: evil, next: evil, form_token: evil },
+                Theme::System,
+            ),
         ] {
             assert!(!page.contains("<script") && page.contains("&quot;&gt;&lt;script"), "{page}");
         }

@@ -18,7 +18,7 @@ use serde::Deserialize;
 use super::{
     Auth,
     attempts::Verdict,
-    cache,
+    browser, cache,
     carrier::{self, COOKIE, HOST_COOKIE, Look},
     client::ClientAddress,
     denied::Denied,
@@ -27,6 +27,8 @@ use super::{
     origin::{self, Sender},
     principal::{Carrier, Principal},
     secret::{self, Hash},
+    session::SessionOrigin,
+    store::StoreError,
 };
 use crate::{clock::now_ms, config::Secret, reached::Reached};
 
@@ -39,11 +41,15 @@ const LONGEST_COOKIE_SECS: i64 = 400 * 86_400;
 /// What the browser does with the answer: show it as a `document`, in an `iframe`, and so on.
 const FETCH_DEST: &str = "sec-fetch-dest";
 
+/// Parameter of a login link that a page of ours follows once more.
+const AGAIN: &str = "again";
+
 /// What a login link or form says.
 #[derive(Deserialize)]
 pub(super) struct Credentials {
     token: Option<Secret>,
     next: Option<String>,
+    form_token: Option<String>,
 }
 
 /// A login that succeeded.
@@ -62,6 +68,9 @@ pub(super) async fn page_or_link(
     parts: Parts,
 ) -> Response {
     if let Some(token) = &asked.token {
+        if let Some(asked) = auth.ask_before_login(&parts, token.expose(), asked.next.as_deref()).await {
+            return asked;
+        }
         return auth.answer_login(&parts, token.expose(), asked.next.as_deref(), from).await;
     }
     let next = local_path(asked.next.as_deref(), Reached::of(&parts, false).base());
@@ -84,7 +93,16 @@ pub(super) async fn form(
     Form(given): Form<Credentials>,
 ) -> Response {
     // A page of elsewhere could log a visitor in as someone else and watch what they do.
-    if matches!(origin::sender(&parts, &auth.shared.options), Sender::Foreign | Sender::Hidden) {
+    let has_form_token = || {
+        let form_token = auth.form_token(&parts.headers);
+        given.form_token.as_ref().is_some_and(|given| form_token.is_some_and(|ours| ours.is(given)))
+    };
+    let is_refused = match origin::sender(&parts, &auth.shared.options) {
+        Sender::Ours | Sender::Unsaid => false,
+        Sender::Foreign => true,
+        Sender::Hidden => !has_form_token(),
+    };
+    if is_refused {
         let message = "this login form is not one of ours: open the login page itself";
         return Denied::new(StatusCode::FORBIDDEN, "cross_site", message).page();
     }
@@ -161,6 +179,20 @@ impl Auth {
             let message = "This token only writes samples: log in with another.";
             return Err(Denied::new(StatusCode::FORBIDDEN, "forbidden", message));
         }
+        let home = match token.session.dashboards.first() {
+            Some(uid) => format!("/kiosk/{uid}"),
+            None => "/".to_owned(),
+        };
+        let before: Vec<_> = carrier::by_cookie(&parts.headers)
+            .filter_map(|secret| Some((secret, self.shared.cache.session(secret)?)))
+            .collect();
+        // The windows of one browser that show walls follow the same link, and share what the first of them began.
+        let shared =
+            before.iter().find(|(_, session)| token.session.role == Role::Kiosk && session.token.id == token.id);
+        if let Some((secret, session)) = shared {
+            let lasts_secs = session.session.expires_at.map(|at| at.saturating_sub(now_ms()) / 1_000);
+            return Ok(Login { cookie: self.cookie(parts, secret, lasts_secs), home });
+        }
         let expires_at = match token.session.role {
             Role::Kiosk => token.session.expires_at,
             _ => cache::earlier(
@@ -168,23 +200,57 @@ impl Auth {
                 Some(now_ms().saturating_add(millis(self.shared.options.session_lifetime))),
             ),
         };
-        let started = match self.shared.store.start_session(&token.id, expires_at).await {
-            Ok(started) => self.shared.cache.reload().await.map(|()| started),
-            failed => failed,
+        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default();
+        let origin = SessionOrigin { address: from.to_string(), browser: browser::in_words(user_agent) };
+        let started = async {
+            let started = self.shared.store.start_session(&token.id, expires_at, &origin).await?;
+            // Its cookie is replaced: nobody could use or end it any more.
+            for (_, session) in &before {
+                self.shared.store.end_session(&session.hash).await?;
+            }
+            self.shared.cache.reload().await?;
+            Ok::<_, StoreError>(started)
         };
+        let started = started.await;
         let session = started.map_err(|error| {
             tracing::error!(%error, "a session could not be started");
             Denied::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The login could not be stored: try again.")
         })?;
         tracing::info!(target: "audit", action = "login", token = %token.id, name = token.session.name, role = token.session.role.name(), %from, "logged in");
-        let home = match token.session.dashboards.first() {
-            Some(uid) => format!("/kiosk/{uid}"),
-            None => "/".to_owned(),
-        };
         Ok(Login {
             cookie: self.cookie(parts, session.expose(), expires_at.map(|at| at.saturating_sub(now_ms()) / 1_000)),
             home,
         })
+    }
+
+    /// What a login link of another site is answered with first. A strict cookie does not come along from there, so that a page of ours
+    /// follows the link once more; then, where it would replace another login that goes on, its owner is asked. In a frame there is nobody to
+    /// ask, and a browser sets no strict cookie.
+    pub(super) async fn ask_before_login(&self, parts: &Parts, secret: &str, next: Option<&str>) -> Option<Response> {
+        let is_in_tab = parts.headers.get(FETCH_DEST).is_none_or(|what| what == "document");
+        if is_in_tab && origin::sender(parts, &self.shared.options) == Sender::Foreign {
+            let mut link = here(parts.uri.path_and_query()?.as_str())?;
+            link.query_pairs_mut().append_pair(AGAIN, "1");
+            return Some(page(StatusCode::OK, html::come_again(&path_and_query(&link))));
+        }
+        let is_again = form_urlencoded::parse(parts.uri.query()?.as_bytes()).any(|(name, _)| name == AGAIN);
+        if !is_again {
+            return None;
+        }
+        let (cookie, session) =
+            carrier::by_cookie(&parts.headers).find_map(|secret| Some((secret, self.shared.cache.session(secret)?)))?;
+        let token = self.shared.cache.token(secret).await.filter(|token| token.id != session.token.id)?;
+        let next = local_path(next, Reached::of(parts, false).base());
+        let form_token = FormToken::of(cookie);
+        let question = html::Question {
+            name: &token.session.name,
+            role: token.session.role.name(),
+            now: &session.session.name,
+            token: secret,
+            next: next.as_deref().unwrap_or_default(),
+            form_token: form_token.as_str(),
+        };
+        Some(page(StatusCode::OK, html::log_in_as(&question, theme(&parts.headers))))
     }
 
     /// Logs in and goes on, or shows the form with what went wrong.
@@ -259,7 +325,7 @@ pub(super) fn token_of_kiosk_link(uri: &Uri) -> Option<(Secret, String)> {
     let with_token = here(uri.path_and_query()?.as_str())?;
     let token = with_token.query_pairs().find(|(name, _)| name == "token").map(|(_, token)| Secret::new(token))?;
     let mut bare = here(path)?;
-    bare.query_pairs_mut().extend_pairs(with_token.query_pairs().filter(|(name, _)| name != "token"));
+    bare.query_pairs_mut().extend_pairs(with_token.query_pairs().filter(|(name, _)| name != "token" && name != AGAIN));
     Some((token, local_path(Some(path_and_query(&bare).trim_end_matches('?')), "")?))
 }
 

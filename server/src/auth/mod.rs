@@ -6,6 +6,7 @@
 
 mod api;
 mod attempts;
+mod browser;
 mod cache;
 mod carrier;
 mod client;
@@ -18,6 +19,7 @@ mod login;
 mod origin;
 mod principal;
 mod secret;
+mod session;
 mod sockets;
 mod store;
 
@@ -36,6 +38,7 @@ pub use self::{
     denied::Denied,
     guard::{admit_sockets, require},
     principal::Principal,
+    session::SessionInfo,
     sockets::{SocketAdmission, SocketLimits},
     store::{NewToken, StoreError, TokenInfo, TokenStore},
 };
@@ -44,15 +47,22 @@ pub(crate) use self::{
     forwarded::proxy_says,
     html::escape,
     origin::host,
-    secret::random_text,
+    secret::{NoRandomness, random_text},
 };
 use crate::{
+    clock::now_ms,
     config::{Config, Network, Secret},
     routes::{Rights, Route, Who},
 };
 
 /// Refused requests of one address that are written to the log in a minute.
 const REFUSALS_LOGGED: u32 = 10;
+
+/// How long the first token of `serve` holds, in milliseconds, unless somebody keeps it: whoever reads the terminal or the log of the
+/// start later finds no way in.
+const FIRST_TOKEN_MS: i64 = 86_400_000;
+/// Id of that token, for the command that keeps it.
+pub(crate) const FIRST_TOKEN_ID: &str = store::PRINTED_ID;
 
 /// Settings of this module.
 #[derive(Debug, Clone)]
@@ -67,6 +77,8 @@ pub struct AuthOptions {
     pub public_url: Option<Url>,
     /// How long a login lasts, except a kiosk's.
     pub session_lifetime: Duration,
+    /// How long a login may go unused, except a kiosk's.
+    pub session_idle: Duration,
     /// Proxies whose `X-Forwarded-*` and `Forwarded` are believed.
     pub trusted_proxies: Vec<Network>,
     /// Most wrong logins a minute from one address.
@@ -86,6 +98,7 @@ impl From<&Config> for AuthOptions {
                 .any(|source| !matches!(source.as_str(), "'self'" | "'none'")),
             public_url: config.public_url.clone(),
             session_lifetime: config.session_lifetime,
+            session_idle: config.session_idle,
             trusted_proxies: config.trusted_proxies.clone(),
             wrong_logins: config.limits.wrong_logins,
             socket_limits: SocketLimits {
@@ -131,7 +144,7 @@ impl Auth {
     /// The database fails.
     pub async fn open(pool: SqlitePool, options: AuthOptions) -> Result<Self, StoreError> {
         let store = TokenStore::new(pool);
-        let cache = Arc::new(Cache::load(store.clone()).await?);
+        let cache = Arc::new(Cache::load(store.clone(), options.session_idle).await?);
         let stop = CancellationToken::new();
         tokio::spawn(Arc::clone(&cache).follow(stop.clone()));
         let wrong_logins = Mutex::new(Attempts::new(options.wrong_logins));
@@ -141,6 +154,22 @@ impl Auth {
             shared: Arc::new(Shared { store, cache, options, wrong_logins, refusals, sockets }),
             _following: Arc::new(stop.drop_guard()),
         })
+    }
+
+    /// The sessions of the token that asks, its own first, then by their last use.
+    #[must_use]
+    pub fn sessions(&self, principal: &Principal) -> Vec<SessionInfo> {
+        self.shared.cache.sessions_of(principal.token_id(), principal.session_id())
+    }
+
+    /// Ends those sessions of the token that asks that `ends` names by their ids; how many.
+    async fn end_sessions(&self, principal: &Principal, ends: impl Fn(&str) -> bool) -> Result<usize, StoreError> {
+        let hashes = self.shared.cache.hashes_of(principal.token_id(), ends);
+        for hash in &hashes {
+            self.shared.store.end_session(hash).await?;
+        }
+        self.shared.cache.reload().await?;
+        Ok(hashes.len())
     }
 
     /// Sees to it that somebody can log in: takes over the token that the operator chose, or makes the first one.
@@ -160,7 +189,10 @@ impl Auth {
                 store.set_chosen(chosen).await?;
                 None
             }
-            None if link == LoginLink::Always || store.is_empty().await? => Some(store.set_printed().await?),
+            None if link == LoginLink::Always => Some(store.set_printed(None).await?),
+            None if store.is_empty().await? => {
+                Some(store.set_printed(Some(now_ms().saturating_add(FIRST_TOKEN_MS))).await?)
+            }
             None => None,
         };
         self.shared.cache.reload().await?;
@@ -174,6 +206,10 @@ pub fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Vec<Route<S>> {
     const TOKENS: Rights = Rights::OF_ALL.of(Who::Admins);
     let routes = [
         Route::get("/api/session", Rights::OWN, api::session),
+        Route::get("/api/sessions", Rights::OWN, api::sessions),
+        Route::delete("/api/sessions", Rights::OWN, api::end_other_sessions),
+        Route::delete("/api/sessions/{id}", Rights::OWN, api::end_session),
+        Route::post("/settings/sessions", Rights::OWN, api::end_by_form).with_body_limit(api::BODY_BYTES),
         Route::get("/api/tokens", TOKENS, api::list),
         Route::post("/api/tokens", TOKENS, api::create).with_body_limit(api::BODY_BYTES),
         Route::delete("/api/tokens/{id}", TOKENS, api::revoke),

@@ -14,6 +14,7 @@ use crate::query::Scope;
 use super::{
     cache::{LiveSession, LiveToken},
     denied::Denied,
+    session::{SessionUse, SocketUse},
 };
 
 /// How a request says who it is from.
@@ -36,6 +37,8 @@ pub struct Principal {
     token_id: Arc<str>,
     carrier: Carrier,
     ended: CancellationToken,
+    /// Id and use of the session, if it is one.
+    browser_session: Option<(Arc<str>, Arc<SessionUse>)>,
 }
 
 impl Principal {
@@ -46,6 +49,7 @@ impl Principal {
             scope: token.scope.clone(),
             carrier: Carrier::Header,
             ended: token.ended.clone(),
+            browser_session: None,
         }
     }
 
@@ -56,6 +60,7 @@ impl Principal {
             scope: session.token.scope.clone(),
             carrier: Carrier::Cookie,
             ended: session.ended.clone(),
+            browser_session: Some((Arc::clone(&session.id), Arc::clone(&session.usage))),
         }
     }
 
@@ -74,6 +79,7 @@ impl Principal {
             scope: Scope::all(),
             carrier: Carrier::None,
             ended: CancellationToken::new(),
+            browser_session: None,
         }
     }
 
@@ -81,6 +87,16 @@ impl Principal {
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.token_id
+    }
+
+    /// Names the session among those of its token, if it is one.
+    pub(super) fn session_id(&self) -> Option<&str> {
+        self.browser_session.as_ref().map(|(id, _)| &**id)
+    }
+
+    /// Lets the session count as used, if it is one, for as long as what is returned lives.
+    pub(super) fn socket_use(&self) -> Option<SocketUse> {
+        self.browser_session.as_ref().map(|(_, usage)| SocketUse::begin(Arc::clone(usage)))
     }
 
     /// What it may do.

@@ -13,7 +13,7 @@ use axum::{
 };
 use model::role::Role;
 
-use super::{denied::Denied, principal::Principal};
+use super::{denied::Denied, principal::Principal, session::SocketUse};
 
 /// When to try again after there were too many: about the time in which a dead socket is noticed.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -22,12 +22,13 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub struct SocketAdmission {
     principal: Principal,
-    _permit: Arc<Permit>,
+    _permit: Arc<(Permit, Option<SocketUse>)>,
 }
 
 impl SocketAdmission {
     pub(super) fn new(principal: Principal, permit: Permit) -> Self {
-        SocketAdmission { principal, _permit: Arc::new(permit) }
+        let in_use = principal.socket_use();
+        SocketAdmission { principal, _permit: Arc::new((permit, in_use)) }
     }
 
     /// Whose socket it is. When it [ends](Principal::ended), the socket is to be closed with 4401.

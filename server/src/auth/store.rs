@@ -6,7 +6,10 @@ use model::role::Role;
 use serde::Serialize;
 use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 
-use super::secret::{self, Hash, NoRandomness};
+use super::{
+    secret::{self, Hash, NoRandomness},
+    session::SessionOrigin,
+};
 use crate::{
     clock::now_ms,
     config::Secret,
@@ -25,7 +28,7 @@ const MATCHERS_LENGTH: usize = 4_000;
 /// Id of the token whose secret the operator chose. Random ids never have a `-`.
 const CHOSEN_ID: &str = "first-token-chosen";
 /// Id of the token whose secret we made and printed at the first start.
-const PRINTED_ID: &str = "first-token-printed";
+pub(super) const PRINTED_ID: &str = "first-token-printed";
 
 /// What a new token shall be.
 #[derive(Debug, Clone)]
@@ -111,6 +114,9 @@ pub enum StoreError {
     /// There is no such token, or it is revoked already.
     #[error("there is no token {0:?}, or it was revoked before")]
     Unknown(String),
+    /// There is no such token that holds.
+    #[error("there is no token {0:?}, or it has ended: make another one")]
+    Ended(String),
     /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] DatabaseError),
@@ -132,7 +138,10 @@ pub(super) struct StoredToken {
 pub(super) struct StoredSession {
     pub(super) hash: Hash,
     pub(super) token_id: String,
+    pub(super) created_at: i64,
     pub(super) expires_at: Option<i64>,
+    pub(super) used_at: i64,
+    pub(super) origin: SessionOrigin,
 }
 
 /// Tokens and sessions in the database. Cheap to clone.
@@ -217,6 +226,22 @@ impl TokenStore {
         Ok(())
     }
 
+    /// Lets a token that was to end hold for good.
+    ///
+    /// # Errors
+    /// There is no such token, it has ended already, or the database fails.
+    pub async fn keep(&self, id: &str) -> Result<(), StoreError> {
+        let done = sqlx::query(
+            "UPDATE tokens SET expires_at = NULL
+             WHERE id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)",
+        )
+        .bind(id)
+        .bind(now_ms())
+        .execute(&self.pool)
+        .await?;
+        if done.rows_affected() == 0 { Err(StoreError::Ended(id.to_owned())) } else { Ok(()) }
+    }
+
     /// Whether no token was ever made.
     pub(super) async fn is_empty(&self) -> Result<bool, StoreError> {
         Ok(sqlx::query("SELECT 1 FROM tokens LIMIT 1").fetch_optional(&self.pool).await?.is_none())
@@ -244,33 +269,44 @@ impl TokenStore {
         Ok(())
     }
 
-    /// Makes the first admin token, or gives it a new secret; sessions begun with the old one stay.
-    pub(super) async fn set_printed(&self) -> Result<Secret, StoreError> {
+    /// Makes the first admin token, which ends at `expires_at`, or gives it a new secret; sessions begun with the old one stay.
+    pub(super) async fn set_printed(&self, expires_at: Option<i64>) -> Result<Secret, StoreError> {
         let secret = secret::new_token()?;
         sqlx::query(
-            "INSERT INTO tokens (id, name, role, hash, created_at) VALUES (?, ?, 'admin', ?, ?)
-             ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, revoked_at = NULL",
+            "INSERT INTO tokens (id, name, role, hash, created_at, expires_at) VALUES (?, ?, 'admin', ?, ?, ?)
+             ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, revoked_at = NULL, expires_at = excluded.expires_at",
         )
         .bind(PRINTED_ID)
         .bind("first token, printed at the start")
         .bind(Hash::of(secret.expose()).as_bytes())
         .bind(now_ms())
+        .bind(expires_at)
         .execute(&self.pool)
         .await?;
         Ok(secret)
     }
 
     /// Starts a session of a token and returns its secret. Sessions that have expired are forgotten on this occasion.
-    pub(super) async fn start_session(&self, token_id: &str, expires_at: Option<i64>) -> Result<Secret, StoreError> {
+    pub(super) async fn start_session(
+        &self,
+        token_id: &str,
+        expires_at: Option<i64>,
+        origin: &SessionOrigin,
+    ) -> Result<Secret, StoreError> {
         let (now_ms, secret) = (now_ms(), secret::new_session()?);
         let mut change = self.pool.begin().await?;
-        sqlx::query("INSERT INTO sessions (hash, token_id, created_at, expires_at) VALUES (?, ?, ?, ?)")
-            .bind(Hash::of(secret.expose()).as_bytes())
-            .bind(token_id)
-            .bind(now_ms)
-            .bind(expires_at)
-            .execute(&mut *change)
-            .await?;
+        sqlx::query(
+            "INSERT INTO sessions (hash, token_id, created_at, expires_at, used_at, address, browser)
+             VALUES (?1, ?2, ?3, ?4, ?3, ?5, ?6)",
+        )
+        .bind(Hash::of(secret.expose()).as_bytes())
+        .bind(token_id)
+        .bind(now_ms)
+        .bind(expires_at)
+        .bind(&origin.address)
+        .bind(&origin.browser)
+        .execute(&mut *change)
+        .await?;
         sqlx::query("DELETE FROM sessions WHERE expires_at <= ?").bind(now_ms).execute(&mut *change).await?;
         sqlx::query(
             "DELETE FROM sessions WHERE token_id = ?1 AND hash NOT IN
@@ -287,6 +323,27 @@ impl TokenStore {
     /// Ends the session of this hash, if there is one.
     pub(super) async fn end_session(&self, hash: &Hash) -> Result<(), StoreError> {
         sqlx::query("DELETE FROM sessions WHERE hash = ?").bind(hash.as_bytes()).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Writes down when sessions were used last, and forgets those of people that were not used since `idle_since`.
+    pub(super) async fn note_use(&self, used: &[(Hash, i64)], idle_since: i64) -> Result<(), StoreError> {
+        let mut change = self.pool.begin().await?;
+        for (hash, used_at) in used {
+            sqlx::query("UPDATE sessions SET used_at = ? WHERE hash = ?")
+                .bind(used_at)
+                .bind(hash.as_bytes())
+                .execute(&mut *change)
+                .await?;
+        }
+        sqlx::query(
+            "DELETE FROM sessions WHERE used_at < ?
+             AND token_id NOT IN (SELECT id FROM tokens WHERE role = 'kiosk')",
+        )
+        .bind(idle_since)
+        .execute(&mut *change)
+        .await?;
+        change.commit().await?;
         Ok(())
     }
 
@@ -350,7 +407,14 @@ fn token(row: &SqliteRow) -> Result<StoredToken, StoreError> {
 
 /// Reads a row of `sessions`.
 fn session(row: &SqliteRow) -> Result<StoredSession, StoreError> {
-    Ok(StoredSession { hash: hash(row)?, token_id: row.try_get("token_id")?, expires_at: row.try_get("expires_at")? })
+    Ok(StoredSession {
+        hash: hash(row)?,
+        token_id: row.try_get("token_id")?,
+        created_at: row.try_get("created_at")?,
+        expires_at: row.try_get("expires_at")?,
+        used_at: row.try_get("used_at")?,
+        origin: SessionOrigin { address: row.try_get("address")?, browser: row.try_get("browser")? },
+    })
 }
 
 fn hash(row: &SqliteRow) -> Result<Hash, StoreError> {

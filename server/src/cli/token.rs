@@ -35,6 +35,11 @@ enum Action {
     Create(Create),
     /// List all tokens, without their secrets
     List,
+    /// Let a token that was to end hold for good, such as the first one that a server made and printed
+    Keep {
+        /// As in the list
+        id: String,
+    },
     /// End a token and its sessions for good
     Revoke {
         /// As in the list
@@ -75,6 +80,11 @@ impl TokenCommand {
         match self.action {
             Action::Create(create) => create.run(&store).await,
             Action::List => list(&store).await,
+            Action::Keep { id } => {
+                store.keep(&id).await?;
+                tracing::info!(target: "audit", action = "token.keep", kept = id, from = "command line", "token kept");
+                say(format_args!("kept {id}")).context("stdout")
+            }
             Action::Revoke { id } => {
                 store.revoke(&id).await?;
                 tracing::info!(target: "audit", action = "token.revoke", revoked = id, from = "command line", "token revoked");

@@ -41,10 +41,16 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// How long a login lasts.
     pub session_lifetime: Duration,
+    /// How long a login may go unused.
+    pub session_idle: Duration,
+    /// How long browsers are told to come by HTTPS alone, if they are told.
+    pub hsts: Option<Duration>,
     /// Sources of the CSP directive `frame-ancestors`.
     pub frame_ancestors: Vec<String>,
     /// Daemons that are watched; their names are distinct.
     pub daemons: Vec<DaemonConfig>,
+    /// Whether daemons are reached through the proxy that the environment names.
+    pub daemon_env_proxy: bool,
     /// Engines that answer queries instead of the embedded store; the first answers what names none.
     pub engines: Vec<EngineConfig>,
     /// What holds for all engines.

@@ -61,6 +61,12 @@ options! {
         /// How long a login lasts [default: 30d]
         #[arg(long, env = "HYPERSCOPE_SESSION_LIFETIME", value_name = "DURATION")]
         pub session_lifetime: Option<Period>,
+        /// How long a login may go unused; a kiosk's does not end [default: 7d]
+        #[arg(long, env = "HYPERSCOPE_SESSION_IDLE", value_name = "DURATION")]
+        pub session_idle: Option<Period>,
+        /// How long browsers shall reach this host by HTTPS alone (Strict-Transport-Security), said over HTTPS; 0s takes it back [default: nothing is said]
+        #[arg(long, env = "HYPERSCOPE_HSTS", value_name = "DURATION")]
+        pub hsts: Option<Period>,
         /// Who may show our pages in a frame, as in the CSP directive [default: 'self']
         #[arg(long, env = "HYPERSCOPE_FRAME_ANCESTORS", value_name = "SOURCE", value_delimiter = ',')]
         #[serde(deserialize_with = "one_or_several")]
@@ -75,6 +81,9 @@ options! {
         /// File that holds the API key of the daemons that have none of their own
         #[arg(long, env = "HYPERSCOPE_DAEMON_KEY_FILE", value_name = "FILE")]
         pub daemon_key_file: Option<PathBuf>,
+        /// Reach daemons through the proxy that HTTP_PROXY, HTTPS_PROXY and NO_PROXY name
+        #[arg(long, env = "HYPERSCOPE_DAEMON_ENV_PROXY", value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true", value_parser = BoolishValueParser::new())]
+        pub daemon_env_proxy: Option<bool>,
         /// The file's way to name daemons, each with a key of its own if need be.
         #[arg(skip)]
         pub daemons: Option<Vec<DaemonEntry>>,

@@ -22,6 +22,7 @@ use super::{
 
 const DEFAULT_PORT: u16 = 3030;
 const DEFAULT_SESSION_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+const DEFAULT_SESSION_IDLE: Duration = Duration::from_secs(7 * 86_400);
 const DEFAULT_RETENTION: Duration = Duration::from_secs(15 * 86_400);
 const DEFAULT_OUT_OF_ORDER: Duration = Duration::from_secs(600);
 const DEFAULT_MAX_SERIES: usize = 1_000_000;
@@ -202,8 +203,11 @@ impl Config {
             admin_token: given.admin_token.map(admin_token).transpose()?,
             trusted_proxies: given.trusted_proxies.unwrap_or_default(),
             session_lifetime: positive("session_lifetime", given.session_lifetime, DEFAULT_SESSION_LIFETIME)?,
+            session_idle: positive("session_idle", given.session_idle, DEFAULT_SESSION_IDLE)?,
+            hsts: given.hsts.map(|Period(hsts)| hsts),
             frame_ancestors: frame_ancestors(given.frame_ancestors)?,
             daemons: daemons(given.daemon_url, given.daemons, given.daemon_key.as_ref())?,
+            daemon_env_proxy: given.daemon_env_proxy.unwrap_or(false),
             engines: engines::engines(given.prometheus_url, given.engines, &given.engine)?,
             engine: engine(&given.engine)?,
             alertmanagers,

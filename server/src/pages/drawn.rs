@@ -1,6 +1,10 @@
 //! Pages whose content the server draws each time: as part of a whole page, or alone for a page that is there already.
 
-use app::{alerts::AlertsView, explore::ExploreView, settings::SettingsView};
+use app::{
+    alerts::AlertsView,
+    explore::ExploreView,
+    settings::{Login, SettingsView},
+};
 use axum::{
     extract::{OriginalUri, Path, State},
     http::{HeaderMap, StatusCode, Uri, header},
@@ -8,7 +12,12 @@ use axum::{
 };
 
 use super::{View, alerts, explore};
-use crate::{api::error::ApiError, auth::Principal, clock::now_ms, state::AppState};
+use crate::{
+    api::error::ApiError,
+    auth::{Principal, SessionInfo},
+    clock::now_ms,
+    state::AppState,
+};
 
 /// A page of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,12 +77,27 @@ impl Part {
             }
             Part::Settings => Gathered::Settings(Box::new(SettingsView {
                 session: principal.session.clone(),
+                logins: logins(state, principal),
+                now_ms,
                 theme: view.theme.clone(),
                 zone: view.zone,
                 version: env!("CARGO_PKG_VERSION"),
             })),
         }
     }
+}
+
+/// The sessions of the token that looks.
+fn logins(state: &AppState, principal: &Principal) -> Vec<Login> {
+    let login = |session: SessionInfo| Login {
+        id: session.id,
+        begun_at: session.begun_at,
+        used_at: session.used_at,
+        address: session.address,
+        browser: session.browser,
+        is_this: session.current,
+    };
+    state.auth.sessions(principal).into_iter().map(login).collect()
 }
 
 impl Gathered {

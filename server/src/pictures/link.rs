@@ -1,12 +1,12 @@
 //! Links to pictures of alerts for those who cannot log in: signed, for one picture, for a limited time.
 //!
 //! What a link shows is kept here and named at random; the signature holds the name and the end of its time together. The key is made
-//! at each start, so that no link outlives the server that gave it.
+//! at each start, so that no link outlives the server that gave it, and again when links are withdrawn.
 
 use std::{
     collections::VecDeque,
     fmt::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -14,7 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::alert::AlertSubject;
-use crate::auth::random_text;
+use crate::auth::{NoRandomness, random_text};
 
 /// Links that are kept; the oldest gives way.
 const MOST: usize = 1_000;
@@ -25,11 +25,24 @@ const KEY_BYTES: usize = 32;
 
 /// Makes links and opens them. A cheap handle.
 #[derive(Clone)]
-pub struct PictureLinks(Arc<Parts>);
+pub struct PictureLinks(Arc<Mutex<Parts>>);
 
 struct Parts {
     key: String,
-    kept: Mutex<VecDeque<(String, AlertSubject)>>,
+    kept: VecDeque<(String, AlertSubject)>,
+}
+
+impl Parts {
+    fn new() -> Result<Self, NoRandomness> {
+        Ok(Parts { key: random_text::<KEY_BYTES>()?, kept: VecDeque::new() })
+    }
+
+    fn mac(&self, name: &str, until: i64) -> Option<Hmac<Sha256>> {
+        // HMAC takes keys of any length.
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_bytes()).ok()?;
+        mac.update(format!("{name}.{until}").as_bytes());
+        Some(mac)
+    }
 }
 
 impl PictureLinks {
@@ -38,44 +51,51 @@ impl PictureLinks {
     /// # Errors
     /// The machine has no random numbers.
     pub fn new() -> anyhow::Result<Self> {
-        Ok(PictureLinks(Arc::new(Parts { key: random_text::<KEY_BYTES>()?, kept: Mutex::default() })))
+        Ok(PictureLinks(Arc::new(Mutex::new(Parts::new()?))))
+    }
+
+    /// Lets no link that was given until now lead anywhere any more.
+    ///
+    /// # Errors
+    /// The machine has no random numbers; the links go on.
+    pub(crate) fn withdraw(&self) -> Result<(), NoRandomness> {
+        let fresh = Parts::new()?;
+        *self.parts() = fresh;
+        Ok(())
+    }
+
+    fn parts(&self) -> MutexGuard<'_, Parts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A path to the picture of an alert that leads there for so long; `None` where the machine has no random numbers.
     pub(crate) fn make(&self, subject: AlertSubject, now_ms: i64, life: Duration) -> Option<String> {
         let name = random_text::<NAME_BYTES>().ok()?;
         let until = now_ms.saturating_add(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)) / 1_000;
+        let mut parts = self.parts();
         let mut signature = String::new();
-        for byte in self.mac(&name, until)?.finalize().into_bytes() {
+        for byte in parts.mac(&name, until)?.finalize().into_bytes() {
             // Writing to a string cannot fail.
             let _ = write!(signature, "{byte:02x}");
         }
-        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= MOST {
-            kept.pop_front();
+        if parts.kept.len() >= MOST {
+            parts.kept.pop_front();
         }
         let path = format!("/render/alert/{name}.png?until={until}&signature={signature}");
-        kept.push_back((name, subject));
+        parts.kept.push_back((name, subject));
         Some(path)
     }
 
     /// What a link shows, if it is one of ours and its time is not over.
     pub(crate) fn open(&self, name: &str, until: i64, signature: &str, now_ms: i64) -> Option<AlertSubject> {
         let signature = bytes(signature)?;
+        let parts = self.parts();
         // Compared in constant time.
-        self.mac(name, until)?.verify_slice(&signature).ok()?;
+        parts.mac(name, until)?.verify_slice(&signature).ok()?;
         if until.saturating_mul(1_000) <= now_ms {
             return None;
         }
-        let kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.iter().find(|(other, _)| other == name).map(|(_, subject)| subject.clone())
-    }
-
-    fn mac(&self, name: &str, until: i64) -> Option<Hmac<Sha256>> {
-        // HMAC takes keys of any length.
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.key.as_bytes()).ok()?;
-        mac.update(format!("{name}.{until}").as_bytes());
-        Some(mac)
+        parts.kept.iter().find(|(other, _)| other == name).map(|(_, subject)| subject.clone())
     }
 }
 
@@ -119,6 +139,10 @@ mod tests {
         assert_eq!(open(&name, until, "", 2_000), None);
         assert_eq!(open(&name, until, "zz", 2_000), None);
         assert!(PictureLinks::new().unwrap().open(&name, until, &signature, 2_000).is_none(), "another key");
+        links.withdraw().unwrap();
+        assert_eq!(open(&name, until, &signature, 2_000), None, "withdrawn");
+        let (name, until, signature) = parts(&links.make(subject("c"), 1_000, DAY).unwrap());
+        assert_eq!(open(&name, until, &signature, 2_000).as_deref(), Some("c"));
     }
 
     #[test]
@@ -129,6 +153,6 @@ mod tests {
             links.make(subject("next"), 0, DAY).unwrap();
         }
         assert!(links.open(&name, until, &signature, 1).is_none());
-        assert_eq!(links.0.kept.lock().unwrap().len(), MOST);
+        assert_eq!(links.parts().kept.len(), MOST);
     }
 }

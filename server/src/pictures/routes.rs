@@ -5,7 +5,7 @@ use std::time::Duration;
 use app::picture::Setting;
 use axum::{
     extract::{OriginalUri, Path, State},
-    http::{HeaderValue, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use model::{dashboard::Dashboard, range::TimeRange};
@@ -16,7 +16,7 @@ use crate::{
     auth::Principal,
     clock::now_ms,
     pages,
-    routes::{Rights, Route},
+    routes::{Rights, Route, Who},
     state::AppState,
 };
 
@@ -33,7 +33,18 @@ pub fn routes() -> Vec<Route<AppState>> {
         Route::get("/render/d/{file}", Rights::PAGES, dashboard),
         Route::get("/render/d/{uid}/{file}", Rights::PAGES, panel),
         Route::get("/render/alert/{file}", Rights::OPEN, alert),
+        Route::delete("/api/picture-links", Rights::OF_ALL.of(Who::Admins), withdraw_links),
     ]
+}
+
+/// `DELETE /api/picture-links`: no link that was given until now leads anywhere any more.
+async fn withdraw_links(State(state): State<AppState>, principal: Principal) -> Result<StatusCode, ApiError> {
+    state.picture_links.withdraw().map_err(|error| {
+        tracing::error!(%error, "the links to pictures could not be withdrawn");
+        ApiError::internal("the machine gives no random numbers: try again")
+    })?;
+    tracing::info!(target: "audit", action = "picture-links.withdraw", token = %principal.token_id(), name = principal.session.name, "links withdrawn");
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// What a signed link leads to.
@@ -53,9 +64,10 @@ async fn alert(
     let signature = value("signature").ok_or_else(gone)?;
     let subject = state.picture_links.open(name, until, &signature, now_ms()).ok_or_else(gone)?;
     let body = state.alert_pictures.draw(&subject).await.map_err(refused)?;
+    let left_secs = until.saturating_sub(now_ms() / 1_000).clamp(0, PAST_KEPT);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(Format::Png.media_type())),
-        (header::CACHE_CONTROL, text(&format!("public, max-age={PAST_KEPT}"))),
+        (header::CACHE_CONTROL, text(&format!("private, max-age={left_secs}"))),
     ];
     Ok((headers, body).into_response())
 }

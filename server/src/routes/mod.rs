@@ -159,7 +159,7 @@ pub fn router(state: &AppState) -> Router {
     let written = routes_of(state, Taken::Written).layer(in_time());
     let others =
         written.merge(routes_of(state, Taken::Socket)).layer(middleware::from_fn_with_state(heads, heads::limit));
-    let secured = secure_headers(usual.merge(others), state.frame_ancestors.clone()).with_state(state.clone());
+    let secured = secure_headers(usual.merge(others), &state.config).with_state(state.clone());
     reached::below_base(secured, &state.config)
 }
 

@@ -152,10 +152,11 @@ impl Client {
         base: Url,
         key: Option<&ApiKey>,
         tls: &ClientConfig,
-        timeout: Duration,
+        options: &super::Options,
         redactor: Arc<Redactor>,
         expected: &'static str,
     ) -> Result<Self, ClientError> {
+        let timeout = options.call_timeout;
         let mut headers = HeaderMap::new();
         if let Some(key) = key {
             redactor.learn_configured(key.reveal());
@@ -163,7 +164,9 @@ impl Client {
             value.set_sensitive(true);
             headers.insert(KEY_HEADER, value);
         }
-        let http = reqwest::Client::builder()
+        let builder = reqwest::Client::builder();
+        let builder = if options.env_proxy { builder } else { builder.no_proxy() };
+        let http = builder
             .tls_backend_preconfigured(tls.clone())
             .default_headers(headers)
             .user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")))

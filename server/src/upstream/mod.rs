@@ -100,6 +100,8 @@ pub struct Options {
     pub scrape_sample_limit: usize,
     /// Longest wait for an answer over HTTP.
     pub call_timeout: Duration,
+    /// Whether requests go through the proxy that the environment names. A daemon's key is only for the daemon, so that it takes a decision.
+    pub env_proxy: bool,
     /// Largest message of a socket, and largest list of jobs.
     pub message_limit: usize,
     /// A socket without data for this long is stale; twice that with a daemon that sends events alone.
@@ -123,6 +125,7 @@ impl Default for Options {
             scrape_body_limit: 16 << 20,
             scrape_sample_limit: 200_000,
             call_timeout: Duration::from_secs(10),
+            env_proxy: false,
             message_limit: 64 << 20,
             stale_after: Duration::from_secs(5),
             poll_interval: Duration::from_secs(2),
@@ -355,7 +358,7 @@ impl Starter {
 
     fn client(&self, name: &str, url: Url, key: Option<&ApiKey>, expected: &'static str) -> Result<Client, StartError> {
         self.redactor.learn_url(&url);
-        Client::new(url, key, &self.tls, self.options.call_timeout, Arc::clone(&self.redactor), expected)
+        Client::new(url, key, &self.tls, &self.options, Arc::clone(&self.redactor), expected)
             .map_err(|error| StartError::Client { name: name.to_owned(), error })
     }
 

@@ -5,6 +5,7 @@
 mod api;
 mod carriers;
 mod login;
+mod logins;
 mod server;
 mod sockets;
 mod tokens;

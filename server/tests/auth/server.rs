@@ -51,7 +51,7 @@ impl Server {
         let config = Config::resolve(options, data_dir.path().to_owned()).unwrap();
         let pool = database::open(data_dir.path()).await.unwrap();
         let auth = Auth::open(pool, AuthOptions::from(&config)).await.unwrap();
-        let router = security::secure_headers(routes(&auth), config.frame_ancestors);
+        let router = security::secure_headers(routes(&auth), &config);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();

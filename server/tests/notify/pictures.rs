@@ -89,6 +89,7 @@ async fn mail_and_discord_get_the_chart_and_slack_a_link_to_it() {
     let ask = async |path: &str| client().get(server.url(path)).send().await.unwrap();
     let picture = ask(path).await;
     assert_eq!(picture.status(), 200, "needs no login");
+    assert_eq!(picture.headers()["cache-control"], "private, max-age=600", "for no cache that others share");
     assert!(is_chart(&picture.bytes().await.unwrap()));
     let until: i64 = path.split("until=").nth(1).unwrap().split('&').next().unwrap().parse().unwrap();
     for wrong in [
@@ -100,6 +101,12 @@ async fn mail_and_discord_get_the_chart_and_slack_a_link_to_it() {
         assert_eq!(ask(&wrong).await.status(), 404, "{wrong}");
     }
     assert_eq!(ask("/render/d/hypersdk-overview.png").await.status(), 401, "and nothing else is open");
+
+    let withdraw = || client().delete(server.url("/api/picture-links"));
+    assert_eq!(withdraw().send().await.unwrap().status(), 401);
+    assert_eq!(ask(path).await.status(), 200);
+    assert_eq!(withdraw().bearer_auth(crate::common::TOKEN).send().await.unwrap().status(), 204);
+    assert_eq!(ask(path).await.status(), 404, "withdrawn");
 }
 
 #[tokio::test]

@@ -89,13 +89,16 @@ fn limit_labels(chart: Chart, scale: ValueScale) -> impl IntoView {
                 && panel.threshold_style != ThresholdStyle::None
                 && (0.0..=1.0).contains(&scale.position(threshold.value))
         });
+        // The style sheet leaves out a name that has no room below the next one.
+        let mut above = 1.0;
         named
+            .rev()
             .map(|threshold| {
+                let position = scale.position(threshold.value);
+                let style = format!("--at:{};--above:{}", percent(position), percent(above));
+                above = position;
                 view! {
-                    <span
-                        class=Ink::Meaning(threshold.color).class()
-                        style=format!("bottom:{}%", percent(scale.position(threshold.value)))
-                    >
+                    <span class=Ink::Meaning(threshold.color).class() style=style>
                         {threshold.label.clone()}
                     </span>
                 }

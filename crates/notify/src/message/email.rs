@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Pen, pagerduty::incident_key, shortened};
+use super::{Pen, addresses::with_safe_addresses, pagerduty::incident_key, shortened};
 use crate::{config::Email, dispatch::Notification};
 
 /// Longest subject, in characters: programs for mail show less, and no line of a mail may be longer.
@@ -44,7 +44,7 @@ pub(super) fn mail(email: &Email, notification: &Notification, pen: &mut Pen<'_>
         shown_to: None,
         subject: String::new(),
         headers: Vec::new(),
-        html: pen.html(&email.html),
+        html: with_safe_addresses(&pen.html(&email.html)),
         text: pen.text(if email.text.is_empty() { DEFAULT_TEXT } else { &email.text }),
         thread: incident_key(&notification.group_key),
     };

@@ -1,5 +1,6 @@
 //! What a receiver gets: the bodies of messages as pure functions of alerts and templates.
 
+mod addresses;
 mod check;
 mod data;
 mod default;

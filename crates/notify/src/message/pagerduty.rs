@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::{Pen, data::Data, put, shortened};
+use super::{Pen, addresses::safe, data::Data, put, shortened};
 use crate::{config::PagerDuty, dispatch::Notification};
 
 /// Longest summary, in characters.
@@ -33,7 +33,7 @@ pub(super) fn body(pagerduty: &PagerDuty, notification: &Notification, data: &Da
         put(&mut body, "incident_key", key);
         put(&mut body, "description", summary);
         put(&mut body, "client", client);
-        put(&mut body, "client_url", client_url);
+        put(&mut body, "client_url", safe(client_url));
         body.insert("details".to_owned(), Value::Object(details));
         return within_limit(body, pen);
     }
@@ -51,16 +51,16 @@ pub(super) fn body(pagerduty: &PagerDuty, notification: &Notification, data: &Da
     put(&mut body, "event_action", action.to_owned());
     put(&mut body, "dedup_key", key);
     put(&mut body, "client", client);
-    put(&mut body, "client_url", client_url);
+    put(&mut body, "client_url", safe(client_url));
     body.insert("payload".to_owned(), Value::Object(payload));
     let images = pagerduty.images.iter().filter_map(|image| {
         let [src, alt, href] = [&image.src, &image.alt, &image.href].map(|template| pen.text(template));
-        entry("src", [("src", src), ("alt", alt), ("href", href)])
+        entry("src", [("src", safe(src)), ("alt", alt), ("href", safe(href))])
     });
     let images: Vec<Value> = images.collect();
     let links = pagerduty.links.iter().filter_map(|link| {
         let [href, text] = [&link.href, &link.text].map(|template| pen.text(template));
-        entry("href", [("href", href), ("text", text)])
+        entry("href", [("href", safe(href)), ("text", text)])
     });
     let links: Vec<Value> = links.collect();
     for (name, entries) in [("images", images), ("links", links)] {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Pen, is_link, put, shortened};
+use super::{Pen, addresses::safe, is_link, put, shortened};
 use crate::config::{Slack, receiver::SlackAction};
 
 /// Longest title, in characters, as Alertmanager cuts it.
@@ -23,13 +23,13 @@ pub(super) fn body(slack: &Slack, pen: &mut Pen<'_>) -> Value {
         ("text", &slack.text, TEXT),
         ("pretext", &slack.pretext, TEXT),
         ("fallback", &slack.fallback, TEXT),
-        ("title_link", &slack.title_link, TEXT),
         ("callback_id", &slack.callback_id, TEXT),
         ("footer", &slack.footer, FOOTER),
         ("color", &slack.color, TITLE),
     ] {
         put(&mut attachment, name, shortened(pen.text(template), most));
     }
+    put(&mut attachment, "title_link", shortened(safe(pen.text(&slack.title_link)), TEXT));
     for (name, template) in [("image_url", &slack.image_url), ("thumb_url", &slack.thumb_url)] {
         let address = pen.text(template);
         if is_link(&address) {
@@ -88,13 +88,13 @@ fn button(action: &SlackAction, pen: &mut Pen<'_>) -> Option<Value> {
     for (name, template) in [
         ("type", &action.kind),
         ("text", &action.text),
-        ("url", &action.url),
         ("style", &action.style),
         ("name", &action.name),
         ("value", &action.value),
     ] {
         put(&mut made, name, pen.text(template));
     }
+    put(&mut made, "url", safe(pen.text(&action.url)));
     if !made.contains_key("text") || !(made.contains_key("url") || made.contains_key("name")) {
         return None;
     }

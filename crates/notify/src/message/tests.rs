@@ -214,6 +214,26 @@ fn mail_is_html_and_text_and_escapes_what_alerts_say() {
 }
 
 #[test]
+fn what_an_alert_says_becomes_no_link_that_runs_anything() {
+    let evil = "javascript:alert(1)";
+    let mail =
+        "email_configs: [{to: a@x.org, html: '<a href=\"EVIL\">runbook</a> {{ \"<b><a href=EVIL>\" | safeHtml }}'}]";
+    let Outgoing::Mail(mail) = composed(&mail.replace("EVIL", evil), &usual()).outgoing else { panic!("no mail") };
+    assert!(
+        mail.html.contains("runbook") && mail.html.contains("<b>") && !mail.html.contains("javascript"),
+        "{}",
+        mail.html
+    );
+    let of = |receiver: &str| json_of(&receiver.replace("EVIL", evil), &usual());
+    let paged = of(
+        "pagerduty_configs: [{routing_key: k, links: [{href: 'EVIL', text: t}, {href: 'mailto:a@x.org'}], images: [{src: 'EVIL'}]}]",
+    );
+    assert_eq!((&paged["links"], &paged["images"]), (&json!([{ "href": "mailto:a@x.org" }]), &json!(null)));
+    let slack = of("slack_configs: [{api_url: 'https://h/x', channel: c, title_link: 'EVIL'}]");
+    assert_eq!(slack["attachments"][0]["title_link"], json!(null));
+}
+
+#[test]
 fn headers_of_a_mail_are_shown_and_bring_it_to_nobody() {
     let rendered = composed(
         "email_configs: [{to: 'a@x.org, b@x.org', headers: {To: c@x.org, Cc: d@x.org, from: e@x.org, Empty: '{{ .CommonLabels.none }}'}}]",
