@@ -9,7 +9,7 @@ use axum::{
 use model::{page::Session, role::Role};
 use tokio_util::sync::CancellationToken;
 
-use crate::query::Scope;
+use crate::{budget::Requester, query::Scope};
 
 use super::{
     cache::{LiveSession, LiveToken},
@@ -81,6 +81,12 @@ impl Principal {
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.token_id
+    }
+
+    /// For whom the server works when it answers.
+    #[must_use]
+    pub fn requester(&self) -> Requester {
+        Requester::Token(Arc::clone(&self.token_id))
     }
 
     /// What it may do.

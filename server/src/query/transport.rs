@@ -19,6 +19,7 @@ use futures_util::{
 };
 use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
 use redact::Redactor;
+use tokio::sync::Semaphore;
 
 use super::{
     ErrorKind, QueryError, QueryLimits,
@@ -27,6 +28,7 @@ use super::{
     freshness,
 };
 use crate::{
+    budget::Requester,
     clock::now_ms,
     config::{EngineAuth, EngineConfig, EngineSettings},
 };
@@ -63,13 +65,16 @@ struct Inner {
     timeout: Duration,
     max_response_bytes: usize,
     retries: u32,
-    gate: tokio::sync::Semaphore,
+    gate: Semaphore,
+    /// The same for rules, which no viewer makes wait.
+    rule_gate: Semaphore,
     state: Mutex<State>,
     /// How long an answer is given again.
     hold: Duration,
     held: Mutex<Held>,
     /// Requests on their way, for those who ask the same: the newest of each.
-    in_flight: Mutex<HashMap<Asked, Flight>>,
+    /// Rules join none of a viewer.
+    in_flight: Mutex<HashMap<(bool, Asked), Flight>>,
 }
 
 /// A request on its way.
@@ -182,7 +187,8 @@ impl Transport {
             timeout,
             max_response_bytes: limits.max_response_bytes,
             retries: settings.retries,
-            gate: tokio::sync::Semaphore::new(settings.concurrency),
+            gate: Semaphore::new(settings.concurrency),
+            rule_gate: Semaphore::new(settings.concurrency),
             state: Mutex::new(State { breaker, budget: RetryBudget::default(), health }),
             hold: settings.hold,
             held: Mutex::default(),
@@ -220,6 +226,7 @@ impl Transport {
 
     /// A request on its way whose answer is of `since` or later.
     fn share(&self, asked: Asked, since: Option<Instant>) -> Sharing {
+        let asked = (Requester::current() == Requester::Rules, asked);
         let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         let before = in_flight.get(&asked).and_then(|flight| Some((flight.running()?, flight)));
         let before = match before {
@@ -227,7 +234,7 @@ impl Transport {
             before => before.map(|(running, _)| running),
         };
         in_flight.retain(|_, flight| flight.running().is_some());
-        let (inner, (path, pairs)) = (Arc::clone(&self.0), asked.clone());
+        let (inner, (is_rules, (path, pairs))) = (Arc::clone(&self.0), asked.clone());
         let asked_at = Arc::<OnceLock<Instant>>::default();
         let going_out = Arc::clone(&asked_at);
         let sharing = async move {
@@ -236,7 +243,7 @@ impl Transport {
                 let _ = before.await;
             }
             going_out.get_or_init(Instant::now);
-            inner.ask(&path, &pairs).await
+            inner.ask(&path, &pairs, if is_rules { &inner.rule_gate } else { &inner.gate }).await
         };
         let sharing = sharing.boxed().shared();
         if let Some(weak) = sharing.downgrade() {
@@ -291,8 +298,8 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, path: &str, pairs: &[(String, String)]) -> Answer {
-        let waiting = tokio::time::timeout(self.timeout, self.gate.acquire());
+    async fn ask(&self, path: &str, pairs: &[(String, String)], gate: &Semaphore) -> Answer {
+        let waiting = tokio::time::timeout(self.timeout, gate.acquire());
         let Ok(Ok(_permit)) = waiting.await else {
             return Err(QueryError::new(
                 ErrorKind::Timeout,

@@ -28,6 +28,7 @@ use tower_http::{
 
 use crate::{
     alerting, api, auth,
+    budget::answers,
     heads::{self, HeadLimit},
     ingest::{Ingest, IngestLimits},
     pages, pictures,
@@ -119,6 +120,7 @@ pub fn router(state: &AppState) -> Router {
         .layer(RequestBodyLimitLayer::new(state.limits.body_bytes))
         .layer(middleware::from_fn(enveloped_limit))
         .layer(middleware::from_fn(reached::finish))
+        .layer(middleware::from_fn_with_state(state.budgets.answers.clone(), answers::layer))
         // Assets come compressed from the bundle, and what says how it is encoded is left alone.
         .layer(
             CompressionLayer::new()

@@ -7,7 +7,10 @@ use std::{
 
 use model::live::SnapshotData;
 
-use crate::clock::now_ms;
+use crate::{
+    budget::{Charge, MemoryBudget, OverBudget},
+    clock::now_ms,
+};
 
 use super::{
     queue::QueueSender,
@@ -33,6 +36,18 @@ impl Sequence {
     }
 }
 
+/// Whose memory the updates of a topic take.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// The memory for live queries.
+    pub budget: MemoryBudget,
+    /// Who started the query.
+    pub token: Arc<str>,
+}
+
+/// Most memory of the updates that a topic remembers, in bytes. To whoever missed more, the whole state is no longer.
+const LOG_BYTES: u64 = 4 << 20;
+
 /// Gives the whole state of a topic; `None` while it is not known.
 pub type SnapshotSource = Box<dyn Fn() -> Option<SnapshotData> + Send + Sync>;
 
@@ -45,6 +60,7 @@ pub struct Channel {
     /// Updates kept for sockets that come back.
     log_length: usize,
     snapshot: SnapshotSource,
+    account: Option<Account>,
     state: Mutex<State>,
 }
 
@@ -55,7 +71,7 @@ struct State {
     log: VecDeque<Arc<Update>>,
     /// The log holds every update after this number.
     log_floor: u64,
-    /// The newest status, unless it says that all is well.
+    /// The newest status or error, unless all is well.
     trouble: Option<Arc<Update>>,
     /// Number of the newest update; 0 before the first.
     newest: u64,
@@ -66,7 +82,7 @@ struct State {
 struct Subscriber {
     queue: QueueSender,
     id: u64,
-    /// It subscribed before there was a snapshot to send.
+    /// It subscribed before there was a snapshot to send, or there was no room for what it was to be sent.
     waits: bool,
 }
 
@@ -75,7 +91,32 @@ impl Channel {
     #[must_use]
     pub fn new(sequence: Sequence, log_length: usize, snapshot: SnapshotSource) -> Self {
         let state = State { log_floor: sequence.current(), ..State::default() };
-        Channel { sequence, log_length, snapshot, state: Mutex::new(state) }
+        Channel { sequence, log_length, snapshot, account: None, state: Mutex::new(state) }
+    }
+
+    /// The same with updates that are charged.
+    #[must_use]
+    pub fn charged_to(self, account: Account) -> Self {
+        Channel { account: Some(account), ..self }
+    }
+
+    /// What an update is charged to, if there is room; what is remembered makes room first.
+    fn charge(&self, state: &mut State, content: &Content) -> Result<Option<Charge>, OverBudget> {
+        let Some(Account { budget, token }) = &self.account else { return Ok(None) };
+        let weight = content.weight();
+        if weight == 0 {
+            return Ok(None);
+        }
+        if let Ok(charge) = budget.try_charge(token, weight) {
+            return Ok(Some(charge));
+        }
+        state.forget();
+        budget.charge(token, weight).map(Some)
+    }
+
+    /// Forgets the updates that were sent: who comes back gets the whole state.
+    pub fn forget(&self) {
+        self.lock().forget();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -88,6 +129,7 @@ impl Channel {
         let mut state = self.lock();
         queue.begin(id);
         let mut waits = false;
+        let mut is_told = false;
         match resume_seq {
             Some(seq) if seq >= state.log_floor && seq <= self.sequence.current() => {
                 let _order = self.sequence.lock();
@@ -95,9 +137,15 @@ impl Channel {
                     queue.push(id, Arc::clone(update));
                 }
             }
-            _ => waits = !self.push_snapshot(&mut state, &queue, id),
+            _ => match self.push_snapshot(&mut state, &queue, id) {
+                Ok(is_sent) => waits = !is_sent,
+                Err(over) => {
+                    (waits, is_told) = (true, true);
+                    queue.push(id, over_budget(self.sequence.current(), over));
+                }
+            },
         }
-        if let Some(trouble) = &state.trouble {
+        if let Some(trouble) = state.trouble.as_ref().filter(|_| !is_told) {
             queue.push(id, Arc::clone(trouble));
         }
         state.subscribers.push(Subscriber { queue, id, waits });
@@ -112,7 +160,16 @@ impl Channel {
     pub fn resync(&self, queue: &QueueSender, id: u64) {
         let mut state = self.lock();
         queue.begin(id);
-        self.push_snapshot(&mut state, queue, id);
+        let waits = match self.push_snapshot(&mut state, queue, id) {
+            Ok(is_sent) => !is_sent,
+            Err(over) => {
+                queue.push(id, over_budget(self.sequence.current(), over));
+                true
+            }
+        };
+        for subscriber in state.subscribers.iter_mut().filter(|one| one.id == id && one.queue.is_same(queue)) {
+            subscriber.waits = waits;
+        }
         if let Some(trouble) = &state.trouble {
             queue.push(id, Arc::clone(trouble));
         }
@@ -124,16 +181,39 @@ impl Channel {
         let mut state = self.lock();
         let Some(content) = change() else { return };
         let is_waited_for = state.subscribers.iter().any(|subscriber| subscriber.waits);
+        // The one before is no longer what is known, and leaves room.
+        state.snapshot = None;
+        let charge = match self.charge(&mut state, &content) {
+            Ok(charge) => charge,
+            Err(_) => {
+                // Each asks for the whole state, and waits for it where there is no room for that either.
+                for subscriber in state.subscribers.iter().filter(|subscriber| !subscriber.waits) {
+                    subscriber.queue.skip(subscriber.id);
+                }
+                let mut newest = self.sequence.lock();
+                *newest += 1;
+                (state.newest, state.log_floor) = (*newest, *newest);
+                return;
+            }
+        };
         let whole = if is_waited_for { (self.snapshot)() } else { None };
+        let whole = whole.map(Content::Snapshot);
+        let whole = whole.and_then(|whole| Some((self.charge(&mut state, &whole).ok()?, whole)));
         let mut newest = self.sequence.lock();
         *newest += 1;
-        let update = Arc::new(Update::new(*newest, content));
+        let update = Arc::new(Update::new(*newest, content).charged(charge));
         state.newest = *newest;
-        state.snapshot = whole.map(|data| Arc::new(Update::new(*newest, Content::Snapshot(data))));
-        if let Content::Status { fresh, .. } = &update.content {
-            state.trouble = (!fresh).then(|| Arc::clone(&update));
-        } else {
-            state.remember(Arc::clone(&update), self.log_length);
+        state.snapshot = whole.map(|(charge, whole)| Arc::new(Update::new(*newest, whole).charged(charge)));
+        match &update.content {
+            Content::Status { fresh, .. } => state.trouble = (!fresh).then(|| Arc::clone(&update)),
+            Content::Error { .. } => state.trouble = Some(Arc::clone(&update)),
+            content => {
+                // What is published again is well again.
+                if matches!(content, Content::Snapshot(_) | Content::Delta(_)) {
+                    state.trouble.take_if(|trouble| matches!(trouble.content, Content::Error { .. }));
+                }
+                state.remember(Arc::clone(&update), self.log_length);
+            }
         }
         let snapshot = state.snapshot.clone();
         state.subscribers.retain_mut(|subscriber| match (&snapshot, subscriber.waits) {
@@ -141,7 +221,14 @@ impl Channel {
                 subscriber.waits = false;
                 subscriber.queue.push(subscriber.id, Arc::clone(snapshot))
             }
-            _ => subscriber.queue.push(subscriber.id, Arc::clone(&update)),
+            // What is new means nothing to who does not know what was.
+            (None, true) if matches!(update.content, Content::Delta(_)) => !subscriber.queue.is_closed(),
+            _ => {
+                if matches!(update.content, Content::Snapshot(_)) {
+                    subscriber.waits = false;
+                }
+                subscriber.queue.push(subscriber.id, Arc::clone(&update))
+            }
         });
     }
 
@@ -197,20 +284,30 @@ impl Channel {
     }
 
     /// Sends a subscriber the whole state; false if it is not known yet.
-    fn push_snapshot(&self, state: &mut State, queue: &QueueSender, id: u64) -> bool {
+    fn push_snapshot(&self, state: &mut State, queue: &QueueSender, id: u64) -> Result<bool, OverBudget> {
         let mut newest = self.sequence.lock();
         if state.snapshot.as_ref().is_none_or(|snapshot| snapshot.seq != *newest) {
             drop(newest);
-            let Some(data) = (self.snapshot)() else { return false };
+            // Who was sent it holds it, and what is known is newer.
+            state.snapshot = None;
+            let Some(data) = (self.snapshot)() else { return Ok(false) };
+            let content = Content::Snapshot(data);
+            let charge = self.charge(state, &content)?;
             newest = self.sequence.lock();
             // The number of the newest update, not a new one: a snapshot is what is known after it.
-            state.snapshot = Some(Arc::new(Update::new(*newest, Content::Snapshot(data))));
+            state.snapshot = Some(Arc::new(Update::new(*newest, content).charged(charge)));
         }
         if let Some(snapshot) = &state.snapshot {
             queue.push(id, Arc::clone(snapshot));
         }
-        true
+        Ok(true)
     }
+}
+
+/// Says that there is no room for what a subscription is to be sent. It is sent as soon as there is.
+fn over_budget(seq: u64, over: OverBudget) -> Arc<Update> {
+    let message = format!("{over}: close some panels, or select fewer series or a shorter range");
+    Arc::new(Update::new(seq, Content::Error { code: "limit", message }))
 }
 
 impl State {
@@ -219,11 +316,23 @@ impl State {
             self.log.clear();
         }
         self.log.push_back(update);
-        while self.log.len() > log_length {
+        let mut weight: u64 = self.log.iter().map(|update| update.weight()).sum();
+        while self.log.len() > log_length || weight > LOG_BYTES {
             if let Some(dropped) = self.log.pop_front() {
                 self.log_floor = dropped.seq;
+                weight = weight.saturating_sub(dropped.weight());
+            } else {
+                break;
             }
         }
+    }
+
+    fn forget(&mut self) {
+        if let Some(newest) = self.log.back() {
+            self.log_floor = newest.seq;
+        }
+        self.log.clear();
+        self.snapshot = None;
     }
 }
 

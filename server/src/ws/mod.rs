@@ -13,4 +13,5 @@ pub mod query_topic;
 pub mod queue;
 mod scoped;
 pub mod socket;
+mod starts;
 pub mod update;
