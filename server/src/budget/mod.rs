@@ -4,6 +4,7 @@
 //! for whom a task works. The scheduler of reads, live queries and answers are built on them. Rules are evaluated outside of all this.
 
 pub(crate) mod answers;
+pub(crate) mod json;
 pub mod machine;
 pub mod memory;
 pub mod pressure;

@@ -327,7 +327,7 @@ options! {
     #[command(next_help_heading = "Limits")]
     pub struct Limits {
         /// Memory of the process, from which the budgets for viewers are derived [default: three quarters of the machine's or the container's]
-        #[arg(long = "memory-limit", env = "HYPERSCOPE_LIMIT_MEMORY", value_name = "SIZE")]
+        #[arg(long = "memory-limit", env = "HYPERSCOPE_MEMORY_LIMIT", value_name = "SIZE")]
         pub memory: Option<ByteSize>,
         /// Most queries and other reads that run at a time [default: two for each processor]
         #[arg(long = "limit-reads", env = "HYPERSCOPE_LIMIT_READS", value_name = "N")]

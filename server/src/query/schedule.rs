@@ -121,6 +121,12 @@ impl ReadScheduler {
         }))
     }
 
+    /// The memory for reads.
+    #[must_use]
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.0.memory
+    }
+
     /// Most bytes of one read.
     #[must_use]
     pub fn most_bytes(&self) -> u64 {

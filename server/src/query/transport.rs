@@ -28,13 +28,15 @@ use super::{
     freshness,
 };
 use crate::{
-    budget::Requester,
+    budget::{Charge, MemoryBudget, OverBudget, Requester, json},
     clock::now_ms,
     config::{EngineAuth, EngineConfig, EngineSettings},
 };
 
 /// Most bytes of answers that are given again.
 const HELD_BYTES: usize = 16 << 20;
+/// The charge of an answer grows by this while it comes, in bytes.
+const CHARGE_STEP: u64 = 256 << 10;
 /// Wait before the first further try; each next one doubles it.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 
@@ -44,6 +46,8 @@ pub(super) struct Fetched {
     pub(super) status: StatusCode,
     pub(super) content_type: Option<HeaderValue>,
     pub(super) body: Bytes,
+    /// What it takes, with what is read from it, as long as anybody has it.
+    pub(super) charge: Option<Arc<Charge>>,
 }
 
 type Answer = Result<Fetched, QueryError>;
@@ -64,6 +68,7 @@ struct Inner {
     base_url: String,
     timeout: Duration,
     max_response_bytes: usize,
+    memory: MemoryBudget,
     retries: u32,
     gate: Semaphore,
     /// The same for rules, which no viewer makes wait.
@@ -164,6 +169,7 @@ impl Transport {
         config: &EngineConfig,
         settings: &EngineSettings,
         limits: &QueryLimits,
+        memory: MemoryBudget,
         redactor: Arc<Redactor>,
     ) -> Result<Self, EngineError> {
         learn(&redactor, config);
@@ -186,6 +192,7 @@ impl Transport {
             base_url: config.url.as_str().trim_end_matches('/').to_owned(),
             timeout,
             max_response_bytes: limits.max_response_bytes,
+            memory,
             retries: settings.retries,
             gate: Semaphore::new(settings.concurrency),
             rule_gate: Semaphore::new(settings.concurrency),
@@ -353,17 +360,30 @@ impl Inner {
             Failure::of_transfer(&self.base_url, self.timeout, self.trust, &error).without_secrets(&self.redactor)
         };
         let mut answer = request.send().await.map_err(broken)?;
+        let busy = |over: OverBudget| Failure::busy(over.to_string());
+        // Rules have what they need.
+        let account = Some(Requester::current()).filter(|requester| *requester != Requester::Rules);
+        let charge = account.map(|requester| self.memory.charge(&requester.account(), 0));
+        let mut charge = charge.transpose().map_err(busy)?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(broken)? {
             if body.len() + chunk.len() > self.max_response_bytes {
                 return Err(Failure::too_large(self.max_response_bytes));
             }
+            let needed = u64::try_from(body.len() + chunk.len()).unwrap_or(u64::MAX).next_multiple_of(CHARGE_STEP);
+            if let Some(charge) = charge.as_mut().filter(|charge| charge.bytes() < needed) {
+                charge.resize(needed).map_err(busy)?;
+            }
             body.extend_from_slice(&chunk);
+        }
+        if let Some(charge) = &mut charge {
+            charge.resize(json::weight(&body)).map_err(busy)?;
         }
         let mut fetched = Fetched {
             status: StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY),
             content_type: answer.headers().get(header::CONTENT_TYPE).cloned(),
             body: body.into(),
+            charge: charge.map(Arc::new),
         };
         if !fetched.status.is_success() {
             fetched.body = failure::without_secrets(&fetched.body, &self.redactor);

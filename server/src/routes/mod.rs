@@ -80,10 +80,7 @@ pub fn router(state: &AppState) -> Router {
     let federation = auth::require(federation, auth, Role::scrapes);
     let admin = state.storage.admin_routes().method_not_allowed_fallback(query::api::other_method);
     let admin = auth::require(Router::new().nest("/api/v1", admin), auth, Role::administers);
-    let limits = IngestLimits {
-        body_bytes: state.limits.write_body_bytes,
-        decompressed_bytes: state.limits.write_unpacked_bytes,
-    };
+    let limits = IngestLimits::of(&state.limits);
     let ingest = Ingest::new(state.embedded.store().clone(), state.exemplars.clone(), limits).routes();
     let ingest = ingest.method_not_allowed_fallback(query::api::other_method);
     let ingest = auth::require(ingest, auth, Role::ingests)

@@ -338,11 +338,19 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use model::{
+        frame::{Frame, Series},
+        live::{Event, JobKey},
+    };
+
     use super::*;
     use crate::ws::queue::{Next, QueueReceiver, queue};
 
-    fn error(text: &str) -> Option<Content> {
-        Some(Content::Error { code: "test", message: text.into() })
+    fn event(job: &str) -> Option<Content> {
+        let event = Event::JobRemoved(JobKey { job_id: job.into(), daemon: "d".into() });
+        Some(Content::Event { ts: 0, event })
     }
 
     fn seqs(receiver: &mut QueueReceiver) -> Vec<(&'static str, u64)> {
@@ -372,7 +380,7 @@ mod tests {
                     scope.spawn(move || {
                         ready.wait();
                         channel.subscribe(sender, id, None);
-                        (0..40).for_each(|_| channel.publish(|| error("x")));
+                        (0..40).for_each(|_| channel.publish(|| event("x")));
                     });
                 }
             });
@@ -387,10 +395,10 @@ mod tests {
     fn a_subscriber_gets_a_snapshot_and_a_returning_one_what_it_missed() {
         let channel =
             Channel::new(Sequence::default(), 128, Box::new(|| Some(SnapshotData::Jobs { jobs: Vec::new() })));
-        channel.publish(|| error("1"));
+        channel.publish(|| event("1"));
         let (sender, mut receiver) = queue();
         channel.subscribe(sender.clone(), 1, None);
-        channel.publish(|| error("2"));
+        channel.publish(|| event("2"));
         assert_eq!(seqs(&mut receiver), [("snapshot", 1), ("update", 2)]);
 
         let (late, mut late_receiver) = queue();
@@ -398,7 +406,7 @@ mod tests {
         assert_eq!(seqs(&mut late_receiver), [("update", 2)]);
 
         for _ in 0..128 {
-            channel.publish(|| error("more"));
+            channel.publish(|| event("more"));
         }
         let (later, mut later_receiver) = queue();
         channel.subscribe(later, 1, Some(1));
@@ -406,7 +414,52 @@ mod tests {
 
         channel.unsubscribe(&sender, 1);
         seqs(&mut receiver);
-        channel.publish(|| error("last"));
+        channel.publish(|| event("last"));
         assert_eq!(seqs(&mut receiver), []);
+    }
+
+    /// A result of so many series of one point.
+    fn frame(count: usize) -> Frame {
+        let series = |number: usize| {
+            let labels = HashMap::from([("number".to_owned(), number.to_string())]);
+            Series { labels: Arc::new(labels.into_iter().collect()), timestamps: vec![1], values: vec![1.0] }
+        };
+        Frame { series: (0..count).map(series).collect(), ..Frame::default() }
+    }
+
+    #[test]
+    fn an_update_without_room_becomes_a_snapshot_once_there_is_some() {
+        let budget = MemoryBudget::new("live", 1 << 20, 1 << 20);
+        let account = Account { budget: budget.clone(), token: "a".into() };
+        let whole = frame(100);
+        let snapshot = {
+            let whole = whole.clone();
+            Box::new(move || Some(SnapshotData::Query(whole.clone())))
+        };
+        let channel = Channel::new(Sequence::default(), 64, snapshot).charged_to(account.clone());
+        let (sender, mut receiver) = queue();
+        channel.subscribe(sender.clone(), 1, None);
+        channel.publish(|| Some(Content::Delta(frame(10))));
+        assert_eq!(seqs(&mut receiver), [("snapshot", 0), ("update", 1)]);
+        assert!(budget.used() > 0, "the log remembers");
+
+        // Others take all there is: neither the update nor a snapshot has room.
+        channel.forget();
+        assert_eq!(budget.used(), 0);
+        let all = budget.charge(&"b".into(), budget.limit()).unwrap();
+        channel.publish(|| Some(Content::Delta(frame(10))));
+        assert!(matches!(receiver.try_next(), Some(Next::Resync(1))));
+        channel.resync(&sender, 1);
+        let Some(Next::Update(1, told)) = receiver.try_next() else { panic!("nothing was said") };
+        assert!(matches!(&told.content, Content::Error { code: "limit", .. }), "{told:?}");
+        channel.publish(|| Some(Content::Delta(frame(10))));
+        assert_eq!(seqs(&mut receiver), [], "no update over a gap, and the same is not said twice");
+
+        drop(all);
+        channel.publish(|| Some(Content::Delta(frame(10))));
+        assert_eq!(seqs(&mut receiver).first().map(|(kind, _)| *kind), Some("snapshot"));
+        let (late, mut late_receiver) = queue();
+        channel.subscribe(late, 1, Some(1));
+        assert_eq!(seqs(&mut late_receiver).first().map(|(kind, _)| *kind), Some("snapshot"), "what it missed is gone");
     }
 }

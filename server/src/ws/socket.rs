@@ -117,7 +117,10 @@ pub async fn serve(
                 let mut sent = session.send(&mut sink, next).await;
                 for _ in 1..BATCH {
                     // What is long is written before anything else is put behind it.
-                    let Some(next) = receiver.try_next().filter(|_| matches!(sent, Ok(None))) else { break };
+                    if !matches!(sent, Ok(None)) {
+                        break;
+                    }
+                    let Some(next) = receiver.try_next() else { break };
                     sent = session.send(&mut sink, next).await;
                 }
                 match sent {
