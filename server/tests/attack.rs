@@ -100,9 +100,11 @@ impl Rig {
             let (mut longest, mut last) = (Duration::ZERO, Instant::now());
             loop {
                 let _ = live.expect(1, "delta").await;
-                longest = longest.max(last.elapsed());
+                if last.elapsed() > longest + Duration::from_secs(1) {
+                    longest = last.elapsed();
+                    println!("  an honest viewer has news after {:.1} s", longest.as_secs_f64());
+                }
                 last = Instant::now();
-                println!("  honest viewer: news after {:.1} s at most", longest.as_secs_f64());
             }
         };
         tokio::select! {

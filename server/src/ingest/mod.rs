@@ -23,6 +23,8 @@ const REQUESTS_AT_ONCE: usize = 4;
 const MAX_REQUESTS: usize = 256;
 /// Memory of what one request holds, where there is plenty: four times what it may have once it is unpacked.
 const MAX_OBJECT_BYTES: usize = 256 << 20;
+/// The same where there is little: more than honest senders put into a request.
+const MIN_OBJECT_BYTES: usize = 16 << 20;
 /// Bytes of the requests that wait, likewise.
 const MAX_WAITING_BYTES: usize = 256 * 1024 * 1024;
 
@@ -56,7 +58,7 @@ impl IngestLimits {
         IngestLimits {
             body_bytes: limits.write_body_bytes,
             decompressed_bytes: limits.write_unpacked_bytes,
-            object_bytes: usize::try_from(part).unwrap_or(usize::MAX).min(MAX_OBJECT_BYTES),
+            object_bytes: usize::try_from(part).unwrap_or(usize::MAX).clamp(MIN_OBJECT_BYTES, MAX_OBJECT_BYTES),
         }
     }
 }

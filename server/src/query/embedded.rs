@@ -264,7 +264,10 @@ impl Embedded {
     ) -> Result<Frame, QueryError> {
         let outcome = self.evaluate(query, When::Range { start_ms, end_ms, step_ms }).await?;
         let frame = self.explained(query, frame(outcome, end_ms));
-        Ok(Frame { remarks: self.coverage.remark(query, &self.store, end_ms).await.into_iter().collect(), ..frame })
+        Ok(Frame {
+            remarks: self.coverage.remark(query, &self.store, &self.reads, end_ms).await.into_iter().collect(),
+            ..frame
+        })
     }
 
     /// See [`super::Backend::instant`].
@@ -274,7 +277,10 @@ impl Embedded {
     pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
         let outcome = self.evaluate(query, When::At(time_ms)).await?;
         let frame = self.explained(query, frame(outcome, time_ms));
-        Ok(Frame { remarks: self.coverage.remark(query, &self.store, time_ms).await.into_iter().collect(), ..frame })
+        Ok(Frame {
+            remarks: self.coverage.remark(query, &self.store, &self.reads, time_ms).await.into_iter().collect(),
+            ..frame
+        })
     }
 
     /// The frame with why there is nothing in it. What sources there are is told only to those who see everything.

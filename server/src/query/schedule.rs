@@ -139,6 +139,12 @@ impl ReadScheduler {
         self.0.lock().waiting()
     }
 
+    /// Reads of one token that wait.
+    pub(crate) fn waiting_of(&self, token: &Arc<str>) -> usize {
+        let state = self.0.lock();
+        state.queues.iter().find(|queue| queue.token == *token).map_or(0, |queue| queue.waiters.len())
+    }
+
     /// Reads that run.
     #[must_use]
     pub fn running(&self) -> usize {

@@ -13,6 +13,7 @@ use crate::{
 };
 
 use super::{
+    payers::Payers,
     queue::QueueSender,
     update::{Content, Update},
 };
@@ -38,11 +39,10 @@ impl Sequence {
 
 /// Whose memory the updates of a topic take.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub(super) struct Account {
     /// The memory for live queries.
-    pub budget: MemoryBudget,
-    /// Who started the query.
-    pub token: Arc<str>,
+    pub(super) budget: MemoryBudget,
+    pub(super) payers: Payers,
 }
 
 /// Most memory of the updates that a topic remembers, in bytes. To whoever missed more, the whole state is no longer.
@@ -96,22 +96,22 @@ impl Channel {
 
     /// The same with updates that are charged.
     #[must_use]
-    pub fn charged_to(self, account: Account) -> Self {
+    pub(super) fn charged_to(self, account: Account) -> Self {
         Channel { account: Some(account), ..self }
     }
 
     /// What an update is charged to, if there is room; what is remembered makes room first.
     fn charge(&self, state: &mut State, content: &Content) -> Result<Option<Charge>, OverBudget> {
-        let Some(Account { budget, token }) = &self.account else { return Ok(None) };
+        let Some(Account { budget, payers }) = &self.account else { return Ok(None) };
         let weight = content.weight();
         if weight == 0 {
             return Ok(None);
         }
-        if let Ok(charge) = budget.try_charge(token, weight) {
+        if let Ok(charge) = payers.charge(budget, weight) {
             return Ok(Some(charge));
         }
         state.forget();
-        budget.charge(token, weight).map(Some)
+        payers.charge(budget, weight).map(Some).inspect_err(|_| budget.refuse())
     }
 
     /// Forgets the updates that were sent: who comes back gets the whole state.
@@ -430,7 +430,7 @@ mod tests {
     #[test]
     fn an_update_without_room_becomes_a_snapshot_once_there_is_some() {
         let budget = MemoryBudget::new("live", 1 << 20, 1 << 20);
-        let account = Account { budget: budget.clone(), token: "a".into() };
+        let account = Account { budget: budget.clone(), payers: Payers::new("a".into()) };
         let whole = frame(100);
         let snapshot = {
             let whole = whole.clone();

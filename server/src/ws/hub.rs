@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     channel::{Account, Channel, Sequence, SnapshotSource},
+    payers::Payers,
     query_topic::{Glance, QueryTopic},
     queue::QueueSender,
     scoped::{ScopedTopics, Topics},
@@ -180,8 +181,21 @@ impl Hub {
     /// What a panel shows of a live query now; starts the query if nobody looks at it yet.
     pub async fn query_state(&self, scope: &Scope, query: &LiveQuery) -> QueryState {
         match self.query(scope, query) {
-            Ok(topic) => topic.state().await,
+            Ok(topic) => self.charged(topic.state().await),
             Err(error) => QueryState::Failed { message: error.message },
+        }
+    }
+
+    /// A copy of a result, which is charged to whoever asked until that is done.
+    fn charged(&self, state: QueryState) -> QueryState {
+        let QueryState::Ready { frame, .. } = &state else { return state };
+        let weight = u64::try_from(frame.weight_without_labels()).unwrap_or(u64::MAX);
+        match self.0.memory.charge(&Requester::current().account(), weight) {
+            Ok(charge) => {
+                Requester::hold(charge);
+                state
+            }
+            Err(over) => QueryState::Failed { message: format!("{over}: try again in a moment") },
         }
     }
 
@@ -215,6 +229,7 @@ impl Hub {
         let mut queries = self.0.queries.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(topic) = queries.get(&key) {
             topic.touch();
+            topic.asked_by(Requester::current().account());
             return Ok(Arc::clone(topic));
         }
         if queries.len() >= MAX_QUERIES {
@@ -225,7 +240,7 @@ impl Hub {
         }
         let requester = Requester::current();
         let token = requester.account();
-        if queries.values().filter(|topic| *topic.token() == token).count() >= MAX_QUERIES_OF_TOKEN {
+        if queries.values().filter(|topic| *topic.starter() == token).count() >= MAX_QUERIES_OF_TOKEN {
             return Err(QueryError::new(
                 ErrorKind::TooMany,
                 format!(
@@ -234,7 +249,7 @@ impl Hub {
             ));
         }
         let engine = self.0.engines.get(query.engine.as_deref())?;
-        let account = Account { budget: self.0.memory.clone(), token: Arc::clone(&token) };
+        let account = Account { budget: self.0.memory.clone(), payers: Payers::new(Arc::clone(&token)) };
         let topic = Arc::new(QueryTopic::new(query.clone(), scope, engine.clone(), self.0.sequence.clone(), account)?);
         if requester != Requester::Server {
             self.0.starts.count(&token, Instant::now()).map_err(|most| {

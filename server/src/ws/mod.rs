@@ -8,6 +8,7 @@ pub mod channel;
 mod correction_schedule;
 mod corrections;
 pub mod hub;
+mod payers;
 pub mod poll;
 pub mod query_topic;
 pub mod queue;

@@ -23,7 +23,7 @@ use super::{
     update::Content,
 };
 use crate::{
-    budget::{Charge, OverBudget, Requester, memory::megabytes},
+    budget::{Charge, Requester, memory::megabytes},
     clock::now_ms,
     query::{
         Backend, ErrorKind, QueryError, Scope, ScopedQuery,
@@ -93,7 +93,7 @@ impl QueryTopic {
     ///
     /// # Errors
     /// The query cannot be parsed, or its step or window makes no sense.
-    pub fn new(
+    pub(super) fn new(
         query: LiveQuery,
         scope: &Scope,
         backend: Backend,
@@ -135,9 +135,21 @@ impl QueryTopic {
     }
 
     /// Who started it, by token.
-    #[must_use]
-    pub fn token(&self) -> &Arc<str> {
-        &self.account.token
+    pub(super) fn starter(&self) -> &Arc<str> {
+        self.account.payers.starter()
+    }
+
+    /// Notes that a token asks for it.
+    pub(super) fn asked_by(&self, token: Arc<str>) {
+        self.account.payers.add(token);
+    }
+
+    /// For whom it is evaluated next: whose other reads wait least.
+    fn requester(&self) -> Requester {
+        Requester::Token(match &self.backend {
+            Backend::Embedded(engine) => self.account.payers.least(|token| engine.reads().waiting_of(token)),
+            Backend::Prometheus(_) => self.account.payers.least(|_| 0),
+        })
     }
 
     /// Whether our own store answers it.
@@ -189,7 +201,7 @@ impl QueryTopic {
             let step_ms = self.query.step_ms;
             let begun = Instant::now();
             let evaluating = self.evaluate(now_ms().div_euclid(step_ms) * step_ms, &mut corrections);
-            Requester::Token(Arc::clone(&self.account.token)).scope(evaluating).await;
+            self.requester().scope(evaluating).await;
             self.evaluated.send_replace(true);
             let took = begun.elapsed();
             let wait_ms = step_ms - now_ms().rem_euclid(step_ms);
@@ -241,7 +253,7 @@ impl QueryTopic {
     /// Charges what is known. Where there is no room, nothing is known any more.
     fn charge(&self, known: &mut Known) -> Result<(), QueryError> {
         let Some(frame) = &known.frame else { return Ok(()) };
-        let Account { budget, token } = &self.account;
+        let Account { budget, payers } = &self.account;
         let weight = u64::try_from(frame.weight()).unwrap_or(u64::MAX);
         let most = budget.token_limit() / TOPIC_PART;
         let charged = if weight > most {
@@ -252,11 +264,18 @@ impl QueryTopic {
                 megabytes(most)
             ))
         } else {
-            let charged = match &mut known.charge {
-                Some(charge) => charge.resize(weight),
-                none => budget.charge(token, weight).map(|charge| *none = Some(charge)),
+            let resized = known.charge.as_mut().is_some_and(|charge| charge.resize(weight).is_ok());
+            let charged = if resized {
+                Ok(())
+            } else {
+                // What was charged makes room for it.
+                known.charge = None;
+                payers.charge(budget, weight).map(|charge| known.charge = Some(charge))
             };
-            charged.map_err(|over: OverBudget| over.to_string())
+            charged.map_err(|over| {
+                budget.refuse();
+                over.to_string()
+            })
         };
         known.is_refused = charged.is_err();
         charged.map_err(|reason| {
