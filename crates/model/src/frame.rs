@@ -196,10 +196,9 @@ impl Frame {
 
     /// Takes the labels that `other` has as well from there, so that they are held once. Series of both are mostly in the same order.
     pub fn share_labels(&mut self, other: &Frame) {
-        let mut next = 0;
         let mut by_labels: Option<BTreeMap<&Labels, &Arc<Labels>>> = None;
-        for series in &mut self.series {
-            let shared = match other.series.get(next) {
+        for (place, series) in self.series.iter_mut().enumerate() {
+            let shared = match other.series.get(place) {
                 Some(known) if known.labels == series.labels => Some(&known.labels),
                 _ => {
                     let all = by_labels.get_or_insert_with(|| {
@@ -208,7 +207,6 @@ impl Frame {
                     all.get(&*series.labels).copied()
                 }
             };
-            next += 1;
             if let Some(shared) = shared {
                 series.labels = Arc::clone(shared);
             }

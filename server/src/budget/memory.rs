@@ -31,10 +31,10 @@ struct Used {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum OverBudget {
     /// That of the token.
-    #[error("this token already uses its share of the memory for viewers, {}", megabytes(*.0))]
+    #[error("this token is at its limit of memory for viewers, {}", megabytes(*.0))]
     Token(u64),
     /// That of the server.
-    #[error("the memory for all viewers is in use, {}", megabytes(*.0))]
+    #[error("all viewers together are at their limit of memory, {}", megabytes(*.0))]
     Server(u64),
 }
 

@@ -259,7 +259,7 @@ impl QueryTopic {
         let charged = if weight > most {
             budget.refuse();
             Err(format!(
-                "the result takes {} of memory, more than the {} of a live query",
+                "the result takes {} of memory, over the limit of {} for a live query",
                 megabytes(weight),
                 megabytes(most)
             ))

@@ -169,9 +169,9 @@ fn empty_objects_are_bounded_before_they_are_made() {
     assert_eq!(decode(&empty(1, 1_000_000), limits).unwrap_err(), refused, "series");
     for (what, number) in [("labels", 1), ("samples", 2), ("exemplars", 3), ("histograms", 4)] {
         let inside = empty(number, 20_000);
-        // Lengths are varints: seven bits a byte, the lowest first.
-        let length = inside.len();
-        let varint = [(length & 0x7f | 0x80) as u8, (length >> 7 & 0x7f | 0x80) as u8, (length >> 14) as u8];
+        // Lengths are varints: seven bits a byte, the lowest first; this one has three.
+        let [low, middle, high] = [0, 7, 14].map(|shift| u8::try_from(inside.len() >> shift & 0x7f).unwrap());
+        let varint = [low | 0x80, middle | 0x80, high];
         let body = [&[1 << 3 | 2][..], &varint, &inside].concat();
         assert_eq!(decode(&body, limits).unwrap_err(), refused, "{what}");
         assert!(decode(&body, Limits { object_bytes: 64 << 20, ..limits }).is_ok(), "{what}");
