@@ -419,7 +419,12 @@ impl QueryTopic {
         if !is_new {
             return;
         }
-        tracing::warn!(expr = self.query.expr, %error, "a live query failed");
+        if error.kind == ErrorKind::TooMany {
+            // Told to whoever asked, and counted. A log that anybody can fill tells nothing.
+            tracing::debug!(expr = self.query.expr, %error, "a live query has no room");
+        } else {
+            tracing::warn!(expr = self.query.expr, %error, "a live query failed");
+        }
         self.channel.publish(|| {
             Some(match known_end_ms {
                 Some(since) => Content::Status { fresh: false, since, reason: error.message },

@@ -113,7 +113,7 @@ pub(super) async fn tsdb(
         return Ok((StatusCode::FORBIDDEN, forbidden(message)).into_response());
     }
     from_engine!(backend, principal, params, "status/tsdb");
-    state.storage.status(params.given("limit")).await
+    state.storage.status(params.given("limit"), state.embedded.reads()).await
 }
 
 /// What is scraped, in the words of Prometheus' configuration, without secrets.
