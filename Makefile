@@ -1,7 +1,7 @@
 # Every verb works from a clean clone and installs what it needs; long steps say how long they take.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench fuzz lint dev
+.PHONY: help run build test bench attack fuzz lint dev
 MAKEFLAGS += --no-print-directory
 # Tools that scripts/tools.sh built for this clone.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
@@ -20,6 +20,9 @@ test: ## Run every test: Rust, real Prometheus and Alertmanager, Chromium
 
 bench: ## Run every benchmark; also writes bench/results.json
 	@scripts/bench.sh
+
+attack: ## Attack servers as holders of tokens could, about five minutes
+	@scripts/attack.sh
 
 fuzz: ## Try random inputs at everything that reads, SECONDS=60 of them
 	@scripts/fuzz.sh $(SECONDS)

@@ -14,7 +14,7 @@ rm -rf "$parts"
 mkdir -p "$parts"
 export HYPERSCOPE_BIN=$root/target/release/hyperscope
 
-say "Measuring the server, about 4 minutes"
+say "Measuring the server, about 5 minutes"
 target/release/hyperscope-bench server --binary "$HYPERSCOPE_BIN" --out "$parts/server.json" >&2
 
 say "Measuring store and engine beside Prometheus, about 6 minutes"

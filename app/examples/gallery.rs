@@ -3,7 +3,7 @@
 //!
 //! `cargo run -p app --example gallery --features ssr -- dark > gallery.html`, or `-- dark 1280 > gallery.png` for a picture of a width
 
-use std::{f64::consts::TAU, io::Write};
+use std::{f64::consts::TAU, io::Write, sync::Arc};
 
 use app::{
     panels::{PanelView, PanelsContext, Viewport},
@@ -76,7 +76,7 @@ fn wave(index: f64, base: f64, size: f64, period: f64) -> f64 {
 fn series(labels: &[(&str, &str)], value: impl Fn(f64) -> f64) -> Series {
     let timestamps: Vec<i64> = (0..=WINDOW_MS / STEP_MS).map(|index| NOW_MS - WINDOW_MS + index * STEP_MS).collect();
     Series {
-        labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        labels: Arc::new(labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()),
         values: (0..timestamps.len()).map(|index| value(f64::from(u32::try_from(index).unwrap_or(0)))).collect(),
         timestamps,
     }

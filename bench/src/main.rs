@@ -5,6 +5,7 @@
 //! `front` has Prometheus behind the server and counts what it is asked;
 //! `report` joins the rows of several runs into one table. What only a browser can tell is in `end2end/bench`.
 
+mod attack;
 mod bare;
 mod engine;
 mod fanout;

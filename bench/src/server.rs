@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use crate::attack;
 use crate::fanout::{self, FanOut};
 use crate::process::Process;
 use crate::report;
@@ -46,6 +47,7 @@ pub(crate) async fn measure(binary: &Path, out: &Path, sockets: usize) -> anyhow
     let theirs = fanout::measure(&bare, None, None, sockets).await?;
     bare.stop().await?;
     rows.extend(fan_out(&ours, &theirs, sockets));
+    rows.extend(attack::measure(binary).await?);
     report::save(&rows, out)
 }
 

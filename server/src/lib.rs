@@ -5,6 +5,7 @@ pub mod alerting;
 pub mod api;
 pub mod assets;
 pub mod auth;
+pub mod budget;
 pub mod cli;
 pub mod clock;
 pub mod concern;

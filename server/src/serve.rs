@@ -17,6 +17,7 @@ use crate::{
     alerting::{self, Alerting, BuiltInRules, history::History},
     assets::Assets,
     auth::{Auth, FIRST_TOKEN_ID, LoginLink, random_text},
+    budget::Budgets,
     config::Config,
     connections::{self, ConnectionLimits, Connections},
     dashboards::{self, Library},
@@ -27,13 +28,13 @@ use crate::{
     ingest::Exemplars,
     pages::Gallery,
     pictures::{AlertPictures, PictureLinks, Pictures},
-    query::{Engines, QueryLimits, Scope, embedded::Embedded},
+    query::{Engines, QueryLimits, ReadScheduler, Scope, embedded::Embedded},
     routes,
     state::{AppState, all_statuses},
     storage::{self, Storage},
     telemetry::Telemetry,
     upstream::{self, Upstreams},
-    ws::hub::{Hub, Sources},
+    ws::hub::{Hub, HubLimits, Sources},
 };
 
 /// Which command.
@@ -47,6 +48,8 @@ pub enum Mode {
 
 /// Random bytes of the name of this run of the server.
 const BOOT_ID_BYTES: usize = 8;
+/// Pictures of alerts that are drawn at a time, whatever viewers want.
+const ALERT_PICTURES: usize = 1;
 /// Events that may wait to be forwarded to those who look.
 const EVENT_QUEUE: usize = 8_192;
 
@@ -71,8 +74,10 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     };
     let store = storage::open(&config, mode).await?;
     let storage = Storage::new(store.clone(), &config.data_dir);
+    let budgets = Budgets::of(config.limits.memory);
+    let reads = ReadScheduler::new(&budgets, config.limits.reads, config.limits.read_wait);
     let embedded = Arc::new(
-        Embedded::new(store.clone(), limits.clone())
+        Embedded::new(store.clone(), limits.clone(), reads.clone())
             .with_experimental(config.promql_experimental)
             .with_aliases(Arc::clone(&aliases)),
     );
@@ -80,6 +85,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let engines = Engines::new(&config, Arc::clone(&embedded), &limits, &aliases, &redactor)?;
 
     let telemetry = Telemetry::default();
+    telemetry.follow_budgets(budgets.clone(), reads.clone());
     let (history, history_writer) = History::open(pool.clone()).await?;
     let external_url = external_url(&config, &listener)?;
     let alerting = Alerting::new(
@@ -122,6 +128,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         random_text::<BOOT_ID_BYTES>()?,
         engines.clone(),
         sources(&upstreams, &engines, &alerting),
+        HubLimits { memory: budgets.live.clone(), starts_a_minute: config.limits.query_starts },
         stop.clone(),
     );
     let (notifier, inbox) = Notifier::open(
@@ -134,8 +141,10 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     )
     .await?;
     alerting.attach(hub.clone(), notifier.clone());
-    let pictures = Pictures::new(&config.limits);
-    let alert_pictures = AlertPictures::new(pictures.clone(), engines.clone(), library.clone());
+    let pictures = Pictures::new(&config.limits, &budgets, config.limits.pictures);
+    let of_alerts = Pictures::new(&config.limits, &budgets, ALERT_PICTURES);
+    let drawing = [pictures.drawing().clone(), of_alerts.drawing().clone()];
+    let alert_pictures = AlertPictures::new(of_alerts, engines.clone(), library.clone());
     let picture_links = PictureLinks::new()?;
     notifier.attach(Drawing { pictures: alert_pictures.clone(), links: picture_links.clone() });
     let state = AppState {
@@ -153,6 +162,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         pictures,
         alert_pictures,
         picture_links,
+        budgets: budgets.clone(),
         telemetry: telemetry.clone(),
         storage,
         metrics_public: config.metrics_public,
@@ -169,9 +179,10 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     background.probe_engines(&engines);
     background.poll_alerts(alerting.clone(), engines.clone());
     background.hand_alerts_over(alerting.notifications(), notifier.clone());
-    background.evaluate_rules(alerting, alert_events, history_writer);
+    background.evaluate_rules(alerting, alert_events, history_writer, background::rule_runtime()?);
     background.sample_ourselves(telemetry.clone(), samples, scrape_interval(&config, mode));
     background.keep_store(store.clone());
+    background.watch_memory([reads.clone()].into_iter().chain(drawing).collect());
     background.notify(notifier, inbox, job_events);
     background.stop_on_signal();
 

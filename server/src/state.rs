@@ -9,6 +9,7 @@ use crate::{
     alerting::Alerting,
     assets::Assets,
     auth::Auth,
+    budget::Budgets,
     config::{Config, Limits},
     dashboards::Library,
     delivery::Notifier,
@@ -55,6 +56,8 @@ pub struct AppState {
     pub alert_pictures: AlertPictures,
     /// Links to those, for who cannot log in.
     pub picture_links: PictureLinks,
+    /// What may be held and computed for viewers.
+    pub budgets: Budgets,
     /// Our own metrics.
     pub telemetry: Telemetry,
     /// Whether `/metrics` asks for no token.

@@ -48,7 +48,7 @@ impl Followed {
     fn points(&self) -> Points {
         let of_series = |series: &model::frame::Series| {
             let points = series.points().map(|(time, value)| (time, value.to_string()));
-            (series.labels.clone(), points.collect())
+            (Labels::clone(&series.labels), points.collect())
         };
         self.frame.series.iter().map(of_series).collect()
     }

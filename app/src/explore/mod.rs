@@ -125,7 +125,7 @@ mod tests {
 
     fn found(count: usize) -> Option<Outcome> {
         let series = |index: usize| Series {
-            labels: Labels::from([("__name__".into(), "up".into()), ("vm".into(), format!("<{index}>"))]),
+            labels: Labels::from([("__name__".into(), "up".into()), ("vm".into(), format!("<{index}>"))]).into(),
             timestamps: vec![1_795_165_100_000, 1_795_165_200_000],
             values: vec![0.25, f64::NAN],
         };

@@ -93,7 +93,7 @@ mod tests {
     fn every_series_has_a_column_of_its_own() {
         let panel = super::super::legend::tests::panel(r#"{"expr":"a","legend":"all"}"#);
         let one = |number: usize| Series {
-            labels: [("n".to_owned(), number.to_string())].into(),
+            labels: model::frame::Labels::from([("n".to_owned(), number.to_string())]).into(),
             timestamps: vec![0],
             values: vec![0.0],
         };

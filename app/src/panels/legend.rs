@@ -35,7 +35,7 @@ pub(crate) fn column_names(panel: &Panel) -> Vec<String> {
 /// they are of.
 pub(super) fn tell_apart(shown: &mut [Shown<'_>]) {
     for twins in of_one_name(shown) {
-        let labels = |index: &usize| shown.get(*index).map(|shown| &shown.series.labels);
+        let labels = |index: &usize| shown.get(*index).map(|shown| &*shown.series.labels);
         let all: Vec<&Labels> = twins.iter().filter_map(labels).collect();
         let first = all.first().copied();
         let differs =

@@ -148,7 +148,7 @@ pub(crate) fn join(panel: &Panel, data: &PanelData) -> Joined {
         let is_one_metric = frame.series.iter().all(|series| Some(metric(series)) == first);
         for series in &frame.series {
             let Some((_, value)) = series.last() else { continue };
-            let mut key = series.labels.clone();
+            let mut key = (*series.labels).clone();
             if is_one_metric {
                 key.remove("__name__");
             }
@@ -200,7 +200,7 @@ mod tests {
 
     fn state(rows: &[(&str, f64)]) -> QueryState {
         let series = rows.iter().map(|(provider, value)| Series {
-            labels: Labels::from([("__name__".into(), "x".into()), ("provider".into(), (*provider).into())]),
+            labels: Labels::from([("__name__".into(), "x".into()), ("provider".into(), (*provider).into())]).into(),
             timestamps: vec![1],
             values: vec![*value],
         });
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn metrics_of_one_query_are_rows_of_their_own() {
         let series = |name: &str, value| Series {
-            labels: Labels::from([("__name__".into(), name.into()), ("job".into(), "node".into())]),
+            labels: Labels::from([("__name__".into(), name.into()), ("job".into(), "node".into())]).into(),
             timestamps: vec![1],
             values: vec![value],
         };

@@ -30,7 +30,7 @@ fn html(kind: &str, fields: &str, data: impl FnOnce(&Panel) -> PanelData) -> Str
 pub(crate) fn series(label: (&str, &str), values: &[f64]) -> Series {
     let count = i64::try_from(values.len()).unwrap();
     Series {
-        labels: Labels::from([(label.0.to_owned(), label.1.to_owned())]),
+        labels: Labels::from([(label.0.to_owned(), label.1.to_owned())]).into(),
         timestamps: (0..count).map(|index| NOW_MS - (count - 1 - index) * 15_000).collect(),
         values: values.to_vec(),
     }

@@ -88,7 +88,7 @@ pub(crate) fn shown_in<'a>(panel: &'a Panel, data: &'a PanelData, colors: &mut C
     let taken: Vec<usize> = panel.queries.iter().filter_map(|query| query.color).filter_map(Ink::lookalike).collect();
     let free: Vec<usize> = (0..SERIES_COLORS).filter(|index| !taken.contains(index)).collect();
     let mut colored: Vec<_> = shown.iter_mut().filter(|shown| matches!(shown.ink, Ink::Series(_))).collect();
-    let known: Vec<_> = colored.iter().map(|shown| (shown.index, &shown.series.labels)).collect();
+    let known: Vec<_> = colored.iter().map(|shown| (shown.index, &*shown.series.labels)).collect();
     for (shown, place) in colored.iter_mut().zip(colors.of(&known, free.len().max(1))) {
         shown.ink = Ink::series(free.get(place).copied().unwrap_or(place), None);
     }
@@ -171,7 +171,11 @@ mod tests {
     /// A panel of two queries, `up` and `total`, and data of one point a series of theirs, each with these labels.
     fn twins(queries: &str, series: [&[&[(&str, &str)]]; 2]) -> (Panel, PanelData) {
         let one = |labels: &&[(&str, &str)]| Series {
-            labels: labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            labels: labels
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect::<model::frame::Labels>()
+                .into(),
             timestamps: vec![1],
             values: vec![1.0],
         };

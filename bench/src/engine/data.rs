@@ -185,8 +185,8 @@ mod tests {
         let (mut times, mut samples) = (Vec::new(), 0);
         for band in data.bands() {
             for body in data.bodies(&band).unwrap() {
-                let limits = remote_write::Limits { decompressed_bytes: 1 << 30 };
-                let request = remote_write::decode(&remote_write::decompress(&body, limits).unwrap()).unwrap();
+                let limits = remote_write::Limits { decompressed_bytes: 1 << 30, ..remote_write::Limits::default() };
+                let request = remote_write::decode(&remote_write::decompress(&body, limits).unwrap(), limits).unwrap();
                 samples += request.series.iter().map(|series| series.samples.len()).sum::<usize>();
                 let steady = request.series.iter().filter(|series| series.labels == data.steady[7].labels);
                 times.extend(steady.flat_map(|series| series.samples.iter().map(|(time, _)| *time)));

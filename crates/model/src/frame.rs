@@ -1,6 +1,6 @@
 //! The result of a query as it travels and is drawn: series of columns.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -19,8 +19,10 @@ pub type Labels = BTreeMap<String, String>;
 /// `"-Inf"`. In a binary format they are byte strings of little-endian 64-bit integers and floats.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Series {
-    /// What tells this series from the others of its frame.
-    pub labels: Labels,
+    /// What tells this series from the others of its frame. They take more room than a few points, so a result and what is new of it
+    /// share them.
+    #[serde(with = "shared")]
+    pub labels: Arc<Labels>,
     /// Milliseconds since the Unix epoch.
     #[serde(with = "column")]
     pub timestamps: Vec<i64>,
@@ -32,7 +34,7 @@ pub struct Series {
 impl FromTree for Series {
     fn from_tree(tree: Tree, faults: &mut Faults) -> Self {
         let mut members = Members::of(tree, faults);
-        let labels = members.take("labels", faults);
+        let labels = Arc::new(members.take("labels", faults));
         let (Column(timestamps), Column(values)) = (members.take("timestamps", faults), members.take("values", faults));
         Series { labels, timestamps, values }
     }
@@ -120,6 +122,21 @@ pub struct Frame {
 
 from_members!(Frame { series, replaces, end_ms, sent } or_default { removed, notices, remarks, estimated });
 
+/// The marks around a name and a value in JSON.
+const QUOTES_BYTES: usize = 6;
+/// What else there is of a series in JSON: names of members.
+const SERIES_TEXT: usize = 48;
+/// A time in milliseconds and a value, in JSON.
+const POINT_TEXT: usize = 34;
+/// What a label takes beside its text: two strings, and what the allocator adds to each.
+const LABEL_BYTES: usize = 2 * (size_of::<String>() + 8);
+/// What a set of labels takes beside them: the node of a tree, which has room for eleven, and the counts of those who share it.
+const NODE_BYTES: usize = 160;
+
+fn weight_of_labels(labels: &Labels) -> usize {
+    labels.iter().map(|(name, value)| LABEL_BYTES + name.len() + value.len()).sum::<usize>() + NODE_BYTES
+}
+
 /// What is said of an [estimated](Frame::estimated) frame.
 pub const ESTIMATED: &str = "estimated: this engine extrapolates";
 
@@ -133,7 +150,7 @@ impl Frame {
         self.estimated = delta.estimated;
         let start_ms = self.end_ms.saturating_sub(window_ms);
         if !delta.removed.is_empty() {
-            self.series.retain(|series| !delta.removed.contains(&series.labels));
+            self.series.retain(|series| !delta.removed.contains(&*series.labels));
         }
         if let Some(span) = delta.replaces {
             self.series.iter_mut().for_each(|series| series.replace(None, span));
@@ -141,8 +158,8 @@ impl Frame {
         if window_ms == 0 {
             // Newest values are whole, and in an order that may be asked for: `topk`, `sort_desc`.
             let before = std::mem::replace(&mut self.series, delta.series.clone());
-            let is_gone = |labels: &Labels| !self.series.iter().any(|series| series.labels == *labels);
-            return before.into_iter().map(|series| series.labels).filter(is_gone).collect();
+            let is_gone = |labels: &Labels| !self.series.iter().any(|series| *series.labels == *labels);
+            return before.into_iter().map(|series| Arc::unwrap_or_clone(series.labels)).filter(is_gone).collect();
         }
         // Engines give series in the same order each time, so the next one is nearly always found at once.
         let mut next = 0;
@@ -170,17 +187,82 @@ impl Frame {
             series.drop_before(start_ms);
             let stays = !series.timestamps.is_empty();
             if !stays {
-                gone.push(std::mem::take(&mut series.labels));
+                gone.push(Arc::unwrap_or_clone(std::mem::take(&mut series.labels)));
             }
             stays
         });
         gone
     }
 
+    /// Takes the labels that `other` has as well from there, so that they are held once. Series of both are mostly in the same order.
+    pub fn share_labels(&mut self, other: &Frame) {
+        let mut by_labels: Option<BTreeMap<&Labels, &Arc<Labels>>> = None;
+        for (place, series) in self.series.iter_mut().enumerate() {
+            let shared = match other.series.get(place) {
+                Some(known) if known.labels == series.labels => Some(&known.labels),
+                _ => {
+                    let all = by_labels.get_or_insert_with(|| {
+                        other.series.iter().map(|known| (&*known.labels, &known.labels)).collect()
+                    });
+                    all.get(&*series.labels).copied()
+                }
+            };
+            if let Some(shared) = shared {
+                series.labels = Arc::clone(shared);
+            }
+        }
+    }
+
+    /// Roughly the memory that it takes, in bytes, but for the labels of its series: those are shared.
+    #[must_use]
+    pub fn weight_without_labels(&self) -> usize {
+        let series = self.series.iter().map(|series| {
+            let points = series.timestamps.capacity() + series.values.capacity();
+            size_of::<Series>() + points * size_of::<f64>()
+        });
+        let notes = self.notices.iter().chain(&self.remarks).map(String::len);
+        let removed = self.removed.iter().map(weight_of_labels);
+        series.sum::<usize>() + removed.sum::<usize>() + notes.sum::<usize>() + size_of::<Frame>()
+    }
+
+    /// Roughly the memory that it takes, in bytes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.series.iter().map(|series| weight_of_labels(&series.labels)).sum::<usize>() + self.weight_without_labels()
+    }
+
+    /// Roughly how long it is as JSON, in bytes.
+    #[must_use]
+    pub fn text_length(&self) -> usize {
+        let labels = |labels: &Labels| -> usize {
+            labels.iter().map(|(name, value)| name.len() + value.len() + QUOTES_BYTES).sum()
+        };
+        let series = self.series.iter();
+        let series = series.map(|series| SERIES_TEXT + labels(&series.labels) + series.values.len() * POINT_TEXT);
+        series.sum::<usize>() + self.removed.iter().map(labels).sum::<usize>() + SERIES_TEXT
+    }
+
     /// True when no series has a point.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.series.iter().all(|series| series.timestamps.is_empty())
+    }
+}
+
+/// Shared labels as labels.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Labels;
+
+    pub(super) fn serialize<S: Serializer>(labels: &Arc<Labels>, serializer: S) -> Result<S::Ok, S::Error> {
+        labels.as_ref().serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Labels>, D::Error> {
+        Labels::deserialize(deserializer).map(Arc::new)
     }
 }
 
@@ -292,7 +374,7 @@ mod tests {
 
     fn series(points: &[(i64, f64)]) -> Series {
         Series {
-            labels: Labels::from([("a".into(), "b".into())]),
+            labels: Labels::from([("a".into(), "b".into())]).into(),
             timestamps: points.iter().map(|point| point.0).collect(),
             values: points.iter().map(|point| point.1).collect(),
         }
@@ -309,7 +391,7 @@ mod tests {
 
     fn named(name: &str, at_ms: i64) -> Series {
         let labels = Labels::from([("name".into(), name.into())]);
-        Series { labels, timestamps: vec![at_ms], values: vec![1.0] }
+        Series { labels: labels.into(), timestamps: vec![at_ms], values: vec![1.0] }
     }
 
     fn names(frame: &Frame) -> Vec<&str> {
@@ -327,11 +409,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_new_shares_its_labels_with_what_is_known() {
+        let whole = Frame { series: vec![named("a", 0), named("b", 0), named("c", 0)], ..Frame::default() };
+        let alone = Frame { series: vec![named("d", 10), named("b", 10), named("a", 10)], ..Frame::default() };
+        let mut delta = alone.clone();
+        delta.share_labels(&whole);
+        assert_eq!(delta, alone);
+        assert!(Arc::ptr_eq(&delta.series[1].labels, &whole.series[1].labels));
+        assert!(Arc::ptr_eq(&delta.series[2].labels, &whole.series[0].labels));
+        assert!(delta.weight_without_labels() + 3 * NODE_BYTES <= delta.weight());
+        let written = serde_json::to_string(&delta).unwrap().len();
+        assert!((written / 2..written * 2).contains(&delta.text_length()), "{written} {}", delta.text_length());
+    }
+
+    #[test]
     fn newest_values_are_in_the_order_of_the_newest_answer() {
         let mut frame = Frame { series: vec![named("a", 0), named("b", 0), named("c", 0)], ..Frame::default() };
         let gone = frame.apply(&Frame { series: vec![named("c", 5), named("a", 5)], end_ms: 5, ..Frame::default() }, 0);
         assert_eq!(names(&frame), ["c", "a"]);
-        assert_eq!(gone, [named("b", 0).labels]);
+        assert_eq!(gone, [Labels::clone(&named("b", 0).labels)]);
     }
 
     #[test]
@@ -355,9 +451,9 @@ mod tests {
         assert_eq!(frame, whole(&[(0, 1.0), (10, 2.0), (20, 3.0), (40, 5.5), (50, 6.0)], 50));
         // A series that is in no step any more is gone; others that the delta does not name lose the steps as well.
         let mut other = series(&[(60, 1.0)]);
-        other.labels.insert("c".into(), "d".into());
+        Arc::make_mut(&mut other.labels).insert("c".into(), "d".into());
         let away = Frame { series: vec![other.clone()], replaces: Some((0, 60)), end_ms: 60, ..Frame::default() };
-        assert_eq!(frame.apply(&away, 100), [series(&[]).labels]);
+        assert_eq!(frame.apply(&away, 100), [Labels::clone(&series(&[]).labels)]);
         assert_eq!(frame.series, [other]);
         let written = serde_json::to_string(&tail).unwrap();
         assert!(written.contains(r#""replaces":[30,50]"#), "{written}");

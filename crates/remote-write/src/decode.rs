@@ -15,6 +15,8 @@ use crate::{
 pub struct Limits {
     /// Bytes once decompressed.
     pub decompressed_bytes: usize,
+    /// Bytes of memory of what is made of them: an empty object takes two bytes of a body, and many times that here.
+    pub object_bytes: usize,
 }
 
 impl Limits {
@@ -24,7 +26,30 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { decompressed_bytes: 64 << 20 }
+        Limits { decompressed_bytes: 64 << 20, object_bytes: 256 << 20 }
+    }
+}
+
+/// What objects take until they are stored, in bytes: here and as what the store is given.
+mod cost {
+    pub(super) const SERIES: usize = 192;
+    pub(super) const SAMPLE: usize = 64;
+    pub(super) const HISTOGRAM: usize = 512;
+    pub(super) const EXEMPLAR: usize = 160;
+    pub(super) const LABEL: usize = 96;
+    pub(super) const FAMILY: usize = 192;
+}
+
+/// What objects may still take. It is asked before one is made.
+struct Room {
+    left: usize,
+    limit: usize,
+}
+
+impl Room {
+    fn take(&mut self, bytes: usize) -> Result<(), DecodeError> {
+        self.left = self.left.checked_sub(bytes).ok_or(DecodeError::TooManyObjects(self.limit))?;
+        Ok(())
     }
 }
 
@@ -45,8 +70,9 @@ pub fn decompress(body: &[u8], limits: Limits) -> Result<Vec<u8>, DecodeError> {
 /// Reads an unpacked body. Series whose labels are wrong are left out, and told in [`Request::first_rejected`].
 ///
 /// # Errors
-/// It is no message of the protocol.
-pub fn decode(bytes: &[u8]) -> Result<Request, DecodeError> {
+/// It is no message of the protocol, or holds more than is taken.
+pub fn decode(bytes: &[u8], limits: Limits) -> Result<Request, DecodeError> {
+    let mut room = Room { left: limits.object_bytes, limit: limits.object_bytes };
     let mut request = Request::default();
     let mut budget = Limits::MAX_BUCKETS;
     let mut pairs = Pairs::new();
@@ -55,9 +81,15 @@ pub fn decode(bytes: &[u8]) -> Result<Request, DecodeError> {
         match number {
             1 => {
                 pairs.clear();
-                read_series(field.message(&message)?, &mut pairs, &mut budget, &mut request)?;
+                room.take(cost::SERIES)?;
+                read_series(field.message(&message)?, &mut pairs, (&mut budget, &mut room), &mut request)?;
             }
-            3 => request.families.push(read_family(field.message(&message)?)?),
+            3 => {
+                let family = field.message(&message)?;
+                // Its texts are no longer than it is.
+                room.take(cost::FAMILY.saturating_add(family.remaining()))?;
+                request.families.push(read_family(family)?);
+            }
             _ => {}
         }
     }
@@ -67,20 +99,33 @@ pub fn decode(bytes: &[u8]) -> Result<Request, DecodeError> {
 fn read_series<'a>(
     mut message: Message<'a>,
     pairs: &mut Pairs<'a>,
-    budget: &mut usize,
+    (buckets, room): (&mut usize, &mut Room),
     request: &mut Request,
 ) -> Result<(), DecodeError> {
     let mut series = TimeSeries::default();
     let mut wrong = Vec::new();
     while let Some((number, field)) = message.next_field()? {
         match number {
-            1 => pairs.push(read_label(field, &message)?),
-            2 => series.samples.push(read_sample(field.message(&message)?)?),
-            3 => series.exemplars.push(read_exemplar(field.message(&message)?)?),
-            4 => match histogram::read(field.message(&message)?, budget)? {
-                Ok((time, histogram)) => series.histograms.push((time, Arc::new(histogram))),
-                Err(reason) => wrong.push(reason),
-            },
+            1 => {
+                let label = read_label(field, &message)?;
+                room.take(cost::LABEL.saturating_add(label.0.len()).saturating_add(label.1.len()))?;
+                pairs.push(label);
+            }
+            2 => {
+                room.take(cost::SAMPLE)?;
+                series.samples.push(read_sample(field.message(&message)?)?);
+            }
+            3 => {
+                room.take(cost::EXEMPLAR)?;
+                series.exemplars.push(read_exemplar(field.message(&message)?, room)?);
+            }
+            4 => {
+                room.take(cost::HISTOGRAM)?;
+                match histogram::read(field.message(&message)?, buckets)? {
+                    Ok((time, histogram)) => series.histograms.push((time, Arc::new(histogram))),
+                    Err(reason) => wrong.push(reason),
+                }
+            }
             _ => {}
         }
     }
@@ -129,12 +174,16 @@ fn read_sample(mut message: Message) -> Result<(i64, f64), DecodeError> {
     Ok((time, value))
 }
 
-fn read_exemplar(mut message: Message) -> Result<Exemplar, DecodeError> {
+fn read_exemplar(mut message: Message, room: &mut Room) -> Result<Exemplar, DecodeError> {
     let mut pairs = Pairs::new();
     let (mut timestamp_ms, mut value) = (0, 0.0);
     while let Some((number, field)) = message.next_field()? {
         match number {
-            1 => pairs.push(read_label(field, &message)?),
+            1 => {
+                let label = read_label(field, &message)?;
+                room.take(cost::LABEL.saturating_add(label.0.len()).saturating_add(label.1.len()))?;
+                pairs.push(label);
+            }
             2 => value = field.double(&message)?,
             3 => timestamp_ms = field.int64(&message)?,
             _ => {}

@@ -22,6 +22,9 @@ pub enum DecodeError {
         /// Where, in the decompressed body or in the message within it.
         offset: usize,
     },
+    /// What is in it would take more memory than is given to one request.
+    #[error("what the body holds would take more than {0} bytes of memory: send smaller requests")]
+    TooManyObjects(usize),
     /// It has more buckets than are taken.
     #[error("the body has more than {0} histogram buckets: send smaller requests")]
     TooManyBuckets(usize),

@@ -74,6 +74,11 @@ impl<'a> Message<'a> {
         Ok(f64::from_bits(u64::from_le_bytes(self.array()?)))
     }
 
+    /// Bytes that are left of it.
+    pub(crate) fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }

@@ -47,5 +47,5 @@ pub use metadata::Metadata;
 pub use options::StoreOptions;
 pub use snapshot::Extent;
 pub use stats::Stats;
-pub use store::{Store, Unawaited};
+pub use store::{Store, Unawaited, Volume};
 pub use verify::{Verification, verify};

@@ -283,6 +283,24 @@ impl Series {
         usize::try_from(self.open.count()).unwrap_or(0) + self.late.len() + histograms
     }
 
+    /// About how many samples lie in the range, without a look at them: chunks count by how much of their time does.
+    pub(crate) fn samples_within(&self, start: i64, end: i64) -> u64 {
+        let part = |first: i64, last: i64, count: u64| {
+            let common = last.min(end).saturating_sub(first.max(start));
+            if common < 0 {
+                return 0;
+            }
+            let (common, whole) = (common.unsigned_abs(), last.abs_diff(first).max(1));
+            let count = u128::from(count) * u128::from(common) / u128::from(whole);
+            u64::try_from(count).unwrap_or(u64::MAX).saturating_add(1)
+        };
+        let sealed = self.runs.iter().map(|run| part(run.first, run.last, u64::from(run.count)));
+        let unsealed = u64::try_from(self.unsealed_samples()).unwrap_or(u64::MAX);
+        let spans = self.unsealed_spans().reduce(|left, right| (left.0.min(right.0), left.1.max(right.1)));
+        let unsealed = spans.map_or(0, |(first, last)| part(first, last, unsealed));
+        sealed.fold(unsealed, u64::saturating_add)
+    }
+
     /// What a reader needs of the range, copied so that it can be decoded without a lock.
     pub(crate) fn pieces(&self, start: i64, end: i64) -> Pieces {
         let mut runs: Vec<Run> = self.runs.iter().filter(|run| run.overlaps(start, end)).cloned().collect();

@@ -174,6 +174,16 @@ impl Store {
         found
     }
 
+    /// About how much these series have in `start_ms..=end_ms`. No sample is read for it.
+    #[must_use]
+    pub fn volume(&self, matchers: &[Matcher], start_ms: i64, end_ms: i64) -> Volume {
+        let head = self.shared().head.read();
+        head.matching(matchers, start_ms, end_ms).into_iter().fold(Volume::default(), |volume, (_, series)| Volume {
+            series: volume.series + 1,
+            samples: volume.samples.saturating_add(series.samples_within(start_ms, end_ms)),
+        })
+    }
+
     /// Folds over the series that fulfil every matcher and have a chunk that touches `start_ms..=end_ms`: their labels, and the time of the
     /// first sample that is stored of them at all, in milliseconds since the Unix epoch. Appends wait meanwhile.
     pub fn fold_beginnings<T>(
@@ -311,6 +321,15 @@ impl Store {
     fn shared(&self) -> &Shared {
         self.0.shared()
     }
+}
+
+/// How much a selector finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Volume {
+    /// Series.
+    pub series: usize,
+    /// Samples of all of them.
+    pub samples: u64,
 }
 
 /// What an append waits for.

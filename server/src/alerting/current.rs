@@ -235,8 +235,9 @@ mod tests {
     use super::*;
     use crate::{
         alerting::{BuiltInRules, Settings, history::History},
+        budget::Budgets,
         database,
-        query::{Backend, QueryLimits, embedded::Embedded},
+        query::{Backend, QueryLimits, ReadScheduler, embedded::Embedded},
         telemetry::Telemetry,
     };
 
@@ -246,7 +247,8 @@ mod tests {
         let (history, _) = History::open(pool.clone()).await.unwrap();
         let (notifier, _) = Notifier::for_nobody(pool).await;
         let store = store::Store::in_memory(store::StoreOptions::default());
-        let embedded = Arc::new(Embedded::new(store, QueryLimits::default()));
+        let reads = ReadScheduler::new(&Budgets::of(1 << 30), 2, std::time::Duration::from_secs(10));
+        let embedded = Arc::new(Embedded::new(store, QueryLimits::default(), reads));
         let settings = Settings {
             files: Vec::new(),
             built_in: BuiltInRules::None,

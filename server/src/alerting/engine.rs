@@ -6,6 +6,7 @@ use promql::{InstantSample, Query, Sample, Value, labels::Labels};
 use rules::Recorded;
 use store::{Incoming, Store};
 
+use crate::budget::Requester;
 use crate::query::{Scope, embedded::Embedded, prometheus::Prometheus};
 
 /// Our engine over our store. Call it on a thread that may block, within a runtime.
@@ -64,10 +65,15 @@ impl rules::Engine for OverPrometheus {
             let renamed = self.0.as_sent(&written).await;
             self.0.instant_frame(renamed.as_ref().unwrap_or(&written), at_ms).await
         };
+        let asked = Requester::Rules.scope(asked);
         let frame = tokio::runtime::Handle::current().block_on(asked).map_err(|error| error.to_string())?;
         let samples = frame.series.into_iter().filter_map(|series| {
             let sample = Sample::Float(*series.values.last()?);
-            Some(InstantSample { labels: Labels::new(series.labels), timestamp_ms: at_ms, sample })
+            Some(InstantSample {
+                labels: Labels::new(Arc::unwrap_or_clone(series.labels)),
+                timestamp_ms: at_ms,
+                sample,
+            })
         });
         Ok(Value::Vector(samples.collect()))
     }

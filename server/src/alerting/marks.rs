@@ -41,7 +41,11 @@ impl Mark<'_> {
         let labels = [("panel", self.panel), ("alertname", self.name), ("severity", self.severity)];
         let timestamps: Vec<i64> = [Some(self.from), self.to].into_iter().flatten().collect();
         Series {
-            labels: labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<Labels>(),
+            labels: labels
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect::<Labels>()
+                .into(),
             values: vec![1.0; timestamps.len()],
             timestamps,
         }

@@ -67,6 +67,8 @@ impl From<QueryError> for ApiError {
             ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            ErrorKind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            ErrorKind::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
         };
         ApiError { status, code, message: error.message }
     }

@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    body::HttpBody,
+    body::{Bytes, HttpBody},
     extract::{
         FromRequest, FromRequestParts, OptionalFromRequest, Query, Request,
         rejection::{JsonRejection, QueryRejection},
@@ -12,6 +12,24 @@ use axum::{
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
+use crate::budget::json;
+
+/// The request with a body that holds no more than is taken.
+async fn weighed(request: Request) -> Result<Request, ApiError> {
+    let (parts, body) = request.into_parts();
+    // What is too long, the limit of bodies says.
+    let bytes = match Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await {
+        Ok(bytes) => bytes,
+        Err(rejection) => {
+            return Err(ApiError { status: rejection.status(), ..ApiError::bad_request(rejection.body_text()) });
+        }
+    };
+    json::check(&bytes, json::OF_CLIENTS).map_err(|error| {
+        let status = StatusCode::PAYLOAD_TOO_LARGE;
+        ApiError { status, ..ApiError::bad_request(format!("the body is too large: {error}")) }
+    })?;
+    Ok(Request::from_parts(parts, axum::body::Body::from(bytes)))
+}
 
 /// The body, as JSON.
 pub(crate) struct Body<T>(pub(crate) T);
@@ -40,7 +58,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let Json(body) = <Json<T> as FromRequest<S>>::from_request(request, state).await?;
+        let Json(body) = <Json<T> as FromRequest<S>>::from_request(weighed(request).await?, state).await?;
         Ok(Body(body))
     }
 }
@@ -53,7 +71,7 @@ impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Body<T> {
         if request.body().is_end_stream() {
             return Ok(None);
         }
-        let body = <Json<T> as OptionalFromRequest<S>>::from_request(request, state).await?;
+        let body = <Json<T> as OptionalFromRequest<S>>::from_request(weighed(request).await?, state).await?;
         Ok(body.map(|Json(body)| Body(body)))
     }
 }

@@ -1,7 +1,13 @@
 //! `/api/live`: live topics by long poll.
 
 use super::error::ApiError;
-use crate::{auth::Principal, state::AppState, ws::poll::Poll};
+use crate::{
+    auth::Principal,
+    budget::answers,
+    query::ErrorKind,
+    state::AppState,
+    ws::poll::{Poll, PollError, Room},
+};
 use axum::{
     extract::{OriginalUri, State},
     http::header::{CACHE_CONTROL, CONTENT_TYPE},
@@ -14,6 +20,11 @@ pub(super) async fn poll(
     principal: Principal,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
+    // A poll is a socket to those that no socket reaches, and counts as one.
+    let _admitted = match state.auth.admit_poll(&principal) {
+        Ok(admitted) => admitted,
+        Err(denied) => return Ok(denied.for_path(&uri)),
+    };
     let pairs: Vec<_> = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).collect();
     let poll = Poll::parse(pairs.iter().map(|(name, value)| (&**name, &**value))).map_err(ApiError::bad_request)?;
     if poll.topics.len() > state.limits.subscriptions {
@@ -23,8 +34,16 @@ pub(super) async fn poll(
     if !poll.topics.iter().all(|topic| crate::routes::ws::may_follow(&state, &principal, topic)) {
         return Err(ApiError::forbidden("this session is limited to what is on its dashboards"));
     }
+    let room = Room { memory: state.budgets.answers.clone(), most_bytes: state.limits.response_bytes };
     let answer = tokio::select! {
-        answer = poll.answer(&state.hub, principal.scope()) => answer.map_err(ApiError::bad_request)?,
+        answer = poll.answer(&state.hub, principal.scope(), &room) => match answer {
+            Ok(answer) => answer,
+            Err(PollError::Busy(over)) => return Ok(answers::refusal(over).for_path(&uri)),
+            Err(PollError::Query(error)) if matches!(error.kind, ErrorKind::TooMany | ErrorKind::Busy) => {
+                return Err(error.into());
+            }
+            Err(other) => return Err(ApiError::bad_request(other.to_string())),
+        },
         () = principal.ended() => return Err(ApiError::unauthorized("the session ended while it waited for news")),
     };
     Ok(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], answer.into_json()).into_response())

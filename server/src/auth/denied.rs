@@ -26,7 +26,7 @@ impl Denied {
     }
 
     /// The same, with when to try again.
-    pub(super) fn retry_after(mut self, retry_after: Duration) -> Self {
+    pub(crate) fn retry_after(mut self, retry_after: Duration) -> Self {
         self.retry_after = Some(retry_after);
         self
     }

@@ -80,8 +80,11 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     }
     let (mut parts, body) = request.into_parts();
     let renewed = auth.renewed_cookie(&parts, &principal);
+    let requester = principal.requester();
     parts.extensions.insert(principal);
-    let mut response = next.run(Request::from_parts(parts, body)).await;
+    let mut response = requester.clone().scope(next.run(Request::from_parts(parts, body))).await;
+    // What the answer weighs is theirs.
+    response.extensions_mut().insert(requester);
     if let Some(form_token) = form_token {
         response.extensions_mut().insert(form_token);
     }
@@ -172,6 +175,12 @@ impl Auth {
         }
         let permit = self.shared.sockets.take(&principal)?;
         Ok(SocketAdmission::new(principal, permit))
+    }
+
+    /// Counts a long poll of `principal` as one of its live sockets, as long as what is returned is held.
+    pub(crate) fn admit_poll(&self, principal: &Principal) -> Result<SocketAdmission, Denied> {
+        let permit = self.shared.sockets.take(principal)?;
+        Ok(SocketAdmission::new(principal.clone(), permit))
     }
 
     /// Writes down that a request was refused, unless its address filled the log with such lines already.

@@ -9,7 +9,7 @@ use axum::{
 use model::{page::Session, role::Role};
 use tokio_util::sync::CancellationToken;
 
-use crate::query::Scope;
+use crate::{budget::Requester, query::Scope};
 
 use super::{
     cache::{LiveSession, LiveToken},
@@ -97,6 +97,12 @@ impl Principal {
     /// Lets the session count as used, if it is one, for as long as what is returned lives.
     pub(super) fn socket_use(&self) -> Option<SocketUse> {
         self.browser_session.as_ref().map(|(_, usage)| SocketUse::begin(Arc::clone(usage)))
+    }
+
+    /// For whom the server works when it answers.
+    #[must_use]
+    pub fn requester(&self) -> Requester {
+        Requester::Token(Arc::clone(&self.token_id))
     }
 
     /// What it may do.

@@ -12,6 +12,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use reqwest::Url;
 
+use crate::budget::machine;
+
 pub use self::{
     engines::{BasicAuthEntry, EMBEDDED, EngineAuth, EngineConfig, EngineEntry, EngineTls},
     options::{
@@ -200,6 +202,14 @@ pub struct ScrapeConfig {
 /// What one request, socket or address may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
+    /// Most memory of the process, in bytes, from which the budgets for viewers are derived.
+    pub memory: u64,
+    /// Most queries and other reads that run at a time.
+    pub reads: usize,
+    /// Longest time that one of them waits for its turn.
+    pub read_wait: Duration,
+    /// Most live queries that a token starts in a minute.
+    pub query_starts: u32,
     /// Longest run of one query.
     pub query_time: Duration,
     /// Most points of a series in one answer.
@@ -249,6 +259,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Limits {
+            memory: machine::default_limit(),
+            reads: std::thread::available_parallelism().map_or(2, usize::from).saturating_mul(2),
+            read_wait: Duration::from_secs(10),
+            query_starts: 600,
             query_time: Duration::from_secs(30),
             points: 11_000,
             series: 50_000,

@@ -335,6 +335,18 @@ options! {
     /// Settings under `limits`.
     #[command(next_help_heading = "Limits")]
     pub struct Limits {
+        /// Memory of the process, from which the budgets for viewers are derived [default: three quarters of the machine's or the container's]
+        #[arg(long = "memory-limit", env = "HYPERSCOPE_MEMORY_LIMIT", value_name = "SIZE")]
+        pub memory: Option<ByteSize>,
+        /// Most queries and other reads that run at a time [default: two for each processor]
+        #[arg(long = "limit-reads", env = "HYPERSCOPE_LIMIT_READS", value_name = "N")]
+        pub reads: Option<usize>,
+        /// Longest time that one of them waits for its turn [default: 10s]
+        #[arg(long = "limit-read-wait", env = "HYPERSCOPE_LIMIT_READ_WAIT", value_name = "DURATION")]
+        pub read_wait: Option<Period>,
+        /// Most live queries that a token starts in a minute [default: 600]
+        #[arg(long = "limit-query-starts", env = "HYPERSCOPE_LIMIT_QUERY_STARTS", value_name = "N")]
+        pub query_starts: Option<u32>,
         /// Longest run of one query [default: 30s]
         #[arg(long = "limit-query-time", env = "HYPERSCOPE_LIMIT_QUERY_TIME", value_name = "DURATION")]
         pub query_time: Option<Period>,

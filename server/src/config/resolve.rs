@@ -38,6 +38,8 @@ const DEFAULT_NOTIFY_CONCURRENCY: usize = 4;
 const DEFAULT_NOTIFY_RATE: u32 = 240;
 const DEFAULT_NOTIFY_PICTURE_TIME: Duration = Duration::from_secs(3);
 
+/// Least memory that budgets are made of, in bytes.
+const MIN_MEMORY_BYTES: usize = 256 << 20;
 /// Least room for the head of a request, in bytes.
 const MIN_HEADER_BYTES: usize = 8 << 10;
 
@@ -492,7 +494,20 @@ fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {
     if given.header.is_some_and(|header| header.0 < MIN_HEADER_BYTES) {
         return Err(wrong("limits.header", "a browser's own headers need 8KiB: use at least that"));
     }
+    if given.memory.is_some_and(|memory| memory.0 < MIN_MEMORY_BYTES) {
+        return Err(wrong("limits.memory", "the server needs 256MiB: use at least that"));
+    }
+    if given.reads.is_some_and(|reads| reads < 2) {
+        return Err(wrong("limits.reads", "one token alone could stop all others: use at least 2"));
+    }
+    if given.query_starts == Some(0) {
+        return Err(wrong("limits.query_starts", "0 would start no live query: use at least 1"));
+    }
     Ok(Limits {
+        memory: given.memory.map_or(default.memory, |size| u64::try_from(size.0).unwrap_or(u64::MAX)),
+        reads: given.reads.unwrap_or(default.reads),
+        read_wait: positive("limits.read_wait", given.read_wait, default.read_wait)?,
+        query_starts: given.query_starts.unwrap_or(default.query_starts),
         query_time: positive("limits.query_time", given.query_time, default.query_time)?,
         points: given.points.unwrap_or(default.points),
         series: given.series.unwrap_or(default.series),

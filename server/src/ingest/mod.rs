@@ -12,6 +12,8 @@ use std::sync::Arc;
 use store::Store;
 use tokio::sync::Semaphore;
 
+use crate::config::Limits;
+
 pub use self::exemplars::{Exemplars, SeriesExemplars};
 use crate::routes::{Rights, Route, Who};
 
@@ -19,6 +21,10 @@ use crate::routes::{Rights, Route, Who};
 const REQUESTS_AT_ONCE: usize = 4;
 /// Requests that are read or wait to be unpacked, as when the disk is slow; further ones are told to come again later.
 const MAX_REQUESTS: usize = 256;
+/// Memory of what one request holds, where there is plenty: four times what it may have once it is unpacked.
+const MAX_OBJECT_BYTES: usize = 256 << 20;
+/// The same where there is little: more than honest senders put into a request.
+const MIN_OBJECT_BYTES: usize = 16 << 20;
 /// Bytes of the requests that wait, likewise.
 const MAX_WAITING_BYTES: usize = 256 * 1024 * 1024;
 
@@ -40,6 +46,21 @@ pub struct IngestLimits {
     pub body_bytes: usize,
     /// Bytes once they are unpacked.
     pub decompressed_bytes: usize,
+    /// Bytes of memory of what is in it.
+    pub object_bytes: usize,
+}
+
+impl IngestLimits {
+    /// Those of a server whose process may take so many bytes of memory: all requests that are unpacked at once have an eighth of it.
+    #[must_use]
+    pub fn of(limits: &Limits) -> Self {
+        let part = limits.memory / 8 / (REQUESTS_AT_ONCE as u64);
+        IngestLimits {
+            body_bytes: limits.write_body_bytes,
+            decompressed_bytes: limits.write_unpacked_bytes,
+            object_bytes: usize::try_from(part).unwrap_or(usize::MAX).clamp(MIN_OBJECT_BYTES, MAX_OBJECT_BYTES),
+        }
+    }
 }
 
 impl Ingest {

@@ -13,7 +13,7 @@ use promql::{Sample, labels::Labels};
 use remote_write::{DecodeError, Limits, Rejected, Request};
 use store::{Incoming, Ingested};
 
-use super::{Ingest, headers};
+use super::{Ingest, IngestLimits, headers};
 use crate::{clock::now_ms, query::envelope::failure, storage::MAX_AHEAD_MS};
 
 /// How long a request waits for those before it.
@@ -97,10 +97,11 @@ async fn take(ingest: Ingest, headers: &HeaderMap, body: Body) -> Result<(), Ref
 
 /// Reads a body and stores what is in it.
 fn store(ingest: &Ingest, body: &Bytes) -> Result<(), Refused> {
-    let limits = Limits { decompressed_bytes: ingest.limits.decompressed_bytes };
-    let decoded = remote_write::decompress(body, limits).and_then(|bytes| remote_write::decode(&bytes));
+    let IngestLimits { decompressed_bytes, object_bytes, .. } = ingest.limits;
+    let limits = Limits { decompressed_bytes, object_bytes };
+    let decoded = remote_write::decompress(body, limits).and_then(|bytes| remote_write::decode(&bytes, limits));
     let mut request = decoded.map_err(|error| match error {
-        DecodeError::TooLarge { .. } => Refused::TooLarge(error.to_string()),
+        DecodeError::TooLarge { .. } | DecodeError::TooManyObjects(_) => Refused::TooLarge(error.to_string()),
         _ => Refused::Unreadable(error.to_string()),
     })?;
     let mut rejections = Rejections { count: request.rejected, first: request.first_rejected.take() };

@@ -128,7 +128,7 @@ impl Versions {
 /// The marks of one panel among those of its dashboard.
 fn marks_of(marks: &Frame, panel: &str) -> Vec<(Labels, Vec<i64>)> {
     let of_panel = marks.series.iter().filter(|series| series.labels.get("panel").is_some_and(|id| id == panel));
-    of_panel.map(|series| (series.labels.clone(), series.timestamps.clone())).collect()
+    of_panel.map(|series| (Labels::clone(&series.labels), series.timestamps.clone())).collect()
 }
 
 /// The data of every panel of a dashboard, as far as it is there within `patience`.

@@ -16,10 +16,11 @@ use super::{
     request::{self, PANEL},
 };
 use crate::{
+    budget::Budgets,
     clock::now_ms,
     config::Config,
     dashboards::{self, Library},
-    query::{Engines, QueryLimits, Scope, embedded::Embedded, fixed},
+    query::{Engines, QueryLimits, ReadScheduler, Scope, embedded::Embedded, fixed},
     serve::Mode,
     storage,
 };
@@ -90,7 +91,8 @@ async fn engines(config: &Config) -> anyhow::Result<Engines> {
     };
     let aliases = Arc::new(dashboards::aliases(config.dashboards_dir.as_deref())?);
     let store = storage::open(config, Mode::Serve).await?;
-    let embedded = Embedded::new(store, limits.clone())
+    let reads = ReadScheduler::new(&Budgets::of(config.limits.memory), config.limits.reads, config.limits.read_wait);
+    let embedded = Embedded::new(store, limits.clone(), reads)
         .with_experimental(config.promql_experimental)
         .with_aliases(Arc::clone(&aliases));
     Ok(Engines::new(config, Arc::new(embedded), &limits, &aliases, &Arc::new(Redactor::new(config.redact_user_names)))?)

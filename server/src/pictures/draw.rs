@@ -64,7 +64,23 @@ pub(crate) enum What {
     Dashboard(Box<Dashboard>, HashMap<String, PanelData>),
 }
 
+/// What a picture takes beside its pixels, in bytes: its text and the shapes that are made of it.
+const SHAPES_BYTES: u64 = 4 << 20;
+/// What a pixel takes: itself, and the file that is made of it.
+const PIXEL_BYTES: u64 = 8;
+
 impl Order {
+    /// Memory that drawing takes, about, in bytes.
+    pub(super) fn cost(&self, format: Format) -> u64 {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a zoom is a small positive number
+        let zoom = u64::from(self.zoom.ceil().max(1.0) as u32);
+        let pixels = u64::from(self.size.0) * u64::from(self.size.1);
+        match format {
+            Format::Svg => SHAPES_BYTES,
+            Format::Png => pixels.saturating_mul(zoom * zoom * PIXEL_BYTES).saturating_add(SHAPES_BYTES),
+        }
+    }
+
     pub(super) fn draw(self, format: Format, most_pixels: u64) -> Result<Vec<u8>, PictureFailure> {
         #[allow(clippy::cast_precision_loss)] // some thousand
         let size = (self.size.0 as f32, self.size.1 as f32);

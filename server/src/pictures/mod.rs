@@ -1,10 +1,12 @@
 //! Pictures of panels and dashboards: for `/render`, for `hyperscope render`, for messages.
 //!
 //! [`data`] asks the queries, the app draws SVG, the crate `picture` makes PNG of it. Drawing is work for the processor: it is done
-//! on threads for that, a few at a time, and who comes when too many wait is told to come again.
+//! on threads for that, a few at a time and fair between tokens, and who comes when too many wait is told to come again. Pictures of
+//! alerts have a share of their own, so that no viewer keeps a message without one.
 
 mod alert;
 pub(crate) mod alone;
+mod begun;
 mod data;
 mod draw;
 mod link;
@@ -13,15 +15,18 @@ pub mod routes;
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, SemaphorePermit};
-
+use self::begun::{Begun, Place};
 pub use self::{alert::AlertPictures, link::PictureLinks};
 pub(crate) use self::{
     alert::AlertSubject,
     data::narrowed,
     draw::{Format, Order},
 };
-use crate::config::Limits;
+use crate::{
+    budget::{Budgets, Requester},
+    config::Limits,
+    query::{ErrorKind, ReadScheduler},
+};
 
 /// For each picture that is drawn, so many may wait.
 const WAITING: usize = 16;
@@ -31,10 +36,9 @@ const WAITING: usize = 16;
 pub struct Pictures(Arc<Shared>);
 
 struct Shared {
-    /// Those who have begun: queries are asked, or a picture is drawn or waits for that.
-    begun: Semaphore,
-    /// Those who draw.
-    drawing: Semaphore,
+    begun: Begun,
+    /// Lets them be drawn.
+    drawing: ReadScheduler,
     most_pixels: u64,
 }
 
@@ -44,6 +48,9 @@ pub(crate) enum PictureFailure {
     /// Too many want one.
     #[error("too many pictures are being drawn: come again in a moment")]
     Busy,
+    /// It would take more memory than one may.
+    #[error("the picture would take too much memory: ask for less width or height, or raise limits.memory")]
+    TooLarge,
     /// It would be too large.
     #[error(transparent)]
     Picture(#[from] picture::PictureError),
@@ -53,19 +60,25 @@ pub(crate) enum PictureFailure {
 }
 
 impl Pictures {
-    /// Within the limits of a server.
+    /// `at_a_time`, within the limits and budgets of a server.
     #[must_use]
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &Limits, budgets: &Budgets, at_a_time: usize) -> Self {
         Pictures(Arc::new(Shared {
-            begun: Semaphore::new(limits.pictures.saturating_mul(WAITING)),
-            drawing: Semaphore::new(limits.pictures),
+            begun: Begun::new(at_a_time.saturating_mul(WAITING)),
+            drawing: ReadScheduler::new(budgets, at_a_time, limits.read_wait),
             most_pixels: u64::try_from(limits.picture_pixels).unwrap_or(u64::MAX),
         }))
     }
 
     /// Lets one more begin, for as long as what is returned is kept.
-    pub(crate) fn begin(&self) -> Result<SemaphorePermit<'_>, PictureFailure> {
-        self.0.begun.try_acquire().map_err(|_| PictureFailure::Busy)
+    pub(crate) fn begin(&self) -> Result<Place, PictureFailure> {
+        self.0.begun.begin(Requester::current().account()).ok_or(PictureFailure::Busy)
+    }
+
+    /// What lets them be drawn.
+    #[must_use]
+    pub fn drawing(&self) -> &ReadScheduler {
+        &self.0.drawing
     }
 
     /// Most pixels of one picture.
@@ -75,13 +88,13 @@ impl Pictures {
 
     /// Draws what was ordered, once it is its turn.
     pub(crate) async fn draw(&self, order: Order, format: Format) -> Result<Vec<u8>, PictureFailure> {
-        // The semaphore is never closed.
-        let _turn = self.0.drawing.acquire().await.map_err(|_| PictureFailure::Broken)?;
         let most_pixels = self.0.most_pixels;
-        let drawn = tokio::task::spawn_blocking(move || order.draw(format, most_pixels)).await;
-        drawn.map_err(|error| {
-            tracing::error!(%error, "a picture broke off");
-            PictureFailure::Broken
+        let cost = order.cost(format);
+        let drawn = self.0.drawing.read(cost, move || order.draw(format, most_pixels)).await;
+        drawn.map_err(|error| match error.kind {
+            ErrorKind::Busy | ErrorKind::TooMany => PictureFailure::Busy,
+            ErrorKind::Execution => PictureFailure::TooLarge,
+            _ => PictureFailure::Broken,
         })?
     }
 }

@@ -133,7 +133,7 @@ fn check_size(state: &AppState, (width, height): (u32, u32)) -> Result<(), ApiEr
 fn refused(failure: PictureFailure) -> ApiError {
     match &failure {
         PictureFailure::Busy => ApiError::busy(failure.to_string()),
-        PictureFailure::Picture(_) => ApiError::bad_request(failure.to_string()),
+        PictureFailure::Picture(_) | PictureFailure::TooLarge => ApiError::bad_request(failure.to_string()),
         PictureFailure::Broken => ApiError::internal(failure.to_string()),
     }
 }

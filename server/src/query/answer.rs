@@ -73,7 +73,7 @@ pub(super) struct Ranged {
 fn series(labels: Labels, names: &LabelNames, samples: &[Sample]) -> Series {
     let labels = if names.is_empty() { labels } else { names.series(labels) };
     let (timestamps, values) = samples.iter().filter_map(Sample::point).unzip();
-    Series { labels, timestamps, values }
+    Series { labels: labels.into(), timestamps, values }
 }
 
 impl QueryData {

@@ -19,7 +19,7 @@ use promql::{
 use store::Store;
 
 pub(super) use self::engine::EngineCoverage;
-use super::ScopedQuery;
+use super::{ReadScheduler, ScopedQuery};
 
 /// What tells a target from others: the daemon, or what Prometheus calls it.
 const TARGET: [&str; 3] = ["daemon", "job", "instance"];
@@ -53,7 +53,13 @@ impl Held {
 
 impl Coverage {
     /// Says it, if the time that `query` reads for its value at `end_ms` is longer than what `store` has of it.
-    pub(super) async fn remark(&self, query: &ScopedQuery, store: &Store, end_ms: i64) -> Option<String> {
+    pub(super) async fn remark(
+        &self,
+        query: &ScopedQuery,
+        store: &Store,
+        reads: &ReadScheduler,
+        end_ms: i64,
+    ) -> Option<String> {
         let windows = windows(query.parsed().ok()?, end_ms);
         if windows.is_empty() {
             return None;
@@ -64,7 +70,7 @@ impl Coverage {
         }
         let store = store.clone();
         // Without the remark the value is as good as it was.
-        let remark = tokio::task::spawn_blocking(move || stored_remark(&windows, &store)).await.ok()?;
+        let remark = reads.read(0, move || stored_remark(&windows, &store)).await.ok()?;
         let mut all = self.held();
         if all.len() >= MOST_HELD {
             all.retain(|_, held| now.duration_since(held.at) < HOLD);
@@ -255,12 +261,13 @@ mod tests {
     async fn a_remark_holds_for_a_minute() {
         let store = store(&[(JOBS, 6)]);
         let coverage = Coverage::default();
+        let reads = ReadScheduler::new(&crate::budget::Budgets::of(1 << 30), 2, HOLD);
         let query = crate::query::Scope::all().query("increase(jobs[24h])").unwrap();
         let short = Some("6 h of 24 h stored".to_owned());
-        assert_eq!(coverage.remark(&query, &store, NOW_MS).await, short);
+        assert_eq!(coverage.remark(&query, &store, &reads, NOW_MS).await, short);
         let empty = Store::in_memory(StoreOptions::default());
-        assert_eq!(coverage.remark(&query, &empty, NOW_MS + 15_000).await, short, "not looked up again");
-        assert_eq!(coverage.remark(&query, &empty, NOW_MS + 60_000).await, None);
+        assert_eq!(coverage.remark(&query, &empty, &reads, NOW_MS + 15_000).await, short, "not looked up again");
+        assert_eq!(coverage.remark(&query, &empty, &reads, NOW_MS + 60_000).await, None);
         let held = Held { at: Instant::now(), end_ms: NOW_MS, remark: None };
         assert!(held.holds(NOW_MS, held.at) && !held.holds(NOW_MS, held.at + HOLD));
     }

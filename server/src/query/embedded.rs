@@ -8,27 +8,25 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{
+    ErrorKind, QueryError, QueryLimits, ReadPermit, ReadScheduler, ScopedQuery, cost,
+    coverage::Coverage,
+    names::{LOOK_BACK_MS, SourceNames},
+};
+use crate::{budget::Requester, clock::now_ms};
 use front::aliases::Aliases;
 use model::frame::{Frame, Labels, Series};
 use promql::{Options, Outcome, Sample, Value, labels::METRIC_NAME, matcher::MatchOp};
 use store::Store;
-use tokio::sync::Semaphore;
-
-use super::{
-    ErrorKind, QueryError, QueryLimits, ScopedQuery,
-    coverage::Coverage,
-    names::{LOOK_BACK_MS, SourceNames},
-};
-use crate::clock::now_ms;
 
 /// What names the store has counts for so long.
 const NAMES_LAST: Duration = Duration::from_secs(5);
 
-/// Evaluates queries over the embedded store, a bounded number at a time, off the threads that serve sockets.
+/// Evaluates queries over the embedded store, as its scheduler lets them.
 pub struct Embedded {
     store: Store,
     limits: QueryLimits,
-    slots: Arc<Semaphore>,
+    reads: ReadScheduler,
     experimental: bool,
     names: SourceNames,
     /// How far values can be trusted.
@@ -66,10 +64,11 @@ pub struct Settings {
 }
 
 /// An outcome and what it took.
-#[derive(Debug)]
 pub struct Evaluated {
     /// The result.
     pub outcome: Outcome,
+    /// What the result and its encoding are charged to.
+    pub permit: ReadPermit,
     /// Wait for others to end.
     pub queued: Duration,
     /// Evaluation itself.
@@ -88,12 +87,11 @@ impl Drop for Abandon {
 impl Embedded {
     /// An engine over `store`.
     #[must_use]
-    pub fn new(store: Store, limits: QueryLimits) -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    pub fn new(store: Store, limits: QueryLimits, reads: ReadScheduler) -> Self {
         Embedded {
             store,
             limits,
-            slots: Arc::new(Semaphore::new(cores * 2)),
+            reads,
             experimental: false,
             names: SourceNames::new(Arc::default(), NAMES_LAST),
             coverage: Coverage::default(),
@@ -117,6 +115,7 @@ impl Embedded {
     pub async fn as_sent(&self, query: &ScopedQuery) -> Option<ScopedQuery> {
         let ask = async |_: &[&str]| {
             let (store, now_ms) = (self.store.clone(), now_ms());
+            // For all, and once in a while, so that it waits for nobody.
             let names = tokio::task::spawn_blocking(move || {
                 store.label_values(METRIC_NAME, &[], now_ms.saturating_sub(LOOK_BACK_MS), now_ms)
             });
@@ -148,12 +147,20 @@ impl Embedded {
         &self.limits
     }
 
+    /// What lets its reads run.
+    #[must_use]
+    pub fn reads(&self) -> &ReadScheduler {
+        &self.reads
+    }
+
     /// Evaluates a query.
     ///
     /// # Errors
     /// It is wrong, over a limit, or took too long.
     pub async fn evaluate(&self, query: &ScopedQuery, when: When) -> Result<Outcome, QueryError> {
-        Ok(self.evaluate_with(query, when, &Settings::default()).await?.outcome)
+        let Evaluated { outcome, permit, .. } = self.evaluate_with(query, when, &Settings::default()).await?;
+        Requester::hold(permit.into_result(cost::of_value(&outcome.value)));
+        Ok(outcome)
     }
 
     /// Refuses a range of more steps than the limit allows.
@@ -198,43 +205,50 @@ impl Embedded {
                 ),
             )
         };
-        let slot = tokio::time::timeout_at(deadline.into(), Arc::clone(&self.slots).acquire_owned())
-            .await
-            .map_err(|_| timed_out())?
-            .map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
-        let queued = started.elapsed();
         let abandoned = Arc::new(AtomicBool::new(false));
         let _abandon = Abandon(Arc::clone(&abandoned));
-        let store = self.store.clone();
         let experimental = self.experimental;
         let look_back_ms = settings.look_back_ms.unwrap_or(promql::Options::default().look_back_ms);
-        let (max_series, max_points) = (self.limits.max_series, self.limits.max_points_per_series);
-        let outcome = tokio::task::spawn_blocking(move || {
-            let _slot = slot;
-            let cancelled = move || abandoned.load(Ordering::Relaxed) || Instant::now() > deadline;
-            let options = Options {
-                max_series,
-                max_points_per_series: max_points + 1,
-                cancelled: &cancelled,
-                experimental,
-                look_back_ms,
-                ..promql::Options::default()
-            };
-            match when {
+        let usual = Options::default();
+        let most_samples = usize::try_from(self.reads.most_bytes()).unwrap_or(usize::MAX) / cost::SAMPLE_BYTES;
+        let limited = Options {
+            max_series: self.limits.max_series,
+            max_points_per_series: self.limits.max_points_per_series + 1,
+            max_samples: usual.max_samples.min(most_samples),
+            experimental,
+            look_back_ms,
+            ..usual
+        };
+        let (sized, sized_store, store) = (query.clone(), self.store.clone(), self.store.clone());
+        let size = move || cost::of_query(&sized, &sized_store, when, &limited);
+        let read = move |permit: &ReadPermit| {
+            let begun = Instant::now();
+            let cancelled = || abandoned.load(Ordering::Relaxed) || permit.is_aborted() || Instant::now() > deadline;
+            let options = Options { cancelled: &cancelled, ..limited };
+            let outcome = match when {
                 When::At(time_ms) => query.instant(&store, time_ms, &options),
                 When::Range { start_ms, end_ms, step_ms } => query.range(&store, start_ms, end_ms, step_ms, &options),
-            }
-        })
-        .await
-        .map_err(|error| QueryError::new(ErrorKind::Internal, format!("the evaluation broke off: {error}")))?;
-        let evaluation = started.elapsed().saturating_sub(queued);
-        outcome.map(|outcome| Evaluated { outcome, queued, evaluation }).map_err(|error| {
-            if Instant::now() > deadline {
-                timed_out()
-            } else {
-                QueryError::new(ErrorKind::Execution, error.to_string())
-            }
-        })
+            };
+            (outcome, begun)
+        };
+        let ((outcome, begun), permit) = tokio::time::timeout_at(deadline.into(), self.reads.run_sized(size, read))
+            .await
+            .map_err(|_| timed_out())??;
+        let (queued, evaluation) = (begun.duration_since(started), begun.elapsed());
+        outcome
+            .map_err(|error| {
+                if permit.is_aborted() {
+                    QueryError::new(
+                        ErrorKind::Busy,
+                        "the query was ended because the server's memory is nearly at its limit",
+                    )
+                } else if Instant::now() > deadline {
+                    timed_out()
+                } else {
+                    QueryError::new(ErrorKind::Execution, error.to_string())
+                }
+            })
+            .map(|outcome| Evaluated { outcome, permit, queued, evaluation })
     }
 
     /// See [`super::Backend::range`].
@@ -250,7 +264,10 @@ impl Embedded {
     ) -> Result<Frame, QueryError> {
         let outcome = self.evaluate(query, When::Range { start_ms, end_ms, step_ms }).await?;
         let frame = self.explained(query, frame(outcome, end_ms));
-        Ok(Frame { remarks: self.coverage.remark(query, &self.store, end_ms).await.into_iter().collect(), ..frame })
+        Ok(Frame {
+            remarks: self.coverage.remark(query, &self.store, &self.reads, end_ms).await.into_iter().collect(),
+            ..frame
+        })
     }
 
     /// See [`super::Backend::instant`].
@@ -260,7 +277,10 @@ impl Embedded {
     pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
         let outcome = self.evaluate(query, When::At(time_ms)).await?;
         let frame = self.explained(query, frame(outcome, time_ms));
-        Ok(Frame { remarks: self.coverage.remark(query, &self.store, time_ms).await.into_iter().collect(), ..frame })
+        Ok(Frame {
+            remarks: self.coverage.remark(query, &self.store, &self.reads, time_ms).await.into_iter().collect(),
+            ..frame
+        })
     }
 
     /// The frame with why there is nothing in it. What sources there are is told only to those who see everything.
@@ -297,8 +317,8 @@ fn in_thousands(number: usize) -> String {
 
 /// The engine's result as what panels draw. Native histograms and strings have no line and are left out.
 fn frame(outcome: Outcome, end_ms: i64) -> Frame {
-    let labels = |labels: &promql::labels::Labels| -> Labels {
-        labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    let labels = |labels: &promql::labels::Labels| -> Arc<Labels> {
+        Arc::new(labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     };
     let series = match outcome.value {
         Value::Matrix(matrix) => matrix
@@ -317,7 +337,7 @@ fn frame(outcome: Outcome, end_ms: i64) -> Frame {
             })
             .collect(),
         Value::Scalar { value, .. } => {
-            vec![Series { labels: Labels::new(), timestamps: vec![end_ms], values: vec![value] }]
+            vec![Series { labels: Arc::default(), timestamps: vec![end_ms], values: vec![value] }]
         }
         Value::String { .. } => Vec::new(),
     };

@@ -33,7 +33,13 @@ impl Engines {
         let cache = result_cache(&config.engine);
         let mut engines = Vec::with_capacity(config.engines.len() + 1);
         for engine in &config.engines {
-            let transport = Transport::new(engine, &config.engine, limits, Arc::clone(redactor))?;
+            let transport = Transport::new(
+                engine,
+                &config.engine,
+                limits,
+                embedded.reads().memory().clone(),
+                Arc::clone(redactor),
+            )?;
             let client = Prometheus::new(
                 transport,
                 engine,

@@ -2,12 +2,18 @@
 
 use axum::{
     Json,
-    http::{StatusCode, header::CONTENT_TYPE},
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 
 use super::{ErrorKind, QueryError};
+
+/// When to come again, in seconds, where there was no room.
+pub(crate) const RETRY_SECS: HeaderValue = HeaderValue::from_static("5");
 
 #[derive(Serialize)]
 struct Success<'a, T> {
@@ -64,11 +70,16 @@ impl IntoResponse for QueryError {
             ErrorKind::BadData => StatusCode::BAD_REQUEST,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Execution => StatusCode::UNPROCESSABLE_ENTITY,
-            ErrorKind::Timeout | ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::TooMany => StatusCode::TOO_MANY_REQUESTS,
             ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
         let failure = Failure { status: "error", error_type: self.kind.name(), error: &self.message };
-        json(status, serde_json::to_vec(&failure).unwrap_or_default())
+        let mut response = json(status, serde_json::to_vec(&failure).unwrap_or_default());
+        if matches!(self.kind, ErrorKind::Busy | ErrorKind::TooMany) {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_SECS);
+        }
+        response
     }
 }
 

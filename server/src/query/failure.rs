@@ -33,6 +33,12 @@ impl Failure {
         Failure { error: QueryError::new(ErrorKind::Unavailable, message), is_engines: true, may_pass }
     }
 
+    /// There is no room for the answer.
+    pub(super) fn busy(reason: String) -> Self {
+        let message = format!("{reason}: try again in a moment, or select fewer series");
+        Failure { error: QueryError::new(ErrorKind::Busy, message), is_engines: false, may_pass: false }
+    }
+
     /// An answer longer than is accepted.
     pub(super) fn too_large(limit: usize) -> Self {
         let message = format!("the answer is larger than {limit} bytes: ask for fewer series or points");
@@ -256,6 +262,7 @@ mod tests {
             status: StatusCode::from_u16(status).unwrap(),
             content_type: HeaderValue::from_str(kind).ok(),
             body: body.to_owned().into(),
+            charge: None,
         };
         of_answer("http://e", "query", &answer, None)
     }
@@ -277,6 +284,7 @@ mod tests {
             status: StatusCode::BAD_REQUEST,
             content_type: Some(HeaderValue::from_static(kind)),
             body: "1:5: parse error: unexpected \"[\"".to_owned().into(),
+            charge: None,
         };
         assert!(of_answer("http://e", "../../federate", &answer("text/plain; charset=utf-8"), None).is_none());
         assert!(of_answer("http://e", "../../federate", &answer("text/html"), None).is_some());

@@ -2,8 +2,11 @@
 
 use promql::labels::METRIC_NAME;
 
-use super::{Backend, ErrorKind, QueryError, Reads, Scope, names::LOOK_BACK_MS, params::Params};
+use super::{Backend, QueryError, Reads, Scope, names::LOOK_BACK_MS, params::Params};
 use crate::clock::now_ms;
+
+/// What a list of names takes, about, in bytes.
+const NAMES_COST: u64 = 1 << 20;
 
 impl Backend {
     /// Names of metrics that have had samples of late and that `scope` lets through: sorted, the first `limit` of them.
@@ -20,9 +23,7 @@ impl Backend {
                     let names = selectors.matchers().iter().flat_map(|matchers| of(matchers));
                     names.map(|name| name.to_string()).collect::<Vec<String>>()
                 };
-                tokio::task::spawn_blocking(ask)
-                    .await
-                    .map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?
+                engine.reads().read(NAMES_COST, ask).await?
             }
             Backend::Prometheus(engine) => {
                 let request = scope.request("label/__name__/values", Reads::Selectors, &Params::none())?;

@@ -6,6 +6,7 @@ mod anchoring;
 mod answer;
 pub mod api;
 mod client;
+mod cost;
 mod coverage;
 pub mod embedded;
 mod engines;
@@ -20,7 +21,9 @@ mod metric_names;
 mod names;
 pub(crate) mod params;
 pub mod prometheus;
+mod read_threads;
 mod request;
+mod schedule;
 mod scope;
 mod transport;
 pub(crate) mod within;
@@ -32,6 +35,7 @@ use model::frame::Frame;
 pub use self::client::EngineError;
 pub use self::engines::Engines;
 pub use self::request::{Reads, ScopedRequest};
+pub use self::schedule::{ReadPermit, ReadScheduler};
 pub use self::scope::{Scope, ScopedQuery, ScopedSelectors};
 use self::{embedded::Embedded, prometheus::Prometheus};
 
@@ -161,6 +165,10 @@ pub enum ErrorKind {
     NotFound,
     /// A fault of ours.
     Internal,
+    /// The server has no room for it at the moment.
+    Busy,
+    /// The token asks for too much at a time.
+    TooMany,
 }
 
 impl ErrorKind {
@@ -174,6 +182,9 @@ impl ErrorKind {
             ErrorKind::Unavailable => "unavailable",
             ErrorKind::NotFound => "not_found",
             ErrorKind::Internal => "internal",
+            ErrorKind::Busy => "unavailable",
+            // The word of Mimir and Thanos: Prometheus has none.
+            ErrorKind::TooMany => "too_many_requests",
         }
     }
 
@@ -182,9 +193,9 @@ impl ErrorKind {
     pub fn live_code(self) -> &'static str {
         match self {
             ErrorKind::BadData => "bad_query",
-            ErrorKind::Execution => "limit",
+            ErrorKind::Execution | ErrorKind::TooMany => "limit",
             ErrorKind::NotFound => "bad_query",
-            ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Internal => "unavailable",
+            ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Internal | ErrorKind::Busy => "unavailable",
         }
     }
 }

@@ -313,7 +313,7 @@ impl Prometheus {
         path: &str,
         pairs: &[(String, String)],
     ) -> Result<Envelope<T>, QueryError> {
-        let Fetched { status, body, .. } = self.transport.fetch(path, pairs).await?;
+        let Fetched { status, body, charge: _charge, .. } = self.transport.fetch(path, pairs).await?;
         let is_large = body.len() > LARGE_ANSWER;
         let read = move || serde_json::from_slice::<Envelope<T>>(&body).map_err(|error| error.to_string());
         let read = if is_large {
@@ -400,7 +400,7 @@ impl Prometheus {
         let (path, pairs) = labels::sent(&self.labels, request);
         match self.transport.fetch(&path, &pairs).await {
             Ok(fetched) => {
-                let Fetched { status, content_type, body } = self.shown(request, fetched).await;
+                let Fetched { status, content_type, body, charge: _charge } = self.shown(request, fetched).await;
                 let mut response = (status, body).into_response();
                 match content_type {
                     Some(content_type) => response.headers_mut().insert(CONTENT_TYPE, content_type),

@@ -19,6 +19,7 @@ use futures_util::{
 };
 use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
 use redact::Redactor;
+use tokio::sync::Semaphore;
 
 use super::{
     ErrorKind, QueryError, QueryLimits,
@@ -27,12 +28,15 @@ use super::{
     freshness,
 };
 use crate::{
+    budget::{Charge, MemoryBudget, OverBudget, Requester, json},
     clock::now_ms,
     config::{EngineAuth, EngineConfig, EngineSettings},
 };
 
 /// Most bytes of answers that are given again.
 const HELD_BYTES: usize = 16 << 20;
+/// The charge of an answer grows by this while it comes, in bytes.
+const CHARGE_STEP: u64 = 256 << 10;
 /// Wait before the first further try; each next one doubles it.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 
@@ -42,6 +46,8 @@ pub(super) struct Fetched {
     pub(super) status: StatusCode,
     pub(super) content_type: Option<HeaderValue>,
     pub(super) body: Bytes,
+    /// What it takes, with what is read from it, as long as anybody has it.
+    pub(super) charge: Option<Arc<Charge>>,
 }
 
 type Answer = Result<Fetched, QueryError>;
@@ -62,14 +68,18 @@ struct Inner {
     base_url: String,
     timeout: Duration,
     max_response_bytes: usize,
+    memory: MemoryBudget,
     retries: u32,
-    gate: tokio::sync::Semaphore,
+    gate: Semaphore,
+    /// The same for rules, which no viewer makes wait.
+    rule_gate: Semaphore,
     state: Mutex<State>,
     /// How long an answer is given again.
     hold: Duration,
     held: Mutex<Held>,
     /// Requests on their way, for those who ask the same: the newest of each.
-    in_flight: Mutex<HashMap<Asked, Flight>>,
+    /// Rules join none of a viewer.
+    in_flight: Mutex<HashMap<(bool, Asked), Flight>>,
 }
 
 /// A request on its way.
@@ -170,6 +180,7 @@ impl Transport {
         config: &EngineConfig,
         settings: &EngineSettings,
         limits: &QueryLimits,
+        memory: MemoryBudget,
         redactor: Arc<Redactor>,
     ) -> Result<Self, EngineError> {
         learn(&redactor, config);
@@ -192,8 +203,10 @@ impl Transport {
             base_url: config.url.as_str().trim_end_matches('/').to_owned(),
             timeout,
             max_response_bytes: limits.max_response_bytes,
+            memory,
             retries: settings.retries,
-            gate: tokio::sync::Semaphore::new(settings.concurrency),
+            gate: Semaphore::new(settings.concurrency),
+            rule_gate: Semaphore::new(settings.concurrency),
             state: Mutex::new(State { breaker, budget: RetryBudget::default(), health }),
             hold: settings.hold,
             held: Mutex::default(),
@@ -231,6 +244,7 @@ impl Transport {
 
     /// A request on its way whose answer is of `since` or later, or the next one whose answer comes.
     fn share(&self, asked: Asked, since: Option<Instant>) -> Sharing {
+        let asked = (Requester::current() == Requester::Rules, asked);
         let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         if since.is_none()
             && let Some(next) = in_flight.get(&asked).and_then(Flight::next)
@@ -243,7 +257,7 @@ impl Transport {
             before => before.map(|(running, _)| running),
         };
         in_flight.retain(|_, flight| flight.running().is_some());
-        let (inner, (path, pairs)) = (Arc::clone(&self.0), asked.clone());
+        let (inner, (is_rules, (path, pairs))) = (Arc::clone(&self.0), asked.clone());
         let asked_at = Arc::<OnceLock<Instant>>::default();
         let going_out = Arc::clone(&asked_at);
         let waits_for = before.as_ref().and_then(Shared::downgrade);
@@ -253,7 +267,7 @@ impl Transport {
                 let _ = before.await;
             }
             going_out.get_or_init(Instant::now);
-            inner.ask(&path, &pairs).await
+            inner.ask(&path, &pairs, if is_rules { &inner.rule_gate } else { &inner.gate }).await
         };
         let sharing = sharing.boxed().shared();
         if let Some(weak) = sharing.downgrade() {
@@ -308,8 +322,8 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, path: &str, pairs: &[(String, String)]) -> Answer {
-        let waiting = tokio::time::timeout(self.timeout, self.gate.acquire());
+    async fn ask(&self, path: &str, pairs: &[(String, String)], gate: &Semaphore) -> Answer {
+        let waiting = tokio::time::timeout(self.timeout, gate.acquire());
         let Ok(Ok(_permit)) = waiting.await else {
             return Err(QueryError::new(
                 ErrorKind::Timeout,
@@ -363,17 +377,30 @@ impl Inner {
             Failure::of_transfer(&self.base_url, self.timeout, self.trust, &error).without_secrets(&self.redactor)
         };
         let mut answer = request.send().await.map_err(broken)?;
+        let busy = |over: OverBudget| Failure::busy(over.to_string());
+        // Rules have what they need.
+        let account = Some(Requester::current()).filter(|requester| *requester != Requester::Rules);
+        let charge = account.map(|requester| self.memory.charge(&requester.account(), 0));
+        let mut charge = charge.transpose().map_err(busy)?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(broken)? {
             if body.len() + chunk.len() > self.max_response_bytes {
                 return Err(Failure::too_large(self.max_response_bytes));
             }
+            let needed = u64::try_from(body.len() + chunk.len()).unwrap_or(u64::MAX).next_multiple_of(CHARGE_STEP);
+            if let Some(charge) = charge.as_mut().filter(|charge| charge.bytes() < needed) {
+                charge.resize(needed).map_err(busy)?;
+            }
             body.extend_from_slice(&chunk);
+        }
+        if let Some(charge) = &mut charge {
+            charge.resize(json::weight(&body)).map_err(busy)?;
         }
         let mut fetched = Fetched {
             status: StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY),
             content_type: answer.headers().get(header::CONTENT_TYPE).cloned(),
             body: body.into(),
+            charge: charge.map(Arc::new),
         };
         if !fetched.status.is_success() {
             fetched.body = failure::without_secrets(&fetched.body, &self.redactor);

@@ -35,6 +35,7 @@ pub use self::{
 };
 use crate::{
     alerting, api, auth,
+    budget::answers,
     heads::{self, HeadLimit},
     ingest::{Ingest, IngestLimits},
     pages, pictures,
@@ -88,11 +89,7 @@ pub fn table(state: &AppState) -> Vec<Route> {
 }
 
 fn ingest(state: &AppState) -> Ingest {
-    let limits = IngestLimits {
-        body_bytes: state.limits.write_body_bytes,
-        decompressed_bytes: state.limits.write_unpacked_bytes,
-    };
-    Ingest::new(state.embedded.store().clone(), state.exemplars.clone(), limits)
+    Ingest::new(state.embedded.store().clone(), state.exemplars.clone(), IngestLimits::of(&state.limits))
 }
 
 /// How the requests of a route are taken.
@@ -149,6 +146,7 @@ pub fn router(state: &AppState) -> Router {
         .layer(RequestBodyLimitLayer::new(state.limits.body_bytes))
         .layer(middleware::from_fn(enveloped_limit))
         .layer(middleware::from_fn(reached::finish))
+        .layer(middleware::from_fn_with_state(state.budgets.answers.clone(), answers::layer))
         // Assets come compressed from the bundle, and what says how it is encoded is left alone.
         .layer(
             CompressionLayer::new()

@@ -59,9 +59,11 @@ pub(super) async fn upgrade(
             role,
             topics,
             max_subscriptions: state.limits.subscriptions,
+            memory: state.budgets.answers.clone(),
             scope: principal.scope().clone(),
             may_follow: Box::new(move |topic| limited::may_follow(&library, &follower, topic)),
         };
-        socket::serve(socket, state.hub.clone(), options, principal.ended(), state.stop.clone()).await;
+        let serving = socket::serve(socket, state.hub.clone(), options, principal.ended(), state.stop.clone());
+        principal.requester().scope(serving).await;
     })
 }

@@ -9,6 +9,7 @@ use promql::{
 };
 use store::Store;
 use tokio::{
+    runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
     sync::broadcast,
     task::JoinSet,
@@ -21,7 +22,7 @@ use crate::{
     cli::stop_signal,
     clock::now_ms,
     delivery::{Inbox, Notifier},
-    query::Engines,
+    query::{Engines, ReadScheduler},
     state::all_statuses,
     telemetry::Telemetry,
     upstream::{self, Upstreams},
@@ -34,7 +35,19 @@ const ALERT_INTERVAL: Duration = Duration::from_secs(15);
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 const FRESHNESS_INTERVAL: Duration = Duration::from_millis(500);
 const SOURCES_INTERVAL: Duration = Duration::from_secs(5);
+const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
 const STORE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Threads for the tasks of rules. The evaluations themselves have further ones.
+const RULE_THREADS: usize = 2;
+
+/// What rules run on.
+///
+/// # Errors
+/// The system gives no threads.
+pub(super) fn rule_runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(RULE_THREADS).thread_name("rules").enable_all().build()
+}
 
 /// The tasks of a server.
 pub(super) struct Background {
@@ -95,8 +108,11 @@ impl Background {
         alerting: Alerting,
         events: broadcast::Receiver<Event>,
         history: history::Writer,
+        runtime: Runtime,
     ) {
-        self.tasks.spawn(alerting.run(events, self.stop.clone()));
+        // On threads of their own: what is asked of the others delays no evaluation.
+        let stop = self.stop.clone();
+        self.tasks.spawn_blocking(move || runtime.block_on(alerting.run(events, stop)));
         self.tasks.spawn(history.run(self.stop.clone()));
     }
 
@@ -149,6 +165,14 @@ impl Background {
                     Err(error) => tracing::error!(%error, "reading our own metrics broke off"),
                 }
             }
+        });
+    }
+
+    /// Looks how near the limit of memory is, and lets reads run that wait for it.
+    pub(super) fn watch_memory(&mut self, schedulers: Vec<ReadScheduler>) {
+        self.every(MEMORY_INTERVAL, move || {
+            schedulers.iter().for_each(ReadScheduler::look);
+            std::future::ready(())
         });
     }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use store::{Cardinality, Counted, Stats};
 
 use super::Storage;
-use crate::query::{ErrorKind, QueryError, envelope::success};
+use crate::query::{ErrorKind, QueryError, ReadScheduler, envelope::success};
 
 /// Lines of each list unless asked otherwise, as in Prometheus.
 const USUAL_LIMIT: usize = 10;
@@ -61,12 +61,15 @@ impl<'a> Status<'a> {
     }
 }
 
+/// Memory that counting takes, about, in bytes: a count of each label and value.
+const COUNTING_BYTES: u64 = 8 << 20;
+
 impl Storage {
     /// The answer to `GET /api/v1/status/tsdb?limit=N`.
     ///
     /// # Errors
     /// The limit is wrong.
-    pub(crate) async fn status(&self, limit: Option<&str>) -> Result<Response, QueryError> {
+    pub(crate) async fn status(&self, limit: Option<&str>, reads: &ReadScheduler) -> Result<Response, QueryError> {
         let limit = match limit.map(str::parse::<usize>) {
             None => USUAL_LIMIT,
             Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
@@ -77,9 +80,8 @@ impl Storage {
             Some(_) => return Err(QueryError::new(ErrorKind::BadData, "limit must be a positive number")),
         };
         let storage = self.clone();
-        let counted = tokio::task::spawn_blocking(move || (storage.store.stats(), storage.store.cardinality(limit)));
-        let (stats, cardinality) =
-            counted.await.map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
+        let count = move || (storage.store.stats(), storage.store.cardinality(limit));
+        let (stats, cardinality) = reads.read(COUNTING_BYTES, count).await?;
         Ok(success(&Status::new(&stats, &cardinality)))
     }
 }

@@ -1,5 +1,6 @@
 //! What the server tells of itself and of the machine it runs on.
 
+mod budgets;
 mod deliveries;
 mod host;
 mod rules;
@@ -9,8 +10,9 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
-use self::host::Host;
+use self::{budgets::BudgetMetrics, host::Host};
 pub use self::{deliveries::DeliveryCounters, rules::RuleCounters};
+use crate::{budget::Budgets, query::ReadScheduler};
 
 /// Type of a metric, in the exposition format's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,7 @@ struct Shared {
     host: Mutex<Host>,
     rules: RuleCounters,
     deliveries: DeliveryCounters,
+    budgets: BudgetMetrics,
 }
 
 /// An open socket; counted until dropped.
@@ -75,6 +78,11 @@ impl Telemetry {
     /// Counts a connection that is not let in; how many there have been.
     pub fn connection_refused(&self) -> u64 {
         self.0.refused_connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Tells of the budgets for viewers, and of the reads that `reads` lets run.
+    pub fn follow_budgets(&self, budgets: Budgets, reads: ReadScheduler) {
+        self.0.budgets.follow(budgets, reads);
     }
 
     /// Counters of the evaluation of rules.
@@ -121,6 +129,7 @@ impl Telemetry {
         ];
         self.0.rules.gather(&mut metrics);
         self.0.deliveries.gather(&mut metrics);
+        self.0.budgets.gather(&mut metrics);
         self.0.host.lock().unwrap_or_else(PoisonError::into_inner).gather(&mut metrics);
         metrics
     }

@@ -10,6 +10,8 @@ use reqwest::{
 use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
 
+use crate::budget::json;
+
 /// The header that carries a daemon's key.
 pub(super) const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
@@ -224,6 +226,7 @@ impl Client {
             reason: self.redactor.text(&reason).into_owned(),
         };
         let is_large = answer.body.len() > LARGE_ANSWER;
+        json::check(answer.body.as_bytes(), json::OF_DAEMONS).map_err(|error| malformed(error.to_string()))?;
         let read = move || serde_json::from_str(&answer.body);
         let result = if is_large {
             tokio::task::spawn_blocking(read).await.map_err(|error| malformed(error.to_string()))?

@@ -19,6 +19,7 @@ use super::{
     scalar::Scalar,
     wire::{AlertWire, JobWire, JobsWire, MetricsWire, SystemWire},
 };
+use crate::budget::json;
 
 /// A message and when the daemon made it, by its own clock.
 #[derive(Debug)]
@@ -137,6 +138,7 @@ struct Envelope<'a> {
 /// # Errors
 /// It is not JSON, or its known fields have another structure than they should.
 pub(super) fn parse(text: &str, redactor: &Redactor, repeats: &mut Repeats) -> Result<Incoming, FeedError> {
+    json::check(text.as_bytes(), json::OF_DAEMONS).map_err(<serde_json::Error as serde::de::Error>::custom)?;
     let envelope: Envelope = serde_json::from_str(text)?;
     let at_ms = envelope.timestamp.time_ms();
     let data = envelope.data.map_or("{}", RawValue::get);

@@ -7,9 +7,13 @@ use std::{
 
 use model::live::SnapshotData;
 
-use crate::clock::now_ms;
+use crate::{
+    budget::{Charge, MemoryBudget, OverBudget},
+    clock::now_ms,
+};
 
 use super::{
+    payers::Payers,
     queue::QueueSender,
     update::{Content, Update},
 };
@@ -33,6 +37,17 @@ impl Sequence {
     }
 }
 
+/// Whose memory the updates of a topic take.
+#[derive(Debug, Clone)]
+pub(super) struct Account {
+    /// The memory for live queries.
+    pub(super) budget: MemoryBudget,
+    pub(super) payers: Payers,
+}
+
+/// Most memory of the updates that a topic remembers, in bytes. To whoever missed more, the whole state is no longer.
+const LOG_BYTES: u64 = 4 << 20;
+
 /// Gives the whole state of a topic; `None` while it is not known.
 pub type SnapshotSource = Box<dyn Fn() -> Option<SnapshotData> + Send + Sync>;
 
@@ -45,6 +60,7 @@ pub struct Channel {
     /// Updates kept for sockets that come back.
     log_length: usize,
     snapshot: SnapshotSource,
+    account: Option<Account>,
     state: Mutex<State>,
 }
 
@@ -55,7 +71,7 @@ struct State {
     log: VecDeque<Arc<Update>>,
     /// The log holds every update after this number.
     log_floor: u64,
-    /// The newest status, unless it says that all is well.
+    /// The newest status or error, unless all is well.
     trouble: Option<Arc<Update>>,
     /// Number of the newest update; 0 before the first.
     newest: u64,
@@ -66,7 +82,7 @@ struct State {
 struct Subscriber {
     queue: QueueSender,
     id: u64,
-    /// It subscribed before there was a snapshot to send.
+    /// It subscribed before there was a snapshot to send, or there was no room for what it was to be sent.
     waits: bool,
 }
 
@@ -75,7 +91,32 @@ impl Channel {
     #[must_use]
     pub fn new(sequence: Sequence, log_length: usize, snapshot: SnapshotSource) -> Self {
         let state = State { log_floor: sequence.current(), ..State::default() };
-        Channel { sequence, log_length, snapshot, state: Mutex::new(state) }
+        Channel { sequence, log_length, snapshot, account: None, state: Mutex::new(state) }
+    }
+
+    /// The same with updates that are charged.
+    #[must_use]
+    pub(super) fn charged_to(self, account: Account) -> Self {
+        Channel { account: Some(account), ..self }
+    }
+
+    /// What an update is charged to, if there is room; what is remembered makes room first.
+    fn charge(&self, state: &mut State, content: &Content) -> Result<Option<Charge>, OverBudget> {
+        let Some(Account { budget, payers }) = &self.account else { return Ok(None) };
+        let weight = content.weight();
+        if weight == 0 {
+            return Ok(None);
+        }
+        if let Ok(charge) = payers.charge(budget, weight) {
+            return Ok(Some(charge));
+        }
+        state.forget();
+        payers.charge(budget, weight).map(Some).inspect_err(|_| budget.refuse())
+    }
+
+    /// Forgets the updates that were sent: who comes back gets the whole state.
+    pub fn forget(&self) {
+        self.lock().forget();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -88,6 +129,7 @@ impl Channel {
         let mut state = self.lock();
         queue.begin(id);
         let mut waits = false;
+        let mut is_told = false;
         match resume_seq {
             Some(seq) if seq >= state.log_floor && seq <= self.sequence.current() => {
                 let _order = self.sequence.lock();
@@ -95,9 +137,15 @@ impl Channel {
                     queue.push(id, Arc::clone(update));
                 }
             }
-            _ => waits = !self.push_snapshot(&mut state, &queue, id),
+            _ => match self.push_snapshot(&mut state, &queue, id) {
+                Ok(is_sent) => waits = !is_sent,
+                Err(over) => {
+                    (waits, is_told) = (true, true);
+                    queue.push(id, over_budget(self.sequence.current(), over));
+                }
+            },
         }
-        if let Some(trouble) = &state.trouble {
+        if let Some(trouble) = state.trouble.as_ref().filter(|_| !is_told) {
             queue.push(id, Arc::clone(trouble));
         }
         state.subscribers.push(Subscriber { queue, id, waits });
@@ -112,7 +160,16 @@ impl Channel {
     pub fn resync(&self, queue: &QueueSender, id: u64) {
         let mut state = self.lock();
         queue.begin(id);
-        self.push_snapshot(&mut state, queue, id);
+        let waits = match self.push_snapshot(&mut state, queue, id) {
+            Ok(is_sent) => !is_sent,
+            Err(over) => {
+                queue.push(id, over_budget(self.sequence.current(), over));
+                true
+            }
+        };
+        for subscriber in state.subscribers.iter_mut().filter(|one| one.id == id && one.queue.is_same(queue)) {
+            subscriber.waits = waits;
+        }
         if let Some(trouble) = &state.trouble {
             queue.push(id, Arc::clone(trouble));
         }
@@ -124,16 +181,39 @@ impl Channel {
         let mut state = self.lock();
         let Some(content) = change() else { return };
         let is_waited_for = state.subscribers.iter().any(|subscriber| subscriber.waits);
+        // The one before is no longer what is known, and leaves room.
+        state.snapshot = None;
+        let charge = match self.charge(&mut state, &content) {
+            Ok(charge) => charge,
+            Err(_) => {
+                // Each asks for the whole state, and waits for it where there is no room for that either.
+                for subscriber in state.subscribers.iter().filter(|subscriber| !subscriber.waits) {
+                    subscriber.queue.skip(subscriber.id);
+                }
+                let mut newest = self.sequence.lock();
+                *newest += 1;
+                (state.newest, state.log_floor) = (*newest, *newest);
+                return;
+            }
+        };
         let whole = if is_waited_for { (self.snapshot)() } else { None };
+        let whole = whole.map(Content::Snapshot);
+        let whole = whole.and_then(|whole| Some((self.charge(&mut state, &whole).ok()?, whole)));
         let mut newest = self.sequence.lock();
         *newest += 1;
-        let update = Arc::new(Update::new(*newest, content));
+        let update = Arc::new(Update::new(*newest, content).charged(charge));
         state.newest = *newest;
-        state.snapshot = whole.map(|data| Arc::new(Update::new(*newest, Content::Snapshot(data))));
-        if let Content::Status { fresh, .. } = &update.content {
-            state.trouble = (!fresh).then(|| Arc::clone(&update));
-        } else {
-            state.remember(Arc::clone(&update), self.log_length);
+        state.snapshot = whole.map(|(charge, whole)| Arc::new(Update::new(*newest, whole).charged(charge)));
+        match &update.content {
+            Content::Status { fresh, .. } => state.trouble = (!fresh).then(|| Arc::clone(&update)),
+            Content::Error { .. } => state.trouble = Some(Arc::clone(&update)),
+            content => {
+                // What is published again is well again.
+                if matches!(content, Content::Snapshot(_) | Content::Delta(_)) {
+                    state.trouble.take_if(|trouble| matches!(trouble.content, Content::Error { .. }));
+                }
+                state.remember(Arc::clone(&update), self.log_length);
+            }
         }
         let snapshot = state.snapshot.clone();
         state.subscribers.retain_mut(|subscriber| match (&snapshot, subscriber.waits) {
@@ -141,7 +221,14 @@ impl Channel {
                 subscriber.waits = false;
                 subscriber.queue.push(subscriber.id, Arc::clone(snapshot))
             }
-            _ => subscriber.queue.push(subscriber.id, Arc::clone(&update)),
+            // What is new means nothing to who does not know what was.
+            (None, true) if matches!(update.content, Content::Delta(_)) => !subscriber.queue.is_closed(),
+            _ => {
+                if matches!(update.content, Content::Snapshot(_)) {
+                    subscriber.waits = false;
+                }
+                subscriber.queue.push(subscriber.id, Arc::clone(&update))
+            }
         });
     }
 
@@ -197,20 +284,30 @@ impl Channel {
     }
 
     /// Sends a subscriber the whole state; false if it is not known yet.
-    fn push_snapshot(&self, state: &mut State, queue: &QueueSender, id: u64) -> bool {
+    fn push_snapshot(&self, state: &mut State, queue: &QueueSender, id: u64) -> Result<bool, OverBudget> {
         let mut newest = self.sequence.lock();
         if state.snapshot.as_ref().is_none_or(|snapshot| snapshot.seq != *newest) {
             drop(newest);
-            let Some(data) = (self.snapshot)() else { return false };
+            // Who was sent it holds it, and what is known is newer.
+            state.snapshot = None;
+            let Some(data) = (self.snapshot)() else { return Ok(false) };
+            let content = Content::Snapshot(data);
+            let charge = self.charge(state, &content)?;
             newest = self.sequence.lock();
             // The number of the newest update, not a new one: a snapshot is what is known after it.
-            state.snapshot = Some(Arc::new(Update::new(*newest, Content::Snapshot(data))));
+            state.snapshot = Some(Arc::new(Update::new(*newest, content).charged(charge)));
         }
         if let Some(snapshot) = &state.snapshot {
             queue.push(id, Arc::clone(snapshot));
         }
-        true
+        Ok(true)
     }
+}
+
+/// Says that there is no room for what a subscription is to be sent. It is sent as soon as there is.
+fn over_budget(seq: u64, over: OverBudget) -> Arc<Update> {
+    let message = format!("{over}: close some panels, or select fewer series or a shorter range");
+    Arc::new(Update::new(seq, Content::Error { code: "limit", message }))
 }
 
 impl State {
@@ -219,21 +316,41 @@ impl State {
             self.log.clear();
         }
         self.log.push_back(update);
-        while self.log.len() > log_length {
+        let mut weight: u64 = self.log.iter().map(|update| update.weight()).sum();
+        while self.log.len() > log_length || weight > LOG_BYTES {
             if let Some(dropped) = self.log.pop_front() {
                 self.log_floor = dropped.seq;
+                weight = weight.saturating_sub(dropped.weight());
+            } else {
+                break;
             }
         }
+    }
+
+    fn forget(&mut self) {
+        if let Some(newest) = self.log.back() {
+            self.log_floor = newest.seq;
+        }
+        self.log.clear();
+        self.snapshot = None;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
+    use model::{
+        frame::{Frame, Series},
+        live::{Event, JobKey},
+    };
+
     use super::*;
     use crate::ws::queue::{Next, QueueReceiver, queue};
 
-    fn error(text: &str) -> Option<Content> {
-        Some(Content::Error { code: "test", message: text.into() })
+    fn event(job: &str) -> Option<Content> {
+        let event = Event::JobRemoved(JobKey { job_id: job.into(), daemon: "d".into() });
+        Some(Content::Event { ts: 0, event })
     }
 
     fn seqs(receiver: &mut QueueReceiver) -> Vec<(&'static str, u64)> {
@@ -263,7 +380,7 @@ mod tests {
                     scope.spawn(move || {
                         ready.wait();
                         channel.subscribe(sender, id, None);
-                        (0..40).for_each(|_| channel.publish(|| error("x")));
+                        (0..40).for_each(|_| channel.publish(|| event("x")));
                     });
                 }
             });
@@ -278,10 +395,10 @@ mod tests {
     fn a_subscriber_gets_a_snapshot_and_a_returning_one_what_it_missed() {
         let channel =
             Channel::new(Sequence::default(), 128, Box::new(|| Some(SnapshotData::Jobs { jobs: Vec::new() })));
-        channel.publish(|| error("1"));
+        channel.publish(|| event("1"));
         let (sender, mut receiver) = queue();
         channel.subscribe(sender.clone(), 1, None);
-        channel.publish(|| error("2"));
+        channel.publish(|| event("2"));
         assert_eq!(seqs(&mut receiver), [("snapshot", 1), ("update", 2)]);
 
         let (late, mut late_receiver) = queue();
@@ -289,7 +406,7 @@ mod tests {
         assert_eq!(seqs(&mut late_receiver), [("update", 2)]);
 
         for _ in 0..128 {
-            channel.publish(|| error("more"));
+            channel.publish(|| event("more"));
         }
         let (later, mut later_receiver) = queue();
         channel.subscribe(later, 1, Some(1));
@@ -297,7 +414,52 @@ mod tests {
 
         channel.unsubscribe(&sender, 1);
         seqs(&mut receiver);
-        channel.publish(|| error("last"));
+        channel.publish(|| event("last"));
         assert_eq!(seqs(&mut receiver), []);
+    }
+
+    /// A result of so many series of one point.
+    fn frame(count: usize) -> Frame {
+        let series = |number: usize| {
+            let labels = HashMap::from([("number".to_owned(), number.to_string())]);
+            Series { labels: Arc::new(labels.into_iter().collect()), timestamps: vec![1], values: vec![1.0] }
+        };
+        Frame { series: (0..count).map(series).collect(), ..Frame::default() }
+    }
+
+    #[test]
+    fn an_update_without_room_becomes_a_snapshot_once_there_is_some() {
+        let budget = MemoryBudget::new("live", 1 << 20, 1 << 20);
+        let account = Account { budget: budget.clone(), payers: Payers::new("a".into()) };
+        let whole = frame(100);
+        let snapshot = {
+            let whole = whole.clone();
+            Box::new(move || Some(SnapshotData::Query(whole.clone())))
+        };
+        let channel = Channel::new(Sequence::default(), 64, snapshot).charged_to(account.clone());
+        let (sender, mut receiver) = queue();
+        channel.subscribe(sender.clone(), 1, None);
+        channel.publish(|| Some(Content::Delta(frame(10))));
+        assert_eq!(seqs(&mut receiver), [("snapshot", 0), ("update", 1)]);
+        assert!(budget.used() > 0, "the log remembers");
+
+        // Others take all there is: neither the update nor a snapshot has room.
+        channel.forget();
+        assert_eq!(budget.used(), 0);
+        let all = budget.charge(&"b".into(), budget.limit()).unwrap();
+        channel.publish(|| Some(Content::Delta(frame(10))));
+        assert!(matches!(receiver.try_next(), Some(Next::Resync(1))));
+        channel.resync(&sender, 1);
+        let Some(Next::Update(1, told)) = receiver.try_next() else { panic!("nothing was said") };
+        assert!(matches!(&told.content, Content::Error { code: "limit", .. }), "{told:?}");
+        channel.publish(|| Some(Content::Delta(frame(10))));
+        assert_eq!(seqs(&mut receiver), [], "no update over a gap, and the same is not said twice");
+
+        drop(all);
+        channel.publish(|| Some(Content::Delta(frame(10))));
+        assert_eq!(seqs(&mut receiver).first().map(|(kind, _)| *kind), Some("snapshot"));
+        let (late, mut late_receiver) = queue();
+        channel.subscribe(late, 1, Some(1));
+        assert_eq!(seqs(&mut late_receiver).first().map(|(kind, _)| *kind), Some("snapshot"), "what it missed is gone");
     }
 }

@@ -171,10 +171,10 @@ fn cut(frame: &mut Frame, (first, last): StepRange) {
 /// The first and the last time of `span` at which two results differ.
 fn difference(one: &Frame, other: &Frame, span: StepRange) -> Option<StepRange> {
     let by_labels: std::collections::HashMap<&Labels, &Series> =
-        other.series.iter().map(|series| (&series.labels, series)).collect();
-    let known: std::collections::HashSet<&Labels> = one.series.iter().map(|series| &series.labels).collect();
-    let of_both = one.series.iter().map(|series| (Some(series), by_labels.get(&series.labels).copied()));
-    let of_other = other.series.iter().filter(|series| !known.contains(&series.labels));
+        other.series.iter().map(|series| (&*series.labels, series)).collect();
+    let known: std::collections::HashSet<&Labels> = one.series.iter().map(|series| &*series.labels).collect();
+    let of_both = one.series.iter().map(|series| (Some(series), by_labels.get(&*series.labels).copied()));
+    let of_other = other.series.iter().filter(|series| !known.contains(&*series.labels));
     let pairs = of_both.chain(of_other.map(|series| (None, Some(series))));
     let points = |series: Option<&Series>| -> Vec<(i64, u64)> {
         let all = series.into_iter().flat_map(Series::points);
@@ -212,7 +212,7 @@ mod tests {
 
     fn frame(all: &[(&str, &[(i64, f64)])], end_ms: i64) -> Frame {
         let series = all.iter().map(|(name, points)| Series {
-            labels: Labels::from([("a".to_owned(), (*name).to_owned())]),
+            labels: Labels::from([("a".to_owned(), (*name).to_owned())]).into(),
             timestamps: points.iter().map(|point| point.0).collect(),
             values: points.iter().map(|point| point.1).collect(),
         });

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use model::{
@@ -14,13 +14,16 @@ use tokio::{sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    channel::{Channel, Sequence, SnapshotSource},
+    channel::{Account, Channel, Sequence, SnapshotSource},
+    payers::Payers,
     query_topic::{Glance, QueryTopic},
     queue::QueueSender,
     scoped::{ScopedTopics, Topics},
+    starts::StartLimit,
     update::Content,
 };
 use crate::{
+    budget::{MemoryBudget, Requester},
     clock::now_ms,
     query::{Backend, Engines, ErrorKind, QueryError, Scope},
     visible,
@@ -30,6 +33,8 @@ use crate::{
 const EVENT_LOG_LENGTH: usize = 4_096;
 /// Distinct live queries at a time.
 const MAX_QUERIES: usize = 2_000;
+/// The same that one token started.
+const MAX_QUERIES_OF_TOKEN: usize = 1_000;
 
 /// Gives the current state of each topic that is not a query.
 pub struct Sources {
@@ -41,6 +46,14 @@ pub struct Sources {
     pub alerts: SnapshotSource,
     /// State of all sources.
     pub upstreams: SnapshotSource,
+}
+
+/// What live queries may take.
+pub struct HubLimits {
+    /// Memory for results and updates.
+    pub memory: MemoryBudget,
+    /// Queries that a token may start in a minute.
+    pub starts_a_minute: u32,
 }
 
 /// What a live query is shared by.
@@ -62,6 +75,9 @@ struct Shared {
     engines: Engines,
     /// By scope as well: who sees less never shares an evaluation with who sees more.
     queries: Mutex<HashMap<QueryKey, Arc<QueryTopic>>>,
+    /// The memory for their results and updates.
+    memory: MemoryBudget,
+    starts: StartLimit,
     /// Since when and why the daemons' data is not current, if it is not.
     trouble: Mutex<Option<(i64, String)>>,
     tasks: Mutex<JoinSet<()>>,
@@ -90,7 +106,13 @@ impl Subscription {
 impl Hub {
     /// A hub over these sources, whose queries are evaluated until `stop` is cancelled.
     #[must_use]
-    pub fn new(boot_id: String, engines: Engines, sources: Sources, stop: CancellationToken) -> Self {
+    pub fn new(
+        boot_id: String,
+        engines: Engines,
+        sources: Sources,
+        limits: HubLimits,
+        stop: CancellationToken,
+    ) -> Self {
         let sequence = Sequence::default();
         let channel = |snapshot| Arc::new(Channel::new(sequence.clone(), EVENT_LOG_LENGTH, snapshot));
         Hub(Arc::new(Shared {
@@ -105,6 +127,8 @@ impl Hub {
             sequence: sequence.clone(),
             engines,
             queries: Mutex::default(),
+            memory: limits.memory,
+            starts: StartLimit::new(limits.starts_a_minute),
             trouble: Mutex::default(),
             tasks: Mutex::default(),
             stop,
@@ -157,8 +181,21 @@ impl Hub {
     /// What a panel shows of a live query now; starts the query if nobody looks at it yet.
     pub async fn query_state(&self, scope: &Scope, query: &LiveQuery) -> QueryState {
         match self.query(scope, query) {
-            Ok(topic) => topic.state().await,
+            Ok(topic) => self.charged(topic.state().await),
             Err(error) => QueryState::Failed { message: error.message },
+        }
+    }
+
+    /// A copy of a result, which is charged to whoever asked until that is done.
+    fn charged(&self, state: QueryState) -> QueryState {
+        let QueryState::Ready { frame, .. } = &state else { return state };
+        let weight = u64::try_from(frame.weight_without_labels()).unwrap_or(u64::MAX);
+        match self.0.memory.charge(&Requester::current().account(), weight) {
+            Ok(charge) => {
+                Requester::hold(charge);
+                state
+            }
+            Err(over) => QueryState::Failed { message: format!("{over}: try again in a moment") },
         }
     }
 
@@ -192,6 +229,7 @@ impl Hub {
         let mut queries = self.0.queries.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(topic) = queries.get(&key) {
             topic.touch();
+            topic.asked_by(Requester::current().account());
             return Ok(Arc::clone(topic));
         }
         if queries.len() >= MAX_QUERIES {
@@ -200,8 +238,26 @@ impl Hub {
                 format!("there are {MAX_QUERIES} different live queries already: close some pages, or use query_range"),
             ));
         }
+        let requester = Requester::current();
+        let token = requester.account();
+        if queries.values().filter(|topic| *topic.starter() == token).count() >= MAX_QUERIES_OF_TOKEN {
+            return Err(QueryError::new(
+                ErrorKind::TooMany,
+                format!(
+                    "this token has {MAX_QUERIES_OF_TOKEN} different live queries already: close some pages, or use query_range"
+                ),
+            ));
+        }
         let engine = self.0.engines.get(query.engine.as_deref())?;
-        let topic = Arc::new(QueryTopic::new(query.clone(), scope, engine.clone(), self.0.sequence.clone())?);
+        let account = Account { budget: self.0.memory.clone(), payers: Payers::new(Arc::clone(&token)) };
+        let topic = Arc::new(QueryTopic::new(query.clone(), scope, engine.clone(), self.0.sequence.clone(), account)?);
+        if requester != Requester::Server {
+            self.0.starts.count(&token, Instant::now()).map_err(|most| {
+                let message =
+                    format!("this token has started {most} live queries within a minute: try again in a moment");
+                QueryError::new(ErrorKind::TooMany, message)
+            })?;
+        }
         let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if matches!(engine, Backend::Embedded(_)) {
             topic.channel.publish_status(trouble_for(scope, &trouble));

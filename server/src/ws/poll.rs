@@ -6,7 +6,11 @@ use axum::body::Bytes;
 use model::live::{LiveQuery, Topic};
 use serde_json::value::RawValue;
 
-use crate::{clock::now_ms, query::Scope};
+use crate::{
+    budget::{Charge, MemoryBudget, OverBudget, Requester},
+    clock::now_ms,
+    query::{QueryError, Scope},
+};
 
 use super::{
     hub::Hub,
@@ -20,6 +24,31 @@ const MAX_WAIT: Duration = Duration::from_secs(55);
 const GATHER: Duration = Duration::from_millis(50);
 /// Most messages of one answer.
 const MAX_MESSAGES: usize = 512;
+
+/// Room for an answer grows by so many bytes at least.
+const ROOM_STEP: u64 = 64 << 10;
+
+/// What one answer may take.
+pub struct Room {
+    /// The memory for answers.
+    pub memory: MemoryBudget,
+    /// Longest answer, in bytes.
+    pub most_bytes: usize,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum PollError {
+    /// A query that cannot be evaluated.
+    #[error("{0}")]
+    Query(#[from] QueryError),
+    /// There is more to tell than one answer may hold.
+    #[error("the answer is longer than {0} bytes: poll for fewer topics and queries at a time, or use /ws")]
+    TooLong(usize),
+    /// There is no room for it now.
+    #[error(transparent)]
+    Busy(#[from] OverBudget),
+}
 
 /// What a poll asks for. Ids of the messages count from 1: first the topics in their order, then the queries, each once.
 pub struct Poll {
@@ -41,6 +70,8 @@ pub struct Answer {
     /// The server's time, in milliseconds since the Unix epoch.
     now_ms: i64,
     messages: Vec<Box<RawValue>>,
+    #[serde(skip)]
+    _charge: Charge,
 }
 
 impl Poll {
@@ -84,8 +115,10 @@ impl Poll {
     /// Waits for something to tell somebody who sees `scope`.
     ///
     /// # Errors
-    /// A query that cannot be evaluated: what is wrong with it.
-    pub async fn answer(self, hub: &Hub, scope: &Scope) -> Result<Answer, String> {
+    /// A query that cannot be evaluated, or there is more to tell than there is room for.
+    pub async fn answer(self, hub: &Hub, scope: &Scope, room: &Room) -> Result<Answer, PollError> {
+        let mut charge = room.memory.charge(&Requester::current().account(), 0)?;
+        let mut length = 0;
         let resume = self.since.as_deref().and_then(|since| {
             let (boot_id, seq) = since.split_once(':').unwrap_or((hub.boot_id(), since));
             (boot_id == hub.boot_id()).then(|| seq.parse().ok()).flatten()
@@ -95,8 +128,7 @@ impl Poll {
         let mut seq = hub.seq();
         let mut subscriptions = Vec::new();
         for (id, topic) in (1..).zip(&self.topics) {
-            subscriptions
-                .push((id, hub.subscribe(scope, topic, sender.clone(), id, resume).map_err(|error| error.message)?));
+            subscriptions.push((id, hub.subscribe(scope, topic, sender.clone(), id, resume)?));
         }
         let mut messages = Vec::new();
         let mut wait = self.wait;
@@ -105,6 +137,15 @@ impl Poll {
                 Ok(Some(Next::Update(id, update))) => {
                     if !matches!(update.content, Content::Status { .. }) {
                         seq = seq.max(update.seq);
+                    }
+                    length += update.length(Format::Json);
+                    if length > room.most_bytes {
+                        return Err(PollError::TooLong(room.most_bytes));
+                    }
+                    // The messages, and the text that is made of them.
+                    let needed = u64::try_from(length).unwrap_or(u64::MAX).saturating_mul(2);
+                    if needed > charge.bytes() {
+                        charge.resize(needed.next_multiple_of(ROOM_STEP))?;
                     }
                     let json = String::from_utf8(update.message(id, Format::Json)).unwrap_or_default();
                     messages.extend(RawValue::from_string(json));
@@ -124,7 +165,7 @@ impl Poll {
         let boot_id = hub.boot_id().to_owned();
         // A full answer may have left something behind: the next one begins with snapshots.
         let since = if messages.len() < MAX_MESSAGES { format!("{boot_id}:{seq}") } else { String::new() };
-        Ok(Answer { since, now_ms: now_ms(), boot_id, seq, messages })
+        Ok(Answer { since, now_ms: now_ms(), boot_id, seq, messages, _charge: charge })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
@@ -18,11 +18,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    channel::{Channel, Sequence},
+    channel::{Account, Channel, Sequence},
     corrections::{Corrections, only_what_differs},
     update::Content,
 };
 use crate::{
+    budget::{Charge, Requester, memory::megabytes},
     clock::now_ms,
     query::{
         Backend, ErrorKind, QueryError, Scope, ScopedQuery,
@@ -32,8 +33,20 @@ use crate::{
 
 /// Deltas kept for sockets that come back. They may hold many series, so there are fewer of them than of events.
 const DELTA_LOG_LENGTH: usize = 64;
-/// How long a query that nobody looks at is kept warm for the next page.
+/// How long a query without subscribers goes on for the next page, where that costs little.
 const LINGER_MS: i64 = 120_000;
+/// The same where it does not, and how long the delta log outlives the last subscriber, who may come back.
+const HEAVY_LINGER_MS: i64 = 5_000;
+/// A result of more bytes is heavy, and so is one that takes longer to evaluate.
+const HEAVY_BYTES: u64 = 256 << 10;
+const HEAVY_TIME: Duration = Duration::from_millis(100);
+/// One topic has at most this part of a token's memory for live queries.
+const TOPIC_PART: u64 = 2;
+/// When a query is evaluated again whose result had no room.
+const REFUSED_PAUSE: Duration = Duration::from_secs(60);
+
+/// Between two looks whether anybody still wants it.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A live query and its subscribers.
 pub struct QueryTopic {
@@ -41,6 +54,7 @@ pub struct QueryTopic {
     /// The query with the matchers of those who look.
     scoped: ScopedQuery,
     backend: Backend,
+    account: Account,
     /// The subscribers.
     pub channel: Channel,
     known: Arc<Mutex<Known>>,
@@ -66,8 +80,12 @@ pub struct Glance {
 #[derive(Default)]
 struct Known {
     frame: Option<Frame>,
+    /// What the frame is charged to.
+    charge: Option<Charge>,
     /// Set while the newest evaluation failed.
     error: Option<QueryError>,
+    /// The result had no room.
+    is_refused: bool,
 }
 
 impl QueryTopic {
@@ -75,7 +93,13 @@ impl QueryTopic {
     ///
     /// # Errors
     /// The query cannot be parsed, or its step or window makes no sense.
-    pub fn new(query: LiveQuery, scope: &Scope, backend: Backend, sequence: Sequence) -> Result<Self, QueryError> {
+    pub(super) fn new(
+        query: LiveQuery,
+        scope: &Scope,
+        backend: Backend,
+        sequence: Sequence,
+        account: Account,
+    ) -> Result<Self, QueryError> {
         let bad = |message: String| QueryError::new(ErrorKind::BadData, message);
         if query.step_ms < 1_000 {
             return Err(bad(format!("step_ms is {}: a live query has steps of at least 1000 ms", query.step_ms)));
@@ -98,7 +122,8 @@ impl QueryTopic {
             known.frame.clone().map(SnapshotData::Query)
         };
         Ok(QueryTopic {
-            channel: Channel::new(sequence, DELTA_LOG_LENGTH, Box::new(snapshot)),
+            channel: Channel::new(sequence, DELTA_LOG_LENGTH, Box::new(snapshot)).charged_to(account.clone()),
+            account,
             whole: query.instant || moves_with_window || reads_ahead,
             query,
             scoped,
@@ -106,6 +131,24 @@ impl QueryTopic {
             known,
             evaluated: watch::Sender::new(false),
             last_used_ms: AtomicI64::new(now_ms),
+        })
+    }
+
+    /// Who started it, by token.
+    pub(super) fn starter(&self) -> &Arc<str> {
+        self.account.payers.starter()
+    }
+
+    /// Notes that a token asks for it.
+    pub(super) fn asked_by(&self, token: Arc<str>) {
+        self.account.payers.add(token);
+    }
+
+    /// For whom it is evaluated next: whose other reads wait least.
+    fn requester(&self) -> Requester {
+        Requester::Token(match &self.backend {
+            Backend::Embedded(engine) => self.account.payers.least(|token| engine.reads().waiting_of(token)),
+            Backend::Prometheus(_) => self.account.payers.least(|_| 0),
         })
     }
 
@@ -126,7 +169,7 @@ impl QueryTopic {
         let mut evaluated = self.evaluated.subscribe();
         // An error means that the topic was dropped, and then it was evaluated as well.
         let _ = evaluated.wait_for(|evaluated| *evaluated).await;
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.lock();
         match (&known.frame, &known.error) {
             (Some(frame), _) => {
                 let stale = self.channel.trouble().map(|(since_ms, reason)| Staleness { since_ms, reason });
@@ -146,7 +189,7 @@ impl QueryTopic {
         // The number first: what is read after it is as new or newer.
         let version = self.channel.newest();
         let is_stale = self.channel.trouble().is_some();
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.lock();
         Some(Glance { version, end_ms: known.frame.as_ref().map(|frame| frame.end_ms), is_stale })
     }
 
@@ -156,30 +199,97 @@ impl QueryTopic {
         let mut corrections = Corrections::new(window_ms, self.whole && !self.query.instant);
         loop {
             let step_ms = self.query.step_ms;
-            self.evaluate(now_ms().div_euclid(step_ms) * step_ms, &mut corrections).await;
+            let begun = Instant::now();
+            let evaluating = self.evaluate(now_ms().div_euclid(step_ms) * step_ms, &mut corrections);
+            self.requester().scope(evaluating).await;
             self.evaluated.send_replace(true);
-            if self.channel.is_idle() {
-                if now_ms().saturating_sub(self.last_used_ms.load(Ordering::Relaxed)) > LINGER_MS {
-                    return;
-                }
-            } else {
-                self.touch();
-            }
+            let took = begun.elapsed();
             let wait_ms = step_ms - now_ms().rem_euclid(step_ms);
             let to_next_step = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(1_000));
-            let wait = to_next_step.min(corrections.rest(&self.backend));
-            tokio::select! {
-                () = tokio::time::sleep(wait) => {}
-                () = stop.cancelled() => return,
+            // What takes longer than its step leaves as much time to others.
+            let mut wait = to_next_step.min(corrections.rest(&self.backend)).max(took);
+            if self.lock().is_refused {
+                wait = REFUSED_PAUSE;
+            }
+            let next = Instant::now() + wait;
+            loop {
+                let idle_ms = self.idle_ms();
+                if idle_ms > HEAVY_LINGER_MS {
+                    self.channel.forget();
+                }
+                let is_heavy = took > HEAVY_TIME || self.weight() > HEAVY_BYTES;
+                if idle_ms > if is_heavy { HEAVY_LINGER_MS } else { LINGER_MS } {
+                    return;
+                }
+                let left = next.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    break;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(left.min(LOOK_INTERVAL)) => {}
+                    () = stop.cancelled() => return,
+                }
             }
         }
+    }
+
+    /// How long nobody has wanted it, in milliseconds.
+    fn idle_ms(&self) -> i64 {
+        if !self.channel.is_idle() {
+            self.touch();
+        }
+        now_ms().saturating_sub(self.last_used_ms.load(Ordering::Relaxed))
+    }
+
+    /// Bytes that its result is charged.
+    fn weight(&self) -> u64 {
+        self.lock().charge.as_ref().map_or(0, Charge::bytes)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Charges what is known. Where there is no room, nothing is known any more.
+    fn charge(&self, known: &mut Known) -> Result<(), QueryError> {
+        let Some(frame) = &known.frame else { return Ok(()) };
+        let Account { budget, payers } = &self.account;
+        let weight = u64::try_from(frame.weight()).unwrap_or(u64::MAX);
+        let most = budget.token_limit() / TOPIC_PART;
+        let charged = if weight > most {
+            budget.refuse();
+            Err(format!(
+                "the result takes {} of memory, over the limit of {} for a live query",
+                megabytes(weight),
+                megabytes(most)
+            ))
+        } else {
+            let resized = known.charge.as_mut().is_some_and(|charge| charge.resize(weight).is_ok());
+            let charged = if resized {
+                Ok(())
+            } else {
+                // What was charged makes room for it.
+                known.charge = None;
+                payers.charge(budget, weight).map(|charge| known.charge = Some(charge))
+            };
+            charged.map_err(|over| {
+                budget.refuse();
+                over.to_string()
+            })
+        };
+        known.is_refused = charged.is_err();
+        charged.map_err(|reason| {
+            (known.frame, known.charge) = (None, None);
+            let message = format!("{reason}: close some panels, or select fewer series or a shorter range");
+            QueryError::new(ErrorKind::TooMany, message)
+        })
     }
 
     /// Brings the result up to `end_ms`, a multiple of the step, and makes good what came late.
     async fn evaluate(&self, end_ms: i64, corrections: &mut Corrections) {
         let LiveQuery { window_ms, step_ms, instant, .. } = self.query;
         let known_end_ms = {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = self.lock();
             known.frame.as_ref().map(|frame| frame.end_ms)
         };
         let start_ms = if instant { end_ms } else { end_ms.saturating_sub(window_ms) };
@@ -211,7 +321,7 @@ impl QueryTopic {
             let evaluated = self.ask(span);
             let frame =
                 if past_caches { freshness::with(Freshness::Results, evaluated).await } else { evaluated.await }?;
-            self.accept(frame, span, is_part);
+            self.accept(frame, span, is_part)?;
         }
         Ok(())
     }
@@ -245,15 +355,22 @@ impl QueryTopic {
     }
 
     /// Takes in what some steps are, given whether others are known, and publishes what is new of it.
-    fn accept(&self, mut frame: Frame, span: StepRange, is_part: bool) {
+    ///
+    /// # Errors
+    /// There is no room for it: nothing is known any more.
+    fn accept(&self, mut frame: Frame, span: StepRange, is_part: bool) -> Result<(), QueryError> {
         frame.end_ms = span.1;
+        let mut refused = None;
         let was_failing = {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.lock();
             known.error.take().is_some()
         };
         self.channel.publish(|| {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            match known.frame.as_mut() {
+            let mut known = self.lock();
+            if let Some(whole) = &known.frame {
+                frame.share_labels(whole);
+            }
+            let news = match known.frame.as_mut() {
                 // All steps of it depend on the window, which has moved.
                 Some(whole) if self.whole && !self.query.instant && whole.end_ms != span.1 => {
                     whole.clone_from(&frame);
@@ -276,18 +393,25 @@ impl QueryTopic {
                     known.frame = Some(frame.clone());
                     Some(Content::Snapshot(SnapshotData::Query(frame)))
                 }
-            }
+            };
+            refused = self.charge(&mut known).err();
+            news.filter(|_| refused.is_none())
         });
+        if let Some(error) = refused {
+            self.channel.forget();
+            return Err(error);
+        }
         if was_failing {
             self.channel.publish(|| {
                 Some(Content::Status { fresh: true, since: now_ms(), reason: "the source answers again".into() })
             });
         }
+        Ok(())
     }
 
     fn reject(&self, error: QueryError) {
         let (known_end_ms, is_new) = {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.lock();
             let is_new = known.error.as_ref() != Some(&error);
             known.error = Some(error.clone());
             (known.frame.as_ref().map(|frame| frame.end_ms), is_new)
@@ -295,7 +419,12 @@ impl QueryTopic {
         if !is_new {
             return;
         }
-        tracing::warn!(expr = self.query.expr, %error, "a live query failed");
+        if error.kind == ErrorKind::TooMany {
+            // Told to whoever asked, and counted. A log that anybody can fill tells nothing.
+            tracing::debug!(expr = self.query.expr, %error, "a live query has no room");
+        } else {
+            tracing::warn!(expr = self.query.expr, %error, "a live query failed");
+        }
         self.channel.publish(|| {
             Some(match known_end_ms {
                 Some(since) => Content::Status { fresh: false, since, reason: error.message },

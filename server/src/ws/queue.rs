@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 use super::update::Update;
 
@@ -21,12 +21,15 @@ const QUEUE_LENGTH: usize = 256;
 pub struct QueueSender {
     updates: mpsc::Sender<(u64, Arc<Update>)>,
     overflow: Arc<Mutex<Overflow>>,
+    /// Rung where something is due that no update tells.
+    bell: Arc<Notify>,
 }
 
 /// The socket's end of the queue.
 pub struct QueueReceiver {
     updates: mpsc::Receiver<(u64, Arc<Update>)>,
     overflow: Arc<Mutex<Overflow>>,
+    bell: Arc<Notify>,
 }
 
 /// Subscriptions of which updates were dropped.
@@ -51,7 +54,9 @@ pub enum Next {
 pub fn queue() -> (QueueSender, QueueReceiver) {
     let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
     let overflow = Arc::new(Mutex::new(Overflow::default()));
-    (QueueSender { updates: sender, overflow: Arc::clone(&overflow) }, QueueReceiver { updates: receiver, overflow })
+    let bell = Arc::new(Notify::new());
+    let sender = QueueSender { updates: sender, overflow: Arc::clone(&overflow), bell: Arc::clone(&bell) };
+    (sender, QueueReceiver { updates: receiver, overflow, bell })
 }
 
 impl QueueSender {
@@ -70,6 +75,16 @@ impl QueueSender {
             }
             Err(mpsc::error::TrySendError::Closed(_)) => false,
         }
+    }
+
+    /// Says that an update of this subscription could not be made: the socket asks for a fresh snapshot.
+    pub fn skip(&self, id: u64) {
+        let mut overflow = lock(&self.overflow);
+        if overflow.marked.insert(id) {
+            overflow.due.insert(id);
+        }
+        drop(overflow);
+        self.bell.notify_one();
     }
 
     /// Takes updates of this subscription again, whatever was dropped: the next one is where it begins anew.
@@ -95,11 +110,18 @@ impl QueueSender {
 impl QueueReceiver {
     /// The next thing to do; waits for one. `None` never comes while a [`QueueSender`] lives.
     pub async fn next(&mut self) -> Option<Next> {
-        if let Some(next) = self.try_next() {
-            return Some(next);
+        loop {
+            if let Some(next) = self.try_next() {
+                return Some(next);
+            }
+            tokio::select! {
+                received = self.updates.recv() => {
+                    let (id, update) = received?;
+                    return Some(Next::Update(id, update));
+                }
+                () = self.bell.notified() => {}
+            }
         }
-        let (id, update) = self.updates.recv().await?;
-        Some(Next::Update(id, update))
     }
 
     /// The next thing to do, if there is one now.
@@ -139,6 +161,12 @@ mod tests {
         assert!(sender.push(3, Arc::clone(&update)));
         assert!(matches!(receiver.next().await, Some(Next::Update(3, _))));
         assert!(receiver.try_next().is_none());
+        // An empty queue hears of it as well.
+        let (skipping, waiting) = (sender.clone(), tokio::spawn(async move { (receiver.next().await, receiver) }));
+        tokio::task::yield_now().await;
+        skipping.skip(3);
+        let (next, receiver) = waiting.await.unwrap();
+        assert!(matches!(next, Some(Next::Resync(3))));
         drop(receiver);
         assert!(!sender.push(3, update));
     }

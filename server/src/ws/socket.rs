@@ -11,7 +11,11 @@ use model::{
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::now_ms, query::Scope};
+use crate::{
+    budget::{Charge, MemoryBudget, Requester},
+    clock::now_ms,
+    query::Scope,
+};
 
 use super::{
     hub::{Hub, Subscription},
@@ -30,6 +34,12 @@ pub const READ_BUFFER_BYTES: usize = 1 << 10;
 const RESUME_TIME: Duration = Duration::from_secs(5);
 /// Messages sent before the socket is flushed.
 const BATCH: usize = 32;
+/// Longer messages are charged until they are written: each socket has a copy of its own.
+const LIGHT_BYTES: usize = 64 << 10;
+/// Longer ones take so long to encode that other tasks of the thread go elsewhere meanwhile.
+const HEAVY_BYTES: u64 = 1 << 20;
+/// Between two looks whether there is room for a message.
+const ROOM_INTERVAL: Duration = Duration::from_millis(100);
 /// Normal close codes of RFC 6455, 7.4.1.
 const CLOSE_GOING_AWAY: u16 = 1001;
 
@@ -43,6 +53,8 @@ pub struct SocketOptions {
     pub topics: Vec<Topic>,
     /// Most subscriptions at a time.
     pub max_subscriptions: usize,
+    /// Memory for messages on their way.
+    pub memory: MemoryBudget,
     /// What the session sees.
     pub scope: Scope,
     /// Whether the session may follow a topic.
@@ -72,6 +84,7 @@ pub async fn serve(
         subscriptions: HashMap::new(),
         resume: None,
         max: options.max_subscriptions,
+        memory: options.memory,
         scope: options.scope,
         may_follow: options.may_follow,
     };
@@ -103,11 +116,15 @@ pub async fn serve(
                 let Some(next) = next else { break };
                 let mut sent = session.send(&mut sink, next).await;
                 for _ in 1..BATCH {
-                    let Some(next) = receiver.try_next().filter(|_| sent.is_ok()) else { break };
+                    // What is long is written before anything else is put behind it.
+                    if !matches!(sent, Ok(None)) {
+                        break;
+                    }
+                    let Some(next) = receiver.try_next() else { break };
                     sent = session.send(&mut sink, next).await;
                 }
                 match sent {
-                    Ok(()) => flush(&mut sink).await,
+                    Ok(_charge) => flush(&mut sink).await,
                     Err(gone) => Err(gone),
                 }
             }
@@ -202,24 +219,52 @@ struct Session {
     /// Number of the last update that an earlier connection to this run of the server saw, and when that was told.
     resume: Option<(u64, Instant)>,
     max: usize,
+    memory: MemoryBudget,
     scope: Scope,
     may_follow: Box<dyn Fn(&Topic) -> bool + Send + Sync>,
 }
 
 impl Session {
-    async fn send(&self, sink: &mut Sink, next: Next) -> Result<(), Gone> {
+    /// Hands a message to the socket, and gives what it is charged to if it is long.
+    async fn send(&self, sink: &mut Sink, next: Next) -> Result<Option<Charge>, Gone> {
         match next {
             Next::Update(id, update) if self.subscriptions.contains_key(&id) => {
-                within_patience(sink.feed(frame(update.message(id, self.format), self.format))).await
+                let length = if update.weight() > HEAVY_BYTES {
+                    tokio::task::block_in_place(|| update.length(self.format))
+                } else {
+                    update.length(self.format)
+                };
+                let charge = if length > LIGHT_BYTES { Some(self.room(length).await?) } else { None };
+                within_patience(sink.feed(frame(update.message(id, self.format), self.format))).await?;
+                Ok(charge)
             }
-            Next::Update(..) => Ok(()),
+            Next::Update(..) => Ok(None),
             Next::Resync(id) => {
                 if let Some(subscription) = self.subscriptions.get(&id) {
                     subscription.channel().resync(&self.queue, id);
                 }
-                Ok(())
+                Ok(None)
             }
         }
+    }
+
+    /// Waits until there is room for a message of so many bytes: others of the token that stall give theirs back when they are dead.
+    async fn room(&self, bytes: usize) -> Result<Charge, Gone> {
+        let (token, bytes) = (Requester::current().account(), u64::try_from(bytes).unwrap_or(u64::MAX));
+        // One that is longer than all the room there is goes alone.
+        let bytes = bytes.min(self.memory.token_limit());
+        let waiting = async {
+            loop {
+                match self.memory.try_charge(&token, bytes) {
+                    Ok(charge) => return charge,
+                    Err(_) => tokio::time::sleep(ROOM_INTERVAL).await,
+                }
+            }
+        };
+        timeout(DEAD_AFTER, waiting).await.map_err(|_| {
+            self.memory.refuse();
+            Gone
+        })
     }
 
     fn read(&mut self, message: &Message) -> Read {

@@ -12,6 +12,8 @@ use model::{
 };
 use serde::Serialize;
 
+use crate::budget::Charge;
+
 /// Form of the messages of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -53,6 +55,17 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// Roughly the memory that a result of a query takes as a message, in bytes, with its encoded forms: every socket has the same, so that
+    /// mostly one is made. Its labels are those of the topic.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        let (Content::Delta(frame) | Content::Snapshot(SnapshotData::Query(frame))) = self else { return 0 };
+        let text = frame.text_length();
+        u64::try_from(frame.weight_without_labels() + text + text / 2).unwrap_or(u64::MAX)
+    }
+}
+
 /// A message without its subscription.
 #[derive(Debug)]
 pub struct Update {
@@ -60,6 +73,8 @@ pub struct Update {
     pub seq: u64,
     /// What it says.
     pub content: Content,
+    /// What it takes of the memory for live queries, as long as the log or a queue has it.
+    charge: Option<Charge>,
     json: OnceLock<Fields>,
     cbor: OnceLock<Fields>,
 }
@@ -100,7 +115,25 @@ impl Update {
     /// A message with its place in the order of all messages.
     #[must_use]
     pub fn new(seq: u64, content: Content) -> Self {
-        Update { seq, content, json: OnceLock::new(), cbor: OnceLock::new() }
+        Update { seq, content, charge: None, json: OnceLock::new(), cbor: OnceLock::new() }
+    }
+
+    /// The same with what it is charged to.
+    #[must_use]
+    pub fn charged(self, charge: Option<Charge>) -> Self {
+        Update { charge, ..self }
+    }
+
+    /// Bytes that it is charged.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.charge.as_ref().map_or(0, Charge::bytes)
+    }
+
+    /// Length of the message of any subscription in this form, in bytes, but for a few. It is encoded for that.
+    #[must_use]
+    pub fn length(&self, format: Format) -> usize {
+        self.fields(format).bytes.len()
     }
 
     fn kind(&self) -> &'static str {
@@ -221,7 +254,7 @@ mod tests {
     #[test]
     fn both_forms_read_as_the_protocol_type() {
         let series = Series {
-            labels: Labels::from([("job".into(), "x".into())]),
+            labels: Labels::from([("job".into(), "x".into())]).into(),
             timestamps: vec![1_700_000_000_000],
             values: vec![f64::INFINITY],
         };

@@ -1,6 +1,6 @@
 //! Series over some steps of a range query, cut and joined.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use model::frame::{Labels, Series};
 
@@ -67,7 +67,7 @@ impl Extent {
     /// Joins extents that follow each other.
     #[must_use]
     pub fn join(start_ms: i64, end_ms: i64, extents: impl IntoIterator<Item = Extent>) -> Self {
-        let mut by_labels: BTreeMap<Labels, (Vec<i64>, Vec<f64>)> = BTreeMap::new();
+        let mut by_labels: BTreeMap<Arc<Labels>, (Vec<i64>, Vec<f64>)> = BTreeMap::new();
         let mut infos: Vec<String> = Vec::new();
         for extent in extents {
             for series in extent.series {

@@ -21,7 +21,7 @@ fn key(query: &str) -> Key {
 fn extent(start_ms: i64, end_ms: i64, shift: f64) -> Extent {
     let timestamps: Vec<i64> = (start_ms..=end_ms).step_by(10).collect();
     let values = timestamps.iter().map(|timestamp| *timestamp as f64 + shift).collect();
-    let labels = Labels::from([("a".into(), "b".into())]);
+    let labels = Labels::from([("a".into(), "b".into())]).into();
     Extent { start_ms, end_ms, series: vec![Series { labels, timestamps, values }], infos: Vec::new() }
 }
 
@@ -86,7 +86,7 @@ fn series_that_come_and_go_are_put_together() {
     let mut first = extent(0, 20, 0.0);
     first.infos.push("a note".into());
     let mut second = extent(30, 50, 0.0);
-    second.series[0].labels = Labels::from([("a".into(), "a".into())]);
+    second.series[0].labels = Labels::from([("a".into(), "a".into())]).into();
     cache.keep(&key, &first, until(1_000), 0);
     cache.keep(&key, &second, until(1_000), 0);
     cache.keep(&key, &Extent { start_ms: 60, end_ms: 90, ..Extent::default() }, until(1_000), 0);
@@ -166,7 +166,7 @@ fn what_is_empty_or_lacks_a_series_or_is_young_is_believed_for_a_moment_only() {
     // A second series that has no points from 30 to 50.
     let mut holed = extent(0, 90, 0.0);
     let mut other = holed.series[0].clone();
-    other.labels.insert("c".into(), "d".into());
+    std::sync::Arc::make_mut(&mut other.labels).insert("c".into(), "d".into());
     let has_point = |time: &i64| !(30..=50).contains(time);
     let (timestamps, values) = other.points().filter(|(time, _)| has_point(time)).unzip();
     holed.series.push(Series { timestamps, values, ..other });

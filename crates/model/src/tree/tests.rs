@@ -86,7 +86,7 @@ fn labels() -> Labels {
 fn frame() -> Frame {
     Frame {
         series: vec![Series {
-            labels: labels(),
+            labels: labels().into(),
             timestamps: vec![1, 2, i64::MIN, 4],
             values: vec![1.5, 2.0, f64::INFINITY, f64::NEG_INFINITY],
         }],

@@ -11,7 +11,7 @@ fn series(pairs: &[(&str, &str)], samples: &[(i64, f64)]) -> TimeSeries {
 
 fn round_trip(request: &Request) -> Request {
     let body = crate::compress(&crate::encode(request)).unwrap();
-    decode(&decompress(&body, Limits::default()).unwrap()).unwrap()
+    decode(&decompress(&body, Limits::default()).unwrap(), Limits::default()).unwrap()
 }
 
 /// A field with a text, for messages that the encoder would not write.
@@ -60,7 +60,7 @@ fn labels_are_put_in_order_and_wrong_ones_told() {
     let twice = field(1, &[label("__name__", "up"), label("a", "1"), label("a", "2")].concat());
     let nameless = field(1, &label("job", "x"));
     let empty = field(1, &[label("__name__", "up"), label("", "x")].concat());
-    let request = decode(&[good, twice, nameless, empty].concat()).unwrap();
+    let request = decode(&[good, twice, nameless, empty].concat(), Limits::default()).unwrap();
     assert_eq!(request.series.len(), 1);
     assert_eq!(request.series[0].labels.to_string(), r#"{__name__="up", job="x"}"#);
     assert_eq!(request.rejected, 3);
@@ -79,11 +79,11 @@ fn what_is_no_message_is_told() {
         (b"\x0a\x06\x0a\x04\x0a\x02\xff\xfe", "UTF-8"),
         (b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "integer"),
     ] {
-        let error = decode(bytes).unwrap_err().to_string();
+        let error = decode(bytes, Limits::default()).unwrap_err().to_string();
         assert!(error.contains(what), "{bytes:x?}: {error}");
     }
     assert!(matches!(decompress(b"\xff\xff\xff", Limits::default()), Err(DecodeError::Compression(_))));
-    let small = Limits { decompressed_bytes: 10 };
+    let small = Limits { decompressed_bytes: 10, ..Limits::default() };
     let body = crate::compress(&[0; 11]).unwrap();
     assert_eq!(decompress(&body, small), Err(DecodeError::TooLarge { size: 11, limit: 10 }));
 }
@@ -132,7 +132,7 @@ fn integer_histogram(count: u8, spans: &[(u8, u8)], deltas: &[u8]) -> Vec<u8> {
 #[test]
 fn deltas_of_integer_histograms_are_added_up() {
     // Deltas 1, 1, -2 and offsets -1, 2 with their sign in the lowest bit.
-    let request = decode(&integer_histogram(3, &[(1, 2), (4, 1)], &[2, 2, 3])).unwrap();
+    let request = decode(&integer_histogram(3, &[(1, 2), (4, 1)], &[2, 2, 3]), Limits::default()).unwrap();
     let (time, histogram) = &request.series[0].histograms[0];
     assert_eq!(*time, 9);
     // The third bucket is empty.
@@ -148,7 +148,7 @@ fn histograms_that_contradict_themselves_are_left_out() {
         (integer_histogram(0, &[(0, 1)], &[1]), "negative count"),
         (integer_histogram(3, &[(0, 1), (1, 1)], &[2, 2]), "overlap"),
     ] {
-        let request = decode(&bytes).unwrap();
+        let request = decode(&bytes, Limits::default()).unwrap();
         assert_eq!((request.rejected, request.series[0].histograms.len()), (1, 0));
         let told = request.first_rejected.unwrap().to_string();
         assert!(told.contains(reason), "{told}");
@@ -156,5 +156,24 @@ fn histograms_that_contradict_themselves_are_left_out() {
     // A span that claims to be long costs nothing.
     let long = [&[1 << 3, 0][..], &[2 << 3, 0xff, 0xff, 0xff, 0x7f][..]].concat();
     let bytes = field(1, &[label("__name__", "h"), field(4, &field(11, &long))].concat());
-    assert!(matches!(decode(&bytes), Err(DecodeError::TooManyBuckets(_))));
+    assert!(matches!(decode(&bytes, Limits::default()), Err(DecodeError::TooManyBuckets(_))));
+}
+
+#[test]
+fn empty_objects_are_bounded_before_they_are_made() {
+    let limits = Limits { object_bytes: 1 << 20, ..Limits::default() };
+    let refused = DecodeError::TooManyObjects(1 << 20);
+    // A field of no bytes: its number with wire type 2, and its length.
+    let empty = |number: u8, count: usize| [number << 3 | 2, 0].repeat(count);
+    assert_eq!(decode(&empty(3, 1_000_000), limits).unwrap_err(), refused, "families");
+    assert_eq!(decode(&empty(1, 1_000_000), limits).unwrap_err(), refused, "series");
+    for (what, number) in [("labels", 1), ("samples", 2), ("exemplars", 3), ("histograms", 4)] {
+        let inside = empty(number, 20_000);
+        // Lengths are varints: seven bits a byte, the lowest first; this one has three.
+        let [low, middle, high] = [0, 7, 14].map(|shift| u8::try_from(inside.len() >> shift & 0x7f).unwrap());
+        let varint = [low | 0x80, middle | 0x80, high];
+        let body = [&[1 << 3 | 2][..], &varint, &inside].concat();
+        assert_eq!(decode(&body, limits).unwrap_err(), refused, "{what}");
+        assert!(decode(&body, Limits { object_bytes: 64 << 20, ..limits }).is_ok(), "{what}");
+    }
 }

@@ -17,7 +17,7 @@ use super::{Answer, bad_data};
 use crate::{
     auth::Principal,
     clock::now_ms,
-    query::{Backend, ErrorKind, QueryError, Reads, ScopedSelectors, params::Params},
+    query::{Backend, ErrorKind, QueryError, Reads, ScopedSelectors, cost, params::Params},
     state::AppState,
 };
 
@@ -43,9 +43,10 @@ pub(super) async fn federate(
     }
     let selectors = scope.selectors(params.all("match[]"))?;
     let (store, limit) = (state.embedded.store().clone(), state.embedded.limits().max_response_bytes);
-    let page = tokio::task::spawn_blocking(move || page(&store, &selectors, now_ms()))
-        .await
-        .map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))??;
+    let now_ms = now_ms();
+    let sized = (store.clone(), selectors.clone());
+    let size = move || cost::of_page(&sized.0, sized.1.matchers(), (now_ms.saturating_sub(LOOK_BACK_MS), now_ms));
+    let page = state.embedded.reads().read_sized(size, move || page(&store, &selectors, now_ms)).await??;
     if page.len() > limit {
         let message = format!("the answer is larger than {limit} bytes: select fewer series");
         return Err(QueryError::new(ErrorKind::Execution, message));

@@ -138,7 +138,8 @@ fn settings(params: &Params) -> Result<Settings, QueryError> {
 
 /// The engine's outcome in Prometheus' shape.
 fn answer(engine: &Embedded, evaluated: Evaluated, limit: Option<usize>, params: &Params, started: Instant) -> Answer {
-    let Evaluated { mut outcome, .. } = evaluated;
+    // Charged until the answer is encoded.
+    let Evaluated { mut outcome, permit: _permit, queued, evaluation } = evaluated;
     if limit.is_some_and(|limit| truncate(&mut outcome.value, limit)) {
         outcome.warnings.push(TRUNCATED.to_owned());
     }
@@ -156,7 +157,7 @@ fn answer(engine: &Embedded, evaluated: Evaluated, limit: Option<usize>, params:
         ));
     }
     if params.get("stats").is_some_and(|stats| !stats.is_empty()) {
-        let stats = Stats::of(&outcome, evaluated.queued, evaluated.evaluation, started.elapsed());
+        let stats = Stats::of(&outcome, queued, evaluation, started.elapsed());
         if let (Ok(stats), Some('}')) = (serde_json::to_string(&stats), data.pop()) {
             data.push_str(",\"stats\":");
             data.push_str(&stats);

@@ -13,7 +13,7 @@ use super::{Answer, bad_data, query::TRUNCATED};
 use crate::{
     auth::Principal,
     query::{
-        Backend, ErrorKind, QueryError, Reads, Scope, ScopedSelectors, embedded::Embedded, envelope::success_with,
+        Backend, QueryError, Reads, Scope, ScopedSelectors, cost, embedded::Embedded, envelope::success_with,
         params::Params,
     },
 };
@@ -56,8 +56,10 @@ impl Selection {
         engine: &Arc<Embedded>,
         ask: impl Fn(&store::Store, &[Matcher], i64, i64) -> Vec<T> + Send + 'static,
     ) -> Result<Found<T>, QueryError> {
-        let store = engine.store().clone();
-        tokio::task::spawn_blocking(move || {
+        let (store, sized, selectors) = (engine.store().clone(), engine.store().clone(), self.selectors.clone());
+        let times = (self.start_ms, self.end_ms);
+        let size = move || cost::of_list(&sized, selectors.matchers(), times);
+        let read = move || {
             let mut found = Vec::new();
             for matchers in self.selectors.matchers() {
                 found.extend(ask(&store, matchers, self.start_ms, self.end_ms));
@@ -68,9 +70,8 @@ impl Selection {
             let truncated = found.len() > limit;
             found.truncate(limit);
             Found { found, truncated }
-        })
-        .await
-        .map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))
+        };
+        engine.reads().read_sized(size, read).await
     }
 }
 

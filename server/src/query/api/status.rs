@@ -105,7 +105,7 @@ pub(super) async fn tsdb(
     params: Params,
 ) -> Answer {
     from_engine!(backend, principal, params, "status/tsdb");
-    state.storage.status(params.given("limit")).await
+    state.storage.status(params.given("limit"), state.embedded.reads()).await
 }
 
 /// What is scraped, in the words of Prometheus' configuration, without secrets.

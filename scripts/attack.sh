@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Attacks whole servers as holders of tokens could, and checks that memory stays below its limit, rules are in time and others are served.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+PATH="$tools/bin:$PATH"
+cd "$root"
+
+scripts/tools.sh server
+say "Attacking servers, about 5 minutes beside the build"
+exec cargo test -p server --test attack -- --ignored --nocapture --test-threads 1

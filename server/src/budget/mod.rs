@@ -1,0 +1,52 @@
+//! What may be held and computed for viewers: memory by use, token and server, and evaluations at a time.
+//!
+//! [`memory`] counts bytes, [`machine`] says how many there are, [`pressure`] looks at what the process really takes, and [`requester`] says
+//! for whom a task works. The scheduler of reads, live queries and answers are built on them. Rules are evaluated outside of all this.
+
+pub(crate) mod answers;
+pub(crate) mod json;
+pub mod machine;
+pub mod memory;
+pub mod pressure;
+pub mod requester;
+
+use std::sync::Arc;
+
+pub use self::{
+    memory::{Charge, MemoryBudget, OverBudget},
+    pressure::Pressure,
+    requester::Requester,
+};
+
+/// The memory budgets of a server, derived from its limit. Cheap handles.
+#[derive(Clone)]
+pub struct Budgets {
+    /// Results of live queries and updates on their way to sockets.
+    pub live: MemoryBudget,
+    /// Evaluations and other reads while they run.
+    pub reads: MemoryBudget,
+    /// Encoded answers, pages and pictures until the client has taken them.
+    pub answers: MemoryBudget,
+    /// What the process takes in all.
+    pub pressure: Arc<Pressure>,
+}
+
+impl Budgets {
+    /// The budgets of a server that may take `limit` bytes. Together they leave nearly half of it to the store, to rules and to the
+    /// connections, which no viewer makes larger.
+    #[must_use]
+    pub fn of(limit: u64) -> Self {
+        let (live, reads, answers) = (limit / 6, limit / 4, limit / 8);
+        Budgets {
+            live: MemoryBudget::new("live", live, live / 2),
+            reads: MemoryBudget::new("reads", reads, reads / 4 * 3),
+            answers: MemoryBudget::new("answers", answers, answers / 4 * 3),
+            pressure: Arc::new(Pressure::new(limit)),
+        }
+    }
+
+    /// All of them.
+    pub fn all(&self) -> [&MemoryBudget; 3] {
+        [&self.live, &self.reads, &self.answers]
+    }
+}

@@ -1,0 +1,66 @@
+//! How many pictures have been begun: their queries are asked, or they are drawn, or wait for either.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// A number of places, of which a token has at most half.
+pub(super) struct Begun {
+    places: usize,
+    by_token: Arc<Mutex<HashMap<Arc<str>, usize>>>,
+}
+
+/// A place, until it is dropped.
+pub(crate) struct Place {
+    token: Arc<str>,
+    by_token: Arc<Mutex<HashMap<Arc<str>, usize>>>,
+}
+
+impl Begun {
+    pub(super) fn new(places: usize) -> Self {
+        Begun { places, by_token: Arc::default() }
+    }
+
+    /// A place for one more of `token`, if there is one.
+    pub(super) fn begin(&self, token: Arc<str>) -> Option<Place> {
+        let mut by_token = lock(&self.by_token);
+        let all: usize = by_token.values().sum();
+        let own = by_token.get(&token).copied().unwrap_or_default();
+        if all >= self.places || own >= self.places.div_ceil(2) {
+            return None;
+        }
+        by_token.insert(Arc::clone(&token), own + 1);
+        Some(Place { token, by_token: Arc::clone(&self.by_token) })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut by_token = lock(&self.by_token);
+        match by_token.get_mut(&self.token) {
+            Some(count) if *count > 1 => *count -= 1,
+            _ => drop(by_token.remove(&self.token)),
+        }
+    }
+}
+
+fn lock(by_token: &Mutex<HashMap<Arc<str>, usize>>) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
+    by_token.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_half_of_the_places() {
+        let begun = Begun::new(4);
+        let held: Vec<_> = (0..3).map(|_| begun.begin("a".into())).collect();
+        assert_eq!(held.iter().flatten().count(), 2);
+        let others: Vec<_> = ["b", "c", "d"].into_iter().map(|token| begun.begin(token.into())).collect();
+        assert_eq!(others.iter().flatten().count(), 2);
+        drop((held, others));
+        assert!(lock(&begun.by_token).is_empty());
+    }
+}

@@ -1,0 +1,88 @@
+//! Whose share a live query takes: of those who asked for it last, one that has room. So nobody whose own is used up takes from others
+//! what they follow as well.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::budget::{Charge, MemoryBudget, OverBudget};
+
+/// Tokens that are remembered.
+const MOST: usize = 4;
+
+/// The tokens that asked for a live query, the newest first. A cheap handle; never empty.
+#[derive(Debug, Clone)]
+pub(super) struct Payers {
+    starter: Arc<str>,
+    newest: Arc<Mutex<VecDeque<Arc<str>>>>,
+}
+
+impl Payers {
+    /// The one who starts the query.
+    pub(super) fn new(starter: Arc<str>) -> Self {
+        Payers { newest: Arc::new(Mutex::new(VecDeque::from([Arc::clone(&starter)]))), starter }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<str>>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The one who started it.
+    pub(super) fn starter(&self) -> &Arc<str> {
+        &self.starter
+    }
+
+    /// Notes that a token asks for it.
+    pub(super) fn add(&self, token: Arc<str>) {
+        let mut newest = self.lock();
+        newest.retain(|other| *other != token);
+        newest.push_front(token);
+        newest.truncate(MOST);
+    }
+
+    /// The one for which `load` is least.
+    pub(super) fn least(&self, load: impl FnMut(&Arc<str>) -> usize) -> Arc<str> {
+        let newest: Vec<_> = self.lock().iter().map(Arc::clone).collect();
+        newest.into_iter().min_by_key(load).unwrap_or_else(|| Arc::clone(&self.starter))
+    }
+
+    /// Charges the first that has room.
+    ///
+    /// # Errors
+    /// None has: what the newest lacks.
+    pub(super) fn charge(&self, budget: &MemoryBudget, bytes: u64) -> Result<Charge, OverBudget> {
+        let newest: Vec<_> = self.lock().iter().map(Arc::clone).collect();
+        let mut first = None;
+        for token in &newest {
+            match budget.try_charge(token, bytes) {
+                Ok(charge) => return Ok(charge),
+                Err(over) => {
+                    first.get_or_insert(over);
+                }
+            }
+        }
+        Err(first.unwrap_or(OverBudget::Server(budget.limit())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_room_pays() {
+        let budget = MemoryBudget::new("live", 100, 40);
+        let payers = Payers::new("greedy".into());
+        let _own = budget.charge(&"greedy".into(), 40).unwrap();
+        assert_eq!(payers.charge(&budget, 10).unwrap_err(), OverBudget::Token(40));
+        payers.add("honest".into());
+        payers.add("greedy".into());
+        let charge = payers.charge(&budget, 10).unwrap();
+        assert_eq!((charge.bytes(), budget.used()), (10, 50));
+        assert_eq!(&*payers.least(|token| token.len() + usize::from(&**token == "greedy")), "honest");
+        (0..10).for_each(|number| payers.add(number.to_string().into()));
+        assert_eq!(payers.lock().len(), MOST);
+        assert_eq!(&**payers.starter(), "greedy");
+    }
+}

@@ -1,0 +1,56 @@
+//! How many live queries a token starts in a minute. One that others follow already costs nothing and is not counted.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// The time over which starts are counted.
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// Starts of live queries by token.
+pub(super) struct StartLimit {
+    most: u32,
+    /// When the window of a token began, and how many it has started since.
+    started: Mutex<HashMap<Arc<str>, (Instant, u32)>>,
+}
+
+impl StartLimit {
+    /// At most so many in a minute.
+    pub(super) fn new(most: u32) -> Self {
+        StartLimit { most, started: Mutex::default() }
+    }
+
+    /// Counts one more start of `token`.
+    ///
+    /// # Errors
+    /// There were too many: how many there may be.
+    pub(super) fn count(&self, token: &Arc<str>, now: Instant) -> Result<(), u32> {
+        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        started.retain(|_, (begun, _)| now.duration_since(*begun) < WINDOW);
+        let (_, count) = started.entry(Arc::clone(token)).or_insert((now, 0));
+        if *count >= self.most {
+            return Err(self.most);
+        }
+        *count += 1;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_minute_has_so_many_starts_of_a_token() {
+        let limit = StartLimit::new(2);
+        let [one, other]: [Arc<str>; 2] = ["one".into(), "other".into()];
+        let begin = Instant::now();
+        let started = [0, 1, 59].map(|seconds| limit.count(&one, begin + Duration::from_secs(seconds)));
+        assert_eq!(started, [Ok(()), Ok(()), Err(2)]);
+        assert_eq!(limit.count(&other, begin), Ok(()));
+        assert_eq!(limit.count(&one, begin + WINDOW), Ok(()));
+        assert_eq!(limit.started.lock().unwrap().len(), 1, "others are forgotten");
+    }
+}

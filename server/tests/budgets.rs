@@ -1,0 +1,188 @@
+//! What a viewer may take of a server, in memory and in work, and that others have theirs.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // Clippy takes helpers of tests for something else.
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{Live, Server, eventually, now_ms, series, token, write};
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+/// A server with a metric `wide` of so many series.
+async fn wide(count: usize, args: &[&str]) -> Server {
+    let server = Server::serve(args).await;
+    let now_ms = now_ms();
+    let one = |number: usize| {
+        let number = number.to_string();
+        series("wide", &[("number", &number), ("more", "a label that is somewhat longer")], &[(now_ms - 90_000, 1.0)])
+    };
+    let written = write(&server, (0..count).map(one).collect()).await;
+    assert_eq!(written.status(), StatusCode::NO_CONTENT);
+    server
+}
+
+async fn viewer(server: &Server, name: &str) -> String {
+    let secret = token(server.data_dir.path(), &["create", "--name", name, "--role", "viewer"]).await;
+    eventually("the token counts", async || {
+        let answer = server.get_as_nobody("/api/session").bearer_auth(&secret).send().await.unwrap();
+        answer.status().is_success().then_some(())
+    })
+    .await;
+    secret
+}
+
+async fn open(server: &Server, secret: &str) -> Live {
+    Live::try_open(server, "/ws", Some("hyperscope.v1.json"), secret).await.unwrap()
+}
+
+/// The value of one of our own metrics.
+async fn metric(server: &Server, name: &str) -> f64 {
+    let page = server.text("/metrics").await;
+    let line = page.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name} in {page}"));
+    line.trim().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_live_query_over_its_share_is_refused_and_others_go_on() {
+    let server = wide(12_000, &["--memory-limit", "256MiB"]).await;
+    let (greedy, honest) = (viewer(&server, "greedy").await, viewer(&server, "honest").await);
+    let mut beside = open(&server, &honest).await;
+    beside.subscribe_query(1, "count(wide)", 20_000, 1_000).await;
+    beside.expect(1, "snapshot").await;
+    let mut live = open(&server, &greedy).await;
+    for id in 1..=5 {
+        live.subscribe_query(id, &format!("wide + {id}"), 60_000, 1_000).await;
+    }
+    let mut refused = BTreeSet::new();
+    while refused.len() < 5 {
+        let refusal = live.until("a refusal", |message| message["type"] == "error").await;
+        assert_eq!(refusal["code"], "limit", "{refusal}");
+        assert!(refusal["message"].as_str().unwrap().contains("memory"), "{refusal}");
+        refused.insert(refusal["id"].as_u64().unwrap());
+    }
+    assert!(metric(&server, "hyperscope_live_memory_refused_total").await >= 5.0);
+    // Who comes to the same is told the same.
+    let mut late = open(&server, &greedy).await;
+    late.subscribe_query(1, "wide + 1", 60_000, 1_000).await;
+    assert_eq!(late.expect(1, "error").await["code"], "limit");
+    // What fits is served, to them as to others.
+    live.subscribe_query(9, "count(wide)", 20_000, 1_000).await;
+    live.expect(9, "snapshot").await;
+    beside.expect(1, "delta").await;
+    drop((live, late));
+    beside.expect(1, "delta").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_query_took_is_given_back_when_nobody_follows_it() {
+    let server = wide(3_000, &["--memory-limit", "1GiB"]).await;
+    let mut live = Live::open(&server).await;
+    live.subscribe_query(1, "wide", 60_000, 1_000).await;
+    live.expect(1, "snapshot").await;
+    live.expect(1, "delta").await;
+    assert!(metric(&server, "hyperscope_live_memory_used_bytes").await > 3_000_000.0);
+    drop(live);
+    eventually("the memory is given back", async || {
+        (metric(&server, "hyperscope_live_memory_used_bytes").await < 100_000.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_starts_so_many_live_queries_a_minute() {
+    let server = Server::serve(&["--limit-query-starts", "3"]).await;
+    let (greedy, honest) = (viewer(&server, "greedy").await, viewer(&server, "honest").await);
+    let mut live = open(&server, &greedy).await;
+    for id in 1..=3 {
+        live.subscribe_query(id, &format!("vector({id})"), 20_000, 1_000).await;
+        live.expect(id, "snapshot").await;
+    }
+    live.subscribe_query(4, "vector(4)", 20_000, 1_000).await;
+    let refusal = live.expect(4, "error").await;
+    assert_eq!(refusal["code"], "limit", "{refusal}");
+    assert!(refusal["message"].as_str().unwrap().contains("within a minute"), "{refusal}");
+    // Those that run already cost nothing.
+    live.subscribe_query(5, "vector(1)", 20_000, 1_000).await;
+    live.expect(5, "snapshot").await;
+    let mut other = open(&server, &honest).await;
+    other.subscribe_query(1, "vector(4)", 20_000, 1_000).await;
+    other.expect(1, "snapshot").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn polls_count_as_sockets_and_their_answers_are_bounded() {
+    let server = wide(3_000, &["--limit-token-sockets", "1", "--limit-response", "64KiB"]).await;
+    let secret = viewer(&server, "poller").await;
+    let query = json!({"expr": "wide", "window_ms": 60_000, "step_ms": 1_000}).to_string();
+    let ask =
+        |parameters: &[(&str, &str)]| server.get_as_nobody("/api/live").bearer_auth(&secret).query(parameters).send();
+    let long = ask(&[("query", &query), ("timeout", "20")]).await.unwrap();
+    assert_eq!(long.status(), StatusCode::BAD_REQUEST);
+    let error: Value = long.json().await.unwrap();
+    assert!(error["error"]["message"].as_str().unwrap().contains("longer than 65536 bytes"), "{error}");
+    let socket = open(&server, &secret).await;
+    let beside = ask(&[("topics", "alerts"), ("timeout", "0")]).await.unwrap();
+    assert_eq!(beside.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert!(beside.headers().contains_key("retry-after"));
+    drop(socket);
+    eventually("the socket is gone", async || {
+        ask(&[("topics", "alerts"), ("timeout", "0")]).await.unwrap().status().is_success().then_some(())
+    })
+    .await;
+}
+
+/// Asks for the same many times at once; what came, by status.
+async fn storm(server: &Server, secret: &str, path: &str, count: usize) -> Vec<(StatusCode, Option<String>, String)> {
+    let asked = (0..count).map(async |_| {
+        let answer = server.get_as_nobody(path).bearer_auth(secret).send().await.unwrap();
+        let retry = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        (answer.status(), retry, answer.text().await.unwrap())
+    });
+    futures_util::future::join_all(asked).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_beyond_the_budget_wait_or_are_refused_in_the_words_of_their_path() {
+    let server = wide(20_000, &["--memory-limit", "256MiB", "--limit-read-wait", "1s", "--limit-reads", "2"]).await;
+    let greedy = viewer(&server, "greedy").await;
+    let mut refused = 0;
+    for path in ["/federate?match[]=wide", "/api/v1/series?match[]=wide", "/api/v1/query?query=wide", "/explore?q=wide"]
+    {
+        for (status, retry, text) in storm(&server, &greedy, path, 24).await {
+            match status {
+                StatusCode::OK => {}
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS => {
+                    refused += 1;
+                    assert!(retry.is_some(), "{path}: {text}");
+                    if !path.starts_with("/explore") {
+                        let error: Value = serde_json::from_str(&text).unwrap();
+                        assert_eq!(error["status"], "error", "{path}: {text}");
+                    }
+                }
+                other => panic!("{path}: {other} {text}"),
+            }
+        }
+        // The queue is free again, for anybody.
+        let count = server.query("count(wide)").await;
+        assert_eq!(count[0].1, 20_000.0);
+    }
+    assert!(refused > 0, "no storm was too large");
+    assert!(metric(&server, "hyperscope_reads_refused_total").await > 0.0);
+    eventually("nothing is charged", async || {
+        (metric(&server, "hyperscope_answers_memory_used_bytes").await == 0.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_takes_more_than_one_may_says_so_before_it_runs() {
+    let server = wide(20_000, &["--memory-limit", "256MiB"]).await;
+    let end = now_ms() / 1_000;
+    let path = format!("/api/v1/query_range?query=wide&start={}&end={end}&step=1", end - 10_000);
+    let answer = server.get(&path).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let error: Value = answer.json().await.unwrap();
+    assert!(error["error"].as_str().unwrap().contains("of memory"), "{error}");
+}
