@@ -13,6 +13,8 @@ use crate::telemetry::Telemetry;
 const SHOWN_MS: i64 = 3_600_000;
 /// Most alerts that are told apart; more are counted only.
 const MAX_KNOWN: usize = 1_000;
+/// Least time from one line of the log to the next: whoever posts thousands of bad alerts does not fill it.
+const LOGGED_EVERY_MS: i64 = 10_000;
 /// Longest reason that is kept, in characters.
 const REASON: usize = 300;
 
@@ -21,6 +23,26 @@ pub(super) struct Refusals {
     telemetry: Telemetry,
     /// The last refusal of each alert. One that is posted again each minute is one alert.
     known: Mutex<HashMap<Fingerprint, Refusal>>,
+    lines: Mutex<Lines>,
+}
+
+/// When the log told of a refusal last, and how many there were since.
+#[derive(Debug, Default)]
+struct Lines {
+    last_ms: Option<i64>,
+    since: u64,
+}
+
+impl Lines {
+    /// Whether a refusal is written now: how many there were since the last line, if so.
+    fn next(&mut self, now_ms: i64) -> Option<u64> {
+        if self.last_ms.is_some_and(|last_ms| now_ms < last_ms.saturating_add(LOGGED_EVERY_MS)) {
+            self.since = self.since.saturating_add(1);
+            return None;
+        }
+        self.last_ms = Some(now_ms);
+        Some(std::mem::take(&mut self.since))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -38,7 +60,7 @@ impl std::fmt::Debug for Refusals {
 
 impl Refusals {
     pub(super) fn new(telemetry: Telemetry) -> Self {
-        Refusals { telemetry, known: Mutex::default() }
+        Refusals { telemetry, known: Mutex::default(), lines: Mutex::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Fingerprint, Refusal>> {
@@ -60,7 +82,10 @@ impl Refusals {
             // One that is posted again and again is logged once.
             if known.insert(fingerprint, refusal).is_none() {
                 count();
-                tracing::warn!(?labels, reason, "an alert was refused");
+                let line = self.lines.lock().unwrap_or_else(PoisonError::into_inner).next(now_ms);
+                if let Some(unwritten) = line {
+                    tracing::warn!(?labels, reason, unwritten, "an alert was refused");
+                }
             }
         }
     }
@@ -84,6 +109,15 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flood_of_refusals_is_a_line_with_a_count() {
+        let mut lines = Lines::default();
+        assert_eq!(lines.next(0), Some(0));
+        assert_eq!((1..LOGGED_EVERY_MS).find_map(|now_ms| lines.next(now_ms)), None);
+        assert_eq!(lines.next(LOGGED_EVERY_MS), Some(9_999));
+        assert_eq!(lines.next(3 * LOGGED_EVERY_MS), Some(0));
+    }
 
     #[test]
     fn an_alert_that_is_refused_again_is_one_alert_and_is_shown_for_an_hour() {
