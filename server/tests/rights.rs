@@ -150,7 +150,8 @@ async fn the_document_lists_every_route_with_its_rights() {
     let mut lines: Vec<String> = routes(&server).await.iter().map(Route::line).collect();
     lines.sort_by_key(|line| line.split('`').nth(1).unwrap().to_owned() + line);
     let document = include_str!("../../docs/security.md");
-    let written: Vec<&str> = document.lines().filter(|line| line.starts_with("| ") && line.contains("` | ")).collect();
+    let section = document.split("\n## Routes\n").nth(1).unwrap().split("\n## ").next().unwrap();
+    let written: Vec<&str> = section.lines().filter(|line| line.starts_with("| ") && line.contains("` | ")).collect();
     let missing: Vec<&String> = lines.iter().filter(|line| !written.contains(&line.as_str())).collect();
     let invented: Vec<_> = written.iter().filter(|line| !lines.iter().any(|known| known == *line)).collect();
     assert!(
