@@ -1,9 +1,6 @@
 //! The alert page: what its parts show is gathered here, and the app draws it.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use app::alerts::{
     AlertsView, Chart, Content, Detail, Draft, ListedAlerts, ShownAlert, ShownDelivery, ShownGroup, ShownRule,
@@ -96,7 +93,6 @@ async fn shown_alerts(
         },
     };
     let mut matching: Vec<&Arc<Alert>> = current.seen_by(principal.scope()).collect();
-    let seen: HashSet<String> = matching.iter().map(|alert| alert.fingerprint.clone()).collect();
     let before = matching.len();
     matching.retain(|alert| filter.as_ref().is_none_or(|filter| filter.matches(&alert.labels)));
     let hidden = before.saturating_sub(matching.len());
@@ -122,7 +118,10 @@ async fn shown_alerts(
     for alert in matching {
         let fingerprint = Fingerprint::of(&alert.labels);
         let routed = state.notifier.routed(fingerprint, &alert.labels, now_ms);
-        let inhibitor = |by: &String| match seen.contains(by) || principal.scope().is_all() {
+        let is_seen = |by: &String| {
+            principal.scope().is_all() || current.seen_by(principal.scope()).any(|alert| alert.fingerprint == *by)
+        };
+        let inhibitor = |by: &String| match is_seen(by) {
             true => by.parse().ok().and_then(|by| state.notifier.name_of(by)).unwrap_or_else(|| by.clone()),
             false => "an alert that this token does not see".to_owned(),
         };

@@ -87,6 +87,12 @@ impl ReadPermit {
         self.slot = None;
         self.charge
     }
+
+    /// Ends the read, and keeps what it was charged until the requester's work is done.
+    fn hold(self) {
+        let bytes = self.charge.bytes();
+        Requester::hold(self.into_result(bytes));
+    }
 }
 
 impl Drop for Slot {
@@ -253,8 +259,7 @@ impl ReadScheduler {
         read: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, QueryError> {
         let (value, permit) = self.run_sized(size, move |_| read()).await?;
-        let bytes = permit.charge.bytes();
-        Requester::hold(permit.into_result(bytes));
+        permit.hold();
         Ok(value)
     }
 
@@ -269,8 +274,7 @@ impl ReadScheduler {
     ) -> Result<T, QueryError> {
         let permit = self.admit(cost).await?;
         let (value, permit) = self.run(permit, move |_| read()).await?;
-        let bytes = permit.charge.bytes();
-        Requester::hold(permit.into_result(bytes));
+        permit.hold();
         Ok(value)
     }
 

@@ -93,7 +93,7 @@ fn ingest(state: &AppState) -> Ingest {
 }
 
 /// How the requests of a route are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Taken {
     /// With a bounded body, answered in time.
     Usual,
@@ -113,10 +113,10 @@ impl Taken {
     }
 }
 
-/// The routes that are taken in one way.
-fn routes_of(state: &AppState, taken: Taken) -> Router<AppState> {
+/// Takes those out of `routes` that are taken in one way.
+fn take(routes: &mut Vec<Route>, state: &AppState, taken: Taken) -> Router<AppState> {
     let mut paths: BTreeMap<&'static str, MethodRouter<AppState>> = BTreeMap::new();
-    for route in table(state).into_iter().filter(|route| Taken::of(route) == taken) {
+    for route in routes.extract_if(.., |route| Taken::of(route) == taken) {
         let path = route.path;
         let other_methods = || {
             let other = MethodRouter::new().fallback(fallbacks::other_method);
@@ -136,7 +136,8 @@ pub fn router(state: &AppState) -> Router {
     let unknown = auth::require(get(pages::page), auth, Role::reads);
     let unknown: Router = Router::new().route("/{*path}", unknown).with_state(state.clone());
     let heads = HeadLimit::of(&state.config, auth);
-    let usual = routes_of(state, Taken::Usual)
+    let mut routes = table(state);
+    let usual = take(&mut routes, state, Taken::Usual)
         .fallback(move |state: State<AppState>, uri: OriginalUri, request: Request| {
             fallbacks::bundle_or_page(state, uri, request, unknown.clone())
         })
@@ -154,9 +155,10 @@ pub fn router(state: &AppState) -> Router {
                 .quality(CompressionLevel::Fastest)
                 .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/wasm"))),
         );
-    let written = routes_of(state, Taken::Written).layer(in_time());
-    let others =
-        written.merge(routes_of(state, Taken::Socket)).layer(middleware::from_fn_with_state(heads, heads::limit));
+    let written = take(&mut routes, state, Taken::Written).layer(in_time());
+    let others = written
+        .merge(take(&mut routes, state, Taken::Socket))
+        .layer(middleware::from_fn_with_state(heads, heads::limit));
     let secured = secure_headers(usual.merge(others), &state.config).with_state(state.clone());
     reached::below_base(secured, &state.config)
 }
