@@ -84,11 +84,15 @@ async fn a_source_that_changes_is_an_event() {
     let snapshot = live.expect(1, "snapshot").await;
     let source = &snapshot["data"]["upstreams"][0];
     assert_eq!((&source["name"], &source["state"]), (&json!("sim"), &json!("live")));
-    rig.simulator.fault(&json!({"kind": "drop_socket"})).await;
+    // Kept down: a socket that is back before the next poll leaves the source as live as it was.
+    for kind in ["refuse_upgrade", "drop_socket"] {
+        rig.simulator.fault(&json!({"kind": kind})).await;
+    }
     let event = live
         .until("not live", |message| message["event"] == "upstream.status" && message["data"]["state"] != "live")
         .await;
     assert_eq!(event["data"]["name"], "sim");
+    rig.simulator.heal().await;
     let event = live.until("live again", |message| message["data"]["state"] == "live").await;
     assert!(event["data"]["reconnects"].as_u64().is_some_and(|times| times >= 1), "{event}");
 }
