@@ -135,6 +135,7 @@ pub async fn page(
     match tokio::task::spawn_blocking(draw).await {
         Ok(app::Document { html, pictures }) => {
             undrawn.keep(&state.gallery, pictures, now_ms);
+            state.telemetry.page_drawn();
             let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
             (status, [(header::CACHE_CONTROL, "no-store")], Html(html)).into_response()
         }

@@ -10,13 +10,9 @@ use model::{
     frame::{Frame, Labels, Series},
     live::Alert,
 };
-use promql::{
-    labels::METRIC_NAME,
-    matcher::{MatchOp, Matcher},
-};
 
 use super::{Alerting, history::FiringChange};
-use crate::{query::Scope, visible};
+use crate::{concern, query::Scope, visible};
 
 /// Marks of one panel, the youngest.
 const OF_PANEL: usize = 24;
@@ -162,12 +158,12 @@ fn joined<'a>(panel: &'a str, spans: impl Iterator<Item = &'a Span>, gap_ms: i64
     marks
 }
 
-/// Which metrics queries read, found out once for each.
+/// Which series queries read, as [`concern::series`] names them, found out once for each.
 #[derive(Default)]
 pub(super) struct ReadMetrics(Mutex<HashMap<String, Arc<BTreeSet<String>>>>);
 
 impl ReadMetrics {
-    /// Names of the metrics that a query reads.
+    /// Names of the series that a query reads.
     fn of(&self, expr: &str) -> Arc<BTreeSet<String>> {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(metrics) = known.get(expr) {
@@ -176,23 +172,10 @@ impl ReadMetrics {
         if known.len() >= MOST_QUERIES {
             known.clear();
         }
-        let metrics = Arc::new(metrics(expr));
+        let metrics = Arc::new(concern::series(expr));
         known.insert(expr.to_owned(), Arc::clone(&metrics));
         metrics
     }
-}
-
-/// Names of the metrics that a query reads. What cannot be read names none.
-fn metrics(expr: &str) -> BTreeSet<String> {
-    let Ok(query) = promql::parse(expr) else { return BTreeSet::new() };
-    let name = |matchers: &[Matcher]| {
-        matchers.iter().find_map(|matcher| match &matcher.op {
-            MatchOp::Equal(name) if matcher.name == METRIC_NAME => Some(name.clone()),
-            _ => None,
-        })
-    };
-    let selectors = query.selectors(0, 0, 1, &promql::Options::default());
-    selectors.iter().filter_map(|selector| name(&selector.matchers)).collect()
 }
 
 #[cfg(test)]
@@ -253,7 +236,8 @@ mod tests {
 
     #[test]
     fn a_panel_has_the_alerts_that_read_what_it_reads_or_those_it_names() {
-        let spans = [("Memory", "go_memstats / 2 > 1"), ("Queue", "sum(rate(queue[5m])) > 1")]
+        let slow = "histogram_quantile(0.9, sum by (le) (rate(took_seconds_bucket[5m]))) > 1";
+        let spans = [("Memory", "go_memstats / 2 > 1"), ("Queue", "sum(rate(queue[5m])) > 1"), ("Slow", slow)]
             .map(|(name, expr)| Span { alert: Arc::new(alert(name, expr)), from: 1, to: None });
         let names = |fields: &str| -> Vec<String> {
             let panels = [panel(fields)];
@@ -261,6 +245,7 @@ mod tests {
             marks.into_iter().map(|mark| mark.name.to_owned()).collect()
         };
         assert_eq!(names(r#","queries":[{"expr":"max(go_memstats{daemon=\"a\"})"}]"#), ["Memory"]);
+        assert_eq!(names(r#","queries":[{"expr":"rate(took_seconds_sum[5m])"}]"#), ["Slow"], "parts of one histogram");
         assert_eq!(names(r#","queries":[{"expr":"up"}]"#), [""; 0]);
         assert_eq!(names(r#","queries":[{"expr":"up"}],"alerts":["Queue"]"#), ["Queue"]);
     }
