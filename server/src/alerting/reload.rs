@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Alerting, Shared,
-    files::{self, Loaded},
+    files::{self, FilesError, Loaded},
     running::Running,
 };
 use crate::clock::now_ms;
@@ -23,29 +23,10 @@ impl Alerting {
     /// Reads the files, and replaces what changed; the groups that are new. What is wrong keeps the old rules.
     pub(super) async fn reload(&self, is_told: bool) -> Vec<Arc<Running>> {
         let shared = Arc::clone(&self.0);
-        let read = tokio::task::spawn_blocking(move || {
-            let texts = files::texts(shared.settings.built_in, &shared.settings.files);
-            let mut known = shared.texts.lock().unwrap_or_else(PoisonError::into_inner);
-            match texts {
-                Ok(texts) if texts == *known && !is_told => Ok(None),
-                Ok(texts) => {
-                    // The same mistake is told once, not at each look.
-                    known.clone_from(&texts);
-                    files::parse(&texts).map(Some)
-                }
-                Err(error) => Err(error),
-            }
-        })
-        .await;
+        // A group that is replaced may be under evaluation: its lock is waited for here, on a thread that may wait.
+        let read = tokio::task::spawn_blocking(move || shared.read_again(is_told)).await;
         match read {
-            Ok(Ok(None)) => Vec::new(),
-            Ok(Ok(Some(loaded))) => {
-                let new = self.0.replace(&loaded);
-                *self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                self.0.counters.set_reloaded(true);
-                tracing::info!(groups = self.0.groups().len(), new = new.len(), "read the rules");
-                new
-            }
+            Ok(Ok(new)) => new,
             Ok(Err(error)) => {
                 self.0.refuse(error.to_string());
                 Vec::new()
@@ -59,6 +40,22 @@ impl Alerting {
 }
 
 impl Shared {
+    /// Blocks. Reads the files, and replaces what changed; the groups that are new.
+    fn read_again(&self, is_told: bool) -> Result<Vec<Arc<Running>>, FilesError> {
+        let texts = files::texts(self.settings.built_in, &self.settings.files)?;
+        let mut known = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        if texts == *known && !is_told {
+            return Ok(Vec::new());
+        }
+        // The same mistake is told once, not at each look.
+        known.clone_from(&texts);
+        let new = self.replace(&files::parse(&texts)?);
+        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.counters.set_reloaded(true);
+        tracing::info!(groups = self.groups().len(), new = new.len(), "read the rules");
+        Ok(new)
+    }
+
     /// Groups of files, without those that are switched off, and whether they come with the program.
     pub(super) fn groups_of(&self, loaded: &[Loaded], is_restored: bool) -> Vec<(Group, bool)> {
         let interval_ms = i64::try_from(self.settings.interval.as_millis()).unwrap_or(i64::MAX);

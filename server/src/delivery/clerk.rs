@@ -1,6 +1,9 @@
 //! Takes alerts in and decides what is to be sent: the task around [`notify::dispatch::Dispatcher`].
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use notify::{
     alert::{Alert, Posted},
@@ -106,15 +109,19 @@ impl Shared {
                 .receivers
                 .get(&notification.receiver)
                 .and_then(|receiver| receiver.integrations.get(notification.integration));
-            let Some(integration) = integration else { continue };
-            let rendered = composer.compose(integration, notification, now_ms);
-            for problem in &rendered.problems {
-                tracing::warn!(receiver = notification.receiver, problem, "a template could not be filled in");
-            }
-            let of = if takes_picture(notification.kind) { pictured::subject(notification, now_ms) } else { None };
-            let packed = Packed { outgoing: rendered.outgoing, of };
-            let (Some(id), Ok(body)) = (super::new_id(), serde_json::to_string(&packed)) else { continue };
-            entry.deliveries.push(delivery(notification, id, body));
+            let body = match integration {
+                Some(integration) => {
+                    let rendered = composer.compose(integration, notification, now_ms);
+                    for problem in &rendered.problems {
+                        tracing::warn!(receiver = notification.receiver, problem, "a template could not be filled in");
+                    }
+                    let of =
+                        if takes_picture(notification.kind) { pictured::subject(notification, now_ms) } else { None };
+                    super::body_of(&Packed { outgoing: rendered.outgoing, of }, &notification.receiver)
+                }
+                None => super::unbuilt(&notification.receiver, "the configuration has no such integration any more"),
+            };
+            entry.deliveries.push(delivery(notification, body));
         }
         let mut told = self.told();
         for alert in forgotten {
@@ -134,13 +141,17 @@ impl Shared {
         if entry.is_empty() {
             return true;
         }
-        while let Err(error) = self.outbox.save(entry, now_ms()).await {
-            tracing::error!(%error, "notifications cannot be written down: they wait");
+        let dead = loop {
+            match self.outbox.save(entry, now_ms()).await {
+                Ok(dead) => break dead,
+                Err(error) => tracing::error!(%error, "notifications cannot be written down: they wait"),
+            }
             tokio::select! {
                 () = tokio::time::sleep(DATABASE_PAUSE) => {}
                 () = stop.cancelled() => return false,
             }
-        }
+        };
+        self.telemetry.deliveries().dead.fetch_add(dead, Ordering::Relaxed);
         if !entry.deliveries.is_empty() {
             self.courier_wake.notify_one();
         }
@@ -153,14 +164,14 @@ fn takes_picture(kind: Kind) -> bool {
     matches!(kind, Kind::Email | Kind::Discord | Kind::Slack)
 }
 
-fn delivery(notification: &Notification, id: String, body: String) -> NewDelivery {
+fn delivery(notification: &Notification, body: Result<String, String>) -> NewDelivery {
     let Notification { receiver, integration, kind, group_key, alerts, .. } = notification;
     let firing = alerts.iter().filter(|(_, is_resolved)| !is_resolved).count();
     let resolved = alerts.len() - firing;
     let names: std::collections::BTreeSet<&str> = alerts.iter().map(|(alert, _)| alert.name()).collect();
     let names: Vec<&str> = names.into_iter().take(3).collect();
     NewDelivery {
-        id,
+        id: super::new_id(),
         receiver: receiver.clone(),
         kind: kind.name().to_owned(),
         place: *integration,

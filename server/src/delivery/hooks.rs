@@ -28,11 +28,11 @@ const MAX_JOBS: usize = 100_000;
 /// The messages for an event.
 pub(super) fn deliveries(shared: &Shared, event: &HookEvent) -> Vec<NewDelivery> {
     let wanting = shared.options.hooks.iter().filter(|hook| hook.wants(event.name));
-    wanting.filter_map(|hook| delivery(shared, hook, event)).collect()
+    wanting.map(|hook| delivery(shared, hook, event)).collect()
 }
 
-fn delivery(shared: &Shared, hook: &Hook, event: &HookEvent) -> Option<NewDelivery> {
-    let id = super::new_id()?;
+fn delivery(shared: &Shared, hook: &Hook, event: &HookEvent) -> NewDelivery {
+    let id = super::new_id();
     let format = match super::send::read_secret(&hook.url) {
         Ok(url) => hook.format.resolve(&url),
         // It may be there when the message is sent.
@@ -44,16 +44,16 @@ fn delivery(shared: &Shared, hook: &Hook, event: &HookEvent) -> Option<NewDelive
         Subject::Job(job) => (format!("{}/{}", job.daemon, job.id), job.name.clone(), Vec::new()),
         Subject::Alert(alert) => (alert.fingerprint.to_string(), alert.name().to_owned(), vec![alert.fingerprint]),
     };
-    Some(NewDelivery {
+    NewDelivery {
         lane: format!("{KIND}/{}/{lane}", hook.name),
         subject: format!("{}: {subject}", event.name.name()),
         id,
         receiver: hook.name.clone(),
         kind: KIND.to_owned(),
         place: 0,
-        body: serde_json::to_string(&body).ok()?,
+        body: super::body_of(&body, &hook.name),
         alerts,
-    })
+    }
 }
 
 /// Tells the webhooks of jobs until `stop` is cancelled.

@@ -23,7 +23,10 @@ pub mod silences;
 use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, atomic::Ordering},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -34,6 +37,7 @@ use notify::{
     dispatch::{Dispatcher, Status},
     matcher::Matchers,
 };
+use serde::Serialize;
 use sqlx::SqlitePool;
 use tokio::{
     sync::{Notify, broadcast, mpsc, oneshot},
@@ -135,9 +139,22 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A new id of a delivery; `None` where the machine has no random numbers.
-fn new_id() -> Option<String> {
-    crate::auth::random_text::<12>().ok()
+/// An id for a delivery. It need not be secret, only new.
+fn new_id() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    crate::auth::random_text::<12>()
+        .unwrap_or_else(|_| format!("{:x}-{:x}", now_ms(), MADE.fetch_add(1, Ordering::Relaxed)))
+}
+
+/// A message as it is written down, or why it cannot be: a delivery without one is listed as dead.
+fn body_of<T: Serialize>(message: &T, receiver: &str) -> Result<String, String> {
+    serde_json::to_string(message).or_else(|error| unbuilt(receiver, &error.to_string()))
+}
+
+/// Logs that a message could not be built.
+fn unbuilt(receiver: &str, error: &str) -> Result<String, String> {
+    tracing::error!(receiver, error, "a notification could not be built");
+    Err(format!("the message could not be built: {error}"))
 }
 
 impl Shared {
@@ -413,7 +430,7 @@ impl Notifier {
     /// # Errors
     /// The database fails.
     pub async fn send_again(&self, id: &str) -> Result<Option<String>, sqlx::Error> {
-        let Some(new_id) = new_id() else { return Ok(None) };
+        let new_id = new_id();
         let is_there = self.0.outbox.send_again(id, &new_id, now_ms()).await?;
         self.0.courier_wake.notify_one();
         Ok(is_there.then_some(new_id))

@@ -30,7 +30,8 @@ pub(super) struct NewDelivery {
     pub(super) place: usize,
     pub(super) lane: String,
     pub(super) subject: String,
-    pub(super) body: String,
+    /// The message, or why there is none: it is then listed as dead.
+    pub(super) body: Result<String, String>,
     pub(super) alerts: Vec<Fingerprint>,
 }
 
@@ -127,8 +128,8 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Writes all of an entry, or nothing.
-    pub(super) async fn save(&self, entry: &Entry, now_ms: i64) -> Result<(), sqlx::Error> {
+    /// Writes all of an entry, or nothing; how many of its messages were given up at once.
+    pub(super) async fn save(&self, entry: &Entry, now_ms: i64) -> Result<u64, sqlx::Error> {
         let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for (alert, is_told) in &entry.alerts {
             sqlx::query("INSERT OR REPLACE INTO known_alerts (fingerprint, alert, is_told) VALUES (?, ?, ?)")
@@ -170,9 +171,15 @@ impl Outbox {
                 count.fetch_one(&mut *write).await?.try_get(0)?
             }
         };
+        let mut dead = 0;
         for (number, delivery) in (1_i64..).zip(&entry.deliveries) {
             let fits = waiting.saturating_add(number) <= MAX_PENDING;
-            let error = (!fits).then(|| format!("{MAX_PENDING} messages wait already"));
+            let error = match &delivery.body {
+                Err(error) => Some(error.clone()),
+                Ok(_) if !fits => Some(format!("{MAX_PENDING} messages wait already")),
+                Ok(_) => None,
+            };
+            dead += u64::from(error.is_some());
             let done = sqlx::query(
                 "INSERT INTO deliveries (id, receiver, kind, place, lane, subject, body, state, created_at, next_at, done_at, error)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -183,11 +190,11 @@ impl Outbox {
             .bind(i64::try_from(delivery.place).unwrap_or(i64::MAX))
             .bind(&delivery.lane)
             .bind(&delivery.subject)
-            .bind(&delivery.body)
-            .bind(if fits { "pending" } else { "dead" })
+            .bind(delivery.body.as_deref().ok())
+            .bind(if error.is_none() { "pending" } else { "dead" })
             .bind(now_ms)
             .bind(now_ms)
-            .bind((!fits).then_some(now_ms))
+            .bind(error.is_some().then_some(now_ms))
             .bind(error)
             .execute(&mut *write)
             .await?;
@@ -199,7 +206,8 @@ impl Outbox {
                     .await?;
             }
         }
-        write.commit().await
+        write.commit().await?;
+        Ok(dead)
     }
 
     /// What waits, in order, from after `seq`.
@@ -385,4 +393,33 @@ fn json<T: Serialize>(value: &T) -> Result<String, sqlx::Error> {
 
 fn from_json<T: serde::de::DeserializeOwned>(row: &SqliteRow, column: &str) -> Result<T, sqlx::Error> {
     serde_json::from_str(row.try_get(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_message_that_cannot_be_built_is_listed_as_dead_with_the_reason() {
+        let directory = tempfile::tempdir().unwrap();
+        let outbox = Outbox { pool: crate::database::open(directory.path()).await.unwrap() };
+        let delivery = |id: &str, body: Result<String, String>| NewDelivery {
+            id: id.to_owned(),
+            receiver: "ops".to_owned(),
+            kind: "webhook".to_owned(),
+            place: 0,
+            lane: id.to_owned(),
+            subject: "1 firing, 0 resolved: Up".to_owned(),
+            body,
+            alerts: Vec::new(),
+        };
+        let deliveries = vec![delivery("a", Ok("{}".to_owned())), delivery("b", Err("no such integration".to_owned()))];
+        let entry = Entry { deliveries, ..Entry::default() };
+        assert_eq!(outbox.save(&entry, 5).await.unwrap(), 1);
+        let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
+        let told: Vec<_> = listed.iter().map(|one| (&*one.id, &*one.state, one.error.as_deref())).collect();
+        assert_eq!(told, [("b", "dead", Some("no such integration")), ("a", "pending", None)]);
+        assert_eq!(outbox.pending_after(0).await.unwrap().len(), 1, "nobody tries to send it");
+        assert!(!outbox.send_again("b", "c", 6).await.unwrap(), "there is nothing to send");
+    }
 }
