@@ -26,6 +26,8 @@ mod rewrite;
 pub mod routes;
 pub mod security;
 pub mod serve;
+mod source_health;
+pub mod source_list;
 pub mod state;
 pub mod storage;
 pub mod telemetry;

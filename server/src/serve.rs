@@ -30,7 +30,8 @@ use crate::{
     pictures::{AlertPictures, PictureLinks, Pictures},
     query::{Engines, QueryLimits, ReadScheduler, Scope, embedded::Embedded},
     routes,
-    state::{AppState, all_statuses},
+    source_list::SourceList,
+    state::AppState,
     storage::{self, Storage},
     telemetry::Telemetry,
     upstream::{self, Upstreams},
@@ -124,13 +125,6 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let links = upstreams.clone();
     embedded.explain_with(Box::new(move |series| links.unreported(series)));
 
-    let hub = Hub::new(
-        random_text::<BOOT_ID_BYTES>()?,
-        engines.clone(),
-        sources(&upstreams, &engines, &alerting),
-        HubLimits { memory: budgets.live.clone(), starts_a_minute: config.limits.query_starts },
-        stop.clone(),
-    );
     let (notifier, inbox) = Notifier::open(
         pool,
         config.notify.clone(),
@@ -140,6 +134,19 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         mode == Mode::Demo,
     )
     .await?;
+    let source_list = SourceList {
+        upstreams: upstreams.clone(),
+        engines: engines.clone(),
+        notifier: notifier.clone(),
+        storage: storage.clone(),
+    };
+    let hub = Hub::new(
+        random_text::<BOOT_ID_BYTES>()?,
+        engines.clone(),
+        sources(&source_list, &alerting),
+        HubLimits { memory: budgets.live.clone(), starts_a_minute: config.limits.query_starts },
+        stop.clone(),
+    );
     alerting.attach(hub.clone(), notifier.clone());
     let pictures = Pictures::new(&config.limits, &budgets, config.limits.pictures);
     let of_alerts = Pictures::new(&config.limits, &budgets, ALERT_PICTURES);
@@ -156,6 +163,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         exemplars: Exemplars::new(config.limits.exemplars),
         alerting: alerting.clone(),
         upstreams: upstreams.clone(),
+        sources: source_list.clone(),
         hub: hub.clone(),
         notifier: notifier.clone(),
         gallery: Gallery::default(),
@@ -175,7 +183,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let mut background = Background::new(stop.clone());
     background.forward_events(hub.clone(), received_events);
     background.watch_freshness(hub.clone(), upstreams.clone());
-    background.publish_sources(hub.clone(), upstreams.clone(), engines.clone());
+    background.publish_sources(hub.clone(), source_list.clone());
     background.probe_engines(&engines);
     background.poll_alerts(alerting.clone(), engines.clone());
     background.hand_alerts_over(alerting.notifications(), notifier.clone());
@@ -291,13 +299,13 @@ fn daemon(config: &crate::config::DaemonConfig) -> upstream::DaemonConfig {
     }
 }
 
-fn sources(upstreams: &Upstreams, engines: &Engines, alerting: &Alerting) -> Sources {
-    let (jobs, system, all, engine) = (upstreams.clone(), upstreams.clone(), upstreams.clone(), engines.clone());
+fn sources(list: &SourceList, alerting: &Alerting) -> Sources {
+    let (jobs, system, all) = (list.upstreams.clone(), list.upstreams.clone(), list.clone());
     let alerting = alerting.clone();
     Sources {
         jobs: Box::new(move || Some(SnapshotData::Jobs { jobs: jobs.jobs() })),
         system: Box::new(move || Some(SnapshotData::System { system: system.system() })),
-        upstreams: Box::new(move || Some(SnapshotData::Upstreams { upstreams: all_statuses(&all, &engine) })),
+        upstreams: Box::new(move || Some(SnapshotData::Upstreams { upstreams: all.statuses() })),
         alerts: Box::new(move || Some(SnapshotData::Alerts(alerting.current_now().list(&Scope::all())))),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use model::upstream::UpstreamStatus;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -17,6 +16,7 @@ use crate::{
     pages::Gallery,
     pictures::{AlertPictures, PictureLinks, Pictures},
     query::{Engines, embedded::Embedded},
+    source_list::SourceList,
     storage::Storage,
     telemetry::Telemetry,
     upstream::Upstreams,
@@ -44,6 +44,8 @@ pub struct AppState {
     pub alerting: Alerting,
     /// The daemons.
     pub upstreams: Upstreams,
+    /// How all sources are doing.
+    pub sources: SourceList,
     /// Live topics.
     pub hub: Hub,
     /// Who is told of alerts, and what keeps them quiet.
@@ -70,20 +72,4 @@ pub struct AppState {
     pub limits: Limits,
     /// Cancelled when the server stops.
     pub stop: CancellationToken,
-}
-
-impl AppState {
-    /// State of all sources: the daemons, then the engines that are elsewhere.
-    #[must_use]
-    pub fn statuses(&self) -> Vec<UpstreamStatus> {
-        all_statuses(&self.upstreams, &self.engines)
-    }
-}
-
-/// State of all sources: the daemons, then the engines that are elsewhere.
-#[must_use]
-pub fn all_statuses(upstreams: &Upstreams, engines: &Engines) -> Vec<UpstreamStatus> {
-    let mut statuses = upstreams.statuses();
-    statuses.extend(engines.statuses());
-    statuses
 }

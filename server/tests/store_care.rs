@@ -210,6 +210,12 @@ fn largest_log(data_dir: &Path) -> u64 {
     logs.map(|log| log.unwrap().metadata().unwrap().len()).max().unwrap()
 }
 
+async fn store_as_a_source(server: &Server) -> Value {
+    let sources = server.json("/api/upstreams").await;
+    let store = sources["upstreams"].as_array().unwrap().iter().find(|source| source["kind"] == "store");
+    store.expect("the store among the sources").clone()
+}
+
 #[tokio::test]
 async fn a_full_disk_stops_writes_alone_and_no_longer_than_it_is_full() {
     let server = limitable(Arc::new(TempDir::new().unwrap())).await;
@@ -236,6 +242,12 @@ async fn a_full_disk_stops_writes_alone_and_no_longer_than_it_is_full() {
     let count = format!("count(count_over_time(full[1h] @ {}) >= {stored})", (start + 2_000) / 1_000);
     assert_eq!(server.query(&count).await[0].1, 200.0, "reads go on");
     assert_eq!(server.get_as_nobody("/health").send().await.unwrap().status(), 200);
+    let store = store_as_a_source(&server).await;
+    assert_eq!(store["state"], "down", "{store}");
+    assert!(store["error"].as_str().unwrap().starts_with("new samples are not kept: "), "{store}");
+    let ready = server.get_as_nobody("/ready").send().await.unwrap();
+    assert_eq!(ready.status(), 503);
+    assert!(ready.text().await.unwrap().contains("store is down"));
 
     limit_files(&server, "unlimited:");
     let answer = eventually("room again", async || {
@@ -244,6 +256,11 @@ async fn a_full_disk_stops_writes_alone_and_no_longer_than_it_is_full() {
     })
     .await;
     assert_eq!(answer.status(), 204);
+    eventually("a store that is well", async || {
+        let is_ready = server.get_as_nobody("/ready").send().await.unwrap().status() == 200;
+        (is_ready && store_as_a_source(&server).await["state"] == "live").then_some(())
+    })
+    .await;
     let data_dir = server.kill().await;
     let server = Server::start("serve", data_dir, &[]).await;
     let count = format!("count(count_over_time(full[1h] @ {}) == {})", (start + 2_000) / 1_000, stored + 1);

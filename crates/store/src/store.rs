@@ -306,6 +306,12 @@ impl Store {
         stats
     }
 
+    /// Why the disk does not take what is written now, if it does not. It is tried again until it works.
+    #[must_use]
+    pub fn write_failure(&self) -> Option<String> {
+        self.shared().disk.as_ref().and_then(|disk| disk.device.failure())
+    }
+
     /// Which metrics and labels have the most series, at most `limit` of each, the most first.
     #[must_use]
     pub fn cardinality(&self, limit: usize) -> Cardinality {

@@ -7,7 +7,7 @@ use crate::{auth::Principal, state::AppState, visible};
 
 /// `GET /api/upstreams`
 pub(super) async fn list(State(state): State<AppState>, principal: Principal) -> Json<Value> {
-    let mut statuses = state.statuses();
+    let mut statuses = state.sources.statuses();
     statuses.retain(|status| visible::upstream(principal.scope(), status));
     Json(json!({ "upstreams": statuses }))
 }

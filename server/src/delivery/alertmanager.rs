@@ -1,12 +1,13 @@
 //! Alertmanagers elsewhere: they are told of alerts, and keep the silences.
 
 mod readback;
+mod watch;
 mod wire;
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use notify::{
@@ -28,6 +29,7 @@ use super::{muting::MutingChanges, refused::Refusals};
 use crate::{
     clock::now_ms,
     config::{AlertmanagerConfig, AlertmanagerLogin},
+    source_health::SourceHealth,
 };
 
 /// Longest call.
@@ -111,6 +113,9 @@ struct Member {
     waiting: Mutex<HashMap<Fingerprint, Alert>>,
     /// Why alerts could not be handed over when that was tried last, if they could not.
     failure: Mutex<Option<String>>,
+    health: Mutex<SourceHealth>,
+    /// Its version, once it has said so.
+    version: Mutex<Option<String>>,
     wake: Notify,
 }
 
@@ -138,6 +143,8 @@ impl Link {
                 refusals,
                 waiting: Mutex::default(),
                 failure: Mutex::default(),
+                health: Mutex::new(SourceHealth::new(now_ms())),
+                version: Mutex::default(),
                 wake: Notify::new(),
             })
         };
@@ -182,6 +189,7 @@ impl Link {
         let mut tasks = tokio::task::JoinSet::new();
         for member in &self.members {
             tasks.spawn(Arc::clone(member).run(Arc::clone(&self), stop.clone()));
+            tasks.spawn(Arc::clone(member).watch(stop.clone()));
         }
         let mut ticks = tokio::time::interval(RESEND);
         let mut readings = tokio::time::interval(READ_INTERVAL);
@@ -388,7 +396,20 @@ impl Member {
         url
     }
 
+    /// Asks for something, and notes whether it answers.
     async fn call(&self, method: Method, path: &str, body: Option<&serde_json::Value>) -> Result<String, LinkError> {
+        let started = Instant::now();
+        let answer = self.exchange(method, path, body).await;
+        self.note(path, &answer, started.elapsed());
+        answer
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<String, LinkError> {
         let unreachable =
             |error: reqwest::Error| LinkError::Unreachable(format!("{}: {}", self.config.url, cause(&error)));
         let mut request = self.client.request(method, self.url(path));
@@ -439,6 +460,7 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
     use axum::{Router, extract::State, http::StatusCode, routing::get};
+    use model::upstream::UpstreamState;
 
     use super::*;
     use crate::telemetry::Telemetry;
@@ -522,8 +544,12 @@ mod tests {
         assert!(failure.starts_with("2 alerts wait for an Alertmanager: http://"), "{failure}");
         assert!(failure.contains("HTTP 401"), "{failure}");
         assert_eq!(refusals.summary(now_ms()), None, "nobody says that the alerts are wrong");
+        let status = link.statuses().remove(0);
+        assert_eq!(status.state, UpstreamState::Stale, "it answers, and refuses: {status:?}");
+        assert!(status.error.is_some_and(|error| error.contains("HTTP 401")));
         fake.is_locked.store(false, Ordering::Relaxed);
         until("the alerts", || fake.posts.load(Ordering::Relaxed) == 1).await;
         until("that all is well", || link.failures().is_empty()).await;
+        assert_eq!(link.statuses().remove(0).state, UpstreamState::Live);
     }
 }

@@ -30,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-use model::live::Event;
+use model::{live::Event, upstream::UpstreamStatus};
 use notify::{
     alert::{Alert, Fingerprint, Labels, Posted},
     config::Config as AlertmanagerFile,
@@ -322,6 +322,12 @@ impl Notifier {
         let failures = self.0.link.as_ref().map(|link| link.failures()).unwrap_or_default();
         let all: Vec<String> = self.0.refusals.summary(now_ms()).into_iter().chain(failures).collect();
         (!all.is_empty()).then(|| all.join(". "))
+    }
+
+    /// How the Alertmanagers are doing that alerts are handed to.
+    #[must_use]
+    pub fn statuses(&self) -> Vec<UpstreamStatus> {
+        self.0.link.as_ref().map(|link| link.statuses()).unwrap_or_default()
     }
 
     /// The configuration file, if there is one.

@@ -161,7 +161,7 @@ pub(crate) async fn panel_data(
             PanelData::Jobs(state.upstreams.jobs().into_iter().filter(|job| visible::job(scope, job)).collect())
         }
         PanelKind::Sources => {
-            let statuses = state.statuses().into_iter().filter(|status| visible::upstream(scope, status));
+            let statuses = state.sources.statuses().into_iter().filter(|status| visible::upstream(scope, status));
             let system = state.upstreams.system().into_iter().filter(|system| visible::system(scope, system));
             PanelData::Sources(statuses.collect(), system.collect())
         }

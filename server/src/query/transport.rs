@@ -17,7 +17,7 @@ use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared, WeakShared},
 };
-use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
+use model::upstream::{UpstreamKind, UpstreamStatus};
 use redact::Redactor;
 use tokio::sync::Semaphore;
 
@@ -31,6 +31,7 @@ use crate::{
     budget::{Charge, MemoryBudget, OverBudget, Requester, json},
     clock::now_ms,
     config::{EngineAuth, EngineConfig, EngineSettings},
+    source_health::SourceHealth,
 };
 
 /// Most bytes of answers that are given again.
@@ -142,16 +143,8 @@ fn has_its_times((path, pairs): &Asked) -> bool {
 struct State {
     breaker: Breaker,
     budget: RetryBudget,
-    health: Health,
-}
-
-/// What the requests so far tell about the engine.
-struct Health {
-    state: UpstreamState,
-    since_ms: i64,
-    last_data_ms: Option<i64>,
-    reconnects: u64,
-    duration_secs: Option<f64>,
+    health: SourceHealth,
+    /// What was wrong with the engine last, while something is.
     error: Option<QueryError>,
     version: Option<String>,
 }
@@ -185,15 +178,6 @@ impl Transport {
     ) -> Result<Self, EngineError> {
         learn(&redactor, config);
         let timeout = config.timeout.unwrap_or(limits.timeout);
-        let health = Health {
-            state: UpstreamState::Connecting,
-            since_ms: now_ms(),
-            last_data_ms: None,
-            reconnects: 0,
-            duration_secs: None,
-            error: None,
-            version: None,
-        };
         let breaker = Breaker::new(BreakerOptions { failures: settings.failures, ..BreakerOptions::default() });
         Ok(Transport(Arc::new(Inner {
             client: client::client(config, timeout)?,
@@ -207,7 +191,13 @@ impl Transport {
             retries: settings.retries,
             gate: Semaphore::new(settings.concurrency),
             rule_gate: Semaphore::new(settings.concurrency),
-            state: Mutex::new(State { breaker, budget: RetryBudget::default(), health }),
+            state: Mutex::new(State {
+                breaker,
+                budget: RetryBudget::default(),
+                health: SourceHealth::new(now_ms()),
+                error: None,
+                version: None,
+            }),
             hold: settings.hold,
             held: Mutex::default(),
             in_flight: Mutex::default(),
@@ -278,24 +268,14 @@ impl Transport {
 
     /// Notes the engine's version.
     pub(super) fn learn_version(&self, version: String) {
-        self.0.lock().health.version = Some(version);
+        self.0.lock().version = Some(version);
     }
 
     /// How the engine is doing.
     pub(super) fn status(&self) -> UpstreamStatus {
         let state = self.0.lock();
-        let health = &state.health;
-        UpstreamStatus {
-            name: self.0.name.clone(),
-            kind: UpstreamKind::Prometheus,
-            state: health.state,
-            since_ms: health.since_ms,
-            last_data_ms: health.last_data_ms,
-            reconnects: health.reconnects,
-            scrape_duration_seconds: health.duration_secs,
-            error: health.error.as_ref().map(|error| error.message.clone()),
-            detail: health.version.as_ref().map(|version| format!("Prometheus API, version {version}")),
-        }
+        let detail = state.version.as_ref().map(|version| format!("Prometheus API, version {version}"));
+        state.health.status(&self.0.name, UpstreamKind::Prometheus, detail)
     }
 }
 
@@ -362,7 +342,7 @@ impl Inner {
             return Ok(Admitted { inner: self, told: false });
         }
         let unknown = || QueryError::new(ErrorKind::Unavailable, format!("{} cannot be reached", self.base_url));
-        Err(state.health.error.clone().unwrap_or_else(unknown))
+        Err(state.error.clone().unwrap_or_else(unknown))
     }
 
     async fn once(&self, path: &str, pairs: &[(String, String)]) -> Result<Fetched, Failure> {
@@ -415,18 +395,10 @@ impl Inner {
         let mut state = self.lock();
         state.breaker.succeeded();
         state.budget.earn();
-        let health = &mut state.health;
-        if health.state != UpstreamState::Live {
-            if health.state == UpstreamState::Down {
-                tracing::info!(engine = self.name, "the engine answers again");
-                health.reconnects += 1;
-            }
-            health.state = UpstreamState::Live;
-            health.since_ms = now_ms();
+        state.error = None;
+        if state.health.answered(now_ms(), Some(took)) {
+            tracing::info!(engine = self.name, "the engine answers again");
         }
-        health.last_data_ms = Some(now_ms());
-        health.duration_secs = Some(took.as_secs_f64());
-        health.error = None;
     }
 
     /// Notes a failure; whether the request is made again.
@@ -438,13 +410,10 @@ impl Inner {
             return false;
         }
         state.breaker.failed(now_ms(), rand::random_range(0.0..=1.0));
-        let health = &mut state.health;
-        if health.state != UpstreamState::Down {
+        if state.health.failed(&failure.error.message, now_ms()) {
             tracing::warn!(engine = self.name, error = %failure.error, "the engine does not answer");
-            health.state = UpstreamState::Down;
-            health.since_ms = now_ms();
         }
-        health.error = Some(failure.error.clone());
+        state.error = Some(failure.error.clone());
         failure.may_pass && !state.breaker.is_open() && state.budget.spend()
     }
 }

@@ -15,7 +15,7 @@ pub(super) async fn health() -> Json<Value> {
 
 pub(super) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Value>) {
     let now_ms = now_ms();
-    let reasons: Vec<String> = state.statuses().iter().filter_map(|status| trouble(status, now_ms)).collect();
+    let reasons: Vec<String> = state.sources.statuses().iter().filter_map(|status| trouble(status, now_ms)).collect();
     if reasons.is_empty() {
         (StatusCode::OK, Json(json!({ "ready": true })))
     } else {

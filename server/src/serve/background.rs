@@ -23,7 +23,7 @@ use crate::{
     clock::now_ms,
     delivery::{Inbox, Notifier},
     query::{Engines, ReadScheduler},
-    state::all_statuses,
+    source_list::SourceList,
     telemetry::Telemetry,
     upstream::{self, Upstreams},
     ws::hub::Hub,
@@ -93,9 +93,9 @@ impl Background {
     }
 
     /// Tells at intervals how old the data of each source is; that its state changed, the links tell at once.
-    pub(super) fn publish_sources(&mut self, hub: Hub, upstreams: Upstreams, engines: Engines) {
+    pub(super) fn publish_sources(&mut self, hub: Hub, sources: SourceList) {
         self.every(SOURCES_INTERVAL, move || {
-            for status in all_statuses(&upstreams, &engines) {
+            for status in sources.statuses() {
                 hub.publish(Event::UpstreamStatus(status));
             }
             std::future::ready(())

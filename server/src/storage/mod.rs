@@ -6,16 +6,19 @@ mod status;
 
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError},
 };
 
+use model::upstream::{UpstreamKind, UpstreamStatus};
 use store::{Store, StoreOptions};
 use tokio::sync::Mutex;
 
 use crate::{
+    clock::now_ms,
     config::Config,
     routes::{Rights, Route, Who},
     serve::Mode,
+    source_health::SourceHealth,
 };
 
 /// Where a server keeps its series, in its data directory.
@@ -24,6 +27,8 @@ pub const SERIES: &str = "store";
 pub const DEMO_SERIES: &str = "demo-store";
 /// How far in the future a sample that others have timed may lie, as in Prometheus: beyond it a clock is wrong.
 pub const MAX_AHEAD_MS: i64 = 10 * 60 * 1_000;
+/// The store's name among the sources.
+const STORE_NAME: &str = "store";
 /// Where copies are made, in the data directory. Each is a data directory itself.
 const SNAPSHOTS: &str = "snapshots";
 
@@ -54,13 +59,27 @@ pub struct Storage {
     data_dir: PathBuf,
     /// One copy at a time.
     copying: Arc<Mutex<()>>,
+    health: Arc<std::sync::Mutex<SourceHealth>>,
 }
 
 impl Storage {
     /// The endpoints of a store that is kept in this data directory.
     #[must_use]
     pub fn new(store: Store, data_dir: &Path) -> Self {
-        Storage { store, data_dir: data_dir.to_owned(), copying: Arc::default() }
+        let health = Arc::new(std::sync::Mutex::new(SourceHealth::new(now_ms())));
+        Storage { store, data_dir: data_dir.to_owned(), copying: Arc::default(), health }
+    }
+
+    /// How the store is doing, as a source of data: it is down while the disk takes nothing.
+    #[must_use]
+    pub fn source_status(&self) -> UpstreamStatus {
+        let now_ms = now_ms();
+        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.store.write_failure() {
+            Some(error) => health.failed(&format!("new samples are not kept: {error}"), now_ms),
+            None => health.answered(now_ms, None),
+        };
+        health.status(STORE_NAME, UpstreamKind::Store, None)
     }
 
     /// What only admins do to the store.

@@ -45,6 +45,8 @@ pub(crate) struct Device {
     is_slow: AtomicBool,
     /// When the requests that go on began.
     going_on: Mutex<Vec<Instant>>,
+    /// Why the last request of each kind failed, if it did.
+    failing: Mutex<[Option<String>; 2]>,
     #[cfg(test)]
     pub(crate) held: held::Held,
 }
@@ -74,7 +76,24 @@ impl Device {
             self.sync_micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
         self.tell(request, path, took);
-        done.on_file(request.verb(), path)
+        let done = done.on_file(request.verb(), path);
+        self.note(request, done.as_ref().err());
+        done
+    }
+
+    fn note(&self, request: Request, error: Option<&FileError>) {
+        let mut failing = self.failing.lock();
+        let [writes, syncs] = &mut *failing;
+        let slot = match request {
+            Request::Write => writes,
+            Request::Sync => syncs,
+        };
+        *slot = error.map(ToString::to_string);
+    }
+
+    /// What the disk refuses now, and why, if it does.
+    pub(crate) fn failure(&self) -> Option<String> {
+        self.failing.lock().iter().flatten().next().cloned()
     }
 
     /// Tells once that the disk is slow, and once that it no longer is.
