@@ -482,9 +482,17 @@ mod tests {
         StatusCode::OK
     }
 
-    async fn show(State(fake): State<Arc<Fake>>) -> &'static str {
+    async fn show(State(fake): State<Arc<Fake>>) -> (StatusCode, &'static str) {
+        if fake.is_locked.load(Ordering::Relaxed) {
+            return (StatusCode::UNAUTHORIZED, "");
+        }
         fake.readings.fetch_add(1, Ordering::Relaxed);
-        "[]"
+        (StatusCode::OK, "[]")
+    }
+
+    async fn show_silences(State(fake): State<Arc<Fake>>) -> (StatusCode, &'static str) {
+        let is_locked = fake.is_locked.load(Ordering::Relaxed);
+        if is_locked { (StatusCode::UNAUTHORIZED, "") } else { (StatusCode::OK, "[]") }
     }
 
     /// A link to one, which runs until it is stopped.
@@ -495,7 +503,7 @@ mod tests {
         let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
         let routes = Router::new()
             .route("/api/v2/alerts", get(show).post(take))
-            .route("/api/v2/silences", get(async || "[]"))
+            .route("/api/v2/silences", get(show_silences))
             .with_state(Arc::clone(fake));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         let refusals = Arc::new(Refusals::new(Telemetry::default()));
@@ -545,7 +553,7 @@ mod tests {
         assert!(failure.contains("HTTP 401"), "{failure}");
         assert_eq!(refusals.summary(now_ms()), None, "nobody says that the alerts are wrong");
         let status = link.statuses().remove(0);
-        assert_eq!(status.state, UpstreamState::Stale, "it answers, and refuses: {status:?}");
+        assert_eq!(status.state, UpstreamState::Down, "it never answered as it should: {status:?}");
         assert!(status.error.is_some_and(|error| error.contains("HTTP 401")));
         fake.is_locked.store(false, Ordering::Relaxed);
         until("the alerts", || fake.posts.load(Ordering::Relaxed) == 1).await;
