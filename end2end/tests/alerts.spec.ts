@@ -12,6 +12,8 @@ test.describe('alerts', () => {
     await expect(line).toContainText(/firing|pending/);
     await line.click();
     await expect(page.locator('.alert-detail .alert-course svg').first()).toBeVisible();
+    // What one can do comes before all that one may read.
+    await expect(page.locator('.alert-detail .alert-actions + .alert-course')).toHaveCount(1);
     await expect(page.locator('.alert-detail .alert-expr')).not.toBeEmpty();
     await expect(page.locator('.alert-line[aria-expanded="true"]')).toBeFocused();
   });

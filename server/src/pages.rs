@@ -5,6 +5,7 @@ mod drawn;
 mod explore;
 mod gallery;
 mod panels;
+mod range_form;
 
 pub use drawn::fragment;
 pub use gallery::Gallery;
@@ -15,7 +16,7 @@ use std::time::Duration;
 use axum::{
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode, Uri, header},
-    response::{Html, IntoResponse, Response},
+    response::{Html, IntoResponse, Redirect, Response},
 };
 use model::{page::Boot, range::TimeRange, zone::Zone};
 
@@ -76,6 +77,9 @@ pub async fn page(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Response {
+    if let Some(address) = range_form::absolute(&uri) {
+        return Redirect::to(&address).into_response();
+    }
     let now_ms = now_ms();
     let view = View::of(&uri, &headers, now_ms);
     let kiosk = uri.path().starts_with(KIOSK);
@@ -128,6 +132,7 @@ pub async fn page(
         nonce: nonce.as_str().to_owned(),
         zone: view.zone,
     };
+    let zone = input.zone;
     let draw = move || {
         let drawn = drawn.map(|page| page.draw());
         app::render_document(app::PageInput { drawn, ..input }, &path_and_query)
@@ -137,7 +142,7 @@ pub async fn page(
             undrawn.keep(&state.gallery, pictures, now_ms);
             state.telemetry.page_drawn();
             let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
-            (status, [(header::CACHE_CONTROL, "no-store")], Html(html)).into_response()
+            (status, [(header::CACHE_CONTROL, "no-store")], Html(range_form::with_zone(html, zone))).into_response()
         }
         Err(error) => {
             tracing::error!(%error, "a page could not be drawn");

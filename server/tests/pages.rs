@@ -157,6 +157,24 @@ async fn ranges_relative_and_absolute_are_shown() {
 }
 
 #[tokio::test]
+async fn times_that_a_browser_sends_by_itself_are_those_that_its_form_showed() {
+    let server = Server::serve(&["--rules-builtin=false"]).await;
+    let get = async |path: &str| server.get(path).header("cookie", "hyperscope_tz=Europe/Berlin").send().await.unwrap();
+    let page = get("/jobs?from=2026-07-01T06:00&to=2026-07-01T07:00&refresh=1m").await.text().await.unwrap();
+    let form = between(&page, "class=\"custom-range\"", "</form>")[0];
+    let fields = between(form, "<input ", ">").into_iter().map(|field| {
+        let value = |name: &str| between(field, &format!("{name}=\""), "\"").first().copied().unwrap_or_default();
+        (value("name"), value("value"))
+    });
+    let sent: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let answer = get(&format!("/jobs?{sent}")).await;
+    let address = header(answer.headers(), "location").to_owned();
+    assert_eq!(address, "/jobs?from=1782885600000&to=1782889200000&refresh=1m", "{sent}");
+    let shown = get(&address).await.text().await.unwrap();
+    assert!(words(&shown).contains("2026-07-01 08:00 to 2026-07-01 09:00"), "{sent}");
+}
+
+#[tokio::test]
 async fn pages_are_of_a_sane_size() {
     let server = Server::demo(&["--history", "6h"]).await;
     for (path, _) in PAGES {

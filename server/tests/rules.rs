@@ -239,6 +239,42 @@ async fn what_fires_goes_on_firing_over_a_restart_while_its_rule_waits_again() {
 }
 
 #[tokio::test]
+async fn what_ended_while_nobody_saw_it_fires_no_longer_in_the_history() {
+    let (directory, pattern) = rules(RULES);
+    let data_dir = Arc::new(TempDir::new().unwrap());
+    let server = Server::start("serve", Arc::clone(&data_dir), &["--rules", &pattern]).await;
+    let standing = async |server: &Server, at_ms: i64| -> Vec<String> {
+        let list = server.json(&format!("/api/alerts/past?at={at_ms}")).await;
+        let alerts = list["alerts"].as_array().unwrap().iter();
+        alerts
+            .map(|alert| format!("{} {}", alert["name"].as_str().unwrap(), alert["state"].as_str().unwrap()))
+            .collect()
+    };
+    load(&server, 7.0).await;
+    let both = ["LoadHigh firing", "LoadWaits pending"];
+    eventually("the history", async || (standing(&server, now_ms()).await == both).then_some(())).await;
+    eventually("their series", async || (server.query("ALERTS_FOR_STATE").await.len() == 2).then_some(())).await;
+    let data_dir = server.kill().await;
+    let killed_ms = now_ms();
+    // As after some minutes away: the notifier, which waits that long, has given the alerts up.
+    let pool = sqlx::SqlitePool::connect(data_dir.path().join("hyperscope.db").to_str().unwrap()).await.unwrap();
+    sqlx::query("DELETE FROM known_alerts").execute(&pool).await.unwrap();
+    pool.close().await;
+    let file = directory.path().join("r.yml");
+    std::fs::write(&file, RULES.replace("load > 5", "load > 50")).unwrap();
+
+    let server = Server::start("serve", data_dir, &["--rules", &pattern]).await;
+    let started_ms = now_ms();
+    eventually("their ends", async || standing(&server, now_ms()).await.is_empty().then_some(())).await;
+    // They ended when they were evaluated last, not when the server was there again.
+    assert_eq!(standing(&server, killed_ms + 1).await, Vec::<String>::new());
+    let history = server.json("/api/alerts/history").await;
+    let ends = history["transitions"].as_array().unwrap().iter().filter(|change| change["to"] == "inactive");
+    let ends: Vec<i64> = ends.map(|change| change["at"].as_i64().unwrap()).collect();
+    assert!(ends.len() == 2 && ends.iter().all(|at| *at <= killed_ms && *at < started_ms), "{history}");
+}
+
+#[tokio::test]
 async fn files_are_read_again_and_a_bad_one_keeps_the_old_rules() {
     let (directory, pattern) = rules(RULES);
     let mut server = Server::serve(&["--rules", &pattern]).await;

@@ -41,13 +41,14 @@ fn jobs(now_ms: i64) -> Vec<TimeSeries> {
     ]
 }
 
-/// The queries of a built-in dashboard that count over a window.
-async fn counts(server: &Server, uid: &str) -> Vec<String> {
+/// The queries of a built-in dashboard in which a text occurs.
+async fn queries(server: &Server, uid: &str, text: &str) -> Vec<(String, String)> {
     let dashboard = server.json(&format!("/api/dashboards/{uid}")).await;
     let panels = dashboard["panels"].as_array().unwrap().iter();
     let queries = panels.flat_map(|panel| panel["queries"].as_array().cloned().unwrap_or_default());
-    let exprs = queries.map(|query| query["expr"].as_str().unwrap().to_owned());
-    exprs.filter(|expr| expr.contains("increase(")).collect()
+    let words = |query: &Value, name: &str| query[name].as_str().unwrap_or_default().to_owned();
+    let queries = queries.map(|query| (words(&query, "legend"), words(&query, "expr")));
+    queries.filter(|(_, expr)| expr.contains(text)).collect()
 }
 
 #[tokio::test]
@@ -57,7 +58,7 @@ async fn each_panel_counts_the_same_whole_numbers() {
     assert!(common::write(&server, jobs(now_ms)).await.status().is_success());
     let mut counted = 0;
     for uid in ["hypersdk-overview", "hypersdk-jobs"] {
-        for expr in counts(&server, uid).await {
+        for (_, expr) in queries(&server, uid, "increase(").await {
             let mut values: Vec<f64> = server.query(&expr).await.into_iter().map(|(_, value)| value).collect();
             values.sort_by(f64::total_cmp);
             let wanted: &[f64] = match &expr {
@@ -77,6 +78,34 @@ async fn each_panel_counts_the_same_whole_numbers() {
         }
     }
     assert_eq!(counted, 12);
+}
+
+#[tokio::test]
+async fn rates_of_jobs_are_those_of_the_jobs_that_were_counted() {
+    let server = Server::serve(&[]).await;
+    assert!(common::write(&server, jobs(now_ms())).await.status().is_success());
+    let mut seen = 0;
+    for uid in ["hypersdk-overview", "hypersdk-jobs"] {
+        for (legend, expr) in queries(&server, uid, "rate(hypersdk_").await {
+            // Of the last five minutes: two submitted jobs and two that completed.
+            let wanted = match legend.as_str() {
+                "completed" | "{{provider}} completed" | "{{provider}} submitted" => 2.0,
+                "failed" | "{{provider}} failed" => 0.0,
+                _ => continue,
+            };
+            let a_second: f64 = server.query(&expr).await.into_iter().map(|(_, value)| value).sum();
+            let factor = if expr.ends_with("* 3600") {
+                12.0
+            } else if expr.ends_with("* 60") {
+                0.2
+            } else {
+                1.0 / 300.0
+            };
+            assert!((a_second - wanted * factor).abs() < 1e-9, "{legend}: {expr} is {a_second}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, 8);
 }
 
 #[tokio::test]

@@ -39,6 +39,10 @@ pub(super) fn draw(page: &AlertsView, shown: &ShownAlert, detail: &Detail) -> An
     view! {
         <div class="alert-detail">
             {description}
+            <div class="alert-actions">
+                {page.may_operate.then(|| actions(page, shown))}
+                {(!alert.expr.is_empty()).then(|| view! { <a class="button" href=ExploreAddress::of(&alert.expr)>"Open in Explore"</a> })}
+            </div>
             {detail.chart.as_ref().map(|chart| course(page, shown, chart))}
             <pre class="alert-expr"><code>{alert.expr.clone()}</code></pre>
             <dl class="facts">
@@ -49,10 +53,6 @@ pub(super) fn draw(page: &AlertsView, shown: &ShownAlert, detail: &Detail) -> An
                 {runbook}
             </dl>
             {told}
-            <div class="alert-actions">
-                {page.may_operate.then(|| actions(page, shown))}
-                {(!alert.expr.is_empty()).then(|| view! { <a class="button" href=ExploreAddress::of(&alert.expr)>"Open in Explore"</a> })}
-            </div>
         </div>
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn RangePicker() -> impl IntoView {
     }
 }
 
-/// Two times of one's own. Without scripts the form's fields are the URL's, read as UTC.
+/// Two times of one's own. Without scripts the form's fields are the URL's, and the server adds in which zone they are.
 #[component]
 fn CustomRange() -> impl IntoView {
     let page = Page::get();

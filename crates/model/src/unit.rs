@@ -253,7 +253,14 @@ mod tests {
             ("none", 12_345.0, "12345"),
             ("percent", 93.44, "93.4%"),
             ("percent", 99.97, "99.97%"),
+            ("percent", 99.997, "99.997%"),
+            ("percent", 99.999_96, "99.99996%"),
+            ("percentunit", 0.999_99, "99.999%"),
             ("percent", 100.0, "100%"),
+            ("percent", 100.04, "100%"),
+            ("short", 1e300, "1.00e288 Tri"),
+            ("none", -1.5e300, "-1.50e300"),
+            ("none", 1.7e18, "1700000000000000000"),
             ("percentunit", 0.05, "5%"),
             ("bytes", 512.0, "512 B"),
             ("bytes", 1_535_469_056.0, "1.43 GiB"),
@@ -305,6 +312,9 @@ mod tests {
         for unit in ["short", "jobs/h"] {
             assert_eq!(Unit::from_id(unit).axis(4_000.0, 500.0).label(1_500.0), "1.5 K");
         }
+        let axis = Unit::from_id("short").axis(1e300, 5e299);
+        assert_eq!((axis.label(1e300), axis.label(5e299)), ("1.00e288 Tri".into(), "5.00e287 Tri".into()));
+        assert_eq!(Unit::from_id("none").axis(1e300, 5e299).label(1e300), "1.00e300");
         let axis = Unit::from_id("s").axis(1_800.0, 300.0);
         assert_eq!(axis.label(600.0), "10 min");
     }

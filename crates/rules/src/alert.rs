@@ -181,7 +181,7 @@ pub fn fingerprint(labels: &Labels) -> u64 {
 }
 
 /// Name of the series that says since when alerts are on, in seconds since the Unix epoch.
-pub(crate) const FOR_STATE: &str = "ALERTS_FOR_STATE";
+pub const FOR_STATE: &str = "ALERTS_FOR_STATE";
 
 /// What a notifier is told of an alert, as Prometheus tells an Alertmanager. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Clone)]

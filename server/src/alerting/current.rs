@@ -56,6 +56,11 @@ impl CurrentAlerts {
         self.seen_by(scope).filter(|alert| alert.state == AlertState::Firing).map(Arc::clone).collect()
     }
 
+    /// Which alerts are pending or fire.
+    pub(super) fn fingerprints(&self) -> impl Iterator<Item = &str> {
+        self.alerts.iter().map(|alert| alert.fingerprint.as_str())
+    }
+
     /// How many fire of which `scope` sees something.
     #[must_use]
     pub fn firing(&self, scope: &Scope) -> FiringCount {
@@ -166,7 +171,7 @@ impl Shared {
         list.holds(self.versions(), now_ms()).then_some(list)
     }
 
-    fn current(&self) -> Arc<CurrentAlerts> {
+    pub(super) fn current(&self) -> Arc<CurrentAlerts> {
         if let Some(list) = self.at_hand() {
             return list;
         }

@@ -13,6 +13,7 @@ pub mod past;
 mod reload;
 mod reported;
 mod running;
+mod unseen;
 mod upstream;
 mod view;
 
@@ -26,7 +27,7 @@ use model::live::{Alert, AlertList, AlertState, AlertTransition, Event};
 use notify::alert::Posted;
 use rules::{Evaluation, Notification, Surroundings};
 use tokio::{
-    sync::{Semaphore, broadcast},
+    sync::{Notify, Semaphore, broadcast},
     task::JoinSet,
     time::MissedTickBehavior,
 };
@@ -100,6 +101,8 @@ struct Shared {
     hub: OnceLock<Hub>,
     notifier: OnceLock<Notifier>,
     latest: Latest,
+    /// That rules were replaced: alerts of those that are gone are to be ended.
+    rules_replaced: Notify,
     /// What muted which alerts when it was looked at last.
     muted: AtomicU64,
     counters: Counters,
@@ -150,6 +153,7 @@ impl Alerting {
             hub: OnceLock::new(),
             notifier: OnceLock::new(),
             latest: Latest::default(),
+            rules_replaced: Notify::new(),
             muted: AtomicU64::default(),
             counters: Counters(telemetry),
             slots: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
@@ -216,6 +220,7 @@ impl Alerting {
         let mut tasks = JoinSet::new();
         tasks.spawn(reported::follow(Arc::clone(&self.0), events, stop.clone()));
         tasks.spawn(current::follow(self.clone(), stop.clone()));
+        tasks.spawn(unseen::follow(Arc::clone(&self.0), stop.clone()));
         for group in self.0.groups() {
             tasks.spawn(group.run(Arc::clone(&self.0)));
         }

@@ -103,6 +103,7 @@ impl Shared {
             }
         }
         self.publish_list();
+        self.rules_replaced.notify_one();
         new
     }
 

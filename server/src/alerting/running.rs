@@ -59,6 +59,11 @@ impl Running {
         Arc::clone(&self.view.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// How many evaluations there were.
+    pub(super) fn evaluations(&self) -> u64 {
+        self.evaluations.load(Ordering::Relaxed)
+    }
+
     /// True if `group` would do the same.
     pub(super) fn is_same(&self, group: &Group) -> bool {
         self.group.lock().unwrap_or_else(PoisonError::into_inner).is_same(group)

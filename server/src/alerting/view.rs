@@ -133,6 +133,11 @@ impl GroupView {
         })
     }
 
+    /// Whether a rule of this name could not be evaluated.
+    pub(super) fn fails(&self, name: &str) -> bool {
+        self.rules.iter().any(|rule| rule.facts.name == name && rule.health.error.is_some())
+    }
+
     /// Whether one of its rules has an alert.
     pub(super) fn has_alerts(&self) -> bool {
         self.rules.iter().any(|rule| !rule.alerts.is_empty())

@@ -87,6 +87,13 @@ impl Notifier {
         }
     }
 
+    /// Whether an alert fires as far as receivers have been or will be notified: one that nobody spoke of again does for some minutes.
+    #[must_use]
+    pub fn has_firing(&self, fingerprint: &str, now_ms: i64) -> bool {
+        let Ok(fingerprint) = fingerprint.parse::<Fingerprint>() else { return false };
+        self.0.dispatcher().alert(fingerprint).is_some_and(|known| !known.is_resolved(now_ms))
+    }
+
     /// Rises whenever something else may mute alerts than before, for another reason than that time goes on.
     #[must_use]
     pub fn muting_version(&self) -> u64 {

@@ -57,11 +57,18 @@ pub(super) fn number(value: f64, decimals: Option<u8>) -> String {
 
 /// Without zeros at the end of its decimals.
 pub(super) fn trimmed(text: String) -> String {
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') && !text.contains('e') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
-/// So many decimals, and never a negative zero.
+/// So many decimals, and never a negative zero. With more digits than anybody reads it has an exponent.
 pub(super) fn fixed(value: f64, decimals: usize) -> String {
+    if value.abs() >= 1e21 {
+        return format!("{value:.2e}");
+    }
     let text = format!("{value:.decimals$}");
     match text.strip_prefix('-') {
         Some(digits) if digits.chars().all(|character| matches!(character, '0' | '.')) => digits.to_owned(),
@@ -85,9 +92,9 @@ pub(super) fn grouped(value: f64) -> String {
 
 /// Percent. What is not quite all is never written as 100.
 pub(super) fn percent(value: f64, decimals: Option<u8>) -> String {
-    let text = number(value, decimals);
-    if text == "100" && value < 100.0 && decimals.is_none() && value < 99.995 {
-        return format!("{}%", fixed(value, 2));
+    let mut text = number(value, decimals);
+    if text == "100" && value < 100.0 && decimals.is_none() {
+        text = (2..12).map(|decimals| fixed(value, decimals)).find(|text| text.starts_with('9')).unwrap_or(text);
     }
     format!("{text}%")
 }
