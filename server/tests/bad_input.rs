@@ -232,6 +232,54 @@ async fn requests_that_are_too_large_are_refused() {
     assert_eq!(server.get("/api/session").send().await.unwrap().status(), 200);
 }
 
+/// Short texts that would take gigabytes and minutes once they are compiled.
+#[tokio::test]
+async fn expressions_that_grow_are_refused_wherever_they_are_taken() {
+    let server = Server::demo(&[]).await;
+    let heavy = r"\\pL{900}";
+    let selector = format!("up{{a!~\"{heavy}\"}}");
+    // Simple ones, of which each takes what a machine takes.
+    let many = format!("up{{{}}}", (0..500).map(|n| format!("a!~\"x.{n}\"")).collect::<Vec<_>>().join(","));
+    // Each is small enough, and all together are not.
+    let several =
+        |name: &str| (0..9).map(|n| (name.to_owned(), format!("{{b{n}=\"\",a!~\"\\\\pL{{3}}x{n}\"}}"))).collect();
+    let one = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    let requests: Vec<(&str, Vec<(String, String)>)> = vec![
+        ("/api/v1/query", one("query", &selector)),
+        ("/api/v1/query", one("query", &format!("label_replace(up, \"a\", \"\", \"b\", \"{heavy}\")"))),
+        ("/api/v1/query", one("query", &many)),
+        ("/api/v1/parse_query", one("query", &selector)),
+        ("/api/v1/format_query", one("query", &selector)),
+        ("/api/frame", [one("query", &selector), one("end_ms", "1000"), one("step_ms", "1000")].concat()),
+        (
+            "/api/live",
+            [
+                one("query", &serde_json::json!({"expr": selector, "step_ms": 1000, "window_ms": 60000}).to_string()),
+                one("timeout", "0"),
+            ]
+            .concat(),
+        ),
+        ("/api/v1/series", one("match[]", &selector)),
+        ("/api/v1/labels", several("match[]")),
+        ("/federate", several("match[]")),
+        ("/api/v1/rules", several("match[]")),
+        ("/api/silences/preview", one("matchers", &format!("a=~\"{heavy}\""))),
+        ("/api/v2/alerts", one("receiver", r"\pL{900}")),
+        ("/api/v2/alerts", several("filter")),
+    ];
+    for (path, pairs) in requests {
+        let answer = server.get(path).query(&pairs).send().await.unwrap();
+        let (status, text) = (answer.status().as_u16(), answer.text().await.unwrap());
+        assert!(matches!(status, 400 | 422), "{path} {pairs:?}: {status} {text}");
+    }
+    let list: Vec<Value> =
+        (0..9).map(|n| serde_json::json!({"name": format!("a{n}"), "value": r"\pL{3}", "isRegex": true})).collect();
+    let silence = serde_json::json!({"matchers": list, "duration": "1h", "comment": "why"});
+    assert_eq!(server.post("/api/silences").json(&silence).send().await.unwrap().status(), 400);
+    let long = serde_json::json!({"matchers": "a=\"b\"", "duration": "1h", "comment": "x".repeat(900_000)});
+    assert_eq!(server.post("/api/silences").json(&long).send().await.unwrap().status(), 400);
+}
+
 #[tokio::test]
 async fn no_path_leads_out() {
     let server = Server::serve(&[]).await;

@@ -4,20 +4,27 @@
 //! Rust; `\d`, `\s`, `\w` and `\b` are of ASCII in Go and of all letters in Rust; Rust has sets within sets, `&&` and `~~` in classes,
 //! and no `\Q…\E`. The syntax is that of Go's package `regexp/syntax`.
 
+mod weight;
+
 use regex::Regex;
+
+pub use weight::{MOST_WEIGHT, weight};
 
 /// Compiles an expression that may match anywhere.
 ///
 /// # Errors
-/// It is none.
+/// It is none, or is over [`MOST_WEIGHT`].
 pub fn compile(expression: &str) -> Result<Regex, regex::Error> {
+    if weight(expression) > MOST_WEIGHT {
+        return Err(regex::Error::CompiledTooBig(MOST_WEIGHT));
+    }
     Regex::new(&for_rust(expression))
 }
 
 /// Compiles an expression that is to match all of a text; `.` stands for the end of a line too.
 ///
 /// # Errors
-/// It is none.
+/// It is none, or is over [`MOST_WEIGHT`].
 pub fn compile_anchored(expression: &str) -> Result<Regex, regex::Error> {
     compile(&format!("^(?s:{expression})$"))
 }

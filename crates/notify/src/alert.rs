@@ -119,13 +119,27 @@ pub enum WrongAlert {
     /// It ends before it starts.
     #[error("the alert ends before it starts")]
     Order,
+    /// It is too long.
+    #[error("the alert has more than 32 KiB of labels and annotations")]
+    Size,
+}
+
+/// Most bytes of one alert's labels, annotations and address.
+const MOST_BYTES: usize = 32 << 10;
+/// What a label or an annotation takes beside its text.
+const PAIR_BYTES: usize = 64;
+
+/// About how many bytes labels and annotations take.
+#[must_use]
+pub fn size_of(labels: &Labels, annotations: &Labels) -> usize {
+    labels.iter().chain(annotations).map(|(name, value)| name.len() + value.len() + PAIR_BYTES).sum()
 }
 
 impl Alert {
     /// The alert that was posted at `now_ms`, which lasts for `resolve_timeout_ms` if it does not say how long.
     ///
     /// # Errors
-    /// It has no labels, a name that is none, or ends before it starts.
+    /// It has no labels, a name that is none, ends before it starts, or is too long.
     pub fn from_posted(posted: Posted, now_ms: i64, resolve_timeout_ms: i64) -> Result<Self, WrongAlert> {
         let Posted { mut labels, annotations, starts_at_ms, ends_at_ms, generator_url, value } = posted;
         labels.retain(|_, value| !value.is_empty());
@@ -134,6 +148,9 @@ impl Alert {
         }
         if let Some(name) = labels.keys().chain(annotations.keys()).find(|name| !is_label_name(name)) {
             return Err(WrongAlert::Name(name.clone()));
+        }
+        if size_of(&labels, &annotations).saturating_add(generator_url.len()) > MOST_BYTES {
+            return Err(WrongAlert::Size);
         }
         let starts_at_ms = starts_at_ms.unwrap_or_else(|| ends_at_ms.map_or(now_ms, |end| end.min(now_ms)));
         let ends_at_ms = ends_at_ms.unwrap_or_else(|| now_ms.saturating_add(resolve_timeout_ms));
@@ -157,6 +174,12 @@ impl Alert {
     #[must_use]
     pub fn name(&self) -> &str {
         self.labels.get(ALERT_NAME).map_or("", String::as_str)
+    }
+
+    /// About how many bytes it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        size_of(&self.labels, &self.annotations).saturating_add(self.generator_url.len())
     }
 
     /// Whether it is over.

@@ -11,6 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::Labels;
 
+/// What a matcher takes beside its texts, and for each unit of its expression's weight.
+const OWN_BYTES: usize = 64;
+const WEIGHT_BYTES: usize = 64;
+
 /// How a label is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Operator {
@@ -82,6 +86,9 @@ pub enum WrongMatcher {
         /// What is wrong with it.
         reason: String,
     },
+    /// The regular expressions would take too much.
+    #[error("the regular expressions are too many or too complex: repeat shorter pieces, or less often")]
+    Weight,
     /// The label's name is none.
     #[error("{0:?} is not a name of a label: it is empty")]
     Name(String),
@@ -104,12 +111,51 @@ impl Matcher {
         Ok(Matcher { name, operator, value, regex })
     }
 
+    /// What its regular expression takes, if it has one, as [`goregex::weight`] tells.
+    fn weight(&self) -> usize {
+        if self.regex.is_some() { goregex::weight(&self.value) } else { 0 }
+    }
+
+    /// About how many bytes it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.name.len() + self.value.len() + OWN_BYTES + self.weight().saturating_mul(WEIGHT_BYTES)
+    }
+
     /// Whether it holds for these labels.
     #[must_use]
     pub fn matches(&self, labels: &Labels) -> bool {
         let value = labels.get(&self.name).map_or("", String::as_str);
         let found = self.regex.as_ref().map_or(value == self.value, |regex| regex.is_match(value));
         matches!(self.operator, Operator::Equal | Operator::Matches) == found
+    }
+}
+
+/// The matchers of one request, as they are read: no more than may be compiled for it.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    matchers: Vec<Matcher>,
+    weight: usize,
+}
+
+impl Gathered {
+    /// Adds one.
+    ///
+    /// # Errors
+    /// The regular expressions would take too much.
+    pub fn push(&mut self, matcher: Matcher) -> Result<(), WrongMatcher> {
+        self.weight = self.weight.saturating_add(matcher.weight());
+        if self.weight > goregex::MOST_WEIGHT {
+            return Err(WrongMatcher::Weight);
+        }
+        self.matchers.push(matcher);
+        Ok(())
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn finish(self) -> Vec<Matcher> {
+        self.matchers
     }
 }
 

@@ -6,8 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     alert::Labels,
-    matcher::{Matcher, MatcherJson, Matchers, WrongMatcher},
+    matcher::{Gathered, Matcher, MatcherJson, Matchers, WrongMatcher},
 };
+
+/// Most bytes of a silence's matchers, and of what is said of it: all silences are in memory, and are looked through for each alert.
+const MATCHERS_BYTES: usize = 16 << 10;
+const COMMENT_BYTES: usize = 4 << 10;
 
 /// A silence. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,6 +79,9 @@ pub enum WrongSilence {
     /// Nobody says why.
     #[error("a silence needs a comment: say why, for those who wonder")]
     NoComment,
+    /// It is too long.
+    #[error("a silence has at most 16 KiB of matchers and 4 KiB of words: make several of it")]
+    Size,
     /// There is none of that id.
     #[error("there is no silence {0:?}")]
     Unknown(String),
@@ -109,6 +116,12 @@ impl Silence {
         self.state(now_ms) == SilenceState::Active && self.matchers.matches(labels)
     }
 
+    /// About how many bytes it takes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.matchers.0.iter().map(Matcher::size).sum::<usize>() + self.comment.len() + self.created_by.len()
+    }
+
     /// Its matchers as the API writes them.
     #[must_use]
     pub fn matchers_json(&self) -> Vec<MatcherJson> {
@@ -122,6 +135,10 @@ impl Silence {
     pub fn check(&self, now_ms: i64) -> Result<(), WrongSilence> {
         if self.matchers.0.is_empty() {
             return Err(WrongSilence::NoMatchers);
+        }
+        let matchers = self.matchers.0.iter().map(|matcher| matcher.name.len() + matcher.value.len() + 4);
+        if matchers.sum::<usize>() > MATCHERS_BYTES || self.comment.len() + self.created_by.len() > COMMENT_BYTES {
+            return Err(WrongSilence::Size);
         }
         if self.matchers.matches(&Labels::new()) {
             return Err(WrongSilence::MatchesAll);
@@ -144,7 +161,11 @@ impl Silence {
 /// # Errors
 /// One of them is none.
 pub fn matchers(json: Vec<MatcherJson>) -> Result<Matchers, WrongMatcher> {
-    json.into_iter().map(Matcher::try_from).collect::<Result<_, _>>().map(Matchers)
+    let mut matchers = Gathered::default();
+    for matcher in json {
+        matchers.push(matcher.try_into()?)?;
+    }
+    Ok(Matchers(matchers.finish()))
 }
 
 /// All silences, those that are over for a while included.
@@ -192,5 +213,36 @@ impl Silences {
     #[must_use]
     pub fn silencing(&self, labels: &Labels, now_ms: i64) -> Vec<String> {
         self.0.values().filter(|silence| silence.mutes(labels, now_ms)).map(|silence| silence.id.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_has_a_size_and_its_expressions_a_weight() {
+        let silence = |matchers: &str, comment: &str| Silence {
+            id: String::new(),
+            matchers: matchers.parse().unwrap(),
+            starts_at_ms: 0,
+            ends_at_ms: 2,
+            created_by: "alice".to_owned(),
+            comment: comment.to_owned(),
+            updated_at_ms: 0,
+        };
+        let many = (0..2_000).map(|number| format!("a{number}=\"b\"")).collect::<Vec<_>>().join(",");
+        for (matchers, comment, outcome) in [
+            ("a=\"b\"", "why", Ok(())),
+            ("a=\"b\"", &*"why ".repeat(1_100), Err(WrongSilence::Size)),
+            (&*many, "why", Err(WrongSilence::Size)),
+        ] {
+            assert_eq!(silence(matchers, comment).check(1), outcome);
+        }
+        let heavy = (0..9).map(|number| format!("a{number}=~\"\\\\pL{{3}}\"")).collect::<Vec<_>>();
+        assert!(heavy[0].parse::<Matchers>().is_ok(), "{heavy:?}");
+        assert_eq!(heavy.join(",").parse::<Matchers>(), Err(WrongMatcher::Weight));
+        let json = heavy.iter().map(|text| MatcherJson::from(&text.parse::<Matcher>().unwrap()));
+        assert_eq!(matchers(json.collect()), Err(WrongMatcher::Weight));
     }
 }

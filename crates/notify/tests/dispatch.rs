@@ -302,3 +302,30 @@ fn ten_thousand_alerts_of_one_group_are_one_message() {
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].1.matches('+').count(), 10_000);
 }
+
+#[test]
+fn alerts_are_bounded_by_what_they_take_and_give_it_back() {
+    let mut world = World::new(USUAL);
+    let posted = |number: usize, bytes: usize, ends_at_ms: i64| Posted {
+        labels: labels(&format!("alertname=a{number}")),
+        annotations: Labels::from([("summary".to_owned(), "x".repeat(bytes))]),
+        starts_at_ms: Some(0),
+        ends_at_ms: Some(ends_at_ms),
+        ..Posted::default()
+    };
+    let large = (0..4_000).map(|number| posted(number, 30_000, HOUR));
+    let ingested = world.dispatcher.ingest(large, 0);
+    let taken = ingested.fired.len();
+    assert!((2_000..2_500).contains(&taken) && ingested.dropped.len() == 4_000 - taken, "{taken}");
+    // One that is known goes on and may shrink, and its room is for others.
+    assert!(world.dispatcher.ingest([posted(0, 30_000, HOUR)], 1).dropped.is_empty());
+    assert!(world.dispatcher.ingest((0..10).map(|number| posted(number, 1, HOUR)), 2).dropped.is_empty());
+    assert!(world.dispatcher.ingest([posted(9_000, 30_000, HOUR)], 3).dropped.is_empty());
+    assert_eq!(world.dispatcher.ingest([posted(9_001, 40_000, HOUR)], 4).refused.len(), 1, "too long alone");
+    // Those that are over make room once they were told of.
+    world.until(2 * HOUR);
+    assert_eq!(
+        world.dispatcher.ingest((0..2_000).map(|number| posted(number, 30_000, 9 * HOUR)), world.now).dropped.len(),
+        0
+    );
+}

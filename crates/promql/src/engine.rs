@@ -218,6 +218,17 @@ impl Query {
         self.changed(|plan| plan.root.each_selector(&mut |selector| change(&mut selector.matchers)))
     }
 
+    /// How much the regular expressions of its selectors take: see [`Matcher::weight`].
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let mut weight = 0_usize;
+        // The copy with changed selectors is not needed: nothing is changed.
+        let _ = self.with_selectors(|matchers| {
+            weight = matchers.iter().map(Matcher::weight).fold(weight, usize::saturating_add);
+        });
+        weight
+    }
+
     /// Whether a range of it is `anchored`.
     #[must_use]
     pub fn is_anchored(&self) -> bool {

@@ -36,6 +36,15 @@ impl Matcher {
         matches!(self.op, MatchOp::Equal(_))
     }
 
+    /// How much its regular expression takes, if it has one: to be kept below [`goregex::MOST_WEIGHT`] for all those of a request.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        match &self.op {
+            MatchOp::Equal(_) | MatchOp::NotEqual(_) => 0,
+            MatchOp::Regex(pattern) | MatchOp::NotRegex(pattern) => pattern.weight(),
+        }
+    }
+
     /// Whether a label with this value fulfils the condition.
     #[must_use]
     pub fn matches(&self, value: &str) -> bool {

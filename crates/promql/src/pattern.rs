@@ -8,6 +8,9 @@ use regex::Regex;
 /// Characters that mean more than themselves in an expression.
 const META: &str = r"\.+*?()[]{}^$";
 
+/// What a choice weighs: it is not compiled, but the parser compiles what stands in for it.
+const OF_CHOICE: usize = 50;
+
 /// What stands around an expression.
 const BEGIN: &str = "^(?s:";
 const END: &str = ")$";
@@ -65,6 +68,14 @@ impl Pattern {
         })
     }
 
+    /// What it takes beyond its text.
+    pub(crate) fn weight(&self) -> usize {
+        match &self.0 {
+            Kind::Choice(_) => OF_CHOICE,
+            Kind::Expression(expression) => goregex::weight(&expression.written),
+        }
+    }
+
     /// Whether all of `value` matches.
     #[must_use]
     pub fn is_match(&self, value: &str) -> bool {
@@ -103,6 +114,11 @@ impl Pattern {
             Kind::Expression(_) => None,
         }
     }
+}
+
+/// What an expression takes beyond its text, before it is compiled.
+pub(crate) fn weight(expression: &str) -> usize {
+    if is_choice(expression) { OF_CHOICE } else { goregex::weight(expression) }
 }
 
 /// Whether an expression is texts between `|`, none of them empty.

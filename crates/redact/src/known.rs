@@ -16,6 +16,9 @@ const MOST_SECRETS: usize = 256;
 /// Shorter parts of a base64 text would turn up in others.
 const SHORTEST_BASE64: usize = 8;
 
+/// Longest name or number of an entity, with the `;` after it.
+const LONGEST_ENTITY: usize = 10;
+
 /// How long a secret is remembered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lasting {
@@ -82,6 +85,9 @@ impl KnownSecrets {
         }
         if text.contains('\\') {
             search(unescaped(text));
+        }
+        if text.contains('&') {
+            search(without_entities(text));
         }
         if spans.is_empty() { Cow::Borrowed(text) } else { Cow::Owned(masked(text, spans)) }
     }
@@ -172,14 +178,55 @@ fn unescaped(text: &str) -> (Vec<u8>, Vec<usize>) {
             b'r' => simple(b'\r'),
             b'b' => simple(8),
             b'f' => simple(12),
+            b'x' => match rest {
+                [high, low, ..] => Some((Decoded::Byte(hex(*high)? << 4 | hex(*low)?), 4)),
+                _ => None,
+            },
             b'u' => {
-                let [a, b, c, d, ..] = rest else { return None };
-                let code =
-                    [a, b, c, d].into_iter().try_fold(0_u32, |code, digit| Some(code << 4 | u32::from(hex(*digit)?)));
-                Some((Decoded::Character(char::from_u32(code?)?), 6))
+                let first = utf16_unit(rest)?;
+                // What lies beyond 16 bits is written as a pair.
+                if let Some([b'\\', b'u', second @ ..]) = rest.get(4..)
+                    && let Some(second) = utf16_unit(second)
+                    && let Some(Ok(character)) = char::decode_utf16([first, second]).next()
+                    && character.len_utf16() == 2
+                {
+                    return Some((Decoded::Character(character), 12));
+                }
+                Some((Decoded::Character(char::from_u32(first.into())?), 6))
             }
             other => simple(*other),
         }
+    })
+}
+
+/// The four digits that a text begins with, as a unit of UTF-16.
+fn utf16_unit(text: &[u8]) -> Option<u16> {
+    let digits = text.get(..4)?;
+    digits.iter().try_fold(0_u16, |unit, digit| Some(unit << 4 | u16::from(hex(*digit)?)))
+}
+
+/// The text with the entities of XML and HTML replaced that stand for single characters, as [`percent_decoded`].
+fn without_entities(text: &str) -> (Vec<u8>, Vec<usize>) {
+    decoded(text, |rest| {
+        let rest = rest.strip_prefix(b"&")?;
+        let length = rest.iter().take(LONGEST_ENTITY).position(|byte| *byte == b';')?;
+        let name = std::str::from_utf8(rest.get(..length)?).ok()?;
+        let character = match name {
+            "amp" => '&',
+            "lt" => '<',
+            "gt" => '>',
+            "quot" => '"',
+            "apos" => '\'',
+            _ => {
+                let number = name.strip_prefix('#')?;
+                let code = match number.strip_prefix(['x', 'X']) {
+                    Some(digits) => u32::from_str_radix(digits, 16),
+                    None => number.parse(),
+                };
+                char::from_u32(code.ok()?)?
+            }
+        };
+        Some((Decoded::Character(character), length + 2))
     })
 }
 

@@ -25,6 +25,8 @@ pub use named::is_secret_key;
 pub const MASK: &str = "***";
 /// Longest text that is looked through, in bytes: names and errors are far shorter. What is longer is cut, since nobody looked at it.
 const LONGEST_TEXT: usize = 16 << 10;
+/// How much of what follows is looked through as well, so that a secret over the cut is seen whole: the longest one, percent-encoded.
+const BEYOND_CUT: usize = 12 << 10;
 /// Parts of a header's value that are at least so long may be its secret, in bytes.
 const SHORTEST_PART: usize = 8;
 
@@ -93,15 +95,24 @@ impl Redactor {
     /// The text without secrets, cut after 16 KiB. Borrows it if there are none.
     #[must_use]
     pub fn text<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let text = text.get(..text.floor_char_boundary(LONGEST_TEXT)).unwrap_or_default();
-        let mut clean = self.known(text);
+        let looked_through = cut(text, LONGEST_TEXT + BEYOND_CUT);
+        let mut clean = self.known(looked_through);
         if let Some(replaced) = shapes::replace(&clean) {
             clean = Cow::Owned(replaced);
         }
         if let Some(replaced) = named::replace(&clean, self.hides_user_names) {
             clean = Cow::Owned(replaced);
         }
-        clean
+        // The end of what was looked through may be the beginning of a secret.
+        let sure = if looked_through.len() < text.len() { clean.len().saturating_sub(BEYOND_CUT) } else { clean.len() };
+        let length = sure.min(LONGEST_TEXT);
+        match clean {
+            Cow::Borrowed(clean) => Cow::Borrowed(cut(clean, length)),
+            Cow::Owned(mut clean) => {
+                clean.truncate(clean.floor_char_boundary(length));
+                Cow::Owned(clean)
+            }
+        }
     }
 
     /// The text without the known secrets: for values of labels, which tell series apart and of which nothing else may change.
@@ -115,6 +126,11 @@ impl Redactor {
     pub fn is_secret_key(&self, key: &str) -> bool {
         is_secret_key(key, self.hides_user_names)
     }
+}
+
+/// The first so many bytes of a text, or a few less.
+fn cut(text: &str, bytes: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes)).unwrap_or_default()
 }
 
 impl fmt::Debug for Redactor {

@@ -21,6 +21,15 @@ const SECRET_WORDS: [&str; 12] = [
 const SECRET_PARTS: [&str; 7] = ["apikey", "api_key", "key", "keys", "token", "sig", "jwt"];
 /// As [`SECRET_PARTS`], but before `=` alone: before `:` they are ordinary as well.
 const ASSIGNED_PARTS: [&str; 2] = ["pass", "pwd"];
+/// As [`SECRET_PARTS`], but before `=` and `:` alone: names of sessions are good for nothing else, and as labels they tell series apart.
+const SESSION_PARTS: [&str; 6] = ["session_id", "sessionid", "soap_session", "jsessionid", "phpsessid", "sessid"];
+/// Options that are [`ASSIGNED_PARTS`] in full.
+const PASSWORD_OPTIONS: [&str; 3] = ["--pass", "--pwd", "--pw"];
+/// Keys whose value may name a secret that stands beside it, and the keys that it stands under: `{"name":"password","value":"x"}`.
+const NAMING_KEYS: [&str; 6] = ["name", "key", "field", "param", "parameter", "property"];
+const VALUE_KEYS: [&str; 3] = ["value", "val", "content"];
+/// How far from its name such a value is looked for, in bytes.
+const BESIDE: usize = 64;
 /// As [`SECRET_PARTS`], where user names are secrets as well.
 const USER_PARTS: [&str; 4] = ["username", "user_name", "user", "login"];
 /// Longest key, in bytes, with the blanks and quotes after it.
@@ -29,6 +38,8 @@ const LONGEST_KEY: usize = 128;
 const LONGEST_VALUE: usize = 1 << 10;
 /// Characters that end a value without quotes.
 const VALUE_END: &[char] = &[',', ';', '&', '"', '\'', ')', ']', '}', '<', '>'];
+/// What stands before the quote of a text in some languages.
+const LITERAL_PREFIXES: [&str; 7] = ["b", "u", "r", "f", "N", "@", "&"];
 /// Words before a credential in an `Authorization` header.
 const SCHEMES: [&str; 4] = ["bearer", "basic", "token", "digest"];
 
@@ -65,10 +76,17 @@ fn snake_case(key: &str) -> String {
 pub(crate) fn replace(text: &str, hides_user_names: bool) -> Option<String> {
     let mut clean = String::new();
     let (mut copied, mut from) = (0, 0);
+    // Up to where a value belongs to the secret that was named last.
+    let mut named_until = 0;
     while let Some(mark) = next_mark(text, from) {
         from = mark.end;
         let (Some(before), Some(after)) = (text.get(copied..mark.start), text.get(mark.end..)) else { break };
-        let Some((start, end)) = value(before, mark.kind, after, hides_user_names).filter(|(start, end)| start < end)
+        let is_named = mark.start <= named_until;
+        if let Some(secret) = named(before, mark.kind, after, hides_user_names) {
+            named_until = secret.map_or(0, |end| mark.end + end + BESIDE);
+        }
+        let Some((start, end)) =
+            value(before, mark.kind, after, hides_user_names, is_named).filter(|(start, end)| start < end)
         else {
             continue;
         };
@@ -82,6 +100,23 @@ pub(crate) fn replace(text: &str, hides_user_names: bool) -> Option<String> {
     }
     clean.push_str(text.get(copied..)?);
     Some(clean)
+}
+
+/// Whether a name follows the mark, as in `"name": "password"`, and if it is that of a secret, where it ends, counted from the mark's end.
+fn named(before: &str, kind: MarkKind, after: &str, hides_user_names: bool) -> Option<Option<usize>> {
+    let unquoted = near(before).trim_end_matches(KEY_END);
+    let key = last_word(unquoted);
+    if !NAMING_KEYS.contains(&snake_case(key).as_str()) {
+        return None;
+    }
+    let (start, end) = match kind {
+        MarkKind::Tag if unquoted.ends_with(&format!("<{key}")) => (0, after.find('<')?),
+        MarkKind::Tag => return None,
+        MarkKind::Assignment | MarkKind::Colon => value_span(after),
+        MarkKind::Comma | MarkKind::Blank => return None,
+    };
+    let name = after.get(start..end)?;
+    Some(is_secret_key(name, hides_user_names).then_some(end))
 }
 
 /// What may stand between a key and its value.
@@ -128,16 +163,27 @@ fn next_mark(text: &str, from: usize) -> Option<Mark> {
 }
 
 /// Where the secret after a mark starts and ends, counted from the mark's end.
-fn value(before: &str, kind: MarkKind, after: &str, hides_user_names: bool) -> Option<(usize, usize)> {
-    // A key is near: what is far before it is not looked at again for each mark.
-    let before = before.get(before.floor_char_boundary(before.len().saturating_sub(LONGEST_KEY))..).unwrap_or_default();
-    let unquoted = before.trim_end_matches(['"', '\'', '\\', ' ']);
+/// It is one too where its key is that of a value and a name of a secret stands beside it (`is_named`).
+fn value(before: &str, kind: MarkKind, after: &str, hides_user_names: bool, is_named: bool) -> Option<(usize, usize)> {
+    let before = near(before);
+    let unquoted = before.trim_end_matches(KEY_END);
     let word = last_word(unquoted);
     let key = word.trim_start_matches('-');
     match kind {
         MarkKind::Assignment | MarkKind::Colon if is_secret_key(key, hides_user_names) => {
-            Some(if snake_case(key) == "cookie" { rest_of_line(after) } else { value_span(after) })
+            Some(match snake_case(key).as_str() {
+                "cookie" => rest_of_line(after),
+                key if is_part(key, "authorization") => credentials(after),
+                _ => value_span(after),
+            })
         }
+        MarkKind::Assignment | MarkKind::Colon if SESSION_PARTS.iter().any(|part| is_part(&snake_case(key), part)) => {
+            Some(value_span(after))
+        }
+        MarkKind::Assignment | MarkKind::Colon if is_named && VALUE_KEYS.contains(&snake_case(key).as_str()) => {
+            Some(value_span(after))
+        }
+        MarkKind::Tag if is_named && VALUE_KEYS.contains(&snake_case(key).as_str()) => Some((0, after.find('<')?)),
         MarkKind::Assignment if ASSIGNED_PARTS.iter().any(|part| is_part(&snake_case(key), part)) => {
             // The shell's own variable of this name is a directory.
             Some(value_span(after))
@@ -151,7 +197,13 @@ fn value(before: &str, kind: MarkKind, after: &str, hides_user_names: bool) -> O
         MarkKind::Comma => {
             let is_quoted = unquoted.len() < before.len() && before.ends_with(['"', '\'']);
             let next_is = after.trim_start_matches([' ', '\\']).starts_with(['"', '\'']);
-            (is_quoted && next_is && is_secret_key(key, hides_user_names)).then(|| value_span(after))
+            let (start, end) = value_span(after);
+            // What a colon follows is the next key.
+            let is_key = || {
+                let behind = after.get(end..).unwrap_or_default();
+                behind.trim_start_matches(KEY_END).starts_with(':')
+            };
+            (is_quoted && next_is && is_secret_key(key, hides_user_names) && !is_key()).then_some((start, end))
         }
         MarkKind::Blank if word.len() > key.len() && unquoted.len() == before.len() => {
             let program = before.strip_suffix(word).unwrap_or_default().trim_end();
@@ -159,6 +211,14 @@ fn value(before: &str, kind: MarkKind, after: &str, hides_user_names: bool) -> O
         }
         _ => None,
     }
+}
+
+/// What a key is followed by, before its mark.
+const KEY_END: [char; 4] = ['"', '\'', '\\', ' '];
+
+/// The end of a text, in which a key is looked for: what is far before a mark is not looked at again for each.
+fn near(before: &str) -> &str {
+    before.get(before.floor_char_boundary(before.len().saturating_sub(LONGEST_KEY))..).unwrap_or_default()
 }
 
 /// The key, label or option that a text ends with.
@@ -185,11 +245,32 @@ fn option_value(program: &str, option: &str, key: &str, after: &str, hides_user_
         "-p" if program.ends_with("mkdir") => None,
         "-p" => (!value.starts_with(['/', '.', '-']) && !value.starts_with(|c: char| c.is_ascii_digit()))
             .then_some((start, end)),
-        _ if option.starts_with("--") && is_secret_key(key, hides_user_names) => {
+        _ if PASSWORD_OPTIONS.contains(&option) || option.starts_with("--") && is_secret_key(key, hides_user_names) => {
             (!value.starts_with('-')).then_some((start, end))
         }
         _ => None,
     }
+}
+
+/// What an `Authorization` header holds: the name of a scheme, whichever, and the credential after it; to the end of the line if that
+/// has parameters.
+fn credentials(after: &str) -> (usize, usize) {
+    let blanks = after.len() - after.trim_start_matches(' ').len();
+    let rest = after.get(blanks..).unwrap_or_default();
+    let line = rest.split(['\n', '\r']).next().unwrap_or_default();
+    let Some((scheme, credential)) = line.split_once(' ') else { return value_span(after) };
+    let is_scheme = scheme.starts_with(|letter: char| letter.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if !is_scheme {
+        return value_span(after);
+    }
+    let credential = credential.split(' ').next().unwrap_or_default();
+    // Those of base64 end with it.
+    if credential.trim_end_matches('=').contains('=') {
+        return (blanks, blanks + line.len());
+    }
+    let length = credential.find(VALUE_END).unwrap_or(credential.len());
+    (blanks, blanks + scheme.len() + 1 + length)
 }
 
 /// All of a header's value: cookies hold `;`.
@@ -225,6 +306,14 @@ fn value_span(after: &str) -> (usize, usize) {
             let word_end =
                 |text: &str| text.find(|c: char| c.is_whitespace() || VALUE_END.contains(&c)).unwrap_or(text.len());
             let mut end = word_end(rest);
+            // `b'x'`, `Some("x")`: a quoted value in the words of a language.
+            let (prefix, quoted) = rest.split_at(end);
+            let mut quoted = quoted.chars();
+            if (prefix.ends_with('(') || LITERAL_PREFIXES.contains(&prefix))
+                && let Some(quote @ ('"' | '\'')) = quoted.next()
+            {
+                return (blanks + end + 1, blanks + end + 1 + quoted_end(quoted.as_str(), quote, false));
+            }
             let is_scheme =
                 rest.get(..end).is_some_and(|word| SCHEMES.iter().any(|scheme| word.eq_ignore_ascii_case(scheme)));
             if is_scheme {

@@ -9,11 +9,15 @@ use crate::MASK;
 /// What is replaced as a whole, each by the form that its issuer gives it.
 const WHOLE: &[&str] = &[
     // Private keys in PEM (RFC 7468), to their end or to that of the text.
-    r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z)",
+    r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)",
     // Access keys of AWS.
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b",
-    // Signed tokens (RFC 7519).
-    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?",
+    // Signed and encrypted tokens (RFC 7519, 7516).
+    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*(?:\.[A-Za-z0-9_-]*){0,3}",
+    // Tokens of Stripe, Vault, SendGrid, npm, Telegram.
+    r"\b(?:[sr]k_live_[A-Za-z0-9]{16,}|hv[sbr]\.[A-Za-z0-9_-]{20,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{30,}|bot[0-9]{6,}:[A-Za-z0-9_-]{30,})",
+    // Addresses of which whoever knows them may write: webhooks of Slack, Discord, Teams.
+    r#"\b(?:hooks\.slack(?:-gov)?\.com/[a-z]+|discord(?:app)?\.com/api/(?:v[0-9]+/)?webhooks|[a-z0-9-]+\.webhook\.office\.com/webhookb2)/[^\s"'<>]+"#,
     // Tokens of GitHub, GitLab, Slack, Google, and ours.
     r"\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{20,}|xox[abposr]-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{35}|hs_[A-Za-z0-9_-]{40,})",
 ];

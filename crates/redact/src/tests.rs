@@ -37,6 +37,27 @@ fn values_of_secret_keys_are_replaced() {
             ("pass=x PWD=/data", "pass=*** PWD=/data"),
             ("passcode=1234 privateKey=abc", "passcode=*** privateKey=***"),
             (r#"{"clientSecret":"a","accessToken":"b"}"#, r#"{"clientSecret":"***","accessToken":"***"}"#),
+            ("Authorization: Negotiate YIIabc next", "Authorization: *** next"),
+            ("Authorization: Digest username=\"x\", response=\"a1\"\nHost: x", "Authorization: ***\nHost: x"),
+            ("Proxy-Authorization: NTLM TlRM==\r\nHost: x", "Proxy-Authorization: ***\r\nHost: x"),
+            ("Authorization: Token token=abc, nonce=\"d\"", "Authorization: ***"),
+            (r#"{"Authorization":"ApiKey abc","x":1}"#, r#"{"Authorization":"***","x":1}"#),
+            ("Authorization: SharedKey acct:c2ln", "Authorization: ***"),
+            ("vmware-api-session-id: abc", "vmware-api-session-id: ***"),
+            ("vmware_soap_session=\"abc\"; JSESSIONID=1", "vmware_soap_session=\"***\"; JSESSIONID=***"),
+            ("{'password': b'a b'}", "{'password': b'***'}"),
+            ("Login { password: Some(\"a b\"), n: 1 }", "Login { password: Some(\"***\"), n: 1 }"),
+            ("msg=\"password=abc\" level=\"x\"", "msg=\"password=***\" level=\"x\""),
+            (
+                r#"[{"name":"DB_PASSWORD","value":"x y"},{"name":"A","value":"b"}]"#,
+                r#"[{"name":"DB_PASSWORD","value":"***"},{"name":"A","value":"b"}]"#,
+            ),
+            (
+                "<add key=\"apiToken\" value=\"x\"/><add key=\"n\" value=\"y\"/>",
+                "<add key=\"apiToken\" value=\"***\"/><add key=\"n\" value=\"y\"/>",
+            ),
+            ("<name>password</name><value>x</value>", "<name>password</name><value>***</value>"),
+            ("- name: PASSWORD\n  value: x", "- name: PASSWORD\n  value: ***"),
             ("AccountKey=abc==;EndpointSuffix=core", "AccountKey=***;EndpointSuffix=core"),
             ("https://a.blob.test/c?sv=2022&sig=a%2Fb%3D&se=2026", "https://a.blob.test/c?sv=2022&sig=***&se=2026"),
             (
@@ -58,6 +79,7 @@ fn values_of_options_are_replaced() {
             ("mysql -u root -p x db", "mysql -u root -p *** db"),
             ("curl -u user:pw http://h/", "curl -u user:*** http://h/"),
             ("run --api-token abc", "run --api-token ***"),
+            ("run --pass abc --pwd d", "run --pass *** --pwd ***"),
             ("docker run -p 8080:80 x; mkdir -p /a; mkdir -p b", "docker run -p 8080:80 x; mkdir -p /a; mkdir -p b"),
             ("login --password --vm web", "login --password --vm web"),
         ],
@@ -79,6 +101,14 @@ fn secrets_are_known_by_their_form() {
             ("key AKIAIOSFODNN7EXAMPLE used", "key *** used"),
             ("a -----BEGIN RSA PRIVATE KEY-----\nMII\n-----END RSA PRIVATE KEY----- b", "a *** b"),
             ("-----BEGIN PRIVATE KEY-----\nMII", "***"),
+            ("-----BEGIN PGP PRIVATE KEY BLOCK-----\nx\n-----END PGP PRIVATE KEY BLOCK----- b", "*** b"),
+            ("jwe eyJhbGciOiJkaXIifQ..aXZpdml2.Y2lwaGVy.dGFn!", "jwe ***!"),
+            ("to https://hooks.slack.com/services/T000/B000/XXXXXXXXXXXXXXXX: no", "to https://*** no"),
+            ("https://discord.com/api/webhooks/123456789012345678/abcdefghijklmnopqrstuvwxyz", "https://***"),
+            (
+                "https://api.telegram.org/bot123456789:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/sendMessage",
+                "https://api.telegram.org/***/sendMessage",
+            ),
             ("jwt eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln!", "jwt ***!"),
         ],
     );
@@ -114,6 +144,11 @@ fn ordinary_text_is_left_alone() {
         "s3://bucket/path/to/key",
         "https://host:8443/ui?vm=web#summary",
         "eu-west-1",
+        "session=3 of 5",
+        r#"{"name":"web01","value":"b"}"#,
+        "name=token-service value=3",
+        "robot123456: ready",
+        "AT&T; R&amp;D",
         "ami-0abcdef1234567890",
         "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     ] {
@@ -141,7 +176,7 @@ fn known_secrets_are_found_in_every_encoding() {
         engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
     };
 
-    let secret = "p ä\"s/s+wörd&<1>";
+    let secret = "p ä\"s/s+wörd&<1>\u{1f511}";
     let redactor = Redactor::new(false);
     redactor.learn(secret);
     let percent: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
@@ -156,6 +191,9 @@ fn known_secrets_are_found_in_every_encoding() {
         ("base64", STANDARD.encode(secret)),
         ("base64 after one", STANDARD.encode(format!("u:{secret}"))),
         ("base64 after two", STANDARD.encode(format!("us:{secret}:x"))),
+        ("XML", secret.replace('&', "&amp;").replace('"', "&quot;").replace('<', "&lt;").replace('>', "&gt;")),
+        ("numbers", secret.chars().map(|letter| format!("&#x{:x};", u32::from(letter))).collect()),
+        ("bytes", secret.bytes().map(|byte| format!("\\x{byte:02x}")).collect()),
         ("base64 for URLs", URL_SAFE_NO_PAD.encode(format!("root:{secret}"))),
     ] {
         let clean = redactor.text(&format!("before {encoded} after")).into_owned();
@@ -163,7 +201,7 @@ fn known_secrets_are_found_in_every_encoding() {
         let left = clean.replace(MASK, "").len();
         assert!(left <= "before  after".len() + 10, "{name}: {encoded} became {clean}");
     }
-    let several = redactor.text("a%20 p ä\"s/s+wörd&<1> b %70%20ä\"s/s+wörd&<1> c").into_owned();
+    let several = redactor.text("a%20 p ä\"s/s+wörd&<1>\u{1f511} b %70%20ä\"s/s+wörd&<1>\u{1f511} c").into_owned();
     assert_eq!(several, "a%20 *** b *** c");
 }
 
@@ -184,6 +222,21 @@ fn of_headers_those_with_telling_names_are_secret() {
     redactor.learn_header("X-Scope-OrgID", "production");
     redactor.learn_header("Authorization", "Token token=abcdef123456");
     assert_eq!(redactor.text("storage of production for abcdef123456"), "storage of production for ***");
+}
+
+#[test]
+fn a_secret_over_the_cut_leaves_no_part_of_it() {
+    let redactor = Redactor::new(false);
+    redactor.learn("p4ssw0rd-and-more");
+    for before in (LONGEST_TEXT - 20..LONGEST_TEXT + 4).chain([LONGEST_TEXT + BEYOND_CUT - 5]) {
+        let clean =
+            redactor.text(&format!("{} p4ssw0rd-and-more {}", "x".repeat(before), "y ".repeat(9_000))).into_owned();
+        assert!(!clean.contains("p4ss") && clean.len() <= LONGEST_TEXT, "{before}: {}", clean.len());
+    }
+    // Nor where much was taken out before it.
+    let many = "password=".to_owned() + &"z".repeat(500) + " ";
+    let clean = redactor.text(&many.repeat(60)).into_owned();
+    assert!(!clean.contains('z'), "{clean}");
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::{
     api::{error::ApiError, given::Parameters},
     auth::Principal,
     query::{
-        Backend, ErrorKind, QueryError, Reads,
+        Backend, ErrorKind, QueryError, Reads, Scope,
         envelope::annotated_raw,
         params::{Params, not_a_number},
         within,
@@ -39,6 +39,8 @@ impl Wanted {
     /// The parameters of `/api/v1/rules`.
     fn of(params: &Params) -> Result<Self, QueryError> {
         let all = |name: &str| params.all(name).map(str::to_owned).collect::<Vec<_>>();
+        // Read as those of series are, with their limits.
+        Scope::all().selectors(params.all("match[]"))?;
         let selectors = params.all("match[]").map(promql::parse_selector).collect::<Result<_, _>>();
         Ok(Wanted {
             is_alerting: match params.get("type").unwrap_or_default().to_ascii_lowercase().as_str() {

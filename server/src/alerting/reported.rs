@@ -23,6 +23,10 @@ use crate::clock::now_ms;
 const LASTING_MS: i64 = 5 * 60 * 1000;
 /// Most alerts at a time: beyond them new ones are left out.
 const MOST: usize = 10_000;
+/// Most bytes that they take.
+const MOST_BYTES: usize = 32 << 20;
+/// How often it is written that alerts are left out, in milliseconds.
+const TOLD_AGAIN_MS: i64 = 60_000;
 /// How often it is looked for alerts that are over.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// The label by which the alerts of daemons differ from those of rules that say the same, and its value.
@@ -32,7 +36,53 @@ const POSTED: &str = "posted";
 
 /// The alerts that fire by what others said.
 #[derive(Default)]
-pub(super) struct Reported(Mutex<HashMap<Labels, Fires>>);
+pub(super) struct Reported(Mutex<All>);
+
+#[derive(Default)]
+struct All {
+    fires: HashMap<Labels, Fires>,
+    /// What they take.
+    bytes: usize,
+    /// How many were left out since that was last written, and when that was, in milliseconds since the Unix epoch.
+    left_out: u64,
+    told_ms: i64,
+}
+
+impl All {
+    /// Notes that there was no room for an alert, and writes it at most once a minute: many may come.
+    fn leave_out(&mut self, alert: &Alert, at_ms: i64) {
+        self.left_out += 1;
+        if at_ms.saturating_sub(self.told_ms) >= TOLD_AGAIN_MS {
+            self.told_ms = at_ms;
+            let count = std::mem::take(&mut self.left_out);
+            tracing::warn!(alert = alert.name, count, "others raise more alerts than are kept: some are not shown");
+        }
+    }
+
+    fn has_room(&self, alert: &Alert) -> bool {
+        let before = self.fires.get(&alert.labels);
+        let grown = size(alert).saturating_sub(before.map_or(0, |before| size(&before.alert)));
+        (before.is_some() || self.fires.len() < MOST) && (grown == 0 || self.bytes.saturating_add(grown) <= MOST_BYTES)
+    }
+
+    fn insert(&mut self, fires: Fires) {
+        self.bytes = self.bytes.saturating_add(size(&fires.alert));
+        if let Some(before) = self.fires.insert(fires.alert.labels.clone(), fires) {
+            self.bytes = self.bytes.saturating_sub(size(&before.alert));
+        }
+    }
+
+    fn remove(&mut self, labels: &Labels) -> Option<Fires> {
+        let gone = self.fires.remove(labels)?;
+        self.bytes = self.bytes.saturating_sub(size(&gone.alert));
+        Some(gone)
+    }
+}
+
+/// About how many bytes an alert takes: its labels name it as well, and two of its texts are annotations too.
+fn size(alert: &Alert) -> usize {
+    2 * notify::alert::size_of(&alert.labels, &alert.annotations)
+}
 
 struct Fires {
     alert: Alert,
@@ -47,22 +97,22 @@ impl Reported {
     /// The alerts that fire, without those that are posted by one of whom `known` are.
     pub(super) fn alerts(&self, known: &[Alert]) -> Vec<Alert> {
         let fires = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        news(&fires, known).cloned().collect()
+        news(&fires.fires, known).cloned().collect()
     }
 
     /// Takes in that an alert fires. One that goes on changes nothing but its texts and until when it lasts.
     fn fired(&self, mut alert: Alert, until_ms: i64, at_ms: i64) -> Option<Change> {
         alert.state = AlertState::Firing;
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = all.get(&alert.labels);
-        if before.is_none() && all.len() >= MOST {
-            tracing::warn!(alert = alert.name, "others raise more than {MOST} alerts: this one is not shown");
+        if !all.has_room(&alert) {
+            all.leave_out(&alert, at_ms);
             return None;
         }
+        let before = all.fires.get(&alert.labels);
         let since_ms = before.and_then(|before| before.alert.fired_at).or(alert.active_at).unwrap_or(at_ms);
         (alert.active_at, alert.fired_at) = (Some(since_ms), Some(since_ms));
         let from = before.map_or(AlertState::Inactive, |before| before.alert.state);
-        all.insert(alert.labels.clone(), Fires { alert: alert.clone(), until_ms });
+        all.insert(Fires { alert: alert.clone(), until_ms });
         Some((AlertTransition { at: at_ms, from, to: AlertState::Firing, alert }, until_ms))
     }
 
@@ -87,7 +137,9 @@ impl Reported {
     /// The alerts of which nothing was heard for too long, which are over by that.
     fn forgotten(&self, at_ms: i64) -> Vec<Change> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.extract_if(|_, fires| fires.until_ms <= at_ms).map(|(_, fires)| over(fires.alert, at_ms)).collect()
+        let due = all.fires.iter().filter(|(_, fires)| fires.until_ms <= at_ms).map(|(labels, _)| labels.clone());
+        let due: Vec<Labels> = due.collect();
+        due.iter().filter_map(|labels| all.remove(labels)).map(|fires| over(fires.alert, at_ms)).collect()
     }
 }
 
@@ -263,5 +315,26 @@ mod tests {
         assert!(reported.alerts(&[begun[0].alert.clone()]).is_empty(), "an engine tells of it itself");
         let over = reported.post(&[Posted { ends_at_ms: Some(3_000), ..posted }], 3_000);
         assert_eq!(over[0].to, AlertState::Inactive);
+    }
+
+    #[test]
+    fn alerts_have_room_by_number_and_by_bytes_and_give_it_back() {
+        let posted = |number: usize, bytes: usize| {
+            of_posted(&Posted {
+                labels: Labels::from([("alertname".to_owned(), format!("a{number}"))]),
+                annotations: Labels::from([("summary".to_owned(), "x".repeat(bytes))]),
+                starts_at_ms: None,
+                ends_at_ms: None,
+                generator_url: String::new(),
+                value: None,
+            })
+        };
+        let reported = Reported::default();
+        let taken = (0..2_000).filter(|number| reported.fired(posted(*number, 30_000), 9, 0).is_some()).count();
+        assert!((400..600).contains(&taken), "{taken}");
+        assert!(reported.fired(posted(0, 30_000), 9, 1).is_some(), "one that goes on");
+        assert_eq!(reported.forgotten(9).len(), taken);
+        assert_eq!(reported.0.lock().unwrap().bytes, 0);
+        assert_eq!((0..=MOST).filter(|number| reported.fired(posted(*number, 1), 9, 0).is_some()).count(), MOST);
     }
 }

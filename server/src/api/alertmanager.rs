@@ -14,7 +14,7 @@ use axum::{
 use jiff::Timestamp;
 use notify::{
     alert::{ALERT_NAME, Alert, Fingerprint, Labels, Posted},
-    matcher::{MatcherJson, Matchers},
+    matcher::{Gathered, MatcherJson, Matchers},
     silence::{Silence, WrongSilence, matchers},
 };
 use serde::Deserialize;
@@ -81,11 +81,13 @@ impl Parameters {
 
     /// The matchers of all `filter`s.
     fn filter(&self) -> Result<Matchers, Refused> {
-        let mut all = Vec::new();
+        let mut all = Gathered::default();
         for (_, text) in self.0.iter().filter(|(name, _)| name == "filter") {
-            all.extend(text.parse::<Matchers>().map_err(bad_request)?.0);
+            for matcher in text.parse::<Matchers>().map_err(bad_request)?.0 {
+                all.push(matcher).map_err(bad_request)?;
+            }
         }
-        Ok(Matchers(all))
+        Ok(Matchers(all.finish()))
     }
 
     fn is_wanted(&self, name: &str) -> bool {

@@ -107,7 +107,8 @@ pub(super) async fn cancel(
     }
     let answer = state.upstreams.cancel(&daemon, &id).await;
     let accepted = answer.as_ref().is_ok_and(|answer| answer.accepted);
-    tracing::info!(target: "audit", who = principal.session.name, action = "job.cancel", daemon, job = id, accepted);
+    let (who, token) = (&principal.session.name, principal.token_id());
+    tracing::info!(target: "audit", who, token, action = "job.cancel", daemon, job = id, accepted);
     let answer = answer.map_err(|error| ApiError::upstream(error.to_string()))?;
     let message = answer.message.unwrap_or_else(|| "The daemon accepted the cancel.".to_owned());
     Ok(Json(Cancelled { cancelled: accepted, message }))

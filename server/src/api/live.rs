@@ -35,16 +35,13 @@ pub(super) async fn poll(
         return Err(ApiError::forbidden("this session is limited to what is on its dashboards"));
     }
     let room = Room { memory: state.budgets.answers.clone(), most_bytes: state.limits.response_bytes };
-    let answer = tokio::select! {
-        answer = poll.answer(&state.hub, principal.scope(), &room) => match answer {
-            Ok(answer) => answer,
-            Err(PollError::Busy(over)) => return Ok(answers::refusal(over).for_path(&uri)),
-            Err(PollError::Query(error)) if matches!(error.kind, ErrorKind::TooMany | ErrorKind::Busy) => {
-                return Err(error.into());
-            }
-            Err(other) => return Err(ApiError::bad_request(other.to_string())),
-        },
-        () = principal.ended() => return Err(ApiError::unauthorized("the session ended while it waited for news")),
+    let answer = match poll.answer(&state.hub, principal.scope(), &room).await {
+        Ok(answer) => answer,
+        Err(PollError::Busy(over)) => return Ok(answers::refusal(over).for_path(&uri)),
+        Err(PollError::Query(error)) if matches!(error.kind, ErrorKind::TooMany | ErrorKind::Busy) => {
+            return Err(error.into());
+        }
+        Err(other) => return Err(ApiError::bad_request(other.to_string())),
     };
     Ok(([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "no-store")], answer.into_json()).into_response())
 }

@@ -31,6 +31,8 @@ use crate::{
 const DEFAULT_DURATION_MS: i64 = 2 * 3_600_000;
 /// Most alerts that a preview lists.
 const MAX_PREVIEW: usize = 1_000;
+/// Longest comment of an acknowledgement, in bytes: all are in memory.
+const COMMENT_BYTES: usize = 4 << 10;
 /// Deliveries shown with an alert.
 const MAX_TOLD: i64 = 50;
 
@@ -357,6 +359,9 @@ pub(super) async fn acknowledge(
     let fingerprint = fingerprint(&text)?;
     check_seen(&state, &principal, fingerprint)?;
     let comment = wanted.map(|Body(wanted)| wanted.comment).unwrap_or_default();
+    if comment.len() > COMMENT_BYTES {
+        return Err(ApiError::bad_request("a comment has at most 4 KiB"));
+    }
     let acknowledgement = state.notifier.acknowledge(fingerprint, &principal.session.name, &comment).await?;
     let (who, token) = (&principal.session.name, principal.token_id());
     tracing::info!(target: "audit", who, token, action = "alert.acknowledge", alert = text);

@@ -68,7 +68,8 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
         _ => None,
     };
     let mut request = Request::from_parts(parts, body);
-    if !origin::is_reading(request.method()) {
+    let is_reading = origin::is_reading(request.method());
+    if !is_reading {
         let allowed;
         (allowed, request) = auth.may_change(request, &principal, form_token.as_ref()).await;
         if !allowed {
@@ -81,8 +82,17 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     let (mut parts, body) = request.into_parts();
     let renewed = auth.renewed_cookie(&parts, &principal);
     let requester = principal.requester();
+    let (uri, ended) = (parts.uri.clone(), principal.clone());
     parts.extensions.insert(principal);
-    let mut response = requester.clone().scope(next.run(Request::from_parts(parts, body))).await;
+    let answering = requester.clone().scope(next.run(Request::from_parts(parts, body)));
+    let mut response = tokio::select! {
+        response = answering => response,
+        // What it waited for ends with it. A change that has begun is carried out.
+        () = ended.ended(), if is_reading => {
+            let message = "the token or the login has ended while this was answered";
+            return Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", message).for_path(&uri);
+        }
+    };
     // What the answer weighs is theirs.
     response.extensions_mut().insert(requester);
     if let Some(form_token) = form_token {

@@ -113,7 +113,7 @@ pub(super) fn still_logged_in(form_token: Option<&str>, theme: Theme) -> String 
 pub(super) fn refusal(title: &str, message: &str) -> String {
     let body = format!(
         "<h1>{title}</h1><p role=\"alert\">{}.</p><p><a href=\"/\">Overview</a> or <a href=\"/logout\">log in with another token</a></p>",
-        escape(message),
+        escape(message.trim_end_matches('.')),
     );
     document(title, "", &body, Theme::System)
 }

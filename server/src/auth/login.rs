@@ -41,6 +41,11 @@ const LONGEST_COOKIE_SECS: i64 = 400 * 86_400;
 /// What the browser does with the answer: show it as a `document`, in an `iframe`, and so on.
 const FETCH_DEST: &str = "sec-fetch-dest";
 
+/// Whether it is shown inside of another page.
+fn is_frame(what: &HeaderValue) -> bool {
+    ["iframe", "frame", "embed", "object"].iter().any(|frame| what == frame)
+}
+
 /// Parameter of a login link that a page of ours follows once more.
 const AGAIN: &str = "again";
 
@@ -175,8 +180,8 @@ impl Auth {
             return Err(Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", message));
         };
         if !token.session.role.reads() {
-            tracing::warn!(target: "audit", action = "login", token = %token.id, name = token.session.name, %from, "refused: the role reads nothing");
-            let message = "This token only writes samples: log in with another.";
+            tracing::warn!(target: "audit", action = "login", token = %token.id, name = token.session.name, %from, "refused: the role reads no pages");
+            let message = "This token is for programs and shows no pages: log in with another.";
             return Err(Denied::new(StatusCode::FORBIDDEN, "forbidden", message));
         }
         let home = match token.session.dashboards.first() {
@@ -224,11 +229,17 @@ impl Auth {
     }
 
     /// What a login link of another site is answered with first. A strict cookie does not come along from there, so that a page of ours
-    /// follows the link once more; then, where it would replace another login that goes on, its owner is asked. In a frame there is nobody to
-    /// ask, and a browser sets no strict cookie.
+    /// follows the link once more; then, where it would replace another login that goes on, its owner is asked. What is no page at all,
+    /// such as a picture in a page of elsewhere, logs nobody in: it would do so unseen, and with the cookie where that page is of the same
+    /// site, as one on another port of this host.
     pub(super) async fn ask_before_login(&self, parts: &Parts, secret: &str, next: Option<&str>) -> Option<Response> {
-        let is_in_tab = parts.headers.get(FETCH_DEST).is_none_or(|what| what == "document");
-        if is_in_tab && origin::sender(parts, &self.shared.options) == Sender::Foreign {
+        if origin::sender(parts, &self.shared.options) == Sender::Foreign && !self.is_in_frame_of_its_own(parts) {
+            let is_page = parts.headers.get(FETCH_DEST).is_none_or(|what| what == "document" || is_frame(what));
+            if !is_page {
+                self.audit_refusal(parts, None, "a login from within a page of another site");
+                let message = "a page of another site cannot log anybody in: open the link itself";
+                return Some(Denied::new(StatusCode::FORBIDDEN, "cross_site", message).page());
+            }
             let mut link = here(parts.uri.path_and_query()?.as_str())?;
             link.query_pairs_mut().append_pair(AGAIN, "1");
             return Some(page(StatusCode::OK, html::come_again(&path_and_query(&link))));
@@ -297,6 +308,14 @@ impl Auth {
         let cookie = format!("{name}={secret}; Path={path}; HttpOnly; SameSite={same_site}; Max-Age={max_age}{secure}");
         // Secrets that come from a request came in a header, and ours are base64url: this never fails.
         HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static("hyperscope_session=; Path=/; Max-Age=0"))
+    }
+
+    /// Whether it is asked for in a frame of another site that may show it: the cookies there are that site's frames' alone, so that no
+    /// other login is touched, and there is nobody to ask.
+    fn is_in_frame_of_its_own(&self, parts: &Parts) -> bool {
+        self.shared.options.has_foreign_frames
+            && parts.headers.get(FETCH_DEST).is_some_and(is_frame)
+            && parts.headers.get(origin::FETCH_SITE).is_some_and(|site| site == "cross-site")
     }
 
     /// Whether a page of another site may show what is asked for in a frame, and the browser does not say that it is no frame.

@@ -10,7 +10,8 @@ use super::{
     principal::{Carrier, Principal},
 };
 
-const FETCH_SITE: &str = "sec-fetch-site";
+/// Which kind of site asks, as browsers say (Fetch Metadata).
+pub(super) const FETCH_SITE: &str = "sec-fetch-site";
 
 /// What a request says about the page that sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

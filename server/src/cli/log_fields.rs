@@ -1,6 +1,9 @@
-//! How the text log writes what a line tells: one line an event, whatever is told.
+//! How the log writes what a line tells: one line an event, whatever is told.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+};
 
 use tracing_subscriber::{field::MakeExt, fmt::FormatFields, fmt::format};
 
@@ -33,18 +36,54 @@ impl std::fmt::Display for OneLine<'_> {
     }
 }
 
+/// Writes lines of JSON to `inner`. Its writer leaves those control characters as they are that JSON allows in strings, and nothing else
+/// of a line but strings holds them: they are written as JSON's escapes.
+pub(super) struct PlainJson<W>(pub(super) W);
+
+impl<W: Write> Write for PlainJson<W> {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(line) {
+            Ok(text) if text.chars().any(is_hidden) => self.0.write_all(escaped(text).as_bytes())?,
+            _ => self.0.write_all(line)?,
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// What is [moving](is_moving), but for the end of a line.
+fn is_hidden(character: char) -> bool {
+    character != '\n' && is_moving(character)
+}
+
+fn escaped(line: &str) -> String {
+    let mut escaped = String::with_capacity(line.len() + 16);
+    for character in line.chars() {
+        if is_hidden(character) {
+            // Writing to a string cannot fail; each of them is below 16 bits.
+            let _ = write!(escaped, "\\u{:04x}", u32::from(character));
+        } else {
+            escaped.push(character);
+        }
+    }
+    escaped
+}
+
 /// Control characters, and those of Unicode that begin a line or turn the direction of the text after them.
 fn is_moving(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+        )
 }
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        io,
-        sync::{Arc, Mutex},
-    };
+    use std::sync::{Arc, Mutex};
 
     use tracing_subscriber::{fmt, layer::SubscriberExt};
 
@@ -81,5 +120,22 @@ mod tests {
         assert_eq!(text.chars().filter(|character| is_moving(*character)).count(), 3, "{text}");
         assert!(text.contains("refused: up\\n2026") && text.contains("query="), "{text}");
         assert!(text.contains("in a span") && text.contains("span{name=up\\n"), "{text}");
+    }
+
+    #[test]
+    fn lines_of_json_hold_no_character_that_moves_a_cursor() {
+        let written = Written::default();
+        let writer = written.clone();
+        let lines = fmt::layer().json().flatten_event(true).with_writer(move || PlainJson(writer.clone()));
+        let forged = "up\n{\"target\":\"audit\"}\x1b[2K\u{7f}\u{9b}2J\u{85}\u{2028}\u{202e}\u{200f}\"\\é";
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(lines), || {
+            tracing::warn!(query = forged, "refused: {forged}");
+            tracing::info!("plain é");
+        });
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.chars().filter(|character| is_hidden(*character)).count(), 0, "{text}");
+        let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!((&lines[0]["query"], &lines[1]["message"]), (&forged.into(), &"plain é".into()));
     }
 }

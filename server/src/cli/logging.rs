@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use super::log_fields::on_one_line;
+use super::log_fields::{PlainJson, on_one_line};
 use crate::config::LogFormat;
 
 /// What is logged unless `RUST_LOG` says otherwise: what we do, and what goes wrong below us.
@@ -24,7 +24,7 @@ pub fn init(format: LogFormat) {
             tracing_subscriber::registry().with(without_requests(filter)).with(lines).try_init()
         }
         LogFormat::Json => {
-            let lines = lines.json().flatten_event(true);
+            let lines = lines.json().flatten_event(true).with_writer(|| PlainJson(std::io::stderr()));
             tracing_subscriber::registry().with(without_requests(filter)).with(lines).try_init()
         }
     };

@@ -171,14 +171,14 @@ impl Sender {
             },
         };
         match request.send().await {
-            Ok(answer) => answered(answer).await,
+            Ok(answer) => answered(answer, sent).await,
             Err(error) => broken(&error, timeout),
         }
     }
 }
 
-/// What an answer means.
-async fn answered(mut answer: reqwest::Response) -> Outcome {
+/// What an answer means. What is shown of it is cut once the secrets are out, which `sent` knows: half of one shows more than none.
+async fn answered(mut answer: reqwest::Response, sent: &Redactor) -> Outcome {
     let code = answer.status();
     let status = Some(code.as_u16());
     let after = answer.headers().get(RETRY_AFTER).and_then(|value| retry_after(value.to_str().ok()?));
@@ -194,7 +194,7 @@ async fn answered(mut answer: reqwest::Response) -> Outcome {
     }
     text.truncate(ANSWER_BYTES);
     let text = String::from_utf8_lossy(&text);
-    let excerpt: String = text.chars().filter(|letter| !letter.is_control()).take(EXCERPT).collect();
+    let excerpt: String = sent.text(&text).chars().filter(|letter| !letter.is_control()).take(EXCERPT).collect();
     let reason = if excerpt.is_empty() { format!("HTTP {code}") } else { format!("HTTP {code}: {excerpt}") };
     if code.is_success() {
         // Slack's Web API says so with a 200.

@@ -14,6 +14,8 @@ use crate::clock::now_ms;
 const KEPT_MS: i64 = 5 * 86_400_000;
 /// Most silences.
 const MAX_SILENCES: usize = 10_000;
+/// Most bytes that they take, with what their regular expressions are compiled to.
+const MAX_BYTES: usize = 32 << 20;
 
 /// Why a silence or acknowledgement could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +24,7 @@ pub enum SilenceError {
     #[error(transparent)]
     Wrong(#[from] WrongSilence),
     /// There are too many.
-    #[error("there are {MAX_SILENCES} silences already: expire some")]
+    #[error("there are as many silences already as are kept: expire some")]
     TooMany,
     /// There is no such alert.
     #[error("no alert of that fingerprint fires")]
@@ -90,7 +92,12 @@ impl Notifier {
         } else {
             Some(self.silence(&silence.id).await?)
         };
-        if self.0.dispatcher().silences.all().count() >= MAX_SILENCES {
+        let (count, bytes) = {
+            let dispatcher = self.0.dispatcher();
+            let all = dispatcher.silences.all();
+            all.fold((0, silence.size()), |(count, bytes), one| (count + 1, bytes + one.size()))
+        };
+        if count >= MAX_SILENCES || bytes > MAX_BYTES {
             return Err(SilenceError::TooMany);
         }
         let is_other = before

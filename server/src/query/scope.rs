@@ -170,8 +170,15 @@ impl Scope {
             bad_data(format!("invalid parameter \"match[]\": {error}"))
         };
         let mut scoped = ScopedSelectors { texts: Vec::new(), matchers: Vec::new() };
+        let mut weight = 0_usize;
         for text in texts {
             let mut matchers = promql::parse_selector(text).map_err(wrong)?;
+            weight = matchers.iter().map(Matcher::weight).fold(weight, usize::saturating_add);
+            if weight > goregex::MOST_WEIGHT {
+                let message =
+                    "the regular expressions of all match[] together are too complex: ask for fewer at a time";
+                return Err(bad_data(message.to_owned()));
+            }
             matchers.extend_from_slice(self.matchers());
             scoped.matchers.push(matchers);
             scoped.texts.push(if self.is_all() { text.to_owned() } else { self.query(text)?.text });

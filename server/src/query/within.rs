@@ -39,13 +39,13 @@ pub(crate) fn alerts(data: &mut Value, scope: &Scope) {
     }
 }
 
-/// Keeps of the data of `/rules` the alerts in the scope; a rule's state is that of the alerts kept.
+/// Keeps of the data of `/rules` the alerts in the scope; a rule's state is that of the alerts kept, and a group without rules goes.
 pub(crate) fn rules(data: &mut Value, scope: &Scope) {
-    let groups = data.get_mut("groups").and_then(Value::as_array_mut);
+    let mut groups = data.get_mut("groups").and_then(Value::as_array_mut);
     let of_group = |group: &'_ mut Value| -> Vec<Value> {
         group.get_mut("rules").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default()
     };
-    for group in groups.into_iter().flatten() {
+    for group in groups.iter_mut().flat_map(|groups| groups.iter_mut()) {
         let mut rules = of_group(group);
         for alerts in rules.iter_mut().filter_map(|rule| rule.get_mut("alerts")) {
             keep_alerts(alerts, scope);
@@ -70,6 +70,10 @@ pub(crate) fn rules(data: &mut Value, scope: &Scope) {
         if let Some(place) = group.get_mut("rules") {
             *place = Value::Array(rules);
         }
+    }
+    // The name of a group tells of its rules.
+    if let Some(groups) = groups {
+        groups.retain(|group| group.get("rules").and_then(Value::as_array).is_some_and(|rules| !rules.is_empty()));
     }
 }
 
@@ -98,8 +102,9 @@ mod tests {
             {"name": "C", "labels": {"provider": "gcp"}, "alerts": []},
             {"name": "D", "query": "up{provider=\"gcp\"}", "alerts": [alert("gcp", "firing")]},
             {"name": "r", "type": "recording"}
-        ]}]});
+        ]}, {"name": "of gcp", "rules": [{"name": "E", "query": "up{provider=\"gcp\"}"}]}]});
         rules(&mut data, &scope);
+        assert_eq!(data["groups"].as_array().unwrap().len(), 1, "whose group has no rule left, tells nothing");
         assert_eq!(
             data["groups"][0]["rules"],
             json!([

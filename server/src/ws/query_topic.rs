@@ -40,6 +40,8 @@ const HEAVY_LINGER_MS: i64 = 5_000;
 /// A result of more bytes is heavy, and so is one that takes longer to evaluate.
 const HEAVY_BYTES: u64 = 256 << 10;
 const HEAVY_TIME: Duration = Duration::from_millis(100);
+/// What a unit of the weight of regular expressions takes, in bytes.
+const EXPRESSION_BYTES: usize = 400;
 /// One topic has at most this part of a token's memory for live queries.
 const TOPIC_PART: u64 = 2;
 /// When a query is evaluated again whose result had no room.
@@ -57,6 +59,8 @@ pub struct QueryTopic {
     account: Account,
     /// The subscribers.
     pub channel: Channel,
+    /// What its regular expressions take.
+    expression_bytes: u64,
     known: Arc<Mutex<Known>>,
     /// True once the first evaluation ended.
     evaluated: watch::Sender<bool>,
@@ -111,6 +115,7 @@ impl QueryTopic {
             )));
         }
         let scoped = scope.query(&query.expr)?;
+        let expressions = scoped.parsed()?.weight().saturating_mul(EXPRESSION_BYTES);
         let moves_with_window = late::depends_on_window(scoped.parsed()?);
         // What lies ahead of now, by an offset or a fixed time, comes after the step that reads it.
         let now_ms = now_ms();
@@ -127,6 +132,7 @@ impl QueryTopic {
             whole: query.instant || moves_with_window || reads_ahead,
             query,
             scoped,
+            expression_bytes: u64::try_from(expressions).unwrap_or(u64::MAX),
             backend,
             known,
             evaluated: watch::Sender::new(false),
@@ -254,12 +260,12 @@ impl QueryTopic {
     fn charge(&self, known: &mut Known) -> Result<(), QueryError> {
         let Some(frame) = &known.frame else { return Ok(()) };
         let Account { budget, payers } = &self.account;
-        let weight = u64::try_from(frame.weight()).unwrap_or(u64::MAX);
+        let weight = u64::try_from(frame.weight()).unwrap_or(u64::MAX).saturating_add(self.expression_bytes);
         let most = budget.token_limit() / TOPIC_PART;
         let charged = if weight > most {
             budget.refuse();
             Err(format!(
-                "the result takes {} of memory, over the limit of {} for a live query",
+                "the query and its result take {} of memory, over the limit of {} for a live query",
                 megabytes(weight),
                 megabytes(most)
             ))

@@ -79,6 +79,30 @@ async fn a_link_from_another_site_asks_before_it_replaces_a_login() {
 }
 
 #[tokio::test]
+async fn what_a_page_of_another_site_loads_touches_no_login() {
+    let server = Server::start().await;
+    let (_, mine) = server.token(Role::Admin).await;
+    let (_, theirs) = server.token(Role::Kiosk).await;
+    let session = server.log_in(&mine).await;
+    for path in ["/login?token=", "/kiosk/wall?token="] {
+        // A page on another port of this host is of the same site: the strict cookie comes along, and is set.
+        for (site, what, status) in [
+            ("same-site", "image", StatusCode::FORBIDDEN),
+            ("cross-site", "script", StatusCode::FORBIDDEN),
+            ("same-site", "empty", StatusCode::FORBIDDEN),
+            ("same-site", "iframe", StatusCode::OK),
+            ("same-site", "document", StatusCode::OK),
+        ] {
+            let link = client().get(server.url(&format!("{path}{theirs}"))).header("cookie", &session);
+            let answer = link.header("sec-fetch-site", site).header("sec-fetch-dest", what).send().await.unwrap();
+            assert_eq!((answer.status(), cookie(&answer)), (status, None), "{path} {site} {what}");
+            assert!(holds(&server, &session).await, "{path} {site} {what}");
+        }
+    }
+    assert_eq!(sessions(&server, &session).await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_form_that_hides_its_origin_logs_in_only_with_the_form_token() {
     let server = Server::start().await;
     let (_, secret) = server.token(Role::Viewer).await;

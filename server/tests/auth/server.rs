@@ -124,6 +124,7 @@ fn routes(auth: &Auth) -> Router {
         .route("/d/{uid}", reader(get(dashboard)))
         .route("/kiosk/{uid}", reader(get(dashboard)))
         .route("/api/thing", reader(get(async || "thing")))
+        .route("/api/endless", reader(get(async || std::future::pending::<&str>().await)))
         .route("/api/v1/query", reader(get(async || "value").post(async || "value")))
         .route("/api/jobs/{id}", auth::require(cancel, auth, Role::operates))
         .route("/api/v1/write", auth::require(post(async || "written"), auth, Role::ingests))

@@ -48,6 +48,19 @@ async fn a_token_revoked_elsewhere_ends_here_too() {
 }
 
 #[tokio::test]
+async fn what_a_token_waits_for_ends_with_it() {
+    let server = Server::start().await;
+    let (token, secret) = server.token(Role::Viewer).await;
+    let waiting = client().get(server.url("/api/endless")).bearer_auth(&secret).timeout(Duration::from_secs(20)).send();
+    let revoked = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        server.tokens.revoke(&token.id).await.unwrap();
+    };
+    let (answer, ()) = tokio::join!(waiting, revoked);
+    assert_eq!(answer.expect("an answer once the token has ended").status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
 async fn a_token_expires_by_itself() {
     let server = Server::start().await;
     let end_ms = now_ms() + 1_500;

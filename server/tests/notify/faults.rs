@@ -77,6 +77,19 @@ async fn what_a_receiver_repeats_of_its_secrets_is_taken_out() {
 }
 
 #[tokio::test]
+async fn what_is_cut_of_an_answer_leaves_no_half_of_a_secret() {
+    // As much as is shown of an answer ends within the password.
+    let words = format!("{} p4ss-w0rd", "no".repeat(76));
+    let receiver = Receiver::scripted(&[Answer::Saying(400, words.leak())]).await;
+    let basic = "http_config: {basic_auth: {username: u, password: p4ss-w0rd}}";
+    let (_directory, file) = file(&quick(&format!("  webhook_configs: [{{url: '{}', {basic}}}]", receiver.url)));
+    let server = serve(&file, &[]).await;
+    post(&server, &[alert("a", &[])]).await;
+    let dead = eventually("a delivery given up", async || deliveries(&server, "dead").await.first().cloned()).await;
+    assert!(dead["error"].as_str().unwrap().ends_with("nono ***"), "{dead}");
+}
+
+#[tokio::test]
 async fn a_slow_receiver_delays_no_other_and_keeps_its_order() {
     let slow = Receiver::scripted(&[Answer::Slow(Duration::from_secs(5))]).await;
     let quick_one = Receiver::start().await;

@@ -28,6 +28,8 @@ use crate::{
 
 /// Most alerts that are known at a time.
 pub const MAX_ALERTS: usize = 200_000;
+/// Most bytes that they take.
+const MAX_BYTES: usize = 64 << 20;
 /// For how long an alert that was foreseen counts, if it is not taken in.
 const FORESEEN_MS: i64 = 30_000;
 
@@ -125,6 +127,8 @@ pub struct Status {
 pub struct Dispatcher {
     config: Arc<Config>,
     alerts: HashMap<Fingerprint, Arc<Alert>>,
+    /// What the alerts take.
+    bytes: usize,
     groups: BTreeMap<GroupId, Group>,
     log: NotificationLog,
     inhibitor: Inhibitor,
@@ -142,6 +146,7 @@ impl Dispatcher {
         Dispatcher {
             config,
             alerts: HashMap::new(),
+            bytes: 0,
             groups: BTreeMap::new(),
             log: NotificationLog::default(),
             inhibitor,
@@ -206,7 +211,9 @@ impl Dispatcher {
                 // Nobody was told that it began.
                 continue;
             }
-            if known.is_none() && self.alerts.len() >= MAX_ALERTS {
+            let grown = alert.size().saturating_sub(known.map_or(0, |known| known.size()));
+            let has_room = self.bytes.saturating_add(grown) <= MAX_BYTES;
+            if known.is_none() && self.alerts.len() >= MAX_ALERTS || grown > 0 && !has_room {
                 ingested.dropped.push(posted);
                 continue;
             }
@@ -280,7 +287,9 @@ impl Dispatcher {
                 group.next_flush_ms = now_ms;
             }
         }
-        self.alerts.insert(alert.fingerprint, alert);
+        self.bytes = self.bytes.saturating_add(alert.size());
+        let before = self.alerts.insert(alert.fingerprint, alert);
+        self.bytes = self.bytes.saturating_sub(before.map_or(0, |before| before.size()));
         is_inhibition_other
     }
 
@@ -388,7 +397,8 @@ impl Dispatcher {
             });
             if !is_kept {
                 self.inhibitor.forget(&alert);
-                self.alerts.remove(fingerprint);
+                let gone = self.alerts.remove(fingerprint);
+                self.bytes = self.bytes.saturating_sub(gone.map_or(0, |gone| gone.size()));
                 tick.forgotten.push(alert);
             }
         }

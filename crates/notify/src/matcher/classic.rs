@@ -1,18 +1,18 @@
 //! The classic syntax of matchers: names of letters, digits, `_` and `:`, values with quotes or without.
 
-use super::{Matcher, Operator, WrongMatcher};
+use super::{Gathered, Matcher, Operator, WrongMatcher};
 
 /// Reads matchers separated by commas, with braces around them or without.
 pub(super) fn parse(text: &str) -> Result<Vec<Matcher>, WrongMatcher> {
     let text = text.trim();
     let text = text.strip_prefix('{').unwrap_or(text);
     let text = text.strip_suffix('}').unwrap_or(text);
-    let mut matchers = Vec::new();
+    let mut matchers = Gathered::default();
     let (mut start, mut is_quoted, mut is_escaped) = (0, false, false);
     for (at, character) in text.char_indices() {
         match character {
             ',' if !is_quoted => {
-                matchers.push(one(text.get(start..at).unwrap_or_default())?);
+                matchers.push(one(text.get(start..at).unwrap_or_default())?)?;
                 start = at + 1;
             }
             '"' if !is_escaped => is_quoted = !is_quoted,
@@ -22,9 +22,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Matcher>, WrongMatcher> {
     }
     let last = text.get(start..).unwrap_or_default();
     if !last.trim().is_empty() {
-        matchers.push(one(last)?);
+        matchers.push(one(last)?)?;
     }
-    Ok(matchers)
+    Ok(matchers.finish())
 }
 
 fn one(text: &str) -> Result<Matcher, WrongMatcher> {

@@ -3,19 +3,19 @@
 use gotemplate::unquote;
 use model::label::{is_label_name, is_reserved_in_matcher};
 
-use super::{Matcher, Operator, WrongMatcher};
+use super::{Gathered, Matcher, Operator, WrongMatcher};
 
 /// Reads matchers separated by commas, with braces around them or without.
 pub(super) fn parse(text: &str) -> Result<Vec<Matcher>, WrongMatcher> {
     let mut scanner = Scanner { whole: text.trim(), rest: text.trim() };
     let has_brace = scanner.take('{');
-    let mut matchers = Vec::new();
+    let mut matchers = Gathered::default();
     loop {
         if has_brace && scanner.take('}') {
-            return if scanner.rest.is_empty() { Ok(matchers) } else { Err(scanner.form()) };
+            return if scanner.rest.is_empty() { Ok(matchers.finish()) } else { Err(scanner.form()) };
         }
         if !has_brace && scanner.rest.is_empty() {
-            return Ok(matchers);
+            return Ok(matchers.finish());
         }
         let name = scanner.word()?;
         let (operator, rest) = Operator::strip(scanner.rest).ok_or_else(|| scanner.form())?;
@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Matcher>, WrongMatcher> {
         if !is_label_name(&name) {
             return Err(WrongMatcher::Name(name));
         }
-        matchers.push(Matcher::new(name, operator, value)?);
+        matchers.push(Matcher::new(name, operator, value)?)?;
         let is_last = scanner.rest.is_empty() || scanner.rest.starts_with('}');
         if !is_last && !scanner.take(',') {
             return Err(scanner.form());

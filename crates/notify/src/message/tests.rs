@@ -289,8 +289,9 @@ fn what_comes_out_empty_is_left_out() {
 
 #[test]
 fn what_is_too_long_is_cut_between_characters() {
-    let long = notification(vec![(alert("alertname=a", &format!("summary={}", "\u{e4}".repeat(60_000))), false)]);
-    const LONG: &str = "{{ .CommonAnnotations.summary }}";
+    let long = notification(vec![(alert("alertname=a", &format!("summary={}", "\u{e4}".repeat(15_000))), false)]);
+    const LONG: &str = "{{ .CommonAnnotations.summary }}{{ .CommonAnnotations.summary }}\
+         {{ .CommonAnnotations.summary }}{{ .CommonAnnotations.summary }}";
     let of = |receiver: &str| json_of(&receiver.replace("LONG", LONG), &long);
     let check = |text: &serde_json::Value, most: usize| {
         let text = text.as_str().unwrap();

@@ -17,6 +17,8 @@ use std::collections::HashMap;
 
 use promql_parser::parser::{Expr, VectorSelector};
 
+use crate::pattern;
+
 use super::{
     ParseError,
     length::{Length, Malformed, Reader},
@@ -225,7 +227,19 @@ pub(super) fn check_complexity(query: &str, tokens: &[Token]) -> Result<usize, P
     let mut depth = 0_usize;
     let mut deepest = 0_usize;
     let mut operators = 0_usize;
+    let mut weight = 0_usize;
+    let mut before: Option<&Token> = None;
     for token in tokens {
+        if token.kind == Kind::Text && before.is_some_and(|before| before.is("=~") || before.is("!~")) {
+            let bytes = unquote(token.text).unwrap_or_else(|| token.text.as_bytes().to_vec());
+            weight = weight.saturating_add(pattern::weight(&String::from_utf8_lossy(&bytes)));
+            if weight > goregex::MOST_WEIGHT {
+                let message =
+                    "the regular expressions are too many or too complex: repeat shorter pieces, or less often";
+                return Err(ParseError::new(query, token.start, message.to_owned()));
+            }
+        }
+        before = Some(token);
         match token.text {
             "(" => {
                 depth += 1;

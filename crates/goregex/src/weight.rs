@@ -1,0 +1,168 @@
+//! How much an expression takes once it is compiled, which a short text may make a lot: `\pL{900}` has half a million states, which are
+//! made before anything can be said of them. So it is told from the text.
+
+use super::repetition;
+
+/// Most weight of an expression, and of all those of one request: a few megabytes, and some tens of milliseconds to compile.
+pub const MOST_WEIGHT: usize = 50_000;
+/// What any expression weighs: the machines that run it have tables of their own.
+const OF_EACH: usize = 250;
+/// States of a class of Unicode's, such as all letters.
+const OF_UNICODE: usize = 2_600;
+/// States of any character.
+const OF_ANY: usize = 12;
+
+/// About how many states an expression has beyond one for each of its characters, which are no more than what was sent, and what each
+/// takes whatever it is.
+#[must_use]
+pub fn weight(expression: &str) -> usize {
+    // What is within each group that is open, and what the last piece weighs.
+    let (mut outer, mut sum, mut last) = (Vec::new(), 0_usize, 0_usize);
+    let mut rest = expression;
+    while let Some(first) = rest.chars().next() {
+        let behind = rest.get(first.len_utf8()..).unwrap_or_default();
+        let (piece, next) = match first {
+            '(' => {
+                outer.push(sum);
+                (sum, last) = (0, 0);
+                rest = behind;
+                continue;
+            }
+            ')' => {
+                last = sum;
+                sum = sum.saturating_add(outer.pop().unwrap_or_default());
+                rest = behind;
+                continue;
+            }
+            '{' if let Some(length) = repetition(behind) => {
+                let times = times(behind.get(..length).unwrap_or_default());
+                let whole = last.saturating_mul(times);
+                sum = sum.saturating_add(whole.saturating_sub(last));
+                last = whole;
+                rest = behind.get(length..).unwrap_or_default();
+                continue;
+            }
+            '\\' => escape(behind),
+            '[' => class(behind),
+            '.' => (OF_ANY, behind),
+            '*' | '+' | '?' => {
+                rest = behind;
+                continue;
+            }
+            _ => (1, behind),
+        };
+        sum = sum.saturating_add(piece);
+        last = piece;
+        rest = next;
+    }
+    let whole = outer.into_iter().fold(sum, usize::saturating_add);
+    whole.saturating_sub(expression.len()).saturating_add(OF_EACH)
+}
+
+/// How often a piece is there: what stands behind a brace, with the closing one.
+fn times(inside: &str) -> usize {
+    let numbers = inside.trim_end_matches('}').split(',').filter_map(|number| number.parse::<usize>().ok());
+    numbers.max().unwrap_or_default().max(1)
+}
+
+/// What a backslash and the following weigh, and the rest.
+fn escape(behind: &str) -> (usize, &str) {
+    let Some(letter) = behind.chars().next() else { return (1, behind) };
+    let rest = behind.get(letter.len_utf8()..).unwrap_or_default();
+    match letter {
+        'p' | 'P' => {
+            let length = match rest.strip_prefix('{') {
+                Some(name) => name.find('}').map_or(rest.len(), |end| end + 2),
+                None => rest.chars().next().map_or(0, char::len_utf8),
+            };
+            (OF_UNICODE, rest.get(length..).unwrap_or_default())
+        }
+        'Q' => {
+            let (quoted, rest) = rest.split_once("\\E").unwrap_or((rest, ""));
+            (quoted.len(), rest)
+        }
+        'd' | 's' | 'w' => (4, rest),
+        'D' | 'S' | 'W' => (OF_ANY, rest),
+        _ => (1, rest),
+    }
+}
+
+/// What a class weighs, of which the opening bracket is read, and the rest.
+fn class(behind: &str) -> (usize, &str) {
+    let mut rest = behind.strip_prefix('^').unwrap_or(behind);
+    let mut weight = if rest.len() < behind.len() { OF_ANY } else { 1 };
+    let mut is_first = true;
+    while let Some(character) = rest.chars().next() {
+        let behind = rest.get(character.len_utf8()..).unwrap_or_default();
+        let (piece, next) = match character {
+            ']' if !is_first => return (weight, behind),
+            '\\' => escape(behind),
+            // A range of characters takes a few states for each length that they are written in.
+            '-' => (OF_ANY * usize::from(!rest.is_ascii()), behind),
+            _ if character.is_ascii() => (0, behind),
+            _ => (character.len_utf8(), behind),
+        };
+        weight = weight.saturating_add(piece);
+        rest = next;
+        is_first = false;
+    }
+    (weight, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_write_weighs_little() {
+        let hosts = (0..10_000).map(|number| format!("host-{number}\\.example\\.org")).collect::<Vec<_>>().join("|");
+        for expression in [
+            ".*",
+            "(a|b|.+)",
+            r"[a-z0-9-]{1,253}\.(eu|us)-[0-9]{1,3}",
+            r"\d{1,3}(\.\d{1,3}){3}:\d{2,5}",
+            ".{1,1000}",
+            "[^/]+/[^/]{0,200}",
+            r"\p{L}+ \pN{1,9}",
+            "a{1000}",
+            "x{",
+            "{5}",
+            &hosts,
+        ] {
+            assert!(weight(expression) <= MOST_WEIGHT, "{expression:.40}: {}", weight(expression));
+            assert!(crate::compile(expression).is_ok() || expression == "{5}", "{expression:.40}");
+        }
+    }
+
+    #[test]
+    fn what_grows_when_it_is_compiled_is_refused_before() {
+        for expression in [
+            r"\pL{900}",
+            r"(\p{Greek}|\PN){30}",
+            "((a{100}){100}){10}",
+            "(.{100}){100}",
+            r"[^\pL]{50}",
+            "[\u{100}-\u{ffff}]{1000}{20}",
+            r"(?:(?:\w\W){100,}){100}",
+            "(a{1000}",
+            &r"\pL".repeat(100_000),
+            &"((((((a{9}){9}){9}){9}){9}){9}){9}".repeat(3),
+        ] {
+            let is_small = expression == "(a{1000}";
+            assert_eq!(weight(expression) > MOST_WEIGHT, !is_small, "{expression:.40}: {}", weight(expression));
+            assert!(crate::compile(expression).is_err(), "{expression:.40}");
+        }
+    }
+
+    #[test]
+    fn a_weight_is_about_that_of_what_is_compiled() {
+        // What fits is compiled with little memory: the library's own measure.
+        for expression in
+            [r"\pL{19}", ".{4000}", r"[^a]{4000}", r"(\w\d){5000}", "[\u{100}-\u{fff0}]{2500}", "(?i)k{20000}"]
+        {
+            assert!(weight(expression) <= MOST_WEIGHT, "{expression}: {}", weight(expression));
+            let sized = regex::RegexBuilder::new(&crate::for_rust(expression)).size_limit(6 << 20).build();
+            assert!(sized.is_ok(), "{expression}: {sized:?}");
+        }
+    }
+}
