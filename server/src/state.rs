@@ -16,7 +16,7 @@ use crate::{
     ingest::Exemplars,
     pages::Gallery,
     pictures::{AlertPictures, PictureLinks, Pictures},
-    query::{Engines, embedded::Embedded},
+    query::{Engines, ReadScheduler, embedded::Embedded},
     storage::Storage,
     telemetry::Telemetry,
     upstream::Upstreams,
@@ -50,6 +50,8 @@ pub struct AppState {
     pub notifier: Notifier,
     /// The panels of pages, as they were drawn last.
     pub gallery: Gallery,
+    /// Lets pages be drawn.
+    pub page_drawing: ReadScheduler,
     /// Pictures of panels and dashboards.
     pub pictures: Pictures,
     /// Pictures of alerts.

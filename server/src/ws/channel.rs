@@ -346,7 +346,14 @@ mod tests {
     };
 
     use super::*;
-    use crate::ws::queue::{Next, QueueReceiver, queue};
+    use crate::ws::{
+        queue::{Next, QueueReceiver, queue},
+        update::Payer,
+    };
+
+    fn payer() -> Payer {
+        Payer { budget: MemoryBudget::new("live", 1 << 20, 1 << 20), token: "a".into() }
+    }
 
     fn event(job: &str) -> Option<Content> {
         let event = Event::JobRemoved(JobKey { job_id: job.into(), daemon: "d".into() });
@@ -372,7 +379,7 @@ mod tests {
         let channels: Vec<Channel> =
             (0..TOPICS).map(|_| Channel::new(sequence.clone(), 16, Box::new(snapshot))).collect();
         for _ in 0..50 {
-            let (sender, mut receiver) = queue();
+            let (sender, mut receiver) = queue(payer());
             let ready = std::sync::Barrier::new(TOPICS);
             std::thread::scope(|scope| {
                 for (channel, id) in channels.iter().zip(1..) {
@@ -396,19 +403,19 @@ mod tests {
         let channel =
             Channel::new(Sequence::default(), 128, Box::new(|| Some(SnapshotData::Jobs { jobs: Vec::new() })));
         channel.publish(|| event("1"));
-        let (sender, mut receiver) = queue();
+        let (sender, mut receiver) = queue(payer());
         channel.subscribe(sender.clone(), 1, None);
         channel.publish(|| event("2"));
         assert_eq!(seqs(&mut receiver), [("snapshot", 1), ("update", 2)]);
 
-        let (late, mut late_receiver) = queue();
+        let (late, mut late_receiver) = queue(payer());
         channel.subscribe(late, 1, Some(1));
         assert_eq!(seqs(&mut late_receiver), [("update", 2)]);
 
         for _ in 0..128 {
             channel.publish(|| event("more"));
         }
-        let (later, mut later_receiver) = queue();
+        let (later, mut later_receiver) = queue(payer());
         channel.subscribe(later, 1, Some(1));
         assert_eq!(seqs(&mut later_receiver), [("snapshot", 130)]);
 
@@ -437,7 +444,7 @@ mod tests {
             Box::new(move || Some(SnapshotData::Query(whole.clone())))
         };
         let channel = Channel::new(Sequence::default(), 64, snapshot).charged_to(account.clone());
-        let (sender, mut receiver) = queue();
+        let (sender, mut receiver) = queue(payer());
         channel.subscribe(sender.clone(), 1, None);
         channel.publish(|| Some(Content::Delta(frame(10))));
         assert_eq!(seqs(&mut receiver), [("snapshot", 0), ("update", 1)]);
@@ -458,7 +465,7 @@ mod tests {
         drop(all);
         channel.publish(|| Some(Content::Delta(frame(10))));
         assert_eq!(seqs(&mut receiver).first().map(|(kind, _)| *kind), Some("snapshot"));
-        let (late, mut late_receiver) = queue();
+        let (late, mut late_receiver) = queue(payer());
         channel.subscribe(late, 1, Some(1));
         assert_eq!(seqs(&mut late_receiver).first().map(|(kind, _)| *kind), Some("snapshot"), "what it missed is gone");
     }
