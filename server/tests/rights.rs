@@ -39,6 +39,8 @@ impl Route {
         match header("content-type").starts_with("application/json") {
             _ if is_no_secret => true,
             true => kept == "no-store",
+            // What is said to who asks `/ws` for something else than a socket tells nothing.
+            false if !answer.status().is_success() => true,
             false => kept == "no-store" || kept.starts_with("private"),
         }
     }
