@@ -18,19 +18,37 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use model::{page::Boot, range::TimeRange, zone::Zone};
+use model::{
+    dashboard::{Dashboard, PanelKind},
+    frame::Frame,
+    page::Boot,
+    range::TimeRange,
+    zone::Zone,
+};
 
 use self::{
     drawn::Part,
     panels::{Gathered, Looking, gather},
 };
 use crate::{
-    assets::Assets, auth::Principal, clock::now_ms, dashboards::KIOSK, reached::Reached, security::Nonce,
-    state::AppState, visible, zones,
+    api::{error::ApiError, listed::Listed},
+    assets::Assets,
+    auth::{Denied, Principal},
+    budget::{Charge, OverBudget, Requester, answers},
+    clock::now_ms,
+    dashboards::KIOSK,
+    query::QueryError,
+    reached::Reached,
+    security::Nonce,
+    state::AppState,
+    visible, zones,
 };
 
 /// A page waits no longer than this for its data; what is not there then comes live.
 const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// What a page takes, about, in bytes: lists of alerts and rules, the tree of what is drawn, and its HTML.
+const PAGE_BYTES: u64 = 512 << 10;
 
 /// What the URL and cookies of a page say.
 struct View {
@@ -82,13 +100,19 @@ pub async fn page(
     }
     let now_ms = now_ms();
     let view = View::of(&uri, &headers, now_ms);
-    let kiosk = uri.path().starts_with(KIOSK);
     let dashboard = state.library.at(uri.path()).filter(|dashboard| principal.may_see(&dashboard.uid)).cloned();
+    let _charge = match charge(&state, dashboard.as_ref()) {
+        Ok(charge) => charge,
+        Err(over) => return answers::refusal(over).for_path(&uri),
+    };
+    let kiosk = uri.path().starts_with(KIOSK);
     let path_and_query = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let (gathered, marks) = match &dashboard {
         Some(dashboard) => {
-            let (start_ms, end_ms) = view.range.resolve(now_ms);
-            let marks = state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms).await;
+            let marks = match marks(&state, &principal, dashboard, view.range, now_ms).await {
+                Ok(marks) => marks,
+                Err(error) => return refused(error, &uri),
+            };
             let View { range, zone, .. } = view;
             let (scope, url) = (principal.scope(), &path_and_query);
             let looking = Looking { scope, url, range, zone, marks: &marks, now_ms };
@@ -137,18 +161,48 @@ pub async fn page(
         let drawn = drawn.map(|page| page.draw());
         app::render_document(app::PageInput { drawn, ..input }, &path_and_query)
     };
-    match tokio::task::spawn_blocking(draw).await {
+    match state.page_drawing.read_charged(draw).await {
         Ok(app::Document { html, pictures }) => {
             undrawn.keep(&state.gallery, pictures, now_ms);
             state.telemetry.page_drawn();
             let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
             (status, [(header::CACHE_CONTROL, "no-store")], Html(range_form::with_zone(html, zone))).into_response()
         }
-        Err(error) => {
-            tracing::error!(%error, "a page could not be drawn");
-            (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be drawn: see the server's log").into_response()
-        }
+        Err(error) => refused(error, &uri),
     }
+}
+
+/// Charges whoever asks for a page for what it is drawn from, as far as no query is charged for it, and for the page.
+fn charge(state: &AppState, dashboard: Option<&Dashboard>) -> Result<Charge, OverBudget> {
+    let panels = dashboard.map_or(&[][..], |dashboard| &dashboard.panels);
+    let of_jobs =
+        panels.iter().filter(|panel| panel.kind == PanelKind::Jobs).map(|_| Listed::Jobs.weight(state)).sum::<u64>();
+    let memory = state.page_drawing.memory();
+    memory.charge(&Requester::current().account(), PAGE_BYTES.saturating_add(of_jobs).min(memory.token_limit()))
+}
+
+/// When alerts fired that concern a dashboard. As part of a page it waits for other pages alone.
+async fn marks(
+    state: &AppState,
+    principal: &Principal,
+    dashboard: &Dashboard,
+    range: TimeRange,
+    now_ms: i64,
+) -> Result<Frame, QueryError> {
+    let current = state.alerting.current().await;
+    let (alerting, scope, dashboard) = (state.alerting.clone(), principal.scope().clone(), dashboard.clone());
+    let (start_ms, end_ms) = range.resolve(now_ms);
+    let marks = move || alerting.marks(&current, &scope, &dashboard, start_ms, end_ms);
+    state.page_drawing.read_charged(marks).await
+}
+
+/// Why there is no page.
+fn refused(error: QueryError, uri: &Uri) -> Response {
+    let ApiError { status, code, message } = error.into();
+    let denied = Denied::new(status, code, message);
+    let is_for_now = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let denied = if is_for_now { denied.retry_after(answers::RETRY_AFTER) } else { denied };
+    denied.for_path(uri)
 }
 
 /// The bundle's files as URLs. A build without a bundle has pages that stand still: the names then lead nowhere.

@@ -28,14 +28,17 @@ use crate::{
     ingest::Exemplars,
     pages::Gallery,
     pictures::{AlertPictures, PictureLinks, Pictures},
-    query::{Engines, QueryLimits, ReadScheduler, Scope, embedded::Embedded},
+    query::{Admission, Engines, QueryLimits, ReadScheduler, Scope, embedded::Embedded},
     routes,
     source_list::SourceList,
     state::AppState,
     storage::{self, Storage},
     telemetry::Telemetry,
     upstream::{self, Upstreams},
-    ws::hub::{Hub, HubLimits, Sources},
+    ws::{
+        hub::{Hub, HubLimits, Sources},
+        starts::StartLimit,
+    },
 };
 
 /// Which command.
@@ -82,11 +85,16 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
             .with_experimental(config.promql_experimental)
             .with_aliases(Arc::clone(&aliases)),
     );
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let page_drawing = reads.for_pages(cores, config.limits.read_wait);
     let redactor = Arc::new(Redactor::new(config.redact_user_names));
     let engines = Engines::new(&config, Arc::clone(&embedded), &limits, &aliases, &redactor)?;
 
     let telemetry = Telemetry::default();
-    telemetry.follow_budgets(budgets.clone(), reads.clone());
+    let gates = engines.elsewhere().map(|engine| engine.gate().clone());
+    let turns: Vec<Admission> =
+        [&reads, &page_drawing].into_iter().map(|reads| reads.admission().clone()).chain(gates).collect();
+    telemetry.follow_budgets(budgets.clone(), turns.clone());
     let (history, history_writer) = History::open(pool.clone()).await?;
     let external_url = external_url(&config, &listener)?;
     let alerting = Alerting::new(
@@ -144,13 +152,13 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         random_text::<BOOT_ID_BYTES>()?,
         engines.clone(),
         sources(&source_list, &alerting),
-        HubLimits { memory: budgets.live.clone(), starts_a_minute: config.limits.query_starts },
+        HubLimits { memory: budgets.live.clone(), starts: StartLimit::a_minute(config.limits.query_starts) },
         stop.clone(),
     );
     alerting.attach(hub.clone(), notifier.clone());
     let pictures = Pictures::new(&config.limits, &budgets, config.limits.pictures);
     let of_alerts = Pictures::new(&config.limits, &budgets, ALERT_PICTURES);
-    let drawing = [pictures.drawing().clone(), of_alerts.drawing().clone()];
+    let drawing = [pictures.drawing().clone(), of_alerts.drawing().clone()].map(|reads| reads.admission().clone());
     let alert_pictures = AlertPictures::new(of_alerts, engines.clone(), library.clone());
     let picture_links = PictureLinks::new()?;
     notifier.attach(Drawing { pictures: alert_pictures.clone(), links: picture_links.clone() });
@@ -162,6 +170,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         embedded,
         exemplars: Exemplars::new(config.limits.exemplars),
         alerting: alerting.clone(),
+        page_drawing,
         upstreams: upstreams.clone(),
         sources: source_list.clone(),
         hub: hub.clone(),
@@ -190,7 +199,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     background.evaluate_rules(alerting, alert_events, history_writer, background::rule_runtime()?);
     background.sample_ourselves(telemetry.clone(), samples, scrape_interval(&config, mode));
     background.keep_store(store.clone());
-    background.watch_memory([reads.clone()].into_iter().chain(drawing).collect());
+    background.watch_memory(turns.into_iter().chain(drawing).collect());
     background.notify(notifier, inbox, job_events);
     background.stop_on_signal();
 

@@ -15,7 +15,7 @@ use crate::{
     ingest::Exemplars,
     pages::Gallery,
     pictures::{AlertPictures, PictureLinks, Pictures},
-    query::{Engines, embedded::Embedded},
+    query::{Engines, ReadScheduler, embedded::Embedded},
     source_list::SourceList,
     storage::Storage,
     telemetry::Telemetry,
@@ -52,6 +52,8 @@ pub struct AppState {
     pub notifier: Notifier,
     /// The panels of pages, as they were drawn last.
     pub gallery: Gallery,
+    /// Lets pages be drawn.
+    pub page_drawing: ReadScheduler,
     /// Pictures of panels and dashboards.
     pub pictures: Pictures,
     /// Pictures of alerts.

@@ -186,3 +186,137 @@ async fn a_query_that_takes_more_than_one_may_says_so_before_it_runs() {
     let error: Value = answer.json().await.unwrap();
     assert!(error["error"].as_str().unwrap().contains("of memory"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_share_of_a_token_alone_refuses_while_there_is_room_for_others() {
+    let server = wide(4_000, &["--memory-limit", "256MiB"]).await;
+    let (greedy, honest) = (viewer(&server, "greedy").await, viewer(&server, "honest").await);
+    let mut live = open(&server, &greedy).await;
+    let mut followed = 0;
+    // Each is far below what one query may take.
+    let refusal = loop {
+        live.subscribe_query(followed + 1, &format!("wide + {followed}"), 20_000, 1_000).await;
+        let told =
+            live.until("an answer", |message| message["id"] == followed + 1 && message["type"] != "status").await;
+        if told["type"] == "error" {
+            break told;
+        }
+        assert_eq!(told["type"], "snapshot", "{told}");
+        followed += 1;
+        assert!(followed < 40, "nothing is ever refused");
+    };
+    assert_eq!(refusal["code"], "limit", "{refusal}");
+    assert!(refusal["message"].as_str().unwrap().starts_with("this token is at its limit"), "{refusal}");
+    assert!(followed >= 2, "the first ones have room");
+    let (used, limit) = (
+        metric(&server, "hyperscope_live_memory_used_bytes ").await,
+        metric(&server, "hyperscope_live_memory_limit_bytes ").await,
+    );
+    assert!(used <= limit / 2.0, "{used} of {limit}");
+    // The same has room where another pays.
+    let mut other = open(&server, &honest).await;
+    other.subscribe_query(1, "wide + 1000", 20_000, 1_000).await;
+    other.expect(1, "snapshot").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_in_one_hand_have_no_more_than_all_may_and_rules_and_daemons_go_on() {
+    const TOKENS: usize = 6;
+    let args = ["--memory-limit", "256MiB", "--limit-reads", "2", "--limit-read-wait", "5s"];
+    let server = Server::demo(&args).await;
+    let now_ms = now_ms();
+    let one = |number: usize| series("wide", &[("number", &number.to_string())], &[(now_ms - 30_000, 1.0)]);
+    for from in (0..20_000).step_by(5_000) {
+        assert_eq!(write(&server, (from..from + 5_000).map(one).collect()).await.status(), StatusCode::NO_CONTENT);
+    }
+    let mut tokens = Vec::new();
+    for number in 0..TOKENS {
+        tokens.push(viewer(&server, &format!("hand-{number}")).await);
+    }
+    let honest = viewer(&server, "honest").await;
+    let evaluated = metric(&server, "hyperscope_rule_evaluations_total ").await;
+    let paths = ["/federate?match[]=wide", "/api/v1/series?match[]=wide", "/explore?q=wide", "/alerts?tab=rules", "/"];
+    let storms = futures_util::future::join_all(
+        tokens.iter().flat_map(|token| paths.map(|path| storm(&server, token, path, 20))),
+    );
+    let beside = async {
+        let mut live = open(&server, &honest).await;
+        live.subscribe_query(1, "vector(time())", 20_000, 1_000).await;
+        let mut most = [0.0_f64; 3];
+        for _ in 0..8 {
+            live.until("news", |message| message["type"] == "delta" || message["type"] == "snapshot").await;
+            for (most, name) in most.iter_mut().zip(["live", "reads", "answers"]) {
+                let page = own_metrics(&server).await;
+                let used = value(&page, &format!("hyperscope_{name}_memory_used_bytes "));
+                let limit = value(&page, &format!("hyperscope_{name}_memory_limit_bytes "));
+                assert!(used <= limit, "{name}: {used} of {limit}");
+                *most = most.max(used / limit);
+            }
+        }
+        most
+    };
+    let (answers, most) = tokio::join!(storms, beside);
+    let statuses: BTreeSet<u16> = answers.iter().flatten().map(|(status, ..)| status.as_u16()).collect();
+    assert!(statuses.is_subset(&BTreeSet::from([200, 429, 503])), "{statuses:?}");
+    assert!(most[1] > 0.0, "nothing was read: {most:?}");
+    let upstreams = server.json("/api/upstreams").await;
+    for upstream in upstreams["upstreams"].as_array().unwrap() {
+        assert_eq!((&upstream["state"], &upstream["reconnects"]), (&json!("live"), &json!(0)), "{upstream}");
+    }
+    eventually("rules are evaluated", async || {
+        (metric(&server, "hyperscope_rule_evaluations_total ").await > evaluated).then_some(())
+    })
+    .await;
+    assert_eq!(metric(&server, "hyperscope_rule_group_iterations_missed_total ").await, 0.0);
+}
+
+/// Our own metrics, asked for as an admin whose turn comes like any other's.
+async fn own_metrics(server: &Server) -> String {
+    eventually("the metrics", async || {
+        let answer = server.get("/metrics").send().await.unwrap();
+        if answer.status().is_success() { answer.text().await.ok() } else { None }
+    })
+    .await
+}
+
+fn value(page: &str, name: &str) -> f64 {
+    let line = page.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_else(|| panic!("no {name} in {page}"));
+    line.trim().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_and_pages_wait_for_their_turn_like_queries() {
+    let server = Server::serve(&[]).await;
+    let viewer = viewer(&server, "viewer").await;
+    // Each look at the metrics has two turns of its own, after it has counted.
+    let turns = async || metric(&server, "hyperscope_reads_total ").await;
+    for path in [
+        "/api/alerts",
+        "/api/alerts/status",
+        "/api/alerts/history",
+        "/api/alerts/past?at=1700000000000",
+        "/api/silences",
+        "/api/silences/preview?matchers=a%3Db",
+        "/api/v2/alerts",
+        "/api/v2/alerts/groups",
+        "/api/v2/silences",
+        "/api/v1/alerts",
+        "/api/v1/rules",
+        "/api/v1/metadata",
+        "/api/v1/targets",
+        "/api/v1/targets/metadata",
+        "/api/v1/query_exemplars?query=up",
+        "/api/jobs",
+        "/api/dashboards/hypersdk-overview/marks",
+        "/alerts",
+        "/settings",
+        "/fragments/alerts",
+        "/no-such-page",
+    ] {
+        let before = turns().await;
+        let answer = server.get_as_nobody(path).bearer_auth(&viewer).send().await.unwrap();
+        let is_there = if path.starts_with("/no") { StatusCode::NOT_FOUND } else { StatusCode::OK };
+        assert_eq!(answer.status(), is_there, "{path}");
+        assert!(turns().await - before > 2.0, "{path} passes by the queue");
+    }
+}

@@ -252,6 +252,49 @@ async fn what_many_ask_at_once_is_asked_once_and_few_at_a_time() {
     assert!(stub.engine.most_at_once.load(Ordering::SeqCst) <= 3);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_asks_for_much_leaves_places_of_the_engine_to_others() {
+    const ASKED: usize = 40;
+    let stub = Stub::start().await;
+    let server = Arc::new(Server::serve(&["--prometheus-url", &stub.url, "--engine-concurrency", "4"]).await);
+    let viewer = async |name: &str| {
+        let secret = token(server.data_dir.path(), &["create", "--name", name, "--role", "viewer"]).await;
+        eventually("the token counts", async || {
+            let answer = server.get_as_nobody("/api/session").bearer_auth(&secret).send().await.unwrap();
+            answer.status().is_success().then_some(())
+        })
+        .await;
+        secret
+    };
+    let (greedy, honest) = (viewer("greedy").await, viewer("honest").await);
+    let ask = |secret: &str, number: usize| {
+        let path = format!("/api/v1/query?query=a{number}&time=5");
+        let asked = server.get_as_nobody(&path).bearer_auth(secret).send();
+        async move { assert_eq!(asked.await.unwrap().status(), StatusCode::OK) }
+    };
+    stub.mood(Mood::Slow(Duration::from_millis(500)));
+    stub.asked();
+    let answered = Arc::new(AtomicUsize::new(0));
+    let asking: Vec<_> = (0..ASKED)
+        .map(|number| {
+            let (asked, answered) = (ask(&greedy, number), Arc::clone(&answered));
+            tokio::spawn(async move {
+                asked.await;
+                answered.fetch_add(1, Ordering::SeqCst);
+            })
+        })
+        .collect();
+    eventually("its share is in use", async || (stub.engine.asked.lock().unwrap().len() >= 3).then_some(())).await;
+    // One has its own, one asks what the other one has in its queue too: neither waits for all of that.
+    tokio::join!(ask(&honest, ASKED), ask(&honest, ASKED - 1));
+    let before = answered.load(Ordering::SeqCst);
+    assert!(before < ASKED / 2, "{before} of {ASKED} came first");
+    for one in asking {
+        one.await.unwrap();
+    }
+    assert!(stub.engine.most_at_once.load(Ordering::SeqCst) <= 4);
+}
+
 #[tokio::test]
 async fn a_passing_failure_is_tried_again_and_a_lasting_one_left_alone() {
     let stub = Stub::start().await;

@@ -235,6 +235,12 @@ impl Store {
         self.shared().head.read().metadata.iter().map(|(family, about)| (family.clone(), about.clone())).collect()
     }
 
+    /// How many metric families something is known about.
+    #[must_use]
+    pub fn family_count(&self) -> usize {
+        self.shared().head.read().metadata.len()
+    }
+
     /// Sets what is known about metric families, without waiting for the disk; what is known already costs nothing.
     ///
     /// # Errors

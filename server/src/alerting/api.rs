@@ -1,7 +1,13 @@
 //! `/api/v1/rules` and `/api/v1/alerts` in Prometheus' shape, and the JSON of pages: `/api/alerts`, `/api/alerts/history`.
 
-use axum::{Json, extract::State, response::Response};
-use model::live::{AlertList, AlertTransition};
+use std::{collections::HashMap, sync::Arc};
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use model::live::AlertTransition;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -10,7 +16,7 @@ use super::{
     view::{Wanted, alert_json, reported_json},
 };
 use crate::{
-    api::{error::ApiError, given::Parameters},
+    api::{error::ApiError, given::Parameters, listed::Listed},
     auth::Principal,
     query::{
         Backend, ErrorKind, QueryError, Reads, Scope,
@@ -164,19 +170,29 @@ pub(crate) async fn rule_groups(
     // A rule's state is that of the alerts that are seen, which are left out after they are looked at.
     let leaves_out_later = wanted.leaves_out_alerts && !principal.scope().is_all();
     wanted.leaves_out_alerts &= !leaves_out_later;
-    let mut groups: Vec<Value> = state.alerting.0.views().iter().filter_map(|view| view.json(&wanted)).collect();
     // Pages are made of all groups, ours and theirs.
     let whole = params.without(&["group_limit", "group_next_token"]);
     let (theirs, warnings) = upstream(backend, principal, "rules", &whole, "groups").await?;
-    groups.extend(theirs);
-    let mut data = json!({ "groups": groups });
-    if !principal.scope().is_all() {
-        within::rules(&mut data, principal.scope());
-        if leaves_out_later {
-            within::without_alerts(&mut data);
+    let (views, scope) = (state.alerting.0.views(), principal.scope().clone());
+    let count = views.iter().map(|view| view.rules.len()).sum::<usize>().saturating_add(theirs.len());
+    let current = state.alerting.current().await;
+    let groups = state.list(Listed::Rules(count, &current), move |_| {
+        let mut groups: Vec<Value> = views.iter().filter_map(|view| view.json(&wanted)).collect();
+        groups.extend(theirs);
+        let mut data = json!({ "groups": groups });
+        if !scope.is_all() {
+            // Ours were read when their files were.
+            let ours: HashMap<&str, bool> =
+                views.iter().flat_map(|view| &view.rules).map(|rule| rule.is_foreign(&scope)).collect();
+            let is_foreign = |expr: &str| ours.get(expr).copied().unwrap_or_else(|| scope.is_foreign(expr));
+            within::rules(&mut data, &scope, is_foreign);
+            if leaves_out_later {
+                within::without_alerts(&mut data);
+            }
         }
-    }
-    Ok((data.get_mut("groups").map(Value::take).unwrap_or_default(), warnings))
+        data.get_mut("groups").map(Value::take).unwrap_or_default()
+    });
+    Ok((groups.await?, warnings))
 }
 
 /// `GET /api/v1/rules`
@@ -203,23 +219,29 @@ async fn alerts(
     principal: Principal,
     params: Params,
 ) -> Result<Response, QueryError> {
-    let views = state.alerting.0.views();
-    let ours = views.iter().flat_map(|view| &view.rules).flat_map(|rule| &rule.alerts);
-    let mut alerts: Vec<Value> = ours.map(alert_json).collect();
-    let known = state.alerting.0.upstream.list();
-    alerts.extend(state.alerting.0.reported.alerts(&known.alerts).iter().map(reported_json));
     let (theirs, warnings) = upstream(&backend, &principal, "alerts", &params, "alerts").await?;
-    alerts.extend(theirs);
-    let mut data = json!({ "alerts": alerts });
-    if !principal.scope().is_all() {
-        within::alerts(&mut data, principal.scope());
-    }
-    Ok(annotated_raw(&data.to_string(), &warnings, &[]))
+    let current = state.alerting.current().await;
+    let make = move |state: &AppState| {
+        let views = state.alerting.0.views();
+        let ours = views.iter().flat_map(|view| &view.rules).flat_map(|rule| &rule.alerts);
+        let mut alerts: Vec<Value> = ours.map(alert_json).collect();
+        let known = state.alerting.0.upstream.list();
+        alerts.extend(state.alerting.0.reported.alerts(&known.alerts).iter().map(reported_json));
+        alerts.extend(theirs);
+        let mut data = json!({ "alerts": alerts });
+        if !principal.scope().is_all() {
+            within::alerts(&mut data, principal.scope());
+        }
+        annotated_raw(&data.to_string(), &warnings, &[])
+    };
+    state.answer(Listed::Alerts(&current), make).await
 }
 
 /// `GET /api/alerts`
-pub(crate) async fn list(State(state): State<AppState>, principal: Principal) -> Json<AlertList> {
-    Json(state.alerting.current().await.list(principal.scope()))
+pub(crate) async fn list(State(state): State<AppState>, principal: Principal) -> Result<Response, ApiError> {
+    let current = state.alerting.current().await;
+    let listed = Arc::clone(&current);
+    Ok(state.answer(Listed::Alerts(&current), move |_| Json(listed.list(principal.scope()))).await?)
 }
 
 /// Parameters of `/api/alerts/history`.
@@ -240,19 +262,25 @@ pub(crate) async fn past(
     State(state): State<AppState>,
     principal: Principal,
     Parameters(params): Parameters<HistoryParams>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let wanted = history::Wanted {
         since_ms: params.since,
         until_ms: params.until,
         name: params.name.filter(|name| !name.is_empty()),
         limit: params.limit.unwrap_or(USUAL_ANSWER).min(MAX_ANSWER),
     };
-    let mut transitions: Vec<AlertTransition> = state.alerting.history().read(&wanted).await.map_err(|error| {
+    let cost = state.cost(&Listed::Changes(wanted.limit));
+    let shown = move |found: Result<Vec<AlertTransition>, sqlx::Error>| {
+        found.map(|mut transitions| {
+            transitions.retain(|change| visible::alert(principal.scope(), &change.alert));
+            Json(json!({ "transitions": transitions })).into_response()
+        })
+    };
+    let found = state.embedded.reads().read_after(cost, state.alerting.history().read(&wanted), shown).await?;
+    found.map_err(|error| {
         tracing::error!(%error, "the history of alerts could not be read");
         ApiError::internal("the history of alerts could not be read: the server's log says why")
-    })?;
-    transitions.retain(|change| visible::alert(principal.scope(), &change.alert));
-    Ok(Json(json!({ "transitions": transitions })))
+    })
 }
 
 #[cfg(test)]

@@ -22,6 +22,9 @@ use crate::{
     visible,
 };
 
+/// What a label takes beside its name and value, in bytes: two texts and its place in a map.
+const PAIR_BYTES: usize = 64;
+
 /// The alerts of all origins, the worst first, each with what mutes it.
 #[derive(Debug, Default)]
 pub struct CurrentAlerts {
@@ -30,6 +33,8 @@ pub struct CurrentAlerts {
     without_rules: bool,
     /// Of all alerts.
     firing: FiringCount,
+    /// What they take, about, in bytes.
+    weight: u64,
     made: Made,
 }
 
@@ -86,6 +91,12 @@ impl CurrentAlerts {
     #[must_use]
     pub fn list(&self, scope: &Scope) -> AlertList {
         self.with(self.seen_by(scope).map(|alert| Alert::clone(alert)).collect())
+    }
+
+    /// What all of them take, about, in bytes.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.weight
     }
 
     /// Which sources cannot be asked, and why.
@@ -199,6 +210,7 @@ impl Shared {
         alerts.sort_by(|one, other| one.order(other));
         CurrentAlerts {
             firing: FiringCount::of(alerts.iter().map(AsRef::as_ref)),
+            weight: alerts.iter().map(|alert| weight(alert)).sum(),
             alerts,
             unavailable: upstream.unavailable.clone(),
             without_rules: groups.is_empty() && (self.elsewhere.is_none() || upstream.without_rules),
@@ -212,6 +224,15 @@ impl Shared {
             notifier.mark(alerts);
         }
     }
+}
+
+/// What an alert takes, about, in bytes.
+pub(crate) fn weight(alert: &Alert) -> u64 {
+    let pairs = alert.labels.iter().chain(&alert.annotations);
+    let pairs: usize = pairs.map(|(name, value)| PAIR_BYTES + name.len() + value.len()).sum();
+    let texts = [&alert.name, &alert.summary, &alert.description, &alert.expr, &alert.group, &alert.file];
+    let texts: usize = texts.into_iter().map(String::len).sum();
+    u64::try_from(size_of::<Alert>() + pairs + texts).unwrap_or(u64::MAX)
 }
 
 /// Tells whoever follows the alerts when other ones are muted than before, until `stop` is cancelled.

@@ -11,7 +11,7 @@ use model::{
     live::Alert,
 };
 
-use super::{Alerting, history::FiringChange};
+use super::{Alerting, CurrentAlerts, history::FiringChange};
 use crate::{concern, query::Scope, visible};
 
 /// Marks of one panel, the youngest.
@@ -60,14 +60,21 @@ impl Alerting {
     /// When alerts fired between two times, in milliseconds since the Unix epoch, that `scope` lets through and that concern the time
     /// series of `dashboard`: see [`model::page::Boot::marks`].
     #[must_use]
-    pub async fn marks(&self, scope: &Scope, dashboard: &Dashboard, start_ms: i64, end_ms: i64) -> Frame {
+    pub fn marks(
+        &self,
+        current: &CurrentAlerts,
+        scope: &Scope,
+        dashboard: &Dashboard,
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Frame {
         let nothing = Frame { end_ms, ..Frame::default() };
         if !dashboard.panels.iter().any(|panel| panel.kind == PanelKind::Timeseries) {
             return nothing;
         }
         let mut changes = self.history().firing_since(start_ms);
         changes.retain(|change| visible::alert(scope, &change.alert));
-        let mut spans = spans(changes, self.current().await.firing_alerts(scope), start_ms);
+        let mut spans = spans(changes, current.firing_alerts(scope), start_ms);
         spans.retain(|span| span.from <= end_ms && span.to.is_none_or(|to| to >= start_ms));
         if spans.is_empty() {
             return nothing;

@@ -5,7 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use model::live::{Alert, AlertList, AlertTransition};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
@@ -15,7 +19,7 @@ use super::{
     history::{History, MAX_ANSWER},
 };
 use crate::{
-    api::{error::ApiError, given::Parameters},
+    api::{error::ApiError, given::Parameters, listed::Listed},
     auth::Principal,
     clock::now_ms,
     query::Scope,
@@ -133,10 +137,13 @@ pub(crate) async fn past(
     State(state): State<AppState>,
     principal: Principal,
     Parameters(At { at }): Parameters<At>,
-) -> Result<Json<AlertList>, ApiError> {
+) -> Result<Response, ApiError> {
     let most = app::panels::MOST_ALERTS;
-    let list = state.alerting.alerts_at(principal.scope(), at, most).await;
-    list.map(Json).map_err(|error| {
+    let list = state.alerting.alerts_at(principal.scope(), at, most);
+    let cost = state.cost(&Listed::Changes(MAX_ANSWER));
+    let answered = |list: Result<AlertList, sqlx::Error>| list.map(|list| Json(list).into_response());
+    let list = state.embedded.reads().read_after(cost, list, answered).await?;
+    list.map_err(|error| {
         tracing::error!(%error, "the history of alerts cannot be read");
         ApiError::internal("the history of alerts cannot be read: see the server's log")
     })

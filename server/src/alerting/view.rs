@@ -6,9 +6,11 @@ use model::{
     frame::Labels,
     live::{Alert, AlertState, AlertThreshold, AlertTransition},
 };
-use promql::format;
+use promql::{format, matcher::Matcher};
 use rules::{Group, Kind, Rule, RuleHealth, Threshold, Transition};
 use serde_json::{Map, Value, json};
+
+use crate::query::{Scope, selectors_of};
 
 /// Who evaluates our rules.
 pub const SOURCE: &str = "hyperscope";
@@ -18,6 +20,8 @@ pub const SOURCE: &str = "hyperscope";
 pub(super) struct RuleFacts {
     name: String,
     expr: String,
+    /// Of the query.
+    selectors: Vec<Vec<Matcher>>,
     labels: Labels,
     annotations: Labels,
     threshold: Option<AlertThreshold>,
@@ -71,6 +75,7 @@ impl RuleFacts {
         RuleFacts {
             name: rule.name.clone(),
             expr,
+            selectors: selectors_of(&rule.query),
             labels: rule.labels.clone(),
             annotations,
             threshold,
@@ -217,7 +222,7 @@ pub(super) struct Wanted {
     pub(super) groups: Vec<String>,
     pub(super) files: Vec<String>,
     /// A rule is wanted if its labels fulfil all matchers of one of these.
-    pub(super) selectors: Vec<Vec<promql::matcher::Matcher>>,
+    pub(super) selectors: Vec<Vec<Matcher>>,
     pub(super) leaves_out_alerts: bool,
 }
 
@@ -234,6 +239,11 @@ impl Wanted {
 }
 
 impl RuleView {
+    /// Its query, and whether that is [foreign](Scope::is_foreign) to a scope.
+    pub(super) fn is_foreign(&self, scope: &Scope) -> (&str, bool) {
+        (&self.facts.expr, scope.is_foreign_to(&self.facts.selectors))
+    }
+
     /// Whether its alerts are those of before: the last evaluation failed.
     fn is_stale(&self) -> bool {
         self.health.error.is_some() && !self.alerts.is_empty()

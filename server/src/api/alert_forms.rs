@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{error::ApiError, given::Body, notifications, silences};
+use super::{ACTS, ACTS_ON_ALL, error::ApiError, given::Body, notifications, silences};
 use crate::{auth::Principal, clock::now_ms, state::AppState};
 
 /// What "extend" adds.
@@ -47,9 +47,10 @@ pub(crate) async fn act(State(state): State<AppState>, principal: Principal, For
 
 async fn carry_out(state: AppState, principal: Principal, sent: Sent) -> Result<(), ApiError> {
     let Sent { action, id, matchers, duration, comment, .. } = sent;
-    // The route is for whoever may acknowledge; the rest is of all alerts, as in the JSON API.
-    if !matches!(action.as_str(), "ack" | "unack") {
-        silences::whole(&principal)?;
+    // The route is for whoever may acknowledge; the rest asks for the rights that it has in the JSON API.
+    let rights = if matches!(action.as_str(), "ack" | "unack") { ACTS } else { ACTS_ON_ALL };
+    if let Some(reason) = rights.beyond_matchers(principal.scope()) {
+        return Err(ApiError::forbidden(reason));
     }
     match action.as_str() {
         "silence" => {

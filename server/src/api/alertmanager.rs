@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Json,
     extract::{Path, RawQuery, State},
-    http::StatusCode,
+    http::{StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
@@ -23,12 +23,14 @@ use serde_json::{Value, json};
 use super::{
     error::ApiError,
     given::Body,
+    listed::Listed,
     silences::{audit, is_seen},
 };
 use crate::{
     auth::Principal,
     clock::now_ms,
     delivery::{alertmanager::time, silences::SilenceError},
+    query::{QueryError, envelope::RETRY_SECS},
     state::AppState,
 };
 
@@ -45,7 +47,11 @@ pub(super) struct Refused(StatusCode, String);
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        (self.0, Json(Value::String(self.1))).into_response()
+        let mut response = (self.0, Json(Value::String(self.1))).into_response();
+        if matches!(self.0, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_SECS);
+        }
+        response
     }
 }
 
@@ -64,6 +70,12 @@ impl From<SilenceError> for Refused {
 impl From<ApiError> for Refused {
     fn from(error: ApiError) -> Self {
         Refused(error.status, error.message)
+    }
+}
+
+impl From<QueryError> for Refused {
+    fn from(error: QueryError) -> Self {
+        ApiError::from(error).into()
     }
 }
 
@@ -119,37 +131,58 @@ pub(super) async fn status(State(state): State<AppState>) -> Json<Value> {
 }
 
 /// `GET /api/v2/receivers`: all, or for a token with matchers those that the alerts it sees go to.
-pub(super) async fn receivers(State(state): State<AppState>, principal: Principal) -> Json<Value> {
+pub(super) async fn receivers(State(state): State<AppState>, principal: Principal) -> Result<Json<Value>, Refused> {
     let mut receivers = state.notifier.receivers();
     if !principal.scope().is_all() {
-        let alerts = state.notifier.alerts();
-        let seen = alerts.iter().filter(|alert| is_seen(&principal, alert));
-        let told: BTreeSet<String> = seen.flat_map(|alert| state.notifier.status(&alert.labels).receivers).collect();
+        let make = move |state: &AppState| -> BTreeSet<String> {
+            let alerts = state.notifier.alerts();
+            let seen = alerts.iter().filter(|alert| is_seen(&principal, alert));
+            seen.flat_map(|alert| state.notifier.status(&alert.labels).receivers).collect()
+        };
+        let told = state.list(Listed::Alerts(&*state.alerting.current().await), make).await?;
         receivers.retain(|name| told.contains(name));
     }
-    Json(receivers.into_iter().map(|name| json!({ "name": name })).collect())
+    Ok(Json(receivers.into_iter().map(|name| json!({ "name": name })).collect()))
 }
 
-/// The alerts that the parameters ask for, each as the API shows it with its receivers.
-fn wanted(
-    state: &AppState,
-    principal: &Principal,
-    parameters: &Parameters,
-) -> Result<Vec<(Value, Arc<Alert>)>, Refused> {
-    let (matchers, receiver) = (parameters.filter()?, parameters.receiver()?);
-    let [active, silenced, inhibited] = ["active", "silenced", "inhibited"].map(|name| parameters.is_wanted(name));
-    let mut shown = Vec::new();
-    for alert in state.notifier.preview(&matchers).iter().filter(|alert| is_seen(principal, alert)) {
-        let status = state.notifier.status(&alert.labels);
-        let is_wanted = (silenced || status.silenced_by.is_empty())
-            && (inhibited || status.inhibited_by.is_empty())
-            && (active || status.state != "active")
-            && receiver.as_ref().is_none_or(|regex| status.receivers.iter().any(|name| regex.is_match(name)));
-        if is_wanted {
-            shown.push((alert_json(alert, &status), Arc::clone(alert)));
-        }
+/// Which alerts the parameters ask for.
+struct Wanted {
+    matchers: Matchers,
+    receiver: Option<regex::Regex>,
+    active: bool,
+    silenced: bool,
+    inhibited: bool,
+}
+
+impl Wanted {
+    fn read(parameters: &Parameters) -> Result<Self, Refused> {
+        Ok(Wanted {
+            matchers: parameters.filter()?,
+            receiver: parameters.receiver()?,
+            active: parameters.is_wanted("active"),
+            silenced: parameters.is_wanted("silenced"),
+            inhibited: parameters.is_wanted("inhibited"),
+        })
     }
-    Ok(shown)
+
+    fn takes(&self, status: &notify::dispatch::Status) -> bool {
+        let is_told = |regex: &regex::Regex| status.receivers.iter().any(|name| regex.is_match(name));
+        (self.silenced || status.silenced_by.is_empty())
+            && (self.inhibited || status.inhibited_by.is_empty())
+            && (self.active || status.state != "active")
+            && self.receiver.as_ref().is_none_or(is_told)
+    }
+
+    /// The alerts, each as the API shows it with its receivers.
+    fn shown(&self, state: &AppState, principal: &Principal) -> Vec<(Value, Arc<Alert>)> {
+        let mut alerts = state.notifier.preview(&self.matchers);
+        alerts.retain(|alert| is_seen(principal, alert));
+        let shown = alerts.into_iter().filter_map(|alert| {
+            let status = state.notifier.status(&alert.labels);
+            self.takes(&status).then(|| (alert_json(&alert, &status), alert))
+        });
+        shown.collect()
+    }
 }
 
 fn alert_json(alert: &Alert, status: &notify::dispatch::Status) -> Value {
@@ -172,9 +205,13 @@ pub(super) async fn alerts(
     State(state): State<AppState>,
     principal: Principal,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Refused> {
-    let shown = wanted(&state, &principal, &Parameters::new(query))?;
-    Ok(Json(shown.into_iter().map(|(alert, ..)| alert).collect()))
+) -> Result<Response, Refused> {
+    let wanted = Wanted::read(&Parameters::new(query))?;
+    let make = move |state: &AppState| -> Json<Value> {
+        let shown = wanted.shown(state, &principal);
+        Json(shown.into_iter().map(|(alert, ..)| alert).collect())
+    };
+    Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
 }
 
 /// `GET /api/v2/alerts/groups`: by receiver and by the labels that the routes group by.
@@ -182,21 +219,25 @@ pub(super) async fn groups(
     State(state): State<AppState>,
     principal: Principal,
     RawQuery(query): RawQuery,
-) -> Result<Json<Value>, Refused> {
-    let shown = wanted(&state, &principal, &Parameters::new(query))?;
-    let by_alert: HashMap<Fingerprint, &Value> =
-        shown.iter().map(|(shown, alert)| (alert.fingerprint, shown)).collect();
-    let groups = state.notifier.groups_of(shown.iter().map(|(_, alert)| alert)).into_iter().map(|group| {
-        let alerts: Vec<&Value> =
-            group.alerts.iter().filter_map(|alert| by_alert.get(&alert.fingerprint).copied()).collect();
-        json!({
-            "labels": group.labels,
-            "routeLabels": group.route_labels,
-            "receiver": { "name": group.receiver },
-            "alerts": alerts,
-        })
-    });
-    Ok(Json(groups.collect()))
+) -> Result<Response, Refused> {
+    let wanted = Wanted::read(&Parameters::new(query))?;
+    let make = move |state: &AppState| -> Json<Value> {
+        let shown = wanted.shown(state, &principal);
+        let by_alert: HashMap<Fingerprint, &Value> =
+            shown.iter().map(|(shown, alert)| (alert.fingerprint, shown)).collect();
+        let groups = state.notifier.groups_of(shown.iter().map(|(_, alert)| alert)).into_iter().map(|group| {
+            let alerts: Vec<&Value> =
+                group.alerts.iter().filter_map(|alert| by_alert.get(&alert.fingerprint).copied()).collect();
+            json!({
+                "labels": group.labels,
+                "routeLabels": group.route_labels,
+                "receiver": { "name": group.receiver },
+                "alerts": alerts,
+            })
+        });
+        Json(groups.collect())
+    };
+    Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
 }
 
 /// An alert as it is posted.
@@ -342,16 +383,20 @@ fn silence_json(silence: &Silence) -> Value {
 }
 
 /// `GET /api/v2/silences`
-pub(super) async fn silences(State(state): State<AppState>, RawQuery(query): RawQuery) -> Result<Json<Value>, Refused> {
+pub(super) async fn silences(State(state): State<AppState>, RawQuery(query): RawQuery) -> Result<Response, Refused> {
     let filter = Parameters::new(query).filter()?;
     let mut silences = state.notifier.silences().await?;
-    // As in Alertmanager: a filter is looked for in the silence's own matchers.
-    silences.retain(|silence| {
-        let named: Labels =
-            silence.matchers.0.iter().map(|matcher| (matcher.name.clone(), matcher.value.clone())).collect();
-        filter.matches(&named)
-    });
-    Ok(Json(silences.iter().map(silence_json).collect()))
+    let count = silences.len();
+    let make = move |_: &AppState| -> Json<Value> {
+        // As in Alertmanager: a filter is looked for in the silence's own matchers.
+        silences.retain(|silence| {
+            let named: Labels =
+                silence.matchers.0.iter().map(|matcher| (matcher.name.clone(), matcher.value.clone())).collect();
+            filter.matches(&named)
+        });
+        Json(silences.iter().map(silence_json).collect())
+    };
+    Ok(state.answer(Listed::Silences(count), make).await?)
 }
 
 /// `GET /api/v2/silence/{id}`

@@ -1,14 +1,17 @@
 //! `/api/dashboards`: what pages there are, as data.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     extract::{Path, State},
+    response::Response,
 };
-use model::{dashboard::Dashboard, frame::Frame, page::DashboardLink, range::TimeRange};
+use model::{dashboard::Dashboard, page::DashboardLink, range::TimeRange};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{error::ApiError, given::Parameters};
+use super::{error::ApiError, given::Parameters, listed::Listed};
 use crate::{auth::Principal, clock::now_ms, state::AppState};
 
 /// `GET /api/dashboards`
@@ -39,13 +42,17 @@ pub(super) async fn marks(
     principal: Principal,
     Path(uid): Path<String>,
     Parameters(params): Parameters<MarksParams>,
-) -> Result<Json<Frame>, ApiError> {
-    let dashboard = seen(&state, &principal, &uid)?;
+) -> Result<Response, ApiError> {
+    let dashboard = seen(&state, &principal, &uid)?.clone();
     let now_ms = now_ms();
     let range = TimeRange::parse(params.from.as_deref(), params.to.as_deref(), now_ms)
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (start_ms, end_ms) = range.resolve(now_ms);
-    Ok(Json(state.alerting.marks(principal.scope(), dashboard, start_ms, end_ms).await))
+    let current = state.alerting.current().await;
+    let listed = Arc::clone(&current);
+    let make =
+        move |state: &AppState| Json(state.alerting.marks(&listed, principal.scope(), &dashboard, start_ms, end_ms));
+    Ok(state.answer(Listed::Alerts(&current), make).await?)
 }
 
 fn seen<'a>(state: &'a AppState, principal: &Principal, uid: &str) -> Result<&'a Dashboard, ApiError> {

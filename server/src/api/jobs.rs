@@ -3,11 +3,12 @@
 use axum::{
     Json,
     extract::{Path, State},
+    response::Response,
 };
 use model::job::{Job, JobDetail, JobStatus};
 use serde::{Deserialize, Serialize};
 
-use super::{error::ApiError, given::Parameters};
+use super::{error::ApiError, given::Parameters, listed::Listed};
 use crate::{auth::Principal, state::AppState, visible};
 
 /// Filters of the list. All must hold.
@@ -64,14 +65,17 @@ pub(super) async fn list(
     State(state): State<AppState>,
     principal: Principal,
     Parameters(filter): Parameters<Filter>,
-) -> Result<Json<JobList>, ApiError> {
+) -> Result<Response, ApiError> {
     let statuses = filter.statuses()?;
-    let mut jobs = state.upstreams.jobs();
-    jobs.retain(|job| visible::job(principal.scope(), job));
-    jobs.retain(|job| statuses.as_ref().is_none_or(|wanted| wanted.contains(&job.status)) && filter.passes(job));
-    let total = jobs.len();
-    jobs.truncate(filter.limit.unwrap_or(usize::MAX));
-    Ok(Json(JobList { jobs, total }))
+    let make = move |state: &AppState| {
+        let mut jobs = state.upstreams.jobs();
+        jobs.retain(|job| visible::job(principal.scope(), job));
+        jobs.retain(|job| statuses.as_ref().is_none_or(|wanted| wanted.contains(&job.status)) && filter.passes(job));
+        let total = jobs.len();
+        jobs.truncate(filter.limit.unwrap_or(usize::MAX));
+        Json(JobList { jobs, total })
+    };
+    Ok(state.answer(Listed::Jobs, make).await?)
 }
 
 /// `GET /api/jobs/{daemon}/{id}`

@@ -7,6 +7,7 @@ pub mod error;
 mod frame;
 pub(crate) mod given;
 mod jobs;
+pub(crate) mod listed;
 mod live;
 mod notifications;
 mod openapi;

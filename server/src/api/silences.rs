@@ -6,6 +6,7 @@ use axum::{
     Json,
     extract::{Path, State},
     http::StatusCode,
+    response::Response,
 };
 use model::range::DurationMs;
 use notify::{
@@ -19,13 +20,9 @@ use serde_json::{Value, json};
 use super::{
     error::ApiError,
     given::{Body, Parameters},
+    listed::Listed,
 };
-use crate::{
-    auth::Principal,
-    clock::now_ms,
-    delivery::{DeliveryFilter, silences::SilenceError},
-    state::AppState,
-};
+use crate::{auth::Principal, clock::now_ms, delivery::silences::SilenceError, state::AppState};
 
 /// Longest silence without an end of its own.
 const DEFAULT_DURATION_MS: i64 = 2 * 3_600_000;
@@ -135,26 +132,21 @@ fn shown(silence: &Silence, firing: &[Arc<Alert>]) -> Shown {
     }
 }
 
-/// Silences and deliveries speak of all alerts: not for a token that sees some. Their routes say so too; forms have one route for all.
-pub(super) fn whole(principal: &Principal) -> Result<(), ApiError> {
-    if principal.scope().is_all() {
-        Ok(())
-    } else {
-        Err(ApiError::forbidden("a token with matchers sees some alerts only, so it can neither see nor make silences"))
-    }
-}
-
 /// All silences, active ones first, then those to come, then those that are over.
-pub(crate) async fn listed(state: &AppState) -> Result<Vec<Shown>, SilenceError> {
-    let firing = state.notifier.alerts();
+pub(crate) async fn listed(state: &AppState) -> Result<Vec<Shown>, ApiError> {
     let silences = state.notifier.silences().await?;
-    let mut shown: Vec<Shown> = silences.iter().map(|silence| shown(silence, &firing)).collect();
-    shown.sort_by_key(|silence| match silence.state {
-        "active" => (0, silence.ends_at),
-        "pending" => (1, silence.starts_at),
-        _ => (2, silence.ends_at.saturating_neg()),
+    let current = state.alerting.current().await;
+    let shown = state.list(Listed::Rules(silences.len(), &current), move |state| {
+        let firing = state.notifier.alerts();
+        let mut shown: Vec<Shown> = silences.iter().map(|silence| shown(silence, &firing)).collect();
+        shown.sort_by_key(|silence| match silence.state {
+            "active" => (0, silence.ends_at),
+            "pending" => (1, silence.starts_at),
+            _ => (2, silence.ends_at.saturating_neg()),
+        });
+        shown
     });
-    Ok(shown)
+    Ok(shown.await?)
 }
 
 /// Which silences to list.
@@ -178,7 +170,10 @@ pub(super) async fn list(
 
 /// `GET /api/silences/{id}`
 pub(super) async fn one(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Shown>, ApiError> {
-    Ok(Json(shown(&state.notifier.silence(&id).await?, &state.notifier.alerts())))
+    let silence = state.notifier.silence(&id).await?;
+    let current = state.alerting.current().await;
+    let shown = state.list(Listed::Alerts(&current), move |state| shown(&silence, &state.notifier.alerts()));
+    Ok(Json(shown.await?))
 }
 
 fn end(wanted: &Wanted, from_ms: i64) -> Result<Option<i64>, ApiError> {
@@ -263,13 +258,16 @@ pub(super) async fn preview(
     State(state): State<AppState>,
     principal: Principal,
     Parameters(of): Parameters<PreviewOf>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Response, ApiError> {
     let matchers = MatchersGiven::Text(of.matchers).read()?;
-    let mut alerts = state.notifier.preview(&matchers);
-    alerts.retain(|alert| is_seen(&principal, alert));
-    let total = alerts.len();
-    let alerts: Vec<Value> = alerts.iter().take(MAX_PREVIEW).map(|alert| alert_json(&state, alert)).collect();
-    Ok(Json(json!({ "matchers": matchers.to_string(), "total": total, "alerts": alerts })))
+    let make = move |state: &AppState| {
+        let mut alerts = state.notifier.preview(&matchers);
+        alerts.retain(|alert| is_seen(&principal, alert));
+        let total = alerts.len();
+        let alerts: Vec<Value> = alerts.iter().take(MAX_PREVIEW).map(|alert| alert_json(state, alert)).collect();
+        Json(json!({ "matchers": matchers.to_string(), "total": total, "alerts": alerts }))
+    };
+    Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
 }
 
 /// Whether a token sees an alert.
@@ -292,26 +290,26 @@ fn alert_json(state: &AppState, alert: &Alert) -> Value {
 }
 
 /// `GET /api/alerts/status`: what keeps alerts quiet, whom they go to and who looks after them, by fingerprint.
-pub(super) async fn statuses(State(state): State<AppState>, principal: Principal) -> Json<Value> {
-    let alerts: serde_json::Map<String, Value> = state
-        .notifier
-        .alerts()
-        .iter()
-        .filter(|alert| is_seen(&principal, alert))
-        .map(|alert| {
-            let status = state.notifier.status(&alert.labels);
-            let shown = json!({
-                "state": status.state,
-                "silenced_by": status.silenced_by,
-                "inhibited_by": status.inhibited_by,
-                "muted_by": status.muted_by,
-                "receivers": status.receivers,
-                "acknowledged": state.notifier.acknowledgement(alert.fingerprint),
-            });
-            (alert.fingerprint.to_string(), shown)
-        })
-        .collect();
-    Json(json!({ "alerts": alerts }))
+pub(super) async fn statuses(State(state): State<AppState>, principal: Principal) -> Result<Response, ApiError> {
+    let make = move |state: &AppState| {
+        let alerts = state.notifier.alerts();
+        let seen = alerts.iter().filter(|alert| is_seen(&principal, alert));
+        let shown = seen.map(|alert| (alert.fingerprint.to_string(), status_json(state, alert)));
+        Json(json!({ "alerts": shown.collect::<serde_json::Map<String, Value>>() }))
+    };
+    Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
+}
+
+fn status_json(state: &AppState, alert: &Alert) -> Value {
+    let status = state.notifier.status(&alert.labels);
+    json!({
+        "state": status.state,
+        "silenced_by": status.silenced_by,
+        "inhibited_by": status.inhibited_by,
+        "muted_by": status.muted_by,
+        "receivers": status.receivers,
+        "acknowledged": state.notifier.acknowledgement(alert.fingerprint),
+    })
 }
 
 fn fingerprint(text: &str) -> Result<Fingerprint, ApiError> {
@@ -325,18 +323,18 @@ pub(super) async fn alert(
     Path(text): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let fingerprint = fingerprint(&text)?;
-    let alerts = state.notifier.alerts();
-    let found = alerts.iter().find(|alert| alert.fingerprint == fingerprint && is_seen(&principal, alert));
-    let alert = found.ok_or_else(|| ApiError::not_found(format!("no alert {text} fires")))?;
-    let mut shown = alert_json(&state, alert);
-    let filter = DeliveryFilter { alert: Some(fingerprint), limit: MAX_TOLD, ..DeliveryFilter::default() };
-    // A delivery tells of all alerts that it was of.
-    let told = match principal.scope().is_all() {
-        true => state.notifier.deliveries(&filter).await.map_err(|error| internal(error.to_string()))?,
-        false => Vec::new(),
+    let scope = principal.scope().clone();
+    let find = move |state: &AppState| {
+        let alerts = state.notifier.alerts();
+        let found = alerts.iter().find(|alert| alert.fingerprint == fingerprint && is_seen(&principal, alert))?;
+        Some((alert_json(state, found), state.notifier.status(&found.labels).receivers))
     };
+    let found = state.list(Listed::Alerts(&*state.alerting.current().await), find).await?;
+    let (mut shown, receivers) = found.ok_or_else(|| ApiError::not_found(format!("no alert {text} fires")))?;
+    let told = state.notifier.told_of(&scope, fingerprint, MAX_TOLD).await;
+    let told = told.map_err(|error| internal(error.to_string()))?;
     if let Some(fields) = shown.as_object_mut() {
-        fields.insert("receivers".to_owned(), json!(state.notifier.status(&alert.labels).receivers));
+        fields.insert("receivers".to_owned(), json!(receivers));
         fields.insert("notifications".to_owned(), json!(told));
     }
     Ok(Json(shown))

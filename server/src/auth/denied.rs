@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{html, login};
+use super::{html, login, store::StoreError};
 
 /// A request that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,25 @@ pub struct Denied {
     code: &'static str,
     message: String,
     retry_after: Option<Duration>,
+}
+
+impl From<&StoreError> for Denied {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Invalid(message) => Denied::new(StatusCode::BAD_REQUEST, "bad_request", message),
+            StoreError::Unknown(_) | StoreError::Ended(_) => {
+                Denied::new(StatusCode::NOT_FOUND, "not_found", error.to_string())
+            }
+            StoreError::Open(_) | StoreError::Database(_) | StoreError::Random(_) => {
+                tracing::error!(%error, "tokens cannot be read or written");
+                Denied::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "unavailable",
+                    "the database of tokens does not answer: try again",
+                )
+            }
+        }
+    }
 }
 
 impl Denied {

@@ -4,7 +4,6 @@
 //! live socket, [`routes`] brings the login and the routes about tokens.
 //! A handler behind them takes a [`Principal`] as an argument.
 
-mod api;
 mod attempts;
 mod browser;
 mod cache;
@@ -20,8 +19,10 @@ mod origin;
 mod principal;
 mod secret;
 mod session;
+mod session_api;
 mod sockets;
 mod store;
+mod token_api;
 
 use std::{
     sync::{Arc, Mutex},
@@ -55,6 +56,8 @@ use crate::{
     routes::{Rights, Route, Who},
 };
 
+/// Longest body of a request about sessions and tokens.
+const BODY_BYTES: usize = 16 << 10;
 /// Refused requests of one address that are written to the log in a minute.
 const REFUSALS_LOGGED: u32 = 10;
 
@@ -205,14 +208,14 @@ impl Auth {
 pub fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Vec<Route<S>> {
     const TOKENS: Rights = Rights::OF_ALL.of(Who::Admins);
     let routes = [
-        Route::get("/api/session", Rights::OWN, api::session),
-        Route::get("/api/sessions", Rights::OWN, api::sessions),
-        Route::delete("/api/sessions", Rights::OWN, api::end_other_sessions),
-        Route::delete("/api/sessions/{id}", Rights::OWN, api::end_session),
-        Route::post("/settings/sessions", Rights::OWN, api::end_by_form).with_body_limit(api::BODY_BYTES),
-        Route::get("/api/tokens", TOKENS, api::list),
-        Route::post("/api/tokens", TOKENS, api::create).with_body_limit(api::BODY_BYTES),
-        Route::delete("/api/tokens/{id}", TOKENS, api::revoke),
+        Route::get("/api/session", Rights::OWN, session_api::session),
+        Route::get("/api/sessions", Rights::OWN, session_api::sessions),
+        Route::delete("/api/sessions", Rights::OWN, session_api::end_other_sessions),
+        Route::delete("/api/sessions/{id}", Rights::OWN, session_api::end_session),
+        Route::post("/settings/sessions", Rights::OWN, session_api::end_by_form).with_body_limit(BODY_BYTES),
+        Route::get("/api/tokens", TOKENS, token_api::list),
+        Route::post("/api/tokens", TOKENS, token_api::create).with_body_limit(BODY_BYTES),
+        Route::delete("/api/tokens/{id}", TOKENS, token_api::revoke),
         Route::get("/login", Rights::OPEN, login::page_or_link),
         Route::post("/login", Rights::OPEN, login::form).with_body_limit(login::BODY_BYTES),
         Route::get_or_post("/logout", Rights::OPEN, login::logout).with_body_limit(login::BODY_BYTES),

@@ -65,6 +65,7 @@ pub use self::{
 use crate::{
     clock::now_ms,
     config::{AlertmanagerConfig, NotifyConfig},
+    query::Scope,
     telemetry::Telemetry,
 };
 
@@ -421,6 +422,23 @@ impl Notifier {
     #[must_use]
     pub fn receivers(&self) -> Vec<String> {
         self.0.config().receivers.keys().cloned().collect()
+    }
+
+    /// The newest deliveries of an alert, as far as `scope` may see them: each tells of all alerts that it was of, so that those who see some
+    /// alerts only see none.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn told_of(
+        &self,
+        scope: &Scope,
+        alert: Fingerprint,
+        limit: i64,
+    ) -> Result<Vec<DeliveryInfo>, sqlx::Error> {
+        if !scope.is_all() {
+            return Ok(Vec::new());
+        }
+        self.deliveries(&DeliveryFilter { alert: Some(alert), limit, ..DeliveryFilter::default() }).await
     }
 
     /// Lists deliveries, the newest first.

@@ -54,6 +54,12 @@ impl Exemplars {
         }
     }
 
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.ring.read().unwrap_or_else(std::sync::PoisonError::into_inner).len()
+    }
+
     /// Exemplars of `start_ms..=end_ms` of series that fulfil all matchers of one of the selectors, sorted by series and time.
     #[must_use]
     pub fn select(&self, selectors: &[Vec<Matcher>], start_ms: i64, end_ms: i64) -> Vec<SeriesExemplars> {

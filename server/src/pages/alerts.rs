@@ -148,15 +148,10 @@ async fn detail(
     fingerprint: Fingerprint,
     now_ms: i64,
 ) -> Detail {
-    let told = if principal.scope().is_all() {
-        let filter = DeliveryFilter { alert: Some(fingerprint), limit: TOLD, ..DeliveryFilter::default() };
-        state.notifier.deliveries(&filter).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "notifications could not be listed");
-            Vec::new()
-        })
-    } else {
+    let told = state.notifier.told_of(principal.scope(), fingerprint, TOLD).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "notifications could not be listed");
         Vec::new()
-    };
+    });
     let expr = alert.threshold.as_ref().map_or_else(|| alert.expr.clone(), |threshold| threshold.expr.clone());
     let chart = if expr.is_empty() {
         None
@@ -197,7 +192,7 @@ fn delivery(info: DeliveryInfo) -> ShownDelivery {
 async fn silence_list(state: &AppState, address: &ViewAddress) -> Content {
     let listed = match silences::listed(state).await {
         Ok(listed) => listed,
-        Err(error) => return Content::Unavailable(error.to_string()),
+        Err(error) => return Content::Unavailable(error.message),
     };
     let shown = |silence: silences::Shown| ShownSilence {
         id: silence.id,

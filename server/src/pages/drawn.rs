@@ -7,14 +7,15 @@ use app::{
 };
 use axum::{
     extract::{OriginalUri, Path, State},
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, Uri, header},
     response::{Html, IntoResponse, Response},
 };
 
-use super::{View, alerts, explore};
+use super::{View, alerts, charge, explore, refused};
 use crate::{
     api::error::ApiError,
     auth::{Principal, SessionInfo},
+    budget::answers,
     clock::now_ms,
     state::AppState,
 };
@@ -127,12 +128,13 @@ pub async fn fragment(
     }
     let now_ms = now_ms();
     let view = View::of(&uri, &headers, now_ms);
+    let _charge = match charge(&state, None) {
+        Ok(charge) => charge,
+        Err(over) => return answers::refusal(over).for_path(&uri),
+    };
     let page = part.gather(&state, &principal, &uri, &view, now_ms).await;
-    match tokio::task::spawn_blocking(move || page.draw()).await {
+    match state.page_drawing.read_charged(move || page.draw()).await {
         Ok(html) => ([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response(),
-        Err(error) => {
-            tracing::error!(%error, name, "a page could not be drawn");
-            (StatusCode::INTERNAL_SERVER_ERROR, "the page could not be drawn: see the server's log").into_response()
-        }
+        Err(error) => refused(error, &uri),
     }
 }

@@ -33,13 +33,8 @@ impl Engines {
         let cache = result_cache(&config.engine);
         let mut engines = Vec::with_capacity(config.engines.len() + 1);
         for engine in &config.engines {
-            let transport = Transport::new(
-                engine,
-                &config.engine,
-                limits,
-                embedded.reads().memory().clone(),
-                Arc::clone(redactor),
-            )?;
+            let transport =
+                Transport::new(engine, &config.engine, limits, embedded.reads().admission(), Arc::clone(redactor))?;
             let client = Prometheus::new(
                 transport,
                 engine,
@@ -52,6 +47,12 @@ impl Engines {
         }
         engines.push((EMBEDDED.to_owned(), Backend::Embedded(embedded)));
         Ok(Engines(engines.into()))
+    }
+
+    /// The embedded store alone.
+    #[cfg(test)]
+    pub(crate) fn embedded(embedded: Arc<Embedded>) -> Self {
+        Engines([(EMBEDDED.to_owned(), Backend::Embedded(embedded))].into())
     }
 
     /// The engine that answers what names none.

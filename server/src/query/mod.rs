@@ -2,6 +2,7 @@
 //!
 //! Pages and live queries ask for [`Frame`]s and know neither; the HTTP API ([`api`]) answers in Prometheus' envelope.
 
+mod admission;
 mod anchoring;
 mod answer;
 pub mod api;
@@ -32,10 +33,12 @@ use std::sync::Arc;
 
 use model::frame::Frame;
 
+pub use self::admission::{Admission, ReadPermit};
 pub use self::client::EngineError;
 pub use self::engines::Engines;
 pub use self::request::{Reads, ScopedRequest};
-pub use self::schedule::{ReadPermit, ReadScheduler};
+pub use self::schedule::ReadScheduler;
+pub(crate) use self::scope::selectors_of;
 pub use self::scope::{Scope, ScopedQuery, ScopedSelectors};
 use self::{embedded::Embedded, prometheus::Prometheus};
 

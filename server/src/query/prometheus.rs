@@ -28,7 +28,7 @@ use serde::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest,
+    Admission, ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest,
     anchoring::{self, Anchoring},
     answer::{Envelope, QueryData, Ranged},
     coverage::EngineCoverage,
@@ -120,6 +120,12 @@ impl Prometheus {
     #[must_use]
     pub fn name(&self) -> &str {
         self.transport.name()
+    }
+
+    /// Gives turns to viewers who ask it.
+    #[must_use]
+    pub fn gate(&self) -> &Admission {
+        self.transport.gate()
     }
 
     /// Steps younger than this can still change, in milliseconds, and are asked for each time.

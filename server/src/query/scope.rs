@@ -115,14 +115,13 @@ impl Scope {
     /// that selects nothing, or that cannot be read, is nobody's either.
     #[must_use]
     pub fn is_foreign(&self, expr: &str) -> bool {
-        if self.is_all() {
-            return false;
-        }
-        let Ok(query) = promql::parse(expr) else { return true };
-        let mut is_foreign = true;
-        // The copy with changed selectors is not needed: nothing is changed.
-        let _ = query.with_selectors(|matchers| is_foreign &= self.contradicts(matchers));
-        is_foreign
+        !self.is_all() && promql::parse(expr).map_or(true, |query| self.is_foreign_to(&selectors_of(&query)))
+    }
+
+    /// The same of a query that was read already, given its [selectors](selectors_of).
+    #[must_use]
+    pub(crate) fn is_foreign_to(&self, selectors: &[Vec<Matcher>]) -> bool {
+        !self.is_all() && selectors.iter().all(|matchers| self.contradicts(matchers))
     }
 
     fn contradicts(&self, selector: &[Matcher]) -> bool {
@@ -191,6 +190,12 @@ impl Scope {
         }
         Ok(scoped)
     }
+}
+
+/// The matchers of each selector of a query.
+pub(crate) fn selectors_of(query: &Query) -> Vec<Vec<Matcher>> {
+    let bounds = query.selectors(0, 0, 1, &promql::Options::default());
+    bounds.into_iter().map(|bounds| bounds.matchers).collect()
 }
 
 fn bad_data(message: String) -> QueryError {

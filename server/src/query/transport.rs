@@ -1,5 +1,5 @@
-//! Requests to one engine: identical ones are made once, few at a time, again where that may help, and none for a while to an
-//! engine that is in trouble.
+//! Requests to one engine: identical ones are made once, few at a time and fair between tokens, again where that may help, and none for a
+//! while to an engine that is in trouble.
 
 use std::{
     collections::HashMap,
@@ -19,16 +19,17 @@ use futures_util::{
 };
 use model::upstream::{UpstreamKind, UpstreamStatus};
 use redact::Redactor;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
     ErrorKind, QueryError, QueryLimits,
+    admission::{Admission, ReadPermit, Refusal},
     client::{self, EngineError},
     failure::{self, Failure, Trust},
     freshness,
 };
 use crate::{
-    budget::{Charge, MemoryBudget, OverBudget, Requester, json},
+    budget::{Charge, OverBudget, Requester, json},
     clock::now_ms,
     config::{EngineAuth, EngineConfig, EngineSettings},
     source_health::SourceHealth,
@@ -69,18 +70,43 @@ struct Inner {
     base_url: String,
     timeout: Duration,
     max_response_bytes: usize,
-    memory: MemoryBudget,
     retries: u32,
-    gate: Semaphore,
-    /// The same for rules, which no viewer makes wait.
+    /// Gives turns to viewers, and charges them for answers.
+    gate: Admission,
+    /// The same for rules, which no viewer makes wait, and which have what they need.
     rule_gate: Semaphore,
     state: Mutex<State>,
     /// How long an answer is given again.
     hold: Duration,
     held: Mutex<Held>,
-    /// Requests on their way, for those who ask the same: the newest of each.
-    /// Rules join none of a viewer.
-    in_flight: Mutex<HashMap<(bool, Asked), Flight>>,
+    /// Requests on their way, for those who ask the same: the newest of each lane.
+    in_flight: Mutex<HashMap<Asked, HashMap<Lane, Flight>>>,
+}
+
+/// Where a request waits for its turn.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum Lane {
+    /// With those of a token. One of another token that has had its turn is joined, but nobody waits in the queue of somebody else.
+    Token(Arc<str>),
+    /// With those of rules, which join none of a viewer.
+    Rules,
+}
+
+impl Lane {
+    fn current() -> Self {
+        match Requester::current() {
+            Requester::Rules => Lane::Rules,
+            viewer => Lane::Token(viewer.account()),
+        }
+    }
+}
+
+/// Leave to ask the engine.
+struct Turn<'a> {
+    /// A viewer's.
+    permit: Option<ReadPermit>,
+    /// A rule's.
+    _place: Option<SemaphorePermit<'a>>,
 }
 
 /// A request on its way.
@@ -88,7 +114,7 @@ struct Flight {
     sharing: WeakShared<BoxFuture<'static, Answer>>,
     /// The one that it waits for, whose answer is enough for who wants no fresh one.
     before: Option<WeakShared<BoxFuture<'static, Answer>>>,
-    /// When the engine was asked; not yet if it waits for the one before it.
+    /// When the engine was asked; not yet if it waits for its turn, or for the one before it.
     asked_at: Arc<OnceLock<Instant>>,
 }
 
@@ -101,6 +127,12 @@ impl Flight {
     /// The next answer, be it that of the one before it.
     fn next(&self) -> Option<Sharing> {
         self.before.as_ref().and_then(running).or_else(|| self.running())
+    }
+
+    /// Its answer is still to come, and will be of `since` or later, and it waits for no turn.
+    fn asked(&self, since: Option<Instant>) -> Option<Sharing> {
+        let asked_at = self.asked_at.get()?;
+        if since.is_none_or(|since| *asked_at >= since) { self.running() } else { None }
     }
 
     /// Whether its answer will be of `since` or later.
@@ -173,7 +205,7 @@ impl Transport {
         config: &EngineConfig,
         settings: &EngineSettings,
         limits: &QueryLimits,
-        memory: MemoryBudget,
+        reads: &Admission,
         redactor: Arc<Redactor>,
     ) -> Result<Self, EngineError> {
         learn(&redactor, config);
@@ -187,9 +219,8 @@ impl Transport {
             base_url: config.url.as_str().trim_end_matches('/').to_owned(),
             timeout,
             max_response_bytes: limits.max_response_bytes,
-            memory,
             retries: settings.retries,
-            gate: Semaphore::new(settings.concurrency),
+            gate: reads.beside(settings.concurrency, timeout),
             rule_gate: Semaphore::new(settings.concurrency),
             state: Mutex::new(State {
                 breaker,
@@ -207,6 +238,11 @@ impl Transport {
     /// Name of the engine.
     pub(super) fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Gives turns to viewers.
+    pub(super) fn gate(&self) -> &Admission {
+        &self.0.gate
     }
 
     /// Where the engine answers, without credentials.
@@ -234,20 +270,30 @@ impl Transport {
 
     /// A request on its way whose answer is of `since` or later, or the next one whose answer comes.
     fn share(&self, asked: Asked, since: Option<Instant>) -> Sharing {
-        let asked = (Requester::current() == Requester::Rules, asked);
+        let lane = Lane::current();
         let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let flights = in_flight.get(&asked);
+        let own = flights.and_then(|flights| flights.get(&lane));
         if since.is_none()
-            && let Some(next) = in_flight.get(&asked).and_then(Flight::next)
+            && let Some(next) = own.and_then(Flight::next)
         {
             return next;
         }
-        let before = in_flight.get(&asked).and_then(|flight| Some((flight.running()?, flight)));
+        let mut others =
+            flights.into_iter().flatten().filter(|(other, _)| **other != Lane::Rules && lane != Lane::Rules);
+        if let Some(asked) = others.find_map(|(_, flight)| flight.asked(since)) {
+            return asked;
+        }
+        let before = own.and_then(|flight| Some((flight.running()?, flight)));
         let before = match before {
             Some((running, flight)) if since.is_none_or(|since| flight.is_after(since)) => return running,
             before => before.map(|(running, _)| running),
         };
-        in_flight.retain(|_, flight| flight.running().is_some());
-        let (inner, (is_rules, (path, pairs))) = (Arc::clone(&self.0), asked.clone());
+        in_flight.retain(|_, flights| {
+            flights.retain(|_, flight| flight.running().is_some());
+            !flights.is_empty()
+        });
+        let (inner, (path, pairs), waits_in) = (Arc::clone(&self.0), asked.clone(), lane.clone());
         let asked_at = Arc::<OnceLock<Instant>>::default();
         let going_out = Arc::clone(&asked_at);
         let waits_for = before.as_ref().and_then(Shared::downgrade);
@@ -256,12 +302,11 @@ impl Transport {
                 // Whatever came of it. Who joins until then has the same answer.
                 let _ = before.await;
             }
-            going_out.get_or_init(Instant::now);
-            inner.ask(&path, &pairs, if is_rules { &inner.rule_gate } else { &inner.gate }).await
+            inner.ask(&path, &pairs, waits_in, &going_out).await
         };
         let sharing = sharing.boxed().shared();
         if let Some(weak) = sharing.downgrade() {
-            in_flight.insert(asked, Flight { sharing: weak, before: waits_for, asked_at });
+            in_flight.entry(asked).or_default().insert(lane, Flight { sharing: weak, before: waits_for, asked_at });
         }
         sharing
     }
@@ -302,24 +347,38 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, path: &str, pairs: &[(String, String)], gate: &Semaphore) -> Answer {
-        let waiting = tokio::time::timeout(self.timeout, gate.acquire());
-        let Ok(Ok(_permit)) = waiting.await else {
-            return Err(QueryError::new(
-                ErrorKind::Timeout,
-                format!("{} has more requests waiting than it answers in time: try again", self.base_url),
-            ));
+    /// Waits for a turn of `lane`.
+    async fn turn(&self, lane: Lane) -> Result<Turn<'_>, QueryError> {
+        let too_late = || {
+            let message = format!("{} has more requests waiting than it answers in time: try again", self.base_url);
+            QueryError::new(ErrorKind::Timeout, message)
         };
+        match lane {
+            Lane::Token(token) => match self.gate.admit(token, 0).await {
+                Ok(permit) => Ok(Turn { permit: Some(permit), _place: None }),
+                Err(Refusal::TooLate(_)) => Err(too_late()),
+                Err(refusal) => Err(refusal.into()),
+            },
+            Lane::Rules => match tokio::time::timeout(self.timeout, self.rule_gate.acquire()).await {
+                Ok(Ok(place)) => Ok(Turn { permit: None, _place: Some(place) }),
+                Ok(Err(_)) | Err(_) => Err(too_late()),
+            },
+        }
+    }
+
+    async fn ask(&self, path: &str, pairs: &[(String, String)], lane: Lane, asked_at: &OnceLock<Instant>) -> Answer {
+        let mut turn = self.turn(lane).await?;
+        asked_at.get_or_init(Instant::now);
         let mut pause = FIRST_RETRY;
         for tries_left in (0..=self.retries).rev() {
             let started = Instant::now();
             let mut admitted = self.admit()?;
-            let outcome = self.once(path, pairs).await;
+            let outcome = self.once(path, pairs, turn.permit.as_mut().map(ReadPermit::charge_mut)).await;
             admitted.told = true;
             match outcome {
                 Ok(fetched) => {
                     self.succeeded(started.elapsed());
-                    return Ok(fetched);
+                    return Ok(Fetched { charge: turn.permit.map(|permit| Arc::new(permit.into_charge())), ..fetched });
                 }
                 Err(failure) => {
                     let again = self.failed(&failure) && tries_left > 0;
@@ -345,7 +404,13 @@ impl Inner {
         Err(state.error.clone().unwrap_or_else(unknown))
     }
 
-    async fn once(&self, path: &str, pairs: &[(String, String)]) -> Result<Fetched, Failure> {
+    /// Asks once. What comes is charged, but for rules.
+    async fn once(
+        &self,
+        path: &str,
+        pairs: &[(String, String)],
+        mut charge: Option<&mut Charge>,
+    ) -> Result<Fetched, Failure> {
         let url = format!("{}/api/v1/{path}", self.base_url);
         // What may be long is sent as a form, which Prometheus takes for these paths alone.
         let request = if matches!(path, "query" | "query_range" | "query_exemplars" | "labels" | "series") {
@@ -358,10 +423,6 @@ impl Inner {
         };
         let mut answer = request.send().await.map_err(broken)?;
         let busy = |over: OverBudget| Failure::busy(over.to_string());
-        // Rules have what they need.
-        let account = Some(Requester::current()).filter(|requester| *requester != Requester::Rules);
-        let charge = account.map(|requester| self.memory.charge(&requester.account(), 0));
-        let mut charge = charge.transpose().map_err(busy)?;
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(broken)? {
             if body.len() + chunk.len() > self.max_response_bytes {
@@ -380,7 +441,7 @@ impl Inner {
             status: StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY),
             content_type: answer.headers().get(header::CONTENT_TYPE).cloned(),
             body: body.into(),
-            charge: charge.map(Arc::new),
+            charge: None,
         };
         if !fetched.status.is_success() {
             fetched.body = failure::without_secrets(&fetched.body, &self.redactor);

@@ -40,7 +40,8 @@ pub(crate) fn alerts(data: &mut Value, scope: &Scope) {
 }
 
 /// Keeps of the data of `/rules` the alerts in the scope; a rule's state is that of the alerts kept, and a group without rules goes.
-pub(crate) fn rules(data: &mut Value, scope: &Scope) {
+/// `is_foreign` says of a rule's query whether it is [foreign](Scope::is_foreign) to the scope.
+pub(crate) fn rules(data: &mut Value, scope: &Scope, is_foreign: impl Fn(&str) -> bool) {
     let mut groups = data.get_mut("groups").and_then(Value::as_array_mut);
     let of_group = |group: &'_ mut Value| -> Vec<Value> {
         group.get_mut("rules").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default()
@@ -54,7 +55,7 @@ pub(crate) fn rules(data: &mut Value, scope: &Scope) {
         rules.retain(|rule| {
             let label = |name: &str| rule.get("labels")?.get(name)?.as_str().filter(|value| !value.is_empty());
             let has_alerts = || rule.get("alerts").and_then(Value::as_array).is_some_and(|alerts| !alerts.is_empty());
-            let is_foreign = || rule.get("query").and_then(Value::as_str).is_some_and(|expr| scope.is_foreign(expr));
+            let is_foreign = || rule.get("query").and_then(Value::as_str).is_some_and(&is_foreign);
             !scope.excludes(label) && (!is_foreign() || has_alerts())
         });
         for rule in rules.iter_mut().filter_map(Value::as_object_mut) {
@@ -103,7 +104,7 @@ mod tests {
             {"name": "D", "query": "up{provider=\"gcp\"}", "alerts": [alert("gcp", "firing")]},
             {"name": "r", "type": "recording"}
         ]}, {"name": "of gcp", "rules": [{"name": "E", "query": "up{provider=\"gcp\"}"}]}]});
-        rules(&mut data, &scope);
+        rules(&mut data, &scope, |expr| scope.is_foreign(expr));
         assert_eq!(data["groups"].as_array().unwrap().len(), 1, "whose group has no rule left, tells nothing");
         assert_eq!(
             data["groups"][0]["rules"],

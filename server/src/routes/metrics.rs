@@ -2,16 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Extension,
-    extract::State,
-    http::header::CONTENT_TYPE,
-    response::{IntoResponse, Response},
-};
+use axum::{Extension, extract::State, http::header::CONTENT_TYPE, response::Response};
 use exposition::{page::Kind, write::Writer};
 use promql::{InstantSample, Sample, Value, labels::METRIC_NAME};
 
 use crate::{
+    api::listed::Listed,
     auth::Principal,
     clock::now_ms,
     query::{ErrorKind, QueryError, Scope},
@@ -47,10 +43,14 @@ pub(super) async fn own(
         page.family(metric.name, kind, metric.help).sample([], metric.value);
     }
     let when = crate::query::embedded::When::At(now_ms());
-    if let Value::Vector(samples) = state.embedded.evaluate(&scope.query(DAEMONS_SERIES)?, when).await?.value {
-        write_daemons(&mut page, &state, &samples);
-    }
-    Ok(([(CONTENT_TYPE, TEXT_FORMAT)], page.finish()).into_response())
+    let found = state.embedded.evaluate(&scope.query(DAEMONS_SERIES)?, when).await?;
+    let write = move |state: &AppState| {
+        if let Value::Vector(samples) = &found.value {
+            write_daemons(&mut page, state, samples);
+        }
+        ([(CONTENT_TYPE, TEXT_FORMAT)], page.finish())
+    };
+    state.answer(Listed::Families, write).await
 }
 
 fn write_daemons(page: &mut Writer, state: &AppState, samples: &[InstantSample]) {

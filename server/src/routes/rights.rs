@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::limited;
 use crate::{
     auth::{Denied, Principal},
+    query::Scope,
     state::AppState,
 };
 
@@ -92,6 +93,15 @@ impl Rights {
     /// What tells of everything there is, so that nobody has it who may see some.
     pub const OF_ALL: Rights = Rights { within_matchers: WithinMatchers::Nothing, ..Rights::LISTS };
 
+    /// Why a token is too limited by its matchers, if it is.
+    #[must_use]
+    pub fn beyond_matchers(self, scope: &Scope) -> Option<&'static str> {
+        let tells_of_all = self.within_matchers == WithinMatchers::Nothing && !scope.is_all();
+        tells_of_all.then_some(
+            "this tells of everything that is watched, and a token with matchers sees some of it only: use one without",
+        )
+    }
+
     /// The same rights for somebody else.
     #[must_use]
     pub const fn of(self, who: Who) -> Self {
@@ -133,10 +143,7 @@ pub(super) async fn check_limits(
             OnDashboards::Queries => Some("this session is limited to the queries of its dashboards, by GET"),
             OnDashboards::Nothing => Some("this session is limited to its dashboards: use a viewer's token"),
         };
-        let tells_of_all = rights.within_matchers == WithinMatchers::Nothing && !principal.scope().is_all();
-        on_dashboards.or(tells_of_all.then_some(
-            "this tells of everything that is watched, and a token with matchers sees some of it only: use one without",
-        ))
+        on_dashboards.or(rights.beyond_matchers(principal.scope()))
     });
     match refused {
         Some(message) => Denied::new(StatusCode::FORBIDDEN, "forbidden", message).for_path(request.uri()),

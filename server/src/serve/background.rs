@@ -22,7 +22,7 @@ use crate::{
     cli::stop_signal,
     clock::now_ms,
     delivery::{Inbox, Notifier},
-    query::{Engines, ReadScheduler},
+    query::{Admission, Engines},
     source_list::SourceList,
     telemetry::Telemetry,
     upstream::{self, Upstreams},
@@ -169,9 +169,9 @@ impl Background {
     }
 
     /// Looks how near the limit of memory is, and lets reads run that wait for it.
-    pub(super) fn watch_memory(&mut self, schedulers: Vec<ReadScheduler>) {
+    pub(super) fn watch_memory(&mut self, admissions: Vec<Admission>) {
         self.every(MEMORY_INTERVAL, move || {
-            schedulers.iter().for_each(ReadScheduler::look);
+            admissions.iter().for_each(Admission::look);
             std::future::ready(())
         });
     }

@@ -3,25 +3,25 @@
 use std::sync::OnceLock;
 
 use super::{Kind, Metric};
-use crate::{budget::Budgets, query::ReadScheduler};
+use crate::{budget::Budgets, query::Admission};
 
 /// What is told of budgets, once they are there.
 #[derive(Default)]
-pub(super) struct BudgetMetrics(OnceLock<(Budgets, ReadScheduler)>);
+pub(super) struct BudgetMetrics(OnceLock<(Budgets, Vec<Admission>)>);
 
 impl BudgetMetrics {
     /// From now on tells of these.
-    pub(super) fn follow(&self, budgets: Budgets, reads: ReadScheduler) {
+    pub(super) fn follow(&self, budgets: Budgets, turns: Vec<Admission>) {
         // There is one set of them.
-        let _ = self.0.set((budgets, reads));
+        let _ = self.0.set((budgets, turns));
     }
 
     #[allow(clippy::cast_precision_loss)] // bytes and counts, far below 2^53
     pub(super) fn gather(&self, metrics: &mut Vec<Metric>) {
-        let Some((budgets, reads)) = self.0.get() else { return };
+        let Some((budgets, turns)) = self.0.get() else { return };
         let gauge = |name, help, value: u64| Metric { name, help, kind: Kind::Gauge, value: value as f64 };
         let counter = |name, help, value: u64| Metric { name, help, kind: Kind::Counter, value: value as f64 };
-        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let sum = |of: fn(&Admission) -> u64| turns.iter().map(of).sum::<u64>();
         let Budgets { live, reads: memory, answers, pressure } = budgets;
         metrics.extend([
             gauge("hyperscope_memory_limit_bytes", "Memory that the process may use.", pressure.limit()),
@@ -50,13 +50,26 @@ impl BudgetMetrics {
                 "Responses refused so far for lack of memory.",
                 answers.refused(),
             ),
-            gauge("hyperscope_reads_running", "Queries and other reads that run.", count(reads.running())),
-            gauge("hyperscope_reads_waiting", "Queries and other reads in the queue.", count(reads.waiting())),
+            gauge("hyperscope_reads_running", "Queries and other reads that run.", sum(|turns| count(turns.running()))),
+            gauge(
+                "hyperscope_reads_waiting",
+                "Queries and other reads in the queue.",
+                sum(|turns| count(turns.waiting())),
+            ),
+            counter(
+                "hyperscope_reads_total",
+                "Queries and other reads that had their turn so far.",
+                sum(Admission::admitted),
+            ),
             counter(
                 "hyperscope_reads_refused_total",
                 "Queries and other reads refused so far: queue full, waited too long, or too large.",
-                reads.refused(),
+                sum(Admission::refused),
             ),
         ]);
     }
+}
+
+fn count(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
 }

@@ -12,7 +12,7 @@ use std::sync::{
 
 use self::{budgets::BudgetMetrics, host::Host};
 pub use self::{deliveries::DeliveryCounters, rules::RuleCounters};
-use crate::{budget::Budgets, query::ReadScheduler};
+use crate::{budget::Budgets, query::Admission};
 
 /// Type of a metric, in the exposition format's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +80,9 @@ impl Telemetry {
         self.0.refused_connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Tells of the budgets for viewers, and of the reads that `reads` lets run.
-    pub fn follow_budgets(&self, budgets: Budgets, reads: ReadScheduler) {
-        self.0.budgets.follow(budgets, reads);
+    /// Tells of the budgets for viewers, and of the reads that have their turns there.
+    pub fn follow_budgets(&self, budgets: Budgets, turns: Vec<Admission>) {
+        self.0.budgets.follow(budgets, turns);
     }
 
     /// Counters of the evaluation of rules.

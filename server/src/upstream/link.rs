@@ -79,6 +79,10 @@ impl Link {
         self.knowledge().jobs.jobs().cloned().collect()
     }
 
+    pub(super) fn job_count(&self) -> usize {
+        self.knowledge().jobs.jobs().count()
+    }
+
     pub(super) fn job(&self, id: &str) -> Option<Job> {
         self.knowledge().jobs.job(id).cloned()
     }

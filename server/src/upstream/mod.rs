@@ -199,6 +199,12 @@ impl Upstreams {
         jobs
     }
 
+    /// How many jobs there are.
+    #[must_use]
+    pub fn job_count(&self) -> usize {
+        self.shared.links.iter().map(|link| link.job_count()).sum()
+    }
+
     /// One job.
     #[must_use]
     pub fn job(&self, daemon: &str, id: &str) -> Option<Job> {

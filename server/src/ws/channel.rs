@@ -84,6 +84,18 @@ struct Subscriber {
     id: u64,
     /// It subscribed before there was a snapshot to send, or there was no room for what it was to be sent.
     waits: bool,
+    /// It was told that there is no room.
+    is_told: bool,
+}
+
+impl Subscriber {
+    /// Says that there is no room for what it waits for, unless that was said.
+    fn tell_over_budget(&mut self, seq: u64, over: OverBudget) -> bool {
+        if std::mem::replace(&mut self.is_told, true) {
+            return !self.queue.is_closed();
+        }
+        self.queue.push(self.id, over_budget(seq, over))
+    }
 }
 
 impl Channel {
@@ -148,7 +160,7 @@ impl Channel {
         if let Some(trouble) = state.trouble.as_ref().filter(|_| !is_told) {
             queue.push(id, Arc::clone(trouble));
         }
-        state.subscribers.push(Subscriber { queue, id, waits });
+        state.subscribers.push(Subscriber { queue, id, waits, is_told });
     }
 
     /// Ends a subscription.
@@ -160,15 +172,15 @@ impl Channel {
     pub fn resync(&self, queue: &QueueSender, id: u64) {
         let mut state = self.lock();
         queue.begin(id);
-        let waits = match self.push_snapshot(&mut state, queue, id) {
-            Ok(is_sent) => !is_sent,
+        let told = match self.push_snapshot(&mut state, queue, id) {
+            Ok(is_sent) => (!is_sent, false),
             Err(over) => {
                 queue.push(id, over_budget(self.sequence.current(), over));
-                true
+                (true, true)
             }
         };
         for subscriber in state.subscribers.iter_mut().filter(|one| one.id == id && one.queue.is_same(queue)) {
-            subscriber.waits = waits;
+            (subscriber.waits, subscriber.is_told) = told;
         }
         if let Some(trouble) = &state.trouble {
             queue.push(id, Arc::clone(trouble));
@@ -180,25 +192,37 @@ impl Channel {
     pub fn publish(&self, change: impl FnOnce() -> Option<Content>) {
         let mut state = self.lock();
         let Some(content) = change() else { return };
-        let is_waited_for = state.subscribers.iter().any(|subscriber| subscriber.waits);
+        // What is the whole state already is for those who wait as well.
+        let is_waited_for =
+            state.subscribers.iter().any(|subscriber| subscriber.waits) && !matches!(content, Content::Snapshot(_));
         // The one before is no longer what is known, and leaves room.
         state.snapshot = None;
         let charge = match self.charge(&mut state, &content) {
             Ok(charge) => charge,
-            Err(_) => {
-                // Each asks for the whole state, and waits for it where there is no room for that either.
-                for subscriber in state.subscribers.iter().filter(|subscriber| !subscriber.waits) {
-                    subscriber.queue.skip(subscriber.id);
-                }
+            Err(over) => {
                 let mut newest = self.sequence.lock();
                 *newest += 1;
                 (state.newest, state.log_floor) = (*newest, *newest);
+                for subscriber in &mut state.subscribers {
+                    if subscriber.waits {
+                        subscriber.tell_over_budget(*newest, over);
+                    } else {
+                        // It asks for the whole state, and waits for it where there is no room for that either.
+                        subscriber.queue.skip(subscriber.id);
+                    }
+                }
                 return;
             }
         };
         let whole = if is_waited_for { (self.snapshot)() } else { None };
-        let whole = whole.map(Content::Snapshot);
-        let whole = whole.and_then(|whole| Some((self.charge(&mut state, &whole).ok()?, whole)));
+        let whole = whole.map(|data| {
+            let whole = Content::Snapshot(data);
+            self.charge(&mut state, &whole).map(|charge| (charge, whole))
+        });
+        let (whole, no_room) = match whole.transpose() {
+            Ok(whole) => (whole, None),
+            Err(over) => (None, Some(over)),
+        };
         let mut newest = self.sequence.lock();
         *newest += 1;
         let update = Arc::new(Update::new(*newest, content).charged(charge));
@@ -218,14 +242,17 @@ impl Channel {
         let snapshot = state.snapshot.clone();
         state.subscribers.retain_mut(|subscriber| match (&snapshot, subscriber.waits) {
             (Some(snapshot), true) => {
-                subscriber.waits = false;
+                (subscriber.waits, subscriber.is_told) = (false, false);
                 subscriber.queue.push(subscriber.id, Arc::clone(snapshot))
             }
             // What is new means nothing to who does not know what was.
-            (None, true) if matches!(update.content, Content::Delta(_)) => !subscriber.queue.is_closed(),
+            (None, true) if matches!(update.content, Content::Delta(_)) => match no_room {
+                Some(over) => subscriber.tell_over_budget(update.seq, over),
+                None => !subscriber.queue.is_closed(),
+            },
             _ => {
                 if matches!(update.content, Content::Snapshot(_)) {
-                    subscriber.waits = false;
+                    (subscriber.waits, subscriber.is_told) = (false, false);
                 }
                 subscriber.queue.push(subscriber.id, Arc::clone(&update))
             }
@@ -346,7 +373,14 @@ mod tests {
     };
 
     use super::*;
-    use crate::ws::queue::{Next, QueueReceiver, queue};
+    use crate::ws::{
+        queue::{Next, QueueReceiver, queue},
+        update::Payer,
+    };
+
+    fn payer() -> Payer {
+        Payer { budget: MemoryBudget::new("live", 1 << 20, 1 << 20), token: "a".into() }
+    }
 
     fn event(job: &str) -> Option<Content> {
         let event = Event::JobRemoved(JobKey { job_id: job.into(), daemon: "d".into() });
@@ -372,7 +406,7 @@ mod tests {
         let channels: Vec<Channel> =
             (0..TOPICS).map(|_| Channel::new(sequence.clone(), 16, Box::new(snapshot))).collect();
         for _ in 0..50 {
-            let (sender, mut receiver) = queue();
+            let (sender, mut receiver) = queue(payer());
             let ready = std::sync::Barrier::new(TOPICS);
             std::thread::scope(|scope| {
                 for (channel, id) in channels.iter().zip(1..) {
@@ -396,19 +430,19 @@ mod tests {
         let channel =
             Channel::new(Sequence::default(), 128, Box::new(|| Some(SnapshotData::Jobs { jobs: Vec::new() })));
         channel.publish(|| event("1"));
-        let (sender, mut receiver) = queue();
+        let (sender, mut receiver) = queue(payer());
         channel.subscribe(sender.clone(), 1, None);
         channel.publish(|| event("2"));
         assert_eq!(seqs(&mut receiver), [("snapshot", 1), ("update", 2)]);
 
-        let (late, mut late_receiver) = queue();
+        let (late, mut late_receiver) = queue(payer());
         channel.subscribe(late, 1, Some(1));
         assert_eq!(seqs(&mut late_receiver), [("update", 2)]);
 
         for _ in 0..128 {
             channel.publish(|| event("more"));
         }
-        let (later, mut later_receiver) = queue();
+        let (later, mut later_receiver) = queue(payer());
         channel.subscribe(later, 1, Some(1));
         assert_eq!(seqs(&mut later_receiver), [("snapshot", 130)]);
 
@@ -437,7 +471,7 @@ mod tests {
             Box::new(move || Some(SnapshotData::Query(whole.clone())))
         };
         let channel = Channel::new(Sequence::default(), 64, snapshot).charged_to(account.clone());
-        let (sender, mut receiver) = queue();
+        let (sender, mut receiver) = queue(payer());
         channel.subscribe(sender.clone(), 1, None);
         channel.publish(|| Some(Content::Delta(frame(10))));
         assert_eq!(seqs(&mut receiver), [("snapshot", 0), ("update", 1)]);
@@ -458,7 +492,7 @@ mod tests {
         drop(all);
         channel.publish(|| Some(Content::Delta(frame(10))));
         assert_eq!(seqs(&mut receiver).first().map(|(kind, _)| *kind), Some("snapshot"));
-        let (late, mut late_receiver) = queue();
+        let (late, mut late_receiver) = queue(payer());
         channel.subscribe(late, 1, Some(1));
         assert_eq!(seqs(&mut late_receiver).first().map(|(kind, _)| *kind), Some("snapshot"), "what it missed is gone");
     }

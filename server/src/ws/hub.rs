@@ -17,10 +17,10 @@ use super::{
     channel::{Account, Channel, Sequence, SnapshotSource},
     payers::Payers,
     query_topic::{Glance, QueryTopic},
-    queue::QueueSender,
+    queue::{QueueReceiver, QueueSender, queue},
     scoped::{ScopedTopics, Topics},
     starts::StartLimit,
-    update::Content,
+    update::{Content, Payer},
 };
 use crate::{
     budget::{MemoryBudget, Requester},
@@ -52,8 +52,8 @@ pub struct Sources {
 pub struct HubLimits {
     /// Memory for results and updates.
     pub memory: MemoryBudget,
-    /// Queries that a token may start in a minute.
-    pub starts_a_minute: u32,
+    /// Queries that a token may start in a time.
+    pub starts: StartLimit,
 }
 
 /// What a live query is shared by.
@@ -128,7 +128,7 @@ impl Hub {
             engines,
             queries: Mutex::default(),
             memory: limits.memory,
-            starts: StartLimit::new(limits.starts_a_minute),
+            starts: limits.starts,
             trouble: Mutex::default(),
             tasks: Mutex::default(),
             stop,
@@ -145,6 +145,12 @@ impl Hub {
     #[must_use]
     pub fn seq(&self) -> u64 {
         self.0.sequence.current()
+    }
+
+    /// A queue for a socket of whoever the current task works for.
+    #[must_use]
+    pub fn queue(&self) -> (QueueSender, QueueReceiver) {
+        queue(Payer { budget: self.0.memory.clone(), token: Requester::current().account() })
     }
 
     /// Starts a subscription of somebody who sees `scope`.
@@ -234,7 +240,7 @@ impl Hub {
         }
         if queries.len() >= MAX_QUERIES {
             return Err(QueryError::new(
-                ErrorKind::Execution,
+                ErrorKind::TooMany,
                 format!("there are {MAX_QUERIES} different live queries already: close some pages, or use query_range"),
             ));
         }

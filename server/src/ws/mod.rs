@@ -14,5 +14,5 @@ pub mod query_topic;
 pub mod queue;
 mod scoped;
 pub mod socket;
-mod starts;
+pub mod starts;
 pub mod update;

@@ -14,7 +14,7 @@ use crate::{
 
 use super::{
     hub::Hub,
-    queue::{Next, queue},
+    queue::Next,
     update::{Content, Format},
 };
 
@@ -123,7 +123,7 @@ impl Poll {
             let (boot_id, seq) = since.split_once(':').unwrap_or((hub.boot_id(), since));
             (boot_id == hub.boot_id()).then(|| seq.parse().ok()).flatten()
         });
-        let (sender, mut receiver) = queue();
+        let (sender, mut receiver) = hub.queue();
         // Before the subscriptions, so that what comes in between is told twice rather than never.
         let mut seq = hub.seq();
         let mut subscriptions = Vec::new();

@@ -152,10 +152,11 @@ impl QueryTopic {
 
     /// For whom it is evaluated next: whose other reads wait least.
     fn requester(&self) -> Requester {
-        Requester::Token(match &self.backend {
-            Backend::Embedded(engine) => self.account.payers.least(|token| engine.reads().waiting_of(token)),
-            Backend::Prometheus(_) => self.account.payers.least(|_| 0),
-        })
+        let turns = match &self.backend {
+            Backend::Embedded(engine) => engine.reads().admission(),
+            Backend::Prometheus(engine) => engine.gate(),
+        };
+        Requester::Token(self.account.payers.least(|token| turns.waiting_of(token)))
     }
 
     /// Whether our own store answers it.

@@ -3,22 +3,31 @@
 //! A topic never waits for a socket: when the queue is full, the update is dropped and the subscription marked. A marked
 //! subscription gets nothing more until the socket has caught up and asks for a fresh snapshot of it, so nothing is lost
 //! silently and no update follows over a gap.
+//!
+//! What waits is weighed as well. A little is free; of more, each update must be charged: to the token of the first socket that does not keep
+//! up with it. Where that token has no room, the queue is as good as full.
 
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::sync::{Notify, mpsc};
 
-use super::update::Update;
+use super::update::{Payer, Update};
 
 /// Updates that may wait for one socket.
 const QUEUE_LENGTH: usize = 256;
+/// What may wait without being charged, in bytes.
+const FREE_BYTES: u64 = 64 << 10;
+/// Where there was no room for what begins a subscription anew, it is tried again after this.
+const ROOM_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The topics' end of the queue. A cheap handle.
 #[derive(Clone)]
 pub struct QueueSender {
+    payer: Payer,
     updates: mpsc::Sender<(u64, Arc<Update>)>,
     overflow: Arc<Mutex<Overflow>>,
     /// Rung where something is due that no update tells.
@@ -39,6 +48,10 @@ struct Overflow {
     marked: BTreeSet<u64>,
     /// Those whose snapshot the socket has not asked for yet.
     due: BTreeSet<u64>,
+    /// What the updates that wait weigh, in bytes.
+    waiting: u64,
+    /// There was no room though nothing waited: what is due is asked for after a while.
+    rests: bool,
 }
 
 /// What the socket has to do next.
@@ -49,13 +62,13 @@ pub enum Next {
     Resync(u64),
 }
 
-/// A queue for one socket.
+/// A queue for one socket, whose updates are charged to `payer` where it does not keep up.
 #[must_use]
-pub fn queue() -> (QueueSender, QueueReceiver) {
+pub fn queue(payer: Payer) -> (QueueSender, QueueReceiver) {
     let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
     let overflow = Arc::new(Mutex::new(Overflow::default()));
     let bell = Arc::new(Notify::new());
-    let sender = QueueSender { updates: sender, overflow: Arc::clone(&overflow), bell: Arc::clone(&bell) };
+    let sender = QueueSender { payer, updates: sender, overflow: Arc::clone(&overflow), bell: Arc::clone(&bell) };
     (sender, QueueReceiver { updates: receiver, overflow, bell })
 }
 
@@ -66,8 +79,20 @@ impl QueueSender {
         if overflow.marked.contains(&id) {
             return !self.is_closed();
         }
+        let weight = update.weight();
+        if overflow.waiting.saturating_add(weight) > FREE_BYTES && !update.charge_to(&self.payer) {
+            overflow.marked.insert(id);
+            overflow.due.insert(id);
+            overflow.rests = overflow.waiting == 0;
+            drop(overflow);
+            self.bell.notify_one();
+            return !self.is_closed();
+        }
         match self.updates.try_send((id, update)) {
-            Ok(()) => true,
+            Ok(()) => {
+                overflow.waiting = overflow.waiting.saturating_add(weight);
+                true
+            }
             Err(mpsc::error::TrySendError::Full(_)) => {
                 overflow.marked.insert(id);
                 overflow.due.insert(id);
@@ -114,12 +139,14 @@ impl QueueReceiver {
             if let Some(next) = self.try_next() {
                 return Some(next);
             }
+            let rests = lock(&self.overflow).rests;
             tokio::select! {
                 received = self.updates.recv() => {
                     let (id, update) = received?;
-                    return Some(Next::Update(id, update));
+                    return Some(self.taken(id, update));
                 }
                 () = self.bell.notified() => {}
+                () = tokio::time::sleep(ROOM_INTERVAL), if rests => lock(&self.overflow).rests = false,
             }
         }
     }
@@ -127,10 +154,17 @@ impl QueueReceiver {
     /// The next thing to do, if there is one now.
     pub fn try_next(&mut self) -> Option<Next> {
         if let Ok((id, update)) = self.updates.try_recv() {
-            return Some(Next::Update(id, update));
+            return Some(self.taken(id, update));
         }
         // Only with the queue drained: what waited in it is older than the snapshot to come.
-        lock(&self.overflow).due.pop_first().map(Next::Resync)
+        let mut overflow = lock(&self.overflow);
+        if overflow.rests { None } else { overflow.due.pop_first().map(Next::Resync) }
+    }
+
+    fn taken(&self, id: u64, update: Arc<Update>) -> Next {
+        let mut overflow = lock(&self.overflow);
+        overflow.waiting = overflow.waiting.saturating_sub(update.weight());
+        Next::Update(id, update)
     }
 }
 
@@ -140,12 +174,28 @@ fn lock(overflow: &Mutex<Overflow>) -> MutexGuard<'_, Overflow> {
 
 #[cfg(test)]
 mod tests {
+    use model::live::{Event, JobKey};
+
     use super::*;
-    use crate::ws::update::Content;
+    use crate::{budget::MemoryBudget, ws::update::Content};
+
+    fn budget() -> MemoryBudget {
+        MemoryBudget::new("live", 1 << 20, 512 << 10)
+    }
+
+    fn payer(budget: &MemoryBudget) -> Payer {
+        Payer { budget: budget.clone(), token: "a".into() }
+    }
+
+    /// An event that takes more than 100 KiB.
+    fn heavy(seq: u64) -> Arc<Update> {
+        let key = JobKey { job_id: "x".repeat(60 << 10), daemon: "d".into() };
+        Arc::new(Update::new(seq, Content::Event { ts: 0, event: Event::JobRemoved(key) }))
+    }
 
     #[tokio::test]
     async fn a_full_queue_asks_for_a_snapshot_after_what_waits() {
-        let (sender, mut receiver) = queue();
+        let (sender, mut receiver) = queue(payer(&budget()));
         let update = Arc::new(Update::new(1, Content::Error { code: "x", message: String::new() }));
         for _ in 0..QUEUE_LENGTH + 10 {
             assert!(sender.push(3, Arc::clone(&update)));
@@ -169,5 +219,48 @@ mod tests {
         assert!(matches!(next, Some(Next::Resync(3))));
         drop(receiver);
         assert!(!sender.push(3, update));
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_charged_once_and_over_the_budget_is_as_good_as_full() {
+        let budget = budget();
+        let (slow, mut slow_end) = queue(payer(&budget));
+        let (other, mut other_end) = queue(Payer { budget: budget.clone(), token: "b".into() });
+        for seq in 0..20 {
+            let update = heavy(seq);
+            assert!(slow.push(1, Arc::clone(&update)) && other.push(1, update));
+            if let Some(Next::Update(..)) = other_end.try_next() {}
+        }
+        let used = budget.used();
+        assert!(used > 256 << 10 && used <= 512 << 10, "{used}");
+        let mut seqs = Vec::new();
+        let resync = loop {
+            match slow_end.try_next() {
+                Some(Next::Update(_, update)) => seqs.push(update.seq),
+                next => break next,
+            }
+        };
+        assert!(seqs.len() < 20 && seqs.windows(2).all(|pair| pair[0] + 1 == pair[1]), "{seqs:?}");
+        assert!(matches!(resync, Some(Next::Resync(1))));
+        assert_eq!(budget.used(), 0);
+        // Light ones wait for nothing.
+        let light = Arc::new(Update::new(30, Content::Error { code: "x", message: String::new() }));
+        slow.begin(1);
+        slow.push(1, light);
+        assert!(matches!(slow_end.try_next(), Some(Next::Update(..))));
+    }
+
+    #[tokio::test]
+    async fn what_has_no_room_at_all_is_asked_for_again_after_a_while() {
+        let budget = budget();
+        let (sender, mut receiver) = queue(payer(&budget));
+        let all = budget.charge(&"a".into(), budget.token_limit()).unwrap();
+        assert!(sender.push(1, heavy(1)));
+        assert!(receiver.try_next().is_none(), "not at once, again and again");
+        drop(all);
+        assert!(matches!(receiver.next().await, Some(Next::Resync(1))));
+        sender.begin(1);
+        assert!(sender.push(1, heavy(2)));
+        assert!(matches!(receiver.next().await, Some(Next::Update(1, _))));
     }
 }

@@ -1,6 +1,10 @@
 //! One browser over `/ws`, from `hello` to close.
 
-use std::{collections::HashMap, future::Future, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    time::Duration,
+};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use futures_util::{SinkExt, StreamExt};
@@ -14,12 +18,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     budget::{Charge, MemoryBudget, Requester},
     clock::now_ms,
-    query::Scope,
+    query::{ErrorKind, QueryError, Scope},
 };
 
 use super::{
     hub::{Hub, Subscription},
-    queue::{Next, QueueSender, queue},
+    queue::{Next, QueueSender},
     update::Format,
 };
 
@@ -76,13 +80,14 @@ pub async fn serve(
     stop: CancellationToken,
 ) {
     let (mut sink, mut stream) = socket.split();
-    let (sender, mut receiver) = queue();
+    let (sender, mut receiver) = hub.queue();
     let mut session = Session {
         hub,
         format: options.format,
         queue: sender,
         subscriptions: HashMap::new(),
         resume: None,
+        refused: BTreeMap::new(),
         max: options.max_subscriptions,
         memory: options.memory,
         scope: options.scope,
@@ -141,6 +146,7 @@ pub async fn serve(
                 if last_heard.elapsed() > DEAD_AFTER {
                     break;
                 }
+                session.try_refused_again();
                 write(&mut sink, Message::Ping(bytes::Bytes::new())).await
             }
             () = &mut session_ended => {
@@ -218,6 +224,8 @@ struct Session {
     subscriptions: HashMap<u64, Subscription>,
     /// Number of the last update that an earlier connection to this run of the server saw, and when that was told.
     resume: Option<(u64, Instant)>,
+    /// What was refused because there was no room for it, to be tried again.
+    refused: BTreeMap<u64, Topic>,
     max: usize,
     memory: MemoryBudget,
     scope: Scope,
@@ -291,7 +299,7 @@ impl Session {
                 "bad_request",
                 format!("subscription {id} exists: unsubscribe it, or use another id"),
             )),
-            ClientMessage::Subscribe { id, .. } if self.subscriptions.len() >= self.max => {
+            ClientMessage::Subscribe { id, .. } if self.has_as_many_as_may(id) => {
                 Some(refusal(Some(id), "limit", format!("a socket has at most {} subscriptions", self.max)))
             }
             ClientMessage::Subscribe { id, topic } if !(self.may_follow)(&topic) => {
@@ -300,15 +308,12 @@ impl Session {
             }
             ClientMessage::Subscribe { id, topic } => {
                 let resume = self.resume.filter(|(_, told)| told.elapsed() < RESUME_TIME).map(|(seq, _)| seq);
-                match self.hub.subscribe(&self.scope, &topic, self.queue.clone(), id, resume) {
-                    Ok(subscription) => {
-                        self.subscriptions.insert(id, subscription);
-                        None
-                    }
-                    Err(error) => Some(refusal(Some(id), error.kind.live_code(), error.message)),
-                }
+                self.refused.remove(&id);
+                let error = self.subscribe(id, topic, resume).err()?;
+                Some(refusal(Some(id), error.kind.live_code(), error.message))
             }
             ClientMessage::Unsubscribe { id } => {
+                self.refused.remove(&id);
                 if let Some(subscription) = self.subscriptions.remove(&id) {
                     subscription.channel().unsubscribe(&self.queue, id);
                 }
@@ -321,6 +326,35 @@ impl Session {
         }
     }
 
+    fn has_as_many_as_may(&self, id: u64) -> bool {
+        let waits = self.refused.keys().filter(|other| **other != id).count();
+        self.subscriptions.len() + waits >= self.max
+    }
+
+    /// Begins a subscription. One that there is no room for now is remembered.
+    fn subscribe(&mut self, id: u64, topic: Topic, resume: Option<u64>) -> Result<(), QueryError> {
+        match self.hub.subscribe(&self.scope, &topic, self.queue.clone(), id, resume) {
+            Ok(subscription) => {
+                self.subscriptions.insert(id, subscription);
+                Ok(())
+            }
+            Err(error) => {
+                if error.kind == ErrorKind::TooMany {
+                    self.refused.insert(id, topic);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins what there is room for by now. What there is none for was told already.
+    fn try_refused_again(&mut self) {
+        for (id, topic) in std::mem::take(&mut self.refused) {
+            // It is remembered again.
+            let _ = self.subscribe(id, topic, None);
+        }
+    }
+
     fn end(&mut self) {
         for (id, subscription) in self.subscriptions.drain() {
             subscription.channel().unsubscribe(&self.queue, id);
@@ -330,4 +364,90 @@ impl Session {
 
 fn refusal(id: Option<u64>, code: &str, message: String) -> ServerMessage {
     ServerMessage::Error { id, code: code.to_owned(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::live::LiveQuery;
+    use store::{Store, StoreOptions};
+
+    use super::*;
+    use crate::{
+        budget::Budgets,
+        query::{Engines, QueryLimits, ReadScheduler, embedded::Embedded},
+        ws::{
+            hub::{HubLimits, Sources},
+            starts::StartLimit,
+        },
+    };
+
+    const WINDOW: Duration = Duration::from_millis(200);
+
+    /// A hub whose tokens start one query in a [`WINDOW`].
+    fn hub() -> Hub {
+        let budgets = Budgets::of(1 << 30);
+        let reads = ReadScheduler::new(&budgets, 2, Duration::from_secs(10));
+        let store = Store::in_memory(StoreOptions::default());
+        let engines = Engines::embedded(Arc::new(Embedded::new(store, QueryLimits::default(), reads)));
+        let nothing = || -> super::super::channel::SnapshotSource { Box::new(|| None) };
+        let sources = Sources { jobs: nothing(), system: nothing(), alerts: nothing(), upstreams: nothing() };
+        let limits = HubLimits { memory: budgets.live, starts: StartLimit::within(WINDOW, 1) };
+        Hub::new("boot".to_owned(), engines, sources, limits, CancellationToken::new())
+    }
+
+    fn session(hub: Hub) -> Session {
+        Session {
+            queue: hub.queue().0,
+            hub,
+            format: Format::Json,
+            subscriptions: HashMap::new(),
+            resume: None,
+            refused: BTreeMap::new(),
+            max: 2,
+            memory: Budgets::of(1 << 30).answers,
+            scope: Scope::all(),
+            may_follow: Box::new(|_| true),
+        }
+    }
+
+    fn subscribe(id: u64, expr: &str) -> ClientMessage {
+        let query =
+            LiveQuery { expr: expr.to_owned(), window_ms: 10_000, step_ms: 1_000, instant: false, engine: None };
+        ClientMessage::Subscribe { id, topic: Topic::Query(query) }
+    }
+
+    fn code(answer: Option<ServerMessage>) -> String {
+        match answer {
+            Some(ServerMessage::Error { code, .. }) => code,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_there_was_no_room_for_begins_later_by_itself() {
+        let test = async {
+            let mut session = session(hub());
+            assert!(session.handle(subscribe(1, "vector(1)")).is_none());
+            assert_eq!(code(session.handle(subscribe(2, "vector(2)"))), "limit");
+            assert!(!session.subscriptions.contains_key(&2));
+            // It counts among those that a socket may have; what is wrong is not tried again.
+            assert_eq!(code(session.handle(subscribe(3, "vector(3)"))), "limit");
+            assert_eq!(session.refused.len(), 1);
+            session.try_refused_again();
+            assert_eq!(session.refused.len(), 1, "there is no room yet");
+            tokio::time::sleep(WINDOW).await;
+            session.try_refused_again();
+            assert!(session.subscriptions.contains_key(&2) && session.refused.is_empty());
+
+            session.handle(ClientMessage::Unsubscribe { id: 1 });
+            assert_eq!(code(session.handle(subscribe(4, "vector(4)"))), "limit");
+            session.handle(ClientMessage::Unsubscribe { id: 4 });
+            assert!(session.refused.is_empty(), "nobody wants it any more");
+            assert_eq!(code(session.handle(subscribe(5, "vector("))), "bad_query");
+            assert!(session.refused.is_empty());
+        };
+        Requester::Token("a".into()).scope(test).await;
+    }
 }

@@ -6,20 +6,25 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The time over which starts are counted.
-const WINDOW: Duration = Duration::from_secs(60);
-
 /// Starts of live queries by token.
-pub(super) struct StartLimit {
+pub struct StartLimit {
     most: u32,
+    /// The time over which starts are counted.
+    window: Duration,
     /// When the window of a token began, and how many it has started since.
     started: Mutex<HashMap<Arc<str>, (Instant, u32)>>,
 }
 
 impl StartLimit {
     /// At most so many in a minute.
-    pub(super) fn new(most: u32) -> Self {
-        StartLimit { most, started: Mutex::default() }
+    #[must_use]
+    pub fn a_minute(most: u32) -> Self {
+        Self::within(Duration::from_secs(60), most)
+    }
+
+    /// At most so many in such a time.
+    pub(super) fn within(window: Duration, most: u32) -> Self {
+        StartLimit { most, window, started: Mutex::default() }
     }
 
     /// Counts one more start of `token`.
@@ -28,7 +33,7 @@ impl StartLimit {
     /// There were too many: how many there may be.
     pub(super) fn count(&self, token: &Arc<str>, now: Instant) -> Result<(), u32> {
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        started.retain(|_, (begun, _)| now.duration_since(*begun) < WINDOW);
+        started.retain(|_, (begun, _)| now.duration_since(*begun) < self.window);
         let (_, count) = started.entry(Arc::clone(token)).or_insert((now, 0));
         if *count >= self.most {
             return Err(self.most);
@@ -44,13 +49,13 @@ mod tests {
 
     #[test]
     fn a_minute_has_so_many_starts_of_a_token() {
-        let limit = StartLimit::new(2);
+        let limit = StartLimit::a_minute(2);
         let [one, other]: [Arc<str>; 2] = ["one".into(), "other".into()];
         let begin = Instant::now();
         let started = [0, 1, 59].map(|seconds| limit.count(&one, begin + Duration::from_secs(seconds)));
         assert_eq!(started, [Ok(()), Ok(()), Err(2)]);
         assert_eq!(limit.count(&other, begin), Ok(()));
-        assert_eq!(limit.count(&one, begin + WINDOW), Ok(()));
+        assert_eq!(limit.count(&one, begin + limit.window), Ok(()));
         assert_eq!(limit.started.lock().unwrap().len(), 1, "others are forgotten");
     }
 }

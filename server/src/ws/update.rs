@@ -3,16 +3,20 @@
 //! Only the subscription's `id` differs between sockets. So the rest of the message is encoded once in each form, on first
 //! use, and a socket's message is a few bytes of head with that body behind it.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use model::{
     frame::Frame,
+    job::Job,
     live::{Event, SnapshotData},
 };
 use serde::Serialize;
 
-use crate::budget::Charge;
+use crate::{
+    alerting,
+    budget::{Charge, MemoryBudget},
+};
 
 /// Form of the messages of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,14 +60,71 @@ pub enum Content {
 }
 
 impl Content {
-    /// Roughly the memory that a result of a query takes as a message, in bytes, with its encoded forms: every socket has the same, so that
-    /// mostly one is made. Its labels are those of the topic.
+    /// Roughly the memory that a message takes, in bytes, with its encoded forms: every socket has the same, so that mostly one is made. The
+    /// labels of a query's result are those of the topic.
     #[must_use]
     pub fn weight(&self) -> u64 {
-        let (Content::Delta(frame) | Content::Snapshot(SnapshotData::Query(frame))) = self else { return 0 };
-        let text = frame.text_length();
-        u64::try_from(frame.weight_without_labels() + text + text / 2).unwrap_or(u64::MAX)
+        let bytes = match self {
+            Content::Delta(frame) | Content::Snapshot(SnapshotData::Query(frame)) => {
+                let text = frame.text_length();
+                frame.weight_without_labels() + text + text / 2
+            }
+            Content::Snapshot(data) => listed(data) * FORMS,
+            Content::Event { event, .. } => size_of::<Event>() + json_length(event) * FORMS,
+            Content::Status { .. } | Content::Error { .. } => 0,
+        };
+        u64::try_from(bytes).unwrap_or(u64::MAX)
     }
+}
+
+/// What is held of a list or an event: itself, and about half as much again in each form.
+const FORMS: usize = 2;
+
+/// Roughly what the entries of a list take, in bytes.
+fn listed(data: &SnapshotData) -> usize {
+    match data {
+        SnapshotData::Jobs { jobs } => jobs.iter().map(|job| size_of::<Job>() + job_texts(job)).sum(),
+        SnapshotData::Alerts(list) => {
+            let weights = list.alerts.iter().map(alerting::weight);
+            usize::try_from(weights.sum::<u64>()).unwrap_or(usize::MAX)
+        }
+        SnapshotData::System { .. } | SnapshotData::Upstreams { .. } => json_length(data),
+        SnapshotData::Query(frame) => frame.weight(),
+    }
+}
+
+fn job_texts(job: &Job) -> usize {
+    let always = [&job.id, &job.daemon, &job.name, &job.vm, &job.provider].map(String::len);
+    let sometimes =
+        [&job.job_type, &job.region, &job.phase, &job.error].map(|text| text.as_ref().map_or(0, String::len));
+    always.into_iter().chain(sometimes).sum()
+}
+
+/// How long something is as JSON, in bytes.
+fn json_length(value: &impl Serialize) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // What has no form is sent as nothing.
+    let _ = serde_json::to_writer(&mut count, value);
+    count.0
+}
+
+/// Who is charged for updates that nobody is charged for yet.
+#[derive(Debug, Clone)]
+pub struct Payer {
+    /// The memory for live topics.
+    pub budget: MemoryBudget,
+    /// The token.
+    pub token: Arc<str>,
 }
 
 /// A message without its subscription.
@@ -73,8 +134,10 @@ pub struct Update {
     pub seq: u64,
     /// What it says.
     pub content: Content,
-    /// What it takes of the memory for live queries, as long as the log or a queue has it.
-    charge: Option<Charge>,
+    weight: u64,
+    /// What it takes of the memory for live topics, as long as the log or a queue has it. A query's is charged when it is made, an event
+    /// when the first socket does not keep up with it.
+    charge: OnceLock<Charge>,
     json: OnceLock<Fields>,
     cbor: OnceLock<Fields>,
 }
@@ -115,19 +178,31 @@ impl Update {
     /// A message with its place in the order of all messages.
     #[must_use]
     pub fn new(seq: u64, content: Content) -> Self {
-        Update { seq, content, charge: None, json: OnceLock::new(), cbor: OnceLock::new() }
+        let weight = content.weight();
+        Update { seq, content, weight, charge: OnceLock::new(), json: OnceLock::new(), cbor: OnceLock::new() }
     }
 
     /// The same with what it is charged to.
     #[must_use]
     pub fn charged(self, charge: Option<Charge>) -> Self {
-        Update { charge, ..self }
+        Update { charge: charge.map_or_else(OnceLock::new, OnceLock::from), ..self }
     }
 
-    /// Bytes that it is charged.
+    /// Roughly the memory that it takes, in bytes.
     #[must_use]
     pub fn weight(&self) -> u64 {
-        self.charge.as_ref().map_or(0, Charge::bytes)
+        self.weight
+    }
+
+    /// Charges it to somebody, unless somebody is charged already; false if they have no room.
+    #[must_use]
+    pub fn charge_to(&self, payer: &Payer) -> bool {
+        if self.weight == 0 || self.charge.get().is_some() {
+            return true;
+        }
+        let charge = payer.budget.charge(&payer.token, self.weight);
+        // Whoever was faster is charged.
+        charge.map(|charge| drop(self.charge.set(charge))).is_ok()
     }
 
     /// Length of the message of any subscription in this form, in bytes, but for a few. It is encoded for that.

@@ -3,16 +3,20 @@
 use std::collections::BTreeMap;
 
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
+use remote_write::Exemplar;
 use serde::Serialize;
 
 use super::{Answer, bad_data, in_query};
 use crate::{
+    api::listed::Listed,
     auth::Principal,
+    ingest::SeriesExemplars,
     query::{
         Backend, Reads,
         envelope::success,
         json::{seconds, write_number},
         params::Params,
+        selectors_of,
     },
     state::AppState,
 };
@@ -50,26 +54,24 @@ pub(super) async fn query(
     }
     let query = scope.query(params.query()).map_err(in_query)?;
     let parsed = query.parsed().map_err(in_query)?;
-    let bounds = parsed.selectors(0, 0, 1, &promql::Options::default());
-    let selectors: Vec<_> = bounds.into_iter().map(|bounds| bounds.matchers).collect();
+    let selectors = selectors_of(parsed);
     if selectors.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let found = state.exemplars.select(&selectors, start_ms, end_ms);
-    let told: Vec<OfSeries> = found
-        .iter()
-        .map(|of_series| OfSeries {
-            series_labels: of_series.series.iter().collect(),
-            exemplars: of_series
-                .exemplars
-                .iter()
-                .map(|exemplar| {
-                    let mut value = String::new();
-                    write_number(&mut value, exemplar.value);
-                    One { labels: exemplar.labels.iter().collect(), value, timestamp: seconds(exemplar.timestamp_ms) }
-                })
-                .collect(),
-        })
-        .collect();
-    Ok(success(&told))
+    let make = move |state: &AppState| {
+        let found = state.exemplars.select(&selectors, start_ms, end_ms);
+        success(&found.iter().map(OfSeries::of).collect::<Vec<_>>())
+    };
+    state.answer(Listed::Exemplars, make).await
+}
+
+impl<'a> OfSeries<'a> {
+    fn of(found: &'a SeriesExemplars) -> Self {
+        let one = |exemplar: &'a Exemplar| {
+            let mut value = String::new();
+            write_number(&mut value, exemplar.value);
+            One { labels: exemplar.labels.iter().collect(), value, timestamp: seconds(exemplar.timestamp_ms) }
+        };
+        OfSeries { series_labels: found.series.iter().collect(), exemplars: found.exemplars.iter().map(one).collect() }
+    }
 }

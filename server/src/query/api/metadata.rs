@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use axum::extract::State;
 use serde::Serialize;
 
 use super::{Answer, series::Selection};
 use crate::{
+    api::listed::Listed,
     auth::Principal,
     query::{Backend, Reads, envelope::success, params::Params, within},
+    state::AppState,
 };
 
 /// Type, help and unit of a metric family.
@@ -18,7 +21,12 @@ struct Family {
     unit: String,
 }
 
-pub(super) async fn metadata(backend: Backend, principal: Principal, params: Params) -> Answer {
+pub(super) async fn metadata(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
     let scope = principal.scope();
     let engine = match &backend {
         Backend::Embedded(engine) => engine,
@@ -46,15 +54,19 @@ pub(super) async fn metadata(backend: Backend, principal: Principal, params: Par
         });
         Some(names.await?.found.into_iter().collect())
     };
-    let wanted = params.get("metric").filter(|metric| !metric.is_empty());
-    let families: BTreeMap<String, [Family; 1]> = engine
-        .store()
-        .metadata()
-        .into_iter()
-        .filter(|(name, _)| wanted.is_none_or(|wanted| name.as_str() == wanted))
-        .filter(|(name, _)| seen.as_ref().is_none_or(|seen| within::has_family(seen, name)))
-        .take(limit.unwrap_or(usize::MAX))
-        .map(|(name, family)| (name, [Family { r#type: family.kind, help: family.help, unit: family.unit }]))
-        .collect();
-    Ok(success(&families))
+    let wanted = params.get("metric").filter(|metric| !metric.is_empty()).map(str::to_owned);
+    let make = move |state: &AppState| {
+        let families: BTreeMap<String, [Family; 1]> = state
+            .embedded
+            .store()
+            .metadata()
+            .into_iter()
+            .filter(|(name, _)| wanted.as_ref().is_none_or(|wanted| name == wanted))
+            .filter(|(name, _)| seen.as_ref().is_none_or(|seen| within::has_family(seen, name)))
+            .take(limit.unwrap_or(usize::MAX))
+            .map(|(name, family)| (name, [Family { r#type: family.kind, help: family.help, unit: family.unit }]))
+            .collect();
+        success(&families)
+    };
+    state.answer(Listed::Families, make).await
 }

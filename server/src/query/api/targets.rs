@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::{Answer, bad_data};
 use crate::{
+    api::listed::Listed,
     auth::Principal,
     clock::now_ms,
     query::{Backend, QueryError, Reads, Scope, envelope::success, params::Params, within},
@@ -83,7 +84,7 @@ pub(super) async fn targets(
     let pool = params.get("scrapePool").filter(|pool| !pool.is_empty());
     // Another word selects nothing, as in Prometheus; nothing is ever dropped here.
     let shows_active = matches!(wanted.as_str(), "" | "any" | "active");
-    let mut active_targets = if shows_active { active(&state, scope) } else { Vec::new() };
+    let mut active_targets = if shows_active { active(&state, scope).await? } else { Vec::new() };
     active_targets.retain(|target| pool.is_none_or(|pool| target.scrape_pool == pool));
     Ok(success(&Targets { active_targets, dropped_targets: [], dropped_target_counts: BTreeMap::new() }))
 }
@@ -104,7 +105,7 @@ pub(super) async fn pools(
     if let Some(answer) = of_engine("scrape_pools", &backend, scope, &params).await? {
         return Ok(answer);
     }
-    let scrape_pools = active(&state, scope).into_iter().map(|target| target.scrape_pool).collect();
+    let scrape_pools = active(&state, scope).await?.into_iter().map(|target| target.scrape_pool).collect();
     Ok(success(&Pools { scrape_pools }))
 }
 
@@ -137,12 +138,28 @@ pub(super) async fn metadata(
         .transpose()
         .map_err(|error| bad_data(format!("invalid parameter \"match_target\": {error}")))?
         .unwrap_or_default();
-    let metric = params.get("metric").filter(|metric| !metric.is_empty());
+    let metric = params.get("metric").filter(|metric| !metric.is_empty()).map(str::to_owned);
     let seen = scope.selectors([])?.matchers().first().cloned().unwrap_or_default();
-    let store = state.embedded.store();
+    let targets = active(&state, scope).await?;
+    let make = move |state: &AppState| {
+        let mut told = told(state.embedded.store(), &targets, &wanted_target, metric.as_deref(), &seen);
+        told.truncate(limit);
+        success(&told)
+    };
+    state.answer(Listed::Families, make).await
+}
+
+/// What is said about the families that each of these targets has series of, as far as they fulfil `seen`.
+fn told(
+    store: &store::Store,
+    targets: &[Target],
+    wanted_target: &[Matcher],
+    metric: Option<&str>,
+    seen: &[Matcher],
+) -> Vec<OfTarget> {
     let families = store.metadata();
     let mut told = Vec::new();
-    for target in active(&state, scope) {
+    for target in targets {
         let label = |name: &str| target.labels.get(name).map_or("", String::as_str);
         if !wanted_target.iter().all(|matcher| matcher.matches(label(&matcher.name))) {
             continue;
@@ -163,8 +180,7 @@ pub(super) async fn metadata(
             });
         }
     }
-    told.truncate(limit);
-    Ok(success(&told))
+    told
 }
 
 #[derive(Serialize)]
@@ -203,7 +219,12 @@ pub(super) async fn alertmanagers(
 }
 
 /// All targets that a scope may see.
-fn active(state: &AppState, scope: &Scope) -> Vec<Target> {
+async fn active(state: &AppState, scope: &Scope) -> Result<Vec<Target>, QueryError> {
+    let scope = scope.clone();
+    state.list(Listed::Targets, move |state| active_now(state, &scope)).await
+}
+
+fn active_now(state: &AppState, scope: &Scope) -> Vec<Target> {
     let statuses = state.upstreams.statuses().into_iter().filter(|status| status.kind == UpstreamKind::Daemon);
     let mut found: Vec<Target> = statuses.map(|status| of_daemon(state, status)).collect();
     found.push(ourselves(state));

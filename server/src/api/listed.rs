@@ -1,0 +1,88 @@
+//! Lists of what is watched, made and written as reads of whoever asks: they are as long as there are jobs, alerts or rules.
+
+use axum::response::{IntoResponse, Response};
+
+use crate::{alerting::CurrentAlerts, query::QueryError, state::AppState};
+
+/// What a job takes in a list, with its JSON, about, in bytes.
+const JOB_BYTES: usize = 2 << 10;
+/// What a rule or a silence takes.
+const RULE_BYTES: usize = 4 << 10;
+/// What all targets take: there are few, and each has one series.
+const TARGETS_BYTES: u64 = 1 << 20;
+/// What an exemplar takes, with the labels of its series.
+const EXEMPLAR_BYTES: usize = 1 << 10;
+/// What is said about a metric family.
+const FAMILY_BYTES: usize = 1 << 10;
+/// Copies of an alert in a list: as a value, as a tree of JSON, as its text.
+const COPIES: u64 = 3;
+
+/// What a list is of.
+pub(crate) enum Listed<'a> {
+    /// Jobs of all daemons.
+    Jobs,
+    /// Alerts.
+    Alerts(&'a CurrentAlerts),
+    /// So many rules or silences, with alerts.
+    Rules(usize, &'a CurrentAlerts),
+    /// Metric families.
+    Families,
+    /// Daemons with their newest samples.
+    Targets,
+    /// Exemplars.
+    Exemplars,
+    /// So many changes of alerts.
+    Changes(usize),
+    /// So many silences.
+    Silences(usize),
+}
+
+impl Listed<'_> {
+    /// What the list takes while it is made, about, in bytes.
+    pub(crate) fn weight(&self, state: &AppState) -> u64 {
+        let of = |count: usize, each: usize| u64::try_from(count.saturating_mul(each)).unwrap_or(u64::MAX);
+        match self {
+            Listed::Jobs => of(state.upstreams.job_count(), JOB_BYTES),
+            Listed::Alerts(alerts) => alerts.weight().saturating_mul(COPIES),
+            Listed::Rules(count, alerts) => {
+                alerts.weight().saturating_mul(COPIES).saturating_add(of(*count, RULE_BYTES))
+            }
+            Listed::Families => of(state.embedded.store().family_count(), FAMILY_BYTES),
+            Listed::Targets => TARGETS_BYTES,
+            Listed::Exemplars => of(state.exemplars.count(), EXEMPLAR_BYTES),
+            Listed::Changes(count) | Listed::Silences(count) => of(*count, RULE_BYTES),
+        }
+    }
+}
+
+impl AppState {
+    /// What a list of this costs as a read. One that is longer than all the room there is goes alone: nobody could ask for less.
+    pub(crate) fn cost(&self, listed: &Listed) -> u64 {
+        listed.weight(self).min(self.embedded.reads().most_bytes())
+    }
+
+    /// Makes a list as a read of whoever asks.
+    ///
+    /// # Errors
+    /// It is not its turn in time, or too many wait.
+    pub(crate) async fn list<T: Send + 'static>(
+        &self,
+        listed: Listed<'_>,
+        make: impl FnOnce(&AppState) -> T + Send + 'static,
+    ) -> Result<T, QueryError> {
+        let (state, cost) = (self.clone(), self.cost(&listed));
+        self.embedded.reads().read(cost, move || make(&state)).await
+    }
+
+    /// The same as an answer, which is written there as well.
+    ///
+    /// # Errors
+    /// As [`AppState::list`].
+    pub(crate) async fn answer<T: IntoResponse>(
+        &self,
+        listed: Listed<'_>,
+        make: impl FnOnce(&AppState) -> T + Send + 'static,
+    ) -> Result<Response, QueryError> {
+        self.list(listed, move |state| make(state).into_response()).await
+    }
+}
