@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use futures_util::SinkExt;
-use promql::labels::Labels;
+use labels::Labels;
 use remote_write::{Request, TimeSeries};
 use tokio::{process::Command, task::JoinSet};
 use tokio_tungstenite::tungstenite::{Message, client::IntoClientRequest, http::HeaderValue};

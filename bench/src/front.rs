@@ -19,7 +19,7 @@ use axum::{
 };
 use daemon_sim::SimOptions;
 use futures_util::{SinkExt, StreamExt, future::join_all};
-use promql::labels::Labels;
+use labels::Labels;
 use remote_write::{Request, TimeSeries};
 use reqwest::Client;
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use axum::{Json, Router, extract::DefaultBodyLimit, extract::State, routing::post};
-use promql::labels::Labels;
+use labels::Labels;
 use remote_write::{Request, TimeSeries};
 
 use crate::{

@@ -3,11 +3,7 @@
 use std::collections::BTreeSet;
 
 use model::dashboard::{Dashboard, Panel, PanelKind, ThresholdStyle};
-use promql::{
-    Options,
-    labels::METRIC_NAME,
-    matcher::{MatchOp, Matcher},
-};
+use promql::Options;
 
 /// Names of the series that an expression reads. The parts of a histogram or summary count as one series; an expression that cannot
 /// be read has none.
@@ -15,14 +11,7 @@ use promql::{
 pub fn series(expr: &str) -> BTreeSet<String> {
     let Ok(query) = promql::parse(expr) else { return BTreeSet::new() };
     let selectors = query.selectors(0, 0, 1, &Options::default());
-    selectors.iter().filter_map(|selector| name(&selector.matchers)).map(family).collect()
-}
-
-fn name(matchers: &[Matcher]) -> Option<&str> {
-    matchers.iter().find_map(|matcher| match &matcher.op {
-        MatchOp::Equal(name) if matcher.name == METRIC_NAME => Some(name.as_str()),
-        _ => None,
-    })
+    selectors.iter().filter_map(|selector| labels::metric_name(&selector.matchers)).map(family).collect()
 }
 
 fn family(name: &str) -> String {

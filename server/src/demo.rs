@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use daemon_sim::{Dialect, SimOptions, Simulator, world::World};
-use promql::{
-    labels::{Labels, METRIC_NAME},
-    source::{Point, SampleSink},
-};
+use labels::{Labels, METRIC_NAME};
+use promql::source::{Point, SampleSink};
 use store::Store;
 
 use crate::{clock::now_ms, config::DemoConfig, upstream::DaemonConfig};

@@ -284,7 +284,7 @@ fn rule_settings(config: &Config, mode: Mode, external_url: &str) -> alerting::S
             Mode::Demo => config.evaluation_interval.min(DEMO_INTERVAL),
         },
         around: rules::Surroundings {
-            external_labels: promql::labels::Labels::new(config.external_labels.clone()),
+            external_labels: labels::Labels::new(config.external_labels.clone()),
             external_url: external_url.to_owned(),
         },
     }

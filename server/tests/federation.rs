@@ -7,7 +7,8 @@ mod common;
 use common::{
     Program, Server, Simulator, TOKEN, client, eventually, free_port, now_ms, series, token, with_body, write,
 };
-use promql::{labels::Labels, source::STALE_NAN};
+use labels::Labels;
+use promql::source::STALE_NAN;
 use remote_write::{Exemplar, Request};
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -8,7 +8,8 @@ mod common;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use common::{Live, Program, Prometheus, Server, Simulator, eventually, now_ms, series, write};
-use promql::{histogram::Histogram, labels::Labels, source::STALE_NAN};
+use labels::Labels;
+use promql::{histogram::Histogram, source::STALE_NAN};
 use remote_write::TimeSeries;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use promql::labels::Labels;
+use labels::Labels;
 use remote_write::{Request, TimeSeries};
 
 /// Between two samples of a steady series.

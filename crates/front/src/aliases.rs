@@ -2,11 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use promql::{
-    Options, Query,
-    labels::METRIC_NAME,
-    matcher::{MatchOp, Matcher},
-};
+use labels::{METRIC_NAME, MatchOp, Matcher, metric_name};
+use promql::{Options, Query};
 use serde::Deserialize;
 
 /// What a file of names holds.
@@ -134,7 +131,9 @@ impl Aliases {
     #[must_use]
     pub fn concern(&self, query: &Query) -> bool {
         let selectors = query.selectors(0, 0, 1, &Options::default());
-        selectors.iter().any(|selector| name_of(&selector.matchers).is_some_and(|name| self.by_name.contains_key(name)))
+        selectors
+            .iter()
+            .any(|selector| metric_name(&selector.matchers).is_some_and(|name| self.by_name.contains_key(name)))
     }
 
     /// The query for a source that has the series named in `has`; `None` if it stays as it is.
@@ -142,7 +141,7 @@ impl Aliases {
     pub fn rewrite(&self, query: &Query, has: &BTreeSet<String>) -> Option<Query> {
         let mut changed = false;
         let rewritten = query.with_selectors(|matchers| {
-            let Some(name) = name_of(matchers).filter(|name| !has.contains(*name)) else { return };
+            let Some(name) = metric_name(matchers).filter(|name| !has.contains(*name)) else { return };
             let Some((written, sent)) = self.replacement(name, matchers, has) else { return };
             matchers.retain(|matcher| {
                 let of_written = written.labels().any(|(name, _)| *name == matcher.name) && matcher.is_equal();
@@ -178,14 +177,6 @@ fn ending_in(spelling: &Spelling, suffix: &str) -> Spelling {
         Spelling::Name(name) => Spelling::Name(format!("{name}{suffix}")),
         Spelling::Part { name, with } => Spelling::Part { name: format!("{name}{suffix}"), with: with.clone() },
     }
-}
-
-/// The metric that a selector names, if it names one.
-fn name_of(matchers: &[Matcher]) -> Option<&str> {
-    matchers.iter().find_map(|matcher| match &matcher.op {
-        MatchOp::Equal(name) if matcher.name == METRIC_NAME => Some(name.as_str()),
-        _ => None,
-    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use promql::labels::METRIC_NAME;
+use labels::METRIC_NAME;
 
 /// Names of labels that differ between us and one engine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

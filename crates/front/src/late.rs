@@ -2,7 +2,8 @@
 //!
 //! Times are milliseconds since the Unix epoch.
 
-use promql::{Options, Query, matcher::Matcher};
+use labels::Matcher;
+use promql::{Options, Query};
 
 /// What a step's value depends on beside its own time, where a query is evaluated over several steps.
 const OF_THE_REQUEST: [&str; 3] = ["start()", "end()", "range()"];

@@ -8,11 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use labels::{Labels, Matcher};
 use promql::{
     Options,
     histogram::{CUSTOM, Histogram},
-    labels::Labels,
-    matcher::Matcher,
     source::{STALE_NAN, SeriesSamples, SeriesSource, SourceError},
 };
 

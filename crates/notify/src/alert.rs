@@ -1,7 +1,8 @@
 //! An alert as it is told of: who it is, since when, until when.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::collections::BTreeMap;
 
+use labels::Fingerprint;
 use model::label::is_label_name;
 use serde::{Deserialize, Serialize};
 
@@ -10,57 +11,6 @@ pub type Labels = BTreeMap<String, String>;
 
 /// The label that holds an alert's name.
 pub const ALERT_NAME: &str = "alertname";
-
-/// Names an alert: equal labels, equal fingerprint. Alertmanager's own hash, so that its fingerprints and ours are the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Fingerprint(pub u64);
-
-impl Fingerprint {
-    /// The fingerprint of these labels: FNV-1a over names and values, each followed by the byte 255.
-    #[must_use]
-    pub fn of(labels: &Labels) -> Self {
-        const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
-        const PRIME: u64 = 0x0100_0000_01b3;
-        let bytes = labels.iter().flat_map(|(name, value)| name.bytes().chain([255]).chain(value.bytes()).chain([255]));
-        Fingerprint(bytes.fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME)))
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        write!(formatter, "{:016x}", self.0)
-    }
-}
-
-/// A text that is no fingerprint.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is not a fingerprint: it has 16 hexadecimal digits")]
-pub struct WrongFingerprint(String);
-
-impl FromStr for Fingerprint {
-    type Err = WrongFingerprint;
-
-    fn from_str(text: &str) -> Result<Self, WrongFingerprint> {
-        let digits = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let number = if digits { u64::from_str_radix(text, 16).ok() } else { None };
-        number.map(Fingerprint).ok_or_else(|| WrongFingerprint(text.to_owned()))
-    }
-}
-
-impl TryFrom<String> for Fingerprint {
-    type Error = WrongFingerprint;
-
-    fn try_from(text: String) -> Result<Self, WrongFingerprint> {
-        text.parse()
-    }
-}
-
-impl From<Fingerprint> for String {
-    fn from(fingerprint: Fingerprint) -> String {
-        fingerprint.to_string()
-    }
-}
 
 /// An alert as whoever evaluates rules tells of it, at each change and again while it fires: what Prometheus posts to an
 /// Alertmanager. Times are milliseconds since the Unix epoch.
@@ -204,15 +154,6 @@ mod tests {
 
     fn labels(pairs: &[(&str, &str)]) -> Labels {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
-    }
-
-    #[test]
-    fn fingerprints_are_alertmanagers() {
-        // What Debian's Alertmanager 0.25 gives for these labels.
-        assert_eq!(Fingerprint::of(&labels(&[("alertname", "a"), ("b", "c")])).to_string(), "fc6101df625cd9d2");
-        assert_eq!("00000000000000ff".parse(), Ok(Fingerprint(255)));
-        assert!("ff".parse::<Fingerprint>().is_err());
-        assert!("+000000000000000".parse::<Fingerprint>().is_err());
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
-    alert::{Alert, Fingerprint, Labels},
+    alert::{Alert, Labels},
     matcher::Matchers,
 };
+use labels::Fingerprint;
 
 /// While an alert that `source` takes fires, those that `target` takes and that agree in `equal` are quiet.
 #[derive(Debug, Clone, PartialEq)]

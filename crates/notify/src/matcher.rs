@@ -104,16 +104,16 @@ impl Matcher {
         let regex = match operator {
             Operator::Equal | Operator::NotEqual => None,
             Operator::Matches | Operator::NotMatches => {
-                let anchored = goregex::compile(&format!("^(?:{value})$"));
+                let anchored = labels::go_regex::compile(&format!("^(?:{value})$"));
                 Some(anchored.map_err(|error| WrongMatcher::Regex { regex: value.clone(), reason: reason(&error) })?)
             }
         };
         Ok(Matcher { name, operator, value, regex })
     }
 
-    /// What its regular expression takes, if it has one, as [`goregex::weight`] tells.
+    /// What its regular expression takes, if it has one, as [`labels::go_regex::weight`] tells.
     fn weight(&self) -> usize {
-        if self.regex.is_some() { goregex::weight(&self.value) } else { 0 }
+        if self.regex.is_some() { labels::go_regex::weight(&self.value) } else { 0 }
     }
 
     /// About how many bytes it takes.
@@ -145,7 +145,7 @@ impl Gathered {
     /// The regular expressions would take too much.
     pub fn push(&mut self, matcher: Matcher) -> Result<(), WrongMatcher> {
         self.weight = self.weight.saturating_add(matcher.weight());
-        if self.weight > goregex::MOST_WEIGHT {
+        if self.weight > labels::go_regex::MOST_WEIGHT {
             return Err(WrongMatcher::Weight);
         }
         self.matchers.push(matcher);

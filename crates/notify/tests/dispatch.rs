@@ -4,8 +4,9 @@
 
 use std::{path::Path, sync::Arc};
 
+use labels::Fingerprint;
 use notify::{
-    alert::{Alert, Fingerprint, Labels, Posted},
+    alert::{Alert, Labels, Posted},
     config::{Config, file::ConfigFile},
     dispatch::{Dispatcher, LogEntry, LogKey, Notification},
     silence::Silence,

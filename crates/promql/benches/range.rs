@@ -4,10 +4,9 @@
 
 use std::time::Instant;
 
+use labels::{Labels, Matcher};
 use promql::{
     Options,
-    labels::Labels,
-    matcher::Matcher,
     source::{SeriesSamples, SeriesSource, SourceError},
 };
 

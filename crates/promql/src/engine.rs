@@ -7,8 +7,6 @@ use std::{
 
 use crate::{
     eval::Context,
-    labels::Labels,
-    matcher::Matcher,
     output,
     plan::{Edges, Node, Selector, Shift},
     source::{SeriesSamples, SeriesSource, SourceError},
@@ -16,6 +14,7 @@ use crate::{
     syntax::{self, ParseError, ValueType, lower::Lowered, print::Printed, value_type},
     value::{Sample, Steps},
 };
+use labels::{Labels, Matcher};
 
 /// A parsed query. Cheap to evaluate again and again; knows no source and no time.
 #[derive(Clone)]

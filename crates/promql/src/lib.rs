@@ -7,7 +7,8 @@
 //! its steps at once, one pass over each series, and an instant query is a range query of one step.
 //!
 //! ```
-//! use promql::{Options, Value, matcher::Matcher, source::{SeriesSamples, SeriesSource, SourceError}};
+//! use labels::Matcher;
+//! use promql::{Options, Value, source::{SeriesSamples, SeriesSource, SourceError}};
 //!
 //! struct Nothing;
 //!
@@ -30,10 +31,7 @@ mod eval;
 pub mod format;
 mod functions;
 pub mod histogram;
-pub mod labels;
-pub mod matcher;
 mod output;
-pub mod pattern;
 mod plan;
 pub mod source;
 mod stack;

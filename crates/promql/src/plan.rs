@@ -1,6 +1,7 @@
 //! The query as the engine evaluates it: the parser's tree with names resolved, positions added and constants found.
 
-use crate::{annotation::Position, functions::Function, matcher::Matcher, syntax::length::Length};
+use crate::{annotation::Position, functions::Function, syntax::length::Length};
+use labels::Matcher;
 
 /// An expression.
 #[derive(Debug, Clone)]

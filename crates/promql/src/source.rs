@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{histogram::Histogram, labels::Labels, matcher::Matcher};
+use crate::histogram::Histogram;
+use labels::{Labels, Matcher};
 
 /// The NaN by which a series says that it ended (Prometheus `value.StaleNaN`). Compare bits, not values.
 pub const STALE_NAN: f64 = f64::from_bits(0x7ff0_0000_0000_0002);

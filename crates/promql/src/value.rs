@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     histogram::Histogram,
-    labels::Labels,
     source::{STALE_NAN, is_stale_marker},
 };
+use labels::Labels;
 
 /// The evaluation times: `start_ms`, `start_ms + step_ms`, …, `count` of them. An instant query has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)] // Clippy takes helpers of tests for something else.
 
+use labels::{Labels, Matcher};
 use promql::{
-    Options, Query, Value,
-    labels::Labels,
-    matcher::Matcher,
-    parse,
+    Options, Query, Value, parse,
     source::{SeriesSamples, SeriesSource, SourceError},
 };
 

@@ -2,10 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use labels::{Labels, MatchOp, Matcher};
 use promql::{
     EvalError, Options, Value,
-    labels::Labels,
-    matcher::{MatchOp, Matcher},
     source::{SeriesSamples, SeriesSource, SourceError},
 };
 

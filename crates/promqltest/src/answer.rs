@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use labels::Labels;
 use promql::{
     Outcome, Sample,
     histogram::{Bucket, Histogram},
-    labels::Labels,
     source::SeriesSamples,
 };
 

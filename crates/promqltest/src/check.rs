@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use labels::Labels;
 use promql::{
     Sample,
     histogram::{self, Bucket, Histogram},
-    labels::Labels,
 };
 
 use crate::{

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use labels::{Labels, METRIC_NAME, Matcher};
 use promql::{
     Options, Sample,
     histogram::{CUSTOM, Histogram, ResetHint},
-    labels::{Labels, METRIC_NAME},
-    matcher::Matcher,
     source::{SeriesSamples, SeriesSource, SourceError, is_stale_marker},
 };
 

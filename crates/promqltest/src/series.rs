@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
+use labels::{Labels, METRIC_NAME};
 use promql::{
     Sample,
     histogram::{Histogram, ResetHint},
-    labels::{Labels, METRIC_NAME},
     source::STALE_NAN,
 };
 

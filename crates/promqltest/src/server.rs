@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use promql::{Sample, histogram::Bucket, labels::Labels};
+use labels::Labels;
+use promql::{Sample, histogram::Bucket};
 use remote_write::{Request, TimeSeries};
 use serde_json::Value as Json;
 

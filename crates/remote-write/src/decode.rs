@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use promql::labels::Labels;
+use labels::Labels;
 
 use crate::{
     DecodeError, Exemplar, Family, FamilyKind, Rejected, Request, TimeSeries, histogram,

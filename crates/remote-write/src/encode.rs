@@ -1,9 +1,7 @@
 //! A request into a body.
 
-use promql::{
-    histogram::{Buckets, Histogram, ResetHint},
-    labels::Labels,
-};
+use labels::Labels;
+use promql::histogram::{Buckets, Histogram, ResetHint};
 
 use crate::{Request, TimeSeries};
 

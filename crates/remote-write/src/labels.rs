@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use promql::labels::{Labels, METRIC_NAME};
+use labels::{Labels, METRIC_NAME};
 
 use crate::Rejected;
 

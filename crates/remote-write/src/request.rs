@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use promql::{histogram::Histogram, labels::Labels};
+use labels::Labels;
+use promql::histogram::Histogram;
 
 use crate::Rejected;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use promql::labels::Labels;
+use labels::Labels;
 
 use crate::group::Recorded;
 
@@ -160,24 +160,6 @@ impl Alert {
         let since = self.active_at_ms.div_euclid(1000) as f64;
         [point(state, 1.0), point(self.labels.with("__name__", FOR_STATE), since)]
     }
-}
-
-/// Names an alert by its labels, as Alertmanager does: FNV-1a of the names and values in order, each ended by a byte that is in
-/// no text.
-#[must_use]
-pub fn fingerprint(labels: &Labels) -> u64 {
-    const PRIME: u64 = 0x0100_0000_01b3;
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    let mut add = |text: &str| {
-        for byte in text.bytes().chain([255]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(PRIME);
-        }
-    };
-    for (name, value) in labels.iter() {
-        add(name);
-        add(value);
-    }
-    hash
 }
 
 /// Name of the series that says since when alerts are on, in seconds since the Unix epoch.

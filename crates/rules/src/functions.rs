@@ -233,7 +233,7 @@ fn label(sample: &Value, name: &str) -> Result<Value, String> {
 }
 
 fn pattern(text: &str) -> Result<Regex, String> {
-    goregex::compile(text).map_err(|error| format!("error parsing regexp: {error}"))
+    labels::go_regex::compile(text).map_err(|error| format!("error parsing regexp: {error}"))
 }
 
 /// Seconds since the Unix epoch as a time, to the millisecond.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use promql::{Sample, labels::Labels, source::STALE_NAN};
+use labels::Labels;
+use promql::{Sample, source::STALE_NAN};
 
 use crate::{
     alert::{Alert, AlertState, Notification},

@@ -15,7 +15,7 @@ mod text;
 mod threshold;
 pub mod unit;
 
-pub use alert::{Alert, AlertState, Annotations, FOR_STATE, Notification, RESEND_MS, fingerprint};
+pub use alert::{Alert, AlertState, Annotations, FOR_STATE, Notification, RESEND_MS};
 pub use file::{GroupSpec, Placed, RuleFile, RuleSpec, Span};
 pub use group::{Evaluation, Group, Recorded, RuleHealth, Sink, World};
 pub use restore::{FOR_GRACE_MS, OUTAGE_TOLERANCE_MS};

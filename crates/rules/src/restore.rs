@@ -1,10 +1,7 @@
 //! What alerts were before a restart (Prometheus' `Group.RestoreForState`).
 
-use promql::{
-    labels::Labels,
-    matcher::Matcher,
-    source::{SeriesSamples, SeriesSource, is_stale_marker},
-};
+use labels::{Labels, Matcher};
+use promql::source::{SeriesSamples, SeriesSource, is_stale_marker};
 
 use crate::{alert::FOR_STATE, group::Group, rule::Kind};
 

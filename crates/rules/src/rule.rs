@@ -6,7 +6,8 @@ use std::{
 };
 
 use gotemplate::Value as Data;
-use promql::{InstantSample, Query, Sample, Value, labels::Labels};
+use labels::Labels;
+use promql::{InstantSample, Query, Sample, Value};
 
 use crate::{
     alert::{After, Alert, AlertState, Annotations, Notification, Patience},

@@ -6,7 +6,7 @@ use gotemplate::{
     Functions, Options, Record, Templates, Value,
     types::{Named, Type},
 };
-use promql::labels::Labels;
+use labels::Labels;
 
 use crate::functions;
 

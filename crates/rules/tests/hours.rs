@@ -5,7 +5,8 @@
 
 use std::{fmt::Write, process::Command};
 
-use promql::{InstantSample, Sample, Value, format, labels::Labels, source::STALE_NAN};
+use labels::Labels;
+use promql::{InstantSample, Sample, Value, format, source::STALE_NAN};
 use rules::{Engine, Group, Recorded, RuleFile, Sink, Surroundings, World, unit::Memory};
 
 const MINUTES: i64 = 240;

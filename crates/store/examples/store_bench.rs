@@ -13,11 +13,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use promql::{
-    labels::Labels,
-    matcher::{MatchOp, Matcher},
-    source::{Point, SampleSink, SeriesSource},
-};
+use labels::{Labels, MatchOp, Matcher};
+use promql::source::{Point, SampleSink, SeriesSource};
 use store::{Store, StoreOptions};
 
 fn main() -> Result<(), Box<dyn Error>> {

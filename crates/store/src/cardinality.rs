@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
-use promql::labels::METRIC_NAME;
+use labels::METRIC_NAME;
 
 use crate::head::Head;
 

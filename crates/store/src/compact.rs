@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
-use promql::labels::Labels;
+use labels::Labels;
 
 use crate::{
     chunk::{Columns, HistogramColumn, SealedChunk},

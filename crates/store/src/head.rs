@@ -6,7 +6,8 @@ use std::{
 };
 
 use hashbrown::HashMap;
-use promql::{histogram::Histogram, labels::Labels, matcher::Matcher};
+use labels::{Labels, Matcher};
+use promql::histogram::Histogram;
 
 use crate::{
     disk::{ChunkFile, FileNumber},

@@ -1,6 +1,7 @@
 //! What comes in, and what became of it.
 
-use promql::{Sample, labels::Labels, source::AppendOutcome};
+use labels::Labels;
+use promql::{Sample, source::AppendOutcome};
 
 use crate::{error::FileError, histograms::MAX_BUCKETS, series::Pushed};
 

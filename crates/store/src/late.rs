@@ -15,11 +15,8 @@ use std::{
 };
 
 use hashbrown::HashMap;
+use labels::{METRIC_NAME, MatchOp, Matcher};
 use parking_lot::Mutex;
-use promql::{
-    labels::METRIC_NAME,
-    matcher::{MatchOp, Matcher},
-};
 
 /// Appends that come within this time make one note.
 const JOINED: Duration = Duration::from_secs(1);

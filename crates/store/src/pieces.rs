@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use promql::labels::Labels;
+use labels::Labels;
 
 use crate::{
     chunk::{Columns, DamagedChunk, HistogramColumn, OpenSnapshot, SealedChunk},

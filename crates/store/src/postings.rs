@@ -6,10 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use promql::{
-    labels::Labels,
-    matcher::{MatchOp, Matcher},
-};
+use labels::{Labels, MatchOp, Matcher};
 
 use crate::pattern::{Pattern, analyse};
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use promql::{Sample, histogram::Histogram, labels::Labels};
+use labels::Labels;
+use promql::{Sample, histogram::Histogram};
 
 use crate::{
     chunk::{Columns, HistogramColumn, OpenChunk, SealedChunk},

@@ -2,12 +2,9 @@
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
+use labels::{Labels, Matcher};
 use parking_lot::{Mutex, RwLock};
-use promql::{
-    labels::Labels,
-    matcher::Matcher,
-    source::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError},
-};
+use promql::source::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError};
 
 use crate::{
     cardinality::Cardinality,

@@ -5,8 +5,8 @@
 
 use std::{collections::BTreeSet, fs, path::Path, sync::Arc};
 
+use labels::Labels;
 use parking_lot::{Mutex, MutexGuard};
-use promql::labels::Labels;
 
 use crate::{
     compact::Plan,

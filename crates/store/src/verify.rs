@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use promql::labels::Labels;
+use labels::Labels;
 
 use crate::{
     chunk::{Columns, HistogramColumn, SealedChunk},

@@ -7,7 +7,8 @@ mod common;
 use std::{fs, path::Path, process::Command, sync::Arc};
 
 use common::{many_labels, scrape};
-use promql::{Sample, histogram::Histogram, labels::Labels, source::SampleSink};
+use labels::Labels;
+use promql::{Sample, histogram::Histogram, source::SampleSink};
 use store::{Incoming, OpenError, Store, StoreOptions};
 
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";

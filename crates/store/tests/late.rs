@@ -4,12 +4,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use promql::{
-    Sample,
-    histogram::Histogram,
-    labels::{Labels, METRIC_NAME},
-    matcher::Matcher,
-};
+use labels::{Labels, METRIC_NAME, Matcher};
+use promql::{Sample, histogram::Histogram};
 use store::{Incoming, LateMark, Store, StoreOptions};
 
 fn store() -> Store {

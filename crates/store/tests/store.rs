@@ -10,10 +10,8 @@ use std::{
 };
 
 use common::{check_scraped, equal, many_labels, point, samples, scrape};
-use promql::{
-    labels::Labels,
-    source::{AppendOutcome, Point, STALE_NAN, SampleSink, SeriesSource},
-};
+use labels::Labels;
+use promql::source::{AppendOutcome, Point, STALE_NAN, SampleSink, SeriesSource};
 use store::{Metadata, Refusal, Store, StoreOptions};
 
 #[test]

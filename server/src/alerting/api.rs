@@ -124,9 +124,8 @@ impl Page {
 /// What names a group to those who go through them page by page.
 fn page_token(group: &Value) -> String {
     let text = |name: &str| group.get(name).and_then(Value::as_str).unwrap_or_default();
-    let identity =
-        promql::labels::Labels::new([("file", text("file")), ("name", text("name")), ("source", text("source"))]);
-    format!("{:016x}", rules::fingerprint(&identity))
+    let identity = labels::Labels::new([("file", text("file")), ("name", text("name")), ("source", text("source"))]);
+    labels::Fingerprint::of(identity.iter()).to_string()
 }
 
 /// What an engine elsewhere answers, each item of `list` labelled with its name; and why it did not answer, if it did not.

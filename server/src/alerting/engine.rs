@@ -2,7 +2,8 @@
 
 use std::{sync::Arc, time::Instant};
 
-use promql::{InstantSample, Query, Sample, Value, labels::Labels};
+use labels::Labels;
+use promql::{InstantSample, Query, Sample, Value};
 use rules::Recorded;
 use store::{Incoming, Store};
 

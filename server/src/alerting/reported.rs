@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
+use labels::Fingerprint;
 use model::{
     frame::Labels,
     live::{Alert, AlertState, AlertTransition, Event},
 };
-use notify::alert::{Fingerprint, Posted};
+use notify::alert::Posted;
 use rules::Notification;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -205,7 +206,7 @@ fn notification((change, until_ms): &Change, external_url: &str) -> Notification
     let alert = &change.alert;
     let annotations = alert.annotations.iter().map(|(name, text)| (name.as_str().into(), text.clone()));
     Notification {
-        labels: promql::labels::Labels::new(alert.labels.clone()),
+        labels: labels::Labels::new(alert.labels.clone()),
         annotations: annotations.collect(),
         // No number is told as what it is: the notifier leaves it out.
         value: alert.value.unwrap_or(f64::NAN),

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
+use labels::{Fingerprint, Matcher};
 use model::{
     frame::Labels,
     live::{Alert, AlertState, AlertThreshold, AlertTransition},
 };
-use promql::{format, matcher::Matcher};
+use promql::format;
 use rules::{Group, Kind, Rule, RuleHealth, Threshold, Transition};
 use serde_json::{Map, Value, json};
 
@@ -169,7 +170,7 @@ impl GroupView {
             group: self.name.clone(),
             file: self.file.clone(),
             source: SOURCE.to_owned(),
-            fingerprint: format!("{:016x}", rules::fingerprint(&alert.labels)),
+            fingerprint: Fingerprint::of(alert.labels.iter()).to_string(),
             annotations,
             stale_since: rule.is_stale().then_some(rule.health.succeeded_at_ms).flatten(),
             ..Alert::default()

@@ -12,8 +12,9 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
+use labels::Fingerprint;
 use notify::{
-    alert::{ALERT_NAME, Alert, Fingerprint, Labels, Posted},
+    alert::{ALERT_NAME, Alert, Labels, Posted},
     matcher::{Gathered, MatcherJson, Matchers},
     silence::{Silence, WrongSilence, matchers},
 };
@@ -108,7 +109,7 @@ impl Parameters {
 
     fn receiver(&self) -> Result<Option<regex::Regex>, Refused> {
         let Some((_, text)) = self.0.iter().find(|(name, _)| name == "receiver") else { return Ok(None) };
-        goregex::compile(&format!("^(?:{text})$")).map(Some).map_err(bad_request)
+        labels::go_regex::compile(&format!("^(?:{text})$")).map(Some).map_err(bad_request)
     }
 }
 

@@ -36,7 +36,7 @@ pub(super) async fn list(
         .alert
         .map(|text| text.parse())
         .transpose()
-        .map_err(|error: notify::alert::WrongFingerprint| ApiError::bad_request(error.to_string()))?;
+        .map_err(|error: labels::WrongFingerprint| ApiError::bad_request(error.to_string()))?;
     let (usual, most) = LIMITS;
     let filter = DeliveryFilter {
         state: filter.state,

@@ -8,9 +8,10 @@ use axum::{
     http::StatusCode,
     response::Response,
 };
+use labels::Fingerprint;
 use model::range::DurationMs;
 use notify::{
-    alert::{Alert, Fingerprint},
+    alert::Alert,
     matcher::{MatcherJson, Matchers, WrongMatcher},
     silence::{Silence, WrongSilence, matchers},
 };
@@ -313,7 +314,7 @@ fn status_json(state: &AppState, alert: &Alert) -> Value {
 }
 
 fn fingerprint(text: &str) -> Result<Fingerprint, ApiError> {
-    text.parse().map_err(|error: notify::alert::WrongFingerprint| ApiError::bad_request(error.to_string()))
+    text.parse().map_err(|error: labels::WrongFingerprint| ApiError::bad_request(error.to_string()))
 }
 
 /// `GET /api/alerts/{fingerprint}`: an alert that fires, what keeps it quiet, and which receiver was told when.

@@ -10,8 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use labels::Fingerprint;
 use notify::{
-    alert::{Alert, Fingerprint, Posted},
+    alert::{Alert, Posted},
     silence::Silence,
 };
 use redact::Redactor;

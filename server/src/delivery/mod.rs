@@ -30,9 +30,10 @@ use std::{
     time::Duration,
 };
 
+use labels::Fingerprint;
 use model::{live::Event, upstream::UpstreamStatus};
 use notify::{
-    alert::{Alert, Fingerprint, Labels, Posted},
+    alert::{Alert, Labels, Posted},
     config::Config as AlertmanagerFile,
     dispatch::{Dispatcher, Status},
     matcher::Matchers,

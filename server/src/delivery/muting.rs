@@ -12,9 +12,10 @@ use std::{
     time::Duration,
 };
 
+use labels::Fingerprint;
 use model::live::{Alert, AlertState};
 use notify::{
-    alert::{Fingerprint, Labels, Posted},
+    alert::{Labels, Posted},
     dispatch::Dispatcher,
     silence::Silence,
 };

@@ -2,8 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use labels::Fingerprint;
 use notify::{
-    alert::{Alert, Fingerprint},
+    alert::Alert,
     dispatch::{LogEntry, LogKey},
     hook::EventName,
 };

@@ -5,7 +5,8 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering},
 };
 
-use notify::alert::{ALERT_NAME, Fingerprint, Labels};
+use labels::Fingerprint;
+use notify::alert::{ALERT_NAME, Labels};
 
 use crate::telemetry::Telemetry;
 

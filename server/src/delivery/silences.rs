@@ -1,9 +1,7 @@
 //! Silences and acknowledgements: kept in the database, or in the Alertmanager where there is one.
 
-use notify::{
-    alert::Fingerprint,
-    silence::{Silence, SilenceState, WrongSilence},
-};
+use labels::Fingerprint;
+use notify::silence::{Silence, SilenceState, WrongSilence};
 use serde::Serialize;
 use sqlx::{Row, sqlite::SqliteRow};
 

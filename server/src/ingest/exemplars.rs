@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use promql::{labels::Labels, matcher::Matcher};
+use labels::{Labels, Matcher};
 use remote_write::Exemplar;
 
 /// Most characters of an exemplar's labels (OpenMetrics 1.0, "Exemplars").

@@ -9,7 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use promql::{Sample, labels::Labels};
+use labels::Labels;
+use promql::Sample;
 use remote_write::{DecodeError, Limits, Rejected, Request};
 use store::{Incoming, Ingested};
 

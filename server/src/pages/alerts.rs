@@ -6,6 +6,7 @@ use app::alerts::{
     AlertsView, Chart, Content, Detail, Draft, ListedAlerts, ShownAlert, ShownDelivery, ShownGroup, ShownRule,
     ShownSilence, Tab, ViewAddress,
 };
+use labels::Fingerprint;
 use model::{
     dashboard::Query,
     live::Alert,
@@ -13,7 +14,7 @@ use model::{
     range::{Instant, TimeRange},
     zone::Zone,
 };
-use notify::{alert::Fingerprint, matcher::Matchers};
+use notify::matcher::Matchers;
 use serde::Deserialize;
 
 use crate::{

@@ -1,7 +1,8 @@
 //! What a read over our own store takes, in bytes, before it runs. Samples and points are what it reads and computes; the evaluation keeps
 //! to a number of them, so that an estimate that is too low is no way around a limit.
 
-use promql::{Options, Query, Value, matcher::Matcher};
+use labels::Matcher;
+use promql::{Options, Query, Value};
 use store::{Store, Volume};
 
 use super::embedded::When;

@@ -11,11 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use promql::{
-    Query, SelectorBounds,
-    labels::{Labels, METRIC_NAME},
-    matcher::Matcher,
-};
+use labels::{Labels, METRIC_NAME, Matcher};
+use promql::{Query, SelectorBounds};
 use store::Store;
 
 pub(super) use self::engine::EngineCoverage;

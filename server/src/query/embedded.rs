@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{budget::Requester, clock::now_ms};
 use front::aliases::Aliases;
+use labels::{METRIC_NAME, MatchOp};
 use model::frame::{Frame, Labels, Series};
-use promql::{Options, Outcome, Sample, Value, labels::METRIC_NAME, matcher::MatchOp};
+use promql::{Options, Outcome, Sample, Value};
 use store::Store;
 
 /// What names the store has counts for so long.
@@ -317,7 +318,7 @@ fn in_thousands(number: usize) -> String {
 
 /// The engine's result as what panels draw. Native histograms and strings have no line and are left out.
 fn frame(outcome: Outcome, end_ms: i64) -> Frame {
-    let labels = |labels: &promql::labels::Labels| -> Arc<Labels> {
+    let labels = |labels: &labels::Labels| -> Arc<Labels> {
         Arc::new(labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     };
     let series = match outcome.value {

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use promql::{Sample, Value, histogram::Histogram, labels::Labels};
+use labels::Labels;
+use promql::{Sample, Value, histogram::Histogram};
 
 /// Writes `{"resultType":...,"result":...}`; false as soon as it is longer than `limit` bytes.
 pub(super) fn write_value(data: &mut String, value: &Value, limit: usize) -> bool {

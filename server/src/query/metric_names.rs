@@ -1,6 +1,6 @@
 //! Names of metrics to choose from while a query is written.
 
-use promql::labels::METRIC_NAME;
+use labels::METRIC_NAME;
 
 use super::{Backend, QueryError, Reads, Scope, names::LOOK_BACK_MS, params::Params};
 use crate::clock::now_ms;

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use ::labels::Fingerprint;
 use axum::{
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
@@ -489,7 +490,7 @@ impl From<PrometheusAlert> for Alert {
 }
 
 fn fingerprint(labels: &Labels) -> String {
-    format!("{:016x}", rules::fingerprint(&promql::labels::Labels::new(labels.clone())))
+    Fingerprint::of(labels).to_string()
 }
 
 fn kind_of(error_type: Option<&str>) -> ErrorKind {

@@ -5,10 +5,8 @@
 
 use std::{fmt, sync::Arc};
 
-use promql::{
-    Query,
-    matcher::{MatchOp, Matcher},
-};
+use labels::{MatchOp, Matcher};
+use promql::Query;
 
 use super::{ErrorKind, QueryError};
 
@@ -173,7 +171,7 @@ impl Scope {
         for text in texts {
             let mut matchers = promql::parse_selector(text).map_err(wrong)?;
             weight = matchers.iter().map(Matcher::weight).fold(weight, usize::saturating_add);
-            if weight > goregex::MOST_WEIGHT {
+            if weight > labels::go_regex::MOST_WEIGHT {
                 let message =
                     "the regular expressions of all match[] together are too complex: ask for fewer at a time";
                 return Err(bad_data(message.to_owned()));

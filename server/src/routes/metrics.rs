@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::{Extension, extract::State, http::header::CONTENT_TYPE, response::Response};
 use exposition::{page::Kind, write::Writer};
-use promql::{InstantSample, Sample, Value, labels::METRIC_NAME};
+use labels::METRIC_NAME;
+use promql::{InstantSample, Sample, Value};
 
 use crate::{
     api::listed::Listed,
@@ -79,7 +80,7 @@ fn write_daemons(page: &mut Writer, state: &AppState, samples: &[InstantSample])
         page.family(family, kind, help);
         for (suffix, sample) in samples {
             let Sample::Float(value) = sample.sample else { continue };
-            let labels = sample.labels.iter().filter(|(name, _)| *name != promql::labels::METRIC_NAME);
+            let labels = sample.labels.iter().filter(|(name, _)| *name != labels::METRIC_NAME);
             page.suffixed(suffix, labels, value);
         }
     }

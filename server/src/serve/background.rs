@@ -2,11 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use labels::{Labels, METRIC_NAME};
 use model::{live::Event, upstream::UpstreamStatus};
-use promql::{
-    labels::{Labels, METRIC_NAME},
-    source::{Point, SampleSink},
-};
+use promql::source::{Point, SampleSink};
 use store::Store;
 use tokio::{
     runtime::{Builder, Runtime},

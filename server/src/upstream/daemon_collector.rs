@@ -3,10 +3,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use promql::{
-    matcher::Matcher,
-    source::{Point, SeriesSource, SourceError, is_stale_marker},
-};
+use labels::Matcher;
+use promql::source::{Point, SeriesSource, SourceError, is_stale_marker};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -242,10 +240,8 @@ impl Collector {
 
 #[cfg(test)]
 mod tests {
-    use promql::{
-        labels::Labels,
-        source::{STALE_NAN, SampleSink},
-    };
+    use labels::Labels;
+    use promql::source::{STALE_NAN, SampleSink};
     use store::{Store, StoreOptions};
 
     use super::*;

@@ -2,10 +2,8 @@
 
 use std::collections::HashSet;
 
-use promql::{
-    labels::Labels,
-    source::{Point, STALE_NAN},
-};
+use labels::Labels;
+use promql::source::{Point, STALE_NAN};
 
 /// Series of one target.
 #[derive(Debug, Default)]

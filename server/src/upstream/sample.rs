@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use exposition::page::Kind;
-use promql::labels::Labels;
+use labels::Labels;
 
 /// Type and meaning of a metric family.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl TargetLabels {
             }
         }
         pairs.extend(self.0.iter().cloned());
-        pairs.push((promql::labels::METRIC_NAME.into(), name.into()));
+        pairs.push((labels::METRIC_NAME.into(), name.into()));
         Labels::new(pairs)
     }
 }

@@ -10,7 +10,8 @@ use exposition::{
     page::{Family, Format, Kind},
     parse::{Limits, parse},
 };
-use promql::{labels::Labels, source::Point};
+use labels::Labels;
+use promql::source::Point;
 use redact::{MASK, Redactor};
 use tokio::time::Instant;
 

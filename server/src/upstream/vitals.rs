@@ -39,7 +39,7 @@ pub(super) fn read(points: &[Point]) -> Option<SystemReading> {
 
 #[cfg(test)]
 mod tests {
-    use promql::labels::Labels;
+    use labels::Labels;
 
     use super::*;
 

@@ -1,6 +1,6 @@
 //! A sender of remote writes.
 
-use promql::labels::{Labels, METRIC_NAME};
+use labels::{Labels, METRIC_NAME};
 use remote_write::{Request, TimeSeries};
 use reqwest::{RequestBuilder, Response};
 

@@ -7,11 +7,9 @@ use std::{
 
 use daemon_sim::{Dialect, SimOptions, Simulator};
 use hyperscope::upstream::{ApiKey, DaemonConfig, Metadata, MetadataSink, Options, Outlets, ScrapeTarget, Upstreams};
+use labels::Matcher;
 use model::{job::JobStatus, live::Event, live::JobTransition, upstream::UpstreamState};
-use promql::{
-    matcher::Matcher,
-    source::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError},
-};
+use promql::source::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 

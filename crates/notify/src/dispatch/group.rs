@@ -2,10 +2,8 @@
 
 use std::{collections::BTreeSet, fmt::Write};
 
-use crate::{
-    alert::{Fingerprint, Labels},
-    config::Route,
-};
+use crate::{alert::Labels, config::Route};
+use labels::Fingerprint;
 
 /// The route and the labels that name a group.
 pub(super) type GroupId = (usize, Labels);

@@ -4,10 +4,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    alert::{Alert, Fingerprint},
-    config::Kind,
-};
+use crate::{alert::Alert, config::Kind};
+use labels::Fingerprint;
 
 /// A group and one means of one receiver.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -20,11 +20,12 @@ use self::{
     log::NotificationLog,
 };
 use crate::{
-    alert::{Alert, Fingerprint, Labels, Posted, WrongAlert},
+    alert::{Alert, Labels, Posted, WrongAlert},
     config::{Config, Kind, Route},
     inhibit::Inhibitor,
     silence::Silences,
 };
+use labels::Fingerprint;
 
 /// Most alerts that are known at a time.
 pub const MAX_ALERTS: usize = 200_000;

@@ -193,7 +193,7 @@ fn text(arguments: &[Value], at: usize) -> Result<&str, String> {
 }
 
 fn regex(text: &str) -> Result<Regex, String> {
-    goregex::compile(text).map_err(|_| format!("{text:?} is not a regular expression"))
+    labels::go_regex::compile(text).map_err(|_| format!("{text:?} is not a regular expression"))
 }
 
 /// Every word with a capital letter first and small ones after it. An underscore, and a point, colon or apostrophe between letters, are

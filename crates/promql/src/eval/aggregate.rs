@@ -13,11 +13,11 @@ use crate::{
         over_time::invalid_quantile,
     },
     histogram::{Histogram, total},
-    labels::{Labels, METRIC_NAME},
     plan::{Aggregate, Aggregator},
     source::is_stale_marker,
     value::{Column, Sample, Series, Steps},
 };
+use labels::{Labels, METRIC_NAME};
 
 /// Series that become one.
 pub(super) struct Group<'a> {

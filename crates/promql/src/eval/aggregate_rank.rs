@@ -12,10 +12,10 @@ use crate::{
     engine::EvalError,
     format,
     functions::numeric::position,
-    labels::Labels,
     plan::{Aggregate, Aggregator},
     value::{Column, Series, Steps},
 };
+use labels::Labels;
 
 /// 2⁶³, the first number that no count can be.
 const BEYOND_I64: f64 = 9_223_372_036_854_775_808.0;

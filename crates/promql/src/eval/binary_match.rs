@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, HashMap};
 use super::{Context, binary_sets::signature, operate};
 use crate::{
     engine::EvalError,
-    labels::{Labels, is_schema_label},
     output::DUPLICATE,
     plan::{Binary, Many, Matching},
     source::is_stale_marker,
     value::{Column, Sample, Series, Steps},
 };
+use labels::{Labels, is_schema_label};
 
 /// The series of one signature.
 #[derive(Default)]

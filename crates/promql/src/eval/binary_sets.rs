@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use crate::{
-    labels::{Labels, METRIC_NAME},
     plan::{Binary, Matching, Operator},
     value::{Series, Steps},
 };
+use labels::{Labels, METRIC_NAME};
 
 /// The labels that two series must share to match.
 pub(super) fn signature(labels: &Labels, matching: &Matching) -> Labels {

@@ -7,14 +7,13 @@ use crate::{
     engine::EvalError,
     functions::{Function, Special, clock::Moment, label, math},
     histogram::Histogram,
-    labels::Labels,
-    matcher::{MatchOp, Matcher},
     output,
     plan::{Call, Node},
     source::is_stale_marker,
     syntax::length::to_seconds,
     value::{Column, Computed, Sample, Series, Steps},
 };
+use labels::{Labels, MatchOp, Matcher};
 
 impl Context<'_> {
     pub(super) fn call(&self, call: &Call, steps: Steps) -> Result<Computed, EvalError> {
@@ -304,7 +303,7 @@ fn asked_labels(node: &Node) -> Labels {
     let mut asked: BTreeMap<&str, Option<&str>> = BTreeMap::new();
     for Matcher { name, op } in &selector.matchers {
         match (op, asked.get_mut(name.as_str())) {
-            _ if name == crate::labels::METRIC_NAME => {}
+            _ if name == labels::METRIC_NAME => {}
             (MatchOp::Equal(value), None) => drop(asked.insert(name, Some(value))),
             (_, Some(value)) => *value = None,
             (_, None) => {}

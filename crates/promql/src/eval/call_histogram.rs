@@ -14,10 +14,10 @@ use crate::{
         over_time::invalid_quantile,
     },
     histogram::NanEffect,
-    labels::Labels,
     plan::Call,
     value::{Column, Computed, Sample, Series, Steps},
 };
+use labels::Labels;
 
 /// Label of a classic bucket's upper bound.
 const BOUND: &str = "le";

@@ -5,13 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 use super::Context;
 use crate::{
     engine::EvalError,
-    labels::{Labels, METRIC_NAME},
-    matcher::{MatchOp, Matcher},
     output::DUPLICATE,
-    pattern::Pattern,
     plan::{Call, Node, Selector},
     value::{Column, Series, Steps},
 };
+use labels::{Labels, METRIC_NAME, MatchOp, Matcher, Pattern};
 
 /// Labels by which a series and its info series find each other.
 const IDENTIFYING: [&str; 2] = ["instance", "job"];

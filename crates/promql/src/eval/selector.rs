@@ -11,13 +11,12 @@ use crate::{
     engine::EvalError,
     functions::Inputs,
     histogram::{Histogram, ResetHint},
-    labels::Labels,
-    matcher::Matcher,
     plan::{Edges, Node, Selector},
     source::{STALE_NAN, SeriesSamples, is_stale_marker},
     syntax::length::{Length, to_seconds},
     value::{Column, Sample, Series, Steps, Track},
 };
+use labels::{Labels, Matcher};
 
 impl Context<'_> {
     /// Series with their samples after `start_ms` up to `end_ms`.

@@ -107,7 +107,7 @@ pub(crate) fn slide(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::labels::Labels;
+    use labels::Labels;
 
     #[test]
     fn a_window_excludes_its_start_and_includes_its_end() {

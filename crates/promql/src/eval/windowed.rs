@@ -8,10 +8,10 @@ use crate::{
     engine::EvalError,
     functions::{Inputs, WindowFunction},
     histogram::ResetHint,
-    labels::Labels,
     plan::{Call, Edges, Node},
     value::{Series, Steps, Track},
 };
+use labels::Labels;
 
 /// After so many samples the caller is asked whether to go on.
 const SAMPLES_A_CHECK: usize = 200_000;

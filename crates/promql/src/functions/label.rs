@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use crate::{engine::EvalError, labels::Labels, value::Series};
+use crate::{engine::EvalError, value::Series};
+use labels::Labels;
 
 /// Sets a label to an expansion of what a pattern finds in another label; leaves series alone where it does not match.
 ///
@@ -15,7 +16,7 @@ pub(crate) fn replace(
     source: &str,
     pattern: &str,
 ) -> Result<(), EvalError> {
-    let regex = goregex::compile_anchored(pattern)
+    let regex = labels::go_regex::compile_anchored(pattern)
         .map_err(|_| EvalError::Query(format!("invalid regular expression in label_replace(): {pattern}")))?;
     check_name(target)
         .map_err(|name| EvalError::Query(format!("invalid destination label name in label_replace(): {name}")))?;
@@ -49,7 +50,7 @@ pub(crate) fn join(series: &mut [Series], target: &str, separator: &str, sources
 }
 
 fn set(series: &mut Series, name: &str, value: &str) {
-    if name == crate::labels::METRIC_NAME {
+    if name == labels::METRIC_NAME {
         series.drop_name = false;
     }
     series.labels = series.labels.with(name, value);

@@ -16,11 +16,9 @@ use super::{
 };
 use crate::{
     annotation::Position,
-    labels::METRIC_NAME,
-    matcher::{MatchOp, Matcher},
-    pattern::Pattern,
     plan::{At, Edges, Shift},
 };
+use labels::{METRIC_NAME, MatchOp, Matcher, Pattern};
 
 impl Lowering<'_> {
     /// Reads `[…]`.

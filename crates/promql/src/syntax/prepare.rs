@@ -17,8 +17,6 @@ use std::collections::HashMap;
 
 use promql_parser::parser::{Expr, VectorSelector};
 
-use crate::pattern;
-
 use super::{
     ParseError,
     length::{Length, Malformed, Reader},
@@ -232,8 +230,8 @@ pub(super) fn check_complexity(query: &str, tokens: &[Token]) -> Result<usize, P
     for token in tokens {
         if token.kind == Kind::Text && before.is_some_and(|before| before.is("=~") || before.is("!~")) {
             let bytes = unquote(token.text).unwrap_or_else(|| token.text.as_bytes().to_vec());
-            weight = weight.saturating_add(pattern::weight(&String::from_utf8_lossy(&bytes)));
-            if weight > goregex::MOST_WEIGHT {
+            weight = weight.saturating_add(labels::Pattern::weight_of(&String::from_utf8_lossy(&bytes)));
+            if weight > labels::go_regex::MOST_WEIGHT {
                 let message =
                     "the regular expressions are too many or too complex: repeat shorter pieces, or less often";
                 return Err(ParseError::new(query, token.start, message.to_owned()));

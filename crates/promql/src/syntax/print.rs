@@ -5,10 +5,9 @@ use std::fmt::{self, Write};
 use super::length::Length;
 use crate::{
     format,
-    labels::METRIC_NAME,
-    matcher::{MatchOp, Matcher},
     plan::{Aggregate, At, Binary, Edges, Many, Node, Operator, Selector, Shift, Subquery},
 };
+use labels::{METRIC_NAME, MatchOp, Matcher};
 
 /// A node as text. Parentheses stand only where the meaning needs them.
 pub(crate) struct Printed<'a>(pub(crate) &'a Node);

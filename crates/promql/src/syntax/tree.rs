@@ -17,10 +17,10 @@ use super::{
     token::{self, Token},
 };
 use crate::{
-    labels::METRIC_NAME,
     plan::{Edges, Node, Selector, Shift},
     stack::with_room,
 };
+use labels::METRIC_NAME;
 
 /// Levels of a tree that are told; each is some within each other in JSON.
 const MAX_SHOWN_LEVELS: usize = 500;

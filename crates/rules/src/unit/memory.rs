@@ -5,10 +5,9 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use labels::{Labels, Matcher};
 use promql::{
     Query, Sample, Value,
-    labels::Labels,
-    matcher::Matcher,
     source::{SeriesSamples, SeriesSource, SourceError},
 };
 

@@ -2,7 +2,8 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
-use promql::{InstantSample, Sample, Value, format, labels::Labels};
+use labels::Labels;
+use promql::{InstantSample, Sample, Value, format};
 
 use super::{
     file::{AlertTest, ExprTest, Test, TestFile},

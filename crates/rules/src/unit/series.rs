@@ -1,6 +1,7 @@
 //! The notation of made-up series.
 
-use promql::{labels::Labels, matcher::MatchOp, source::STALE_NAN};
+use labels::{Labels, MatchOp};
+use promql::source::STALE_NAN;
 
 /// Most samples that one item may stand for.
 const MAX_REPEAT: usize = 1_000_000;

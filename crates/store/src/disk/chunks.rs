@@ -9,7 +9,7 @@ use std::{
     sync::Arc,
 };
 
-use promql::labels::Labels;
+use labels::Labels;
 
 use super::{
     device::{Device, Request},

@@ -1,4 +1,4 @@
-use promql::pattern::Pattern;
+use labels::Pattern;
 use proptest::prelude::*;
 
 use super::*;

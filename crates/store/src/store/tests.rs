@@ -14,10 +14,9 @@ use std::{
     time::Duration,
 };
 
+use labels::{Labels, METRIC_NAME, Matcher};
 use promql::{
     Sample,
-    labels::{Labels, METRIC_NAME},
-    matcher::Matcher,
     source::{Point, SampleSink, SeriesSource},
 };
 

@@ -4,12 +4,9 @@
 use std::{sync::Arc, time::Instant};
 
 use hashbrown::HashMap;
+use labels::{Labels, METRIC_NAME};
 use parking_lot::RwLock;
-use promql::{
-    Sample,
-    labels::{Labels, METRIC_NAME},
-    source::Point,
-};
+use promql::{Sample, source::Point};
 
 use super::Writer;
 use crate::{

@@ -7,11 +7,10 @@ use std::{
     sync::Arc,
 };
 
+use labels::{Labels, Matcher};
 use promql::{
     Sample,
     histogram::Histogram,
-    labels::Labels,
-    matcher::Matcher,
     source::{Point, SeriesSamples, SeriesSource},
 };
 use store::{Incoming, Store};

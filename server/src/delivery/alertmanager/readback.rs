@@ -2,8 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use labels::Fingerprint;
 use notify::{
-    alert::{Alert, Fingerprint, Labels},
+    alert::{Alert, Labels},
     silence::Silence,
 };
 use reqwest::Method;

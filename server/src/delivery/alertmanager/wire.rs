@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use labels::Fingerprint;
 use notify::{
-    alert::{Alert, Fingerprint, Labels},
+    alert::{Alert, Labels},
     matcher::MatcherJson,
     silence::{Silence, matchers},
 };

@@ -8,10 +8,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use exposition::{page::Format, page::Kind, write::Writer};
-use promql::{
-    labels::{Labels, METRIC_NAME},
-    source::{SeriesSource, is_stale_marker},
-};
+use labels::{Labels, METRIC_NAME};
+use promql::source::{SeriesSource, is_stale_marker};
 
 use super::{Answer, bad_data};
 use crate::{

@@ -50,7 +50,7 @@ pub(super) async fn metadata(
     } else {
         let all = Selection::of(scope, &Params::none())?;
         let names = all.gather(engine, |store, matchers, start_ms, end_ms| {
-            store.label_values(promql::labels::METRIC_NAME, matchers, start_ms, end_ms)
+            store.label_values(labels::METRIC_NAME, matchers, start_ms, end_ms)
         });
         Some(names.await?.found.into_iter().collect())
     };

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, rejection::PathRejection},
     response::Response,
 };
-use promql::matcher::Matcher;
+use labels::Matcher;
 use serde::Serialize;
 
 use super::{Answer, bad_data, query::TRUNCATED};

@@ -3,12 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::{extract::State, response::Response};
+use labels::{Labels, METRIC_NAME, Matcher};
 use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
-use promql::{
-    labels::{Labels, METRIC_NAME},
-    matcher::Matcher,
-    source::SeriesSource,
-};
+use promql::source::SeriesSource;
 use serde::Serialize;
 
 use super::{Answer, bad_data};

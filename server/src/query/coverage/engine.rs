@@ -11,12 +11,9 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, join_all};
+use labels::{METRIC_NAME, MatchOp, Matcher};
 use model::frame::Series;
-use promql::{
-    Query,
-    labels::METRIC_NAME,
-    matcher::{MatchOp, Matcher},
-};
+use promql::Query;
 use tokio::sync::{OnceCell, Semaphore};
 
 use super::{TARGET, Window, remark, windows};

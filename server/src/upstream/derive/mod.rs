@@ -14,7 +14,8 @@ mod tracks;
 
 use std::collections::{HashSet, VecDeque};
 
-use promql::{labels::Labels, source::Point};
+use labels::Labels;
+use promql::source::Point;
 
 use self::{counts::Counts, tracks::Tracks};
 pub(super) use self::{families::metadata, tracks::Stored};

@@ -6,10 +6,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use promql::{
-    labels::Labels,
-    source::{Point, STALE_NAN},
-};
+use labels::Labels;
+use promql::source::{Point, STALE_NAN};
 
 use super::{SeriesKey, counts::CountStep};
 use crate::upstream::sample::TargetLabels;

@@ -6,7 +6,8 @@ use super::{
     reader::{Binary, Expression, Form, Selector},
     signature::Signature,
 };
-use crate::{labels::METRIC_NAME, syntax::ValueType};
+use crate::syntax::ValueType;
+use labels::METRIC_NAME;
 
 /// A type as messages name it.
 fn name(value: ValueType) -> &'static str {

@@ -78,7 +78,7 @@ impl Reader<'_> {
                 return Err(unexpected(&operator, CONTEXT, "label matching operator"));
             } else {
                 let matches_nothing = name.is_empty();
-                let label = crate::labels::METRIC_NAME.to_owned();
+                let label = labels::METRIC_NAME.to_owned();
                 matchers.push(Matcher { label, value: name, matches_nothing });
             }
             let next = self.peek()?;

@@ -6,10 +6,8 @@ use super::{
     lexer::{Item, Kind},
     quote,
 };
-use crate::{
-    pattern::Pattern,
-    syntax::{length, token},
-};
+use crate::syntax::{length, token};
+use labels::Pattern;
 
 /// A number by the rules of Go's `ParseInt` (base 0) and, failing that, `ParseFloat`.
 ///

@@ -7,7 +7,8 @@ pub const METRIC_NAME: &str = "__name__";
 
 /// True for the labels that say what a metric is: its name, and its type and unit where they are kept as labels. They are dropped
 /// together when a value is no longer that of the metric.
-pub(crate) fn is_schema_label(name: &str) -> bool {
+#[must_use]
+pub fn is_schema_label(name: &str) -> bool {
     matches!(name, METRIC_NAME | "__type__" | "__unit__")
 }
 

@@ -1,6 +1,6 @@
 //! Label matchers of a selector.
 
-use crate::pattern::Pattern;
+use crate::{METRIC_NAME, pattern::Pattern};
 
 /// One condition on a label. An absent label counts as empty.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ impl Matcher {
         matches!(self.op, MatchOp::Equal(_))
     }
 
-    /// How much its regular expression takes, if it has one: to be kept below [`goregex::MOST_WEIGHT`] for all those of a request.
+    /// How much its regular expression takes, if it has one: to be kept below [`crate::go_regex::MOST_WEIGHT`] for all those of a request.
     #[must_use]
     pub fn weight(&self) -> usize {
         match &self.op {
@@ -55,4 +55,13 @@ impl Matcher {
             MatchOp::NotRegex(pattern) => !pattern.is_match(value),
         }
     }
+}
+
+/// The metric that matchers name, if they name one.
+#[must_use]
+pub fn metric_name(matchers: &[Matcher]) -> Option<&str> {
+    matchers.iter().find_map(|matcher| match &matcher.op {
+        MatchOp::Equal(name) if matcher.name == METRIC_NAME => Some(name.as_str()),
+        _ => None,
+    })
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use regex::Regex;
 
+use crate::go_regex;
+
 /// Characters that mean more than themselves in an expression.
 const META: &str = r"\.+*?()[]{}^$";
 
@@ -41,7 +43,8 @@ struct Choice {
 
 impl Pattern {
     /// A choice of texts if `expression` is no more than that: texts between `|`, none of them empty.
-    pub(crate) fn choice(expression: &str) -> Option<Self> {
+    #[must_use]
+    pub fn choice(expression: &str) -> Option<Self> {
         if !is_choice(expression) {
             return None;
         }
@@ -52,7 +55,8 @@ impl Pattern {
     }
 
     /// Matches any of some texts, none of them empty, whatever characters are in them.
-    pub(crate) fn one_of(mut values: Vec<String>) -> Self {
+    #[must_use]
+    pub fn one_of(mut values: Vec<String>) -> Self {
         values.sort_unstable();
         values.dedup();
         let text = anchored(&values.iter().map(|value| regex::escape(value)).collect::<Vec<_>>().join("|"));
@@ -63,16 +67,23 @@ impl Pattern {
     #[must_use]
     pub fn compile(expression: &str) -> Option<Self> {
         Self::choice(expression).or_else(|| {
-            let regex = goregex::compile_anchored(expression).ok()?;
+            let regex = go_regex::compile_anchored(expression).ok()?;
             Some(Pattern(Kind::Expression(Arc::new(Expression { written: expression.to_owned(), regex }))))
         })
     }
 
+    /// What an expression takes beyond its text, before it is compiled: see [`go_regex::weight`].
+    #[must_use]
+    pub fn weight_of(expression: &str) -> usize {
+        if is_choice(expression) { OF_CHOICE } else { go_regex::weight(expression) }
+    }
+
     /// What it takes beyond its text.
-    pub(crate) fn weight(&self) -> usize {
+    #[must_use]
+    pub fn weight(&self) -> usize {
         match &self.0 {
             Kind::Choice(_) => OF_CHOICE,
-            Kind::Expression(expression) => goregex::weight(&expression.written),
+            Kind::Expression(expression) => go_regex::weight(&expression.written),
         }
     }
 
@@ -114,11 +125,6 @@ impl Pattern {
             Kind::Expression(_) => None,
         }
     }
-}
-
-/// What an expression takes beyond its text, before it is compiled.
-pub(crate) fn weight(expression: &str) -> usize {
-    if is_choice(expression) { OF_CHOICE } else { goregex::weight(expression) }
 }
 
 /// Whether an expression is texts between `|`, none of them empty.

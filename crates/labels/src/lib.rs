@@ -1,0 +1,14 @@
+//! What names a series, and what selects one: [`Labels`], [`Matcher`], and the regular expressions of matchers.
+//!
+//! Below all that knows of samples, queries or alerts; it knows none of them.
+
+mod fingerprint;
+pub mod go_regex;
+mod matcher;
+mod pattern;
+mod set;
+
+pub use fingerprint::{Fingerprint, WrongFingerprint};
+pub use matcher::{MatchOp, Matcher, metric_name};
+pub use pattern::Pattern;
+pub use set::{Labels, METRIC_NAME, is_schema_label};
