@@ -32,6 +32,8 @@ pub struct History {
     /// The youngest last.
     firing: Arc<Mutex<VecDeque<FiringChange>>>,
     pub(super) past: Arc<PastLists>,
+    /// When the database was made, in milliseconds since the Unix epoch.
+    made_ms: i64,
 }
 
 /// That an alert began to fire, or no longer does.
@@ -87,9 +89,12 @@ impl History {
         .fetch_all(&pool)
         .await?;
         let changes: Vec<AlertTransition> = rows.iter().map(change).collect::<Result<_, _>>()?;
+        let made = sqlx::query("SELECT CAST(strftime('%s', min(installed_on)) AS INTEGER) FROM _sqlx_migrations");
+        let made_secs: Option<i64> = made.fetch_one(&pool).await?.try_get(0)?;
         let firing = Arc::new(Mutex::new(changes.iter().rev().filter_map(FiringChange::of).collect()));
         let (queue, received) = mpsc::channel(QUEUE);
-        let history = History { pool: pool.clone(), queue, firing, past: Arc::default() };
+        let made_ms = made_secs.unwrap_or_default().saturating_mul(1_000);
+        let history = History { pool: pool.clone(), queue, firing, past: Arc::default(), made_ms };
         Ok((history, Writer { pool, queue: received }))
     }
 
@@ -107,6 +112,12 @@ impl History {
         if self.queue.try_send(changes).is_err() {
             tracing::warn!(lost, "changes of alerts came faster than they could be remembered");
         }
+    }
+
+    /// Since when it is known which alerts fired, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn begins_ms(&self) -> i64 {
+        self.made_ms.max(now_ms().saturating_sub(KEPT_MS))
     }
 
     /// When alerts began to fire and no longer did, from a time on (milliseconds since the Unix epoch): the youngest, oldest first.

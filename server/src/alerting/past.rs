@@ -86,13 +86,20 @@ impl History {
 
 impl Alerting {
     /// The alerts that were pending or fired at `at_ms` (milliseconds since the Unix epoch), of which `scope` sees something, and which
-    /// of them were silenced then; the worst first, at most `most`. Where there were more, `unavailable` says so.
+    /// of them were silenced then; the worst first, at most `most`. Where there were more, or nothing is known of that time,
+    /// `unavailable` says so.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn alerts_at(&self, scope: &Scope, at_ms: i64, most: usize) -> Result<AlertList, sqlx::Error> {
         let past = self.history().alerts_at(at_ms, MAX_ANSWER).await?;
         let mut list = past.seen_by(scope, most);
+        let begins_ms = self.history().begins_ms();
+        if list.alerts.is_empty() && at_ms < begins_ms {
+            list.unavailable = jiff::Timestamp::from_millisecond(begins_ms)
+                .ok()
+                .map(|begins| format!("the history of alerts begins {}", begins.strftime("%Y-%m-%d %H:%M UTC")));
+        }
         if let Some(notifier) = self.0.notifier.get() {
             notifier.mark_silenced_at(&mut list.alerts, at_ms);
         }
