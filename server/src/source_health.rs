@@ -41,6 +41,11 @@ impl SourceHealth {
         is_back
     }
 
+    /// When data last came, where that is known better than by its answers.
+    pub(crate) fn set_last_data(&mut self, at_ms: Option<i64>) {
+        self.last_data_ms = at_ms;
+    }
+
     /// It could not be asked, or answers with errors; whether that is new. `error` is for people and holds no secrets.
     pub(crate) fn failed(&mut self, error: &str, now_ms: i64) -> bool {
         self.error = Some(error.to_owned());

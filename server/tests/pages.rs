@@ -169,9 +169,12 @@ async fn times_that_a_browser_sends_by_itself_are_those_that_its_form_showed() {
     let sent: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let answer = get(&format!("/jobs?{sent}")).await;
     let address = header(answer.headers(), "location").to_owned();
-    assert_eq!(address, "/jobs?from=1782885600000&to=1782889200000&refresh=1m", "{sent}");
-    let shown = get(&address).await.text().await.unwrap();
+    assert_eq!(address, "?from=1782885600000&to=1782889200000&refresh=1m", "{sent}");
+    let shown = get(&format!("/jobs{address}")).await.text().await.unwrap();
     assert!(words(&shown).contains("2026-07-01 08:00 to 2026-07-01 09:00"), "{sent}");
+    // A path that looks like another host leads nowhere else.
+    let answer = get("//other.test/?from=now-1h&tz=UTC").await;
+    assert_eq!((answer.status().as_u16(), header(answer.headers(), "location")), (303, "?from=now-1h"));
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The handle.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::SystemTime};
 
 use labels::{Labels, Matcher};
 use parking_lot::{Mutex, RwLock};
@@ -309,7 +309,13 @@ impl Store {
         stats
     }
 
-    /// Why the disk does not take what is written now, if it does not. It is tried again until it works.
+    /// When the disk last took something, since the store was opened.
+    #[must_use]
+    pub fn written_at(&self) -> Option<SystemTime> {
+        self.shared().disk.as_ref().and_then(|disk| disk.device.written_at())
+    }
+
+    /// Why the disk does not take what is written now, if it does not; names no file. It is tried again until it works.
     #[must_use]
     pub fn write_failure(&self) -> Option<String> {
         self.shared().disk.as_ref().and_then(|disk| disk.device.failure())

@@ -107,6 +107,9 @@ impl Reported {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if !all.has_room(&alert) {
             all.leave_out(&alert, at_ms);
+            // One that is known goes on with the texts that it had.
+            let known = all.fires.get_mut(&alert.labels)?;
+            known.until_ms = until_ms;
             return None;
         }
         let before = all.fires.get(&alert.labels);

@@ -11,8 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::{SOURCE, Shared, history::MAX_ANSWER};
 use crate::clock::now_ms;
 
-/// How often the history is compared with the alerts of now while they differ.
-const LOOK_INTERVAL: Duration = Duration::from_secs(5);
+/// How soon the history is compared with the alerts of now, and again while they differ: each next time after twice as long.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+/// The longest of these pauses.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 60);
 /// How long after a start others are waited for: who posts alerts does so again each minute, engines are asked more often.
 const OTHERS_MS: i64 = 5 * 60 * 1_000;
 /// Evaluations of a group after which what its rules say counts.
@@ -37,16 +39,22 @@ pub(super) async fn follow(shared: Arc<Shared>, stop: CancellationToken) {
 /// Looks until history and alerts agree. An alert is ended at the second look that does not find it: its end may be on the way.
 async fn settle(shared: &Arc<Shared>, started_ms: i64, stop: &CancellationToken) {
     let mut missed: HashSet<Key> = HashSet::new();
+    let mut pause = FIRST_LOOK;
     loop {
         tokio::select! {
-            () = tokio::time::sleep(LOOK_INTERVAL) => {}
+            () = tokio::time::sleep(pause) => {}
             () = stop.cancelled() => return,
+        }
+        // The second look comes as soon as the first did.
+        if !missed.is_empty() {
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
         let standing = match shared.history.last_of_each(now_ms(), MAX_ANSWER).await {
             Ok(standing) => standing,
             Err(error) => {
-                tracing::warn!(%error, "alerts that ended while nobody saw it could not be looked for");
-                return;
+                tracing::warn!(%error, "alerts that ended while nobody saw it could not be looked for: tried again");
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                continue;
             }
         };
         let with = Arc::clone(shared);

@@ -90,13 +90,12 @@ impl Notifier {
         } else {
             Some(self.silence(&silence.id).await?)
         };
-        let (count, bytes) = {
-            let dispatcher = self.0.dispatcher();
-            let all = dispatcher.silences.all();
-            all.fold((0, silence.size()), |(count, bytes), one| (count + 1, bytes + one.size()))
-        };
-        if count >= MAX_SILENCES || bytes > MAX_BYTES {
-            return Err(SilenceError::TooMany);
+        if !self.has_room(&silence) {
+            // Those that are over need not be remembered.
+            self.forget_expired(now_ms).await?;
+            if !self.has_room(&silence) {
+                return Err(SilenceError::TooMany);
+            }
         }
         let is_other = before
             .as_ref()
@@ -124,6 +123,9 @@ impl Notifier {
     /// There is none of that id, or it cannot be kept.
     pub async fn expire_silence(&self, id: &str) -> Result<Silence, SilenceError> {
         let mut silence = self.silence(id).await?;
+        if silence.state(now_ms()) == SilenceState::Expired {
+            return Ok(silence);
+        }
         if let Some(link) = &self.0.link {
             link.expire_silence(id).await?;
             silence.ends_at_ms = silence.ends_at_ms.min(now_ms());
@@ -142,16 +144,27 @@ impl Notifier {
         silence.ends_at_ms = now_ms;
         silence.updated_at_ms = now_ms;
         self.0.outbox.put_silence(&silence).await?;
-        let dropped = {
-            let mut dispatcher = self.0.dispatcher();
-            dispatcher.silences.put(silence.clone());
-            dispatcher.silences.drop_expired(now_ms - KEPT_MS)
-        };
+        self.0.dispatcher().silences.put(silence.clone());
         self.0.muting.note();
+        self.forget_expired(now_ms - KEPT_MS).await?;
+        Ok(silence)
+    }
+
+    /// Whether one more silence, or this one changed, fits.
+    fn has_room(&self, silence: &Silence) -> bool {
+        let dispatcher = self.0.dispatcher();
+        let others = dispatcher.silences.all().filter(|one| one.id != silence.id);
+        let (count, bytes) = others.fold((0, silence.size()), |(count, bytes), one| (count + 1, bytes + one.size()));
+        count < MAX_SILENCES && bytes <= MAX_BYTES
+    }
+
+    /// Forgets the silences that ended before a time, in milliseconds since the Unix epoch.
+    async fn forget_expired(&self, before_ms: i64) -> Result<(), SilenceError> {
+        let dropped = self.0.dispatcher().silences.drop_expired(before_ms);
         for id in dropped {
             self.0.outbox.drop_silence(&id).await?;
         }
-        Ok(silence)
+        Ok(())
     }
 
     /// Who looks after an alert, if anybody does.

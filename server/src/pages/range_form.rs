@@ -28,7 +28,8 @@ pub(super) fn with_zone(html: String, zone: Zone) -> String {
     format!("{before}<input type=\"hidden\" name=\"{FIELD}\" value=\"{name}\">{after}")
 }
 
-/// The address with the same times as others read them, of one that such a form made.
+/// The query with the same times as others read them, of one that such a form made: a reference to the same page, whatever its path
+/// looks like.
 pub(super) fn absolute(uri: &Uri) -> Option<String> {
     let query = uri.query()?;
     let zone = parameter(query, FIELD).and_then(|name| zones::named(&name))?;
@@ -46,7 +47,7 @@ pub(super) fn absolute(uri: &Uri) -> Option<String> {
             }
         }
     }
-    Some(format!("{}?{}", uri.path(), written.finish()))
+    Some(format!("?{}", written.finish()))
 }
 
 #[cfg(test)]
@@ -77,12 +78,9 @@ mod tests {
             ),
             ("from=2026-11-29T08%3A00&to=2026-11-29T09%3A00&tz=-210", "2026-11-29T11:30", "2026-11-29T12:30"),
         ] {
-            assert_eq!(absolute(query), Some(format!("/jobs?from={}&to={}", at(from), at(to))), "{query}");
+            assert_eq!(absolute(query), Some(format!("?from={}&to={}", at(from), at(to))), "{query}");
         }
-        assert_eq!(
-            absolute("from=now-1h&refresh=5s&tz=Europe/Berlin").as_deref(),
-            Some("/jobs?from=now-1h&refresh=5s")
-        );
+        assert_eq!(absolute("from=now-1h&refresh=5s&tz=Europe/Berlin").as_deref(), Some("?from=now-1h&refresh=5s"));
         for other in ["from=2026-07-01T08:00&to=2026-07-01T09:00", "from=2026-07-01T08:00&tz=Mars", "tz="] {
             assert_eq!(absolute(other), None, "{other}");
         }

@@ -1,7 +1,7 @@
 //! `/health` and `/ready`, and the same in Prometheus' spelling.
 
 use axum::{Json, extract::State, http::StatusCode};
-use model::upstream::UpstreamStatus;
+use model::upstream::{UpstreamKind, UpstreamStatus};
 use serde_json::{Value, json};
 
 use crate::{clock::now_ms, state::AppState};
@@ -26,7 +26,8 @@ pub(super) async fn ready(State(state): State<AppState>) -> (StatusCode, Json<Va
 /// Why a source keeps the server from being ready, if it does. Says no more than its name and state: the endpoint is open.
 fn trouble(status: &UpstreamStatus, now_ms: i64) -> Option<String> {
     let silent_ms = now_ms.saturating_sub(status.last_data_ms.unwrap_or(i64::MIN / 2));
-    if status.state.is_fresh() && silent_ms <= SILENCE_MS {
+    // The store sends nothing by itself.
+    if status.state.is_fresh() && (silent_ms <= SILENCE_MS || status.kind == UpstreamKind::Store) {
         return None;
     }
     Some(match status.last_data_ms {
@@ -45,7 +46,7 @@ pub(super) async fn prometheus_ready() -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use model::upstream::{UpstreamKind, UpstreamState};
+    use model::upstream::UpstreamState;
 
     use super::*;
 

@@ -7,6 +7,7 @@ mod status;
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
+    time::UNIX_EPOCH,
 };
 
 use model::upstream::{UpstreamKind, UpstreamStatus};
@@ -79,6 +80,8 @@ impl Storage {
             Some(error) => health.failed(&format!("new samples are not kept: {error}"), now_ms),
             None => health.answered(now_ms, None),
         };
+        let written = self.store.written_at().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        health.set_last_data(written.and_then(|since| i64::try_from(since.as_millis()).ok()));
         health.status(STORE_NAME, UpstreamKind::Store, None)
     }
 

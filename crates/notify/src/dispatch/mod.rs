@@ -214,7 +214,8 @@ impl Dispatcher {
             }
             let grown = alert.size().saturating_sub(known.map_or(0, |known| known.size()));
             let has_room = self.bytes.saturating_add(grown) <= MAX_BYTES;
-            if known.is_none() && self.alerts.len() >= MAX_ALERTS || grown > 0 && !has_room {
+            let is_end = known.is_some() && alert.is_resolved(now_ms);
+            if known.is_none() && self.alerts.len() >= MAX_ALERTS || grown > 0 && !has_room && !is_end {
                 ingested.dropped.push(posted);
                 continue;
             }

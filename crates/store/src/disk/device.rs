@@ -7,7 +7,7 @@ use std::{
     io,
     path::Path,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use parking_lot::Mutex;
@@ -47,6 +47,8 @@ pub(crate) struct Device {
     going_on: Mutex<Vec<Instant>>,
     /// Why the last request of each kind failed, if it did.
     failing: Mutex<[Option<String>; 2]>,
+    /// When it last took something.
+    written_at: Mutex<Option<SystemTime>>,
     #[cfg(test)]
     pub(crate) held: held::Held,
 }
@@ -76,12 +78,14 @@ impl Device {
             self.sync_micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
         self.tell(request, path, took);
-        let done = done.on_file(request.verb(), path);
         self.note(request, done.as_ref().err());
-        done
+        done.on_file(request.verb(), path)
     }
 
-    fn note(&self, request: Request, error: Option<&FileError>) {
+    fn note(&self, request: Request, error: Option<&io::Error>) {
+        if error.is_none() && request == Request::Write {
+            *self.written_at.lock() = Some(SystemTime::now());
+        }
         let mut failing = self.failing.lock();
         let [writes, syncs] = &mut *failing;
         let slot = match request {
@@ -91,7 +95,12 @@ impl Device {
         *slot = error.map(ToString::to_string);
     }
 
-    /// What the disk refuses now, and why, if it does.
+    /// When the disk last took something, since the store was opened.
+    pub(crate) fn written_at(&self) -> Option<SystemTime> {
+        *self.written_at.lock()
+    }
+
+    /// Why the disk refuses what it is asked for now, if it does. Names no file.
     pub(crate) fn failure(&self) -> Option<String> {
         self.failing.lock().iter().flatten().next().cloned()
     }

@@ -17,6 +17,8 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 const STATUS: &str = "api/v2/status";
 /// Where it takes alerts.
 const ALERTS: &str = "api/v2/alerts";
+/// Where it shows and ends one silence.
+const SILENCE: &str = "api/v2/silence/";
 
 /// The answer at [`STATUS`], as far as it is read.
 #[derive(Debug, Deserialize)]
@@ -33,7 +35,7 @@ struct VersionInfo {
 impl Link {
     /// How each of them is doing.
     pub(in crate::delivery) fn statuses(&self) -> Vec<UpstreamStatus> {
-        self.members.iter().map(|member| member.status()).collect()
+        (1..).zip(&self.members).map(|(number, member)| member.status(number)).collect()
     }
 }
 
@@ -78,6 +80,8 @@ impl Member {
                     tracing::warn!(url = %self.config.url, error = error.reason(), "the Alertmanager refuses what it is asked");
                 }
             }
+            // It answers so when a silence is over already.
+            Err(LinkError::Unreachable(_)) if path.starts_with(SILENCE) => {}
             Err(error @ LinkError::Unreachable(_)) => {
                 if health.failed(error.reason(), now_ms) {
                     tracing::warn!(url = %self.config.url, error = error.reason(), "the Alertmanager does not answer");
@@ -92,11 +96,16 @@ impl Member {
         }
     }
 
-    fn status(&self) -> UpstreamStatus {
+    /// The name tells no address: `/ready` shows it to anyone.
+    fn status(&self, number: usize) -> UpstreamStatus {
+        let name = if number == 1 { "alertmanager".to_owned() } else { format!("alertmanager-{number}") };
         let url = &self.config.url;
-        let place = url.port().map_or_else(String::new, |port| format!(":{port}"));
-        let name = format!("{}{place}{}", url.host_str().unwrap_or_default(), url.path().trim_end_matches('/'));
-        let detail = lock(&self.version).as_ref().map(|version| format!("version {version}"));
-        lock(&self.health).status(&name, UpstreamKind::Alertmanager, detail)
+        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+        let place = format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path().trim_end_matches('/'));
+        let detail = match &*lock(&self.version) {
+            Some(version) => format!("{place}, version {version}"),
+            None => place,
+        };
+        lock(&self.health).status(&name, UpstreamKind::Alertmanager, Some(detail))
     }
 }
