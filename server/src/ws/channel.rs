@@ -15,13 +15,15 @@ use crate::{
 use super::{
     payers::Payers,
     queue::QueueSender,
-    update::{Content, Update},
+    update::{Content, Update, Weighed},
 };
 
 /// Numbers the updates of all topics. A cheap handle.
 ///
 /// Whoever takes a number holds the lock until the update is in the queues, so that in the queue of a socket no update follows one of a
-/// higher number, of whichever topic: who has seen a number has been sent all below it. Inside it nothing else is locked but queues.
+/// higher number, of whichever topic: who has seen a number has been sent all below it. All topics wait for it, so what takes long (a snapshot,
+/// its weight) is made before. A topic's own lock is taken first; inside, nothing else is locked but queues and, last of all, the budget of
+/// what is charged or forgotten.
 #[derive(Clone, Default)]
 pub struct Sequence(Arc<Mutex<u64>>);
 
@@ -113,9 +115,9 @@ impl Channel {
     }
 
     /// What an update is charged to, if there is room; what is remembered makes room first.
-    fn charge(&self, state: &mut State, content: &Content) -> Result<Option<Charge>, OverBudget> {
+    fn charge(&self, state: &mut State, weighed: &Weighed) -> Result<Option<Charge>, OverBudget> {
         let Some(Account { budget, payers }) = &self.account else { return Ok(None) };
-        let weight = content.weight();
+        let weight = weighed.weight();
         if weight == 0 {
             return Ok(None);
         }
@@ -191,10 +193,10 @@ impl Channel {
     /// snapshot get one instead.
     pub fn publish(&self, change: impl FnOnce() -> Option<Content>) {
         let mut state = self.lock();
-        let Some(content) = change() else { return };
+        let Some(content) = change().map(Content::weighed) else { return };
         // What is the whole state already is for those who wait as well.
-        let is_waited_for =
-            state.subscribers.iter().any(|subscriber| subscriber.waits) && !matches!(content, Content::Snapshot(_));
+        let is_waited_for = state.subscribers.iter().any(|subscriber| subscriber.waits)
+            && !matches!(content.content(), Content::Snapshot(_));
         // The one before is no longer what is known, and leaves room.
         state.snapshot = None;
         let charge = match self.charge(&mut state, &content) {
@@ -216,7 +218,7 @@ impl Channel {
         };
         let whole = if is_waited_for { (self.snapshot)() } else { None };
         let whole = whole.map(|data| {
-            let whole = Content::Snapshot(data);
+            let whole = Content::Snapshot(data).weighed();
             self.charge(&mut state, &whole).map(|charge| (charge, whole))
         });
         let (whole, no_room) = match whole.transpose() {
@@ -318,7 +320,7 @@ impl Channel {
             // Who was sent it holds it, and what is known is newer.
             state.snapshot = None;
             let Some(data) = (self.snapshot)() else { return Ok(false) };
-            let content = Content::Snapshot(data);
+            let content = Content::Snapshot(data).weighed();
             let charge = self.charge(state, &content)?;
             newest = self.sequence.lock();
             // The number of the newest update, not a new one: a snapshot is what is known after it.
@@ -334,7 +336,7 @@ impl Channel {
 /// Says that there is no room for what a subscription is to be sent. It is sent as soon as there is.
 fn over_budget(seq: u64, over: OverBudget) -> Arc<Update> {
     let message = format!("{over}: close some panels, or select fewer series or a shorter range");
-    Arc::new(Update::new(seq, Content::Error { code: "limit", message }))
+    Arc::new(Update::new(seq, Content::Error { code: "limit", message }.weighed()))
 }
 
 impl State {

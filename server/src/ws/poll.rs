@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use model::live::{LiveQuery, Topic};
 use serde_json::value::RawValue;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
     budget::{Charge, MemoryBudget, OverBudget, Requester},
@@ -65,7 +66,7 @@ pub struct Poll {
 pub struct Answer {
     boot_id: String,
     seq: u64,
-    /// For the next poll.
+    /// For the next poll; empty where that has to begin with snapshots.
     since: String,
     /// The server's time, in milliseconds since the Unix epoch.
     now_ms: i64,
@@ -131,9 +132,10 @@ impl Poll {
             subscriptions.push((id, hub.subscribe(scope, topic, sender.clone(), id, resume)?));
         }
         let mut messages = Vec::new();
-        let mut wait = self.wait;
+        // One for the whole answer: what has to be asked for again does not prolong it.
+        let mut deadline = Instant::now() + self.wait;
         while messages.len() < MAX_MESSAGES {
-            match tokio::time::timeout(wait, receiver.next()).await {
+            match timeout_at(deadline, receiver.next()).await {
                 Ok(Some(Next::Update(id, update))) => {
                     if !matches!(update.content, Content::Status { .. }) {
                         seq = seq.max(update.seq);
@@ -148,8 +150,10 @@ impl Poll {
                         charge.resize(needed.next_multiple_of(ROOM_STEP))?;
                     }
                     let json = String::from_utf8(update.message(id, Format::Json)).unwrap_or_default();
+                    if messages.is_empty() {
+                        deadline = Instant::now() + GATHER;
+                    }
                     messages.extend(RawValue::from_string(json));
-                    wait = GATHER;
                 }
                 Ok(Some(Next::Resync(id))) => {
                     for (_, subscription) in subscriptions.iter().filter(|(other, _)| *other == id) {
@@ -163,8 +167,9 @@ impl Poll {
             subscription.channel().unsubscribe(&sender, id);
         }
         let boot_id = hub.boot_id().to_owned();
-        // A full answer may have left something behind: the next one begins with snapshots.
-        let since = if messages.len() < MAX_MESSAGES { format!("{boot_id}:{seq}") } else { String::new() };
+        // A full answer may have left something behind, and what was dropped is in no log: the next one begins with snapshots.
+        let is_whole = messages.len() < MAX_MESSAGES && !receiver.is_behind();
+        let since = if is_whole { format!("{boot_id}:{seq}") } else { String::new() };
         Ok(Answer { since, now_ms: now_ms(), boot_id, seq, messages, _charge: charge })
     }
 }
@@ -193,4 +198,67 @@ pub fn topics(names: &str) -> Result<Vec<Topic>, String> {
             _ => Err(format!("there is no topic {name:?}: use jobs, system, alerts or upstreams")),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::{
+        job::Job,
+        live::{AlertList, SnapshotData},
+    };
+    use store::{Store, StoreOptions};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{
+        budget::Budgets,
+        query::{Engines, QueryLimits, ReadScheduler, embedded::Embedded},
+        ws::{
+            channel::SnapshotSource,
+            hub::{HubLimits, Sources},
+            starts::StartLimit,
+        },
+    };
+
+    /// Ids of the messages of a first poll, while there is no room for anything live, and its `since`.
+    async fn first_poll(topics: &str) -> (Vec<u64>, String) {
+        let budgets = Budgets::of(1 << 30);
+        let reads = ReadScheduler::new(&budgets, 2, Duration::from_secs(10));
+        let store = Store::in_memory(StoreOptions::default());
+        let engines = Engines::embedded(Arc::new(Embedded::new(store, QueryLimits::default(), reads)));
+        let nothing = || -> SnapshotSource { Box::new(|| None) };
+        let job = Job { name: "x".repeat(1 << 20), ..Job::default() };
+        let jobs: SnapshotSource = Box::new(move || Some(SnapshotData::Jobs { jobs: vec![job.clone()] }));
+        let alerts: SnapshotSource = Box::new(|| Some(SnapshotData::Alerts(AlertList::default())));
+        let sources = Sources { jobs, system: nothing(), alerts, upstreams: nothing() };
+        let _all = budgets.live.charge(&Requester::current().account(), budgets.live.token_limit()).unwrap();
+        let limits = HubLimits { memory: budgets.live, starts: StartLimit::within(Duration::from_secs(60), 1) };
+        let hub = Hub::new("boot".to_owned(), engines, sources, limits, CancellationToken::new());
+
+        let poll = Poll::parse([("topics", topics), ("timeout", "1")].into_iter()).unwrap();
+        let room = Room { memory: budgets.answers, most_bytes: 64 << 20 };
+        let scope = Scope::all();
+        let answer = poll.answer(&hub, &scope, &room);
+        let answer = tokio::time::timeout(Duration::from_secs(20), answer).await.expect("an answer").unwrap();
+        let id = |message: &RawValue| {
+            let message: serde_json::Value = serde_json::from_str(message.get()).unwrap();
+            message["id"].as_u64().unwrap()
+        };
+        (answer.messages.iter().map(|message| id(message)).collect(), answer.since)
+    }
+
+    #[tokio::test]
+    async fn a_long_list_is_told_though_the_memory_is_full() {
+        let asked = async {
+            assert_eq!(first_poll("jobs").await, (vec![1], "boot:0".to_owned()));
+            // Of two, one is alone first, and the other one after it.
+            for topics in ["jobs,alerts", "alerts,jobs"] {
+                let (ids, since) = first_poll(topics).await;
+                assert!(ids.contains(&1) && ids.contains(&2), "{ids:?}, to go on from {since:?}");
+            }
+        };
+        Requester::Token("a".into()).scope(asked).await;
+    }
 }

@@ -4,13 +4,13 @@
 //! subscription gets nothing more until the socket has caught up and asks for a fresh snapshot of it, so nothing is lost
 //! silently and no update follows over a gap.
 //!
-//! What waits is weighed as well. A little is free; of more, each update must be charged: to the token of the first socket that does not keep
-//! up with it. Where that token has no room, the queue is as good as full.
+//! What waits is weighed as well. A little is free, and so is one update alone, whatever it weighs: a socket that keeps up is never charged,
+//! and a snapshot always gets through. Of more, each update must be charged: to the token of the first socket that does not keep up with it.
+//! Where that token has no room, the queue is as good as full.
 
 use std::{
     collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use tokio::sync::{Notify, mpsc};
@@ -21,8 +21,6 @@ use super::update::{Payer, Update};
 const QUEUE_LENGTH: usize = 256;
 /// What may wait without being charged, in bytes.
 const FREE_BYTES: u64 = 64 << 10;
-/// Where there was no room for what begins a subscription anew, it is tried again after this.
-const ROOM_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The topics' end of the queue. A cheap handle.
 #[derive(Clone)]
@@ -50,8 +48,6 @@ struct Overflow {
     due: BTreeSet<u64>,
     /// What the updates that wait weigh, in bytes.
     waiting: u64,
-    /// There was no room though nothing waited: what is due is asked for after a while.
-    rests: bool,
 }
 
 /// What the socket has to do next.
@@ -80,10 +76,10 @@ impl QueueSender {
             return !self.is_closed();
         }
         let weight = update.weight();
-        if overflow.waiting.saturating_add(weight) > FREE_BYTES && !update.charge_to(&self.payer) {
+        let is_free = overflow.waiting == 0 || overflow.waiting.saturating_add(weight) <= FREE_BYTES;
+        if !is_free && !update.charge_to(&self.payer) {
             overflow.marked.insert(id);
             overflow.due.insert(id);
-            overflow.rests = overflow.waiting == 0;
             drop(overflow);
             self.bell.notify_one();
             return !self.is_closed();
@@ -139,14 +135,12 @@ impl QueueReceiver {
             if let Some(next) = self.try_next() {
                 return Some(next);
             }
-            let rests = lock(&self.overflow).rests;
             tokio::select! {
                 received = self.updates.recv() => {
                     let (id, update) = received?;
                     return Some(self.taken(id, update));
                 }
                 () = self.bell.notified() => {}
-                () = tokio::time::sleep(ROOM_INTERVAL), if rests => lock(&self.overflow).rests = false,
             }
         }
     }
@@ -157,8 +151,13 @@ impl QueueReceiver {
             return Some(self.taken(id, update));
         }
         // Only with the queue drained: what waited in it is older than the snapshot to come.
-        let mut overflow = lock(&self.overflow);
-        if overflow.rests { None } else { overflow.due.pop_first().map(Next::Resync) }
+        lock(&self.overflow).due.pop_first().map(Next::Resync)
+    }
+
+    /// True when updates of a subscription were dropped, and it did not begin anew since.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        !lock(&self.overflow).marked.is_empty()
     }
 
     fn taken(&self, id: u64, update: Arc<Update>) -> Next {
@@ -190,13 +189,13 @@ mod tests {
     /// An event that takes more than 100 KiB.
     fn heavy(seq: u64) -> Arc<Update> {
         let key = JobKey { job_id: "x".repeat(60 << 10), daemon: "d".into() };
-        Arc::new(Update::new(seq, Content::Event { ts: 0, event: Event::JobRemoved(key) }))
+        Arc::new(Update::new(seq, Content::Event { ts: 0, event: Event::JobRemoved(key) }.weighed()))
     }
 
     #[tokio::test]
     async fn a_full_queue_asks_for_a_snapshot_after_what_waits() {
         let (sender, mut receiver) = queue(payer(&budget()));
-        let update = Arc::new(Update::new(1, Content::Error { code: "x", message: String::new() }));
+        let update = Arc::new(Update::new(1, Content::Error { code: "x", message: String::new() }.weighed()));
         for _ in 0..QUEUE_LENGTH + 10 {
             assert!(sender.push(3, Arc::clone(&update)));
         }
@@ -244,23 +243,32 @@ mod tests {
         assert!(matches!(resync, Some(Next::Resync(1))));
         assert_eq!(budget.used(), 0);
         // Light ones wait for nothing.
-        let light = Arc::new(Update::new(30, Content::Error { code: "x", message: String::new() }));
+        let light = Arc::new(Update::new(30, Content::Error { code: "x", message: String::new() }.weighed()));
         slow.begin(1);
         slow.push(1, light);
         assert!(matches!(slow_end.try_next(), Some(Next::Update(..))));
     }
 
     #[tokio::test]
-    async fn what_has_no_room_at_all_is_asked_for_again_after_a_while() {
+    async fn one_alone_is_neither_charged_nor_refused() {
         let budget = budget();
         let (sender, mut receiver) = queue(payer(&budget));
-        let all = budget.charge(&"a".into(), budget.token_limit()).unwrap();
         assert!(sender.push(1, heavy(1)));
-        assert!(receiver.try_next().is_none(), "not at once, again and again");
-        drop(all);
-        assert!(matches!(receiver.next().await, Some(Next::Resync(1))));
-        sender.begin(1);
-        assert!(sender.push(1, heavy(2)));
+        assert_eq!(budget.used(), 0, "it has not had the time to keep up");
+        assert!(matches!(receiver.try_next(), Some(Next::Update(1, _))));
+
+        let all = budget.charge(&"a".into(), budget.token_limit()).unwrap();
+        assert!(sender.push(1, heavy(2)) && sender.push(2, heavy(3)) && sender.push(3, heavy(4)));
+        assert!(receiver.is_behind());
         assert!(matches!(receiver.next().await, Some(Next::Update(1, _))));
+        // Each snapshot is alone when it is asked for.
+        for id in [2, 3] {
+            assert!(matches!(receiver.next().await, Some(Next::Resync(next)) if next == id));
+            sender.begin(id);
+            assert!(sender.push(id, heavy(5)));
+            assert!(matches!(receiver.next().await, Some(Next::Update(next, _)) if next == id));
+        }
+        assert!(receiver.try_next().is_none() && !receiver.is_behind());
+        drop(all);
     }
 }

@@ -146,8 +146,17 @@ pub async fn serve(
                 if last_heard.elapsed() > DEAD_AFTER {
                     break;
                 }
-                session.try_refused_again();
-                write(&mut sink, Message::Ping(bytes::Bytes::new())).await
+                let mut written = Ok(());
+                for refusal in session.try_refused_again() {
+                    written = write(&mut sink, encode(&refusal, session.format)).await;
+                    if written.is_err() {
+                        break;
+                    }
+                }
+                match written {
+                    Ok(()) => write(&mut sink, Message::Ping(bytes::Bytes::new())).await,
+                    Err(gone) => Err(gone),
+                }
             }
             () = &mut session_ended => {
                 let _ = write(&mut sink, close(CLOSE_SESSION_ENDED, "the session ended: log in again")).await;
@@ -347,12 +356,18 @@ impl Session {
         }
     }
 
-    /// Begins what there is room for by now. What there is none for was told already.
-    fn try_refused_again(&mut self) {
+    /// Begins what there is room for by now, and returns what to say of what is refused for another reason. What there is still no room for is
+    /// remembered again, and was told already.
+    fn try_refused_again(&mut self) -> Vec<ServerMessage> {
+        let mut refusals = Vec::new();
         for (id, topic) in std::mem::take(&mut self.refused) {
-            // It is remembered again.
-            let _ = self.subscribe(id, topic, None);
+            if let Err(error) = self.subscribe(id, topic, None)
+                && error.kind != ErrorKind::TooMany
+            {
+                refusals.push(refusal(Some(id), error.kind.live_code(), error.message));
+            }
         }
+        refusals
     }
 
     fn end(&mut self) {
@@ -435,10 +450,10 @@ mod tests {
             // It counts among those that a socket may have; what is wrong is not tried again.
             assert_eq!(code(session.handle(subscribe(3, "vector(3)"))), "limit");
             assert_eq!(session.refused.len(), 1);
-            session.try_refused_again();
+            assert!(session.try_refused_again().is_empty(), "that was said");
             assert_eq!(session.refused.len(), 1, "there is no room yet");
             tokio::time::sleep(WINDOW).await;
-            session.try_refused_again();
+            assert!(session.try_refused_again().is_empty());
             assert!(session.subscriptions.contains_key(&2) && session.refused.is_empty());
 
             session.handle(ClientMessage::Unsubscribe { id: 1 });
@@ -447,6 +462,14 @@ mod tests {
             assert!(session.refused.is_empty(), "nobody wants it any more");
             assert_eq!(code(session.handle(subscribe(5, "vector("))), "bad_query");
             assert!(session.refused.is_empty());
+
+            // What is refused for another reason when it is tried again is told, and not tried any more.
+            let ClientMessage::Subscribe { id, topic } = subscribe(6, "vector(") else { panic!() };
+            session.refused.insert(id, topic);
+            let mut told = session.try_refused_again();
+            assert!(matches!(told.first(), Some(ServerMessage::Error { id: Some(6), .. })), "{told:?}");
+            assert_eq!(code(told.pop()), "bad_query");
+            assert!(told.is_empty() && session.refused.is_empty());
         };
         Requester::Token("a".into()).scope(test).await;
     }

@@ -62,8 +62,7 @@ pub enum Content {
 impl Content {
     /// Roughly the memory that a message takes, in bytes, with its encoded forms: every socket has the same, so that mostly one is made. The
     /// labels of a query's result are those of the topic.
-    #[must_use]
-    pub fn weight(&self) -> u64 {
+    fn weight(&self) -> u64 {
         let bytes = match self {
             Content::Delta(frame) | Content::Snapshot(SnapshotData::Query(frame)) => {
                 let text = frame.text_length();
@@ -74,6 +73,33 @@ impl Content {
             Content::Status { .. } | Content::Error { .. } => 0,
         };
         u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+
+    /// The same with what it weighs. That takes a look at all of it, which nobody else should wait for.
+    #[must_use]
+    pub fn weighed(self) -> Weighed {
+        Weighed { weight: self.weight(), content: self }
+    }
+}
+
+/// What a message says, with what it weighs.
+#[derive(Debug)]
+pub struct Weighed {
+    content: Content,
+    weight: u64,
+}
+
+impl Weighed {
+    /// What it says.
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// Roughly the memory that it takes, in bytes.
+    #[must_use]
+    pub fn weight(&self) -> u64 {
+        self.weight
     }
 }
 
@@ -177,8 +203,8 @@ struct Error<'a> {
 impl Update {
     /// A message with its place in the order of all messages.
     #[must_use]
-    pub fn new(seq: u64, content: Content) -> Self {
-        let weight = content.weight();
+    pub fn new(seq: u64, weighed: Weighed) -> Self {
+        let Weighed { content, weight } = weighed;
         Update { seq, content, weight, charge: OnceLock::new(), json: OnceLock::new(), cbor: OnceLock::new() }
     }
 
@@ -334,20 +360,20 @@ mod tests {
             values: vec![f64::INFINITY],
         };
         let frame = Frame { series: vec![series], end_ms: 5, ..Frame::default() };
-        let delta = Update::new(7, Content::Delta(frame.clone()));
+        let delta = Update::new(7, Content::Delta(frame.clone()).weighed());
         assert_eq!(both_forms(&delta), ServerMessage::Delta { id: 300, seq: 7, data: frame.clone() });
 
-        let snapshot = Update::new(8, Content::Snapshot(SnapshotData::Query(frame.clone())));
+        let snapshot = Update::new(8, Content::Snapshot(SnapshotData::Query(frame.clone())).weighed());
         assert_eq!(
             both_forms(&snapshot),
             ServerMessage::Snapshot { id: 300, seq: 8, data: SnapshotData::Query(frame) }
         );
 
         let event = Event::JobRemoved(JobKey { job_id: "1".into(), daemon: "d".into() });
-        let update = Update::new(9, Content::Event { ts: 4, event: event.clone() });
+        let update = Update::new(9, Content::Event { ts: 4, event: event.clone() }.weighed());
         assert_eq!(both_forms(&update), ServerMessage::Event { id: 300, seq: 9, ts: 4, event });
 
-        let status = Update::new(10, Content::Status { fresh: false, since: 3, reason: "down".into() });
+        let status = Update::new(10, Content::Status { fresh: false, since: 3, reason: "down".into() }.weighed());
         assert_eq!(
             both_forms(&status),
             ServerMessage::Status { id: 300, fresh: false, since: 3, reason: "down".into() }
