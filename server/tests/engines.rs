@@ -41,6 +41,11 @@ impl Asked {
     fn get(&self, name: &str) -> &str {
         self.pairs.iter().find(|(other, _)| other == name).map_or("", |(_, value)| value)
     }
+
+    /// The server asks for it whatever viewers do, beside what they ask for.
+    fn is_by_itself(&self) -> bool {
+        ["buildinfo", "alerts", "rules"].iter().any(|path| self.path.ends_with(path))
+    }
 }
 
 /// How an engine behaves.
@@ -60,6 +65,7 @@ struct Engine {
     mood: Mutex<Mood>,
     /// Names of its series.
     names: Mutex<Vec<&'static str>>,
+    /// Requests on their way, apart from those that the server makes by itself.
     at_once: AtomicUsize,
     most_at_once: AtomicUsize,
 }
@@ -94,8 +100,7 @@ impl Stub {
     /// What it was asked since the last call, apart from probes, alerts and rules.
     fn asked(&self) -> Vec<Asked> {
         let asked = std::mem::take(&mut *self.engine.asked.lock().unwrap());
-        let is_by_itself = |one: &Asked| ["buildinfo", "alerts", "rules"].iter().any(|path| one.path.ends_with(path));
-        asked.into_iter().filter(|one| !is_by_itself(one)).collect()
+        asked.into_iter().filter(|one| !one.is_by_itself()).collect()
     }
 }
 
@@ -105,13 +110,14 @@ async fn answer(State(engine): State<Arc<Engine>>, uri: Uri, headers: HeaderMap,
     pairs.extend(form_urlencoded::parse(&form).into_owned());
     let asked = Asked { path: uri.path().to_owned(), pairs, headers };
     engine.asked.lock().unwrap().push(asked.clone());
-    let now = engine.at_once.fetch_add(1, Ordering::SeqCst) + 1;
+    let counts = usize::from(!asked.is_by_itself());
+    let now = engine.at_once.fetch_add(counts, Ordering::SeqCst) + counts;
     engine.most_at_once.fetch_max(now, Ordering::SeqCst);
     let mood = engine.mood.lock().unwrap().clone();
     if let Mood::Slow(pause) = mood {
         tokio::time::sleep(pause).await;
     }
-    engine.at_once.fetch_sub(1, Ordering::SeqCst);
+    engine.at_once.fetch_sub(counts, Ordering::SeqCst);
     if let Mood::Failing(left, status, kind, text) = mood {
         *engine.mood.lock().unwrap() = if left > 1 { Mood::Failing(left - 1, status, kind, text) } else { Mood::Well };
         return (status, [("content-type", kind)], text).into_response();

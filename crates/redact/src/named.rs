@@ -106,6 +106,8 @@ pub(crate) fn replace(text: &str, hides_user_names: bool) -> Option<String> {
 fn named(before: &str, kind: MarkKind, after: &str, hides_user_names: bool) -> Option<Option<usize>> {
     let unquoted = near(before).trim_end_matches(KEY_END);
     let key = last_word(unquoted);
+    // A name is no longer than a key, and one mark's may hold all the marks behind it.
+    let after = after.get(..after.floor_char_boundary(LONGEST_KEY)).unwrap_or_default();
     if !NAMING_KEYS.contains(&snake_case(key).as_str()) {
         return None;
     }

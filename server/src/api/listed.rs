@@ -2,7 +2,11 @@
 
 use axum::response::{IntoResponse, Response};
 
-use crate::{alerting::CurrentAlerts, query::QueryError, state::AppState};
+use crate::{
+    alerting::CurrentAlerts,
+    query::{QueryError, ReadScheduler},
+    state::AppState,
+};
 
 /// What a job takes in a list, with its JSON, about, in bytes.
 const JOB_BYTES: usize = 2 << 10;
@@ -56,9 +60,9 @@ impl Listed<'_> {
 }
 
 impl AppState {
-    /// What a list of this costs as a read. One that is longer than all the room there is goes alone: nobody could ask for less.
+    /// What a list of this costs as a read.
     pub(crate) fn cost(&self, listed: &Listed) -> u64 {
-        listed.weight(self).min(self.embedded.reads().most_bytes())
+        within(listed.weight(self), self.embedded.reads())
     }
 
     /// Makes a list as a read of whoever asks.
@@ -84,5 +88,31 @@ impl AppState {
         make: impl FnOnce(&AppState) -> T + Send + 'static,
     ) -> Result<Response, QueryError> {
         self.list(listed, move |state| make(state).into_response()).await
+    }
+}
+
+/// As much as that, but no more than half of what a read may have: nobody could ask for a shorter list, and a page that shows it is charged
+/// for more than the list.
+fn within(weight: u64, reads: &ReadScheduler) -> u64 {
+    weight.min(reads.most_bytes() / 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::budget::{Budgets, Requester};
+
+    #[tokio::test]
+    async fn the_longest_list_has_room_beside_the_page_that_shows_it() {
+        let reads = ReadScheduler::new(&Budgets::of(256 << 20), 2, Duration::from_millis(50));
+        let viewer = Requester::Token("a".into());
+        let _page = reads.memory().charge(&viewer.account(), 512 << 10).unwrap();
+        let list = async {
+            let cost = within(u64::MAX, &reads);
+            reads.read(cost, || "listed").await
+        };
+        assert_eq!(viewer.scope(list).await.unwrap(), "listed");
     }
 }

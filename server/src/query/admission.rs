@@ -54,7 +54,22 @@ struct State {
     total: usize,
     queues: VecDeque<Queue>,
     /// Set for all reads that run when memory is nearly gone; the next ones get a new one.
-    abort: Arc<AtomicBool>,
+    abort: Arc<Abort>,
+}
+
+/// What tells reads to end, of those that ran when memory was nearly gone.
+#[derive(Default)]
+struct Abort {
+    is_set: AtomicBool,
+    /// Somebody said so: once for all that end together.
+    is_told: AtomicBool,
+}
+
+impl Abort {
+    /// Whether a read that obeys is the first that learns of it.
+    fn is_news(&self) -> bool {
+        !self.is_told.swap(true, Ordering::Relaxed)
+    }
 }
 
 /// The reads of one token that wait.
@@ -108,9 +123,10 @@ impl From<Refusal> for QueryError {
 
 /// Leave to run one read, until it is dropped.
 pub struct ReadPermit {
-    slot: Option<Slot>,
+    // Before its place: who waits for both is given a turn when the place is free, and looked at once.
     charge: Charge,
-    abort: Arc<AtomicBool>,
+    slot: Slot,
+    abort: Arc<Abort>,
 }
 
 struct Slot {
@@ -119,9 +135,18 @@ struct Slot {
 }
 
 impl ReadPermit {
-    /// Whether the read is to end because memory is nearly gone.
+    /// Whether the read is to end because memory is nearly gone. Whoever asks obeys.
     pub(crate) fn is_aborted(&self) -> bool {
-        self.abort.load(Ordering::Relaxed)
+        let is_aborted = self.abort.is_set.load(Ordering::Relaxed);
+        if is_aborted && self.abort.is_news() {
+            let pressure = &self.slot.inner.pressure;
+            tracing::warn!(
+                resident = pressure.resident(),
+                limit = pressure.limit(),
+                "memory is nearly at its limit: queries that run are ended"
+            );
+        }
+        is_aborted
     }
 
     /// Bytes that it is charged.
@@ -135,17 +160,15 @@ impl ReadPermit {
     }
 
     /// Ends the read, and leaves what it is charged.
-    pub(super) fn into_charge(mut self) -> Charge {
-        self.slot = None;
+    pub(super) fn into_charge(self) -> Charge {
         self.charge
     }
 
     /// Ends the read, whose result takes so many bytes as long as what is returned lives.
-    pub(crate) fn into_result(self, bytes: u64) -> Charge {
-        let mut charge = self.into_charge();
+    pub(crate) fn into_result(mut self, bytes: u64) -> Charge {
         // Where a result is larger than what was foreseen it is there already.
-        let _ = charge.resize(bytes.min(charge.bytes()));
-        charge
+        let _ = self.charge.resize(bytes.min(self.charge.bytes()));
+        self.into_charge()
     }
 
     /// Ends the read, and keeps what it was charged until the requester's work is done.
@@ -289,19 +312,8 @@ impl Admission {
     pub(crate) fn look(&self) {
         self.0.pressure.look();
         if self.0.pressure.level() == Level::Critical {
-            let mut state = self.0.lock();
-            let aborted = std::mem::take(&mut state.abort);
-            let ends = state.total;
-            drop(state);
-            aborted.store(true, Ordering::Relaxed);
-            if ends > 0 {
-                tracing::warn!(
-                    resident = self.0.pressure.resident(),
-                    limit = self.0.pressure.limit(),
-                    reads = ends,
-                    "memory is nearly at its limit: queries that run are ended"
-                );
-            }
+            let aborted = std::mem::take(&mut self.0.lock().abort);
+            aborted.is_set.store(true, Ordering::Relaxed);
         }
         self.0.dispatch();
     }
@@ -320,8 +332,8 @@ impl Inner {
         while let Some((waiter, token, charge)) = self.next(&mut state) {
             state.total += 1;
             *state.running.entry(Arc::clone(&token)).or_default() += 1;
-            let slot = Some(Slot { inner: Arc::clone(self), token });
-            let permit = ReadPermit { slot, charge, abort: Arc::clone(&state.abort) };
+            let slot = Slot { inner: Arc::clone(self), token };
+            let permit = ReadPermit { charge, slot, abort: Arc::clone(&state.abort) };
             unclaimed.extend(waiter.turn.send(Ok(permit)).err());
         }
         drop(state);
@@ -529,5 +541,33 @@ mod tests {
         let _gathered = budgets.reads.charge(&token, budgets.reads.token_limit()).unwrap();
         drop(admission.admit_charged(token).await.unwrap());
         assert_eq!((admission.waiting(), admission.running()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_a_read_gives_back_goes_to_who_waits_for_it() {
+        let (admission, _) = admission(8, 400 * MIB, 20_000);
+        for ends in [drop, |large: ReadPermit| drop(large.into_result(MIB))] {
+            let large = admit(&admission, "a", 60 * MIB).await.unwrap();
+            let waiting = admission.clone();
+            let waiting = tokio::spawn(async move { admit(&waiting, "b", 60 * MIB).await.map(drop) });
+            until_waiting(&admission, 1).await;
+            // Nobody looks: what ends is what wakes it.
+            ends(large);
+            assert_eq!((admission.waiting(), admission.running()), (0, 1));
+            waiting.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_told_once_that_reads_are_ended_and_only_if_one_ends() {
+        let (admission, budgets) = admission(4, 1_000, 30);
+        let running = [(); 3].map(|()| Arc::<Abort>::clone(&admission.0.lock().abort));
+        // This process takes more than that.
+        admission.look();
+        admission.look();
+        assert!(running.iter().all(|abort| abort.is_set.load(Ordering::Relaxed)));
+        assert_eq!(running.map(|abort| abort.is_news()), [true, false, false]);
+        budgets.pressure.set(0);
+        assert!(!admission.0.lock().abort.is_set.load(Ordering::Relaxed), "the next ones run");
     }
 }

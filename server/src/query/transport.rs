@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
@@ -75,6 +75,8 @@ struct Inner {
     gate: Admission,
     /// The same for rules, which no viewer makes wait, and which have what they need.
     rule_gate: Semaphore,
+    /// And for the server itself, which asks how the engine is and what it alerts about whatever viewers do.
+    own_gate: Semaphore,
     state: Mutex<State>,
     /// How long an answer is given again.
     hold: Duration,
@@ -90,14 +92,21 @@ enum Lane {
     Token(Arc<str>),
     /// With those of rules, which join none of a viewer.
     Rules,
+    /// With those of the server itself, which join none of a viewer either.
+    Server,
 }
 
 impl Lane {
     fn current() -> Self {
         match Requester::current() {
             Requester::Rules => Lane::Rules,
-            viewer => Lane::Token(viewer.account()),
+            Requester::Server => Lane::Server,
+            Requester::Token(token) => Lane::Token(token),
         }
+    }
+
+    fn is_of_viewers(&self) -> bool {
+        matches!(self, Lane::Token(_))
     }
 }
 
@@ -105,7 +114,7 @@ impl Lane {
 struct Turn<'a> {
     /// A viewer's.
     permit: Option<ReadPermit>,
-    /// A rule's.
+    /// A rule's, or the server's own.
     _place: Option<SemaphorePermit<'a>>,
 }
 
@@ -146,22 +155,47 @@ fn running(sharing: &WeakShared<BoxFuture<'static, Answer>>) -> Option<Sharing> 
     sharing.upgrade().filter(|one| one.peek().is_none())
 }
 
-/// Answers that are given again for a moment: a page that many load at once asks for the same times.
+/// Answers that are given again for a moment: a page that many load at once asks for the same times. They are few bytes, and charged only
+/// while somebody has them.
 #[derive(Default)]
 struct Held {
-    answers: HashMap<Asked, (Instant, Fetched)>,
+    answers: HashMap<Asked, HeldAnswer>,
+}
+
+struct HeldAnswer {
+    at: Instant,
+    /// Without its charge.
+    answer: Fetched,
+    charge: Weak<Charge>,
 }
 
 impl Held {
-    fn get(&self, asked: &Asked, hold: Duration) -> Option<Fetched> {
-        self.answers.get(asked).filter(|(at, _)| at.elapsed() < hold).map(|(_, answer)| answer.clone())
+    /// An answer, charged once for all who have it: with `charge` if nobody has.
+    fn get(
+        &mut self,
+        asked: &Asked,
+        hold: Duration,
+        charge: impl FnOnce(u64) -> Result<Option<Charge>, OverBudget>,
+    ) -> Option<Fetched> {
+        let held = self.answers.get_mut(asked).filter(|held| held.at.elapsed() < hold)?;
+        let charge = match held.charge.upgrade() {
+            Some(charge) => Some(charge),
+            // Where there is no room, who wants it waits for a turn.
+            None => charge(json::weight(&held.answer.body)).ok()?.map(Arc::new),
+        };
+        held.charge = charge.as_ref().map(Arc::downgrade).unwrap_or_default();
+        Some(Fetched { charge, ..held.answer.clone() })
     }
 
     fn put(&mut self, asked: Asked, answer: &Fetched, hold: Duration, is_fresh: bool) {
-        self.answers.retain(|other, (at, _)| at.elapsed() < hold && !(is_fresh && *other == asked));
-        let bytes: usize = self.answers.values().map(|(_, answer)| answer.body.len()).sum();
+        self.answers.retain(|other, held| held.at.elapsed() < hold && !(is_fresh && *other == asked));
+        let bytes: usize = self.answers.values().map(|held| held.answer.body.len()).sum();
         if bytes + answer.body.len() <= HELD_BYTES {
-            self.answers.entry(asked).or_insert_with(|| (Instant::now(), answer.clone()));
+            self.answers.entry(asked).or_insert_with(|| HeldAnswer {
+                at: Instant::now(),
+                answer: Fetched { charge: None, ..answer.clone() },
+                charge: answer.charge.as_ref().map(Arc::downgrade).unwrap_or_default(),
+            });
         }
     }
 }
@@ -222,6 +256,7 @@ impl Transport {
             retries: settings.retries,
             gate: reads.beside(settings.concurrency, timeout),
             rule_gate: Semaphore::new(settings.concurrency),
+            own_gate: Semaphore::new(settings.concurrency),
             state: Mutex::new(State {
                 breaker,
                 budget: RetryBudget::default(),
@@ -257,7 +292,7 @@ impl Transport {
         let since = freshness::since();
         let held = (!self.0.hold.is_zero() && has_its_times(&asked)).then(|| asked.clone());
         if since.is_none()
-            && let Some(answer) = held.as_ref().and_then(|asked| self.0.held().get(asked, self.0.hold))
+            && let Some(answer) = held.as_ref().and_then(|asked| self.0.held_answer(asked))
         {
             return Ok(answer);
         }
@@ -280,7 +315,7 @@ impl Transport {
             return next;
         }
         let mut others =
-            flights.into_iter().flatten().filter(|(other, _)| **other != Lane::Rules && lane != Lane::Rules);
+            flights.into_iter().flatten().filter(|(other, _)| other.is_of_viewers() && lane.is_of_viewers());
         if let Some(asked) = others.find_map(|(_, flight)| flight.asked(since)) {
             return asked;
         }
@@ -343,6 +378,15 @@ impl Inner {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// An answer that is held, charged to the current task's requester if it is a viewer.
+    fn held_answer(&self, asked: &Asked) -> Option<Fetched> {
+        let charge = |bytes| match Lane::current() {
+            Lane::Token(token) => self.gate.memory().try_charge(&token, bytes).map(Some),
+            Lane::Rules | Lane::Server => Ok(None),
+        };
+        self.held().get(asked, self.hold, charge)
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -353,16 +397,20 @@ impl Inner {
             let message = format!("{} has more requests waiting than it answers in time: try again", self.base_url);
             QueryError::new(ErrorKind::Timeout, message)
         };
-        match lane {
-            Lane::Token(token) => match self.gate.admit(token, 0).await {
-                Ok(permit) => Ok(Turn { permit: Some(permit), _place: None }),
-                Err(Refusal::TooLate(_)) => Err(too_late()),
-                Err(refusal) => Err(refusal.into()),
-            },
-            Lane::Rules => match tokio::time::timeout(self.timeout, self.rule_gate.acquire()).await {
-                Ok(Ok(place)) => Ok(Turn { permit: None, _place: Some(place) }),
-                Ok(Err(_)) | Err(_) => Err(too_late()),
-            },
+        let places = match lane {
+            Lane::Token(token) => {
+                return match self.gate.admit(token, 0).await {
+                    Ok(permit) => Ok(Turn { permit: Some(permit), _place: None }),
+                    Err(Refusal::TooLate(_)) => Err(too_late()),
+                    Err(refusal) => Err(refusal.into()),
+                };
+            }
+            Lane::Rules => &self.rule_gate,
+            Lane::Server => &self.own_gate,
+        };
+        match tokio::time::timeout(self.timeout, places.acquire()).await {
+            Ok(Ok(place)) => Ok(Turn { permit: None, _place: Some(place) }),
+            Ok(Err(_)) | Err(_) => Err(too_late()),
         }
     }
 
@@ -404,7 +452,7 @@ impl Inner {
         Err(state.error.clone().unwrap_or_else(unknown))
     }
 
-    /// Asks once. What comes is charged, but for rules.
+    /// Asks once. What comes is charged to a viewer.
     async fn once(
         &self,
         path: &str,
@@ -476,5 +524,86 @@ impl Inner {
         }
         state.error = Some(failure.error.clone());
         failure.may_pass && !state.breaker.is_open() && state.budget.spend()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use front::labels::LabelNames;
+
+    use super::*;
+    use crate::{budget::Budgets, config::EngineTls};
+
+    const HOLD: Duration = Duration::from_secs(3_600);
+
+    /// An engine in this process that says nothing, as often as it is asked.
+    async fn engine() -> EngineConfig {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let router = axum::Router::new().fallback(async || r#"{"status":"success","data":{"alerts":[]}}"#);
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        EngineConfig {
+            name: "engine".to_owned(),
+            url,
+            auth: EngineAuth::None,
+            headers: Vec::new(),
+            tls: EngineTls::default(),
+            labels: LabelNames::default(),
+            timeout: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn the_server_asks_for_itself_where_viewers_have_no_turn_or_no_memory() {
+        let budgets = Budgets::of(100 << 20);
+        let limits = QueryLimits { timeout: Duration::from_millis(500), ..QueryLimits::default() };
+        let reads = Admission::new(&budgets, 2, limits.timeout);
+        let redactor = Arc::new(Redactor::new(false));
+        let transport = Transport::new(&engine().await, &EngineSettings::default(), &limits, &reads, redactor).unwrap();
+        let viewer = Requester::Token("viewer".into());
+        let ask = async |requester: Requester| requester.scope(transport.fetch("alerts", &[])).await.map(drop);
+        let asks_alone = async || {
+            let asked = tokio::join!(ask(viewer.clone()), ask(Requester::Server), ask(Requester::Rules));
+            assert!(asked.0.is_err(), "a viewer has room");
+            assert_eq!((asked.1, asked.2), (Ok(()), Ok(())));
+        };
+        budgets.pressure.set(99 << 20);
+        asks_alone().await;
+        budgets.pressure.set(0);
+        let token = |name: &str| Arc::<str>::from(name);
+        let most = reads.most_bytes();
+        let _full = [
+            budgets.reads.charge(&token("a"), most).unwrap(),
+            budgets.reads.charge(&token("b"), budgets.reads.limit() - most).unwrap(),
+        ];
+        asks_alone().await;
+    }
+
+    #[test]
+    fn an_answer_that_is_held_is_charged_while_somebody_has_it() {
+        let reads = Budgets::of(100 << 20).reads;
+        let token = Arc::<str>::from("a");
+        let body = Bytes::from(format!("[{}1]", "1,".repeat(1_000)));
+        let weight = json::weight(&body);
+        let charge = Some(Arc::new(reads.charge(&token, weight).unwrap()));
+        let answer = Fetched { status: StatusCode::OK, content_type: None, body, charge };
+        let (mut held, asked) = (Held::default(), (String::new(), Vec::new()));
+        held.put(asked.clone(), &answer, HOLD, false);
+        let mut ask = || held.get(&asked, HOLD, |bytes| reads.charge(&token, bytes).map(Some));
+
+        assert!(ask().is_some());
+        assert_eq!(reads.used(), weight, "it is charged once");
+        drop(answer);
+        assert_eq!(reads.used(), 0, "nobody has it");
+        let again = [ask().unwrap(), ask().unwrap()];
+        assert_eq!(reads.used(), weight);
+        drop(again);
+        assert_eq!(reads.used(), 0);
+
+        let full = reads.charge(&token, reads.token_limit()).unwrap();
+        assert!(ask().is_none(), "there is no room for it");
+        drop(full);
+        assert!(ask().is_some());
     }
 }

@@ -58,7 +58,7 @@ impl BudgetMetrics {
             ),
             counter(
                 "hyperscope_reads_total",
-                "Queries and other reads that had their turn so far.",
+                "Turns given to queries and other reads so far: a query that needs more memory than the least takes two.",
                 sum(Admission::admitted),
             ),
             counter(

@@ -11,6 +11,8 @@ const OF_EACH: usize = 250;
 const OF_UNICODE: usize = 2_600;
 /// States of any character.
 const OF_ANY: usize = 12;
+/// States of a character that is written in as many bytes as any.
+const LONGEST_CHARACTER: usize = 4;
 
 /// About how many states an expression has beyond one for each of its characters, which are no more than what was sent, and what each
 /// takes whatever it is.
@@ -81,6 +83,8 @@ fn escape(behind: &str) -> (usize, &str) {
             let (quoted, rest) = rest.split_once("\\E").unwrap_or((rest, ""));
             (quoted.len(), rest)
         }
+        // A character by its number: its braces are no repetition.
+        'x' if rest.starts_with('{') => (LONGEST_CHARACTER, rest.split_once('}').map_or("", |(_number, rest)| rest)),
         'd' | 's' | 'w' => (4, rest),
         'D' | 'S' | 'W' => (OF_ANY, rest),
         _ => (1, rest),
@@ -97,8 +101,12 @@ fn class(behind: &str) -> (usize, &str) {
         let (piece, next) = match character {
             ']' if !is_first => return (weight, behind),
             '\\' => escape(behind),
+            // One of POSIX has a bracket of its own.
+            '[' if let Some((name, rest)) = behind.strip_prefix(':').and_then(|behind| behind.split_once(":]")) => {
+                (OF_ANY * usize::from(name.starts_with('^')), rest)
+            }
             // A range of characters takes a few states for each length that they are written in.
-            '-' => (OF_ANY * usize::from(!rest.is_ascii()), behind),
+            '-' => (OF_ANY * usize::from(begins_beyond_ascii(behind)), behind),
             _ if character.is_ascii() => (0, behind),
             _ => (character.len_utf8(), behind),
         };
@@ -107,6 +115,15 @@ fn class(behind: &str) -> (usize, &str) {
         is_first = false;
     }
     (weight, rest)
+}
+
+/// Whether a text begins with a character that may be none of ASCII, as itself or by its number.
+fn begins_beyond_ascii(text: &str) -> bool {
+    let mut characters = text.chars();
+    match characters.next() {
+        Some('\\') => characters.next().is_some_and(|letter| letter == 'x' || letter.is_ascii_digit()),
+        first => first.is_some_and(|first| !first.is_ascii()),
+    }
 }
 
 #[cfg(test)]
@@ -124,6 +141,8 @@ mod tests {
             ".{1,1000}",
             "[^/]+/[^/]{0,200}",
             r"\p{L}+ \pN{1,9}",
+            r"[[:alnum:]_.-]{1,253}",
+            r"\x{10ffff}\x{1f600}+",
             "a{1000}",
             "x{",
             "{5}",
@@ -143,6 +162,9 @@ mod tests {
             "(.{100}){100}",
             r"[^\pL]{50}",
             "[\u{100}-\u{ffff}]{1000}{20}",
+            r"[\x{100}-\x{10ffff}]{1000}{20}",
+            r"[[:alpha:]\pL]{60}",
+            r"[[:^alpha:]]{1000}{20}",
             r"(?:(?:\w\W){100,}){100}",
             "(a{1000}",
             &r"\pL".repeat(100_000),
