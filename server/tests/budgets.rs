@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Live, Server, eventually, now_ms, series, token, write};
+use common::{Live, Server, eventually, now_ms, series, viewer, write};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -21,16 +21,6 @@ async fn wide(count: usize, args: &[&str]) -> Server {
     let written = write(&server, (0..count).map(one).collect()).await;
     assert_eq!(written.status(), StatusCode::NO_CONTENT);
     server
-}
-
-async fn viewer(server: &Server, name: &str) -> String {
-    let secret = token(server.data_dir.path(), &["create", "--name", name, "--role", "viewer"]).await;
-    eventually("the token counts", async || {
-        let answer = server.get_as_nobody("/api/session").bearer_auth(&secret).send().await.unwrap();
-        answer.status().is_success().then_some(())
-    })
-    .await;
-    secret
 }
 
 async fn open(server: &Server, secret: &str) -> Live {

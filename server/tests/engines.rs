@@ -24,7 +24,7 @@ use axum::{
     http::{HeaderMap, StatusCode, Uri},
     response::{IntoResponse, Response},
 };
-use common::{Live, Program, Server, client, eventually, now_ms, token};
+use common::{Live, Program, Server, client, eventually, now_ms, token, viewer};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -263,16 +263,7 @@ async fn a_token_that_asks_for_much_leaves_places_of_the_engine_to_others() {
     const ASKED: usize = 40;
     let stub = Stub::start().await;
     let server = Arc::new(Server::serve(&["--prometheus-url", &stub.url, "--engine-concurrency", "4"]).await);
-    let viewer = async |name: &str| {
-        let secret = token(server.data_dir.path(), &["create", "--name", name, "--role", "viewer"]).await;
-        eventually("the token counts", async || {
-            let answer = server.get_as_nobody("/api/session").bearer_auth(&secret).send().await.unwrap();
-            answer.status().is_success().then_some(())
-        })
-        .await;
-        secret
-    };
-    let (greedy, honest) = (viewer("greedy").await, viewer("honest").await);
+    let (greedy, honest) = (viewer(&server, "greedy").await, viewer(&server, "honest").await);
     let ask = |secret: &str, number: usize| {
         let path = format!("/api/v1/query?query=a{number}&time=5");
         let asked = server.get_as_nobody(&path).bearer_auth(secret).send();

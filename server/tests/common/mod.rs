@@ -20,7 +20,7 @@ pub use nginx::Nginx;
 pub use process::Program;
 pub use prometheus::Prometheus;
 pub use sender::{body, series, with_body, write};
-pub use server::{Server, TOKEN, arguments, client, launch, token};
+pub use server::{Server, TOKEN, arguments, client, launch, token, viewer};
 pub use simulator::Simulator;
 pub use socket::Live;
 

@@ -6,7 +6,7 @@ use reqwest::{Client, RequestBuilder, StatusCode, redirect::Policy};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{HYPERSCOPE, Program};
+use super::{HYPERSCOPE, Program, eventually};
 
 /// The first token of every server of these tests; it is an admin's.
 pub const TOKEN: &str = "the-admin-of-these-tests_0123456789abcdef";
@@ -127,4 +127,15 @@ pub fn client() -> Client {
     // Only the first call installs it; the others find it there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().redirect(Policy::none()).no_proxy().no_gzip().timeout(super::PATIENCE).build().unwrap()
+}
+
+/// The secret of a new token of a viewer, once the server knows it.
+pub async fn viewer(server: &Server, name: &str) -> String {
+    let secret = token(server.data_dir.path(), &["create", "--name", name, "--role", "viewer"]).await;
+    eventually("the token counts", async || {
+        let answer = server.get_as_nobody("/api/session").bearer_auth(&secret).send().await.unwrap();
+        answer.status().is_success().then_some(())
+    })
+    .await;
+    secret
 }
