@@ -31,7 +31,9 @@ fn list_view(list: &AlertList, now_ms: Signal<i64>) -> AnyView {
     let shown = shown(list);
     if shown.is_empty() {
         if let Some(reason) = &list.unavailable {
-            return message_view("failed", "Alerts are unknown", reason.clone(), String::new());
+            // Before the first rule was evaluated nothing is wrong.
+            let look = if list.without_rules { "empty" } else { "failed" };
+            return message_view(look, "Alerts are unknown", reason.clone(), String::new());
         }
         if list.without_rules {
             let advice = "Give files of them by --rules, or a daemon to watch.".to_owned();

@@ -213,6 +213,11 @@ fn alerts_and_sources_say_their_state_in_words() {
     has(&html("alerts", "", |_| list(vec![], lost())), &["message-failed", "Alerts are unknown", "engine is gone"]);
     let bare = || PanelData::Alerts(AlertList { without_rules: true, ..AlertList::default() });
     has(&html("alerts", "", |_| bare()), &["message-empty", "No alerts to show", "--rules"]);
+    let before = || {
+        let unavailable = Some("the history of alerts begins later".into());
+        PanelData::Alerts(AlertList { unavailable, without_rules: true, ..AlertList::default() })
+    };
+    has(&html("alerts", "", |_| before()), &["message-empty", "Alerts are unknown", "begins later"]);
     let source = UpstreamStatus {
         name: "d1".into(),
         kind: UpstreamKind::Daemon,

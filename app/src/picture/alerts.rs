@@ -19,7 +19,11 @@ pub(super) fn list(canvas: &mut Canvas, area: Area, data: &PanelData, setting: &
     let alerts = shown(list);
     if alerts.is_empty() {
         return match &list.unavailable {
-            Some(reason) => message(canvas, area, "red", "Alerts are unknown", &[reason]),
+            Some(reason) => {
+                // Before the first rule was evaluated nothing is wrong.
+                let ink = if list.without_rules { "text" } else { "red" };
+                message(canvas, area, ink, "Alerts are unknown", &[reason])
+            }
             None if list.without_rules => {
                 message(canvas, area, "text", "No alerts to show", &["No rules are evaluated."])
             }

@@ -87,7 +87,7 @@ impl History {
 impl Alerting {
     /// The alerts that were pending or fired at `at_ms` (milliseconds since the Unix epoch), of which `scope` sees something, and which
     /// of them were silenced then; the worst first, at most `most`. Where there were more, or nothing is known of that time,
-    /// `unavailable` says so.
+    /// `unavailable` says so; before the history begins `without_rules` is set too.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -96,6 +96,7 @@ impl Alerting {
         let mut list = past.seen_by(scope, most);
         let begins_ms = self.history().begins_ms();
         if list.alerts.is_empty() && at_ms < begins_ms {
+            list.without_rules = true;
             list.unavailable = jiff::Timestamp::from_millisecond(begins_ms)
                 .ok()
                 .map(|begins| format!("the history of alerts begins {}", begins.strftime("%Y-%m-%d %H:%M UTC")));

@@ -256,7 +256,7 @@ pub struct AlertList {
     pub alerts: Vec<Alert>,
     /// Which sources cannot be asked, and why. What is listed of them is from before.
     pub unavailable: Option<String>,
-    /// Set where no source has alert rules: that none fires says nothing then.
+    /// Set where no source has alert rules, or none is known to have evaluated any at that time: that none fires says nothing then.
     #[serde(default)]
     pub without_rules: bool,
 }
