@@ -93,7 +93,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let telemetry = Telemetry::default();
     let gates = engines.elsewhere().map(|engine| engine.gate().clone());
     let turns: Vec<Admission> =
-        [&reads, &page_drawing].into_iter().map(|reads| reads.admission().clone()).chain(gates).collect();
+        [reads.admission(), reads.elsewhere(), page_drawing.admission()].into_iter().cloned().chain(gates).collect();
     telemetry.follow_budgets(budgets.clone(), turns.clone());
     let (history, history_writer) = History::open(pool.clone()).await?;
     let external_url = external_url(&config, &listener)?;

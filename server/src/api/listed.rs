@@ -14,8 +14,6 @@ const JOB_BYTES: usize = 2 << 10;
 const RULE_BYTES: usize = 4 << 10;
 /// What all targets take: there are few, and each has one series.
 const TARGETS_BYTES: u64 = 1 << 20;
-/// What an exemplar takes, with the labels of its series.
-const EXEMPLAR_BYTES: usize = 1 << 10;
 /// What is said about a metric family.
 const FAMILY_BYTES: usize = 1 << 10;
 /// Copies of an alert in a list: as a value, as a tree of JSON, as its text.
@@ -27,18 +25,16 @@ pub(crate) enum Listed<'a> {
     Jobs,
     /// Alerts.
     Alerts(&'a CurrentAlerts),
-    /// So many rules or silences, with alerts.
-    Rules(usize, &'a CurrentAlerts),
+    /// So many rules or silences.
+    Rules(usize),
+    /// The same with their alerts.
+    RulesWithAlerts(usize, &'a CurrentAlerts),
     /// Metric families.
     Families,
     /// Daemons with their newest samples.
     Targets,
-    /// Exemplars.
-    Exemplars,
     /// So many changes of alerts.
     Changes(usize),
-    /// So many silences.
-    Silences(usize),
 }
 
 impl Listed<'_> {
@@ -48,13 +44,12 @@ impl Listed<'_> {
         match self {
             Listed::Jobs => of(state.upstreams.job_count(), JOB_BYTES),
             Listed::Alerts(alerts) => alerts.weight().saturating_mul(COPIES),
-            Listed::Rules(count, alerts) => {
+            Listed::RulesWithAlerts(count, alerts) => {
                 alerts.weight().saturating_mul(COPIES).saturating_add(of(*count, RULE_BYTES))
             }
             Listed::Families => of(state.embedded.store().family_count(), FAMILY_BYTES),
             Listed::Targets => TARGETS_BYTES,
-            Listed::Exemplars => of(state.exemplars.count(), EXEMPLAR_BYTES),
-            Listed::Changes(count) | Listed::Silences(count) => of(*count, RULE_BYTES),
+            Listed::Changes(count) | Listed::Rules(count) => of(*count, RULE_BYTES),
         }
     }
 }

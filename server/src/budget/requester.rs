@@ -13,8 +13,10 @@ pub enum Requester {
     Token(Arc<str>),
     /// Rules, which wait for no viewer.
     Rules,
-    /// The server itself: probes, its own metrics, pictures in notifications.
+    /// The server itself: probes, its own metrics.
     Server,
+    /// Pictures in notifications, which wait for each other and keep nothing else waiting.
+    Pictures,
 }
 
 tokio::task_local! {
@@ -44,7 +46,7 @@ impl Requester {
     pub fn account(&self) -> Arc<str> {
         match self {
             Requester::Token(id) => Arc::clone(id),
-            Requester::Rules | Requester::Server => "".into(),
+            Requester::Rules | Requester::Server | Requester::Pictures => "".into(),
         }
     }
 }

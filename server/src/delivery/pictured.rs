@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use crate::{
+    budget::Requester,
     clock::now_ms,
     pictures::{AlertPictures, AlertSubject, PictureLinks},
 };
@@ -66,7 +67,8 @@ impl Shared {
         if !self.options.pictures {
             return None;
         }
-        match tokio::time::timeout(self.options.picture_time, drawing.pictures.draw(subject)).await {
+        let drawn = Requester::Pictures.scope(drawing.pictures.draw(subject));
+        match tokio::time::timeout(self.options.picture_time, drawn).await {
             Ok(Ok(picture)) => Some(picture),
             Ok(Err(error)) => {
                 tracing::warn!(alert = subject.name, %error, "a message goes without its picture");

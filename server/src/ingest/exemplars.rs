@@ -54,10 +54,11 @@ impl Exemplars {
         }
     }
 
-    /// How many there are.
+    /// How many [`Exemplars::select`] finds.
     #[must_use]
-    pub fn count(&self) -> usize {
-        self.ring.read().unwrap_or_else(std::sync::PoisonError::into_inner).len()
+    pub fn count(&self, selectors: &[Vec<Matcher>], start_ms: i64, end_ms: i64) -> usize {
+        let ring = self.ring.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ring.iter().filter(|one| is_selected(one, selectors, start_ms, end_ms)).count()
     }
 
     /// Exemplars of `start_ms..=end_ms` of series that fulfil all matchers of one of the selectors, sorted by series and time.
@@ -65,15 +66,8 @@ impl Exemplars {
     pub fn select(&self, selectors: &[Vec<Matcher>], start_ms: i64, end_ms: i64) -> Vec<SeriesExemplars> {
         let mut found: BTreeMap<Labels, Vec<Exemplar>> = BTreeMap::new();
         let ring = self.ring.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let of_selector = |series: &Labels, matchers: &Vec<Matcher>| {
-            matchers.iter().all(|matcher| matcher.matches(series.get(&matcher.name)))
-        };
-        for (series, exemplar) in ring.iter() {
-            if (start_ms..=end_ms).contains(&exemplar.timestamp_ms)
-                && selectors.iter().any(|matchers| of_selector(series, matchers))
-            {
-                found.entry(series.clone()).or_default().push(exemplar.clone());
-            }
+        for (series, exemplar) in ring.iter().filter(|one| is_selected(one, selectors, start_ms, end_ms)) {
+            found.entry(series.clone()).or_default().push(exemplar.clone());
         }
         drop(ring);
         found
@@ -85,6 +79,16 @@ impl Exemplars {
             })
             .collect()
     }
+}
+
+fn is_selected(
+    (series, exemplar): &(Labels, Exemplar),
+    selectors: &[Vec<Matcher>],
+    start_ms: i64,
+    end_ms: i64,
+) -> bool {
+    let matches = |matchers: &Vec<Matcher>| matchers.iter().all(|matcher| matcher.matches(series.get(&matcher.name)));
+    (start_ms..=end_ms).contains(&exemplar.timestamp_ms) && selectors.iter().any(matches)
 }
 
 /// How far back a repetition is looked for.
@@ -107,6 +111,7 @@ mod tests {
         exemplars.add(&a, vec![exemplar("4", 40)]);
         let all = exemplars.select(&[Vec::new()], i64::MIN, i64::MAX);
         assert_eq!(all.len(), 2);
+        assert_eq!(exemplars.count(&[Vec::new()], i64::MIN, 30), 2);
         assert_eq!(all[0].exemplars, [exemplar("2", 20), exemplar("4", 40)]);
         let only_b = promql::parse_selector("b").unwrap();
         assert_eq!(

@@ -20,7 +20,7 @@ use crate::budget::{Budgets, Charge, MemoryBudget, Pressure, Requester, memory::
 /// Least memory that a read is charged, in bytes: threads and buffers.
 pub(super) const LEAST_COST: u64 = 256 << 10;
 /// Reads that may wait.
-const MOST_WAITING: MostWaiting = MostWaiting { in_all: 1_024, of_token: 256 };
+pub(super) const MOST_WAITING: MostWaiting = MostWaiting { in_all: 1_024, of_token: 256 };
 
 /// How many may wait for their turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -218,13 +218,8 @@ impl Admission {
         }))
     }
 
-    /// Other turns for other work, within the same memory.
-    pub(super) fn beside(&self, slots: usize, patience: Duration) -> Self {
-        Self::of(self.0.memory.clone(), Arc::clone(&self.0.pressure), slots, MOST_WAITING, patience)
-    }
-
-    /// Other turns for what is charged already, of which so much may wait.
-    pub(super) fn beside_charged(&self, slots: usize, most_waiting: MostWaiting, patience: Duration) -> Self {
+    /// Other turns for other work, of which so much may wait, within the same memory.
+    pub(super) fn beside(&self, slots: usize, most_waiting: MostWaiting, patience: Duration) -> Self {
         Self::of(self.0.memory.clone(), Arc::clone(&self.0.pressure), slots, most_waiting, patience)
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{
     ErrorKind, QueryError,
-    admission::{Admission, LEAST_COST, MostWaiting, ReadPermit},
+    admission::{Admission, LEAST_COST, MOST_WAITING, MostWaiting, ReadPermit},
     read_threads::ReadThreads,
 };
 use crate::budget::{Budgets, MemoryBudget, Requester};
@@ -21,6 +21,8 @@ const PAGES_WAITING: MostWaiting = MostWaiting { in_all: 16_384, of_token: 4_096
 #[derive(Clone)]
 pub struct ReadScheduler {
     admission: Admission,
+    /// Gives turns to reads that another does: one that hangs keeps no thread from those that do not need it.
+    elsewhere: Admission,
     threads: Arc<ReadThreads>,
 }
 
@@ -29,8 +31,10 @@ impl ReadScheduler {
     /// most.
     #[must_use]
     pub fn new(budgets: &Budgets, slots: usize, patience: Duration) -> Self {
+        let admission = Admission::new(budgets, slots, patience);
         ReadScheduler {
-            admission: Admission::new(budgets, slots, patience),
+            elsewhere: admission.beside(slots, MOST_WAITING, patience),
+            admission,
             threads: Arc::new(ReadThreads::new(slots)),
         }
     }
@@ -40,7 +44,8 @@ impl ReadScheduler {
     #[must_use]
     pub fn for_pages(&self, slots: usize, patience: Duration) -> Self {
         ReadScheduler {
-            admission: self.admission.beside_charged(slots, PAGES_WAITING, patience),
+            admission: self.admission.beside(slots, PAGES_WAITING, patience),
+            elsewhere: self.elsewhere.clone(),
             threads: Arc::new(ReadThreads::new(slots)),
         }
     }
@@ -49,6 +54,12 @@ impl ReadScheduler {
     #[must_use]
     pub fn admission(&self) -> &Admission {
         &self.admission
+    }
+
+    /// What says which read that another does is next.
+    #[must_use]
+    pub fn elsewhere(&self) -> &Admission {
+        &self.elsewhere
     }
 
     /// The memory for reads.
@@ -159,10 +170,12 @@ impl ReadScheduler {
         first: impl Future<Output = T>,
         then: impl FnOnce(T) -> U + Send + 'static,
     ) -> Result<U, QueryError> {
-        let permit = self.admit(cost).await?;
+        let account = Requester::current().account();
+        let permit = self.elsewhere.admit(account, cost).await?;
         let found = first.await;
-        let (value, permit) = self.run(permit, move |_| then(found)).await?;
-        permit.hold();
+        let charge = permit.into_charge();
+        let value = self.read_charged(move || then(found)).await?;
+        Requester::hold(charge);
         Ok(value)
     }
 }
@@ -170,6 +183,22 @@ impl ReadScheduler {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_database_that_hangs_holds_up_no_other_read() {
+        let scheduler = ReadScheduler::new(&Budgets::of(1 << 30), 2, Duration::from_secs(10));
+        let hanging: Vec<_> = (0..8)
+            .map(|_| {
+                let scheduler = scheduler.clone();
+                tokio::spawn(async move { scheduler.read_after(0, std::future::pending::<()>(), drop).await })
+            })
+            .collect();
+        while scheduler.elsewhere().running() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(scheduler.read(0, || 7).await.unwrap(), 7);
+        hanging.iter().for_each(tokio::task::JoinHandle::abort);
+    }
 
     #[tokio::test]
     async fn a_read_that_panics_takes_nothing_with_it() {

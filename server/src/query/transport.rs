@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
     ErrorKind, QueryError, QueryLimits,
-    admission::{Admission, ReadPermit, Refusal},
+    admission::{Admission, MOST_WAITING, ReadPermit, Refusal},
     client::{self, EngineError},
     failure::{self, Failure, Trust},
     freshness,
@@ -41,6 +41,8 @@ const HELD_BYTES: usize = 16 << 20;
 const CHARGE_STEP: u64 = 256 << 10;
 /// Wait before the first further try; each next one doubles it.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// Requests at a time for pictures in notifications.
+const PICTURE_REQUESTS: usize = 2;
 
 /// An answer: not yet read, but from an engine's API.
 #[derive(Debug, Clone)]
@@ -77,6 +79,8 @@ struct Inner {
     rule_gate: Semaphore,
     /// And for the server itself, which asks how the engine is and what it alerts about whatever viewers do.
     own_gate: Semaphore,
+    /// And for pictures in notifications, however many are sent at once.
+    picture_gate: Semaphore,
     state: Mutex<State>,
     /// How long an answer is given again.
     hold: Duration,
@@ -94,6 +98,8 @@ enum Lane {
     Rules,
     /// With those of the server itself, which join none of a viewer either.
     Server,
+    /// With those of other pictures in notifications.
+    Pictures,
 }
 
 impl Lane {
@@ -101,6 +107,7 @@ impl Lane {
         match Requester::current() {
             Requester::Rules => Lane::Rules,
             Requester::Server => Lane::Server,
+            Requester::Pictures => Lane::Pictures,
             Requester::Token(token) => Lane::Token(token),
         }
     }
@@ -254,9 +261,10 @@ impl Transport {
             timeout,
             max_response_bytes: limits.max_response_bytes,
             retries: settings.retries,
-            gate: reads.beside(settings.concurrency, timeout),
+            gate: reads.beside(settings.concurrency, MOST_WAITING, timeout),
             rule_gate: Semaphore::new(settings.concurrency),
             own_gate: Semaphore::new(settings.concurrency),
+            picture_gate: Semaphore::new(PICTURE_REQUESTS),
             state: Mutex::new(State {
                 breaker,
                 budget: RetryBudget::default(),
@@ -296,15 +304,22 @@ impl Transport {
         {
             return Ok(answer);
         }
-        let answer = self.share(asked, since).await?;
+        let answer = loop {
+            let (sharing, is_of_another) = self.share(asked.clone(), since);
+            match sharing.await {
+                // What another token has no room for says nothing of this one.
+                Err(error) if is_of_another && matches!(error.kind, ErrorKind::Busy | ErrorKind::TooMany) => {}
+                answer => break answer?,
+            }
+        };
         if let Some(asked) = held {
             self.0.held().put(asked, &answer, self.0.hold, since.is_some());
         }
         Ok(answer)
     }
 
-    /// A request on its way whose answer is of `since` or later, or the next one whose answer comes.
-    fn share(&self, asked: Asked, since: Option<Instant>) -> Sharing {
+    /// A request on its way whose answer is of `since` or later, or the next one whose answer comes; and whether it is another token's.
+    fn share(&self, asked: Asked, since: Option<Instant>) -> (Sharing, bool) {
         let lane = Lane::current();
         let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
         let flights = in_flight.get(&asked);
@@ -312,16 +327,16 @@ impl Transport {
         if since.is_none()
             && let Some(next) = own.and_then(Flight::next)
         {
-            return next;
+            return (next, false);
         }
         let mut others =
             flights.into_iter().flatten().filter(|(other, _)| other.is_of_viewers() && lane.is_of_viewers());
         if let Some(asked) = others.find_map(|(_, flight)| flight.asked(since)) {
-            return asked;
+            return (asked, true);
         }
         let before = own.and_then(|flight| Some((flight.running()?, flight)));
         let before = match before {
-            Some((running, flight)) if since.is_none_or(|since| flight.is_after(since)) => return running,
+            Some((running, flight)) if since.is_none_or(|since| flight.is_after(since)) => return (running, false),
             before => before.map(|(running, _)| running),
         };
         in_flight.retain(|_, flights| {
@@ -343,7 +358,7 @@ impl Transport {
         if let Some(weak) = sharing.downgrade() {
             in_flight.entry(asked).or_default().insert(lane, Flight { sharing: weak, before: waits_for, asked_at });
         }
-        sharing
+        (sharing, false)
     }
 
     /// Notes the engine's version.
@@ -382,7 +397,7 @@ impl Inner {
     fn held_answer(&self, asked: &Asked) -> Option<Fetched> {
         let charge = |bytes| match Lane::current() {
             Lane::Token(token) => self.gate.memory().try_charge(&token, bytes).map(Some),
-            Lane::Rules | Lane::Server => Ok(None),
+            Lane::Rules | Lane::Server | Lane::Pictures => Ok(None),
         };
         self.held().get(asked, self.hold, charge)
     }
@@ -407,6 +422,7 @@ impl Inner {
             }
             Lane::Rules => &self.rule_gate,
             Lane::Server => &self.own_gate,
+            Lane::Pictures => &self.picture_gate,
         };
         match tokio::time::timeout(self.timeout, places.acquire()).await {
             Ok(Ok(place)) => Ok(Turn { permit: None, _place: Some(place) }),

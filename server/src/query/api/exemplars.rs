@@ -1,6 +1,6 @@
 //! Exemplars: traces that stand for samples.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
 use remote_write::Exemplar;
@@ -8,7 +8,6 @@ use serde::Serialize;
 
 use super::{Answer, bad_data, in_query};
 use crate::{
-    api::listed::Listed,
     auth::Principal,
     ingest::SeriesExemplars,
     query::{
@@ -20,6 +19,9 @@ use crate::{
     },
     state::AppState,
 };
+
+/// What an exemplar takes in an answer, with the labels of its series, about, in bytes.
+const EXEMPLAR_BYTES: usize = 1 << 10;
 
 /// Exemplars of one series.
 #[derive(Serialize)]
@@ -58,11 +60,19 @@ pub(super) async fn query(
     if selectors.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let make = move |state: &AppState| {
-        let found = state.exemplars.select(&selectors, start_ms, end_ms);
-        success(&found.iter().map(OfSeries::of).collect::<Vec<_>>())
+    let (exemplars, selectors) = (state.exemplars.clone(), Arc::new(selectors));
+    let weight = {
+        let (exemplars, selectors) = (exemplars.clone(), Arc::clone(&selectors));
+        move || {
+            let count = exemplars.count(&selectors, start_ms, end_ms);
+            u64::try_from(count.saturating_mul(EXEMPLAR_BYTES)).unwrap_or(u64::MAX)
+        }
     };
-    state.answer(Listed::Exemplars, make).await
+    let make = move || {
+        let found = exemplars.select(&selectors, start_ms, end_ms);
+        success(&found.iter().map(OfSeries::of).collect::<Vec<_>>()).into_response()
+    };
+    state.embedded.reads().read_sized(weight, make).await
 }
 
 impl<'a> OfSeries<'a> {
