@@ -44,19 +44,31 @@ struct All {
     fires: HashMap<Labels, Fires>,
     /// What they take.
     bytes: usize,
-    /// How many were left out since that was last written, and when that was, in milliseconds since the Unix epoch.
+    /// How many were left out since that was last written, the name of the last one, and when it was written, in milliseconds since the
+    /// Unix epoch.
     left_out: u64,
+    last_left_out: String,
     told_ms: i64,
 }
 
 impl All {
-    /// Notes that there was no room for an alert, and writes it at most once a minute: many may come.
+    /// Notes that there was no room for an alert.
     fn leave_out(&mut self, alert: &Alert, at_ms: i64) {
         self.left_out += 1;
-        if at_ms.saturating_sub(self.told_ms) >= TOLD_AGAIN_MS {
+        self.last_left_out.clone_from(&alert.name);
+        self.tell(at_ms);
+    }
+
+    /// Writes how many were left out, at most once a minute: many may come.
+    fn tell(&mut self, at_ms: i64) {
+        if self.left_out > 0 && at_ms.saturating_sub(self.told_ms) >= TOLD_AGAIN_MS {
             self.told_ms = at_ms;
             let count = std::mem::take(&mut self.left_out);
-            tracing::warn!(alert = alert.name, count, "others raise more alerts than are kept: some are not shown");
+            tracing::warn!(
+                last = self.last_left_out,
+                count,
+                "others raise more alerts than are kept: some are not shown"
+            );
         }
     }
 
@@ -141,6 +153,7 @@ impl Reported {
     /// The alerts of which nothing was heard for too long, which are over by that.
     fn forgotten(&self, at_ms: i64) -> Vec<Change> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.tell(at_ms);
         let due = all.fires.iter().filter(|(_, fires)| fires.until_ms <= at_ms).map(|(labels, _)| labels.clone());
         let due: Vec<Labels> = due.collect();
         due.iter().filter_map(|labels| all.remove(labels)).map(|fires| over(fires.alert, at_ms)).collect()
@@ -340,5 +353,8 @@ mod tests {
         assert_eq!(reported.forgotten(9).len(), taken);
         assert_eq!(reported.0.lock().unwrap().bytes, 0);
         assert_eq!((0..=MOST).filter(|number| reported.fired(posted(*number, 1), 9, 0).is_some()).count(), MOST);
+        assert_eq!(reported.0.lock().unwrap().left_out, 1);
+        reported.forgotten(TOLD_AGAIN_MS);
+        assert_eq!(reported.0.lock().unwrap().left_out, 0, "the last ones are told too");
     }
 }
