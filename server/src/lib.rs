@@ -4,6 +4,7 @@ pub mod address;
 pub mod alerting;
 pub mod api;
 pub mod assets;
+mod audit;
 pub mod auth;
 pub mod budget;
 pub mod cli;

@@ -175,7 +175,8 @@ pub(crate) async fn rule_groups(
     let (views, scope) = (state.alerting.0.views(), principal.scope().clone());
     let count = views.iter().map(|view| view.rules.len()).sum::<usize>().saturating_add(theirs.len());
     let current = state.alerting.current().await;
-    let groups = state.list(Listed::Rules(count, &current), move |_| {
+    let listed = if wanted.leaves_out_alerts { Listed::Rules(count) } else { Listed::RulesWithAlerts(count, &current) };
+    let groups = state.list(listed, move |_| {
         let mut groups: Vec<Value> = views.iter().filter_map(|view| view.json(&wanted)).collect();
         groups.extend(theirs);
         let mut data = json!({ "groups": groups });
@@ -276,10 +277,7 @@ pub(crate) async fn past(
         })
     };
     let found = state.embedded.reads().read_after(cost, state.alerting.history().read(&wanted), shown).await?;
-    found.map_err(|error| {
-        tracing::error!(%error, "the history of alerts could not be read");
-        ApiError::internal("the history of alerts could not be read: the server's log says why")
-    })
+    found.map_err(|error| ApiError::internal("the history of alerts could not be read", error))
 }
 
 #[cfg(test)]

@@ -151,10 +151,7 @@ pub(crate) async fn past(
     let cost = state.cost(&Listed::Changes(MAX_ANSWER));
     let answered = |list: Result<AlertList, sqlx::Error>| list.map(|list| Json(list).into_response());
     let list = state.embedded.reads().read_after(cost, list, answered).await?;
-    list.map_err(|error| {
-        tracing::error!(%error, "the history of alerts cannot be read");
-        ApiError::internal("the history of alerts cannot be read: see the server's log")
-    })
+    list.map_err(|error| ApiError::internal("the history of alerts could not be read", error))
 }
 
 #[cfg(test)]

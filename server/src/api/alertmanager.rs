@@ -16,7 +16,7 @@ use labels::Fingerprint;
 use notify::{
     alert::{ALERT_NAME, Alert, Labels, Posted},
     matcher::{Gathered, MatcherJson, Matchers},
-    silence::{Silence, WrongSilence, matchers},
+    silence::{Silence, matchers},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -28,6 +28,7 @@ use super::{
     silences::{audit, is_seen},
 };
 use crate::{
+    audit::Action,
     auth::Principal,
     clock::now_ms,
     delivery::{alertmanager::time, silences::SilenceError},
@@ -58,13 +59,7 @@ impl IntoResponse for Refused {
 
 impl From<SilenceError> for Refused {
     fn from(error: SilenceError) -> Self {
-        let status = match &error {
-            SilenceError::Wrong(WrongSilence::Unknown(_)) | SilenceError::NoAlert => StatusCode::NOT_FOUND,
-            SilenceError::Wrong(_) | SilenceError::TooMany => StatusCode::BAD_REQUEST,
-            SilenceError::Link(_) => StatusCode::BAD_GATEWAY,
-            SilenceError::Database(_) | SilenceError::Random => StatusCode::INTERNAL_SERVER_ERROR,
-        };
-        Refused(status, error.to_string())
+        ApiError::from(error).into()
     }
 }
 
@@ -397,7 +392,7 @@ pub(super) async fn silences(State(state): State<AppState>, RawQuery(query): Raw
         });
         Json(silences.iter().map(silence_json).collect())
     };
-    Ok(state.answer(Listed::Silences(count), make).await?)
+    Ok(state.answer(Listed::Rules(count), make).await?)
 }
 
 /// `GET /api/v2/silence/{id}`
@@ -429,7 +424,7 @@ pub(super) async fn post_silence(
         updated_at_ms: 0,
     };
     let silence = state.notifier.put_silence(silence).await?;
-    audit(&principal, "silence.create", &silence);
+    audit(&principal, Action::CreateSilence, &silence);
     Ok(Json(json!({ "silenceID": silence.id })))
 }
 
@@ -440,6 +435,6 @@ pub(super) async fn expire(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refused> {
     let silence = state.notifier.expire_silence(&id).await?;
-    audit(&principal, "silence.expire", &silence);
+    audit(&principal, Action::ExpireSilence, &silence);
     Ok(StatusCode::OK)
 }

@@ -38,9 +38,11 @@ impl ApiError {
         ApiError { status: StatusCode::NOT_FOUND, code: "not_found", message: message.into() }
     }
 
-    /// 500.
-    pub fn internal(message: impl Into<String>) -> Self {
-        ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, code: "internal", message: message.into() }
+    /// 500: what is no fault of who asks. Why goes into the log alone, since a database's error tells of paths and tables.
+    pub fn internal(what: &str, why: impl std::fmt::Display) -> Self {
+        tracing::error!(%why, "{what}");
+        let message = format!("{what}: the server's log says why");
+        ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, code: "internal", message }
     }
 
     /// 503: too much at a time, to be asked again in a moment.

@@ -9,7 +9,7 @@ use model::job::{Job, JobDetail, JobStatus};
 use serde::{Deserialize, Serialize};
 
 use super::{error::ApiError, given::Parameters, listed::Listed};
-use crate::{auth::Principal, state::AppState, visible};
+use crate::{audit::Action, auth::Principal, state::AppState, visible};
 
 /// Filters of the list. All must hold.
 #[derive(Debug, Deserialize)]
@@ -110,10 +110,13 @@ pub(super) async fn cancel(
         return Err(ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")));
     }
     let answer = state.upstreams.cancel(&daemon, &id).await;
-    let accepted = answer.as_ref().is_ok_and(|answer| answer.accepted);
-    let (who, token) = (&principal.session.name, principal.token_id());
-    tracing::info!(target: "audit", who, token, action = "job.cancel", daemon, job = id, accepted);
+    let object = format!("{daemon}/{id}");
+    match &answer {
+        Ok(answer) if answer.accepted => principal.actor().did(Action::CancelJob, &object, ""),
+        Ok(_) => principal.actor().was_refused(Action::CancelJob, &object, "the daemon did not accept it"),
+        Err(error) => principal.actor().was_refused(Action::CancelJob, &object, &error.to_string()),
+    }
     let answer = answer.map_err(|error| ApiError::upstream(error.to_string()))?;
     let message = answer.message.unwrap_or_else(|| "The daemon accepted the cancel.".to_owned());
-    Ok(Json(Cancelled { cancelled: accepted, message }))
+    Ok(Json(Cancelled { cancelled: answer.accepted, message }))
 }

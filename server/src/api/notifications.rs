@@ -7,8 +7,8 @@ use axum::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{error::ApiError, given::Parameters, silences::internal};
-use crate::{auth::Principal, delivery::DeliveryFilter, state::AppState};
+use super::{error::ApiError, given::Parameters};
+use crate::{audit::Action, auth::Principal, delivery::DeliveryFilter, state::AppState};
 
 /// Deliveries listed unless asked otherwise, and at most.
 const LIMITS: (i64, i64) = (100, 1_000);
@@ -44,7 +44,11 @@ pub(super) async fn list(
         alert,
         limit: filter.limit.unwrap_or(usual).clamp(0, most),
     };
-    let deliveries = state.notifier.deliveries(&filter).await.map_err(|error| internal(error.to_string()))?;
+    let deliveries = state
+        .notifier
+        .deliveries(&filter)
+        .await
+        .map_err(|error| ApiError::internal("the notifications could not be read", error))?;
     Ok(Json(json!({ "notifications": deliveries })))
 }
 
@@ -54,9 +58,12 @@ pub(super) async fn resend(
     principal: Principal,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let again = state.notifier.send_again(&id).await.map_err(|error| internal(error.to_string()))?;
+    let again = state
+        .notifier
+        .send_again(&id)
+        .await
+        .map_err(|error| ApiError::internal("the notification could not be sent again", error))?;
     let again = again.ok_or_else(|| ApiError::not_found(format!("nothing of the id {id:?} was given up")))?;
-    let (who, token) = (&principal.session.name, principal.token_id());
-    tracing::info!(target: "audit", who, token, action = "notification.resend", id, again);
+    principal.actor().did(Action::ResendNotification, &id, &format!("as {again}"));
     Ok(Json(json!({ "id": again })))
 }

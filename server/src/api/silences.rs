@@ -23,7 +23,7 @@ use super::{
     given::{Body, Parameters},
     listed::Listed,
 };
-use crate::{auth::Principal, clock::now_ms, delivery::silences::SilenceError, state::AppState};
+use crate::{audit::Action, auth::Principal, clock::now_ms, delivery::silences::SilenceError, state::AppState};
 
 /// Longest silence without an end of its own.
 const DEFAULT_DURATION_MS: i64 = 2 * 3_600_000;
@@ -41,15 +41,11 @@ impl From<SilenceError> for ApiError {
             SilenceError::Wrong(WrongSilence::Unknown(_)) | SilenceError::NoAlert => ApiError::not_found(message),
             SilenceError::Wrong(_) | SilenceError::TooMany => ApiError::bad_request(message),
             SilenceError::Link(_) => ApiError::upstream(message),
-            SilenceError::Database(_) | SilenceError::Random => internal(message),
+            SilenceError::Database(_) | SilenceError::Random => {
+                ApiError::internal("silences and acknowledgements cannot be stored", message)
+            }
         }
     }
-}
-
-/// 500, for what is no fault of who asks.
-pub(super) fn internal(message: String) -> ApiError {
-    tracing::error!(message, "a request failed");
-    ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, code: "internal", message }
 }
 
 /// Matchers as text in Alertmanager's syntax, or as its API writes them.
@@ -137,7 +133,7 @@ fn shown(silence: &Silence, firing: &[Arc<Alert>]) -> Shown {
 pub(crate) async fn listed(state: &AppState) -> Result<Vec<Shown>, ApiError> {
     let silences = state.notifier.silences().await?;
     let current = state.alerting.current().await;
-    let shown = state.list(Listed::Rules(silences.len(), &current), move |state| {
+    let shown = state.list(Listed::RulesWithAlerts(silences.len(), &current), move |state| {
         let firing = state.notifier.alerts();
         let mut shown: Vec<Shown> = silences.iter().map(|silence| shown(silence, &firing)).collect();
         shown.sort_by_key(|silence| match silence.state {
@@ -208,8 +204,8 @@ pub(super) async fn create(
         updated_at_ms: 0,
     };
     let silence = state.notifier.put_silence(silence).await?;
-    audit(&principal, "silence.create", &silence);
-    Ok((StatusCode::CREATED, Json(shown(&silence, &state.notifier.alerts()))))
+    audit(&principal, Action::CreateSilence, &silence);
+    Ok((StatusCode::CREATED, written(state, silence).await?))
 }
 
 /// `PATCH /api/silences/{id}`: another end, or another comment.
@@ -227,8 +223,8 @@ pub(super) async fn change(
     silence.ends_at_ms = ends_at_ms.unwrap_or(silence.ends_at_ms);
     silence.comment = wanted.comment.unwrap_or(silence.comment);
     let silence = state.notifier.put_silence(silence).await?;
-    audit(&principal, "silence.change", &silence);
-    Ok(Json(shown(&silence, &state.notifier.alerts())))
+    audit(&principal, Action::ChangeSilence, &silence);
+    written(state, silence).await
 }
 
 /// `DELETE /api/silences/{id}`: ends it now.
@@ -238,14 +234,20 @@ pub(super) async fn expire(
     Path(id): Path<String>,
 ) -> Result<Json<Shown>, ApiError> {
     let silence = state.notifier.expire_silence(&id).await?;
-    audit(&principal, "silence.expire", &silence);
-    Ok(Json(shown(&silence, &state.notifier.alerts())))
+    audit(&principal, Action::ExpireSilence, &silence);
+    written(state, silence).await
 }
 
-pub(super) fn audit(principal: &Principal, action: &'static str, silence: &Silence) {
-    let (who, token) = (&principal.session.name, principal.token_id());
-    let (id, matchers) = (&silence.id, silence.matchers.to_string());
-    tracing::info!(target: "audit", who, token, action, silence = id, matchers, ends_at = silence.ends_at_ms);
+/// A silence that was just written, with how many alerts it mutes: that waits for no turn, since what is done cannot be refused.
+async fn written(state: AppState, silence: Silence) -> Result<Json<Shown>, ApiError> {
+    let shown = tokio::task::spawn_blocking(move || shown(&silence, &state.notifier.alerts()));
+    shown.await.map(Json).map_err(|error| ApiError::internal("the silence is stored and cannot be shown", error))
+}
+
+/// Writes a change of a silence into the audit log.
+pub(super) fn audit(principal: &Principal, action: Action, silence: &Silence) {
+    let ends = jiff::Timestamp::from_millisecond(silence.ends_at_ms).map(|at| at.to_string()).unwrap_or_default();
+    principal.actor().did(action, &silence.id, &format!("{} until {ends}", silence.matchers));
 }
 
 /// What a preview is of.
@@ -333,7 +335,7 @@ pub(super) async fn alert(
     let found = state.list(Listed::Alerts(&*state.alerting.current().await), find).await?;
     let (mut shown, receivers) = found.ok_or_else(|| ApiError::not_found(format!("no alert {text} fires")))?;
     let told = state.notifier.told_of(&scope, fingerprint, MAX_TOLD).await;
-    let told = told.map_err(|error| internal(error.to_string()))?;
+    let told = told.map_err(|error| ApiError::internal("the notifications could not be read", error))?;
     if let Some(fields) = shown.as_object_mut() {
         fields.insert("receivers".to_owned(), json!(receivers));
         fields.insert("notifications".to_owned(), json!(told));
@@ -362,8 +364,7 @@ pub(super) async fn acknowledge(
         return Err(ApiError::bad_request("a comment has at most 4 KiB"));
     }
     let acknowledgement = state.notifier.acknowledge(fingerprint, &principal.session.name, &comment).await?;
-    let (who, token) = (&principal.session.name, principal.token_id());
-    tracing::info!(target: "audit", who, token, action = "alert.acknowledge", alert = text);
+    principal.actor().did(Action::AcknowledgeAlert, &text, "");
     Ok(Json(json!({ "acknowledged": acknowledgement })))
 }
 
@@ -378,8 +379,7 @@ pub(super) async fn unacknowledge(
     if !state.notifier.unacknowledge(fingerprint).await? {
         return Err(ApiError::not_found(format!("nobody has acknowledged the alert {text}")));
     }
-    let (who, token) = (&principal.session.name, principal.token_id());
-    tracing::info!(target: "audit", who, token, action = "alert.unacknowledge", alert = text);
+    principal.actor().did(Action::UnacknowledgeAlert, &text, "");
     Ok(Json(json!({ "acknowledged": null })))
 }
 

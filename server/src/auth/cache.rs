@@ -13,11 +13,12 @@ use model::{page::Session, role::Role};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    client::ClientAddress,
     secret::{self, Hash, HashKey},
     session::{self, SessionInfo, SessionOrigin, SessionUse},
     store::{ChangeWatch, StoreError, StoredSession, StoredToken, TokenStore},
 };
-use crate::{clock::now_ms, query::Scope};
+use crate::{audit::Actor, clock::now_ms, query::Scope};
 
 /// How often the database is asked whether it changed, and expiry is looked at. What other processes do is seen within this.
 const POLL_EVERY: Duration = Duration::from_millis(250);
@@ -33,6 +34,13 @@ pub(super) struct LiveToken {
     pub(super) scope: Scope,
     pub(super) ended: CancellationToken,
     hash: Hash,
+}
+
+impl LiveToken {
+    /// Who its holder is in the audit log.
+    pub(super) fn actor(&self, from: ClientAddress) -> Actor<'_> {
+        Actor::holder(&self.id, &self.session.name, self.session.role, from)
+    }
 }
 
 /// A session that may be used.

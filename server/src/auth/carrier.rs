@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 
-use super::{Auth, denied::Denied, origin, principal::Principal, secret};
+use super::{Auth, client::ClientAddress, denied::Denied, origin, principal::Principal, secret};
 
 /// Name of the session cookie.
 pub(super) const COOKIE: &str = "hyperscope_session";
@@ -26,10 +26,11 @@ impl Auth {
     /// Who a request is from: the first secret in it that is valid, headers before the cookie. What is not ours, such as the
     /// `Authorization` of a login in front of us, counts as absent. A token of ours that is wrong is refused whatever else there is.
     pub(super) async fn identify(&self, parts: &Parts, look: Look) -> Result<Principal, Denied> {
+        let from = ClientAddress::of(parts, &self.shared.options.trusted_proxies);
         if self.shared.options.no_auth {
             // Anyone may be anyone, but not a page of elsewhere whose name was pointed at this machine.
             return match origin::names_this_machine(parts, self.shared.options.public_url.as_ref()) {
-                true => Ok(Principal::anyone()),
+                true => Ok(Principal::anyone(from)),
                 false => Err(Denied::new(
                     StatusCode::FORBIDDEN,
                     "forbidden",
@@ -45,7 +46,7 @@ impl Auth {
         let mut has_wrong = false;
         for secret in bearer_tokens(&parts.headers).chain(api_keys(&parts.headers)).chain(protocols) {
             if let Some(token) = self.shared.cache.token(secret).await {
-                return Ok(Principal::by_token(&token));
+                return Ok(Principal::by_token(&token, from));
             }
             has_wrong = true;
             if secret::has_our_prefix(secret) {
@@ -56,7 +57,7 @@ impl Auth {
         let mut has_cookie = false;
         for cookie in by_cookie(&parts.headers) {
             if let Some(session) = self.shared.cache.session(cookie) {
-                return Ok(Principal::by_session(&session));
+                return Ok(Principal::by_session(&session, from));
             }
             has_cookie = true;
         }

@@ -11,6 +11,8 @@ use axum::{
 };
 use model::role::Role;
 
+use crate::audit::{Action, Actor};
+
 use super::{
     Auth,
     attempts::Verdict,
@@ -200,14 +202,14 @@ impl Auth {
         let verdict = refusals.check(from.0, Instant::now());
         refusals.note_wrong(from.0, Instant::now());
         drop(refusals);
-        let (token, name) = who.map_or(("", ""), |who| (who.token_id(), who.session.name.as_str()));
-        let (method, path) = (&parts.method, parts.uri.path());
+        let actor = who.map_or_else(|| Actor::unknown(from), Principal::actor);
         match verdict {
             Verdict::Allowed => {
-                tracing::warn!(target: "audit", action = "request", token, name, %from, %method, path, "refused: {why}");
+                let object = format!("{} {}", parts.method, parts.uri.path());
+                actor.was_refused(Action::Request, &object, why);
             }
             Verdict::Limited { is_news: true, .. } => {
-                tracing::warn!(target: "audit", action = "request", %from, "more refusals from here are not written down for a while");
+                actor.was_refused(Action::Request, "", "more refusals from here are not written down for a while");
             }
             Verdict::Limited { .. } => {}
         }

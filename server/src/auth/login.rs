@@ -30,7 +30,12 @@ use super::{
     session::SessionOrigin,
     store::StoreError,
 };
-use crate::{clock::now_ms, config::Secret, reached::Reached};
+use crate::{
+    audit::{Action, Actor},
+    clock::now_ms,
+    config::Secret,
+    reached::Reached,
+};
 
 /// Longest form that is read.
 pub(super) const BODY_BYTES: usize = 8 << 10;
@@ -150,7 +155,7 @@ pub(super) async fn logout(State(auth): State<Auth>, from: ClientAddress, parts:
             )
             .page();
         }
-        tracing::info!(target: "audit", action = "logout", token = %session.token.id, name = session.session.name, %from, "logged out");
+        session.token.actor(from).did(Action::Logout, &session.id, "");
     }
     let to_login = Redirect::to("/login");
     match carrier::by_cookie(&parts.headers).next() {
@@ -165,14 +170,14 @@ impl Auth {
         let verdict = self.attempts().check(from.0, Instant::now());
         if let Verdict::Limited { retry_after, is_news } = verdict {
             if is_news {
-                tracing::warn!(target: "audit", action = "login", %from, "too many wrong tokens; refusing for a while");
+                Actor::unknown(from).was_refused(Action::Login, "", "too many wrong tokens, for a while");
             }
             let message = format!("too many wrong tokens: try again in {} s", retry_after.as_secs().max(1));
             return Err(Denied::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", message).retry_after(retry_after));
         }
         let Some(token) = self.shared.cache.token(secret).await else {
             self.attempts().note_wrong(from.0, Instant::now());
-            tracing::warn!(target: "audit", action = "login", %from, "refused: wrong token");
+            Actor::unknown(from).was_refused(Action::Login, "", "wrong token");
             let message = match secret::is_mistyped(secret) {
                 true => "This token is mistyped: a character is wrong or missing.",
                 false => "This token is wrong, expired or revoked.",
@@ -180,7 +185,7 @@ impl Auth {
             return Err(Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", message));
         };
         if !token.session.role.reads() {
-            tracing::warn!(target: "audit", action = "login", token = %token.id, name = token.session.name, %from, "refused: the role reads no pages");
+            token.actor(from).was_refused(Action::Login, "", "the role reads no pages");
             let message = "This token is for programs and shows no pages: log in with another.";
             return Err(Denied::new(StatusCode::FORBIDDEN, "forbidden", message));
         }
@@ -221,7 +226,7 @@ impl Auth {
             tracing::error!(%error, "a session could not be started");
             Denied::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The login could not be stored: try again.")
         })?;
-        tracing::info!(target: "audit", action = "login", token = %token.id, name = token.session.name, role = token.session.role.name(), %from, "logged in");
+        token.actor(from).did(Action::Login, "", "");
         Ok(Login {
             cookie: self.cookie(parts, session.expose(), expires_at.map(|at| at.saturating_sub(now_ms()) / 1_000)),
             home,

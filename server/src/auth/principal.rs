@@ -9,10 +9,11 @@ use axum::{
 use model::{page::Session, role::Role};
 use tokio_util::sync::CancellationToken;
 
-use crate::{budget::Requester, query::Scope};
+use crate::{audit::Actor, budget::Requester, query::Scope};
 
 use super::{
     cache::{LiveSession, LiveToken},
+    client::ClientAddress,
     denied::Denied,
     session::{SessionUse, SocketUse},
 };
@@ -35,6 +36,7 @@ pub struct Principal {
     pub session: Session,
     scope: Scope,
     token_id: Arc<str>,
+    address: ClientAddress,
     carrier: Carrier,
     ended: CancellationToken,
     /// Id and use of the session, if it is one.
@@ -42,22 +44,24 @@ pub struct Principal {
 }
 
 impl Principal {
-    pub(super) fn by_token(token: &LiveToken) -> Self {
+    pub(super) fn by_token(token: &LiveToken, address: ClientAddress) -> Self {
         Principal {
             token_id: Arc::clone(&token.id),
             session: Session::clone(&token.session),
             scope: token.scope.clone(),
+            address,
             carrier: Carrier::Header,
             ended: token.ended.clone(),
             browser_session: None,
         }
     }
 
-    pub(super) fn by_session(session: &LiveSession) -> Self {
+    pub(super) fn by_session(session: &LiveSession, address: ClientAddress) -> Self {
         Principal {
             token_id: Arc::clone(&session.token.id),
             session: Session::clone(&session.session),
             scope: session.token.scope.clone(),
+            address,
             carrier: Carrier::Cookie,
             ended: session.ended.clone(),
             browser_session: Some((Arc::clone(&session.id), Arc::clone(&session.usage))),
@@ -65,7 +69,7 @@ impl Principal {
     }
 
     /// Whoever it is, where nobody is asked.
-    pub(super) fn anyone() -> Self {
+    pub(super) fn anyone(address: ClientAddress) -> Self {
         let session = Session {
             name: "anyone".into(),
             role: Role::Admin,
@@ -77,6 +81,7 @@ impl Principal {
             token_id: "none".into(),
             session,
             scope: Scope::all(),
+            address,
             carrier: Carrier::None,
             ended: CancellationToken::new(),
             browser_session: None,
@@ -87,6 +92,11 @@ impl Principal {
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.token_id
+    }
+
+    /// Who it is in the audit log.
+    pub(crate) fn actor(&self) -> Actor<'_> {
+        Actor::holder(&self.token_id, &self.session.name, self.role(), self.address)
     }
 
     /// Names the session among those of its token, if it is one.

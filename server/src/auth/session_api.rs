@@ -9,9 +9,9 @@ use axum::{
 use model::page::Session;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Auth, client::ClientAddress, denied::Denied, principal::Principal, session::SessionInfo, store::StoreError,
-};
+use crate::audit::Action;
+
+use super::{Auth, denied::Denied, principal::Principal, session::SessionInfo, store::StoreError};
 
 /// `GET /api/session`
 pub(super) async fn session(principal: Principal) -> Json<Session> {
@@ -30,13 +30,8 @@ struct Ended {
 }
 
 /// `DELETE /api/sessions`: all but the one that asks.
-pub(super) async fn end_other_sessions(
-    State(auth): State<Auth>,
-    principal: Principal,
-    from: ClientAddress,
-    uri: Uri,
-) -> Response {
-    match auth.end_audited(&principal, from, |id| Some(id) != principal.session_id()).await {
+pub(super) async fn end_other_sessions(State(auth): State<Auth>, principal: Principal, uri: Uri) -> Response {
+    match auth.end_audited(&principal, |id| Some(id) != principal.session_id()).await {
         Ok(ended) => Json(Ended { ended }).into_response(),
         Err(error) => Denied::from(&error).for_path(&uri),
     }
@@ -46,11 +41,10 @@ pub(super) async fn end_other_sessions(
 pub(super) async fn end_session(
     State(auth): State<Auth>,
     principal: Principal,
-    from: ClientAddress,
     uri: Uri,
     Path(id): Path<String>,
 ) -> Response {
-    match auth.end_audited(&principal, from, |one| one == id).await {
+    match auth.end_audited(&principal, |one| one == id).await {
         Ok(0) => Denied::new(StatusCode::NOT_FOUND, "not_found", "this token has no such session").for_path(&uri),
         Ok(_) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => Denied::from(&error).for_path(&uri),
@@ -67,29 +61,20 @@ pub(super) struct End {
 pub(super) async fn end_by_form(
     State(auth): State<Auth>,
     principal: Principal,
-    from: ClientAddress,
     uri: Uri,
     Form(End { end }): Form<End>,
 ) -> Response {
     let ends = |id: &str| if end == "others" { Some(id) != principal.session_id() } else { id == end };
-    match auth.end_audited(&principal, from, ends).await {
+    match auth.end_audited(&principal, ends).await {
         Ok(_) => Redirect::to("/settings").into_response(),
         Err(error) => Denied::from(&error).for_path(&uri),
     }
 }
 
 impl Auth {
-    async fn end_audited(
-        &self,
-        principal: &Principal,
-        from: ClientAddress,
-        ends: impl Fn(&str) -> bool,
-    ) -> Result<usize, StoreError> {
+    async fn end_audited(&self, principal: &Principal, ends: impl Fn(&str) -> bool) -> Result<usize, StoreError> {
         let ended = self.end_sessions(principal, ends).await?;
-        tracing::info!(
-            target: "audit", action = "session.end", token = %principal.token_id(), name = principal.session.name, %from, ended,
-            "sessions ended"
-        );
+        principal.actor().did(Action::EndSessions, principal.token_id(), &format!("{ended} ended"));
         Ok(ended)
     }
 }

@@ -131,11 +131,12 @@ impl Drop for Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::ClientAddress;
 
     #[test]
     fn places_are_limited_and_given_back() {
         let counts = Arc::new(SocketCounts::new(SocketLimits { all: 2, of_token: 1, of_kiosk: 1 }));
-        let anyone = Principal::anyone();
+        let anyone = Principal::anyone(ClientAddress(None));
         let one = counts.take(&anyone).unwrap();
         let other = counts.take(&anyone).unwrap();
         assert_eq!(counts.take(&anyone).unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS);

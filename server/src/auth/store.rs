@@ -105,6 +105,15 @@ pub struct TokenInfo {
     pub revoked_at: Option<i64>,
 }
 
+impl TokenInfo {
+    /// What it is, for the audit log.
+    pub(crate) fn words(&self) -> String {
+        let until = self.expires_at.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+        let until = until.map(|at| format!(" until {at}")).unwrap_or_default();
+        format!("{:?}, role {}{until}", self.name, self.role.name())
+    }
+}
+
 /// Why tokens cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {

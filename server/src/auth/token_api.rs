@@ -12,12 +12,11 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Auth,
-    client::ClientAddress,
     denied::Denied,
     principal::Principal,
     store::{NewToken, TokenInfo},
 };
-use crate::{clock::now_ms, config::Period};
+use crate::{audit::Action, clock::now_ms, config::Period};
 
 /// What is asked for.
 #[derive(Deserialize)]
@@ -67,13 +66,7 @@ pub(super) async fn list(State(auth): State<Auth>, uri: Uri) -> Response {
 }
 
 /// `POST /api/tokens`
-pub(super) async fn create(
-    State(auth): State<Auth>,
-    principal: Principal,
-    from: ClientAddress,
-    uri: Uri,
-    body: Bytes,
-) -> Response {
+pub(super) async fn create(State(auth): State<Auth>, principal: Principal, uri: Uri, body: Bytes) -> Response {
     let asked: Asked = match serde_json::from_slice(&body) {
         Ok(asked) => asked,
         Err(error) => return Denied::new(StatusCode::BAD_REQUEST, "bad_request", error.to_string()).for_path(&uri),
@@ -95,10 +88,7 @@ pub(super) async fn create(
     };
     match made {
         Ok((token, secret)) => {
-            tracing::info!(
-                target: "audit", action = "token.create", token = %principal.token_id(), name = principal.session.name, %from,
-                made = token.id, made_name = token.name, made_role = token.role.name(), "token made"
-            );
+            principal.actor().did(Action::CreateToken, &token.id, &token.words());
             let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
             (StatusCode::CREATED, headers, Json(Made { token, secret: secret.expose() })).into_response()
         }
@@ -110,7 +100,6 @@ pub(super) async fn create(
 pub(super) async fn revoke(
     State(auth): State<Auth>,
     principal: Principal,
-    from: ClientAddress,
     uri: Uri,
     Path(id): Path<String>,
 ) -> Response {
@@ -120,10 +109,7 @@ pub(super) async fn revoke(
     };
     match revoked {
         Ok(()) => {
-            tracing::info!(
-                target: "audit", action = "token.revoke", token = %principal.token_id(), name = principal.session.name, %from,
-                revoked = id, "token revoked"
-            );
+            principal.actor().did(Action::RevokeToken, &id, "");
             StatusCode::NO_CONTENT.into_response()
         }
         Err(error) => Denied::from(&error).for_path(&uri),

@@ -8,6 +8,7 @@ use model::{range::DurationMs, role::Role};
 
 use super::{ConfigFile, logging, say};
 use crate::{
+    audit::{self, Actor},
     auth::{NewToken, TokenInfo, TokenStore},
     clock::now_ms,
     config::{LogFormat, Options, Period, default_data_dir},
@@ -82,12 +83,12 @@ impl TokenCommand {
             Action::List => list(&store).await,
             Action::Keep { id } => {
                 store.keep(&id).await?;
-                tracing::info!(target: "audit", action = "token.keep", kept = id, from = "command line", "token kept");
+                Actor::command_line().did(audit::Action::KeepToken, &id, "");
                 say(format_args!("kept {id}")).context("stdout")
             }
             Action::Revoke { id } => {
                 store.revoke(&id).await?;
-                tracing::info!(target: "audit", action = "token.revoke", revoked = id, from = "command line", "token revoked");
+                Actor::command_line().did(audit::Action::RevokeToken, &id, "");
                 say(format_args!("revoked {id}")).context("stdout")
             }
         }
@@ -108,10 +109,7 @@ impl Create {
             matchers: self.matchers.join(","),
         };
         let (token, secret) = store.create(new).await?;
-        tracing::info!(
-            target: "audit", action = "token.create", made = token.id, made_name = token.name, made_role = token.role.name(),
-            expires_at = token.expires_at, from = "command line", "token made"
-        );
+        Actor::command_line().did(audit::Action::CreateToken, &token.id, &token.words());
         say(secret.expose()).context("stdout")
     }
 }

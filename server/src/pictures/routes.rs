@@ -13,6 +13,7 @@ use model::{dashboard::Dashboard, range::TimeRange};
 use super::{Format, Order, PictureFailure, draw::What, request};
 use crate::{
     api::error::ApiError,
+    audit::Action,
     auth::Principal,
     clock::now_ms,
     pages,
@@ -39,11 +40,9 @@ pub fn routes() -> Vec<Route<AppState>> {
 
 /// `DELETE /api/picture-links`: no link that was given until now leads anywhere any more.
 async fn withdraw_links(State(state): State<AppState>, principal: Principal) -> Result<StatusCode, ApiError> {
-    state.picture_links.withdraw().map_err(|error| {
-        tracing::error!(%error, "the links to pictures could not be withdrawn");
-        ApiError::internal("the machine gives no random numbers: try again")
-    })?;
-    tracing::info!(target: "audit", action = "picture-links.withdraw", token = %principal.token_id(), name = principal.session.name, "links withdrawn");
+    let withdrawn = state.picture_links.withdraw();
+    withdrawn.map_err(|error| ApiError::internal("the links to pictures could not be withdrawn", error))?;
+    principal.actor().did(Action::WithdrawPictureLinks, "", "");
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -134,7 +133,7 @@ fn refused(failure: PictureFailure) -> ApiError {
     match &failure {
         PictureFailure::Busy => ApiError::busy(failure.to_string()),
         PictureFailure::Picture(_) | PictureFailure::TooLarge => ApiError::bad_request(failure.to_string()),
-        PictureFailure::Broken => ApiError::internal(failure.to_string()),
+        PictureFailure::Broken => ApiError::internal("the picture could not be drawn", failure),
     }
 }
 

@@ -12,6 +12,7 @@ use store::Extent;
 
 use super::{SERIES, SNAPSHOTS, Storage};
 use crate::{
+    audit::Action,
     auth::Principal,
     clock::now_ms,
     query::{ErrorKind, QueryError, envelope::success},
@@ -63,14 +64,13 @@ pub(super) async fn take(
     });
     match copied.await.map_err(internal)? {
         Ok(kept) => {
-            let by = &principal.session.name;
-            tracing::info!(target: "audit", action = "snapshot", token = %principal.token_id(), by, name, kept, "snapshot taken");
+            principal.actor().did(Action::TakeSnapshot, &name, &format!("{kept} are kept"));
             Ok(success(&Taken { name }))
         }
         Err(error) => {
             tracing::warn!(%error, "a snapshot could not be taken");
             let message =
-                format!("the snapshot could not be taken: {error}; see that the disk has room, and try again");
+                "the snapshot could not be taken: the server's log says why. See that the disk has room, and try again";
             Err(QueryError::new(ErrorKind::Unavailable, message))
         }
     }
@@ -115,5 +115,6 @@ fn bad(message: &str) -> QueryError {
 }
 
 fn internal(error: impl std::fmt::Display) -> QueryError {
-    QueryError::new(ErrorKind::Internal, error.to_string())
+    tracing::error!(%error, "a snapshot broke off");
+    QueryError::new(ErrorKind::Internal, "the snapshot broke off: the server's log says why")
 }
