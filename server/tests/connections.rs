@@ -136,20 +136,33 @@ async fn what_works_is_not_closed() {
     assert_eq!(live.next().await["id"], 9);
 }
 
-/// HTTP/2: no more than nothing may be sent (a window of 0), and GET /login (RFC 9113, 6.5 and 6.2; RFC 7541).
-fn ask_and_take_nothing() -> Vec<u8> {
-    let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0];
+/// HTTP/2: of an answer `window` bytes may be sent, and GET /login (RFC 9113, 6.5 and 6.2; RFC 7541).
+fn ask_and_take(window: u8) -> Vec<u8> {
+    let settings = [0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, window];
     let fields = [&[0x82, 0x86, 0x44, 6][..], b"/login", &[0x41, 1], b"h"].concat();
     let head = [0, 0, u8::try_from(fields.len()).unwrap(), 1, 5, 0, 0, 0, 1];
     [&HTTP2[..24], &settings, &head, &fields].concat()
 }
 
+/// HTTP/2: POST /login on the second stream, of whose form nothing comes.
+fn ask_and_send_nothing() -> Vec<u8> {
+    let fields = [&[0x83, 0x86, 0x44, 6][..], b"/login", &[0x41, 1], b"h"].concat();
+    let head = [0, 0, u8::try_from(fields.len()).unwrap(), 1, 4, 0, 0, 0, 3];
+    [&head[..], &fields].concat()
+}
+
 #[tokio::test]
 async fn who_gives_an_answer_no_room_is_closed() {
     let server = Server::serve(&SHORT).await;
-    let read = closed(&mut opened(&server, &ask_and_take_nothing()).await, "a window of nothing").await;
-    // A HEADERS frame came: it was answered.
-    assert!(read.windows(2).any(|pair| pair == [1, 4]), "{read:?}");
+    let beside = [ask_and_take(0), ask_and_send_nothing()].concat();
+    let asked =
+        [("a window of nothing", ask_and_take(0)), ("a window of a byte", ask_and_take(1)), ("a post beside", beside)];
+    for (what, asked) in asked {
+        let mut stream = opened(&server, &asked).await;
+        let read = closed(&mut stream, what).await;
+        // A HEADERS frame came: it was answered.
+        assert!(read.windows(2).any(|pair| pair == [1, 4]), "{what}: {read:?}");
+    }
 }
 
 /// A server that may have few files and sockets open.

@@ -18,8 +18,8 @@ use http_body::{Frame, SizeHint};
 use super::{Charge, MemoryBudget, OverBudget, Requester};
 use crate::auth::Denied;
 
-/// Smaller answers are not weighed: they are what a socket's buffers hold anyway.
-const LIGHT_BYTES: u64 = 64 << 10;
+/// Smaller answers are not weighed: a connection takes more by itself.
+const LIGHT_BYTES: u64 = 4 << 10;
 
 /// When to come again, if there is no room.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);

@@ -5,6 +5,7 @@
 //! [`Connection`] knows from [`service`] whether a request is under way. What is upgraded to a WebSocket has pings of its own, and can only stall here.
 
 pub(crate) mod acceptor;
+mod answer_body;
 mod descriptors;
 mod service;
 pub(crate) mod stalled;

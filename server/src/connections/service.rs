@@ -8,41 +8,52 @@ use std::{
 };
 
 use axum::{
-    body::{Body, Bytes, HttpBody},
+    body::Body,
     http::{HeaderValue, Request, Response, StatusCode, header::CONNECTION},
 };
-use http_body::{Frame, SizeHint};
 use tokio::time::Instant;
 use tower::Service;
 
-use super::Connection;
+use super::{Connection, answer_body::AnswerBody};
 
 /// A request that is under way.
-struct UnderWay {
+pub(super) struct UnderWay {
     connection: Arc<Connection>,
-    answered: bool,
+    /// Number of its answer among those of the connection, once it has begun.
+    answer: Option<u64>,
 }
 
 impl UnderWay {
     /// None if the connection was closed to make room.
     fn begin(connection: &Arc<Connection>) -> Option<Self> {
         let admitted = connection.shared.table().begin(connection.id);
-        admitted.then(|| UnderWay { connection: Arc::clone(connection), answered: false })
+        admitted.then(|| UnderWay { connection: Arc::clone(connection), answer: None })
     }
 
     fn answer(&mut self) {
-        self.answered = true;
-        self.connection.shared.table().answer(self.connection.id, Instant::now());
+        self.answer = self.connection.shared.table().answer(self.connection.id);
     }
 
-    fn take(&self) {
-        self.connection.shared.table().take(self.connection.id, Instant::now());
+    /// A piece of the answer is handed over, and it is the reader's turn.
+    pub(super) fn take(&self) {
+        self.await_reader(Some(Instant::now()));
+    }
+
+    /// What comes next of the answer is not there yet: it is not the reader who keeps it waiting.
+    pub(super) fn await_server(&self) {
+        self.await_reader(None);
+    }
+
+    fn await_reader(&self, since: Option<Instant>) {
+        if let Some(answer) = self.answer {
+            self.connection.shared.table().await_reader(self.connection.id, answer, since);
+        }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.connection.shared.table().end(self.connection.id, self.answered, Instant::now());
+        self.connection.shared.table().end(self.connection.id, self.answer, Instant::now());
     }
 }
 
@@ -78,7 +89,7 @@ where
                 under_way.connection.set_upgraded();
             }
             under_way.answer();
-            Ok(answer.map(|body| Body::new(CountedBody { body, under_way })))
+            Ok(answer.map(|body| Body::new(AnswerBody::new(body, under_way))))
         })
     }
 }
@@ -88,34 +99,4 @@ fn too_late() -> Response<Body> {
     *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     answer
-}
-
-/// The body of an answer; once it is out or given up, the request is over.
-struct CountedBody {
-    body: Body,
-    under_way: UnderWay,
-}
-
-impl HttpBody for CountedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(context);
-        if frame.is_ready() {
-            self.under_way.take();
-        }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

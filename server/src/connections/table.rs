@@ -19,7 +19,7 @@ pub(super) enum Waiting {
     Since(Instant),
     /// Nothing: requests are under way, or it speaks another protocol by now.
     Busy,
-    /// That somebody takes the answers that are under way, of which nothing was taken since then.
+    /// That somebody takes an answer of which there is more, and of which nothing was taken since then.
     Reader(Instant),
     /// It has to make room.
     Evicted,
@@ -29,10 +29,9 @@ pub(super) enum Waiting {
 struct Entry {
     /// Requests under way.
     requests: usize,
-    /// Those of them whose answers have begun.
-    answers: usize,
-    /// When a piece of an answer was last taken.
-    taken: Instant,
+    /// Those whose answers have begun, by number: since when it is the reader's turn to take more of it, if it is.
+    answers: HashMap<u64, Option<Instant>>,
+    next_answer: u64,
     asked: bool,
     upgraded: bool,
     /// Since when it waits.
@@ -78,8 +77,8 @@ impl Table {
             id,
             Entry {
                 requests: 0,
-                answers: 0,
-                taken: now,
+                answers: HashMap::new(),
+                next_answer: 0,
                 asked: false,
                 upgraded: false,
                 since: now,
@@ -115,18 +114,19 @@ impl Table {
         true
     }
 
-    /// Notes that the answer to a request begins.
-    pub(super) fn answer(&mut self, id: u64, now: Instant) {
-        if let Some(entry) = self.open.get_mut(&id) {
-            entry.answers += 1;
-            entry.taken = now;
-        }
+    /// Notes that the answer to a request begins; its number.
+    pub(super) fn answer(&mut self, id: u64) -> Option<u64> {
+        let entry = self.open.get_mut(&id)?;
+        let number = entry.next_answer;
+        entry.next_answer += 1;
+        entry.answers.insert(number, None);
+        Some(number)
     }
 
-    /// Notes that a piece of an answer is taken.
-    pub(super) fn take(&mut self, id: u64, now: Instant) {
-        if let Some(entry) = self.open.get_mut(&id) {
-            entry.taken = now;
+    /// Notes since when it is the reader's turn to take more of an answer; `None` if it is not.
+    pub(super) fn await_reader(&mut self, id: u64, answer: u64, since: Option<Instant>) {
+        if let Some(waits) = self.open.get_mut(&id).and_then(|entry| entry.answers.get_mut(&answer)) {
+            *waits = since;
         }
     }
 
@@ -137,11 +137,11 @@ impl Table {
         }
     }
 
-    /// Notes that a request is over, and whether its answer had begun.
-    pub(super) fn end(&mut self, id: u64, answered: bool, now: Instant) {
+    /// Notes that a request is over, with its answer if that had begun.
+    pub(super) fn end(&mut self, id: u64, answer: Option<u64>, now: Instant) {
         if let Some(entry) = self.open.get_mut(&id) {
             entry.requests = entry.requests.saturating_sub(1);
-            entry.answers = entry.answers.saturating_sub(usize::from(answered));
+            answer.map(|answer| entry.answers.remove(&answer));
             if entry.requests == 0 && !entry.upgraded {
                 entry.since = now;
                 self.waiting.insert((now, id));
@@ -153,10 +153,13 @@ impl Table {
         match self.open.get(&id) {
             None => Waiting::Evicted,
             Some(entry) if entry.upgraded => Waiting::Busy,
-            Some(entry) if entry.requests > entry.answers => Waiting::Busy,
-            Some(entry) if entry.requests > 0 => Waiting::Reader(entry.taken),
-            Some(entry) if entry.asked => Waiting::Since(entry.since),
-            Some(_) => Waiting::FirstRequest,
+            Some(entry) => match entry.answers.values().flatten().min() {
+                // Whatever else is under way: nobody who asks for more keeps what is not taken.
+                Some(since) => Waiting::Reader(*since),
+                None if entry.requests > 0 => Waiting::Busy,
+                None if entry.asked => Waiting::Since(entry.since),
+                None => Waiting::FirstRequest,
+            },
         }
     }
 }
@@ -196,11 +199,18 @@ mod tests {
         table.begin(fourth);
         assert_eq!(table.admit(None, &tickets[4], &limits, at(5)), None, "all are busy");
         table.begin(ids[0]);
-        table.end(ids[0], false, at(6));
+        table.end(ids[0], None, at(6));
         assert_eq!(table.waiting(ids[0]), Waiting::Busy, "another request of it goes on");
-        table.answer(ids[0], at(6));
+        let answers = [table.answer(ids[0]), table.answer(ids[0])];
+        table.begin(ids[0]);
+        assert_eq!(table.waiting(ids[0]), Waiting::Busy, "nothing of the answers is there yet");
+        table.await_reader(ids[0], answers[0].unwrap(), Some(at(6)));
+        table.await_reader(ids[0], answers[1].unwrap(), Some(at(7)));
         assert_eq!(table.waiting(ids[0]), Waiting::Reader(at(6)));
-        table.end(ids[0], true, at(7));
+        table.await_reader(ids[0], answers[0].unwrap(), None);
+        assert_eq!(table.waiting(ids[0]), Waiting::Reader(at(7)), "the server makes the other one wait");
+        table.end(ids[0], answers[0], at(7));
+        table.end(ids[0], answers[1], at(7));
         assert_eq!(table.waiting(ids[0]), Waiting::Since(at(7)));
         assert!(table.admit(None, &tickets[5], &limits, at(8)).is_some());
         assert_eq!(table.waiting(ids[0]), Waiting::Evicted);
@@ -221,7 +231,7 @@ mod tests {
         let socket = table.admit(None, &Arc::default(), &limits, at(0)).unwrap();
         assert!(table.begin(socket));
         table.upgrade(socket);
-        table.end(socket, true, at(1));
+        table.end(socket, None, at(1));
         let silent = table.admit(None, &Arc::default(), &limits, at(2)).unwrap();
         assert!(table.admit(None, &Arc::default(), &limits, at(3)).is_some());
         assert_eq!((table.waiting(socket), table.waiting(silent)), (Waiting::Busy, Waiting::Evicted));

@@ -30,6 +30,8 @@ const HTTP2_HEADS: usize = 4;
 const HTTP2_PING: Duration = Duration::from_secs(20);
 /// Most requests of one connection at a time.
 const HTTP2_STREAMS: u32 = 128;
+/// What an answer may leave in a buffer of HTTP/2, in bytes: it is charged to nobody any more.
+const HTTP2_SEND_BYTES: usize = 32 << 10;
 
 /// Binds the address.
 pub(super) fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -123,5 +125,6 @@ fn limit(builder: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::T
         .keep_alive_interval(HTTP2_PING)
         .keep_alive_timeout(HTTP2_PING)
         .max_concurrent_streams(HTTP2_STREAMS)
+        .max_send_buf_size(HTTP2_SEND_BYTES)
         .max_header_list_size(u32::try_from(http2_bytes).unwrap_or(u32::MAX));
 }
