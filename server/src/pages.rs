@@ -31,6 +31,7 @@ use self::{
     panels::{Gathered, Looking, gather},
 };
 use crate::{
+    alerting::FiringChanges,
     api::{error::ApiError, listed::Listed},
     assets::Assets,
     auth::{Denied, Principal},
@@ -192,8 +193,16 @@ async fn marks(
     let current = state.alerting.current().await;
     let (alerting, scope, dashboard) = (state.alerting.clone(), principal.scope().clone(), dashboard.clone());
     let (start_ms, end_ms) = range.resolve(now_ms);
-    let marks = move || alerting.marks(&current, &scope, &dashboard, start_ms, end_ms);
-    state.page_drawing.read_charged(marks).await
+    let firing = state.alerting.history().firing_in(start_ms, end_ms);
+    let marks = move |firing: Result<FiringChanges, sqlx::Error>| {
+        firing.map(|firing| alerting.marks(firing, &current, &scope, &dashboard, start_ms, end_ms))
+    };
+    let marks = state.page_drawing.read_after(0, firing, marks).await?;
+    // A page without marks is better than none.
+    Ok(marks.unwrap_or_else(|error| {
+        tracing::error!(%error, "the history of alerts could not be read");
+        Frame { end_ms, ..Frame::default() }
+    }))
 }
 
 /// Why there is no page.

@@ -183,7 +183,10 @@ async fn evaluate(query: &LiveQuery, (start_ms, end_ms): (i64, i64), feed: &Feed
         Err(FetchError::Unreachable) => return,
         Err(error) => QueryState::Failed { message: error.words() },
     };
-    if let FeedData::Query(signal) = &feed.data {
+    let FeedData::Query(signal) = &feed.data else { return };
+    let is_newer = |shown: &QueryState| matches!((shown, &state), (QueryState::Ready { frame: shown, .. }, QueryState::Ready { frame, .. }) if shown.end_ms > frame.end_ms);
+    // The socket may have opened meanwhile.
+    if !signal.with_untracked(is_newer) {
         signal.set(state);
     }
 }

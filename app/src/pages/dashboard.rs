@@ -160,6 +160,8 @@ fn follow_marks(page: Page, uid: String, marks: RwSignal<PanelData>) {
     Effect::new(move |before: Option<()>| {
         let TimeRange { from, to } = page.url.range.get();
         page.alarms.firing.track();
+        // What fired and was over while there was no connection.
+        page.live.lost.track();
         if before.is_none() && is_drawn {
             return;
         }

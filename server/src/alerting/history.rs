@@ -22,7 +22,10 @@ const PRUNE_EVERY: usize = 1_000;
 /// Most changes in one answer.
 pub const MAX_ANSWER: usize = 10_000;
 /// Beginnings and ends of firing at hand without asking the database, the youngest: every page of a dashboard marks them on its charts.
-const AT_HAND: usize = 500;
+const AT_HAND: usize = 2_000;
+const MINUTE_MS: i64 = 60_000;
+/// Most of them that are read of an earlier time, the youngest.
+const MOST_READ: usize = 2_000;
 
 /// The changes so far. A cheap handle.
 #[derive(Clone)]
@@ -45,6 +48,15 @@ pub struct FiringChange {
     pub began: bool,
     /// The alert after it.
     pub alert: Arc<Alert>,
+}
+
+/// Changes of a time, oldest first.
+#[derive(Debug)]
+pub struct FiringChanges {
+    /// What began or ended.
+    pub changes: Vec<FiringChange>,
+    /// Until when they are known, in milliseconds since the Unix epoch, if not until now.
+    pub until_ms: Option<i64>,
 }
 
 impl FiringChange {
@@ -120,11 +132,44 @@ impl History {
         self.made_ms.max(now_ms().saturating_sub(KEPT_MS))
     }
 
-    /// When alerts began to fire and no longer did, from a time on (milliseconds since the Unix epoch): the youngest, oldest first.
-    #[must_use]
-    pub fn firing_since(&self, since_ms: i64) -> Vec<FiringChange> {
+    /// When alerts began to fire and no longer did from `start_ms` on (milliseconds since the Unix epoch), the youngest, oldest first. Where
+    /// more happened since then than is at hand, up to `end_ms` alone: then what fired at the start comes as if it began there, and what
+    /// fires at the end has no end.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn firing_in(&self, start_ms: i64, end_ms: i64) -> Result<FiringChanges, sqlx::Error> {
+        if let Some(changes) = self.firing_at_hand(start_ms) {
+            return Ok(FiringChanges { changes, until_ms: None });
+        }
+        // Many look at a time that moves on with the clock: within a minute they share what is read.
+        let start_ms = start_ms.saturating_sub(start_ms.rem_euclid(MINUTE_MS));
+        let before = self.alerts_at(start_ms, MAX_ANSWER).await?;
+        let began = |alert: &Alert| FiringChange {
+            at: alert.fired_at.unwrap_or(start_ms),
+            began: true,
+            alert: Arc::new(alert.clone()),
+        };
+        let mut changes: Vec<_> = before.firing().map(began).collect();
+        let rows = sqlx::query(
+            "SELECT at, was, state, alert FROM alert_history \
+             WHERE at > ?1 AND at <= ?2 AND (was = 'firing') <> (state = 'firing') ORDER BY at DESC, id DESC LIMIT ?3",
+        )
+        .bind(start_ms)
+        .bind(end_ms)
+        .bind(i64::try_from(MOST_READ).unwrap_or(i64::MAX))
+        .fetch_all(&self.pool)
+        .await?;
+        let read: Vec<AlertTransition> = rows.iter().map(change).collect::<Result<_, _>>()?;
+        changes.extend(read.iter().rev().filter_map(FiringChange::of));
+        Ok(FiringChanges { changes, until_ms: Some(end_ms) })
+    }
+
+    /// The same where all of it is at hand.
+    fn firing_at_hand(&self, start_ms: i64) -> Option<Vec<FiringChange>> {
         let firing = self.firing.lock().unwrap_or_else(PoisonError::into_inner);
-        firing.iter().filter(|change| change.at >= since_ms).cloned().collect()
+        let is_whole = firing.len() < AT_HAND || firing.front().is_some_and(|oldest| oldest.at < start_ms);
+        is_whole.then(|| firing.iter().filter(|change| change.at >= start_ms).cloned().collect())
     }
 
     /// Changes, youngest first.
@@ -252,7 +297,8 @@ mod tests {
     }
 
     fn times(history: &History, since_ms: i64) -> Vec<(i64, bool)> {
-        history.firing_since(since_ms).into_iter().map(|change| (change.at, change.began)).collect()
+        let at_hand = history.firing_at_hand(since_ms).unwrap();
+        at_hand.into_iter().map(|change| (change.at, change.began)).collect()
     }
 
     #[tokio::test]
@@ -275,10 +321,41 @@ mod tests {
 
         let many = (0..).take(2 * AT_HAND).map(|after| change(begin + 10 + after, Inactive, Firing)).collect();
         restarted.remember(many);
-        let youngest = times(&restarted, 0);
+        assert!(restarted.firing_at_hand(begin).is_none(), "the oldest have made room");
+        let youngest = times(&restarted, begin + 11 + i64::try_from(AT_HAND).unwrap());
         assert_eq!(
             (youngest.len(), youngest.last()),
-            (AT_HAND, Some(&(begin + 9 + 2 * i64::try_from(AT_HAND).unwrap(), true)))
+            (AT_HAND - 1, Some(&(begin + 9 + 2 * i64::try_from(AT_HAND).unwrap(), true)))
         );
+    }
+
+    #[tokio::test]
+    async fn what_is_no_longer_at_hand_is_read() {
+        use AlertState::{Firing, Inactive, Pending};
+        let directory = tempfile::tempdir().unwrap();
+        let pool = database::open(directory.path()).await.unwrap();
+        let (history, writer) = History::open(pool.clone()).await.unwrap();
+        let hour = |number: i64| (now_ms() / MINUTE_MS - 60 * (10 - number)) * MINUTE_MS;
+        let of = |name: &str, at: i64, from, to| {
+            let alert = Alert { fingerprint: name.into(), fired_at: Some(hour(1)), ..change(at, from, to).alert };
+            AlertTransition { at, from, to, alert }
+        };
+        let mut changes = vec![
+            of("a", hour(1), Pending, Firing),
+            of("b", hour(3), Pending, Firing),
+            of("a", hour(4), Firing, Inactive),
+            of("b", hour(6), Firing, Inactive),
+        ];
+        changes.extend((0..).take(AT_HAND).map(|after| of("c", hour(7) + after, Inactive, Firing)));
+        history.remember(changes);
+        let stop = CancellationToken::new();
+        stop.cancel();
+        writer.run(stop).await;
+        let FiringChanges { changes, until_ms } = history.firing_in(hour(2), hour(5)).await.unwrap();
+        let found: Vec<_> =
+            changes.iter().map(|change| (&*change.alert.fingerprint, change.at, change.began)).collect();
+        // It fired at the beginning; the other one goes on at the end.
+        assert_eq!(found, [("a", hour(1), true), ("b", hour(3), true), ("a", hour(4), false)]);
+        assert_eq!(until_ms, Some(hour(5)));
     }
 }

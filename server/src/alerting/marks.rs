@@ -11,7 +11,10 @@ use model::{
     live::Alert,
 };
 
-use super::{Alerting, CurrentAlerts, history::FiringChange};
+use super::{
+    Alerting, CurrentAlerts,
+    history::{FiringChange, FiringChanges},
+};
 use crate::{concern, query::Scope, visible};
 
 /// Marks of one panel, the youngest.
@@ -58,10 +61,11 @@ struct Span {
 
 impl Alerting {
     /// When alerts fired between two times, in milliseconds since the Unix epoch, that `scope` lets through and that concern the time
-    /// series of `dashboard`: see [`model::page::Boot::marks`].
+    /// series of `dashboard`, by what [`super::history::History::firing_in`] tells of that time: see [`model::page::Boot::marks`].
     #[must_use]
     pub fn marks(
         &self,
+        firing: FiringChanges,
         current: &CurrentAlerts,
         scope: &Scope,
         dashboard: &Dashboard,
@@ -72,9 +76,9 @@ impl Alerting {
         if !dashboard.panels.iter().any(|panel| panel.kind == PanelKind::Timeseries) {
             return nothing;
         }
-        let mut changes = self.history().firing_since(start_ms);
+        let FiringChanges { mut changes, until_ms } = firing;
         changes.retain(|change| visible::alert(scope, &change.alert));
-        let mut spans = spans(changes, current.firing_alerts(scope), start_ms);
+        let mut spans = spans(changes, current.firing_alerts(scope), start_ms, until_ms);
         spans.retain(|span| span.from <= end_ms && span.to.is_none_or(|to| to >= start_ms));
         if spans.is_empty() {
             return nothing;
@@ -86,8 +90,8 @@ impl Alerting {
     }
 }
 
-/// The times in which alerts fired, by what changed (oldest first) and what fires now.
-fn spans(changes: Vec<FiringChange>, now: Vec<Arc<Alert>>, start_ms: i64) -> Vec<Span> {
+/// The times in which alerts fired, by what changed (oldest first; until when that is known, if not until now) and what fires now.
+fn spans(changes: Vec<FiringChange>, now: Vec<Arc<Alert>>, start_ms: i64, until_ms: Option<i64>) -> Vec<Span> {
     let mut open: HashMap<String, Span> = HashMap::new();
     let mut spans = Vec::new();
     for FiringChange { at, began, alert } in changes {
@@ -95,7 +99,7 @@ fn spans(changes: Vec<FiringChange>, now: Vec<Arc<Alert>>, start_ms: i64) -> Vec
             open.insert(alert.fingerprint.clone(), Span { alert, from: at, to: None });
         } else {
             // It began before the time that is looked at.
-            let before = || alert.fired_at.unwrap_or(start_ms).min(start_ms);
+            let before = || alert.fired_at.unwrap_or(start_ms);
             let from = open.remove(&alert.fingerprint).map_or_else(before, |span| span.from);
             spans.push(Span { alert, from, to: Some(at) });
         }
@@ -105,7 +109,9 @@ fn spans(changes: Vec<FiringChange>, now: Vec<Arc<Alert>>, start_ms: i64) -> Vec
         let from = open.remove(&alert.fingerprint).map_or(began, |span| span.from);
         spans.push(Span { alert, from, to: None });
     }
-    // What began and no longer fires, though nobody heard of its end: the server was not there.
+    // What began and was not over by then went on; otherwise nobody heard of its end: the server was not there.
+    let went_on = open.into_values().filter(|_| until_ms.is_some());
+    spans.extend(went_on.map(|span| Span { to: until_ms, ..span }));
     spans
 }
 
@@ -232,13 +238,21 @@ mod tests {
             change(300, false, began_before),
             change(400, true, alert("On", "a")),
         ];
-        let mut found: Vec<_> = spans(changes, vec![Arc::new(alert("On", "a"))], 100)
+        let mut found: Vec<_> = spans(changes, vec![Arc::new(alert("On", "a"))], 100, None)
             .into_iter()
             .map(|span| (span.alert.name.clone(), span.from, span.to))
             .collect();
         found.sort();
         let expected = [("Before", 40, Some(300)), ("On", 400, None), ("Once", 200, Some(250))];
         assert_eq!(found, expected.map(|(name, from, to)| (name.to_owned(), from, to)));
+        let began = alert("Lost", "a");
+        let lost = |until_ms| {
+            let spans = spans(vec![change(200, true, began.clone())], Vec::new(), 100, until_ms);
+            spans.first().map(|span| (span.from, span.to))
+        };
+        assert_eq!((lost(None), lost(Some(900))), (None, Some((200, Some(900)))));
+        let late = vec![change(900, false, Alert { fired_at: Some(700), ..alert("Late", "a") })];
+        assert_eq!(spans(late, Vec::new(), 100, None)[0].from, 700, "its begin is no longer at hand");
     }
 
     #[test]

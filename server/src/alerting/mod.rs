@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::current::CurrentAlerts;
 pub(crate) use self::current::weight;
 pub use self::files::{BuiltInRules, FilesError, expand, read, run_tests};
+pub use self::history::FiringChanges;
 pub use self::notifying::posted;
 pub use self::view::SOURCE;
 

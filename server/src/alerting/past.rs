@@ -10,7 +10,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use model::live::{Alert, AlertList, AlertTransition};
+use model::live::{Alert, AlertList, AlertState, AlertTransition};
 use serde::Deserialize;
 use tokio::sync::OnceCell;
 
@@ -36,7 +36,7 @@ const UNSETTLED_MS: i64 = 60_000;
 
 /// What was pending or fired at an instant, of any scope.
 #[derive(Debug)]
-struct PastList {
+pub(super) struct PastList {
     /// The worst first.
     alerts: Vec<Alert>,
     /// Whether there were more than are listed.
@@ -72,7 +72,7 @@ impl PastLists {
 }
 
 impl History {
-    async fn alerts_at(&self, at_ms: i64, limit: usize) -> Result<Arc<PastList>, sqlx::Error> {
+    pub(super) async fn alerts_at(&self, at_ms: i64, limit: usize) -> Result<Arc<PastList>, sqlx::Error> {
         let list = self.past.of(at_ms, now_ms());
         let read = async || {
             let mut changes = self.last_of_each(at_ms, limit.saturating_add(1)).await?;
@@ -109,6 +109,11 @@ impl Alerting {
 }
 
 impl PastList {
+    /// Those of them that fired.
+    pub(super) fn firing(&self) -> impl Iterator<Item = &Alert> {
+        self.alerts.iter().filter(|alert| alert.state == AlertState::Firing)
+    }
+
     fn seen_by(&self, scope: &Scope, most: usize) -> AlertList {
         let seen = || self.alerts.iter().filter(|alert| visible::alert(scope, alert));
         let more = seen().count().saturating_sub(most);
@@ -156,7 +161,7 @@ pub(crate) async fn past(
 
 #[cfg(test)]
 mod tests {
-    use model::live::AlertState::{self, Firing, Inactive, Pending};
+    use model::live::AlertState::{Firing, Inactive, Pending};
     use tempfile::TempDir;
     use tokio_util::sync::CancellationToken;
 

@@ -1,18 +1,16 @@
 //! `/api/dashboards`: what pages there are, as data.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
     extract::{Path, State},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use model::{dashboard::Dashboard, page::DashboardLink, range::TimeRange};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{error::ApiError, given::Parameters, listed::Listed};
-use crate::{auth::Principal, clock::now_ms, state::AppState};
+use crate::{alerting::FiringChanges, auth::Principal, clock::now_ms, state::AppState};
 
 /// `GET /api/dashboards`
 pub(super) async fn list(State(state): State<AppState>, principal: Principal) -> Json<Value> {
@@ -49,10 +47,15 @@ pub(super) async fn marks(
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (start_ms, end_ms) = range.resolve(now_ms);
     let current = state.alerting.current().await;
-    let listed = Arc::clone(&current);
-    let make =
-        move |state: &AppState| Json(state.alerting.marks(&listed, principal.scope(), &dashboard, start_ms, end_ms));
-    Ok(state.answer(Listed::Alerts(&current), make).await?)
+    let cost = state.cost(&Listed::Alerts(&current));
+    let alerting = state.alerting.clone();
+    let make = move |firing: Result<FiringChanges, sqlx::Error>| {
+        let marks = alerting.marks(firing?, &current, principal.scope(), &dashboard, start_ms, end_ms);
+        Ok(Json(marks).into_response())
+    };
+    let found =
+        state.embedded.reads().read_after(cost, state.alerting.history().firing_in(start_ms, end_ms), make).await?;
+    found.map_err(|error: sqlx::Error| ApiError::internal("the history of alerts could not be read", error))
 }
 
 fn seen<'a>(state: &'a AppState, principal: &Principal, uid: &str) -> Result<&'a Dashboard, ApiError> {

@@ -30,16 +30,20 @@ use super::{
 struct Guard {
     auth: Auth,
     allows: fn(Role) -> bool,
+    /// Whatever the method is, nothing is changed.
+    only_reads: bool,
 }
 
 /// Lets only those roles that `allows` names reach `handler`, for example [`Role::reads`]. Handlers find the
-/// [`Principal`]. Who is nobody gets 401, or on a page the login; who may not gets 403.
+/// [`Principal`]. Who is nobody gets 401, or on a page the login; who may not gets 403. What `only_reads`, also by POST, ends with its
+/// token; a change that has begun is carried out.
 pub fn require<S: Clone + Send + Sync + 'static>(
     handler: MethodRouter<S>,
     auth: &Auth,
     allows: fn(Role) -> bool,
+    only_reads: bool,
 ) -> MethodRouter<S> {
-    handler.layer(from_fn_with_state(Guard { auth: auth.clone(), allows }, guard))
+    handler.layer(from_fn_with_state(Guard { auth: auth.clone(), allows, only_reads }, guard))
 }
 
 /// Lets only requests that may open a live socket reach `handler`, which takes a
@@ -89,8 +93,8 @@ async fn guard(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     let answering = requester.clone().scope(next.run(Request::from_parts(parts, body)));
     let mut response = tokio::select! {
         response = answering => response,
-        // What it waited for ends with it. A change that has begun is carried out.
-        () = ended.ended(), if is_reading => {
+        // What it waited for ends with it.
+        () = ended.ended(), if is_reading || guard.only_reads => {
             let message = "the token or the login has ended while this was answered";
             return Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", message).for_path(&uri);
         }

@@ -113,7 +113,13 @@ pub(super) async fn form(
         Sender::Hidden => !has_form_token(),
     };
     if is_refused {
-        let message = "this login form is not one of ours: open the login page itself";
+        let sent_by =
+            parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or("another page");
+        let host = origin::host(&parts).unwrap_or("no name");
+        let message = format!(
+            "this login form was sent by {sent_by}, and the request is for {host}: open the login page itself. Where a proxy asks under another \
+             name, have it pass Host on, or set public_url"
+        );
         return Denied::new(StatusCode::FORBIDDEN, "cross_site", message).page();
     }
     let token = given.token.as_ref().map_or("", |token| token.expose().trim());

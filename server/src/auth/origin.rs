@@ -35,8 +35,8 @@ pub(super) fn sender(parts: &Parts, options: &AuthOptions) -> Sender {
     let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let by_origin = |origin: &str| if is_ours(origin, parts, options) { Sender::Ours } else { Sender::Foreign };
     match (header(header::ORIGIN.as_str()), header(FETCH_SITE)) {
-        // A page of elsewhere can be `null` too, and never `same-origin`.
-        (Some("null"), Some("same-origin")) => Sender::Ours,
+        // The browser knows best, by whatever name a proxy asks us. A page of elsewhere is never `same-origin`.
+        (Some(_), Some("same-origin")) => Sender::Ours,
         (Some("null"), None) => Sender::Hidden,
         (Some(origin), _) => by_origin(origin),
         (None, Some("same-origin" | "none")) => Sender::Ours,
@@ -183,6 +183,10 @@ mod tests {
         assert_eq!(form("same-origin"), Sender::Ours);
         assert_eq!(form("cross-site"), Sender::Foreign);
         assert_eq!(form("none"), Sender::Foreign);
+        // A proxy that asks us under another name.
+        let named =
+            |site| sent(&[("host", "127.0.0.1:3030"), ("origin", "https://scope.test"), ("sec-fetch-site", site)]);
+        assert_eq!((named("same-origin"), named("same-site")), (Sender::Ours, Sender::Foreign));
     }
 
     #[test]

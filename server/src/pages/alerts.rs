@@ -1,15 +1,18 @@
 //! The alert page: what its parts show is gathered here, and the app draws it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+};
 
 use app::alerts::{
-    AlertsView, Chart, Content, Detail, Draft, ListedAlerts, ShownAlert, ShownDelivery, ShownGroup, ShownRule,
-    ShownSilence, Tab, ViewAddress,
+    AlertsView, Chart, Content, Detail, Draft, Grouping, ListedAlerts, ShownAlert, ShownDelivery, ShownGroup,
+    ShownRule, ShownSilence, Tab, ViewAddress,
 };
 use labels::Fingerprint;
 use model::{
     dashboard::Query,
-    live::Alert,
+    live::{Alert, AlertTransition},
     panel::PanelData,
     range::{Instant, TimeRange},
     zone::Zone,
@@ -19,11 +22,11 @@ use serde::Deserialize;
 
 use crate::{
     alerting::{CurrentAlerts, api::rule_groups, history::Wanted},
-    api::silences,
+    api::{listed::Listed, silences},
     auth::Principal,
     delivery::{DeliveryFilter, DeliveryInfo},
     pictures::narrowed,
-    query::params::Params,
+    query::{Scope, params::Params},
     state::AppState,
     visible,
 };
@@ -61,7 +64,7 @@ pub(super) async fn gather(
         Tab::Rules => rules(state, principal).await,
         Tab::History => history(state, principal, now_ms).await,
         Tab::Silences | Tab::Deliveries if !is_whole => Content::Unavailable(SOME_ONLY.to_owned()),
-        Tab::Silences => silence_list(state, &address).await,
+        Tab::Silences => silence_list(state, &current, &address).await,
         Tab::Deliveries => {
             let filter = DeliveryFilter { limit: DELIVERIES, ..DeliveryFilter::default() };
             match state.notifier.deliveries(&filter).await {
@@ -83,63 +86,101 @@ async fn shown_alerts(
     state: &AppState,
     principal: &Principal,
     address: &ViewAddress,
-    current: &CurrentAlerts,
+    current: &Arc<CurrentAlerts>,
     now_ms: i64,
 ) -> Content {
-    let (filter, filter_error) = match address.filter.trim() {
-        "" => (None, None),
-        text => match text.parse::<Matchers>() {
-            Ok(matchers) => (Some(matchers), None),
-            Err(error) => (None, Some(error.to_string())),
-        },
+    let selection = Selection {
+        current: Arc::clone(current),
+        scope: principal.scope().clone(),
+        filter: address.filter.trim().to_owned(),
+        grouping: address.grouping,
+        open: address.open.clone(),
+        now_ms,
     };
-    let mut matching: Vec<&Arc<Alert>> = current.seen_by(principal.scope()).collect();
-    let before = matching.len();
-    matching.retain(|alert| filter.as_ref().is_none_or(|filter| filter.matches(&alert.labels)));
-    let hidden = before.saturating_sub(matching.len());
-    // What is muted gives way to what is not.
-    matching.sort_by_key(|alert| alert.muted().is_some());
-    let muted = matching.iter().filter(|alert| alert.muted().is_some()).count();
-    let mut totals: BTreeMap<String, usize> = BTreeMap::new();
-    for alert in matching.iter().filter(|alert| alert.muted().is_none()) {
-        let value = alert.labels.get(address.grouping.label()).cloned().unwrap_or_default();
-        *totals.entry(value).or_default() += 1;
+    let mut listed = match state.list(Listed::Alerts(current), move |state| selection.listed(state)).await {
+        Ok(listed) => listed,
+        Err(error) => return Content::Unavailable(error.message),
+    };
+    let open = address.open.as_ref();
+    if let Some(shown) = listed.alerts.iter_mut().find(|shown| Some(&shown.alert.fingerprint) == open) {
+        let fingerprint = Fingerprint::of(&shown.alert.labels);
+        shown.detail = Some(Box::new(detail(state, principal, &shown.alert, fingerprint, now_ms).await));
     }
-    let is_open = |alert: &Alert| address.open.as_ref() == Some(&alert.fingerprint);
-    // The one that is open stays, wherever it stands.
-    let open_beyond = matching
-        .iter()
-        .skip(SHOWN)
-        .position(|alert| is_open(alert))
-        .map(|position| matching.swap_remove(SHOWN + position));
-    let more = matching.len().saturating_sub(SHOWN);
-    matching.truncate(SHOWN);
-    matching.extend(open_beyond);
-    let mut shown = Vec::with_capacity(matching.len());
-    for alert in matching {
-        let fingerprint = Fingerprint::of(&alert.labels);
-        let routed = state.notifier.routed(fingerprint, &alert.labels, now_ms);
-        let is_seen = |by: &String| {
-            principal.scope().is_all() || current.seen_by(principal.scope()).any(|alert| alert.fingerprint == *by)
-        };
-        let inhibitor = |by: &String| match is_seen(by) {
-            true => by.parse().ok().and_then(|by| state.notifier.name_of(by)).unwrap_or_else(|| by.clone()),
-            false => "an alert that this token does not see".to_owned(),
-        };
-        shown.push(ShownAlert {
-            inhibited_by: alert.inhibited_by.iter().map(inhibitor).collect(),
-            muted_by: routed.muted_by,
-            receivers: routed.receivers,
-            detail: if is_open(alert) {
-                Some(Box::new(detail(state, principal, alert, fingerprint, now_ms).await))
-            } else {
-                None
+    Content::Alerts(listed)
+}
+
+/// Which alerts are listed, and for whom.
+struct Selection {
+    current: Arc<CurrentAlerts>,
+    scope: Scope,
+    /// Matchers, or nothing.
+    filter: String,
+    grouping: Grouping,
+    /// Fingerprint of the alert that is shown whole.
+    open: Option<String>,
+    now_ms: i64,
+}
+
+impl Selection {
+    fn listed(&self, state: &AppState) -> ListedAlerts {
+        let (filter, filter_error) = match self.filter.as_str() {
+            "" => (None, None),
+            text => match text.parse::<Matchers>() {
+                Ok(matchers) => (Some(matchers), None),
+                Err(error) => (None, Some(error.to_string())),
             },
-            alert: Alert::clone(alert),
+        };
+        let mut matching: Vec<&Arc<Alert>> = self.current.seen_by(&self.scope).collect();
+        let seen: Option<HashSet<&str>> =
+            (!self.scope.is_all()).then(|| matching.iter().map(|alert| alert.fingerprint.as_str()).collect());
+        let before = matching.len();
+        matching.retain(|alert| filter.as_ref().is_none_or(|filter| filter.matches(&alert.labels)));
+        let hidden = before.saturating_sub(matching.len());
+        // What is muted gives way to what is not.
+        matching.sort_by_key(|alert| alert.muted().is_some());
+        let muted = matching.iter().filter(|alert| alert.muted().is_some()).count();
+        let mut totals: BTreeMap<String, usize> = BTreeMap::new();
+        for alert in matching.iter().filter(|alert| alert.muted().is_none()) {
+            let value = alert.labels.get(self.grouping.label()).cloned().unwrap_or_default();
+            *totals.entry(value).or_default() += 1;
+        }
+        // The one that is open stays, wherever it stands.
+        let open_beyond = matching
+            .iter()
+            .skip(SHOWN)
+            .position(|alert| self.open.as_ref() == Some(&alert.fingerprint))
+            .map(|position| matching.swap_remove(SHOWN + position));
+        let more = matching.len().saturating_sub(SHOWN);
+        matching.truncate(SHOWN);
+        matching.extend(open_beyond);
+        let inhibitor = |by: &String| {
+            if seen.as_ref().is_none_or(|seen| seen.contains(by.as_str())) {
+                by.parse().ok().and_then(|by| state.notifier.name_of(by)).unwrap_or_else(|| by.clone())
+            } else {
+                "an alert that this token does not see".to_owned()
+            }
+        };
+        let shown = matching.into_iter().map(|alert| {
+            let routed = state.notifier.routed(Fingerprint::of(&alert.labels), &alert.labels, self.now_ms);
+            ShownAlert {
+                inhibited_by: alert.inhibited_by.iter().map(inhibitor).collect(),
+                muted_by: routed.muted_by,
+                receivers: routed.receivers,
+                detail: None,
+                alert: Alert::clone(alert),
+            }
         });
+        let alerts = shown.collect();
+        ListedAlerts {
+            hidden,
+            more,
+            totals,
+            muted,
+            alerts,
+            unavailable: self.current.unavailable().cloned(),
+            filter_error,
+        }
     }
-    let unavailable = current.unavailable().cloned();
-    Content::Alerts(ListedAlerts { hidden, more, totals, muted, alerts: shown, unavailable, filter_error })
 }
 
 async fn detail(
@@ -190,7 +231,7 @@ fn delivery(info: DeliveryInfo) -> ShownDelivery {
     }
 }
 
-async fn silence_list(state: &AppState, address: &ViewAddress) -> Content {
+async fn silence_list(state: &AppState, current: &CurrentAlerts, address: &ViewAddress) -> Content {
     let listed = match silences::listed(state).await {
         Ok(listed) => listed,
         Err(error) => return Content::Unavailable(error.message),
@@ -205,17 +246,26 @@ async fn silence_list(state: &AppState, address: &ViewAddress) -> Content {
         comment: silence.comment,
         alerts: silence.alerts,
     };
-    let draft = address.draft.clone().map(|matchers| {
-        let preview = match matchers.trim() {
-            "" => Ok(Vec::new()),
-            text => text.parse::<Matchers>().map_err(|error| error.to_string()).map(|matchers| {
-                let alerts = state.notifier.preview(&matchers);
-                alerts.iter().map(|alert| named(alert.name(), &alert.labels)).collect()
-            }),
-        };
-        Draft { matchers, preview }
-    });
+    let draft = match address.draft.clone() {
+        None => None,
+        Some(matchers) => {
+            let text = matchers.trim().to_owned();
+            match state.list(Listed::Alerts(current), move |state| preview(state, &text)).await {
+                Ok(preview) => Some(Draft { matchers, preview }),
+                Err(error) => return Content::Unavailable(error.message),
+            }
+        }
+    };
     Content::Silences { silences: listed.into_iter().map(shown).collect(), draft }
+}
+
+/// The names of the alerts that matchers would mute; what is wrong with them, if that is so.
+fn preview(state: &AppState, matchers: &str) -> Result<Vec<String>, String> {
+    if matchers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let matchers: Matchers = matchers.parse().map_err(|error: notify::matcher::WrongMatcher| error.to_string())?;
+    Ok(state.notifier.preview(&matchers).iter().map(|alert| named(alert.name(), &alert.labels)).collect())
 }
 
 /// An alert's name with what tells it from its like.
@@ -228,19 +278,27 @@ fn named(name: &str, labels: &BTreeMap<String, String>) -> String {
 async fn history(state: &AppState, principal: &Principal, now_ms: i64) -> Content {
     let start_ms = now_ms.saturating_sub(HISTORY_MS);
     let wanted = Wanted { since_ms: Some(start_ms), limit: CHANGES, ..Wanted::default() };
-    match state.alerting.history().read(&wanted).await {
-        Ok(mut transitions) => {
-            transitions.retain(|change| visible::alert(principal.scope(), &change.alert));
+    let scope = principal.scope().clone();
+    let shown = move |found: Result<Vec<AlertTransition>, sqlx::Error>| {
+        found.map(|mut transitions| {
+            transitions.retain(|change| visible::alert(&scope, &change.alert));
             transitions.sort_by_key(|change| std::cmp::Reverse(change.at));
+            transitions
+        })
+    };
+    let cost = state.cost(&Listed::Changes(CHANGES));
+    match state.embedded.reads().read_after(cost, state.alerting.history().read(&wanted), shown).await {
+        Ok(Ok(transitions)) => {
             // A month with one busy hour would be an empty line with a dot at its end.
             let oldest_ms = transitions.last().map_or(start_ms, |change| change.at);
             let margin_ms = now_ms.saturating_sub(oldest_ms) / 20;
             Content::History { start_ms: oldest_ms.saturating_sub(margin_ms).max(start_ms), transitions }
         }
-        Err(error) => {
+        Ok(Err(error)) => {
             tracing::error!(%error, "the history of alerts could not be read");
             Content::Unavailable("The history cannot be read: the server's log says why.".to_owned())
         }
+        Err(error) => Content::Unavailable(error.message),
     }
 }
 

@@ -76,18 +76,6 @@ impl Failure {
 
 /// An answer that is no success, without secrets: the texts inside JSON, or all of it.
 pub(super) fn without_secrets(body: &Bytes, redactor: &Redactor) -> Bytes {
-    fn clean(value: &mut Value, redactor: &Redactor) {
-        match value {
-            Value::String(text) => {
-                if let Cow::Owned(replaced) = redactor.text(text) {
-                    *text = replaced;
-                }
-            }
-            Value::Array(items) => items.iter_mut().for_each(|item| clean(item, redactor)),
-            Value::Object(members) => members.values_mut().for_each(|member| clean(member, redactor)),
-            Value::Null | Value::Bool(_) | Value::Number(_) => {}
-        }
-    }
     if let Ok(mut answer) = serde_json::from_slice::<Value>(body) {
         clean(&mut answer, redactor);
         return serde_json::to_vec(&answer).map_or_else(|_| Bytes::new(), Bytes::from);
@@ -95,6 +83,22 @@ pub(super) fn without_secrets(body: &Bytes, redactor: &Redactor) -> Bytes {
     match redactor.text(&String::from_utf8_lossy(body)) {
         Cow::Owned(replaced) => replaced.into(),
         Cow::Borrowed(_) => body.clone(),
+    }
+}
+
+/// Takes secrets out of all texts of a value; whether there were any.
+pub(super) fn clean(value: &mut Value, redactor: &Redactor) -> bool {
+    match value {
+        Value::String(text) => match redactor.text(text) {
+            Cow::Owned(replaced) => {
+                *text = replaced;
+                true
+            }
+            Cow::Borrowed(_) => false,
+        },
+        Value::Array(items) => items.iter_mut().fold(false, |is_other, item| clean(item, redactor) | is_other),
+        Value::Object(members) => members.values_mut().fold(false, |is_other, item| clean(item, redactor) | is_other),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

@@ -1,18 +1,11 @@
 //! Requests to an engine that names labels otherwise, and its answers as they are shown, in Prometheus' JSON.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
 use front::labels::LabelNames;
-use serde::{
-    Deserialize, Deserializer, Serializer,
-    de::{MapAccess, Visitor},
-};
-use serde_json::{
-    Map, Value,
-    value::{RawValue, to_raw_value},
-};
+use serde_json::{Map, Value, value::to_raw_value};
 
-use super::ScopedRequest;
+use super::{ScopedRequest, fields::Fields};
 
 /// Fields of answers that hold the labels of a series or an alert.
 const LABELS: [&str; 3] = ["metric", "labels", "seriesLabels"];
@@ -40,61 +33,28 @@ fn of_values(names: &LabelNames, path: &str) -> Option<String> {
     Some(format!("label/{theirs}/values"))
 }
 
-/// The fields of an answer, in their order, each as it is written: only what changes is read.
-type Fields<'a> = Vec<(String, Cow<'a, RawValue>)>;
-
 /// The body of an answer to a request for `path` with our names, and with `remark` among what the engine says itself; `None` if it is not
 /// Prometheus' JSON.
 pub(super) fn answer(names: &LabelNames, path: &str, body: &[u8], remark: Option<&str>) -> Option<Vec<u8>> {
-    let Envelope(mut fields) = serde_json::from_slice(body).ok()?;
+    let mut fields = Fields::read(body)?;
     if !names.is_empty() {
-        let data = field(&mut fields, "data")?;
+        let data = fields.get("data")?;
         let mut value: Value = serde_json::from_str(data.get()).ok()?;
         shown(names, path, &mut value);
         *data = Cow::Owned(to_raw_value(&value).ok()?);
     }
     if let Some(remark) = remark {
-        let infos = field(&mut fields, "infos");
+        let infos = fields.get("infos");
         let mut all: Vec<Value> =
             infos.as_ref().and_then(|infos| serde_json::from_str(infos.get()).ok()).unwrap_or_default();
         all.push(remark.into());
         let all = Cow::Owned(to_raw_value(&all).ok()?);
         match infos {
             Some(infos) => *infos = all,
-            None => fields.push(("infos".to_owned(), all)),
+            None => fields.push("infos", all),
         }
     }
-    let mut text = Vec::with_capacity(body.len() + 128);
-    serde_json::Serializer::new(&mut text).collect_map(fields).ok()?;
-    Some(text)
-}
-
-fn field<'fields, 'a>(fields: &'fields mut Fields<'a>, name: &str) -> Option<&'fields mut Cow<'a, RawValue>> {
-    fields.iter_mut().find(|(other, _)| other == name).map(|(_, value)| value)
-}
-
-struct Envelope<'a>(Fields<'a>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Envelope<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Each;
-        impl<'de> Visitor<'de> for Each {
-            type Value = Fields<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str("the envelope of an answer")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
-                let mut fields = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
-                    fields.push((name, Cow::Borrowed(value)));
-                }
-                Ok(fields)
-            }
-        }
-        deserializer.deserialize_map(Each).map(Envelope)
-    }
+    fields.write(body.len() + 128)
 }
 
 /// Gives the data of an answer to a request for `path` our names.

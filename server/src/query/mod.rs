@@ -13,6 +13,7 @@ pub mod embedded;
 mod engines;
 pub mod envelope;
 mod failure;
+mod fields;
 pub(crate) mod fixed;
 pub mod freshness;
 pub(crate) mod json;
@@ -28,6 +29,7 @@ mod schedule;
 mod scope;
 mod transport;
 pub(crate) mod within;
+mod words;
 
 use std::sync::Arc;
 

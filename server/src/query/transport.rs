@@ -26,7 +26,7 @@ use super::{
     admission::{Admission, MOST_WAITING, ReadPermit, Refusal},
     client::{self, EngineError},
     failure::{self, Failure, Trust},
-    freshness,
+    freshness, words,
 };
 use crate::{
     budget::{Charge, OverBudget, Requester, json},
@@ -35,6 +35,8 @@ use crate::{
     source_health::SourceHealth,
 };
 
+/// Answers up to this are looked through for secrets at once, in bytes.
+const SHORT_ANSWER: usize = 256 << 10;
 /// Most bytes of answers that are given again.
 const HELD_BYTES: usize = 16 << 20;
 /// The charge of an answer grows by this while it comes, in bytes.
@@ -507,13 +509,26 @@ impl Inner {
             body: body.into(),
             charge: None,
         };
-        if !fetched.status.is_success() {
-            fetched.body = failure::without_secrets(&fetched.body, &self.redactor);
-        }
+        fetched.body = if fetched.status.is_success() {
+            self.without_secrets(fetched.body).await
+        } else {
+            failure::without_secrets(&fetched.body, &self.redactor)
+        };
         match failure::of_answer(&self.base_url, path, &fetched, answer.headers().get(header::LOCATION)) {
             Some(failure) => Err(failure),
             None => Ok(fetched),
         }
+    }
+
+    /// The body of an answer that went well with no secrets in its words; a long one is looked through beside the runtime's threads.
+    async fn without_secrets(&self, body: Bytes) -> Bytes {
+        if body.len() <= SHORT_ANSWER {
+            return words::without_secrets(body, &self.redactor);
+        }
+        let (long, redactor) = (body.clone(), Arc::clone(&self.redactor));
+        let cleaned = tokio::task::spawn_blocking(move || words::without_secrets(long, &redactor)).await;
+        // It broke off: then nothing is shown of it.
+        cleaned.unwrap_or_default()
     }
 
     fn succeeded(&self, took: Duration) {

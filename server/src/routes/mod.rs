@@ -120,7 +120,7 @@ fn take(routes: &mut Vec<Route>, state: &AppState, taken: Taken) -> Router<AppSt
         let path = route.path;
         let other_methods = || {
             let other = MethodRouter::new().fallback(fallbacks::other_method);
-            if route.rights.who == Who::Anyone { other } else { auth::require(other, &state.auth, |_| true) }
+            if route.rights.who == Who::Anyone { other } else { auth::require(other, &state.auth, |_| true, true) }
         };
         let others = paths.remove(path).unwrap_or_else(other_methods);
         let handler = if taken == Taken::Socket { route.admitted(&state.auth) } else { route.guarded(state) };
@@ -133,7 +133,7 @@ fn take(routes: &mut Vec<Route>, state: &AppState, taken: Taken) -> Router<AppSt
 pub fn router(state: &AppState) -> Router {
     let auth = &state.auth;
     let in_time = || TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME);
-    let unknown = auth::require(get(pages::page), auth, Role::reads);
+    let unknown = auth::require(get(pages::page), auth, Role::reads, true);
     let unknown: Router = Router::new().route("/{*path}", unknown).with_state(state.clone());
     let heads = HeadLimit::of(&state.config, auth);
     let mut routes = table(state);

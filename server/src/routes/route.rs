@@ -95,7 +95,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     pub fn for_roles(self, auth: &Auth) -> MethodRouter<S> {
         match self.rights.who {
             Who::Anyone => self.handler,
-            who => auth::require(self.handler, auth, who.allows()),
+            who => auth::require(self.handler, auth, who.allows(), self.methods.contains(&Method::GET)),
         }
     }
 }

@@ -197,6 +197,8 @@ pub struct FiringCount {
     pub silenced: usize,
     /// The worst of the active ones.
     pub worst: Severity,
+    /// When each of them began to fire, in seconds since the Unix epoch, summed up: tells one set from another of as many.
+    pub begins_secs: i64,
 }
 
 impl FiringCount {
@@ -204,6 +206,7 @@ impl FiringCount {
     pub fn of<'a>(alerts: impl Iterator<Item = &'a Alert>) -> Self {
         let mut count = FiringCount::default();
         for alert in alerts.filter(|alert| alert.state == AlertState::Firing) {
+            count.begins_secs += alert.fired_at.unwrap_or_default() / 1_000;
             match alert.muted() {
                 None => count.add(alert.severity()),
                 Some(word) => {
@@ -305,7 +308,9 @@ mod tests {
         let pending = alert("p", AlertState::Pending, "critical");
         let all = [silenced, inhibited, acknowledged, pending, firing("info"), firing("warning")];
         let count = FiringCount::of(all.iter());
-        assert_eq!(count, FiringCount { active: 2, muted: 3, silenced: 1, worst: Severity::Warning });
+        assert_eq!(count, FiringCount { active: 2, muted: 3, silenced: 1, worst: Severity::Warning, begins_secs: 0 });
+        let later = all.map(|alert| Alert { fired_at: Some(9_000), ..alert });
+        assert_ne!(FiringCount::of(later.iter()), count, "others fire");
         assert_eq!(FiringCount::of([].iter()), FiringCount::default());
     }
 

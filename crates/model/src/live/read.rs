@@ -137,4 +137,4 @@ from_members!(Alert {
 } or_default { annotations, expr, group, file, source, fingerprint, silenced_by, inhibited_by });
 from_members!(AlertThreshold { expr, op, value });
 from_members!(AlertList { alerts, unavailable } or_default { without_rules });
-from_members!(FiringCount { active, muted, silenced, worst });
+from_members!(FiringCount { active, muted, silenced, worst, begins_secs });

@@ -204,7 +204,7 @@ fn boot() -> Boot {
         session: session(),
         dashboards: vec![DashboardLink { uid: text("u"), title: text("T"), path: text("/d/u") }],
         dashboard: Some(dashboard()),
-        firing: FiringCount { active: 1, muted: 2, silenced: 1, worst: Severity::Critical },
+        firing: FiringCount { active: 1, muted: 2, silenced: 1, worst: Severity::Critical, begins_secs: 5 },
         marks: frame(),
         range: TimeRange { from: Instant::At(1), to: Instant::Ago(60_000) },
         kiosk: true,
