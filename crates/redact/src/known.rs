@@ -9,8 +9,10 @@ use crate::MASK;
 
 /// Shorter texts are not searched for: they would turn up in ordinary words.
 const SHORTEST_SECRET: usize = 4;
-/// Longer ones are no passwords; what is searched for stays small.
+/// Longest secret of the configuration, in bytes.
 const LONGEST_SECRET: usize = 4096;
+/// Longest one that others told, in bytes: longer ones are no passwords, and what is searched for stays small.
+const LONGEST_TOLD: usize = 512;
 /// Most secrets remembered of each kind; a daemon has a handful of vCenters.
 const MOST_SECRETS: usize = 256;
 /// Shorter parts of a base64 text would turn up in others.
@@ -43,32 +45,48 @@ struct Finder {
     is_base64: Vec<bool>,
 }
 
-impl KnownSecrets {
-    /// Whether a secret should be added: it is new, and fit to be searched for.
-    pub(crate) fn needs(&self, secret: &str) -> bool {
-        (SHORTEST_SECRET..=LONGEST_SECRET).contains(&secret.len())
-            && !self.secrets.iter().any(|(known, _)| known == secret)
-    }
-
-    /// Adds a secret. Over the limit of its kind, the oldest goes.
-    pub(crate) fn add(&mut self, secret: &str, lasting: Lasting) {
-        if !self.needs(secret) {
-            return;
-        }
-        let is_alike = |(_, other): &(String, Lasting)| *other == lasting;
-        if self.secrets.iter().filter(|known| is_alike(known)).count() >= MOST_SECRETS
-            && let Some(oldest) = self.secrets.iter().position(is_alike)
-        {
-            self.secrets.remove(oldest);
-        }
-        self.secrets.push((secret.to_owned(), lasting));
-        let encoded: Vec<(Vec<u8>, bool)> = self.secrets.iter().flat_map(|(secret, _)| encodings(secret)).collect();
+impl Finder {
+    fn of(secrets: &[(String, Lasting)]) -> Option<Self> {
+        let encoded: Vec<(Vec<u8>, bool)> = secrets.iter().flat_map(|(secret, _)| encodings(secret)).collect();
         // The longest first, so that a secret inside another leaves nothing of it.
         let patterns = AhoCorasick::builder()
             .match_kind(MatchKind::LeftmostLongest)
             .build(encoded.iter().map(|(pattern, _)| pattern));
         let is_base64 = encoded.iter().map(|(_, is_base64)| *is_base64).collect();
-        self.finder = patterns.ok().map(|patterns| Finder { patterns, is_base64 });
+        patterns.ok().map(|patterns| Finder { patterns, is_base64 })
+    }
+}
+
+impl KnownSecrets {
+    /// These secrets and others, which count as the newest; `None` if none of the others is new and fit to be searched for. Over the limit
+    /// of their kind, the oldest go. All are added at once: what finds them is made anew for it.
+    pub(crate) fn with<'a>(&self, others: impl Iterator<Item = &'a str>, lasting: Lasting) -> Option<Self> {
+        let longest = match lasting {
+            Lasting::ForGood => LONGEST_SECRET,
+            Lasting::Newest => LONGEST_TOLD,
+        };
+        let mut newest: Vec<&str> = Vec::new();
+        for secret in others.filter(|secret| (SHORTEST_SECRET..=longest).contains(&secret.len())) {
+            if !newest.contains(&secret) {
+                newest.push(secret);
+            }
+        }
+        let is_known = |secret: &str| self.secrets.iter().any(|(known, _)| known == secret);
+        if newest.iter().all(|secret| is_known(secret)) {
+            return None;
+        }
+        let is_for_good = |secret: &str| self.secrets.contains(&(secret.to_owned(), Lasting::ForGood));
+        let mut secrets: Vec<(String, Lasting)> = self.secrets.clone();
+        secrets.retain(|(secret, lasting)| *lasting == Lasting::ForGood || !newest.contains(&secret.as_str()));
+        newest.retain(|secret| !is_for_good(secret));
+        secrets.extend(newest.into_iter().map(|secret| (secret.to_owned(), lasting)));
+        let mut surplus = secrets.iter().filter(|(_, other)| *other == lasting).count().saturating_sub(MOST_SECRETS);
+        secrets.retain(|(_, other)| {
+            let goes = *other == lasting && surplus > 0;
+            surplus -= usize::from(goes);
+            !goes
+        });
+        Some(KnownSecrets { finder: Finder::of(&secrets), secrets })
     }
 
     pub(crate) fn replace<'a>(&self, text: &'a str) -> Cow<'a, str> {

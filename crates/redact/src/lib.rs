@@ -15,7 +15,7 @@ mod shapes;
 use std::{
     borrow::Cow,
     fmt,
-    sync::{PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use known::{KnownSecrets, Lasting};
@@ -34,25 +34,37 @@ const SHORTEST_PART: usize = 8;
 #[derive(Default)]
 pub struct Redactor {
     hides_user_names: bool,
-    known: RwLock<KnownSecrets>,
+    known: RwLock<Arc<KnownSecrets>>,
+    /// Held while secrets are added, which takes a while: who looks through a text does not wait for it.
+    learning: Mutex<()>,
 }
 
 impl Redactor {
     /// A redactor that knows no secrets yet. User names count as secrets if `hides_user_names`.
     #[must_use]
     pub fn new(hides_user_names: bool) -> Self {
-        Redactor { hides_user_names, known: RwLock::default() }
+        Redactor { hides_user_names, ..Redactor::default() }
     }
 
     /// Remembers a secret that others told, to be replaced wherever it occurs from now on: the newest few hundred. Too short ones are
     /// not remembered: they turn up in ordinary words.
     pub fn learn(&self, secret: &str) {
-        self.remember(secret, Lasting::Newest);
+        self.learn_all([secret].into_iter(), std::iter::empty());
+    }
+
+    /// Remembers all secrets that a message of others holds, and its user names if those are to be hidden.
+    pub fn learn_all<'a>(
+        &self,
+        secrets: impl Iterator<Item = &'a str> + Clone,
+        user_names: impl Iterator<Item = &'a str> + Clone,
+    ) {
+        let user_names = user_names.filter(|_| self.hides_user_names);
+        self.remember(secrets.chain(user_names), Lasting::Newest);
     }
 
     /// Remembers a secret of the configuration for good.
     pub fn learn_configured(&self, secret: &str) {
-        self.remember(secret, Lasting::ForGood);
+        self.remember([secret].into_iter(), Lasting::ForGood);
     }
 
     /// Remembers the value of a header for good, if its name says that it is secret: all of it, and what follows the name of a scheme
@@ -69,11 +81,15 @@ impl Redactor {
         }
     }
 
-    fn remember(&self, secret: &str, lasting: Lasting) {
-        if !self.known.read().unwrap_or_else(PoisonError::into_inner).needs(secret) {
-            return;
+    fn remember<'a>(&self, secrets: impl Iterator<Item = &'a str>, lasting: Lasting) {
+        let _alone = self.learning.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(more) = self.now_known().with(secrets, lasting) {
+            *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(more);
         }
-        self.known.write().unwrap_or_else(PoisonError::into_inner).add(secret, lasting);
+    }
+
+    fn now_known(&self) -> Arc<KnownSecrets> {
+        Arc::clone(&self.known.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Remembers a user name, if those are to be hidden.
@@ -118,7 +134,7 @@ impl Redactor {
     /// The text without the known secrets: for values of labels, which tell series apart and of which nothing else may change.
     #[must_use]
     pub fn known<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).replace(text)
+        self.now_known().replace(text)
     }
 
     /// Whether a key or label of this name holds a secret.

@@ -213,6 +213,14 @@ fn the_newest_secrets_are_known_and_those_of_the_configuration_for_good() {
         redactor.learn(&format!("secret-{number:03}"));
     }
     assert_eq!(redactor.text("configured secret-000 secret-599"), "*** secret-000 ***");
+    let told = ["secret-350".to_owned(), "another-one".to_owned(), "x".repeat(600), "configured".to_owned()];
+    redactor.learn_all(told.iter().map(String::as_str), std::iter::once("a-user-name"));
+    let more: Vec<String> = (0..200).map(|number| format!("later-{number:03}")).collect();
+    redactor.learn_all(more.iter().map(String::as_str), std::iter::empty());
+    // What is told again counts as new.
+    assert_eq!(redactor.text("configured secret-350 another-one secret-351 later-000"), "*** *** *** secret-351 ***");
+    assert_eq!(redactor.text(&told[2]), told[2], "no password is as long");
+    assert_eq!(redactor.text("a-user-name"), "a-user-name");
 }
 
 #[test]

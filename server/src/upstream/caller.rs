@@ -14,7 +14,7 @@ use super::{
     link::Link,
     probe::STATUS_LIMIT,
     scalar::parse_go_duration,
-    wire::{CancelWire, JobsWire, LogsWire, StatusWire},
+    wire::{self, CancelWire, JobsWire, LogsWire, StatusWire},
 };
 
 /// Time between two looks at what there is to ask.
@@ -90,7 +90,7 @@ async fn ask_all(link: &Link) -> Result<(), CallError> {
     }
     let jobs = query(link, &JobsQuery { job_ids: None, all: true }).await?;
     let daemon_ms = jobs.timestamp.time_ms();
-    let updates = jobs.jobs.unwrap_or_default().into_iter().filter_map(|job| job.into_update(&link.redactor)).collect();
+    let updates = wire::updates(jobs.jobs.unwrap_or_default(), &link.redactor).into_iter().flatten().collect();
     link.answered_all(updates, daemon_ms);
     Ok(())
 }
@@ -103,7 +103,7 @@ async fn ask_details(link: &Link, refresh_ms: Option<i64>) -> Result<(), CallErr
     }
     let jobs = query(link, &JobsQuery { job_ids: Some(&ids), all: false }).await?;
     let daemon_ms = jobs.timestamp.time_ms();
-    let updates = jobs.jobs.unwrap_or_default().into_iter().filter_map(|job| job.into_update(&link.redactor)).collect();
+    let updates = wire::updates(jobs.jobs.unwrap_or_default(), &link.redactor).into_iter().flatten().collect();
     link.answered_some(&ids, updates, daemon_ms);
     Ok(())
 }

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use super::{
     jobs::JobUpdate,
     scalar::Scalar,
-    wire::{AlertWire, JobWire, JobsWire, MetricsWire, SystemWire},
+    wire::{self, AlertWire, JobWire, JobsWire, MetricsWire, SystemWire},
 };
 use crate::budget::json;
 
@@ -72,6 +72,7 @@ impl Repeats {
     fn read(&mut self, jobs: &[&RawValue], redactor: &Redactor) -> JobList {
         let mut list = JobList::default();
         let mut ids = HashMap::with_capacity(self.ids.len());
+        let (mut hashes, mut others) = (Vec::new(), Vec::new());
         for text in jobs.iter().map(|job| job.get()) {
             let hash = self.hasher.hash_one(text);
             if let Some(id) = self.ids.get(&hash) {
@@ -86,7 +87,11 @@ impl Repeats {
                     continue;
                 }
             };
-            let Some(update) = job.into_update(redactor) else { continue };
+            hashes.push(hash);
+            others.push(job);
+        }
+        for (hash, update) in hashes.into_iter().zip(wire::updates(others, redactor)) {
+            let Some(update) = update else { continue };
             if update.status.is_some_and(JobStatus::is_final) {
                 ids.insert(hash, Arc::from(&*update.id));
             }
@@ -142,9 +147,8 @@ pub(super) fn parse(text: &str, redactor: &Redactor, repeats: &mut Repeats) -> R
     let envelope: Envelope = serde_json::from_str(text)?;
     let at_ms = envelope.timestamp.time_ms();
     let data = envelope.data.map_or("{}", RawValue::get);
-    let updates = |jobs: Vec<JobWire>| -> Vec<JobUpdate> {
-        jobs.into_iter().filter_map(|job| job.into_update(redactor)).collect()
-    };
+    let updates =
+        |jobs: Vec<JobWire>| -> Vec<JobUpdate> { wire::updates(jobs, redactor).into_iter().flatten().collect() };
     let message = match (envelope.kind.as_text(), envelope.data) {
         (Some("jobs"), Some(_)) => {
             let jobs: JobsWire = serde_json::from_str(data)?;
@@ -157,10 +161,8 @@ pub(super) fn parse(text: &str, redactor: &Redactor, repeats: &mut Repeats) -> R
         }
         (Some("job_update" | "job.progress" | "job.status"), Some(_)) => {
             let job: JobWire = serde_json::from_str(data)?;
-            match job.into_update(redactor) {
-                Some(update) => Message::Job(Box::new(update)),
-                None => Message::Other,
-            }
+            let update = wire::updates(vec![job], redactor).into_iter().flatten().next();
+            update.map_or(Message::Other, |update| Message::Job(Box::new(update)))
         }
         (Some("system.metrics"), Some(_)) => {
             let system: SystemWire = serde_json::from_str(data)?;

@@ -150,17 +150,45 @@ impl<'de> Visitor<'de> for ProgressVisitor {
     }
 }
 
+/// Jobs whose secrets are learned at once: fewer than a redactor remembers, so that none of them is forgotten before its own job is read.
+const LEARNED_AT_ONCE: usize = 64;
+
+/// What jobs say, without secrets; `None` for what does not name a job.
+pub(super) fn updates(jobs: Vec<JobWire>, redactor: &Redactor) -> Vec<Option<JobUpdate>> {
+    let mut updates = Vec::with_capacity(jobs.len());
+    let mut jobs = jobs.into_iter();
+    while jobs.len() > 0 {
+        let some: Vec<JobWire> = jobs.by_ref().take(LEARNED_AT_ONCE).collect();
+        redactor.learn_all(some.iter().flat_map(JobWire::passwords), some.iter().flat_map(JobWire::user_names));
+        updates.extend(some.into_iter().map(|job| job.into_update(redactor)));
+    }
+    updates
+}
+
 impl JobWire {
-    /// What it says, without secrets. `None` if it does not name a job.
-    pub(super) fn into_update(self, redactor: &Redactor) -> Option<JobUpdate> {
+    fn passwords(&self) -> impl Iterator<Item = &str> + Clone {
+        let definition = self.definition.as_ref();
+        let credentials = definition.and_then(|definition| definition.vcenter.as_ref());
+        let passwords = [
+            definition.and_then(|definition| definition.password.as_text()),
+            credentials.and_then(|credentials| credentials.password.as_text()),
+        ];
+        passwords.into_iter().flatten()
+    }
+
+    fn user_names(&self) -> impl Iterator<Item = &str> + Clone {
+        let definition = self.definition.as_ref();
+        let credentials = definition.and_then(|definition| definition.vcenter.as_ref());
+        let names = [
+            definition.and_then(|definition| definition.username.as_text()),
+            credentials.and_then(|credentials| credentials.username.as_text()),
+        ];
+        names.into_iter().flatten()
+    }
+
+    /// What it says, without secrets, of which its own are known. `None` if it does not name a job.
+    fn into_update(self, redactor: &Redactor) -> Option<JobUpdate> {
         let definition = self.definition.unwrap_or_default();
-        let credentials = definition.vcenter.unwrap_or_default();
-        for secret in [&definition.password, &credentials.password].into_iter().filter_map(|secret| secret.as_text()) {
-            redactor.learn(secret);
-        }
-        for name in [&definition.username, &credentials.username].into_iter().filter_map(|name| name.as_text()) {
-            redactor.learn_user_name(name);
-        }
         let progress = match self.progress {
             ProgressField::Object(progress) => *progress,
             ProgressField::Percent(percent) => {
