@@ -299,6 +299,28 @@ async fn a_token_revoked_on_the_command_line_ends_on_the_running_server() {
 }
 
 #[tokio::test]
+async fn what_waits_for_an_answer_ends_with_its_token_by_either_method() {
+    let home = TempDir::new().unwrap();
+    // An engine that says nothing.
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let engine = format!("http://{}", silent.local_addr().unwrap());
+    let server = Server::start(home.path(), &[("HYPERSCOPE_PROMETHEUS_URL", &engine)]);
+    let (id, secret) = make_token(&server, home.path(), &["--role", "viewer"]).await;
+    let url = server.url("/api/v1/query?query=up");
+    let asked = [client().get(&url), client().post(&url)].map(|request| request.bearer_auth(&secret).send());
+    let mut asked = futures_util::future::join_all(asked);
+    tokio::select! {
+        answers = &mut asked => panic!("answered: {answers:?}"),
+        () = tokio::time::sleep(Duration::from_secs(2)) => {}
+    }
+    token(home.path(), &["revoke", &id]);
+    let answers = tokio::time::timeout(Duration::from_secs(20), asked).await.expect("an end with the token");
+    for answer in answers {
+        assert_eq!(answer.unwrap().status(), StatusCode::UNAUTHORIZED);
+    }
+}
+
+#[tokio::test]
 async fn a_kiosk_sees_its_dashboards_and_nothing_else() {
     let home = TempDir::new().unwrap();
     let server = Server::start(home.path(), &[]);
