@@ -5,7 +5,7 @@ use futures_util::{
     pin_mut,
 };
 use gloo_timers::future::TimeoutFuture;
-use leptos::prelude::{Set, on_cleanup};
+use leptos::prelude::{Set, WithUntracked, on_cleanup};
 use model::{
     live::{AlertList, LiveQuery, ServerMessage, SnapshotData, Topic},
     panel::QueryState,
