@@ -7,6 +7,7 @@ pub(crate) mod answers;
 pub(crate) mod json;
 pub mod machine;
 pub mod memory;
+pub(crate) mod pairs;
 pub mod pressure;
 pub mod requester;
 
