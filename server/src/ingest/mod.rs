@@ -14,7 +14,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::Limits;
 
-pub use self::exemplars::{Exemplars, SeriesExemplars};
+pub use self::exemplars::{Exemplars, SeriesExemplars, Wanted};
 use crate::routes::{Rights, Route, Who};
 
 /// Requests that are unpacked at once: each may take much memory for a moment.
