@@ -6,9 +6,10 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Live, Server, eventually, now_ms, series, viewer, write};
+use common::{Live, Server, TOKEN, client, eventually, now_ms, series, viewer, write};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 /// A server with a metric `wide` of so many series.
 async fn wide(count: usize, args: &[&str]) -> Server {
@@ -315,5 +316,101 @@ async fn lists_and_pages_wait_for_their_turn_like_queries() {
         }
         let taken = turns().await - before;
         assert!(taken >= 2.0 + f64::from(TIMES), "{path} passes by the queue: {taken} turns");
+    }
+}
+
+/// Begins a POST of so many bytes, and sends all but the last.
+async fn all_but_the_end(server: &Server, path: &str, secret: &str, kind: &str, bytes: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {secret}\r\nContent-Type: {kind}\r\nContent-Length: {bytes}\r\n\r\n",
+        server.address
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    // One that is refused is not read to its end.
+    let _ = stream.write_all(&vec![b'a'; bytes - 1]).await;
+    stream
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_never_end_take_no_more_than_their_budget() {
+    let server = Server::serve(&["--memory-limit", "256MiB"]).await;
+    let (greedy, honest) = (viewer(&server, "greedy").await, viewer(&server, "honest").await);
+    let form = "application/x-www-form-urlencoded";
+    let mut slow = Vec::new();
+    // Of 32 MiB for writes, and of 24 MiB for the bodies and answers of one token.
+    for _ in 0..2 {
+        slow.push(all_but_the_end(&server, "/api/v1/write", TOKEN, "application/x-protobuf", 15 << 20).await);
+    }
+    for _ in 0..25 {
+        slow.push(all_but_the_end(&server, "/api/v1/query", greedy.as_str(), form, 1_000_000).await);
+    }
+    eventually("all have arrived", async || {
+        let writes = metric(&server, "hyperscope_writes_memory_used_bytes").await;
+        let answers = metric(&server, "hyperscope_answers_memory_used_bytes").await;
+        (writes >= f64::from(29 << 20) && answers >= 24_900_000.0).then_some(())
+    })
+    .await;
+    let post = |path: &str, secret: &str, kind: &str, bytes: usize| {
+        let request = client().post(server.url(path)).bearer_auth(secret);
+        request.header("content-type", kind).body(vec![b'a'; bytes]).send()
+    };
+    for (path, secret, kind, bytes, status, said) in [
+        (
+            "/api/v1/write",
+            TOKEN,
+            "application/x-protobuf",
+            4 << 20,
+            StatusCode::SERVICE_UNAVAILABLE,
+            "bodies of writes",
+        ),
+        (
+            "/api/v1/query",
+            greedy.as_str(),
+            form,
+            1_000_000,
+            StatusCode::TOO_MANY_REQUESTS,
+            "this token is at its limit",
+        ),
+        ("/api/v1/query", greedy.as_str(), form, 1_000, StatusCode::BAD_REQUEST, "no expression"),
+    ] {
+        let answer = post(path, secret, kind, bytes).await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        assert_eq!(answer.headers().contains_key("retry-after"), status != StatusCode::BAD_REQUEST);
+        let error: Value = answer.json().await.unwrap();
+        assert!(error["error"].as_str().unwrap().contains(said), "{error}");
+    }
+    let others = post("/api/v1/query", &honest, form, 1_000_000).await.unwrap();
+    assert_eq!(others.status(), StatusCode::BAD_REQUEST, "it is read, and no query");
+    drop(slow);
+    eventually("what they took is given back", async || {
+        let used = ["hyperscope_writes_memory_used_bytes", "hyperscope_answers_memory_used_bytes"];
+        let [writes, answers] = [metric(&server, used[0]).await, metric(&server, used[1]).await];
+        (writes == 0.0 && answers == 0.0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_has_so_many_selectors_whatever_it_reads() {
+    let server = Server::serve(&[]).await;
+    let form =
+        |pairs: Vec<(&str, String)>| form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    let selectors = |count: usize| form((0..count).map(|number| ("match[]", format!("m{number}"))).collect());
+    let query = (0..1_001).map(|number| format!("m{number}")).collect::<Vec<_>>().join(" or ");
+    for (path, form, status) in [
+        ("/api/v1/series", selectors(1_000), StatusCode::OK),
+        ("/api/v1/series", selectors(1_001), StatusCode::BAD_REQUEST),
+        ("/api/v1/labels", selectors(1_001), StatusCode::BAD_REQUEST),
+        ("/api/v1/series", "match[]=m&".repeat(100_000), StatusCode::BAD_REQUEST),
+        ("/api/v1/query_exemplars", form(vec![("query", query)]), StatusCode::BAD_REQUEST),
+        ("/api/v1/query_exemplars", form(vec![("query", ["m"; 1_001].join(" or "))]), StatusCode::OK),
+    ] {
+        let request = server.post(path).header("content-type", "application/x-www-form-urlencoded");
+        let answer = request.body(form).send().await.unwrap();
+        let (answered, text) = (answer.status(), answer.text().await.unwrap());
+        assert_eq!(answered, status, "{path}: {text}");
+        let said = text.contains("at most 1000 selectors") || text.contains("more than 10000 parameters");
+        assert_eq!(said, status != StatusCode::OK, "{path}: {text}");
     }
 }

@@ -30,6 +30,7 @@ use super::{
 use crate::{
     audit::Action,
     auth::Principal,
+    budget::pairs,
     clock::now_ms,
     delivery::{alertmanager::time, silences::SilenceError},
     query::{QueryError, envelope::RETRY_SECS},
@@ -83,8 +84,10 @@ fn bad_request(message: impl ToString) -> Refused {
 struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    fn new(query: Option<String>) -> Self {
-        Parameters(form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect())
+    fn new(query: Option<String>) -> Result<Self, Refused> {
+        let query = query.unwrap_or_default();
+        let pairs = pairs::read(query.as_bytes()).map_err(bad_request)?;
+        Ok(Parameters(pairs.into_owned().collect()))
     }
 
     /// The matchers of all `filter`s.
@@ -202,7 +205,7 @@ pub(super) async fn alerts(
     principal: Principal,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refused> {
-    let wanted = Wanted::read(&Parameters::new(query))?;
+    let wanted = Wanted::read(&Parameters::new(query)?)?;
     let make = move |state: &AppState| -> Json<Value> {
         let shown = wanted.shown(state, &principal);
         Json(shown.into_iter().map(|(alert, ..)| alert).collect())
@@ -216,7 +219,7 @@ pub(super) async fn groups(
     principal: Principal,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refused> {
-    let wanted = Wanted::read(&Parameters::new(query))?;
+    let wanted = Wanted::read(&Parameters::new(query)?)?;
     let make = move |state: &AppState| -> Json<Value> {
         let shown = wanted.shown(state, &principal);
         let by_alert: HashMap<Fingerprint, &Value> =
@@ -380,7 +383,7 @@ fn silence_json(silence: &Silence) -> Value {
 
 /// `GET /api/v2/silences`
 pub(super) async fn silences(State(state): State<AppState>, RawQuery(query): RawQuery) -> Result<Response, Refused> {
-    let filter = Parameters::new(query).filter()?;
+    let filter = Parameters::new(query)?.filter()?;
     let mut silences = state.notifier.silences().await?;
     let count = silences.len();
     let make = move |_: &AppState| -> Json<Value> {

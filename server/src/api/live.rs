@@ -3,7 +3,7 @@
 use super::error::ApiError;
 use crate::{
     auth::Principal,
-    budget::answers,
+    budget::{answers, pairs},
     query::ErrorKind,
     state::AppState,
     ws::poll::{Poll, PollError, Room},
@@ -25,7 +25,9 @@ pub(super) async fn poll(
         Ok(admitted) => admitted,
         Err(denied) => return Ok(denied.for_path(&uri)),
     };
-    let pairs: Vec<_> = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).collect();
+    let pairs: Vec<_> = pairs::read(uri.query().unwrap_or_default().as_bytes())
+        .map_err(|error| ApiError::bad_request(error.to_string()))?
+        .collect();
     let poll = Poll::parse(pairs.iter().map(|(name, value)| (&**name, &**value))).map_err(ApiError::bad_request)?;
     if poll.topics.len() > state.limits.subscriptions {
         let limit = state.limits.subscriptions;

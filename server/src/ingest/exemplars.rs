@@ -14,9 +14,20 @@ const MAX_LABEL_CHARS: usize = 128;
 /// A bounded number of exemplars; a new one takes the place of the oldest. A cheap handle.
 #[derive(Debug, Clone)]
 pub struct Exemplars {
-    ring: Arc<RwLock<VecDeque<(Labels, Exemplar)>>>,
+    ring: Arc<RwLock<Ring>>,
     capacity: usize,
 }
+
+/// Exemplars in the order in which they came, with their series. Each has a number, which it keeps.
+#[derive(Debug, Default)]
+struct Ring {
+    kept: VecDeque<One>,
+    /// How many are no longer kept, which is the number of the first one that is.
+    gone: usize,
+}
+
+/// A series and one of its exemplars. Cheap to copy: labels are shared.
+type One = (Labels, Exemplar);
 
 /// The exemplars of one series, by time.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,56 +54,93 @@ impl Exemplars {
         for exemplar in exemplars {
             let chars = exemplar.labels.iter().map(|(name, value)| name.chars().count() + value.chars().count());
             // A sender that repeats itself repeats the newest one of the series.
-            let newest = ring.iter().rev().take(NEAR).find(|(of, _)| of == series);
+            let newest = ring.kept.iter().rev().take(NEAR).find(|(of, _)| of == series);
             if chars.sum::<usize>() > MAX_LABEL_CHARS || newest.is_some_and(|(_, newest)| *newest == exemplar) {
                 continue;
             }
-            if ring.len() >= self.capacity {
-                ring.pop_front();
+            if ring.kept.len() >= self.capacity && ring.kept.pop_front().is_some() {
+                ring.gone += 1;
             }
-            ring.push_back((series.clone(), exemplar));
+            ring.kept.push_back((series.clone(), exemplar));
         }
     }
 
-    /// How many [`Exemplars::select`] finds.
-    #[must_use]
-    pub fn count(&self, selectors: &[Vec<Matcher>], start_ms: i64, end_ms: i64) -> usize {
-        let ring = self.ring.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        ring.iter().filter(|one| is_selected(one, selectors, start_ms, end_ms)).count()
+    /// Copies of what is kept, in pieces: whoever matches them keeps nobody from adding. What comes meanwhile is not among them.
+    fn pieces(&self) -> impl Iterator<Item = Vec<One>> {
+        let read = || self.ring.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let (mut next, end) = {
+            let ring = read();
+            (ring.gone, ring.gone + ring.kept.len())
+        };
+        std::iter::from_fn(move || {
+            let ring = read();
+            let from = next.max(ring.gone);
+            next = end.min(from.saturating_add(PIECE));
+            let piece = ring.kept.iter().skip(from - ring.gone).take(next.saturating_sub(from));
+            Some(piece.cloned().collect::<Vec<_>>()).filter(|piece| !piece.is_empty())
+        })
     }
 
-    /// Exemplars of `start_ms..=end_ms` of series that fulfil all matchers of one of the selectors, sorted by series and time.
+    /// How many [`Exemplars::select`] finds, as far as it is looked for: `goes_on` is asked with each piece, and told how many there are.
     #[must_use]
-    pub fn select(&self, selectors: &[Vec<Matcher>], start_ms: i64, end_ms: i64) -> Vec<SeriesExemplars> {
+    pub fn count(&self, wanted: &Wanted, goes_on: impl Fn(usize) -> bool) -> usize {
+        let mut count = 0;
+        for piece in self.pieces() {
+            count += piece.iter().filter(|one| wanted.has(one)).count();
+            if !goes_on(count) {
+                break;
+            }
+        }
+        count
+    }
+
+    /// What is wanted, sorted by series and time. `check` is asked before each piece.
+    ///
+    /// # Errors
+    /// That of `check`.
+    pub fn select<E>(&self, wanted: &Wanted, check: impl Fn() -> Result<(), E>) -> Result<Vec<SeriesExemplars>, E> {
         let mut found: BTreeMap<Labels, Vec<Exemplar>> = BTreeMap::new();
-        let ring = self.ring.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for (series, exemplar) in ring.iter().filter(|one| is_selected(one, selectors, start_ms, end_ms)) {
-            found.entry(series.clone()).or_default().push(exemplar.clone());
+        for piece in self.pieces() {
+            check()?;
+            for (series, exemplar) in piece.into_iter().filter(|one| wanted.has(one)) {
+                found.entry(series).or_default().push(exemplar);
+            }
         }
-        drop(ring);
-        found
+        let sorted = found
             .into_iter()
             .map(|(series, mut exemplars)| {
                 exemplars.sort_by_key(|exemplar| exemplar.timestamp_ms);
                 exemplars.dedup();
                 SeriesExemplars { series, exemplars }
             })
-            .collect()
+            .collect();
+        Ok(sorted)
     }
 }
 
-fn is_selected(
-    (series, exemplar): &(Labels, Exemplar),
-    selectors: &[Vec<Matcher>],
-    start_ms: i64,
-    end_ms: i64,
-) -> bool {
-    let matches = |matchers: &Vec<Matcher>| matchers.iter().all(|matcher| matcher.matches(series.get(&matcher.name)));
-    (start_ms..=end_ms).contains(&exemplar.timestamp_ms) && selectors.iter().any(matches)
+/// Which exemplars are asked for: those of a closed time, of series that fulfil all matchers of one of the selectors.
+#[derive(Debug)]
+pub struct Wanted {
+    /// Matchers of each selector.
+    pub selectors: Vec<Vec<Matcher>>,
+    /// Milliseconds since the Unix epoch.
+    pub start_ms: i64,
+    /// Milliseconds since the Unix epoch.
+    pub end_ms: i64,
+}
+
+impl Wanted {
+    fn has(&self, (series, exemplar): &One) -> bool {
+        let matches =
+            |matchers: &Vec<Matcher>| matchers.iter().all(|matcher| matcher.matches(series.get(&matcher.name)));
+        (self.start_ms..=self.end_ms).contains(&exemplar.timestamp_ms) && self.selectors.iter().any(matches)
+    }
 }
 
 /// How far back a repetition is looked for.
 const NEAR: usize = 64;
+/// How many are copied at a time.
+const PIECE: usize = 1_024;
 
 #[cfg(test)]
 mod tests {
@@ -109,15 +157,38 @@ mod tests {
         exemplars.add(&a, vec![exemplar("1", 10), exemplar("2", 20), exemplar("2", 20)]);
         exemplars.add(&b, vec![exemplar("3", 5), exemplar(&"x".repeat(200), 6)]);
         exemplars.add(&a, vec![exemplar("4", 40)]);
-        let all = exemplars.select(&[Vec::new()], i64::MIN, i64::MAX);
+        let select = |selector: Vec<Matcher>, start_ms, end_ms| {
+            let wanted = Wanted { selectors: vec![selector], start_ms, end_ms };
+            exemplars.select(&wanted, || Ok::<(), ()>(())).unwrap()
+        };
+        let all = select(Vec::new(), i64::MIN, i64::MAX);
         assert_eq!(all.len(), 2);
-        assert_eq!(exemplars.count(&[Vec::new()], i64::MIN, 30), 2);
+        let until_30 = Wanted { selectors: vec![Vec::new()], start_ms: i64::MIN, end_ms: 30 };
+        assert_eq!(exemplars.count(&until_30, |_| true), 2);
         assert_eq!(all[0].exemplars, [exemplar("2", 20), exemplar("4", 40)]);
         let only_b = promql::parse_selector("b").unwrap();
-        assert_eq!(
-            exemplars.select(&[only_b], 0, 5),
-            [SeriesExemplars { series: b, exemplars: vec![exemplar("3", 5)] }]
-        );
-        assert!(exemplars.select(&[Vec::new()], 50, 60).is_empty());
+        assert_eq!(select(only_b, 0, 5), [SeriesExemplars { series: b, exemplars: vec![exemplar("3", 5)] }]);
+        assert!(select(Vec::new(), 50, 60).is_empty());
+    }
+
+    #[test]
+    fn exemplars_come_while_others_are_looked_for_and_the_search_ends_when_nobody_wants_it() {
+        let exemplars = Exemplars::new(3 * PIECE);
+        let series = Labels::new([("__name__", "a")]);
+        let add = |time: usize| exemplars.add(&series, vec![exemplar("x", i64::try_from(time).unwrap())]);
+        (0..3 * PIECE).for_each(add);
+        let wanted = Wanted { selectors: vec![Vec::new()], start_ms: 0, end_ms: i64::MAX };
+        // Each piece pushes one more out of those to come; what is pushed in is not looked at.
+        let asked = std::cell::Cell::new(0);
+        let adding = || {
+            asked.set(asked.get() + 1);
+            (0..PIECE + 1).for_each(|more| add(10 * PIECE * asked.get() + more));
+            Ok::<(), ()>(())
+        };
+        let found = exemplars.select(&wanted, adding).unwrap();
+        let times: Vec<i64> = found[0].exemplars.iter().map(|exemplar| exemplar.timestamp_ms).collect();
+        assert!(times.len() < 3 * PIECE && times.iter().all(|time| *time < 3_072), "{}", times.len());
+        assert_eq!(exemplars.count(&wanted, |count| count < 10), PIECE);
+        assert_eq!(exemplars.select(&wanted, || Err("nobody waits")), Err("nobody waits"));
     }
 }

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use store::Store;
 use tokio::sync::Semaphore;
 
-use crate::config::Limits;
+use crate::{budget::MemoryBudget, config::Limits};
 
-pub use self::exemplars::{Exemplars, SeriesExemplars};
+pub use self::exemplars::{Exemplars, SeriesExemplars, Wanted};
 use crate::routes::{Rights, Route, Who};
 
 /// Requests that are unpacked at once: each may take much memory for a moment.
@@ -25,8 +25,6 @@ const MAX_REQUESTS: usize = 256;
 const MAX_OBJECT_BYTES: usize = 256 << 20;
 /// The same where there is little: more than honest senders put into a request.
 const MIN_OBJECT_BYTES: usize = 16 << 20;
-/// Bytes of the requests that wait, likewise.
-const MAX_WAITING_BYTES: usize = 256 * 1024 * 1024;
 
 /// Takes what is sent. A cheap handle.
 #[derive(Clone)]
@@ -36,7 +34,6 @@ pub struct Ingest {
     limits: IngestLimits,
     slots: Arc<Semaphore>,
     requests: Arc<Semaphore>,
-    waiting_bytes: Arc<Semaphore>,
 }
 
 /// What one request may cost. Each is a setting.
@@ -51,12 +48,13 @@ pub struct IngestLimits {
 }
 
 impl IngestLimits {
-    /// Those of a server whose process may take so many bytes of memory: all requests that are unpacked at once have an eighth of it.
+    /// Those of a server whose process may take so many bytes of memory: all requests that are unpacked at once have an eighth of it, and
+    /// none is longer than what `bodies` has for all that arrive.
     #[must_use]
-    pub fn of(limits: &Limits) -> Self {
+    pub fn of(limits: &Limits, bodies: &MemoryBudget) -> Self {
         let part = limits.memory / 8 / (REQUESTS_AT_ONCE as u64);
         IngestLimits {
-            body_bytes: limits.write_body_bytes,
+            body_bytes: limits.write_body_bytes.min(usize::try_from(bodies.limit()).unwrap_or(usize::MAX)),
             decompressed_bytes: limits.write_unpacked_bytes,
             object_bytes: usize::try_from(part).unwrap_or(usize::MAX).clamp(MIN_OBJECT_BYTES, MAX_OBJECT_BYTES),
         }
@@ -68,8 +66,8 @@ impl Ingest {
     #[must_use]
     pub fn new(store: Store, exemplars: Exemplars, limits: IngestLimits) -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        let (requests, waiting_bytes) = (semaphore(MAX_REQUESTS), semaphore(MAX_WAITING_BYTES));
-        Ingest { store, exemplars, limits, slots: semaphore(REQUESTS_AT_ONCE), requests, waiting_bytes }
+        let (slots, requests) = (semaphore(REQUESTS_AT_ONCE), semaphore(MAX_REQUESTS));
+        Ingest { store, exemplars, limits, slots, requests }
     }
 
     /// `POST /api/v1/write`.

@@ -85,8 +85,6 @@ async fn take(ingest: Ingest, headers: &HeaderMap, body: Body) -> Result<(), Ref
         }
         Refused::Unreadable(format!("the body could not be read: {error}"))
     })?;
-    let bytes = u32::try_from(body.len()).map_err(|error| Refused::Internal(error.to_string()))?;
-    let _waiting = ingest.waiting_bytes.clone().try_acquire_many_owned(bytes).map_err(|_| busy())?;
     let slot = tokio::time::timeout(PATIENCE, ingest.slots.clone().acquire_owned()).await.map_err(|_| busy())?;
     let slot = slot.map_err(|error| Refused::Internal(error.to_string()))?;
     let stored = tokio::task::spawn_blocking(move || {

@@ -88,7 +88,7 @@ struct Waiter {
 pub(super) enum Refusal {
     /// It takes more memory than any may, in bytes.
     #[error(
-        "the query would take about {} of memory, more than the {} that one may take: select fewer series, a shorter range or a larger step",
+        "the query would take {} of memory or more, more than the {} that one may take: select fewer series, a shorter range or a larger step",
         megabytes(*.cost), megabytes(*.most)
     )]
     TooLarge { cost: u64, most: u64 },

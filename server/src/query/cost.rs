@@ -5,7 +5,7 @@ use labels::Matcher;
 use promql::{Options, Query, Value};
 use store::{Store, Volume};
 
-use super::embedded::When;
+use super::{embedded::When, schedule::Reading};
 
 /// A sample or point: its time and its value.
 pub(super) const SAMPLE_BYTES: usize = 16;
@@ -15,7 +15,7 @@ const SERIES_BYTES: usize = 512;
 const LISTED_BYTES: usize = 384;
 
 /// Of an evaluation.
-pub(super) fn of_query(query: &Query, store: &Store, when: When, options: &Options) -> u64 {
+pub(super) fn of_query(query: &Query, store: &Store, when: When, options: &Options, reading: &Reading) -> u64 {
     let (start_ms, end_ms, step_ms) = match when {
         When::At(time_ms) => (time_ms, time_ms, 0),
         When::Range { start_ms, end_ms, step_ms } => (start_ms, end_ms, step_ms),
@@ -30,24 +30,34 @@ pub(super) fn of_query(query: &Query, store: &Store, when: When, options: &Optio
         held.saturating_mul(SAMPLE_BYTES).saturating_add(series.saturating_mul(SERIES_BYTES))
     };
     let selectors = query.selectors(start_ms, end_ms, step_ms, options);
-    bytes(selectors.into_iter().map(of_selector).fold(0, usize::saturating_add))
+    sum(selectors.into_iter().map(of_selector), reading)
 }
 
 /// Of the list of what selectors find.
-pub(super) fn of_list(store: &Store, selectors: &[Vec<Matcher>], (start_ms, end_ms): (i64, i64)) -> u64 {
+pub(super) fn of_list(
+    store: &Store,
+    selectors: &[Vec<Matcher>],
+    (start_ms, end_ms): (i64, i64),
+    reading: &Reading,
+) -> u64 {
     let series = selectors.iter().map(|matchers| store.volume(matchers, start_ms, end_ms).series);
-    bytes(series.fold(0, usize::saturating_add).saturating_mul(LISTED_BYTES))
+    sum(series.map(|series| series.saturating_mul(LISTED_BYTES)), reading)
 }
 
 /// Of a page with the newest sample of each series that selectors find.
-pub(super) fn of_page(store: &Store, selectors: &[Vec<Matcher>], (start_ms, end_ms): (i64, i64)) -> u64 {
+pub(super) fn of_page(
+    store: &Store,
+    selectors: &[Vec<Matcher>],
+    (start_ms, end_ms): (i64, i64),
+    reading: &Reading,
+) -> u64 {
     let volumes = selectors.iter().map(|matchers| store.volume(matchers, start_ms, end_ms));
     let each = volumes.map(|Volume { series, samples }| {
         let samples = usize::try_from(samples).unwrap_or(usize::MAX);
         let texts = series.saturating_mul(SERIES_BYTES + LISTED_BYTES);
         samples.saturating_mul(SAMPLE_BYTES).saturating_add(texts)
     });
-    bytes(each.fold(0, usize::saturating_add))
+    sum(each, reading)
 }
 
 /// Of a result, with the frame or the text that is made of it.
@@ -60,6 +70,48 @@ pub(super) fn of_value(value: &Value) -> u64 {
     bytes(series.saturating_mul(SERIES_BYTES * 2).saturating_add(points.saturating_mul(SAMPLE_BYTES * 2)))
 }
 
+/// What the parts take together. No further than to more than any read may take, and only while somebody waits for it.
+fn sum(parts: impl Iterator<Item = usize>, reading: &Reading) -> u64 {
+    let mut sum = 0_u64;
+    for part in parts {
+        sum = sum.saturating_add(bytes(part));
+        if sum > reading.most_bytes() || reading.is_over() {
+            break;
+        }
+    }
+    sum
+}
+
 fn bytes(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
+
+    use super::*;
+    use crate::{
+        budget::Budgets,
+        query::{ErrorKind, ReadScheduler},
+    };
+
+    #[tokio::test]
+    async fn what_takes_more_than_any_read_may_is_not_looked_up_to_its_end() {
+        let scheduler = ReadScheduler::new(&Budgets::of(1 << 30), 2, Duration::from_secs(10));
+        let looked_up = Arc::new(AtomicUsize::default());
+        let counter = Arc::clone(&looked_up);
+        let parts = (0..100_000).map(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            100 << 20
+        });
+        let refused = scheduler.run_sized(move |reading| sum(parts, reading), |_| ()).await.err().unwrap();
+        assert_eq!((refused.kind, looked_up.load(Ordering::Relaxed)), (ErrorKind::Execution, 2));
+    }
 }

@@ -1,10 +1,7 @@
 //! Our engine over our store.
 
 use std::{
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -12,6 +9,7 @@ use super::{
     ErrorKind, QueryError, QueryLimits, ReadPermit, ReadScheduler, ScopedQuery, cost,
     coverage::Coverage,
     names::{LOOK_BACK_MS, SourceNames},
+    schedule::{Reading, ended},
 };
 use crate::{budget::Requester, clock::now_ms};
 use front::aliases::Aliases;
@@ -74,15 +72,6 @@ pub struct Evaluated {
     pub queued: Duration,
     /// Evaluation itself.
     pub evaluation: Duration,
-}
-
-/// Tells an evaluation on another thread that nobody waits for it any more.
-struct Abandon(Arc<AtomicBool>);
-
-impl Drop for Abandon {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 impl Embedded {
@@ -206,8 +195,6 @@ impl Embedded {
                 ),
             )
         };
-        let abandoned = Arc::new(AtomicBool::new(false));
-        let _abandon = Abandon(Arc::clone(&abandoned));
         let experimental = self.experimental;
         let look_back_ms = settings.look_back_ms.unwrap_or(promql::Options::default().look_back_ms);
         let usual = Options::default();
@@ -221,10 +208,10 @@ impl Embedded {
             ..usual
         };
         let (sized, sized_store, store) = (query.clone(), self.store.clone(), self.store.clone());
-        let size = move || cost::of_query(&sized, &sized_store, when, &limited);
-        let read = move |permit: &ReadPermit| {
+        let size = move |reading: &Reading| cost::of_query(&sized, &sized_store, when, &limited, reading);
+        let read = move |reading: &Reading| {
             let begun = Instant::now();
-            let cancelled = || abandoned.load(Ordering::Relaxed) || permit.is_aborted() || Instant::now() > deadline;
+            let cancelled = || reading.is_over() || Instant::now() > deadline;
             let options = Options { cancelled: &cancelled, ..limited };
             let outcome = match when {
                 When::At(time_ms) => query.instant(&store, time_ms, &options),
@@ -239,10 +226,7 @@ impl Embedded {
         outcome
             .map_err(|error| {
                 if permit.is_aborted() {
-                    QueryError::new(
-                        ErrorKind::Busy,
-                        "the query was ended because the server's memory is nearly at its limit",
-                    )
+                    ended()
                 } else if Instant::now() > deadline {
                     timed_out()
                 } else {

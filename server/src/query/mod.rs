@@ -40,6 +40,8 @@ pub use self::client::EngineError;
 pub use self::engines::Engines;
 pub use self::request::{Reads, ScopedRequest};
 pub use self::schedule::ReadScheduler;
+pub(crate) use self::schedule::Reading;
+pub(crate) use self::scope::distinct_selectors_of;
 pub(crate) use self::scope::selectors_of;
 pub use self::scope::{Scope, ScopedQuery, ScopedSelectors};
 use self::{embedded::Embedded, prometheus::Prometheus};

@@ -14,6 +14,7 @@ use axum::{
 use http_body_util::LengthLimitError;
 
 use super::{ErrorKind, QueryError, envelope::failure};
+use crate::budget::pairs;
 
 /// Names the engine that answers; ours, and not passed on.
 pub(super) const ENGINE: &str = "engine";
@@ -32,8 +33,8 @@ impl<S: Send + Sync> FromRequest<S> for Params {
     type Rejection = Response;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
-        let of_url: Vec<(String, String)> =
-            form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()).into_owned().collect();
+        let of_url =
+            read_pairs(request.uri().query().unwrap_or_default().as_bytes()).map_err(IntoResponse::into_response)?;
         // The body of other methods has no meaning, and whoever checks what a GET asks for looks at its URL alone.
         let is_form = request.method() == Method::POST
             && request
@@ -44,7 +45,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             return Ok(Params(of_url));
         }
         let body = to_bytes(request.into_body(), MAX_FORM_BYTES).await.map_err(|error| not_received(&error))?;
-        let mut pairs: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
+        let mut pairs = read_pairs(&body).map_err(IntoResponse::into_response)?;
         pairs.extend(of_url);
         Ok(Params(pairs))
     }
@@ -53,6 +54,12 @@ impl<S: Send + Sync> FromRequest<S> for Params {
 /// The answer to a body that is too long.
 pub(crate) fn too_long() -> Response {
     failure(StatusCode::PAYLOAD_TOO_LARGE, "bad_data", "the request's body is over the limit; ask for less at a time")
+}
+
+/// The names and values of a form or a query string.
+fn read_pairs(text: &[u8]) -> Result<Vec<(String, String)>, QueryError> {
+    let pairs = pairs::read(text).map_err(|error| bad_data(error.to_string()))?;
+    Ok(pairs.into_owned().collect())
 }
 
 /// The answer to a form that is too long, or that did not arrive.
@@ -236,6 +243,25 @@ mod tests {
 
     fn with(name: &str, value: &str) -> Params {
         Params::one(name, value)
+    }
+
+    #[tokio::test]
+    async fn a_form_of_very_many_parameters_is_refused_before_it_is_read() {
+        let read = async |count: usize, in_url: bool| {
+            let pairs = format!("query=up{}", "&a".repeat(count));
+            let (uri, form) = if in_url { (format!("/?{pairs}"), String::new()) } else { ("/".to_owned(), pairs) };
+            let request = Request::post(uri).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+            Params::from_request(request.body(form.into()).unwrap(), &()).await
+        };
+        assert_eq!(read(9_999, false).await.unwrap().query(), "up");
+        for in_url in [false, true] {
+            let refused = read(10_000, in_url).await.err().unwrap();
+            assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+            let body = axum::body::to_bytes(refused.into_body(), 1 << 10).await.unwrap();
+            let error: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(error["errorType"], "bad_data");
+            assert!(error["error"].as_str().unwrap().contains("more than 10000 parameters"), "{error}");
+        }
     }
 
     #[test]

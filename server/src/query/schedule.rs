@@ -3,7 +3,13 @@
 //! Everything that viewers make the server evaluate, list, draw or export passes here: pages, live queries, the HTTP API, federation,
 //! pictures. [`Admission`] says which is next. Rules do not pass here: they have threads of their own.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio::sync::oneshot;
 
@@ -24,6 +30,47 @@ pub struct ReadScheduler {
     /// Gives turns to reads that another does: one that hangs keeps no thread from those that do not need it.
     elsewhere: Admission,
     threads: Arc<ReadThreads>,
+}
+
+/// What a read at work knows of those who wait for it.
+pub(crate) struct Reading<'a> {
+    permit: &'a ReadPermit,
+    abandoned: &'a AtomicBool,
+    most_bytes: u64,
+}
+
+impl Reading<'_> {
+    /// Whether to stop: nobody waits for it any more, or memory is nearly gone. Whoever asks obeys.
+    pub(crate) fn is_over(&self) -> bool {
+        self.abandoned.load(Ordering::Relaxed) || self.permit.is_aborted()
+    }
+
+    /// Goes on while it is wanted; to be asked between its pieces.
+    ///
+    /// # Errors
+    /// What to say of its end to those who still wait.
+    pub(crate) fn check(&self) -> Result<(), QueryError> {
+        if self.is_over() { Err(ended()) } else { Ok(()) }
+    }
+
+    /// Most bytes of one read: what takes more is not looked up to its end.
+    pub(crate) fn most_bytes(&self) -> u64 {
+        self.most_bytes
+    }
+}
+
+/// Why a read that somebody waits for was ended.
+pub(super) fn ended() -> QueryError {
+    QueryError::new(ErrorKind::Busy, "the query was ended because the server's memory is nearly at its limit")
+}
+
+/// Tells a read on another thread that nobody waits for it any more.
+struct Abandon(Arc<AtomicBool>);
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 impl ReadScheduler {
@@ -79,18 +126,21 @@ impl ReadScheduler {
         Ok(self.admission.admit(Requester::current().account(), cost).await?)
     }
 
-    /// Runs something on a thread for reads, which yields to all other work, and gives the permit back with what it returns.
+    /// Runs something on a thread for reads, which yields to all other work, and gives the permit back with what it returns. It learns when
+    /// nobody waits for that any more.
     ///
     /// # Errors
     /// It broke off.
     async fn run<T: Send + 'static>(
         &self,
         permit: ReadPermit,
-        read: impl FnOnce(&ReadPermit) -> T + Send + 'static,
+        read: impl FnOnce(&Reading) -> T + Send + 'static,
     ) -> Result<(T, ReadPermit), QueryError> {
         let (done, result) = oneshot::channel();
+        let (abandoned, most_bytes) = (Arc::new(AtomicBool::new(false)), self.most_bytes());
+        let _abandon = Abandon(Arc::clone(&abandoned));
         self.threads.run(Box::new(move || {
-            let value = read(&permit);
+            let value = read(&Reading { permit: &permit, abandoned: &abandoned, most_bytes });
             // Nobody may wait for it any more.
             let _ = done.send((value, permit));
         }));
@@ -103,13 +153,13 @@ impl ReadScheduler {
     /// It takes more than any read may, too many wait, its turn did not come in time, or it broke off.
     pub(crate) async fn run_sized<T: Send + 'static>(
         &self,
-        size: impl FnOnce() -> u64 + Send + 'static,
-        read: impl FnOnce(&ReadPermit) -> T + Send + 'static,
+        size: impl FnOnce(&Reading) -> u64 + Send + 'static,
+        read: impl FnOnce(&Reading) -> T + Send + 'static,
     ) -> Result<(T, ReadPermit), QueryError> {
         let permit = self.admit(LEAST_COST).await?;
-        let sized = move |permit: &ReadPermit| {
-            let cost = size();
-            if cost <= permit.bytes() { Ok(read(permit)) } else { Err((cost, read)) }
+        let sized = move |reading: &Reading| {
+            let cost = size(reading);
+            if cost <= reading.permit.bytes() { Ok(read(reading)) } else { Err((cost, read)) }
         };
         let (cost, read) = match self.run(permit, sized).await? {
             (Ok(value), permit) => return Ok((value, permit)),
@@ -122,13 +172,14 @@ impl ReadScheduler {
     /// As [`ReadScheduler::run_sized`], for what is no query. What it returns is charged until the requester's work is done.
     ///
     /// # Errors
-    /// It takes more than any read may, too many wait, its turn did not come in time, or it broke off.
+    /// It takes more than any read may, too many wait, its turn did not come in time, it broke off or it failed.
     pub(crate) async fn read_sized<T: Send + 'static>(
         &self,
-        size: impl FnOnce() -> u64 + Send + 'static,
-        read: impl FnOnce() -> T + Send + 'static,
+        size: impl FnOnce(&Reading) -> u64 + Send + 'static,
+        read: impl FnOnce(&Reading) -> Result<T, QueryError> + Send + 'static,
     ) -> Result<T, QueryError> {
-        let (value, permit) = self.run_sized(size, move |_| read()).await?;
+        let (value, permit) = self.run_sized(size, read).await?;
+        let value = value?;
         permit.hold();
         Ok(value)
     }
@@ -198,6 +249,40 @@ mod tests {
         }
         assert_eq!(scheduler.read(0, || 7).await.unwrap(), 7);
         hanging.iter().for_each(tokio::task::JoinHandle::abort);
+    }
+
+    #[tokio::test]
+    async fn a_read_ends_when_nobody_waits_for_it() {
+        let scheduler = ReadScheduler::new(&Budgets::of(1 << 30), 2, Duration::from_secs(10));
+        let (begun, has_begun) = oneshot::channel();
+        let endless = move |reading: &Reading| -> Result<(), QueryError> {
+            begun.send(()).unwrap();
+            loop {
+                reading.check()?;
+                std::thread::yield_now();
+            }
+        };
+        let reads = scheduler.clone();
+        let waits = tokio::spawn(async move { reads.read_sized(|_| 0, endless).await });
+        has_begun.await.unwrap();
+        waits.abort();
+        while scheduler.admission().running() > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_read_ends_when_memory_is_nearly_gone_and_says_so() {
+        let scheduler = ReadScheduler::new(&Budgets::of(1), 2, Duration::from_secs(10));
+        let admission = scheduler.admission().clone();
+        let permit = admission.admit_charged("a".into()).await.unwrap();
+        let read = move |reading: &Reading| {
+            // This process takes more than that.
+            admission.look();
+            reading.check()
+        };
+        let (checked, _permit) = scheduler.run(permit, read).await.unwrap();
+        assert_eq!(checked.unwrap_err().kind, ErrorKind::Busy);
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! Engines take a [`ScopedQuery`] or [`ScopedSelectors`] and nothing else, and only a [`Scope`] makes these: no text of a
 //! request reaches an engine past it. The matchers are added in the syntax tree, so no spelling of a query gets around them.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use labels::{MatchOp, Matcher};
 use promql::Query;
@@ -12,6 +12,8 @@ use super::{ErrorKind, QueryError};
 
 /// Selects every series: what stands where a request names no selector.
 const ANY_SERIES: &str = r#"{__name__=~".+"}"#;
+/// Most selectors of a request for what is no query: each is looked up on its own.
+const MOST_SELECTORS: usize = 1_000;
 
 /// The series that a session may see. Cheap to clone; equal for equal matchers.
 #[derive(Clone, Default)]
@@ -158,7 +160,7 @@ impl Scope {
     /// Selectors, as the parameter `match[]` has them, that see only what the scope has. No selectors select all of it.
     ///
     /// # Errors
-    /// One of them is not a selector.
+    /// One of them is not a selector, or there are too many.
     pub fn selectors<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Result<ScopedSelectors, QueryError> {
         let wrong = |error: promql::ParseError| {
             if error.message.ends_with("must contain at least one non-empty matcher") {
@@ -169,6 +171,7 @@ impl Scope {
         let mut scoped = ScopedSelectors { texts: Vec::new(), matchers: Vec::new() };
         let mut weight = 0_usize;
         for text in texts {
+            check_count(scoped.texts.len() + 1)?;
             let mut matchers = promql::parse_selector(text).map_err(wrong)?;
             weight = matchers.iter().map(Matcher::weight).fold(weight, usize::saturating_add);
             if weight > labels::go_regex::MOST_WEIGHT {
@@ -194,6 +197,25 @@ impl Scope {
 pub(crate) fn selectors_of(query: &Query) -> Vec<Vec<Matcher>> {
     let bounds = query.selectors(0, 0, 1, &promql::Options::default());
     bounds.into_iter().map(|bounds| bounds.matchers).collect()
+}
+
+/// The same, each once.
+///
+/// # Errors
+/// There are too many.
+pub(crate) fn distinct_selectors_of(query: &Query) -> Result<Vec<Vec<Matcher>>, QueryError> {
+    let mut seen = BTreeSet::new();
+    let mut selectors = selectors_of(query);
+    selectors.retain(|matchers| seen.insert(format!("{matchers:?}")));
+    check_count(selectors.len())?;
+    Ok(selectors)
+}
+
+fn check_count(selectors: usize) -> Result<(), QueryError> {
+    if selectors <= MOST_SELECTORS {
+        return Ok(());
+    }
+    Err(bad_data(format!("a request has at most {MOST_SELECTORS} selectors: ask for fewer at a time")))
 }
 
 fn bad_data(message: String) -> QueryError {
@@ -339,6 +361,23 @@ mod tests {
         let all = Scope::all().selectors([]).unwrap();
         assert!(all.texts().is_empty());
         assert!(all.matchers().len() == 1 && all.matchers().iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn a_request_has_so_many_selectors() {
+        let selectors = |count: usize| Scope::all().selectors(std::iter::repeat_n("up", count));
+        assert_eq!(selectors(MOST_SELECTORS).unwrap().matchers().len(), MOST_SELECTORS);
+        let refused = selectors(MOST_SELECTORS + 1).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::BadData);
+        assert!(refused.message.contains("at most 1000 selectors"), "{refused}");
+
+        let query = |names: &[String]| promql::parse(&names.join(" or ")).unwrap();
+        let same = query(&vec!["up{a=\"b\"}".to_owned(); MOST_SELECTORS + 1]);
+        assert_eq!(distinct_selectors_of(&same).unwrap().len(), 1);
+        let other = query(&["up{a=~\"b|c\"}", "up{a=~\"b|d\"}", "up{a!~\"b|c\"}", "up"].map(str::to_owned));
+        assert_eq!(distinct_selectors_of(&other).unwrap().len(), 4);
+        let many: Vec<String> = (0..=MOST_SELECTORS).map(|number| format!("m{number}")).collect();
+        assert_eq!(distinct_selectors_of(&query(&many)).unwrap_err().kind, ErrorKind::BadData);
     }
 
     #[test]

@@ -89,7 +89,11 @@ pub fn table(state: &AppState) -> Vec<Route> {
 }
 
 fn ingest(state: &AppState) -> Ingest {
-    Ingest::new(state.embedded.store().clone(), state.exemplars.clone(), IngestLimits::of(&state.limits))
+    Ingest::new(
+        state.embedded.store().clone(),
+        state.exemplars.clone(),
+        IngestLimits::of(&state.limits, &state.budgets.writes),
+    )
 }
 
 /// How the requests of a route are taken.

@@ -11,6 +11,7 @@ use axum::{
 use super::rights::{self, Rights, Who};
 use crate::{
     auth::{self, Auth},
+    budget::bodies::{self, Bodies},
     state::AppState,
 };
 
@@ -108,7 +109,12 @@ impl Route {
             return self.handler;
         }
         let limits = middleware::from_fn_with_state((state.clone(), self.rights), rights::check_limits);
-        self.handler = self.handler.route_layer(limits);
+        let bodies = match self.rights.who {
+            Who::Writers => Bodies::OfWriters(state.budgets.writes.clone()),
+            _ => Bodies::OfViewers(state.budgets.answers.clone()),
+        };
+        self.handler =
+            self.handler.route_layer(middleware::from_fn_with_state(bodies, bodies::layer)).route_layer(limits);
         self.for_roles(&state.auth)
     }
 

@@ -1,4 +1,4 @@
-//! Budgets for viewers: what there is, what is used, what was refused, who waits.
+//! Budgets for viewers and for writes: what there is, what is used, what was refused, who waits.
 
 use std::sync::OnceLock;
 
@@ -22,7 +22,7 @@ impl BudgetMetrics {
         let gauge = |name, help, value: u64| Metric { name, help, kind: Kind::Gauge, value: value as f64 };
         let counter = |name, help, value: u64| Metric { name, help, kind: Kind::Counter, value: value as f64 };
         let sum = |of: fn(&Admission) -> u64| turns.iter().map(of).sum::<u64>();
-        let Budgets { live, reads: memory, answers, pressure } = budgets;
+        let Budgets { live, reads: memory, answers, writes, pressure } = budgets;
         metrics.extend([
             gauge("hyperscope_memory_limit_bytes", "Memory that the process may use.", pressure.limit()),
             gauge("hyperscope_live_memory_limit_bytes", "Memory that live queries may use.", live.limit()),
@@ -49,6 +49,13 @@ impl BudgetMetrics {
                 "hyperscope_answers_memory_refused_total",
                 "Responses refused so far for lack of memory.",
                 answers.refused(),
+            ),
+            gauge("hyperscope_writes_memory_limit_bytes", "Memory that bodies of remote writes may use.", writes.limit()),
+            gauge("hyperscope_writes_memory_used_bytes", "Memory of bodies of remote writes.", writes.used()),
+            counter(
+                "hyperscope_writes_memory_refused_total",
+                "Remote writes refused so far for lack of memory for their bodies.",
+                writes.refused(),
             ),
             gauge("hyperscope_reads_running", "Queries and other reads that run.", sum(|turns| count(turns.running()))),
             gauge(

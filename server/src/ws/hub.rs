@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -58,6 +58,8 @@ pub struct HubLimits {
 
 /// What a live query is shared by.
 type QueryKey = (Scope, LiveQuery);
+/// By scope as well: who sees less never shares an evaluation with who sees more.
+type Queries = HashMap<QueryKey, Arc<QueryTopic>>;
 
 /// Why the data of a source is not current, for those who may not know the source.
 const SOME_SOURCE: &str = "a source of this data is not current";
@@ -73,8 +75,7 @@ struct Shared {
     /// The topics as those see them whose token has matchers.
     scoped: Mutex<HashMap<Scope, Arc<ScopedTopics>>>,
     engines: Engines,
-    /// By scope as well: who sees less never shares an evaluation with who sees more.
-    queries: Mutex<HashMap<QueryKey, Arc<QueryTopic>>>,
+    queries: Mutex<Queries>,
     /// The memory for their results and updates.
     memory: MemoryBudget,
     starts: StartLimit,
@@ -230,39 +231,29 @@ impl Hub {
         data.map(|data| visible::snapshot(scope, data))
     }
 
+    /// The topic of a query, which begins now if it is not there yet.
     fn query(&self, scope: &Scope, query: &LiveQuery) -> Result<Arc<QueryTopic>, QueryError> {
         let key = (scope.clone(), query.clone());
-        let mut queries = self.0.queries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(topic) = queries.get(&key) {
-            topic.touch();
-            topic.asked_by(Requester::current().account());
-            return Ok(Arc::clone(topic));
-        }
-        if queries.len() >= MAX_QUERIES {
-            return Err(QueryError::new(
-                ErrorKind::TooMany,
-                format!("there are {MAX_QUERIES} different live queries already: close some pages, or use query_range"),
-            ));
-        }
         let requester = Requester::current();
         let token = requester.account();
-        if queries.values().filter(|topic| *topic.starter() == token).count() >= MAX_QUERIES_OF_TOKEN {
-            return Err(QueryError::new(
-                ErrorKind::TooMany,
-                format!(
-                    "this token has {MAX_QUERIES_OF_TOKEN} different live queries already: close some pages, or use query_range"
-                ),
-            ));
+        if let Some(topic) = running(&self.queries(), &key, &token)? {
+            return Ok(topic);
         }
-        let engine = self.0.engines.get(query.engine.as_deref())?;
-        let account = Account { budget: self.0.memory.clone(), payers: Payers::new(Arc::clone(&token)) };
-        let topic = Arc::new(QueryTopic::new(query.clone(), scope, engine.clone(), self.0.sequence.clone(), account)?);
+        // One that turns out to be wrong counts too: it was read.
         if requester != Requester::Server {
             self.0.starts.count(&token, Instant::now()).map_err(|most| {
                 let message =
                     format!("this token has started {most} live queries within a minute: try again in a moment");
                 QueryError::new(ErrorKind::TooMany, message)
             })?;
+        }
+        let engine = self.0.engines.get(query.engine.as_deref())?;
+        let account = Account { budget: self.0.memory.clone(), payers: Payers::new(Arc::clone(&token)) };
+        // Without the lock, which all share: it may take long to read.
+        let topic = Arc::new(QueryTopic::new(query.clone(), scope, engine.clone(), self.0.sequence.clone(), account)?);
+        let mut queries = self.queries();
+        if let Some(other) = running(&queries, &key, &token)? {
+            return Ok(other);
         }
         let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if matches!(engine, Backend::Embedded(_)) {
@@ -288,6 +279,10 @@ impl Hub {
         Ok(topic)
     }
 
+    fn queries(&self) -> MutexGuard<'_, Queries> {
+        self.0.queries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Hands an event of a source to those who look.
     pub fn publish(&self, event: Event) {
         for scoped in self.scoped() {
@@ -304,7 +299,7 @@ impl Hub {
     /// concerned where the daemons' samples are in our own store.
     pub fn publish_freshness(&self, trouble: Option<(i64, String)>) {
         let queries: Vec<_> = {
-            let queries = self.0.queries.lock().unwrap_or_else(PoisonError::into_inner);
+            let queries = self.queries();
             self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&trouble);
             let embedded = queries.iter().filter(|(_, topic)| topic.is_embedded());
             embedded.map(|((scope, _), topic)| (scope.clone(), Arc::clone(topic))).collect()
@@ -360,6 +355,30 @@ impl Hub {
             tracing::warn!("live queries did not end in time");
         }
     }
+}
+
+/// The query of that key if it runs, which `token` asks for from now on.
+///
+/// # Errors
+/// It does not, and there is no room for one more.
+#[allow(clippy::mutable_key_type)] // scopes are compared by their text
+fn running(queries: &Queries, key: &QueryKey, token: &Arc<str>) -> Result<Option<Arc<QueryTopic>>, QueryError> {
+    if let Some(topic) = queries.get(key) {
+        topic.touch();
+        topic.asked_by(Arc::clone(token));
+        return Ok(Some(Arc::clone(topic)));
+    }
+    let too_many = |whose: String| {
+        let message = format!("{whose} different live queries already: close some pages, or use query_range");
+        Err(QueryError::new(ErrorKind::TooMany, message))
+    };
+    if queries.len() >= MAX_QUERIES {
+        return too_many(format!("there are {MAX_QUERIES}"));
+    }
+    if queries.values().filter(|topic| *topic.starter() == *token).count() >= MAX_QUERIES_OF_TOKEN {
+        return too_many(format!("this token has {MAX_QUERIES_OF_TOKEN}"));
+    }
+    Ok(None)
 }
 
 /// Why data is not current, in as many words as somebody who sees `scope` may read.

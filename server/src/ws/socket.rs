@@ -356,15 +356,15 @@ impl Session {
         }
     }
 
-    /// Begins what there is room for by now, and returns what to say of what is refused for another reason. What there is still no room for is
-    /// remembered again, and was told already.
+    /// Begins what there is room for by now, and returns what to say of what is refused for another reason. From the first one that there is
+    /// still no room for on, they stay remembered; that was told already.
     fn try_refused_again(&mut self) -> Vec<ServerMessage> {
         let mut refusals = Vec::new();
-        for (id, topic) in std::mem::take(&mut self.refused) {
-            if let Err(error) = self.subscribe(id, topic, None)
-                && error.kind != ErrorKind::TooMany
-            {
-                refusals.push(refusal(Some(id), error.kind.live_code(), error.message));
+        while let Some((id, topic)) = self.refused.pop_first() {
+            match self.subscribe(id, topic, None) {
+                Ok(()) => {}
+                Err(error) if error.kind == ErrorKind::TooMany => break,
+                Err(error) => refusals.push(refusal(Some(id), error.kind.live_code(), error.message)),
             }
         }
         refusals
@@ -460,8 +460,12 @@ mod tests {
             assert_eq!(code(session.handle(subscribe(4, "vector(4)"))), "limit");
             session.handle(ClientMessage::Unsubscribe { id: 4 });
             assert!(session.refused.is_empty(), "nobody wants it any more");
+            tokio::time::sleep(WINDOW).await;
             assert_eq!(code(session.handle(subscribe(5, "vector("))), "bad_query");
             assert!(session.refused.is_empty());
+            assert_eq!(code(session.handle(subscribe(5, "vector(5"))), "limit", "a wrong one is one of those");
+            session.handle(ClientMessage::Unsubscribe { id: 5 });
+            tokio::time::sleep(WINDOW).await;
 
             // What is refused for another reason when it is tried again is told, and not tried any more.
             let ClientMessage::Subscribe { id, topic } = subscribe(6, "vector(") else { panic!() };

@@ -9,13 +9,12 @@ use serde::Serialize;
 use super::{Answer, bad_data, in_query};
 use crate::{
     auth::Principal,
-    ingest::SeriesExemplars,
+    ingest::{SeriesExemplars, Wanted},
     query::{
-        Backend, Reads,
+        Backend, Reading, Reads, distinct_selectors_of,
         envelope::success,
         json::{seconds, write_number},
         params::Params,
-        selectors_of,
     },
     state::AppState,
 };
@@ -56,21 +55,21 @@ pub(super) async fn query(
     }
     let query = scope.query(params.query()).map_err(in_query)?;
     let parsed = query.parsed().map_err(in_query)?;
-    let selectors = selectors_of(parsed);
+    let selectors = distinct_selectors_of(parsed)?;
     if selectors.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let (exemplars, selectors) = (state.exemplars.clone(), Arc::new(selectors));
+    let (exemplars, wanted) = (state.exemplars.clone(), Arc::new(Wanted { selectors, start_ms, end_ms }));
     let weight = {
-        let (exemplars, selectors) = (exemplars.clone(), Arc::clone(&selectors));
-        move || {
-            let count = exemplars.count(&selectors, start_ms, end_ms);
-            u64::try_from(count.saturating_mul(EXEMPLAR_BYTES)).unwrap_or(u64::MAX)
+        let (exemplars, wanted) = (exemplars.clone(), Arc::clone(&wanted));
+        move |reading: &Reading| {
+            let weight = |count: usize| u64::try_from(count.saturating_mul(EXEMPLAR_BYTES)).unwrap_or(u64::MAX);
+            weight(exemplars.count(&wanted, |count| weight(count) <= reading.most_bytes() && !reading.is_over()))
         }
     };
-    let make = move || {
-        let found = exemplars.select(&selectors, start_ms, end_ms);
-        success(&found.iter().map(OfSeries::of).collect::<Vec<_>>()).into_response()
+    let make = move |reading: &Reading| {
+        let found = exemplars.select(&wanted, || reading.check())?;
+        Ok(success(&found.iter().map(OfSeries::of).collect::<Vec<_>>()).into_response())
     };
     state.embedded.reads().read_sized(weight, make).await
 }

@@ -15,7 +15,7 @@ use super::{Answer, bad_data};
 use crate::{
     auth::Principal,
     clock::now_ms,
-    query::{Backend, ErrorKind, QueryError, Reads, ScopedSelectors, cost, params::Params},
+    query::{Backend, ErrorKind, QueryError, Reading, Reads, ScopedSelectors, cost, params::Params},
     state::AppState,
 };
 
@@ -43,8 +43,10 @@ pub(super) async fn federate(
     let (store, limit) = (state.embedded.store().clone(), state.embedded.limits().max_response_bytes);
     let now_ms = now_ms();
     let sized = (store.clone(), selectors.clone());
-    let size = move || cost::of_page(&sized.0, sized.1.matchers(), (now_ms.saturating_sub(LOOK_BACK_MS), now_ms));
-    let page = state.embedded.reads().read_sized(size, move || page(&store, &selectors, now_ms)).await??;
+    let times = (now_ms.saturating_sub(LOOK_BACK_MS), now_ms);
+    let size = move |reading: &Reading| cost::of_page(&sized.0, sized.1.matchers(), times, reading);
+    let make = move |reading: &Reading| page(&store, &selectors, now_ms, reading);
+    let page = state.embedded.reads().read_sized(size, make).await?;
     if page.len() > limit {
         let message = format!("the answer is larger than {limit} bytes: select fewer series");
         return Err(QueryError::new(ErrorKind::Execution, message));
@@ -59,9 +61,15 @@ fn response(page: String) -> Response {
 /// Time in milliseconds since the Unix epoch, and value.
 type Newest = (i64, f64);
 
-fn page(store: &store::Store, selectors: &ScopedSelectors, now_ms: i64) -> Result<String, QueryError> {
+fn page(
+    store: &store::Store,
+    selectors: &ScopedSelectors,
+    now_ms: i64,
+    reading: &Reading,
+) -> Result<String, QueryError> {
     let mut newest: BTreeMap<Labels, Newest> = BTreeMap::new();
     for matchers in selectors.matchers() {
+        reading.check()?;
         let found = store
             .select(matchers, now_ms.saturating_sub(LOOK_BACK_MS).saturating_add(1), now_ms)
             .map_err(|error| QueryError::new(ErrorKind::Execution, error.to_string()))?;

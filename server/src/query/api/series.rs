@@ -13,7 +13,7 @@ use super::{Answer, bad_data, query::TRUNCATED};
 use crate::{
     auth::Principal,
     query::{
-        Backend, QueryError, Reads, Scope, ScopedSelectors, cost, embedded::Embedded, envelope::success_with,
+        Backend, QueryError, Reading, Reads, Scope, ScopedSelectors, cost, embedded::Embedded, envelope::success_with,
         params::Params,
     },
 };
@@ -58,10 +58,11 @@ impl Selection {
     ) -> Result<Found<T>, QueryError> {
         let (store, sized, selectors) = (engine.store().clone(), engine.store().clone(), self.selectors.clone());
         let times = (self.start_ms, self.end_ms);
-        let size = move || cost::of_list(&sized, selectors.matchers(), times);
-        let read = move || {
+        let size = move |reading: &Reading| cost::of_list(&sized, selectors.matchers(), times, reading);
+        let read = move |reading: &Reading| {
             let mut found = Vec::new();
             for matchers in self.selectors.matchers() {
+                reading.check()?;
                 found.extend(ask(&store, matchers, self.start_ms, self.end_ms));
             }
             found.sort();
@@ -69,7 +70,7 @@ impl Selection {
             let limit = self.limit.unwrap_or(usize::MAX);
             let truncated = found.len() > limit;
             found.truncate(limit);
-            Found { found, truncated }
+            Ok(Found { found, truncated })
         };
         engine.reads().read_sized(size, read).await
     }
