@@ -30,6 +30,11 @@ fn labels(text: &str) -> Labels {
     text.split(',').map(|pair| pair.split_once('=').unwrap()).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
 }
 
+/// That an alert which began at 0 is over.
+fn ended(names: &str, now_ms: i64) -> Posted {
+    Posted { labels: labels(names), starts_at_ms: Some(0), ends_at_ms: Some(now_ms), ..Posted::default() }
+}
+
 /// A dispatcher and its time.
 struct World {
     dispatcher: Dispatcher,
@@ -281,6 +286,45 @@ fn after_a_restart_nothing_is_told_twice_and_nothing_is_lost() {
     assert_eq!(after.until(10 * MINUTE), told(&[(600, "team0: +3")]), "the one that nobody knew of, at once");
     after.resolve("alertname=b,i=2");
     assert_eq!(after.until(20 * MINUTE), told(&[(900, "team0: -2")]), "the end of one, at the next interval");
+}
+
+#[test]
+fn a_restart_is_no_end_of_what_fired_for_long() {
+    // Posted each minute, to last for four more: kept as it was posted first.
+    let mut before = World::new(USUAL);
+    let mut kept = Vec::new();
+    for minute in 0..30 {
+        before.until(minute * MINUTE);
+        let lasting = ["a", "b"].map(|name| Posted {
+            labels: labels(&format!("alertname={name}")),
+            starts_at_ms: Some(0),
+            ends_at_ms: Some(before.now + 4 * MINUTE),
+            ..Posted::default()
+        });
+        kept.extend(before.dispatcher.ingest(lasting, before.now).changed);
+    }
+    assert_eq!(kept.len(), 2, "not kept anew");
+    // This one is over, and the server stops before anybody is told.
+    before.post("alertname=c", Some(40 * MINUTE));
+    before.until(30 * MINUTE);
+    kept.extend(before.dispatcher.ingest([ended("alertname=c", before.now)], before.now).changed);
+
+    let mut after = World::new(USUAL);
+    after.now = 31 * MINUTE;
+    after.dispatcher.restore_log(before.logged);
+    let grace_until_ms = after.now + 5 * MINUTE;
+    after.dispatcher.restore_alerts(kept.iter().map(|alert| (**alert).clone()), after.now, grace_until_ms);
+    assert_eq!(after.until(after.now), told(&[(1_860, "team0: -c")]), "what ended has ended");
+    assert_eq!(after.dispatcher.firing(after.now).len(), 2);
+    let again = Posted {
+        labels: labels("alertname=a"),
+        starts_at_ms: Some(after.now),
+        ends_at_ms: Some(HOUR + HOUR),
+        ..Posted::default()
+    };
+    let ingested = after.dispatcher.ingest([again], after.now);
+    assert!(ingested.fired.is_empty() && ingested.changed.is_empty(), "it goes on: {ingested:?}");
+    assert_eq!(after.until(HOUR), told(&[(36 * 60, "team0: -b")]), "the one that nobody told of again ends");
 }
 
 #[test]

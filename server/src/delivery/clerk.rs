@@ -181,3 +181,36 @@ fn delivery(notification: &Notification, body: Result<String, String>) -> NewDel
         alerts: alerts.iter().take(MAX_LISTED).map(|(alert, _)| alert.fingerprint).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Notifier, *};
+    use crate::database;
+
+    #[tokio::test]
+    async fn a_restart_ends_no_acknowledgement_of_what_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = database::open(directory.path()).await.unwrap();
+        let (notifier, _) = Notifier::for_nobody(pool.clone()).await;
+        // Kept half an hour ago, to last for four minutes, and told of since without news.
+        let begun_ms = now_ms() - 30 * 60_000;
+        let labels = [("alertname".to_owned(), "A".to_owned())].into();
+        let fires = Posted { labels, starts_at_ms: Some(begun_ms), ..Posted::default() };
+        let alert = Alert::from_posted(fires.clone(), begun_ms, 4 * 60_000).unwrap();
+        notifier.0.take_in(vec![fires.clone()]);
+        notifier
+            .0
+            .outbox
+            .save(&Entry { alerts: vec![(alert.clone(), true)], ..Entry::default() }, begun_ms)
+            .await
+            .unwrap();
+        notifier.acknowledge(alert.fingerprint, "ops", "").await.unwrap();
+
+        let (restarted, _) = Notifier::for_nobody(pool).await;
+        let entry = restarted.0.decide();
+        assert!(entry.forgotten.is_empty() && entry.unacknowledged.is_empty(), "{entry:?}");
+        let entry = restarted.0.take_in(vec![fires]);
+        assert!(entry.alerts.is_empty() && entry.unacknowledged.is_empty(), "it goes on: {entry:?}");
+        assert!(restarted.acknowledgement(alert.fingerprint).is_some());
+    }
+}

@@ -169,10 +169,11 @@ impl Dispatcher {
         }
     }
 
-    /// Takes in what was known before a restart. Those that fire have until `grace_until_ms` to be told of again.
+    /// Takes in what was known before a restart. Those that fired when they were kept have until `grace_until_ms` to be told of again:
+    /// an alert is not kept anew when nothing but its end is put off, so that its end may be long past.
     pub fn restore_alerts(&mut self, alerts: impl IntoIterator<Item = Alert>, now_ms: i64, grace_until_ms: i64) {
         for mut alert in alerts {
-            if !alert.is_resolved(now_ms) {
+            if !alert.is_resolved(alert.updated_at_ms) {
                 alert.ends_at_ms = alert.ends_at_ms.max(grace_until_ms);
             }
             self.insert(Arc::new(alert), now_ms);
