@@ -8,7 +8,7 @@ use labels::Fingerprint;
 use notify::{
     alert::{Alert, Labels, Posted},
     config::{Config, file::ConfigFile},
-    dispatch::{Dispatcher, LogEntry, LogKey, Notification},
+    dispatch::{Dispatcher, LogChange, LogEntry, LogKey, Notification},
     silence::Silence,
 };
 
@@ -40,11 +40,13 @@ struct World {
     dispatcher: Dispatcher,
     now: i64,
     logged: Vec<(LogKey, LogEntry)>,
+    /// What the last notification changed in the log.
+    last_change: Option<LogChange>,
 }
 
 impl World {
     fn new(text: &str) -> Self {
-        World { dispatcher: Dispatcher::new(config(text)), now: 0, logged: Vec::new() }
+        World { dispatcher: Dispatcher::new(config(text)), now: 0, logged: Vec::new(), last_change: None }
     }
 
     fn fire(&mut self, names: &str) {
@@ -67,6 +69,11 @@ impl World {
         self.dispatcher.ingest([posted], self.now);
     }
 
+    /// The last notification is given up.
+    fn give_up(&mut self) {
+        self.dispatcher.take_back(self.last_change.as_ref().unwrap());
+    }
+
     /// Goes on until `until`, and says what was told and when.
     fn until(&mut self, until: i64) -> Vec<(i64, String)> {
         let mut told = Vec::new();
@@ -74,6 +81,9 @@ impl World {
             self.now = self.now.max(wake);
             let tick = self.dispatcher.tick(self.now);
             self.logged.extend(tick.logged);
+            if let Some(last) = tick.notifications.last() {
+                self.last_change.clone_from(&last.log);
+            }
             told.extend(tick.notifications.iter().map(|notification| (self.now / SECOND, shown(notification))));
         }
         self.now = until;
@@ -286,6 +296,49 @@ fn after_a_restart_nothing_is_told_twice_and_nothing_is_lost() {
     assert_eq!(after.until(10 * MINUTE), told(&[(600, "team0: +3")]), "the one that nobody knew of, at once");
     after.resolve("alertname=b,i=2");
     assert_eq!(after.until(20 * MINUTE), told(&[(900, "team0: -2")]), "the end of one, at the next interval");
+}
+
+#[test]
+fn what_was_given_up_is_told_again_at_the_next_interval_and_only_then() {
+    let mut world = World::new(USUAL);
+    world.fire("alertname=a,i=1");
+    assert_eq!(world.until(MINUTE), told(&[(30, "team0: +1")]));
+    world.give_up();
+    assert_eq!(world.until(6 * MINUTE), told(&[(330, "team0: +1")]));
+    world.give_up();
+    world.fire("alertname=a,i=2");
+    assert_eq!(world.until(11 * MINUTE), told(&[(630, "team0: +1 +2")]), "with the news");
+    assert_eq!(world.until(HOUR), [], "it came");
+
+    // A repetition that is given up leaves what was told before: its end is told.
+    assert_eq!(world.until(5 * HOUR), told(&[(4 * 3_600 + 930, "team0: +1 +2")]));
+    world.give_up();
+    world.resolve("alertname=a,i=1");
+    world.resolve("alertname=a,i=2");
+    assert_eq!(world.until(6 * HOUR), told(&[(18_030, "team0: -1 -2")]));
+    // Nothing of that fires any more: the end is not told for ever.
+    world.give_up();
+    assert_eq!(world.until(20 * HOUR), []);
+    world.fire("alertname=a,i=1");
+    assert_eq!(world.until(21 * HOUR), told(&[(72_030, "team0: +1")]));
+}
+
+#[test]
+fn what_was_given_up_is_not_told_again_after_something_newer() {
+    let mut world = World::new(USUAL);
+    world.fire("alertname=a,i=1");
+    world.until(MINUTE);
+    let first = world.last_change.clone();
+    world.fire("alertname=a,i=2");
+    assert_eq!(world.until(6 * MINUTE), told(&[(330, "team0: +1 +2")]));
+    world.last_change = first;
+    world.give_up();
+    assert_eq!(world.until(HOUR), []);
+    // An end among others that is given up: what still fires is told.
+    world.resolve("alertname=a,i=2");
+    assert_eq!(world.until(HOUR + 2 * MINUTE), told(&[(3_630, "team0: +1 -2")]));
+    world.give_up();
+    assert_eq!(world.until(2 * HOUR), told(&[(3_930, "team0: +1")]));
 }
 
 #[test]

@@ -1,9 +1,6 @@
 //! Takes alerts in and decides what is to be sent: the task around [`notify::dispatch::Dispatcher`].
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use notify::{
     alert::{Alert, Posted},
@@ -15,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Batch, POST_QUEUE, Shared, hooks,
-    outbox::{Entry, NewDelivery},
+    outbox::{Entry, NewDelivery, State},
     pictured::{self, Packed},
 };
 use crate::clock::now_ms;
@@ -141,9 +138,9 @@ impl Shared {
         if entry.is_empty() {
             return true;
         }
-        let dead = loop {
+        let given_up = loop {
             match self.outbox.save(entry, now_ms()).await {
-                Ok(dead) => break dead,
+                Ok(given_up) => break given_up,
                 Err(error) => tracing::error!(%error, "notifications cannot be written down: they wait"),
             }
             tokio::select! {
@@ -151,7 +148,10 @@ impl Shared {
                 () = stop.cancelled() => return false,
             }
         };
-        self.telemetry.deliveries().dead.fetch_add(dead, Ordering::Relaxed);
+        for given_up in given_up {
+            self.count(&State::Dead);
+            self.note_given_up(given_up);
+        }
         if !entry.deliveries.is_empty() {
             self.courier_wake.notify_one();
         }
@@ -165,7 +165,7 @@ fn takes_picture(kind: Kind) -> bool {
 }
 
 fn delivery(notification: &Notification, body: Result<String, String>) -> NewDelivery {
-    let Notification { receiver, integration, kind, group_key, alerts, .. } = notification;
+    let Notification { receiver, integration, kind, group_key, alerts, log, .. } = notification;
     let firing = alerts.iter().filter(|(_, is_resolved)| !is_resolved).count();
     let resolved = alerts.len() - firing;
     let names: std::collections::BTreeSet<&str> = alerts.iter().map(|(alert, _)| alert.name()).collect();
@@ -179,6 +179,7 @@ fn delivery(notification: &Notification, body: Result<String, String>) -> NewDel
         subject: format!("{firing} firing, {resolved} resolved: {}", names.join(", ")),
         body,
         alerts: alerts.iter().take(MAX_LISTED).map(|(alert, _)| alert.fingerprint).collect(),
+        log: log.clone(),
     }
 }
 

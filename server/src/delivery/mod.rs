@@ -7,6 +7,7 @@
 pub(crate) mod alertmanager;
 mod clerk;
 mod courier;
+mod given_up;
 mod groups;
 mod guard;
 mod hooks;
@@ -48,10 +49,11 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     alertmanager::Link,
+    given_up::GivenUpMessages,
     guard::Guard,
     load::{LoadError, Loaded},
     muting::MutingChanges,
-    outbox::{Outbox, State},
+    outbox::{GivenUp, Outbox, State},
     refused::Refusals,
     send::Sender,
     showcase::Showcase,
@@ -94,6 +96,7 @@ struct Shared {
     muting: Arc<MutingChanges>,
     link: Option<Arc<Link>>,
     refusals: Arc<Refusals>,
+    given_up: Mutex<GivenUpMessages>,
     posts: mpsc::Sender<Batch>,
     clerk_wake: Notify,
     courier_wake: Notify,
@@ -180,6 +183,14 @@ impl Shared {
         lock(&self.acknowledged)
     }
 
+    /// Notes that a message was given up: the alert page says so, and what was told counts as told no more.
+    fn note_given_up(&self, message: GivenUp) {
+        if let Some(change) = &message.taken_back {
+            self.dispatcher().take_back(change);
+        }
+        lock(&self.given_up).add(message.receiver, &message.reason, now_ms());
+    }
+
     fn count(&self, state: &State) {
         let counters = self.telemetry.deliveries();
         let counter = match state {
@@ -241,6 +252,7 @@ impl Notifier {
             muting,
             link,
             refusals,
+            given_up: Mutex::default(),
             posts,
             clerk_wake: Notify::new(),
             courier_wake: Notify::new(),
@@ -318,11 +330,13 @@ impl Notifier {
         self.0.refusals.add(labels, reason, now_ms);
     }
 
-    /// What was refused in the last hour, and which Alertmanagers do not take alerts now: in sentences, if there is anything.
+    /// What was refused or given up in the last hour, and which Alertmanagers do not take alerts now: in sentences, if there is anything.
     #[must_use]
     pub fn troubles(&self) -> Option<String> {
         let failures = self.0.link.as_ref().map(|link| link.failures()).unwrap_or_default();
-        let all: Vec<String> = self.0.refusals.summary(now_ms()).into_iter().chain(failures).collect();
+        let now_ms = now_ms();
+        let given_up = lock(&self.0.given_up).summary(now_ms);
+        let all: Vec<String> = self.0.refusals.summary(now_ms).into_iter().chain(given_up).chain(failures).collect();
         (!all.is_empty()).then(|| all.join(". "))
     }
 
