@@ -16,6 +16,7 @@ mod mail;
 pub(crate) mod muting;
 mod outbox;
 mod pictured;
+mod quiet;
 mod refused;
 mod send;
 mod showcase;
@@ -54,6 +55,7 @@ use self::{
     load::{LoadError, Loaded},
     muting::MutingChanges,
     outbox::{GivenUp, Outbox, State},
+    quiet::Quiet,
     refused::Refusals,
     send::Sender,
     showcase::Showcase,
@@ -92,13 +94,14 @@ struct Shared {
     dispatcher: Mutex<Dispatcher>,
     /// Alerts that webhooks were told fire.
     told: Mutex<HashSet<Fingerprint>>,
+    /// Alerts that fire and that webhooks were not told of.
+    quiet: Mutex<Quiet>,
     acknowledged: Mutex<HashMap<Fingerprint, Acknowledgement>>,
     muting: Arc<MutingChanges>,
     link: Option<Arc<Link>>,
     refusals: Arc<Refusals>,
     given_up: Mutex<GivenUpMessages>,
     posts: mpsc::Sender<Batch>,
-    clerk_wake: Notify,
     courier_wake: Notify,
     started_ms: i64,
     telemetry: Telemetry,
@@ -179,6 +182,10 @@ impl Shared {
         lock(&self.told)
     }
 
+    fn quiet(&self) -> MutexGuard<'_, Quiet> {
+        lock(&self.quiet)
+    }
+
     fn acknowledged(&self) -> MutexGuard<'_, HashMap<Fingerprint, Acknowledgement>> {
         lock(&self.acknowledged)
     }
@@ -231,6 +238,7 @@ impl Notifier {
         }
         dispatcher.restore_log(outbox.log().await?);
         let (alerts, told) = outbox.alerts().await?;
+        let quiet = Quiet::of(&alerts, &told);
         dispatcher.restore_alerts(alerts, now_ms, now_ms.saturating_add(GRACE_MS));
         let acknowledged = outbox.acknowledgements().await?.into_iter().collect();
         let refusals = Arc::new(Refusals::new(telemetry.clone()));
@@ -248,13 +256,13 @@ impl Notifier {
             loaded: Mutex::new(loaded),
             dispatcher: Mutex::new(dispatcher),
             told: Mutex::new(told),
+            quiet: Mutex::new(quiet),
             acknowledged: Mutex::new(acknowledged),
             muting,
             link,
             refusals,
             given_up: Mutex::default(),
             posts,
-            clerk_wake: Notify::new(),
             courier_wake: Notify::new(),
             started_ms: now_ms,
             telemetry,
@@ -361,7 +369,6 @@ impl Notifier {
         let loaded = load::load(file, &self.0.external_url)?;
         self.0.dispatcher().reload(Arc::clone(&loaded.config), now_ms());
         *lock(&self.0.loaded) = loaded;
-        self.0.clerk_wake.notify_one();
         self.0.muting.note();
         Ok(())
     }
