@@ -22,7 +22,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECTIONS: u32 = 4;
 
 /// All steps from an empty database to today's, in order. A step that was released is never changed.
-const STEPS: [(i64, &str, &str); 7] = [
+const STEPS: [(i64, &str, &str); 8] = [
     (1, "tokens", include_str!("../migrations/0001_tokens.sql")),
     (2, "matchers", include_str!("../migrations/0002_matchers.sql")),
     (3, "alert_history", include_str!("../migrations/0003_alert_history.sql")),
@@ -30,6 +30,7 @@ const STEPS: [(i64, &str, &str); 7] = [
     (5, "alert_history_by_alert", include_str!("../migrations/0005_alert_history_by_alert.sql")),
     (6, "roles", include_str!("../migrations/0006_roles.sql")),
     (7, "sessions", include_str!("../migrations/0007_sessions.sql")),
+    (8, "untold", include_str!("../migrations/0008_untold.sql")),
 ];
 
 /// Why the database cannot be used.

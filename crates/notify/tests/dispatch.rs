@@ -8,7 +8,7 @@ use labels::Fingerprint;
 use notify::{
     alert::{Alert, Labels, Posted},
     config::{Config, file::ConfigFile},
-    dispatch::{Dispatcher, LogEntry, LogKey, Notification},
+    dispatch::{Dispatcher, LogChange, LogEntry, LogKey, Notification},
     silence::Silence,
 };
 
@@ -30,16 +30,23 @@ fn labels(text: &str) -> Labels {
     text.split(',').map(|pair| pair.split_once('=').unwrap()).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
 }
 
+/// That an alert which began at 0 is over.
+fn ended(names: &str, now_ms: i64) -> Posted {
+    Posted { labels: labels(names), starts_at_ms: Some(0), ends_at_ms: Some(now_ms), ..Posted::default() }
+}
+
 /// A dispatcher and its time.
 struct World {
     dispatcher: Dispatcher,
     now: i64,
     logged: Vec<(LogKey, LogEntry)>,
+    /// What the last notification changed in the log.
+    last_change: Option<LogChange>,
 }
 
 impl World {
     fn new(text: &str) -> Self {
-        World { dispatcher: Dispatcher::new(config(text)), now: 0, logged: Vec::new() }
+        World { dispatcher: Dispatcher::new(config(text)), now: 0, logged: Vec::new(), last_change: None }
     }
 
     fn fire(&mut self, names: &str) {
@@ -62,6 +69,11 @@ impl World {
         self.dispatcher.ingest([posted], self.now);
     }
 
+    /// The last notification is given up.
+    fn give_up(&mut self) {
+        self.dispatcher.take_back(self.last_change.as_ref().unwrap());
+    }
+
     /// Goes on until `until`, and says what was told and when.
     fn until(&mut self, until: i64) -> Vec<(i64, String)> {
         let mut told = Vec::new();
@@ -69,6 +81,9 @@ impl World {
             self.now = self.now.max(wake);
             let tick = self.dispatcher.tick(self.now);
             self.logged.extend(tick.logged);
+            if let Some(last) = tick.notifications.last() {
+                self.last_change.clone_from(&last.log);
+            }
             told.extend(tick.notifications.iter().map(|notification| (self.now / SECOND, shown(notification))));
         }
         self.now = until;
@@ -281,6 +296,88 @@ fn after_a_restart_nothing_is_told_twice_and_nothing_is_lost() {
     assert_eq!(after.until(10 * MINUTE), told(&[(600, "team0: +3")]), "the one that nobody knew of, at once");
     after.resolve("alertname=b,i=2");
     assert_eq!(after.until(20 * MINUTE), told(&[(900, "team0: -2")]), "the end of one, at the next interval");
+}
+
+#[test]
+fn what_was_given_up_is_told_again_at_the_next_interval_and_only_then() {
+    let mut world = World::new(USUAL);
+    world.fire("alertname=a,i=1");
+    assert_eq!(world.until(MINUTE), told(&[(30, "team0: +1")]));
+    world.give_up();
+    assert_eq!(world.until(6 * MINUTE), told(&[(330, "team0: +1")]));
+    world.give_up();
+    world.fire("alertname=a,i=2");
+    assert_eq!(world.until(11 * MINUTE), told(&[(630, "team0: +1 +2")]), "with the news");
+    assert_eq!(world.until(HOUR), [], "it came");
+
+    // A repetition that is given up leaves what was told before: its end is told.
+    assert_eq!(world.until(5 * HOUR), told(&[(4 * 3_600 + 930, "team0: +1 +2")]));
+    world.give_up();
+    world.resolve("alertname=a,i=1");
+    world.resolve("alertname=a,i=2");
+    assert_eq!(world.until(6 * HOUR), told(&[(18_030, "team0: -1 -2")]));
+    // Nothing of that fires any more: the end is not told for ever.
+    world.give_up();
+    assert_eq!(world.until(20 * HOUR), []);
+    world.fire("alertname=a,i=1");
+    assert_eq!(world.until(21 * HOUR), told(&[(72_030, "team0: +1")]));
+}
+
+#[test]
+fn what_was_given_up_is_not_told_again_after_something_newer() {
+    let mut world = World::new(USUAL);
+    world.fire("alertname=a,i=1");
+    world.until(MINUTE);
+    let first = world.last_change.clone();
+    world.fire("alertname=a,i=2");
+    assert_eq!(world.until(6 * MINUTE), told(&[(330, "team0: +1 +2")]));
+    world.last_change = first;
+    world.give_up();
+    assert_eq!(world.until(HOUR), []);
+    // An end among others that is given up: what still fires is told.
+    world.resolve("alertname=a,i=2");
+    assert_eq!(world.until(HOUR + 2 * MINUTE), told(&[(3_630, "team0: +1 -2")]));
+    world.give_up();
+    assert_eq!(world.until(2 * HOUR), told(&[(3_930, "team0: +1")]));
+}
+
+#[test]
+fn a_restart_is_no_end_of_what_fired_for_long() {
+    // Posted each minute, to last for four more: kept as it was posted first.
+    let mut before = World::new(USUAL);
+    let mut kept = Vec::new();
+    for minute in 0..30 {
+        before.until(minute * MINUTE);
+        let lasting = ["a", "b"].map(|name| Posted {
+            labels: labels(&format!("alertname={name}")),
+            starts_at_ms: Some(0),
+            ends_at_ms: Some(before.now + 4 * MINUTE),
+            ..Posted::default()
+        });
+        kept.extend(before.dispatcher.ingest(lasting, before.now).changed);
+    }
+    assert_eq!(kept.len(), 2, "not kept anew");
+    // This one is over, and the server stops before anybody is told.
+    before.post("alertname=c", Some(40 * MINUTE));
+    before.until(30 * MINUTE);
+    kept.extend(before.dispatcher.ingest([ended("alertname=c", before.now)], before.now).changed);
+
+    let mut after = World::new(USUAL);
+    after.now = 31 * MINUTE;
+    after.dispatcher.restore_log(before.logged);
+    let grace_until_ms = after.now + 5 * MINUTE;
+    after.dispatcher.restore_alerts(kept.iter().map(|alert| (**alert).clone()), after.now, grace_until_ms);
+    assert_eq!(after.until(after.now), told(&[(1_860, "team0: -c")]), "what ended has ended");
+    assert_eq!(after.dispatcher.firing(after.now).len(), 2);
+    let again = Posted {
+        labels: labels("alertname=a"),
+        starts_at_ms: Some(after.now),
+        ends_at_ms: Some(HOUR + HOUR),
+        ..Posted::default()
+    };
+    let ingested = after.dispatcher.ingest([again], after.now);
+    assert!(ingested.fired.is_empty() && ingested.changed.is_empty(), "it goes on: {ingested:?}");
+    assert_eq!(after.until(HOUR), told(&[(36 * 60, "team0: -b")]), "the one that nobody told of again ends");
 }
 
 #[test]

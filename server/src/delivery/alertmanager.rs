@@ -103,6 +103,7 @@ pub(super) struct Link {
     /// What is read back may have changed.
     stirred: Notify,
     muting: Arc<MutingChanges>,
+    begun: Instant,
 }
 
 /// One of them.
@@ -155,6 +156,7 @@ impl Link {
             readback: Mutex::default(),
             stirred: Notify::new(),
             muting,
+            begun: Instant::now(),
         })
     }
 

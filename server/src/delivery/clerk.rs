@@ -1,21 +1,18 @@
 //! Takes alerts in and decides what is to be sent: the task around [`notify::dispatch::Dispatcher`].
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use notify::{
     alert::{Alert, Posted},
     config::Kind,
-    dispatch::{Notification, Tick},
+    dispatch::{Dispatcher, Notification, Tick},
 };
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Batch, POST_QUEUE, Shared, hooks,
-    outbox::{Entry, NewDelivery},
+    outbox::{Entry, NewDelivery, State},
     pictured::{self, Packed},
 };
 use crate::clock::now_ms;
@@ -33,7 +30,7 @@ const MAX_LISTED: usize = 10_000;
 pub(super) async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Batch>, stop: CancellationToken) {
     let mut batches = Vec::new();
     loop {
-        let wake = shared.dispatcher().next_wake();
+        let wake = [shared.dispatcher().next_wake(), shared.quiet().next_look()].into_iter().flatten().min();
         let wait = wake.map_or(LONGEST_SLEEP, |wake| {
             Duration::from_millis(u64::try_from(wake.saturating_sub(now_ms())).unwrap_or(0)).min(LONGEST_SLEEP)
         });
@@ -43,7 +40,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Batch>, s
                 0 => return,
                 _ => shared.take_in(batches.iter_mut().flat_map(|batch| std::mem::take(&mut batch.alerts)).collect()),
             },
-            () = shared.clerk_wake.notified() => continue,
+            () = shared.muting.noted_for_clerk() => shared.decide(),
             () = tokio::time::sleep(wait) => shared.decide(),
             () = stop.cancelled() => return,
         };
@@ -80,14 +77,18 @@ impl Shared {
         if ingested.is_inhibition_other || !entry.unacknowledged.is_empty() {
             self.muting.note();
         }
-        let mut told = self.told();
+        let (mut told, mut quiet) = (self.told(), self.quiet());
         for alert in &ingested.fired {
             // What is quiet is not told of by webhooks either.
-            if dispatcher.status(&alert.labels, now_ms).state == "active" && told.insert(alert.fingerprint) {
+            if !self.knows_muting() || self.is_muted(&dispatcher, alert, now_ms) {
+                quiet.add(alert.fingerprint);
+            } else if told.insert(alert.fingerprint) {
+                quiet.remove(alert.fingerprint);
                 entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(alert, true, now_ms)));
             }
         }
         for alert in &ingested.resolved {
+            quiet.remove(alert.fingerprint);
             if told.remove(&alert.fingerprint) {
                 entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(alert, false, now_ms)));
             }
@@ -123,8 +124,9 @@ impl Shared {
             };
             entry.deliveries.push(delivery(notification, body));
         }
-        let mut told = self.told();
+        let (mut told, mut quiet) = (self.told(), self.quiet());
         for alert in forgotten {
+            quiet.remove(alert.fingerprint);
             // It ended by itself: nobody said so.
             if told.remove(&alert.fingerprint) {
                 entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(&alert, false, now_ms)));
@@ -133,7 +135,45 @@ impl Shared {
             entry.unacknowledged.extend(self.end_acknowledgements([(alert.fingerprint, before_ms)].into_iter()));
             entry.forgotten.push(alert.fingerprint);
         }
+        drop((told, quiet));
+        self.tell_unmuted(&mut entry, now_ms);
         entry
+    }
+
+    /// Tells webhooks of alerts that nothing mutes any more and that they were not told of.
+    fn tell_unmuted(&self, entry: &mut Entry, now_ms: i64) {
+        let due = self.quiet().due(self.muting.version(), now_ms);
+        if due.is_empty() {
+            return;
+        }
+        let knows_muting = self.knows_muting();
+        for fingerprint in due {
+            // One at a time, so that others have the lock in between.
+            let dispatcher = self.dispatcher();
+            let Some(alert) = dispatcher.alert(fingerprint) else { continue };
+            // What was known before a restart may be over: whoever evaluates its rule says so soon.
+            let is_on = !alert.is_resolved(now_ms) && alert.updated_at_ms >= self.started_ms;
+            if !knows_muting || !is_on || self.is_muted(&dispatcher, alert, now_ms) {
+                continue;
+            }
+            self.quiet().remove(fingerprint);
+            if self.told().insert(fingerprint) {
+                entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(alert, true, now_ms)));
+                entry.alerts.push((Alert::clone(alert), true));
+            }
+        }
+        let next_ms = if knows_muting { self.next_muting_change(now_ms) } else { Some(now_ms) };
+        self.quiet().look_again(next_ms, now_ms);
+    }
+
+    /// Whether anything mutes an alert, here or in the Alertmanagers.
+    fn is_muted(&self, dispatcher: &Dispatcher, alert: &Alert, now_ms: i64) -> bool {
+        !self.muting_of(dispatcher, alert.fingerprint, &alert.labels, now_ms).is_empty()
+    }
+
+    /// Whether it is known what mutes alerts: where Alertmanagers say so, they may not have been asked yet.
+    fn knows_muting(&self) -> bool {
+        self.link.as_ref().is_none_or(|link| link.knows_muting())
     }
 
     /// Writes an entry, however often that fails, and wakes the courier; false if the server stops before.
@@ -141,9 +181,9 @@ impl Shared {
         if entry.is_empty() {
             return true;
         }
-        let dead = loop {
+        let given_up = loop {
             match self.outbox.save(entry, now_ms()).await {
-                Ok(dead) => break dead,
+                Ok(given_up) => break given_up,
                 Err(error) => tracing::error!(%error, "notifications cannot be written down: they wait"),
             }
             tokio::select! {
@@ -151,7 +191,10 @@ impl Shared {
                 () = stop.cancelled() => return false,
             }
         };
-        self.telemetry.deliveries().dead.fetch_add(dead, Ordering::Relaxed);
+        for given_up in given_up {
+            self.count(&State::Dead);
+            self.note_given_up(given_up);
+        }
         if !entry.deliveries.is_empty() {
             self.courier_wake.notify_one();
         }
@@ -165,7 +208,7 @@ fn takes_picture(kind: Kind) -> bool {
 }
 
 fn delivery(notification: &Notification, body: Result<String, String>) -> NewDelivery {
-    let Notification { receiver, integration, kind, group_key, alerts, .. } = notification;
+    let Notification { receiver, integration, kind, group_key, alerts, log, .. } = notification;
     let firing = alerts.iter().filter(|(_, is_resolved)| !is_resolved).count();
     let resolved = alerts.len() - firing;
     let names: std::collections::BTreeSet<&str> = alerts.iter().map(|(alert, _)| alert.name()).collect();
@@ -179,5 +222,39 @@ fn delivery(notification: &Notification, body: Result<String, String>) -> NewDel
         subject: format!("{firing} firing, {resolved} resolved: {}", names.join(", ")),
         body,
         alerts: alerts.iter().take(MAX_LISTED).map(|(alert, _)| alert.fingerprint).collect(),
+        log: log.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Notifier, *};
+    use crate::database;
+
+    #[tokio::test]
+    async fn a_restart_ends_no_acknowledgement_of_what_goes_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let pool = database::open(directory.path()).await.unwrap();
+        let (notifier, _) = Notifier::for_nobody(pool.clone()).await;
+        // Kept half an hour ago, to last for four minutes, and told of since without news.
+        let begun_ms = now_ms() - 30 * 60_000;
+        let labels = [("alertname".to_owned(), "A".to_owned())].into();
+        let fires = Posted { labels, starts_at_ms: Some(begun_ms), ..Posted::default() };
+        let alert = Alert::from_posted(fires.clone(), begun_ms, 4 * 60_000).unwrap();
+        notifier.0.take_in(vec![fires.clone()]);
+        notifier
+            .0
+            .outbox
+            .save(&Entry { alerts: vec![(alert.clone(), true)], ..Entry::default() }, begun_ms)
+            .await
+            .unwrap();
+        notifier.acknowledge(alert.fingerprint, "ops", "").await.unwrap();
+
+        let (restarted, _) = Notifier::for_nobody(pool).await;
+        let entry = restarted.0.decide();
+        assert!(entry.forgotten.is_empty() && entry.unacknowledged.is_empty(), "{entry:?}");
+        let entry = restarted.0.take_in(vec![fires]);
+        assert!(entry.alerts.is_empty() && entry.unacknowledged.is_empty(), "it goes on: {entry:?}");
+        assert!(restarted.acknowledgement(alert.fingerprint).is_some());
     }
 }

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Shared,
-    outbox::{State, Ticket},
+    outbox::{GivenUp, State, Ticket},
     send::{Outcome, Policy},
 };
 use crate::clock::now_ms;
@@ -216,8 +216,14 @@ impl Courier {
                 tracing::error!(receiver, kind, delivery, attempts, error, "not delivered, given up")
             }
         }
-        if let Err(error) = self.shared.outbox.tried(&ticket, &state, status, error.as_deref(), now_ms).await {
+        let written = self.shared.outbox.tried(&ticket, &state, status, error.as_deref(), now_ms).await;
+        let taken_back = written.unwrap_or_else(|error| {
             tracing::error!(%error, "the end of a delivery could not be written down: it may be delivered once more");
+            None
+        });
+        if state == State::Dead {
+            let reason = error.unwrap_or_default();
+            self.shared.note_given_up(GivenUp { receiver: ticket.receiver.clone(), reason, taken_back });
         }
         self.shared.count(&state);
         let Some(lane) = self.lanes.get_mut(&name) else { return };

@@ -53,6 +53,7 @@ fn delivery(shared: &Shared, hook: &Hook, event: &HookEvent) -> NewDelivery {
         place: 0,
         body: super::body_of(&body, &hook.name),
         alerts,
+        log: None,
     }
 }
 

@@ -7,6 +7,7 @@
 pub(crate) mod alertmanager;
 mod clerk;
 mod courier;
+mod given_up;
 mod groups;
 mod guard;
 mod hooks;
@@ -15,6 +16,7 @@ mod mail;
 pub(crate) mod muting;
 mod outbox;
 mod pictured;
+mod quiet;
 mod refused;
 mod send;
 mod showcase;
@@ -48,10 +50,12 @@ use tokio_util::sync::CancellationToken;
 
 use self::{
     alertmanager::Link,
+    given_up::GivenUpMessages,
     guard::Guard,
     load::{LoadError, Loaded},
     muting::MutingChanges,
-    outbox::{Outbox, State},
+    outbox::{GivenUp, Outbox, State},
+    quiet::Quiet,
     refused::Refusals,
     send::Sender,
     showcase::Showcase,
@@ -90,12 +94,14 @@ struct Shared {
     dispatcher: Mutex<Dispatcher>,
     /// Alerts that webhooks were told fire.
     told: Mutex<HashSet<Fingerprint>>,
+    /// Alerts that fire and that webhooks were not told of.
+    quiet: Mutex<Quiet>,
     acknowledged: Mutex<HashMap<Fingerprint, Acknowledgement>>,
     muting: Arc<MutingChanges>,
     link: Option<Arc<Link>>,
     refusals: Arc<Refusals>,
+    given_up: Mutex<GivenUpMessages>,
     posts: mpsc::Sender<Batch>,
-    clerk_wake: Notify,
     courier_wake: Notify,
     started_ms: i64,
     telemetry: Telemetry,
@@ -176,8 +182,20 @@ impl Shared {
         lock(&self.told)
     }
 
+    fn quiet(&self) -> MutexGuard<'_, Quiet> {
+        lock(&self.quiet)
+    }
+
     fn acknowledged(&self) -> MutexGuard<'_, HashMap<Fingerprint, Acknowledgement>> {
         lock(&self.acknowledged)
+    }
+
+    /// Notes that a message was given up: the alert page says so, and what was told counts as told no more.
+    fn note_given_up(&self, message: GivenUp) {
+        if let Some(change) = &message.taken_back {
+            self.dispatcher().take_back(change);
+        }
+        lock(&self.given_up).add(message.receiver, &message.reason, now_ms());
     }
 
     fn count(&self, state: &State) {
@@ -220,6 +238,7 @@ impl Notifier {
         }
         dispatcher.restore_log(outbox.log().await?);
         let (alerts, told) = outbox.alerts().await?;
+        let quiet = Quiet::of(&alerts, &told);
         dispatcher.restore_alerts(alerts, now_ms, now_ms.saturating_add(GRACE_MS));
         let acknowledged = outbox.acknowledgements().await?.into_iter().collect();
         let refusals = Arc::new(Refusals::new(telemetry.clone()));
@@ -237,12 +256,13 @@ impl Notifier {
             loaded: Mutex::new(loaded),
             dispatcher: Mutex::new(dispatcher),
             told: Mutex::new(told),
+            quiet: Mutex::new(quiet),
             acknowledged: Mutex::new(acknowledged),
             muting,
             link,
             refusals,
+            given_up: Mutex::default(),
             posts,
-            clerk_wake: Notify::new(),
             courier_wake: Notify::new(),
             started_ms: now_ms,
             telemetry,
@@ -318,11 +338,13 @@ impl Notifier {
         self.0.refusals.add(labels, reason, now_ms);
     }
 
-    /// What was refused in the last hour, and which Alertmanagers do not take alerts now: in sentences, if there is anything.
+    /// What was refused or given up in the last hour, and which Alertmanagers do not take alerts now: in sentences, if there is anything.
     #[must_use]
     pub fn troubles(&self) -> Option<String> {
         let failures = self.0.link.as_ref().map(|link| link.failures()).unwrap_or_default();
-        let all: Vec<String> = self.0.refusals.summary(now_ms()).into_iter().chain(failures).collect();
+        let now_ms = now_ms();
+        let given_up = lock(&self.0.given_up).summary(now_ms);
+        let all: Vec<String> = self.0.refusals.summary(now_ms).into_iter().chain(given_up).chain(failures).collect();
         (!all.is_empty()).then(|| all.join(". "))
     }
 
@@ -347,7 +369,6 @@ impl Notifier {
         let loaded = load::load(file, &self.0.external_url)?;
         self.0.dispatcher().reload(Arc::clone(&loaded.config), now_ms());
         *lock(&self.0.loaded) = loaded;
-        self.0.clerk_wake.notify_one();
         self.0.muting.note();
         Ok(())
     }

@@ -34,6 +34,8 @@ const CHUNK: usize = 64;
 pub(super) struct MutingChanges {
     version: AtomicU64,
     noted: Notify,
+    /// As `noted`, for the clerk.
+    clerk: Notify,
 }
 
 impl MutingChanges {
@@ -41,6 +43,17 @@ impl MutingChanges {
     pub(super) fn note(&self) {
         self.version.fetch_add(1, Ordering::Release);
         self.noted.notify_one();
+        self.clerk.notify_one();
+    }
+
+    /// How often something was noted.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Waits until something is noted. Of the clerk, who is the only one to wait here.
+    pub(super) async fn noted_for_clerk(&self) {
+        self.clerk.notified().await;
     }
 }
 
@@ -98,16 +111,13 @@ impl Notifier {
     /// Rises whenever something else may mute alerts than before, for another reason than that time goes on.
     #[must_use]
     pub fn muting_version(&self) -> u64 {
-        self.0.muting.version.load(Ordering::Acquire)
+        self.0.muting.version()
     }
 
     /// When time alone mutes other alerts than at `now_ms`, if it does; in milliseconds since the Unix epoch.
     #[must_use]
     pub fn next_muting_change(&self, now_ms: i64) -> Option<i64> {
-        match &self.0.link {
-            Some(link) => link.next_change(now_ms),
-            None => self.0.dispatcher().next_muting_change(now_ms),
-        }
+        self.0.next_muting_change(now_ms)
     }
 
     /// Writes into each of `alerts` what mutes it now. An alert that nothing mutes stays the shared one that it was.
@@ -141,6 +151,31 @@ impl Notifier {
 }
 
 impl Shared {
+    /// What mutes an alert: as the Alertmanagers say where there are some, else our own silences and inhibition.
+    pub(super) fn muting_of(
+        &self,
+        dispatcher: &Dispatcher,
+        fingerprint: Fingerprint,
+        labels: &Labels,
+        now_ms: i64,
+    ) -> Muting {
+        match &self.link {
+            Some(link) => link.muting(fingerprint, labels, now_ms),
+            None => {
+                let inhibitors = dispatcher.inhibitors(labels, now_ms);
+                Muting::of(dispatcher.silences.all(), inhibitors, labels, now_ms)
+            }
+        }
+    }
+
+    /// When time alone mutes other alerts than at `now_ms`, if it does; in milliseconds since the Unix epoch.
+    pub(super) fn next_muting_change(&self, now_ms: i64) -> Option<i64> {
+        match &self.link {
+            Some(link) => link.next_change(now_ms),
+            None => self.dispatcher().next_muting_change(now_ms),
+        }
+    }
+
     /// Writes into an alert what mutes it.
     fn mark(&self, dispatcher: &Dispatcher, alert: &mut Arc<Alert>, now_ms: i64) {
         let Ok(fingerprint) = alert.fingerprint.parse::<Fingerprint>() else { return };
@@ -151,13 +186,7 @@ impl Shared {
             AlertState::Pending => true,
             AlertState::Inactive => false,
         });
-        let muting = match &self.link {
-            Some(link) => link.muting(fingerprint, &alert.labels, now_ms),
-            None => {
-                let inhibitors = dispatcher.inhibitors(&alert.labels, now_ms);
-                Muting::of(dispatcher.silences.all(), inhibitors, &alert.labels, now_ms)
-            }
-        };
+        let muting = self.muting_of(dispatcher, fingerprint, &alert.labels, now_ms);
         let is_of_this_firing = |given: &&Acknowledgement| known.is_some() || Some(given.at) >= alert.began_at();
         let acknowledged = self.acknowledged();
         let given = acknowledged.get(&fingerprint).filter(is_of_this_firing);

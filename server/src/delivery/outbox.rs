@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use labels::Fingerprint;
 use notify::{
     alert::Alert,
-    dispatch::{LogEntry, LogKey},
+    dispatch::{LogChange, LogEntry, LogKey},
     hook::EventName,
 };
 use serde::Serialize;
-use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+use sqlx::{Row, SqliteConnection, SqlitePool, sqlite::SqliteRow};
 
 /// Messages that may wait at a time; more are given up at once, and listed as such.
 const MAX_PENDING: i64 = 50_000;
@@ -34,6 +34,17 @@ pub(super) struct NewDelivery {
     /// The message, or why there is none: it is then listed as dead.
     pub(super) body: Result<String, String>,
     pub(super) alerts: Vec<Fingerprint>,
+    /// What it changed in the log, if it did.
+    pub(super) log: Option<LogChange>,
+}
+
+/// A message that was given up.
+#[derive(Debug, PartialEq)]
+pub(super) struct GivenUp {
+    pub(super) receiver: String,
+    pub(super) reason: String,
+    /// What was taken back in the log, if something was.
+    pub(super) taken_back: Option<LogChange>,
 }
 
 /// What is written together, or not at all.
@@ -129,8 +140,8 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Writes all of an entry, or nothing; how many of its messages were given up at once.
-    pub(super) async fn save(&self, entry: &Entry, now_ms: i64) -> Result<u64, sqlx::Error> {
+    /// Writes all of an entry, or nothing; those of its messages that were given up at once.
+    pub(super) async fn save(&self, entry: &Entry, now_ms: i64) -> Result<Vec<GivenUp>, sqlx::Error> {
         let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for (alert, is_told) in &entry.alerts {
             sqlx::query("INSERT OR REPLACE INTO known_alerts (fingerprint, alert, is_told) VALUES (?, ?, ?)")
@@ -172,7 +183,7 @@ impl Outbox {
                 count.fetch_one(&mut *write).await?.try_get(0)?
             }
         };
-        let mut dead = 0;
+        let mut given_up = Vec::new();
         for (number, delivery) in (1_i64..).zip(&entry.deliveries) {
             let fits = waiting.saturating_add(number) <= MAX_PENDING;
             let error = match &delivery.body {
@@ -180,10 +191,10 @@ impl Outbox {
                 Ok(_) if !fits => Some(format!("{MAX_PENDING} messages wait already")),
                 Ok(_) => None,
             };
-            dead += u64::from(error.is_some());
             let done = sqlx::query(
-                "INSERT INTO deliveries (id, receiver, kind, place, lane, subject, body, state, created_at, next_at, done_at, error)
-                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO deliveries (id, receiver, kind, place, lane, subject, body, state, created_at, next_at, done_at, error,
+                                         log_key, logged_at, log_before)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
             .bind(&delivery.id)
             .bind(&delivery.receiver)
@@ -196,9 +207,16 @@ impl Outbox {
             .bind(now_ms)
             .bind(now_ms)
             .bind(error.is_some().then_some(now_ms))
-            .bind(error)
+            .bind(&error)
+            .bind(delivery.log.as_ref().map(|log| json(&log.key)).transpose()?)
+            .bind(delivery.log.as_ref().map(|log| log.at_ms))
+            .bind(delivery.log.as_ref().and_then(|log| log.before.as_ref()).map(json).transpose()?)
             .execute(&mut *write)
             .await?;
+            if let Some(reason) = error {
+                let taken_back = take_back(&mut write, done.last_insert_rowid()).await?;
+                given_up.push(GivenUp { receiver: delivery.receiver.clone(), reason, taken_back });
+            }
             for fingerprint in &delivery.alerts {
                 sqlx::query("INSERT OR IGNORE INTO delivery_alerts (fingerprint, seq) VALUES (?, ?)")
                     .bind(fingerprint.to_string())
@@ -208,7 +226,7 @@ impl Outbox {
             }
         }
         write.commit().await?;
-        Ok(dead)
+        Ok(given_up)
     }
 
     /// What waits, in order, from after `seq`.
@@ -229,7 +247,7 @@ impl Outbox {
         row.map_or(Ok(None), |row| row.try_get(0))
     }
 
-    /// Writes down how a try ended.
+    /// Writes down how a try ended. Where the message is given up, the log says no more that it was told: what was taken back there.
     pub(super) async fn tried(
         &self,
         ticket: &Ticket,
@@ -237,15 +255,17 @@ impl Outbox {
         status: Option<u16>,
         error: Option<&str>,
         now_ms: i64,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<Option<LogChange>, sqlx::Error> {
         let (word, next_at, done_at) = match state {
             State::Delivered => ("delivered", now_ms, Some(now_ms)),
             State::Pending { next_at } => ("pending", *next_at, None),
             State::Dead => ("dead", now_ms, Some(now_ms)),
         };
+        let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         sqlx::query(
-            "UPDATE deliveries SET state = ?, attempts = ?, next_at = ?, done_at = ?, status = ?, error = ?,
-             body = CASE WHEN ? = 'delivered' THEN NULL ELSE body END WHERE seq = ?",
+            "UPDATE deliveries SET state = ?1, attempts = ?2, next_at = ?3, done_at = ?4, status = ?5, error = ?6,
+             body = CASE WHEN ?1 = 'delivered' THEN NULL ELSE body END,
+             log_before = CASE WHEN ?1 = 'delivered' THEN NULL ELSE log_before END WHERE seq = ?7",
         )
         .bind(word)
         .bind(i64::from(ticket.attempts))
@@ -253,11 +273,15 @@ impl Outbox {
         .bind(done_at)
         .bind(status.map(i64::from))
         .bind(error)
-        .bind(word)
         .bind(ticket.seq)
-        .execute(&self.pool)
+        .execute(&mut *write)
         .await?;
-        Ok(())
+        let taken_back = match state {
+            State::Dead => take_back(&mut write, ticket.seq).await?,
+            State::Delivered | State::Pending { .. } => None,
+        };
+        write.commit().await?;
+        Ok(taken_back)
     }
 
     /// Lists messages, the newest first.
@@ -352,6 +376,41 @@ impl Outbox {
     }
 }
 
+/// Takes back in the log what the message `seq` changed there, which is given up, unless something newer was told since: what that was.
+/// Messages of the same group that were given up before go: this one told the same again.
+async fn take_back(write: &mut SqliteConnection, seq: i64) -> Result<Option<LogChange>, sqlx::Error> {
+    let row = sqlx::query("SELECT log_key, logged_at, log_before FROM deliveries WHERE seq = ?")
+        .bind(seq)
+        .fetch_one(&mut *write)
+        .await?;
+    let Some(key) = row.try_get::<Option<String>, _>("log_key")? else { return Ok(None) };
+    let before = match row.try_get::<Option<String>, _>("log_before")? {
+        Some(_) => Some(from_json(&row, "log_before")?),
+        None => None,
+    };
+    let change = LogChange { key: from_json(&row, "log_key")?, at_ms: row.try_get("logged_at")?, before };
+    for forget in [
+        "UPDATE deliveries SET log_before = NULL WHERE log_key = ? AND seq = ?",
+        "DELETE FROM deliveries WHERE log_key = ? AND seq < ? AND state = 'dead'",
+    ] {
+        sqlx::query(forget).bind(&key).bind(seq).execute(&mut *write).await?;
+    }
+    let entry = sqlx::query("SELECT entry FROM notification_log WHERE key = ?").bind(&key).fetch_optional(&mut *write);
+    let Some(entry) = entry.await? else { return Ok(None) };
+    let failed: LogEntry = from_json(&entry, "entry")?;
+    if !change.made(&failed) {
+        return Ok(None);
+    }
+    match change.undone(&failed) {
+        Some(before) => {
+            let update = sqlx::query("UPDATE notification_log SET entry = ? WHERE key = ?");
+            update.bind(json(&before)?).bind(&key).execute(&mut *write).await?
+        }
+        None => sqlx::query("DELETE FROM notification_log WHERE key = ?").bind(&key).execute(&mut *write).await?,
+    };
+    Ok(Some(change))
+}
+
 fn ticket(row: &SqliteRow) -> Result<Ticket, sqlx::Error> {
     let place: i64 = row.try_get("place")?;
     let attempts: i64 = row.try_get("attempts")?;
@@ -401,6 +460,62 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn what_is_given_up_counts_as_told_no_more_unless_something_newer_was_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let outbox = Outbox { pool: crate::database::open(directory.path()).await.unwrap() };
+        let key = LogKey {
+            group: "{}:{}#0".to_owned(),
+            receiver: "ops".to_owned(),
+            kind: notify::config::Kind::Webhook,
+            integration: 0,
+        };
+        let entry = |at_ms: i64| {
+            let expires_at_ms = at_ms + 1_000;
+            LogEntry { firing: vec![Fingerprint(1)], resolved: Vec::new(), at_ms, expires_at_ms }
+        };
+        let tell = async |at_ms: i64, before: Option<LogEntry>| {
+            let log = LogChange { key: key.clone(), at_ms, before };
+            let delivery = NewDelivery {
+                id: format!("d{at_ms}"),
+                receiver: "ops".to_owned(),
+                kind: "webhook".to_owned(),
+                place: 0,
+                lane: "l".to_owned(),
+                subject: String::new(),
+                body: Ok("{}".to_owned()),
+                alerts: Vec::new(),
+                log: Some(log.clone()),
+            };
+            let logged = vec![(key.clone(), entry(at_ms))];
+            let entry = Entry { deliveries: vec![delivery], logged, ..Entry::default() };
+            assert_eq!(outbox.save(&entry, at_ms).await.unwrap(), []);
+            (outbox.pending_after(0).await.unwrap().pop().unwrap(), log)
+        };
+        let dead = async |ticket: &Ticket| outbox.tried(ticket, &State::Dead, Some(401), Some("no"), 9).await.unwrap();
+        let logged = async || outbox.log().await.unwrap().into_iter().map(|(_, entry)| entry).collect::<Vec<_>>();
+
+        let (first, change) = tell(10, None).await;
+        assert_eq!(dead(&first).await, Some(change));
+        assert_eq!(logged().await, []);
+        let (second, _) = tell(20, None).await;
+        let (third, change) = tell(30, Some(entry(20))).await;
+        assert_eq!(dead(&second).await, None);
+        assert_eq!(logged().await, [entry(30)], "something newer was told");
+        assert_eq!(dead(&third).await, Some(change));
+        assert_eq!(
+            logged().await,
+            [LogEntry { at_ms: i64::MIN, expires_at_ms: 1_030, ..entry(20) }],
+            "what was told before"
+        );
+        let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
+        assert_eq!(listed.len(), 1, "one is listed for all that told the same: {listed:?}");
+
+        let (fourth, _) = tell(40, Some(entry(20))).await;
+        outbox.tried(&fourth, &State::Delivered, Some(200), None, 50).await.unwrap();
+        assert_eq!(logged().await, [entry(40)]);
+    }
+
+    #[tokio::test]
     async fn a_message_that_cannot_be_built_is_listed_as_dead_with_the_reason() {
         let directory = tempfile::tempdir().unwrap();
         let outbox = Outbox { pool: crate::database::open(directory.path()).await.unwrap() };
@@ -413,10 +528,13 @@ mod tests {
             subject: "1 firing, 0 resolved: Up".to_owned(),
             body,
             alerts: Vec::new(),
+            log: None,
         };
         let deliveries = vec![delivery("a", Ok("{}".to_owned())), delivery("b", Err("no such integration".to_owned()))];
         let entry = Entry { deliveries, ..Entry::default() };
-        assert_eq!(outbox.save(&entry, 5).await.unwrap(), 1);
+        let reason = "no such integration".to_owned();
+        let given_up = GivenUp { receiver: "ops".to_owned(), reason, taken_back: None };
+        assert_eq!(outbox.save(&entry, 5).await.unwrap(), [given_up]);
         let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
         let told: Vec<_> = listed.iter().map(|one| (&*one.id, &*one.state, one.error.as_deref())).collect();
         assert_eq!(told, [("b", "dead", Some("no such integration")), ("a", "pending", None)]);

@@ -112,7 +112,6 @@ impl Notifier {
         }
         self.0.outbox.put_silence(&silence).await?;
         self.0.dispatcher().silences.put(silence.clone());
-        self.0.clerk_wake.notify_one();
         self.0.muting.note();
         Ok(silence)
     }

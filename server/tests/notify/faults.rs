@@ -44,7 +44,7 @@ async fn a_failure_is_tried_again_until_it_is_delivered() {
 #[tokio::test]
 async fn what_is_refused_is_listed_and_can_be_sent_again() {
     let receiver = Receiver::scripted(&[Answer::Status(400)]).await;
-    let (_directory, file) = file(&webhook(&receiver));
+    let (_directory, file) = file(&webhook(&receiver).replace("group_interval: 1s", "group_interval: 1h"));
     let server = serve(&file, &[]).await;
     post(&server, &[alert("a", &[])]).await;
     let dead = eventually("a delivery given up", async || deliveries(&server, "dead").await.first().cloned()).await;
@@ -56,6 +56,20 @@ async fn what_is_refused_is_listed_and_can_be_sent_again() {
     assert_eq!(got[0].json(), got[1].json());
     eventually("nothing given up any more", async || deliveries(&server, "dead").await.is_empty().then_some(())).await;
     assert_eq!(server.post(&path).send().await.unwrap().status(), 404, "once");
+}
+
+#[tokio::test]
+async fn what_is_refused_is_told_again_by_its_group_and_named_on_the_page() {
+    let receiver = Receiver::scripted(&[Answer::Status(401)]).await;
+    let (_directory, file) = file(&webhook(&receiver));
+    let server = serve(&file, &[]).await;
+    post(&server, &[alert("a", &[])]).await;
+    let got = receiver.got_count(2).await;
+    assert_eq!(got[0].json()["alerts"], got[1].json()["alerts"]);
+    eventually("a delivery", async || deliveries(&server, "delivered").await.first().cloned()).await;
+    let page = server.text("/alerts").await;
+    assert!(page.contains("1 message was given up in the last hour, to team."), "{page}");
+    assert!(page.contains("HTTP 401"), "{page}");
 }
 
 #[tokio::test]

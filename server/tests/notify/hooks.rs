@@ -7,7 +7,8 @@ use tempfile::TempDir;
 
 use crate::{
     alert,
-    common::{Server, Simulator, eventually},
+    alertmanager::Alertmanager,
+    common::{Server, Simulator, TOKEN, client, eventually, free_port},
     post,
     receiver::{Answer, Receiver},
     resolve,
@@ -114,6 +115,55 @@ async fn alerts_are_told_of_once_and_retries_end() {
     let events: Vec<Value> = got.iter().map(|got| got.json()["event"].clone()).collect();
     assert_eq!(events, ["alert.fired", "alert.fired", "alert.resolved"]);
     assert_eq!(got[2].json()["data"]["severity"], "warning");
+}
+
+/// An alert that is silenced, here or in an Alertmanager, is told of when it outlives its silence, and not before.
+#[tokio::test]
+async fn an_alert_is_told_of_when_it_is_silenced_no_more() {
+    let of_manager = Receiver::start().await;
+    let manager = Alertmanager::start(&of_manager, free_port()).await;
+    for further in [vec![], vec!["--alertmanager-url", manager.url.as_str()]] {
+        let receiver = Receiver::start().await;
+        let (_directory, file) = config(&format!("- {{name: ops, url: '{}'}}\n", receiver.url));
+        let server = Server::serve(&[vec!["--config", file.to_str().unwrap()], further].concat()).await;
+        let silence = json!({ "matchers": "alertname=~\"kept|ended\"", "comment": "works" });
+        let made: Value = server.post("/api/silences").json(&silence).send().await.unwrap().json().await.unwrap();
+        post(&server, &[alert("kept", &[]), alert("ended", &[]), alert("loud", &[])]).await;
+        let told = |receiver: &Receiver| -> Vec<String> {
+            let told = receiver.got().into_iter().map(|got| got.json());
+            told.map(|body| format!("{} {}", body["event"], body["data"]["name"]).replace('"', "")).collect()
+        };
+        receiver.got_count(1).await;
+        resolve(&server, alert("ended", &[])).await;
+        let path = format!("/api/silences/{}", made["id"].as_str().unwrap());
+        client().delete(server.url(&path)).bearer_auth(TOKEN).send().await.unwrap();
+        receiver.got_count(2).await;
+        resolve(&server, alert("kept", &[])).await;
+        receiver.got_count(3).await;
+        assert_eq!(told(&receiver), ["alert.fired loud", "alert.fired kept", "alert.resolved kept"]);
+    }
+}
+
+/// What silences an alert there is not known before it is asked.
+#[tokio::test]
+async fn a_silence_of_an_alertmanager_holds_from_the_start() {
+    let of_manager = Receiver::start().await;
+    let manager = Alertmanager::start(&of_manager, free_port()).await;
+    let theirs = json!({
+        "matchers": [{ "name": "alertname", "value": "quiet", "isRegex": false }],
+        "startsAt": "2020-01-01T00:00:00Z", "endsAt": "2099-01-01T00:00:00Z", "createdBy": "them", "comment": "works",
+    });
+    let made = client().post(format!("{}/api/v2/silences", manager.url)).json(&theirs).send().await.unwrap();
+    assert_eq!(made.status(), 200);
+    let receiver = Receiver::start().await;
+    let (_directory, file) = config(&format!("- {{name: ops, url: '{}'}}\n", receiver.url));
+    let server = Server::serve(&["--config", file.to_str().unwrap(), "--alertmanager-url", &manager.url]).await;
+    post(&server, &[alert("quiet", &[]), alert("loud", &[])]).await;
+    post(&server, &[alert("later", &[])]).await;
+    let mut names: Vec<String> =
+        receiver.got_count(2).await.iter().map(|got| got.json()["data"]["name"].to_string()).collect();
+    names.sort();
+    assert_eq!(names, ["\"later\"", "\"loud\""]);
 }
 
 #[tokio::test]

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::{alert::Alert, config::Kind};
 use labels::Fingerprint;
 
+/// A time that is longer ago than every `repeat_interval`.
+const LONG_AGO_MS: i64 = i64::MIN;
+
 /// A group and one means of one receiver.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct LogKey {
@@ -75,6 +78,33 @@ impl LogEntry {
     }
 }
 
+/// What a notification changed in the log: to be taken back if it is never delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogChange {
+    /// Where.
+    pub key: LogKey,
+    /// Time of the entry that it made, in milliseconds since the Unix epoch.
+    pub at_ms: i64,
+    /// The entry before, if there was one.
+    pub before: Option<LogEntry>,
+}
+
+impl LogChange {
+    /// Whether `entry` is the one that the notification made, and no newer one.
+    #[must_use]
+    pub fn made(&self, entry: &LogEntry) -> bool {
+        entry.at_ms == self.at_ms
+    }
+
+    /// What the receiver knows, now that the notification of `failed` never came: what it was told before, so long ago that it is told
+    /// again when the group is looked at next.
+    #[must_use]
+    pub fn undone(&self, failed: &LogEntry) -> Option<LogEntry> {
+        let before = self.before.clone()?;
+        Some(LogEntry { at_ms: LONG_AGO_MS, expires_at_ms: failed.expires_at_ms, ..before })
+    }
+}
+
 /// Why a notification is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -119,6 +149,15 @@ impl NotificationLog {
 
     pub(super) fn put(&mut self, key: LogKey, entry: LogEntry) {
         self.0.insert(key, entry);
+    }
+
+    /// Takes back what a notification changed that was never delivered, unless something newer was told.
+    pub(super) fn take_back(&mut self, change: &LogChange) {
+        let Some(failed) = self.0.get(&change.key).filter(|entry| change.made(entry)) else { return };
+        match change.undone(failed) {
+            Some(before) => self.put(change.key.clone(), before),
+            None => drop(self.0.remove(&change.key)),
+        }
     }
 
     pub(super) fn drop_expired(&mut self, now_ms: i64) {

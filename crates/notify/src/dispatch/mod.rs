@@ -2,7 +2,7 @@
 //!
 //! A state machine without clock or I/O. [`Dispatcher::ingest`] takes alerts in, [`Dispatcher::tick`] says what is to be sent now,
 //! [`Dispatcher::next_wake`] when to ask again. The rules are Alertmanager's. What is handed out counts as told: whoever
-//! calls keeps it until it is delivered.
+//! calls keeps it until it is delivered, or says by [`Dispatcher::take_back`] that it never will be.
 
 mod group;
 mod log;
@@ -14,7 +14,7 @@ use std::{
 
 use serde::Serialize;
 
-pub use self::log::{LogEntry, LogKey, Reason};
+pub use self::log::{LogChange, LogEntry, LogKey, Reason};
 use self::{
     group::{Group, GroupId},
     log::NotificationLog,
@@ -53,6 +53,8 @@ pub struct Notification {
     pub group_alerts: Arc<[(Arc<Alert>, bool)]>,
     /// Why it is sent.
     pub reason: Reason,
+    /// What it changed in the log; `None` for one that is made up.
+    pub log: Option<LogChange>,
     /// In order of their labels, each with whether it is over.
     pub alerts: Vec<(Arc<Alert>, bool)>,
 }
@@ -71,6 +73,7 @@ impl Notification {
             route_labels: route.label_templates(),
             group_alerts,
             reason: Reason::First,
+            log: None,
             alerts,
         }
     }
@@ -169,10 +172,17 @@ impl Dispatcher {
         }
     }
 
-    /// Takes in what was known before a restart. Those that fire have until `grace_until_ms` to be told of again.
+    /// Notes that a notification was given up, which changed the log so: its group is told of again at its next interval, as far as it
+    /// fires then. Alerts that were over are forgotten, and nobody is told of them again.
+    pub fn take_back(&mut self, change: &LogChange) {
+        self.log.take_back(change);
+    }
+
+    /// Takes in what was known before a restart. Those that fired when they were kept have until `grace_until_ms` to be told of again:
+    /// an alert is not kept anew when nothing but its end is put off, so that its end may be long past.
     pub fn restore_alerts(&mut self, alerts: impl IntoIterator<Item = Alert>, now_ms: i64, grace_until_ms: i64) {
         for mut alert in alerts {
-            if !alert.is_resolved(now_ms) {
+            if !alert.is_resolved(alert.updated_at_ms) {
                 alert.ends_at_ms = alert.ends_at_ms.max(grace_until_ms);
             }
             self.insert(Arc::new(alert), now_ms);
@@ -359,6 +369,7 @@ impl Dispatcher {
             let reason = now.reason(last, integration.sends_resolved(), now_ms, route.repeat_interval_ms);
             let Some(reason) = reason else { continue };
             let has_firing = !now.firing.is_empty();
+            let log = LogChange { key: key.clone(), at_ms: now_ms, before: last.cloned() };
             self.log.put(key.clone(), now.clone());
             tick.logged.push((key, now));
             if !integration.sends_resolved() && !has_firing {
@@ -373,6 +384,7 @@ impl Dispatcher {
                 integration: place,
                 kind: integration.kind(),
                 reason,
+                log: Some(log),
                 alerts: told,
                 ..first.clone()
             });

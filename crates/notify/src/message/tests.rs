@@ -37,6 +37,7 @@ fn notification(alerts: Vec<(Arc<Alert>, bool)>) -> Notification {
         route_labels: crate::alert::Labels::new(),
         group_alerts: Arc::default(),
         reason: crate::dispatch::Reason::NewAlerts,
+        log: None,
         alerts,
     }
 }

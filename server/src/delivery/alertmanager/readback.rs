@@ -1,6 +1,6 @@
 //! What Alertmanagers say of alerts and silences: which alerts they know, and what mutes one.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use labels::Fingerprint;
 use notify::{
@@ -15,6 +15,9 @@ use super::{
 };
 use crate::delivery::muting::Muting;
 
+/// How long the first answers are waited for.
+const AWAITED: Duration = Duration::from_secs(30);
+
 /// The last answers.
 #[derive(Debug, Default)]
 pub(super) struct Readback {
@@ -22,12 +25,14 @@ pub(super) struct Readback {
     /// By the name of the rule.
     by_name: HashMap<String, Vec<Fingerprint>>,
     silences: Vec<Silence>,
+    /// Whether there was an answer.
+    is_read: bool,
 }
 
 impl Readback {
     fn new(alerts: Vec<RemoteAlert>, silences: Vec<Silence>) -> Self {
         let alerts = alerts.into_iter().map(|alert| (alert.fingerprint, Remote::from(alert))).collect();
-        let mut readback = Readback { alerts, silences, ..Readback::default() };
+        let mut readback = Readback { alerts, silences, is_read: true, ..Readback::default() };
         for (fingerprint, remote) in &readback.alerts {
             readback.by_name.entry(remote.alert.name().to_owned()).or_default().push(*fingerprint);
         }
@@ -39,7 +44,10 @@ impl Readback {
         let is_same = |(fingerprint, remote): (_, &Remote)| {
             other.alerts.get(fingerprint).is_some_and(|other| other.status == remote.status)
         };
-        self.silences == other.silences && self.alerts.len() == other.alerts.len() && self.alerts.iter().all(is_same)
+        self.is_read == other.is_read
+            && self.silences == other.silences
+            && self.alerts.len() == other.alerts.len()
+            && self.alerts.iter().all(is_same)
     }
 
     /// What they know of an alert. The engine that evaluates a rule adds external labels on the way to them: where they do not
@@ -104,6 +112,11 @@ impl Link {
         drop(known);
         self.muting.note();
         self.stirred.notify_one();
+    }
+
+    /// Whether they have said what mutes alerts, or are away for so long that nobody waits for it any more.
+    pub(in crate::delivery) fn knows_muting(&self) -> bool {
+        lock(&self.readback).is_read || self.begun.elapsed() >= AWAITED
     }
 
     /// What mutes an alert.
