@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Context;
 use daemon_sim::{Dialect, SimOptions, Simulator, world::World};
 use labels::{Labels, METRIC_NAME};
-use promql::source::{Point, SampleSink};
+use timeseries::{Point, SampleSink};
 use store::Store;
 
 use crate::{clock::now_ms, config::DemoConfig, upstream::DaemonConfig};

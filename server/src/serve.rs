@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use model::live::SnapshotData;
-use promql::source::SampleSink;
+use timeseries::SampleSink;
 use redact::Redactor;
 use tokio_util::sync::CancellationToken;
 

@@ -8,7 +8,7 @@ use common::{
     Program, Server, Simulator, TOKEN, client, eventually, free_port, now_ms, series, token, with_body, write,
 };
 use labels::Labels;
-use promql::source::STALE_NAN;
+use timeseries::STALE_NAN;
 use remote_write::{Exemplar, Request};
 use serde_json::{Value, json};
 use tempfile::TempDir;

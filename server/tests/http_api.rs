@@ -9,7 +9,7 @@ mod common;
 mod requests;
 
 use common::{Prometheus, Server, TOKEN, body, client, now_ms, series, with_body};
-use promql::source::STALE_NAN;
+use timeseries::STALE_NAN;
 use remote_write::TimeSeries;
 use requests::{Ask, requests};
 use reqwest::Method;

@@ -9,7 +9,7 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use common::{Live, Program, Prometheus, Server, Simulator, eventually, now_ms, series, write};
 use labels::Labels;
-use promql::{histogram::Histogram, source::STALE_NAN};
+use timeseries::{histogram::Histogram, STALE_NAN};
 use remote_write::TimeSeries;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -15,7 +15,7 @@ use std::{
 };
 
 use common::{Prometheus, Server, TOKEN, body, client, eventually, now_ms, series, with_body};
-use promql::source::STALE_NAN;
+use timeseries::STALE_NAN;
 use remote_write::TimeSeries;
 use serde_json::{Value, json};
 use tempfile::TempDir;

@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::{Server, Simulator, TOKEN, body, eventually, now_ms, series, with_body};
-use promql::histogram::Histogram;
+use timeseries::histogram::Histogram;
 use remote_write::TimeSeries;
 use serde_json::Value;
 use tempfile::TempDir;

@@ -9,11 +9,8 @@ use std::{
 };
 
 use labels::{Labels, Matcher};
-use promql::{
-    Options,
-    histogram::{CUSTOM, Histogram},
-    source::{STALE_NAN, SeriesSamples, SeriesSource, SourceError},
-};
+use promql::Options;
+use timeseries::{histogram::{CUSTOM, Histogram}, STALE_NAN, SeriesSamples, SeriesSource, SourceError};
 
 pub(crate) const WORDS: &[&str] = &[
     "sum",

@@ -5,15 +5,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::{
-    eval::Context,
-    output,
-    plan::{Edges, Node, Selector, Shift},
-    source::{SeriesSamples, SeriesSource, SourceError},
-    stack::with_room,
-    syntax::{self, ParseError, ValueType, lower::Lowered, print::Printed, value_type},
-    value::{Sample, Steps},
-};
+use crate::{eval::Context, output, plan::{Edges, Node, Selector, Shift}, stack::with_room, syntax::{self, ParseError, ValueType, lower::Lowered, print::Printed, value_type}, value::{Sample, Steps}};
+use timeseries::{SeriesSamples, SeriesSource, SourceError};
 use labels::{Labels, Matcher};
 
 /// A parsed query. Cheap to evaluate again and again; knows no source and no time.

@@ -2,13 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::{
-    engine::{EvalError, InstantSample, Value},
-    eval::{Context, edges},
-    plan::{Edges, Node},
-    source::{SeriesSamples, is_stale_marker},
-    value::{Column, Computed, Series, Steps},
-};
+use crate::{engine::{EvalError, InstantSample, Value}, eval::{Context, edges}, plan::{Edges, Node}, value::{Column, Computed, Series, Steps}};
+use timeseries::{SeriesSamples, is_stale_marker};
 use labels::Labels;
 
 /// Prometheus' words for a result in which a label set would appear twice at the same time.

@@ -2,10 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{
-    histogram::Histogram,
-    source::{STALE_NAN, is_stale_marker},
-};
+use timeseries::{histogram::Histogram, STALE_NAN, is_stale_marker};
 use labels::Labels;
 
 /// The evaluation times: `start_ms`, `start_ms + step_ms`, …, `count` of them. An instant query has one.

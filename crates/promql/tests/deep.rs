@@ -3,10 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // Clippy takes helpers of tests for something else.
 
 use labels::{Labels, Matcher};
-use promql::{
-    Options, Query, Value, parse,
-    source::{SeriesSamples, SeriesSource, SourceError},
-};
+use promql::{Options, Query, Value, parse};
+use timeseries::{SeriesSamples, SeriesSource, SourceError};
 
 /// Terms of a chain: more than any thread's stack holds levels.
 const TERMS: usize = 5_000;

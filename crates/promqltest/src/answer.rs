@@ -3,11 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use labels::Labels;
-use promql::{
-    Outcome, Sample,
-    histogram::{Bucket, Histogram},
-    source::SeriesSamples,
-};
+use promql::{Outcome, Sample};
+use timeseries::{histogram::{Bucket, Histogram}, SeriesSamples};
 
 /// A result with what is remarked on it.
 #[derive(Debug, Clone)]

@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use labels::Labels;
-use promql::{
-    Sample,
-    histogram::{self, Bucket, Histogram},
-};
+use promql::Sample;
+use timeseries::histogram::{self, Bucket, Histogram};
 
 use crate::{
     Answer, Buckets, Found, Target, Value,

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 
 use labels::{Labels, METRIC_NAME};
-use promql::{
-    Sample,
-    histogram::{Histogram, ResetHint},
-    source::STALE_NAN,
-};
+use promql::Sample;
+use timeseries::{histogram::{Histogram, ResetHint}, STALE_NAN};
 
 /// A series with one value or none at each step.
 #[derive(Debug, Clone)]

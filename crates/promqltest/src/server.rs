@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use labels::Labels;
-use promql::{Sample, histogram::Bucket};
+use promql::Sample;
+use timeseries::histogram::Bucket;
 use remote_write::{Request, TimeSeries};
 use serde_json::Value as Json;
 

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use labels::Labels;
-use promql::{Sample, source::STALE_NAN};
+use promql::Sample;
+use timeseries::STALE_NAN;
 
 use crate::{
     alert::{Alert, AlertState, Notification},

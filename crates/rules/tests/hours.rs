@@ -6,7 +6,8 @@
 use std::{fmt::Write, process::Command};
 
 use labels::Labels;
-use promql::{InstantSample, Sample, Value, format, source::STALE_NAN};
+use promql::{InstantSample, Sample, Value};
+use timeseries::{format, STALE_NAN};
 use rules::{Engine, Group, Recorded, RuleFile, Sink, Surroundings, World, unit::Memory};
 
 const MINUTES: i64 = 240;

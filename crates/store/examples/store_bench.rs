@@ -14,7 +14,7 @@ use std::{
 };
 
 use labels::{Labels, MatchOp, Matcher};
-use promql::source::{Point, SampleSink, SeriesSource};
+use timeseries::{Point, SampleSink, SeriesSource};
 use store::{Store, StoreOptions};
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,7 +1,8 @@
 //! What comes in, and what became of it.
 
 use labels::Labels;
-use promql::{Sample, source::AppendOutcome};
+use promql::Sample;
+use timeseries::AppendOutcome;
 
 use crate::{error::FileError, histograms::MAX_BUCKETS, series::Pushed};
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use labels::Labels;
-use promql::{Sample, histogram::Histogram};
+use promql::Sample;
+use timeseries::histogram::Histogram;
 
 use crate::{
     chunk::{Columns, HistogramColumn, OpenChunk, SealedChunk},

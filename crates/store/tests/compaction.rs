@@ -7,7 +7,7 @@ mod common;
 use std::{fs, path::Path};
 
 use common::{START_MS, STEP_MS, check_scraped, files, many_labels, point, samples, scrape};
-use promql::source::{SampleSink, SeriesSource};
+use timeseries::{SampleSink, SeriesSource};
 use store::{Store, StoreOptions};
 
 const SERIES: u32 = 12;

@@ -7,7 +7,7 @@ mod common;
 use std::{fs, path::Path};
 
 use common::{STEP_MS, check_scraped, equal, files, histogram, incoming, many_labels, scrape};
-use promql::source::{SampleSink, SeriesSource};
+use timeseries::{SampleSink, SeriesSource};
 use proptest::prelude::*;
 use store::{DamageKind, Store, StoreOptions, verify};
 

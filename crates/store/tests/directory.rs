@@ -8,7 +8,8 @@ use std::{fs, path::Path, process::Command, sync::Arc};
 
 use common::{many_labels, scrape};
 use labels::Labels;
-use promql::{Sample, histogram::Histogram, source::SampleSink};
+use promql::Sample;
+use timeseries::{histogram::Histogram, SampleSink};
 use store::{Incoming, OpenError, Store, StoreOptions};
 
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";

@@ -13,7 +13,7 @@ use std::{
 };
 
 use common::{check_scraped, many_labels, scrape};
-use promql::source::SampleSink;
+use timeseries::SampleSink;
 use store::{Store, StoreOptions};
 
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";

@@ -7,11 +7,8 @@ mod common;
 use std::{sync::Arc, time::Duration};
 
 use common::{STEP_MS, equal, histogram, incoming, samples};
-use promql::{
-    Sample,
-    histogram::{CUSTOM, Histogram, ResetHint},
-    source::{STALE_NAN, SeriesSource},
-};
+use promql::Sample;
+use timeseries::{histogram::{CUSTOM, Histogram, ResetHint}, STALE_NAN, SeriesSource};
 use store::{Refusal, Store, StoreOptions, verify};
 
 const HOUR_MS: i64 = 3_600_000;

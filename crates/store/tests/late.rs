@@ -5,7 +5,8 @@
 use std::{sync::Arc, time::Duration};
 
 use labels::{Labels, METRIC_NAME, Matcher};
-use promql::{Sample, histogram::Histogram};
+use promql::Sample;
+use timeseries::histogram::Histogram;
 use store::{Incoming, LateMark, Store, StoreOptions};
 
 fn store() -> Store {

@@ -11,7 +11,7 @@ use std::{
 
 use common::{check_scraped, equal, many_labels, point, samples, scrape};
 use labels::Labels;
-use promql::source::{AppendOutcome, Point, STALE_NAN, SampleSink, SeriesSource};
+use timeseries::{AppendOutcome, Point, STALE_NAN, SampleSink, SeriesSource};
 use store::{Metadata, Refusal, Store, StoreOptions};
 
 #[test]

@@ -7,7 +7,7 @@ use model::{
     frame::Labels,
     live::{Alert, AlertState, AlertThreshold, AlertTransition},
 };
-use promql::format;
+use timeseries::format;
 use rules::{Group, Kind, Rule, RuleHealth, Threshold, Transition};
 use serde_json::{Map, Value, json};
 

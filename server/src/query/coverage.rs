@@ -168,7 +168,7 @@ fn roughly(length_ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use promql::source::{Point, SampleSink};
+    use timeseries::{Point, SampleSink};
     use store::StoreOptions;
 
     use super::*;

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use labels::{Labels, METRIC_NAME};
 use model::{live::Event, upstream::UpstreamStatus};
-use promql::source::{Point, SampleSink};
+use timeseries::{Point, SampleSink};
 use store::Store;
 use tokio::{
     runtime::{Builder, Runtime},

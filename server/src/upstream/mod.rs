@@ -40,7 +40,7 @@ use model::{
     system::SystemMetrics,
     upstream::{UpstreamKind, UpstreamStatus},
 };
-use promql::source::{SampleSink, SeriesSource};
+use timeseries::{SampleSink, SeriesSource};
 use redact::Redactor;
 use rustls::ClientConfig;
 use tokio::sync::broadcast;

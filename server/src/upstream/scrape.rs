@@ -11,7 +11,7 @@ use exposition::{
     parse::{Limits, parse},
 };
 use labels::Labels;
-use promql::source::Point;
+use timeseries::Point;
 use redact::{MASK, Redactor};
 use tokio::time::Instant;
 

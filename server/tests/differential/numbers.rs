@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, f64::consts::PI};
 
-use promql::{histogram::Histogram, source::STALE_NAN};
+use timeseries::{histogram::Histogram, STALE_NAN};
 use remote_write::TimeSeries;
 
 use super::{

@@ -3,20 +3,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::Context;
-use crate::{
-    annotation::Position,
-    engine::EvalError,
-    format,
-    functions::{
-        Inputs, label,
-        numeric::{Mean, PlainSpread, Sum, count, greater, lesser, quantile},
-        over_time::invalid_quantile,
-    },
-    histogram::{Histogram, total},
-    plan::{Aggregate, Aggregator},
-    source::is_stale_marker,
-    value::{Column, Sample, Series, Steps},
-};
+use crate::{annotation::Position, engine::EvalError, functions::{Inputs, label, numeric::{Mean, PlainSpread, Sum, count, greater, lesser, quantile}, over_time::invalid_quantile, histogram_total}, plan::{Aggregate, Aggregator}, value::{Column, Sample, Series, Steps}};
+use timeseries::{format, histogram::Histogram, is_stale_marker};
 use labels::{Labels, METRIC_NAME};
 
 /// Series that become one.
@@ -319,6 +307,6 @@ fn fold_with<A: Clone + Default>(
             }
         }
     }
-    let finish = |(state, seen): (&A, &bool)| if *seen { finish(state) } else { crate::source::STALE_NAN };
+    let finish = |(state, seen): (&A, &bool)| if *seen { finish(state) } else { timeseries::STALE_NAN };
     states.iter().zip(&seen).map(finish).collect()
 }

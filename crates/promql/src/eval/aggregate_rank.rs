@@ -8,13 +8,8 @@ use super::{
     Context,
     aggregate::{Group, extremes, groups},
 };
-use crate::{
-    engine::EvalError,
-    format,
-    functions::numeric::position,
-    plan::{Aggregate, Aggregator},
-    value::{Column, Series, Steps},
-};
+use crate::{engine::EvalError, functions::numeric::position, plan::{Aggregate, Aggregator}, value::{Column, Series, Steps}};
+use timeseries::format;
 use labels::Labels;
 
 /// 2⁶³, the first number that no count can be.

@@ -1,13 +1,8 @@
 //! Binary operators: which series meet is decided here and in the modules beside it, what they make in `operate`.
 
 use super::{Context, operate};
-use crate::{
-    annotation::Position,
-    engine::EvalError,
-    plan::{Binary, Operator},
-    source::is_stale_marker,
-    value::{Column, Computed, Sample, Series, Steps},
-};
+use crate::{annotation::Position, engine::EvalError, plan::{Binary, Operator}, value::{Column, Computed, Sample, Series, Steps}};
+use timeseries::is_stale_marker;
 
 impl Context<'_> {
     pub(super) fn binary(&self, binary: &Binary, steps: Steps) -> Result<Computed, EvalError> {
@@ -58,7 +53,7 @@ impl Context<'_> {
                             None if binary.returns_bool => 0.0,
                             Some(_) if filters => *value,
                             Some(result) => result,
-                            None => crate::source::STALE_NAN,
+                            None => timeseries::STALE_NAN,
                         };
                     }
                 }

@@ -6,13 +6,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Context, binary_sets::signature, operate};
-use crate::{
-    engine::EvalError,
-    output::DUPLICATE,
-    plan::{Binary, Many, Matching},
-    source::is_stale_marker,
-    value::{Column, Sample, Series, Steps},
-};
+use crate::{engine::EvalError, output::DUPLICATE, plan::{Binary, Many, Matching}, value::{Column, Sample, Series, Steps}};
+use timeseries::is_stale_marker;
 use labels::{Labels, is_schema_label};
 
 /// The series of one signature.

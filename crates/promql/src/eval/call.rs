@@ -3,16 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Context, map_column, map_floats, window};
-use crate::{
-    engine::EvalError,
-    functions::{Function, Special, clock::Moment, label, math},
-    histogram::Histogram,
-    output,
-    plan::{Call, Node},
-    source::is_stale_marker,
-    syntax::length::to_seconds,
-    value::{Column, Computed, Sample, Series, Steps},
-};
+use crate::{engine::EvalError, functions::{Function, Special, clock::Moment, label, math}, output, plan::{Call, Node}, syntax::length::to_seconds, value::{Column, Computed, Sample, Series, Steps}};
+use timeseries::{histogram::Histogram, is_stale_marker};
 use labels::{Labels, MatchOp, Matcher};
 
 impl Context<'_> {
@@ -60,7 +52,7 @@ impl Context<'_> {
         self.mapped(call, steps, |column, _| {
             for (step, value) in column.values_mut().iter_mut().enumerate() {
                 if !is_stale_marker(*value) {
-                    *value = change(step, *value).unwrap_or(crate::source::STALE_NAN);
+                    *value = change(step, *value).unwrap_or(timeseries::STALE_NAN);
                 }
             }
         })
@@ -241,7 +233,7 @@ impl Context<'_> {
                 mark(&window::slide(track, frame, steps, |_, _| Some(Sample::Float(1.0))));
             }
         }
-        let values = present.iter().map(|present| if *present { crate::source::STALE_NAN } else { 1.0 }).collect();
+        let values = present.iter().map(|present| if *present { timeseries::STALE_NAN } else { 1.0 }).collect();
         let series = Series { labels: asked_labels(argument), drop_name: false, column: Column::from_values(values) };
         Ok(Computed::Vector(if series.column.is_absent() { Vec::new() } else { vec![series] }))
     }

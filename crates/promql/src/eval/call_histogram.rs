@@ -3,20 +3,8 @@
 use std::collections::HashMap;
 
 use super::Context;
-use crate::{
-    annotation::{Mended, Position, for_metric},
-    engine::EvalError,
-    format,
-    functions::{
-        Special,
-        classic::{self, Bucket},
-        label,
-        over_time::invalid_quantile,
-    },
-    histogram::NanEffect,
-    plan::Call,
-    value::{Column, Computed, Sample, Series, Steps},
-};
+use crate::{annotation::{Mended, Position, for_metric}, engine::EvalError, functions::{Special, classic::{self, Bucket}, label, over_time::invalid_quantile}, plan::Call, value::{Column, Computed, Sample, Series, Steps}};
+use timeseries::{format, histogram::NanEffect};
 use labels::Labels;
 
 /// Label of a classic bucket's upper bound.

@@ -3,12 +3,8 @@
 use std::sync::Arc;
 
 use super::Context;
-use crate::{
-    annotation::Position,
-    histogram::{Histogram, Reconciled},
-    plan::Operator,
-    value::Sample,
-};
+use crate::{annotation::Position, plan::Operator, value::Sample};
+use timeseries::histogram::{Histogram, Reconciled};
 
 /// A number by a number. Comparisons yield the left one, or nothing if it does not hold.
 #[inline]

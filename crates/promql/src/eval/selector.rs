@@ -7,15 +7,8 @@ use super::{
     edges::{Ends, smoothed_column},
     window::Frame,
 };
-use crate::{
-    engine::EvalError,
-    functions::Inputs,
-    histogram::{Histogram, ResetHint},
-    plan::{Edges, Node, Selector},
-    source::{STALE_NAN, SeriesSamples, is_stale_marker},
-    syntax::length::{Length, to_seconds},
-    value::{Column, Sample, Series, Steps, Track},
-};
+use crate::{engine::EvalError, functions::Inputs, plan::{Edges, Node, Selector}, syntax::length::{Length, to_seconds}, value::{Column, Sample, Series, Steps, Track}};
+use timeseries::{histogram::{Histogram, ResetHint}, STALE_NAN, SeriesSamples, is_stale_marker};
 use labels::{Labels, Matcher};
 
 impl Context<'_> {

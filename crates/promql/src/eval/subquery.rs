@@ -1,13 +1,8 @@
 //! Subqueries: an instant expression evaluated at its own steps becomes a range vector.
 
 use super::{Context, window::Frame};
-use crate::{
-    engine::EvalError,
-    output,
-    plan::Subquery,
-    source::is_stale_marker,
-    value::{Series, Steps, Track},
-};
+use crate::{engine::EvalError, output, plan::Subquery, value::{Series, Steps, Track}};
+use timeseries::is_stale_marker;
 
 impl Context<'_> {
     pub(super) fn subquery(&self, subquery: &Subquery, steps: Steps) -> Result<(Vec<Track>, Frame), EvalError> {

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{
-    histogram::Histogram,
-    value::{Column, Sample, Steps, Track},
-};
+use timeseries::histogram::Histogram;
+use crate::value::{Column, Sample, Steps, Track};
 
 /// Which window belongs to a step.
 #[derive(Debug, Clone, Copy)]

@@ -3,14 +3,8 @@
 use std::sync::Arc;
 
 use super::{Context, edges, parallel, window};
-use crate::{
-    annotation::{Notes, Position},
-    engine::EvalError,
-    functions::{Inputs, WindowFunction},
-    histogram::ResetHint,
-    plan::{Call, Edges, Node},
-    value::{Series, Steps, Track},
-};
+use crate::{annotation::{Notes, Position}, engine::EvalError, functions::{Inputs, WindowFunction}, plan::{Call, Edges, Node}, value::{Series, Steps, Track}};
+use timeseries::histogram::ResetHint;
 use labels::Labels;
 
 /// After so many samples the caller is asked whether to go on.

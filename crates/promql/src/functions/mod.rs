@@ -2,6 +2,8 @@
 
 pub(crate) mod classic;
 pub(crate) mod clock;
+pub(crate) mod histogram_rate;
+pub(crate) mod histogram_total;
 pub(crate) mod label;
 pub(crate) mod math;
 pub(crate) mod numeric;

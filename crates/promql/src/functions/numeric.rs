@@ -1,46 +1,8 @@
-//! Sums that do not lose small numbers beside large ones, and quantiles.
+//! Sums and means of many numbers, spreads and quantiles.
 
-/// A sum with the rounding errors kept apart (Kahan's method in Neumaier's form).
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sum {
-    sum: f64,
-    lost: f64,
-}
+use timeseries::CompensatedSum;
 
-impl Sum {
-    /// Adds a number.
-    #[inline]
-    pub(crate) fn add(&mut self, value: f64) {
-        let total = self.sum + value;
-        if total.is_infinite() {
-            // The errors mean nothing any more, and would make a NaN of it.
-            self.lost = 0.0;
-        } else if self.sum.abs() >= value.abs() {
-            self.lost += (self.sum - total) + value;
-        } else {
-            self.lost += (value - total) + self.sum;
-        }
-        self.sum = total;
-    }
-
-    /// The sum and what it lost, each changed.
-    pub(crate) fn map(self, change: impl Fn(f64) -> f64) -> Self {
-        Sum { sum: change(self.sum), lost: change(self.lost) }
-    }
-
-    /// True if the sum is beyond all numbers.
-    pub(crate) fn is_infinite(self) -> bool {
-        self.sum.is_infinite()
-    }
-
-    /// The sum.
-    #[inline]
-    pub(crate) fn total(self) -> f64 {
-        self.sum + self.lost
-    }
-}
-
-/// The compensated sum of numbers. As long as all is finite it is what [`Sum`] gives, found without looking at which is larger.
+/// The compensated sum of numbers. As long as all is finite it is what [`CompensatedSum`] gives, found without looking at which is larger.
 pub(crate) fn sum(values: &[f64]) -> f64 {
     let (mut sum, mut lost) = (0.0, 0.0);
     for value in values {
@@ -53,7 +15,7 @@ pub(crate) fn sum(values: &[f64]) -> f64 {
     if total.is_finite() {
         return total;
     }
-    let mut sum = Sum::default();
+    let mut sum = CompensatedSum::default();
     values.iter().for_each(|value| sum.add(*value));
     sum.total()
 }
@@ -242,7 +204,7 @@ mod tests {
 
     #[test]
     fn small_numbers_survive_large_ones() {
-        let mut sum = Sum::default();
+        let mut sum = CompensatedSum::default();
         [1.0, 1e100, 1.0, -1e100].into_iter().for_each(|value| sum.add(value));
         assert_eq!(sum.total(), 2.0);
     }
@@ -250,7 +212,7 @@ mod tests {
     #[test]
     fn both_ways_to_add_up_agree() {
         let values: Vec<f64> = (0..200_i32).map(|i| f64::from(i * i % 37).powi(i % 9) / 7.0 - f64::from(i)).collect();
-        let mut plain = Sum::default();
+        let mut plain = CompensatedSum::default();
         values.iter().for_each(|value| plain.add(*value));
         assert_eq!(sum(&values).to_bits(), plain.total().to_bits());
         assert_eq!(super::mean(&values).to_bits(), mean(&values).to_bits());

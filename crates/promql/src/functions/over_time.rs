@@ -6,7 +6,8 @@ use super::{
     Inputs,
     numeric::{self, Spread, count as number, quantile as quantile_of},
 };
-use crate::{eval::window::Window, format, histogram::total, syntax::length::to_seconds, value::Sample};
+use crate::{eval::window::Window, functions::histogram_total, syntax::length::to_seconds, value::Sample};
+use timeseries::format;
 
 pub(crate) fn sum(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
     if let Some(result) = of_histograms(window, inputs, total::sum) {
@@ -22,13 +23,13 @@ pub(crate) fn avg(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
     Some(Sample::Float(numeric::mean(window.values)))
 }
 
-type Histograms<'a> = &'a [(i64, Arc<crate::histogram::Histogram>)];
+type Histograms<'a> = &'a [(i64, Arc<timeseries::histogram::Histogram>)];
 
 /// The result for a window that holds histograms; nothing if it holds none.
 fn of_histograms(
     window: &Window,
     inputs: &mut Inputs,
-    compute: impl Fn(Histograms, &mut Inputs) -> Option<crate::histogram::Histogram>,
+    compute: impl Fn(Histograms, &mut Inputs) -> Option<timeseries::histogram::Histogram>,
 ) -> Option<Option<Sample>> {
     if window.histograms.is_empty() {
         return None;

@@ -3,13 +3,8 @@
 use std::sync::Arc;
 
 use super::Inputs;
-use crate::{
-    eval::window::Window,
-    functions::numeric::count,
-    histogram::{Histogram, ResetHint, rate as histogram_rate},
-    syntax::length::to_seconds,
-    value::Sample,
-};
+use crate::{eval::window::Window, functions::{numeric::count, histogram_rate as histogram_rate}, syntax::length::to_seconds, value::Sample};
+use timeseries::histogram::{Histogram, ResetHint};
 
 /// What is computed of the difference between a window's ends.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -5,11 +5,8 @@
 use std::collections::VecDeque;
 
 use super::rate::{Ends, Kind, extrapolation};
-use crate::{
-    eval::window::{Cursor, Frame},
-    source::STALE_NAN,
-    value::{Column, Steps, Track},
-};
+use crate::{eval::window::{Cursor, Frame}, value::{Column, Steps, Track}};
+use timeseries::STALE_NAN;
 
 /// `rate`.
 pub(crate) fn rate(track: &Track, frame: Frame, steps: Steps) -> Column {
@@ -157,7 +154,7 @@ mod tests {
                     column
                         .values()
                         .iter()
-                        .map(|v| if v.is_nan() && !crate::source::is_stale_marker(*v) { 1 } else { v.to_bits() })
+                        .map(|v| if v.is_nan() && !timeseries::is_stale_marker(*v) { 1 } else { v.to_bits() })
                         .collect::<Vec<_>>()
                 };
                 assert_eq!(bits(&found), bits(&expected), "{range_ms} {step_ms}");

@@ -20,10 +20,8 @@ use super::{
     token::{Kind, Token},
     tree::bare,
 };
-use crate::{
-    format,
-    plan::{Edges, Node, Selector},
-};
+use timeseries::format;
+use crate::plan::{Edges, Node, Selector};
 
 /// The most bytes of a line that is not broken.
 const LINE: usize = 100;

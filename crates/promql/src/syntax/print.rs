@@ -3,10 +3,8 @@
 use std::fmt::{self, Write};
 
 use super::length::Length;
-use crate::{
-    format,
-    plan::{Aggregate, At, Binary, Edges, Many, Node, Operator, Selector, Shift, Subquery},
-};
+use timeseries::format;
+use crate::plan::{Aggregate, At, Binary, Edges, Many, Node, Operator, Selector, Shift, Subquery};
 use labels::{METRIC_NAME, MatchOp, Matcher};
 
 /// A node as text. Parentheses stand only where the meaning needs them.

@@ -1,7 +1,4 @@
-use promql::{
-    histogram::{CUSTOM, Histogram, ResetHint},
-    source::STALE_NAN,
-};
+use timeseries::{histogram::{CUSTOM, Histogram, ResetHint}, STALE_NAN};
 
 use super::*;
 

@@ -15,10 +15,8 @@ use std::{
 };
 
 use labels::{Labels, METRIC_NAME, Matcher};
-use promql::{
-    Sample,
-    source::{Point, SampleSink, SeriesSource},
-};
+use promql::Sample;
+use timeseries::{Point, SampleSink, SeriesSource};
 
 use super::Store;
 use crate::{Extent, Incoming, IngestError, StoreOptions, disk::device::Request};

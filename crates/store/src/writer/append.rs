@@ -6,7 +6,8 @@ use std::{sync::Arc, time::Instant};
 use hashbrown::HashMap;
 use labels::{Labels, METRIC_NAME};
 use parking_lot::RwLock;
-use promql::{Sample, source::Point};
+use promql::Sample;
+use timeseries::Point;
 
 use super::Writer;
 use crate::{

@@ -8,11 +8,8 @@ use std::{
 };
 
 use labels::{Labels, Matcher};
-use promql::{
-    Sample,
-    histogram::Histogram,
-    source::{Point, SeriesSamples, SeriesSource},
-};
+use promql::Sample;
+use timeseries::{histogram::Histogram, Point, SeriesSamples, SeriesSource};
 use store::{Incoming, Store};
 
 /// Time between two scrapes.

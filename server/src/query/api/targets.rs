@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::{extract::State, response::Response};
 use labels::{Labels, METRIC_NAME, Matcher};
 use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
-use promql::source::SeriesSource;
+use timeseries::SeriesSource;
 use serde::Serialize;
 
 use super::{Answer, bad_data};

@@ -3,13 +3,8 @@
 use std::sync::Arc;
 
 use super::{Place, milliseconds};
-use crate::{
-    functions::{
-        Inputs,
-        rate::{is_gauge, warn_not_counter, warn_not_gauge, warn_of_mixed_layouts},
-    },
-    histogram::{Histogram, rate::take},
-};
+use crate::functions::{Inputs, rate::{is_gauge, warn_not_counter, warn_not_gauge, warn_of_mixed_layouts}, histogram_rate::take};
+use timeseries::histogram::Histogram;
 
 type Samples<'a> = &'a [(i64, Arc<Histogram>)];
 

@@ -11,17 +11,8 @@ use std::sync::Arc;
 pub(super) use instant::smoothed_column;
 
 use super::window::{Cursor, Frame, Window};
-use crate::{
-    engine::EvalError,
-    functions::{
-        Inputs,
-        rate::{changes, resets},
-    },
-    histogram::Histogram,
-    plan::Edges,
-    syntax::length::to_seconds,
-    value::{Column, Sample, Steps, Track},
-};
+use crate::{engine::EvalError, functions::{Inputs, rate::{changes, resets}}, plan::Edges, syntax::length::to_seconds, value::{Column, Sample, Steps, Track}};
+use timeseries::histogram::Histogram;
 
 /// Which samples are next to the ends of a range.
 #[derive(Debug, Clone, Copy)]
@@ -201,7 +192,7 @@ fn difference(name: &str, window: &Window, seconds: f64, smoothed: bool, inputs:
             let difference = histograms::difference(samples, range, (is_counter, smoothed), inputs)?;
             let difference = if is_rate { difference.divided(seconds) } else { difference };
             Some(Sample::Histogram(Arc::new(Histogram {
-                reset_hint: crate::histogram::ResetHint::Gauge,
+                reset_hint: timeseries::histogram::ResetHint::Gauge,
                 ..difference
             })))
         }

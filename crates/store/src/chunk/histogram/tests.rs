@@ -1,4 +1,4 @@
-use promql::{histogram::CUSTOM, source::STALE_NAN};
+use timeseries::{histogram::CUSTOM, STALE_NAN};
 use proptest::prelude::*;
 
 use super::*;

@@ -1,4 +1,4 @@
-use promql::source::STALE_NAN;
+use timeseries::STALE_NAN;
 use proptest::prelude::*;
 
 use super::*;
