@@ -10,7 +10,10 @@ use std::{
 
 use labels::{Labels, Matcher};
 use promql::Options;
-use timeseries::{histogram::{CUSTOM, Histogram}, STALE_NAN, SeriesSamples, SeriesSource, SourceError};
+use timeseries::{
+    STALE_NAN, SeriesSamples, SeriesSource, SourceError,
+    histogram::{CUSTOM, Histogram},
+};
 
 pub(crate) const WORDS: &[&str] = &[
     "sum",

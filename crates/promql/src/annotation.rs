@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use timeseries::format;
+
 use crate::functions::clock::Moment;
 
 /// Where in the query's text a remark belongs, as a byte offset.

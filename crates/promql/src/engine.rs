@@ -5,9 +5,16 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use crate::{eval::Context, output, plan::{Edges, Node, Selector, Shift}, stack::with_room, syntax::{self, ParseError, ValueType, lower::Lowered, print::Printed, value_type}, value::{Sample, Steps}};
-use timeseries::{SeriesSamples, SeriesSource, SourceError};
+use crate::{
+    eval::Context,
+    output,
+    plan::{Edges, Node, Selector, Shift},
+    stack::with_room,
+    syntax::{self, ParseError, ValueType, lower::Lowered, print::Printed, value_type},
+    value::Steps,
+};
 use labels::{Labels, Matcher};
+use timeseries::{Sample, SeriesSamples, SeriesSource, SourceError};
 
 /// A parsed query. Cheap to evaluate again and again; knows no source and no time.
 #[derive(Clone)]

@@ -38,4 +38,3 @@ mod value;
 
 pub use engine::{EvalError, InstantSample, Options, Outcome, Query, SelectorBounds, Value, parse, parse_selector};
 pub use syntax::{ParseError, Tree, ValueType, pretty, tree, with_room_for};
-pub use value::Sample;

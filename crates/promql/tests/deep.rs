@@ -23,8 +23,8 @@ fn value(query: &Query) -> f64 {
     match query.instant(&One, 1_000, &Options::default()).unwrap().value {
         Value::Scalar { value, .. } => value,
         Value::Vector(samples) => match &samples.first().unwrap().sample {
-            promql::Sample::Float(value) => *value,
-            promql::Sample::Histogram(_) => panic!("a histogram"),
+            timeseries::Sample::Float(value) => *value,
+            timeseries::Sample::Histogram(_) => panic!("a histogram"),
         },
         other => panic!("{other:?}"),
     }

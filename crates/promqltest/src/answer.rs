@@ -3,8 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use labels::Labels;
-use promql::{Outcome, Sample};
-use timeseries::{histogram::{Bucket, Histogram}, SeriesSamples};
+use promql::Outcome;
+use timeseries::{
+    Sample, SeriesSamples,
+    histogram::{Bucket, Histogram},
+};
 
 /// A result with what is remarked on it.
 #[derive(Debug, Clone)]

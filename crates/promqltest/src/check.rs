@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use labels::Labels;
-use promql::Sample;
-use timeseries::histogram::{self, Bucket, Histogram};
+use timeseries::{
+    Sample,
+    histogram::{self, Bucket, Histogram},
+};
 
 use crate::{
     Answer, Buckets, Found, Target, Value,

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use labels::{Labels, METRIC_NAME, Matcher};
-use promql::{Options, Sample};
-use timeseries::{histogram::{CUSTOM, Histogram, ResetHint}, SeriesSamples, SeriesSource, SourceError, is_stale_marker};
+use promql::Options;
+use timeseries::{
+    Sample, SeriesSamples, SeriesSource, SourceError,
+    histogram::{CUSTOM, Histogram, ResetHint},
+    is_stale_marker,
+};
 
 use crate::{Answer, Target, Times, series::Loaded};
 

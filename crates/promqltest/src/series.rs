@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use labels::{Labels, METRIC_NAME};
-use promql::Sample;
-use timeseries::{histogram::{Histogram, ResetHint}, STALE_NAN};
+use timeseries::{
+    STALE_NAN, Sample,
+    histogram::{Histogram, ResetHint},
+};
 
 /// A series with one value or none at each step.
 #[derive(Debug, Clone)]

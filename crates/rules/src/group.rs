@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use labels::Labels;
-use promql::Sample;
-use timeseries::STALE_NAN;
+use timeseries::{STALE_NAN, Sample};
 
 use crate::{
     alert::{Alert, AlertState, Notification},

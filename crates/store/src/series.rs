@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use labels::Labels;
-use promql::Sample;
-use timeseries::histogram::Histogram;
+use timeseries::{Sample, histogram::Histogram};
 
 use crate::{
     chunk::{Columns, HistogramColumn, OpenChunk, SealedChunk},

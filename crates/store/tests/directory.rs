@@ -8,9 +8,8 @@ use std::{fs, path::Path, process::Command, sync::Arc};
 
 use common::{many_labels, scrape};
 use labels::Labels;
-use promql::Sample;
-use timeseries::{histogram::Histogram, SampleSink};
 use store::{Incoming, OpenError, Store, StoreOptions};
+use timeseries::{Sample, SampleSink, histogram::Histogram};
 
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";
 

@@ -7,10 +7,9 @@ mod common;
 use std::{collections::BTreeMap, time::Duration};
 
 use common::{equal, histogram, incoming};
-use promql::Sample;
-use timeseries::{AppendOutcome, SeriesSamples, SeriesSource};
 use proptest::prelude::*;
 use store::{Refusal, Store, StoreOptions};
+use timeseries::{AppendOutcome, Sample, SeriesSamples, SeriesSource};
 
 const LATE_MS: i64 = 600_000;
 const JOBS: [&str; 3] = ["a", "b", "c"];

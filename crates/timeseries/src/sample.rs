@@ -1,6 +1,10 @@
 //! One sample, and the value that ends a series.
 
+use std::sync::Arc;
+
 use labels::Labels;
+
+use crate::histogram::Histogram;
 
 /// The NaN by which a series says that it ended (Prometheus `value.StaleNaN`). Compare bits, not values.
 pub const STALE_NAN: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
@@ -20,4 +24,13 @@ pub struct Point {
     pub timestamp_ms: i64,
     /// The value; [`STALE_NAN`] ends the series.
     pub value: f64,
+}
+
+/// The value of a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sample {
+    /// An ordinary number.
+    Float(f64),
+    /// A native histogram.
+    Histogram(Arc<Histogram>),
 }

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use labels::Labels;
-use promql::{Sample, Value};
-use timeseries::histogram::Histogram;
+use promql::Value;
+use timeseries::{Sample, histogram::Histogram};
 
 /// Writes `{"resultType":...,"result":...}`; false as soon as it is longer than `limit` bytes.
 pub(super) fn write_value(data: &mut String, value: &Value, limit: usize) -> bool {

@@ -241,8 +241,8 @@ impl Collector {
 #[cfg(test)]
 mod tests {
     use labels::Labels;
-    use timeseries::{STALE_NAN, SampleSink};
     use store::{Store, StoreOptions};
+    use timeseries::{STALE_NAN, SampleSink};
 
     use super::*;
 

@@ -3,9 +3,19 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::Context;
-use crate::{annotation::Position, engine::EvalError, functions::{Inputs, label, numeric::{Mean, PlainSpread, Sum, count, greater, lesser, quantile}, over_time::invalid_quantile, histogram_total}, plan::{Aggregate, Aggregator}, value::{Column, Sample, Series, Steps}};
-use timeseries::{format, histogram::Histogram, is_stale_marker};
+use crate::{
+    annotation::Position,
+    engine::EvalError,
+    functions::{
+        Inputs, histogram_total, label,
+        numeric::{Mean, PlainSpread, count, greater, lesser, quantile},
+        over_time::invalid_quantile,
+    },
+    plan::{Aggregate, Aggregator},
+    value::{Column, Series, Steps},
+};
 use labels::{Labels, METRIC_NAME};
+use timeseries::{CompensatedSum, Sample, format, histogram::Histogram, is_stale_marker};
 
 /// Series that become one.
 pub(super) struct Group<'a> {
@@ -130,7 +140,7 @@ impl Context<'_> {
         let numbers = floats.iter().copied();
         Some(Sample::Float(match operator {
             Aggregator::Sum => {
-                let mut sum = Sum::default();
+                let mut sum = CompensatedSum::default();
                 numbers.for_each(|value| sum.add(value));
                 sum.total()
             }
@@ -182,7 +192,7 @@ impl Context<'_> {
                 break;
             }
             inputs.metric = series.labels.metric_name();
-            if !total::fit(&mut layout, histogram, &mut inputs) {
+            if !histogram_total::fit(&mut layout, histogram, &mut inputs) {
                 fits = false;
                 break;
             }
@@ -196,8 +206,8 @@ impl Context<'_> {
             return None;
         }
         let reduced = match operator {
-            Aggregator::Avg => total::mean_of(&histograms, &layout?, &mut inputs),
-            _ => total::sum_of(&histograms, &layout?, &mut inputs),
+            Aggregator::Avg => histogram_total::mean_of(&histograms, &layout?, &mut inputs),
+            _ => histogram_total::sum_of(&histograms, &layout?, &mut inputs),
         };
         Some(Sample::Histogram(Arc::new(reduced)))
     }
@@ -258,7 +268,7 @@ fn deviation(operator: Aggregator, spread: &PlainSpread) -> f64 {
 /// The common aggregations of numbers alone, one pass over each series.
 fn fold(operator: Aggregator, members: &[&Series], steps: Steps) -> Option<Vec<f64>> {
     match operator {
-        Aggregator::Sum => Some(fold_with(members, steps, Sum::add, |sum: &Sum| sum.total())),
+        Aggregator::Sum => Some(fold_with(members, steps, CompensatedSum::add, |sum: &CompensatedSum| sum.total())),
         Aggregator::Avg => Some(fold_with(members, steps, Mean::add, Mean::mean)),
         Aggregator::Min => {
             Some(fold_with(members, steps, |least: &mut Extreme, value| least.take(value, lesser), |least| least.0))

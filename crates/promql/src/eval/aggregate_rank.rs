@@ -2,14 +2,19 @@
 
 use std::{cmp::Ordering, hash::Hasher};
 
+use timeseries::format;
 use twox_hash::XxHash64;
 
 use super::{
     Context,
     aggregate::{Group, extremes, groups},
 };
-use crate::{engine::EvalError, functions::numeric::position, plan::{Aggregate, Aggregator}, value::{Column, Series, Steps}};
-use timeseries::format;
+use crate::{
+    engine::EvalError,
+    functions::numeric::position,
+    plan::{Aggregate, Aggregator},
+    value::{Column, Series, Steps},
+};
 use labels::Labels;
 
 /// 2⁶³, the first number that no count can be.

@@ -1,8 +1,14 @@
 //! Binary operators: which series meet is decided here and in the modules beside it, what they make in `operate`.
 
+use timeseries::{Sample, is_stale_marker};
+
 use super::{Context, operate};
-use crate::{annotation::Position, engine::EvalError, plan::{Binary, Operator}, value::{Column, Computed, Sample, Series, Steps}};
-use timeseries::is_stale_marker;
+use crate::{
+    annotation::Position,
+    engine::EvalError,
+    plan::{Binary, Operator},
+    value::{Column, Computed, Series, Steps},
+};
 
 impl Context<'_> {
     pub(super) fn binary(&self, binary: &Binary, steps: Steps) -> Result<Computed, EvalError> {

@@ -6,9 +6,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{Context, binary_sets::signature, operate};
-use crate::{engine::EvalError, output::DUPLICATE, plan::{Binary, Many, Matching}, value::{Column, Sample, Series, Steps}};
-use timeseries::is_stale_marker;
+use crate::{
+    engine::EvalError,
+    output::DUPLICATE,
+    plan::{Binary, Many, Matching},
+    value::{Column, Series, Steps},
+};
 use labels::{Labels, is_schema_label};
+use timeseries::{Sample, is_stale_marker};
 
 /// The series of one signature.
 #[derive(Default)]

@@ -3,9 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::{Context, map_column, map_floats, window};
-use crate::{engine::EvalError, functions::{Function, Special, clock::Moment, label, math}, output, plan::{Call, Node}, syntax::length::to_seconds, value::{Column, Computed, Sample, Series, Steps}};
-use timeseries::{histogram::Histogram, is_stale_marker};
+use crate::{
+    engine::EvalError,
+    functions::{Function, Special, clock::Moment, label, math},
+    output,
+    plan::{Call, Node},
+    syntax::length::to_seconds,
+    value::{Column, Computed, Series, Steps},
+};
 use labels::{Labels, MatchOp, Matcher};
+use timeseries::{Sample, histogram::Histogram, is_stale_marker};
 
 impl Context<'_> {
     pub(super) fn call(&self, call: &Call, steps: Steps) -> Result<Computed, EvalError> {

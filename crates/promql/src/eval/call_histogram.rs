@@ -3,9 +3,20 @@
 use std::collections::HashMap;
 
 use super::Context;
-use crate::{annotation::{Mended, Position, for_metric}, engine::EvalError, functions::{Special, classic::{self, Bucket}, label, over_time::invalid_quantile}, plan::Call, value::{Column, Computed, Sample, Series, Steps}};
-use timeseries::{format, histogram::NanEffect};
+use crate::{
+    annotation::{Mended, Position, for_metric},
+    engine::EvalError,
+    functions::{
+        Special,
+        classic::{self, Bucket},
+        label,
+        over_time::invalid_quantile,
+    },
+    plan::Call,
+    value::{Column, Computed, Series, Steps},
+};
 use labels::Labels;
+use timeseries::{Sample, format, histogram::NanEffect};
 
 /// Label of a classic bucket's upper bound.
 const BOUND: &str = "le";

@@ -18,8 +18,15 @@ mod windowed;
 
 use std::cell::{Cell, RefCell};
 
-use crate::{annotation::{Notes, Position}, engine::{EvalError, Options}, plan::{Node, Shift}, syntax::length::Length, value::{Column, Computed, Sample, Series, Steps}};
-use timeseries::SeriesSource;
+use timeseries::{Sample, SeriesSource};
+
+use crate::{
+    annotation::{Notes, Position},
+    engine::{EvalError, Options},
+    plan::{Node, Shift},
+    syntax::length::Length,
+    value::{Column, Computed, Series, Steps},
+};
 
 /// What one evaluation carries through the tree.
 pub(crate) struct Context<'a> {

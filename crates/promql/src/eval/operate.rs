@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
+use timeseries::{
+    Sample,
+    histogram::{Histogram, Reconciled},
+};
+
 use super::Context;
-use crate::{annotation::Position, plan::Operator, value::Sample};
-use timeseries::histogram::{Histogram, Reconciled};
+use crate::{annotation::Position, plan::Operator};
 
 /// A number by a number. Comparisons yield the left one, or nothing if it does not hold.
 #[inline]

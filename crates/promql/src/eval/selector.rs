@@ -7,9 +7,19 @@ use super::{
     edges::{Ends, smoothed_column},
     window::Frame,
 };
-use crate::{engine::EvalError, functions::Inputs, plan::{Edges, Node, Selector}, syntax::length::{Length, to_seconds}, value::{Column, Sample, Series, Steps, Track}};
-use timeseries::{histogram::{Histogram, ResetHint}, STALE_NAN, SeriesSamples, is_stale_marker};
+use crate::{
+    engine::EvalError,
+    functions::Inputs,
+    plan::{Edges, Node, Selector},
+    syntax::length::{Length, to_seconds},
+    value::{Column, Series, Steps, Track},
+};
 use labels::{Labels, Matcher};
+use timeseries::{
+    STALE_NAN, Sample, SeriesSamples,
+    histogram::{Histogram, ResetHint},
+    is_stale_marker,
+};
 
 impl Context<'_> {
     /// Series with their samples after `start_ms` up to `end_ms`.

@@ -1,8 +1,14 @@
 //! Subqueries: an instant expression evaluated at its own steps becomes a range vector.
 
-use super::{Context, window::Frame};
-use crate::{engine::EvalError, output, plan::Subquery, value::{Series, Steps, Track}};
 use timeseries::is_stale_marker;
+
+use super::{Context, window::Frame};
+use crate::{
+    engine::EvalError,
+    output,
+    plan::Subquery,
+    value::{Series, Steps, Track},
+};
 
 impl Context<'_> {
     pub(super) fn subquery(&self, subquery: &Subquery, steps: Steps) -> Result<(Vec<Track>, Frame), EvalError> {

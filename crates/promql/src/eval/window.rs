@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use timeseries::histogram::Histogram;
-use crate::value::{Column, Sample, Steps, Track};
+use timeseries::{Sample, histogram::Histogram};
+
+use crate::value::{Column, Steps, Track};
 
 /// Which window belongs to a step.
 #[derive(Debug, Clone, Copy)]

@@ -3,9 +3,15 @@
 use std::sync::Arc;
 
 use super::{Context, edges, parallel, window};
-use crate::{annotation::{Notes, Position}, engine::EvalError, functions::{Inputs, WindowFunction}, plan::{Call, Edges, Node}, value::{Series, Steps, Track}};
-use timeseries::histogram::ResetHint;
+use crate::{
+    annotation::{Notes, Position},
+    engine::EvalError,
+    functions::{Inputs, WindowFunction},
+    plan::{Call, Edges, Node},
+    value::{Series, Steps, Track},
+};
 use labels::Labels;
+use timeseries::histogram::ResetHint;
 
 /// After so many samples the caller is asked whether to go on.
 const SAMPLES_A_CHECK: usize = 200_000;

@@ -2,13 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use timeseries::{CompensatedSum, histogram::{Buckets, Histogram, Reconciled, ResetHint}};
-
-use super::{
-    Inputs,
-    numeric::count,
-    rate::warn_of_mixed_layouts,
+use timeseries::{
+    CompensatedSum,
+    histogram::{Buckets, Histogram, Reconciled, ResetHint},
 };
+
+use super::{Inputs, numeric::count, rate::warn_of_mixed_layouts};
 
 type Samples<'a> = &'a [(i64, Arc<Histogram>)];
 

@@ -12,10 +12,12 @@ pub(crate) mod rate;
 pub(crate) mod regression;
 pub(crate) mod sliding;
 
+use timeseries::Sample;
+
 use crate::{
     annotation::{Notes, Position},
     eval::window::{Frame, Window},
-    value::{Column, Sample, Steps, Track},
+    value::{Column, Steps, Track},
 };
 
 /// How a function is computed.

@@ -42,10 +42,10 @@ pub(crate) fn mean(values: &[f64]) -> f64 {
 /// A mean that neither overflows nor loses small numbers. It is the plain sum divided by the count as long as that is finite.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mean {
-    sum: Sum,
+    sum: CompensatedSum,
     count: f64,
     /// Once the sum overflows: the mean so far.
-    running: Option<Sum>,
+    running: Option<CompensatedSum>,
 }
 
 impl Mean {
@@ -59,9 +59,9 @@ impl Mean {
         }
         let mut sum = self.sum;
         sum.add(value);
-        if self.count > 1.0 && sum.sum.is_infinite() {
+        if self.count > 1.0 && sum.is_infinite() {
             let before = self.count - 1.0;
-            let mut mean = Sum { sum: self.sum.sum / before, lost: self.sum.lost / before };
+            let mut mean = self.sum.map(|part| part / before);
             step_mean(&mut mean, value, self.count);
             self.running = Some(mean);
             return;
@@ -73,12 +73,12 @@ impl Mean {
     pub(crate) fn mean(&self) -> f64 {
         match self.running {
             Some(mean) => mean.total(),
-            None => self.sum.sum / self.count + self.sum.lost / self.count,
+            None => self.sum.map(|part| part / self.count).total(),
         }
     }
 }
 
-fn step_mean(mean: &mut Sum, value: f64, count: f64) {
+fn step_mean(mean: &mut CompensatedSum, value: f64, count: f64) {
     let so_far = mean.total();
     if so_far.is_infinite() {
         // Adding something of the same sign, or finite, to an infinite mean leaves it as it is.
@@ -90,7 +90,7 @@ fn step_mean(mean: &mut Sum, value: f64, count: f64) {
         }
     }
     let share = (count - 1.0) / count;
-    *mean = Sum { sum: mean.sum * share, lost: mean.lost * share };
+    *mean = mean.map(|part| part * share);
     mean.add(value / count);
 }
 
@@ -98,8 +98,8 @@ fn step_mean(mean: &mut Sum, value: f64, count: f64) {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Spread {
     count: f64,
-    mean: Sum,
-    squares: Sum,
+    mean: CompensatedSum,
+    squares: CompensatedSum,
 }
 
 impl Spread {

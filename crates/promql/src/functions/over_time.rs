@@ -2,22 +2,23 @@
 
 use std::sync::Arc;
 
+use timeseries::{Sample, format};
+
 use super::{
     Inputs,
     numeric::{self, Spread, count as number, quantile as quantile_of},
 };
-use crate::{eval::window::Window, functions::histogram_total, syntax::length::to_seconds, value::Sample};
-use timeseries::format;
+use crate::{eval::window::Window, functions::histogram_total, syntax::length::to_seconds};
 
 pub(crate) fn sum(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
-    if let Some(result) = of_histograms(window, inputs, total::sum) {
+    if let Some(result) = of_histograms(window, inputs, histogram_total::sum) {
         return result;
     }
     Some(Sample::Float(numeric::sum(window.values)))
 }
 
 pub(crate) fn avg(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
-    if let Some(result) = of_histograms(window, inputs, total::mean) {
+    if let Some(result) = of_histograms(window, inputs, histogram_total::mean) {
         return result;
     }
     Some(Sample::Float(numeric::mean(window.values)))

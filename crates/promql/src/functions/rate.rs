@@ -2,9 +2,17 @@
 
 use std::sync::Arc;
 
+use timeseries::{
+    Sample,
+    histogram::{Histogram, ResetHint},
+};
+
 use super::Inputs;
-use crate::{eval::window::Window, functions::{numeric::count, histogram_rate as histogram_rate}, syntax::length::to_seconds, value::Sample};
-use timeseries::histogram::{Histogram, ResetHint};
+use crate::{
+    eval::window::Window,
+    functions::{histogram_rate, numeric::count},
+    syntax::length::to_seconds,
+};
 
 /// What is computed of the difference between a window's ends.
 #[derive(Clone, Copy, PartialEq, Eq)]

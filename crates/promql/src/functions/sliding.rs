@@ -4,9 +4,13 @@
 
 use std::collections::VecDeque;
 
-use super::rate::{Ends, Kind, extrapolation};
-use crate::{eval::window::{Cursor, Frame}, value::{Column, Steps, Track}};
 use timeseries::STALE_NAN;
+
+use super::rate::{Ends, Kind, extrapolation};
+use crate::{
+    eval::window::{Cursor, Frame},
+    value::{Column, Steps, Track},
+};
 
 /// `rate`.
 pub(crate) fn rate(track: &Track, frame: Frame, steps: Steps) -> Column {

@@ -12,6 +12,7 @@ use promql_parser::{
         VectorSelector,
     },
 };
+use timeseries::format;
 
 use super::{
     length::{parse_seconds, to_milliseconds},
@@ -20,7 +21,6 @@ use super::{
     token::{Kind, Token},
     tree::bare,
 };
-use timeseries::format;
 use crate::plan::{Edges, Node, Selector};
 
 /// The most bytes of a line that is not broken.

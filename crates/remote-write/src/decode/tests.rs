@@ -1,4 +1,7 @@
-use timeseries::{histogram::{CUSTOM, Histogram, ResetHint}, STALE_NAN};
+use timeseries::{
+    STALE_NAN,
+    histogram::{CUSTOM, Histogram, ResetHint},
+};
 
 use super::*;
 

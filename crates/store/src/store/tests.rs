@@ -15,8 +15,7 @@ use std::{
 };
 
 use labels::{Labels, METRIC_NAME, Matcher};
-use promql::Sample;
-use timeseries::{Point, SampleSink, SeriesSource};
+use timeseries::{Point, Sample, SampleSink, SeriesSource};
 
 use super::Store;
 use crate::{Extent, Incoming, IngestError, StoreOptions, disk::device::Request};

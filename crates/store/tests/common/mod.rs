@@ -8,9 +8,8 @@ use std::{
 };
 
 use labels::{Labels, Matcher};
-use promql::Sample;
-use timeseries::{histogram::Histogram, Point, SeriesSamples, SeriesSource};
 use store::{Incoming, Store};
+use timeseries::{Point, Sample, SeriesSamples, SeriesSource, histogram::Histogram};
 
 /// Time between two scrapes.
 pub(crate) const STEP_MS: i64 = 15_000;

@@ -7,6 +7,7 @@ use super::{Buckets, Histogram, ResetHint, bounds::exponential_bound};
 /// A combination of two histograms.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reconciled {
+    /// The result.
     pub histogram: Histogram,
     /// One says that it was reset, the other that it was not.
     pub resets_conflict: bool,
@@ -63,7 +64,7 @@ impl Histogram {
     }
 
     /// Brings exponential buckets to a lower resolution.
-    pub(super) fn reduce(&mut self, schema: i32) {
+    pub fn reduce(&mut self, schema: i32) {
         let Ok(halvings) = u32::try_from(self.schema - schema) else { return };
         if halvings == 0 {
             return;
@@ -86,7 +87,7 @@ impl Histogram {
     }
 
     /// Brings the histogram to the layout of a coarser one.
-    pub(super) fn adopt(&mut self, layout: &Histogram) {
+    pub fn adopt(&mut self, layout: &Histogram) {
         if layout.has_custom_buckets() {
             if self.custom_bounds != layout.custom_bounds {
                 self.rebound(&layout.custom_bounds);

@@ -2,9 +2,20 @@
 
 use std::sync::Arc;
 
+use timeseries::{
+    Sample,
+    histogram::{Histogram, ResetHint},
+};
+
 use super::{histograms, interpolate};
-use crate::{eval::window::Cursor, functions::{Inputs, rate::{is_gauge, warn_of_mixed_layouts}}, value::{Column, Sample, Steps, Track}};
-use timeseries::histogram::{Histogram, ResetHint};
+use crate::{
+    eval::window::Cursor,
+    functions::{
+        Inputs,
+        rate::{is_gauge, warn_of_mixed_layouts},
+    },
+    value::{Column, Steps, Track},
+};
 
 /// The value at each of the times, interpolated between the samples around it. After the last sample it is that one's value, before
 /// the first one there is none.

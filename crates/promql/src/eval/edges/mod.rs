@@ -8,11 +8,21 @@ mod instant;
 
 use std::sync::Arc;
 
+use timeseries::{Sample, histogram::Histogram};
+
 pub(super) use instant::smoothed_column;
 
 use super::window::{Cursor, Frame, Window};
-use crate::{engine::EvalError, functions::{Inputs, rate::{changes, resets}}, plan::Edges, syntax::length::to_seconds, value::{Column, Sample, Steps, Track}};
-use timeseries::histogram::Histogram;
+use crate::{
+    engine::EvalError,
+    functions::{
+        Inputs,
+        rate::{changes, resets},
+    },
+    plan::Edges,
+    syntax::length::to_seconds,
+    value::{Column, Steps, Track},
+};
 
 /// Which samples are next to the ends of a range.
 #[derive(Debug, Clone, Copy)]
