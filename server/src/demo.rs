@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::Context;
 use daemon_sim::{Dialect, SimOptions, Simulator, world::World};
 use labels::{Labels, METRIC_NAME};
-use promql::source::{Point, SampleSink};
 use store::Store;
+use timeseries::{Point, SampleSink};
 
 use crate::{clock::now_ms, config::DemoConfig, upstream::DaemonConfig};
 

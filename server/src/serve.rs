@@ -7,8 +7,8 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use model::live::SnapshotData;
-use promql::source::SampleSink;
 use redact::Redactor;
+use timeseries::SampleSink;
 use tokio_util::sync::CancellationToken;
 
 use self::background::Background;

@@ -8,10 +8,10 @@ use common::{
     Program, Server, Simulator, TOKEN, client, eventually, free_port, now_ms, series, token, with_body, write,
 };
 use labels::Labels;
-use promql::source::STALE_NAN;
 use remote_write::{Exemplar, Request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use timeseries::STALE_NAN;
 
 async fn get(server: &Server, path: &str, parameters: &[(&str, &str)]) -> (u16, Value) {
     let answer = server.get(path).query(parameters).send().await.unwrap();

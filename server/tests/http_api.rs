@@ -9,11 +9,11 @@ mod common;
 mod requests;
 
 use common::{Prometheus, Server, TOKEN, body, client, now_ms, series, with_body};
-use promql::source::STALE_NAN;
 use remote_write::TimeSeries;
 use requests::{Ask, requests};
 use reqwest::Method;
 use serde_json::Value;
+use timeseries::STALE_NAN;
 
 /// Requests whose answers differ from those of Prometheus 2.42 over our own store, and why.
 const KNOWN: &[(&str, &str)] = &[

@@ -7,10 +7,10 @@ mod common;
 use std::sync::Arc;
 
 use common::{Program, Server, body, client, eventually, free_port, now_ms, series, token, with_body, write};
-use promql::source::STALE_NAN;
 use remote_write::{Family, FamilyKind, Request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use timeseries::STALE_NAN;
 
 /// Values of an instant query at a time, in seconds.
 async fn at(server: &Server, expr: &str, time: &str) -> Vec<String> {

@@ -9,10 +9,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use common::{Live, Program, Prometheus, Server, Simulator, eventually, now_ms, series, write};
 use labels::Labels;
-use promql::{histogram::Histogram, source::STALE_NAN};
 use remote_write::TimeSeries;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use timeseries::{STALE_NAN, histogram::Histogram};
 use tokio::process::Command;
 
 const RULES: &str = r#"

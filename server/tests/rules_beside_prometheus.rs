@@ -15,10 +15,10 @@ use std::{
 };
 
 use common::{Prometheus, Server, TOKEN, body, client, eventually, now_ms, series, with_body};
-use promql::source::STALE_NAN;
 use remote_write::TimeSeries;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use timeseries::STALE_NAN;
 
 /// How often rules are evaluated, and how long each sample of a stretch holds.
 const INTERVAL_MS: i64 = 2_000;

@@ -13,10 +13,10 @@ use std::{
 };
 
 use common::{Server, Simulator, TOKEN, body, eventually, now_ms, series, with_body};
-use promql::histogram::Histogram;
 use remote_write::TimeSeries;
 use serde_json::Value;
 use tempfile::TempDir;
+use timeseries::histogram::Histogram;
 
 /// Samples by series: time in milliseconds and value as text.
 type Samples = BTreeMap<String, Vec<(i64, String)>>;

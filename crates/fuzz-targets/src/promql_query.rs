@@ -9,10 +9,10 @@ use std::{
 };
 
 use labels::{Labels, Matcher};
-use promql::{
-    Options,
+use promql::Options;
+use timeseries::{
+    STALE_NAN, SeriesSamples, SeriesSource, SourceError,
     histogram::{CUSTOM, Histogram},
-    source::{STALE_NAN, SeriesSamples, SeriesSource, SourceError},
 };
 
 pub(crate) const WORDS: &[&str] = &[

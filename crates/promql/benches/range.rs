@@ -5,10 +5,8 @@
 use std::time::Instant;
 
 use labels::{Labels, Matcher};
-use promql::{
-    Options,
-    source::{SeriesSamples, SeriesSource, SourceError},
-};
+use promql::Options;
+use timeseries::{SeriesSamples, SeriesSource, SourceError};
 
 const SERIES: u32 = 1_000;
 const SCRAPE_MS: i64 = 15_000;

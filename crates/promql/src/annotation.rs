@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::{format, functions::clock::Moment};
+use timeseries::format;
+
+use crate::functions::clock::Moment;
 
 /// Where in the query's text a remark belongs, as a byte offset.
 pub(crate) type Position = usize;

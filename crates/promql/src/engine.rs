@@ -9,12 +9,12 @@ use crate::{
     eval::Context,
     output,
     plan::{Edges, Node, Selector, Shift},
-    source::{SeriesSamples, SeriesSource, SourceError},
     stack::with_room,
     syntax::{self, ParseError, ValueType, lower::Lowered, print::Printed, value_type},
-    value::{Sample, Steps},
+    value::Steps,
 };
 use labels::{Labels, Matcher};
+use timeseries::{Sample, SeriesSamples, SeriesSource, SourceError};
 
 /// A parsed query. Cheap to evaluate again and again; knows no source and no time.
 #[derive(Clone)]

@@ -1,4 +1,4 @@
-//! PromQL: `promql-parser`'s syntax tree, evaluated over any [`source::SeriesSource`].
+//! PromQL: `promql-parser`'s syntax tree, evaluated over any [`timeseries::SeriesSource`].
 //!
 //! No I/O and no clock: what is evaluated, over what, and at which times is all given by the caller, so the same engine serves
 //! the HTTP API, live queries and rules, and gives the same answer each time.
@@ -8,7 +8,8 @@
 //!
 //! ```
 //! use labels::Matcher;
-//! use promql::{Options, Value, source::{SeriesSamples, SeriesSource, SourceError}};
+//! use promql::{Options, Value};
+//! use timeseries::{SeriesSamples, SeriesSource, SourceError};
 //!
 //! struct Nothing;
 //!
@@ -28,16 +29,12 @@
 mod annotation;
 mod engine;
 mod eval;
-pub mod format;
 mod functions;
-pub mod histogram;
 mod output;
 mod plan;
-pub mod source;
 mod stack;
 mod syntax;
 mod value;
 
 pub use engine::{EvalError, InstantSample, Options, Outcome, Query, SelectorBounds, Value, parse, parse_selector};
 pub use syntax::{ParseError, Tree, ValueType, pretty, tree, with_room_for};
-pub use value::Sample;

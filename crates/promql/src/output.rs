@@ -6,10 +6,10 @@ use crate::{
     engine::{EvalError, InstantSample, Value},
     eval::{Context, edges},
     plan::{Edges, Node},
-    source::{SeriesSamples, is_stale_marker},
     value::{Column, Computed, Series, Steps},
 };
 use labels::Labels;
+use timeseries::{SeriesSamples, is_stale_marker};
 
 /// Prometheus' words for a result in which a label set would appear twice at the same time.
 pub(crate) const DUPLICATE: &str = "vector cannot contain metrics with the same labelset";

@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::{
-    histogram::Histogram,
-    source::{STALE_NAN, is_stale_marker},
-};
 use labels::Labels;
+use timeseries::{STALE_NAN, Sample, histogram::Histogram, is_stale_marker};
 
 /// The evaluation times: `start_ms`, `start_ms + step_ms`, …, `count` of them. An instant query has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +42,6 @@ impl Steps {
             time
         })
     }
-}
-
-/// A value at one step.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Sample {
-    /// An ordinary number.
-    Float(f64),
-    /// A native histogram.
-    Histogram(Arc<Histogram>),
 }
 
 /// One value or none a step. Histograms are rare: their column is empty until the first one is set.

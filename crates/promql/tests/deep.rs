@@ -3,10 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::panic)] // Clippy takes helpers of tests for something else.
 
 use labels::{Labels, Matcher};
-use promql::{
-    Options, Query, Value, parse,
-    source::{SeriesSamples, SeriesSource, SourceError},
-};
+use promql::{Options, Query, Value, parse};
+use timeseries::{SeriesSamples, SeriesSource, SourceError};
 
 /// Terms of a chain: more than any thread's stack holds levels.
 const TERMS: usize = 5_000;
@@ -25,8 +23,8 @@ fn value(query: &Query) -> f64 {
     match query.instant(&One, 1_000, &Options::default()).unwrap().value {
         Value::Scalar { value, .. } => value,
         Value::Vector(samples) => match &samples.first().unwrap().sample {
-            promql::Sample::Float(value) => *value,
-            promql::Sample::Histogram(_) => panic!("a histogram"),
+            timeseries::Sample::Float(value) => *value,
+            timeseries::Sample::Histogram(_) => panic!("a histogram"),
         },
         other => panic!("{other:?}"),
     }

@@ -3,10 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use labels::{Labels, MatchOp, Matcher};
-use promql::{
-    EvalError, Options, Value,
-    source::{SeriesSamples, SeriesSource, SourceError},
-};
+use promql::{EvalError, Options, Value};
+use timeseries::{SeriesSamples, SeriesSource, SourceError};
 
 /// A hundred series with a sample every ten seconds.
 struct Hundred;

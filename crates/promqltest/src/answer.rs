@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use labels::Labels;
-use promql::{
-    Outcome, Sample,
+use promql::Outcome;
+use timeseries::{
+    Sample, SeriesSamples,
     histogram::{Bucket, Histogram},
-    source::SeriesSamples,
 };
 
 /// A result with what is remarked on it.

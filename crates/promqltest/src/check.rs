@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use labels::Labels;
-use promql::{
+use timeseries::{
     Sample,
     histogram::{self, Bucket, Histogram},
 };

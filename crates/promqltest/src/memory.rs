@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use labels::{Labels, METRIC_NAME, Matcher};
-use promql::{
-    Options, Sample,
+use promql::Options;
+use timeseries::{
+    Sample, SeriesSamples, SeriesSource, SourceError,
     histogram::{CUSTOM, Histogram, ResetHint},
-    source::{SeriesSamples, SeriesSource, SourceError, is_stale_marker},
+    is_stale_marker,
 };
 
 use crate::{Answer, Target, Times, series::Loaded};

@@ -33,7 +33,8 @@ pub(crate) struct Eval {
 
 impl Eval {
     pub(crate) fn mentions_histograms(&self) -> bool {
-        let is_histogram = |sample: &Option<promql::Sample>| matches!(sample, Some(promql::Sample::Histogram(_)));
+        let is_histogram =
+            |sample: &Option<timeseries::Sample>| matches!(sample, Some(timeseries::Sample::Histogram(_)));
         self.series.iter().any(|series| series.samples.iter().any(is_histogram))
     }
 }

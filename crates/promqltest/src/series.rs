@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use labels::{Labels, METRIC_NAME};
-use promql::{
-    Sample,
+use timeseries::{
+    STALE_NAN, Sample,
     histogram::{Histogram, ResetHint},
-    source::STALE_NAN,
 };
 
 /// A series with one value or none at each step.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use labels::Labels;
-use promql::{Sample, histogram::Bucket};
 use remote_write::{Request, TimeSeries};
 use serde_json::Value as Json;
+use timeseries::{Sample, histogram::Bucket};
 
 use crate::{
     Answer, Buckets, Found, Memory, Target, Times, Value,

@@ -1,7 +1,7 @@
 //! A request into a body.
 
 use labels::Labels;
-use promql::histogram::{Buckets, Histogram, ResetHint};
+use timeseries::histogram::{Buckets, Histogram, ResetHint};
 
 use crate::{Request, TimeSeries};
 

@@ -1,6 +1,6 @@
 //! Native histograms: spans and deltas of the protocol, to and from sparse buckets.
 
-use promql::histogram::{Buckets, CUSTOM, Histogram, ResetHint};
+use timeseries::histogram::{Buckets, CUSTOM, Histogram, ResetHint};
 
 use crate::{
     DecodeError,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use labels::Labels;
-use promql::histogram::Histogram;
+use timeseries::histogram::Histogram;
 
 use crate::Rejected;
 

@@ -7,8 +7,9 @@ use gotemplate::{
     time::{DURATION, Duration, TIME, Time},
     types::{Method, Named, Type},
 };
-use promql::{InstantSample, Sample};
+use promql::InstantSample;
 use regex::Regex;
+use timeseries::Sample;
 
 use crate::{file::Span, link};
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use labels::Labels;
-use promql::{Sample, source::STALE_NAN};
+use timeseries::{STALE_NAN, Sample};
 
 use crate::{
     alert::{Alert, AlertState, Notification},

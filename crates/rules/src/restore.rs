@@ -1,7 +1,7 @@
 //! What alerts were before a restart (Prometheus' `Group.RestoreForState`).
 
 use labels::{Labels, Matcher};
-use promql::source::{SeriesSamples, SeriesSource, is_stale_marker};
+use timeseries::{SeriesSamples, SeriesSource, is_stale_marker};
 
 use crate::{alert::FOR_STATE, group::Group, rule::Kind};
 

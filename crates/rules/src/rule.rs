@@ -7,7 +7,8 @@ use std::{
 
 use gotemplate::Value as Data;
 use labels::Labels;
-use promql::{InstantSample, Query, Sample, Value};
+use promql::{InstantSample, Query, Value};
+use timeseries::Sample;
 
 use crate::{
     alert::{After, Alert, AlertState, Annotations, Notification, Patience},

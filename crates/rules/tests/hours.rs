@@ -6,8 +6,9 @@
 use std::{fmt::Write, process::Command};
 
 use labels::Labels;
-use promql::{InstantSample, Sample, Value, format, source::STALE_NAN};
+use promql::{InstantSample, Value};
 use rules::{Engine, Group, Recorded, RuleFile, Sink, Surroundings, World, unit::Memory};
+use timeseries::{STALE_NAN, Sample, format};
 
 const MINUTES: i64 = 240;
 const MINUTE_MS: i64 = 60_000;

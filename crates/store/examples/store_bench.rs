@@ -14,8 +14,8 @@ use std::{
 };
 
 use labels::{Labels, MatchOp, Matcher};
-use promql::source::{Point, SampleSink, SeriesSource};
 use store::{Store, StoreOptions};
+use timeseries::{Point, SampleSink, SeriesSource};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

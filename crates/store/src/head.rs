@@ -7,7 +7,7 @@ use std::{
 
 use hashbrown::HashMap;
 use labels::{Labels, Matcher};
-use promql::histogram::Histogram;
+use timeseries::histogram::Histogram;
 
 use crate::{
     disk::{ChunkFile, FileNumber},

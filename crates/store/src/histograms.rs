@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use promql::histogram::{Histogram, ResetHint};
+use timeseries::histogram::{Histogram, ResetHint};
 
 use crate::chunk::{HistogramColumn, OpenHistograms};
 

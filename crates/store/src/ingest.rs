@@ -1,7 +1,7 @@
 //! What comes in, and what became of it.
 
 use labels::Labels;
-use promql::{Sample, source::AppendOutcome};
+use timeseries::{AppendOutcome, Sample};
 
 use crate::{error::FileError, histograms::MAX_BUCKETS, series::Pushed};
 

@@ -22,7 +22,7 @@ pub struct StoreOptions {
     pub max_waiting_bytes: u64,
     /// Most series held at once; samples of further ones are refused, and those of known series are not.
     pub max_series: usize,
-    /// Most samples that one [`promql::source::SeriesSource::select`] gives, each of which takes 16 bytes; one that would give more is
+    /// Most samples that one [`timeseries::SeriesSource::select`] gives, each of which takes 16 bytes; one that would give more is
     /// an error. 50 million.
     pub max_select_samples: u64,
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use promql::source::SeriesSamples;
+use timeseries::SeriesSamples;
 
 use crate::{
     damage::{Damage, DamageKind},

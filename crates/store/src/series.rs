@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use labels::Labels;
-use promql::{Sample, histogram::Histogram};
+use timeseries::{Sample, histogram::Histogram};
 
 use crate::{
     chunk::{Columns, HistogramColumn, OpenChunk, SealedChunk},

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::SystemTime};
 
 use labels::{Labels, Matcher};
 use parking_lot::{Mutex, RwLock};
-use promql::source::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError};
+use timeseries::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError};
 
 use crate::{
     cardinality::Cardinality,

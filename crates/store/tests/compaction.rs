@@ -7,8 +7,8 @@ mod common;
 use std::{fs, path::Path};
 
 use common::{START_MS, STEP_MS, check_scraped, files, many_labels, point, samples, scrape};
-use promql::source::{SampleSink, SeriesSource};
 use store::{Store, StoreOptions};
+use timeseries::{SampleSink, SeriesSource};
 
 const SERIES: u32 = 12;
 

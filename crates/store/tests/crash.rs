@@ -12,11 +12,8 @@ use std::{
 };
 
 use common::{START_MS, STEP_MS, check_scraped, equal, histogram, incoming, many_labels, samples, scrape};
-use promql::{
-    Sample,
-    source::{SampleSink, SeriesSource},
-};
 use store::{Incoming, Store, StoreOptions};
+use timeseries::{Sample, SampleSink, SeriesSource};
 
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";
 const SERIES: u32 = 700;

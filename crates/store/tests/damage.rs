@@ -7,9 +7,9 @@ mod common;
 use std::{fs, path::Path};
 
 use common::{STEP_MS, check_scraped, equal, files, histogram, incoming, many_labels, scrape};
-use promql::source::{SampleSink, SeriesSource};
 use proptest::prelude::*;
 use store::{DamageKind, Store, StoreOptions, verify};
+use timeseries::{SampleSink, SeriesSource};
 
 const SERIES: u32 = 20;
 const SCRAPES: u32 = 300;
@@ -180,7 +180,7 @@ proptest! {
         let found = store.select(&[equal("job", "a")], i64::MIN, i64::MAX).unwrap().pop();
         let found = found.map(|series| series.histograms).unwrap_or_default();
         for (time, stored) in &found {
-            let promql::Sample::Histogram(sent) = histogram(number(time / STEP_MS)) else { unreachable!() };
+            let timeseries::Sample::Histogram(sent) = histogram(number(time / STEP_MS)) else { unreachable!() };
             prop_assert!(stored.is_same(&sent), "at {time}: {stored:?}");
         }
         // At worst the labels are gone that three chunks of the file need; the log has the rest.

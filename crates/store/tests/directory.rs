@@ -8,8 +8,8 @@ use std::{fs, path::Path, process::Command, sync::Arc};
 
 use common::{many_labels, scrape};
 use labels::Labels;
-use promql::{Sample, histogram::Histogram, source::SampleSink};
 use store::{Incoming, OpenError, Store, StoreOptions};
+use timeseries::{Sample, SampleSink, histogram::Histogram};
 
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";
 

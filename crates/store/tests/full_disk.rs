@@ -13,8 +13,8 @@ use std::{
 };
 
 use common::{check_scraped, many_labels, scrape};
-use promql::source::SampleSink;
 use store::{Store, StoreOptions};
+use timeseries::SampleSink;
 
 const DIRECTORY: &str = "STORE_TEST_DIRECTORY";
 const SERIES: u32 = 300;

@@ -7,12 +7,11 @@ mod common;
 use std::{sync::Arc, time::Duration};
 
 use common::{STEP_MS, equal, histogram, incoming, samples};
-use promql::{
-    Sample,
-    histogram::{CUSTOM, Histogram, ResetHint},
-    source::{STALE_NAN, SeriesSource},
-};
 use store::{Refusal, Store, StoreOptions, verify};
+use timeseries::{
+    STALE_NAN, Sample, SeriesSource,
+    histogram::{CUSTOM, Histogram, ResetHint},
+};
 
 const HOUR_MS: i64 = 3_600_000;
 

@@ -5,8 +5,8 @@
 use std::{sync::Arc, time::Duration};
 
 use labels::{Labels, METRIC_NAME, Matcher};
-use promql::{Sample, histogram::Histogram};
 use store::{Incoming, LateMark, Store, StoreOptions};
+use timeseries::{Sample, histogram::Histogram};
 
 fn store() -> Store {
     Store::in_memory(StoreOptions { out_of_order: Duration::from_secs(600), ..StoreOptions::default() })

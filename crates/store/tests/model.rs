@@ -7,12 +7,9 @@ mod common;
 use std::{collections::BTreeMap, time::Duration};
 
 use common::{equal, histogram, incoming};
-use promql::{
-    Sample,
-    source::{AppendOutcome, SeriesSamples, SeriesSource},
-};
 use proptest::prelude::*;
 use store::{Refusal, Store, StoreOptions};
+use timeseries::{AppendOutcome, Sample, SeriesSamples, SeriesSource};
 
 const LATE_MS: i64 = 600_000;
 const JOBS: [&str; 3] = ["a", "b", "c"];
@@ -96,8 +93,8 @@ impl Model {
 fn in_order(series: &SeriesSamples) -> Vec<(i64, Sample)> {
     let floats = common::samples(series).into_iter().map(|(time, value)| (time, Sample::Float(value)));
     let histograms = series.histograms.iter().map(|(time, found)| {
-        let mut found = promql::histogram::Histogram::clone(found);
-        found.reset_hint = promql::histogram::ResetHint::Unknown;
+        let mut found = timeseries::histogram::Histogram::clone(found);
+        found.reset_hint = timeseries::histogram::ResetHint::Unknown;
         (*time, Sample::Histogram(found.into()))
     });
     let mut all: Vec<_> = floats.chain(histograms).collect();

@@ -7,8 +7,8 @@ mod common;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::{check_scraped, equal, files, many_labels, point, scrape};
-use promql::source::{SampleSink, SeriesSource};
 use store::{LateMark, Store, StoreOptions};
+use timeseries::{SampleSink, SeriesSource};
 
 const HOUR_MS: i64 = 3_600_000;
 

@@ -11,8 +11,8 @@ use std::{
 
 use common::{check_scraped, equal, many_labels, point, samples, scrape};
 use labels::Labels;
-use promql::source::{AppendOutcome, Point, STALE_NAN, SampleSink, SeriesSource};
 use store::{Metadata, Refusal, Store, StoreOptions};
+use timeseries::{AppendOutcome, Point, STALE_NAN, SampleSink, SeriesSource};
 
 #[test]
 fn samples_come_back_bit_by_bit_in_memory_and_after_reopening() {
@@ -201,7 +201,7 @@ fn beyond_the_limit_of_series_only_new_ones_are_refused() {
     let batch = [point("m", "b", 2_000, 1.0), point("m", "a", 2_000, 1.0), point("m", "c", 2_000, 1.0)];
     let outcome = store.append(&batch).unwrap();
     assert_eq!((outcome.stored, outcome.over_limit, outcome.first_rejected), (1, 2, Some(0)));
-    let incoming = |job, time, value| common::incoming("m", job, time, promql::Sample::Float(value));
+    let incoming = |job, time, value| common::incoming("m", job, time, timeseries::Sample::Float(value));
     let batch = [incoming("a", 3_000, 1.0), incoming("b", 3_000, 1.0), incoming("a", 3_000, 2.0)];
     let ingested = store.ingest(&batch).unwrap();
     let told: Vec<_> = ingested.refused.iter().map(|refused| (refused.position, refused.reason)).collect();

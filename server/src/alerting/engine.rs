@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Instant};
 
 use labels::Labels;
-use promql::{InstantSample, Query, Sample, Value};
+use promql::{InstantSample, Query, Value};
 use rules::Recorded;
 use store::{Incoming, Store};
+use timeseries::Sample;
 
 use crate::budget::Requester;
 use crate::query::{Scope, embedded::Embedded, prometheus::Prometheus};

@@ -5,7 +5,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use labels::{Labels, Matcher};
 use model::live::{Alert, AlertState, AlertTransition};
-use promql::source::{SeriesSource, is_stale_marker};
+use timeseries::{SeriesSource, is_stale_marker};
 use tokio_util::sync::CancellationToken;
 
 use super::{SOURCE, Shared, history::MAX_ANSWER};

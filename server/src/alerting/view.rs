@@ -7,9 +7,9 @@ use model::{
     frame::Labels,
     live::{Alert, AlertState, AlertThreshold, AlertTransition},
 };
-use promql::format;
 use rules::{Group, Kind, Rule, RuleHealth, Threshold, Transition};
 use serde_json::{Map, Value, json};
+use timeseries::format;
 
 use crate::query::{Scope, selectors_of};
 

@@ -10,9 +10,9 @@ use axum::{
 };
 use bytes::Bytes;
 use labels::Labels;
-use promql::Sample;
 use remote_write::{DecodeError, Limits, Rejected, Request};
 use store::{Incoming, Ingested};
+use timeseries::Sample;
 
 use super::{Ingest, IngestLimits, headers};
 use crate::{clock::now_ms, query::envelope::failure, storage::MAX_AHEAD_MS};

@@ -168,8 +168,8 @@ fn roughly(length_ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use promql::source::{Point, SampleSink};
     use store::StoreOptions;
+    use timeseries::{Point, SampleSink};
 
     use super::*;
 

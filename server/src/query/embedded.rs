@@ -15,8 +15,9 @@ use crate::{budget::Requester, clock::now_ms};
 use front::aliases::Aliases;
 use labels::{METRIC_NAME, MatchOp};
 use model::frame::{Frame, Labels, Series};
-use promql::{Options, Outcome, Sample, Value};
+use promql::{Options, Outcome, Value};
 use store::Store;
+use timeseries::Sample;
 
 /// What names the store has counts for so long.
 const NAMES_LAST: Duration = Duration::from_secs(5);

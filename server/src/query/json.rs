@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 use labels::Labels;
-use promql::{Sample, Value, histogram::Histogram};
+use promql::Value;
+use timeseries::{Sample, histogram::Histogram};
 
 /// Writes `{"resultType":...,"result":...}`; false as soon as it is longer than `limit` bytes.
 pub(super) fn write_value(data: &mut String, value: &Value, limit: usize) -> bool {
@@ -65,7 +66,7 @@ pub(super) fn write_value(data: &mut String, value: &Value, limit: usize) -> boo
             data.push_str("{\"resultType\":\"scalar\",\"result\":[");
             data.push_str(&seconds(*timestamp_ms).to_string());
             data.push_str(",\"");
-            data.push_str(&promql::format::float(*value));
+            data.push_str(&timeseries::format::float(*value));
             data.push_str("\"]}");
         }
         Value::String { timestamp_ms, value } => {
@@ -162,9 +163,9 @@ pub(super) fn seconds(time_ms: i64) -> serde_json::Number {
 pub(crate) fn write_number(data: &mut String, value: f64) {
     let magnitude = value.abs();
     if value.is_finite() && magnitude != 0.0 && !(1e-6..1e21).contains(&magnitude) {
-        data.push_str(&promql::format::scientific(value));
+        data.push_str(&timeseries::format::scientific(value));
     } else {
-        data.push_str(&promql::format::float(value));
+        data.push_str(&timeseries::format::float(value));
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use axum::{Extension, extract::State, http::header::CONTENT_TYPE, response::Response};
 use exposition::{page::Kind, write::Writer};
 use labels::METRIC_NAME;
-use promql::{InstantSample, Sample, Value};
+use promql::{InstantSample, Value};
+use timeseries::Sample;
 
 use crate::{
     api::listed::Listed,

@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use labels::{Labels, METRIC_NAME};
 use model::{live::Event, upstream::UpstreamStatus};
-use promql::source::{Point, SampleSink};
 use store::Store;
+use timeseries::{Point, SampleSink};
 use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use model::upstream::UpstreamState;
-use promql::source::{AppendOutcome, Point, SampleSink, SourceError};
+use timeseries::{AppendOutcome, Point, SampleSink, SourceError};
 use tokio_util::sync::CancellationToken;
 
 use super::{

@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use labels::Matcher;
-use promql::source::{Point, SeriesSource, SourceError, is_stale_marker};
+use timeseries::{Point, SeriesSource, SourceError, is_stale_marker};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -241,8 +241,8 @@ impl Collector {
 #[cfg(test)]
 mod tests {
     use labels::Labels;
-    use promql::source::{STALE_NAN, SampleSink};
     use store::{Store, StoreOptions};
+    use timeseries::{STALE_NAN, SampleSink};
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use labels::Labels;
-use promql::source::{Point, STALE_NAN};
+use timeseries::{Point, STALE_NAN};
 
 /// Series of one target.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ impl Ledger {
 
 #[cfg(test)]
 mod tests {
-    use promql::source::is_stale_marker;
+    use timeseries::is_stale_marker;
 
     use super::*;
 

@@ -40,9 +40,9 @@ use model::{
     system::SystemMetrics,
     upstream::{UpstreamKind, UpstreamStatus},
 };
-use promql::source::{SampleSink, SeriesSource};
 use redact::Redactor;
 use rustls::ClientConfig;
+use timeseries::{SampleSink, SeriesSource};
 use tokio::sync::broadcast;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;

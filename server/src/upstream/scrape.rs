@@ -11,8 +11,8 @@ use exposition::{
     parse::{Limits, parse},
 };
 use labels::Labels;
-use promql::source::Point;
 use redact::{MASK, Redactor};
+use timeseries::Point;
 use tokio::time::Instant;
 
 use super::{

@@ -1,6 +1,6 @@
 //! State of a daemon's process as its page of metrics tells it: what there is to show while its socket is down.
 
-use promql::source::Point;
+use timeseries::Point;
 
 use super::feed::SystemReading;
 

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, f64::consts::PI};
 
-use promql::{histogram::Histogram, source::STALE_NAN};
 use remote_write::TimeSeries;
+use timeseries::{STALE_NAN, histogram::Histogram};
 
 use super::{
     common::series,

@@ -3,8 +3,8 @@
 //! Values are multiples of an eighth, so that sums are exact in whatever order. Times are never those of a step or of the end of a
 //! range, so that it does not matter which ends belong to a range.
 
-use promql::source::STALE_NAN;
 use remote_write::TimeSeries;
+use timeseries::STALE_NAN;
 
 use super::common::series;
 

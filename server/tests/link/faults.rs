@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{Router, response::Html, routing::any};
 use daemon_sim::{Dialect, SimOptions};
 use model::{job::JobStatus, live::Event, upstream::UpstreamState};
-use promql::source::is_stale_marker;
+use timeseries::is_stale_marker;
 
 use crate::world::{World, admin, daemon, manual_job, quick, quiet_sim, sim, url};
 

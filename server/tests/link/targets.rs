@@ -13,7 +13,7 @@ use axum::{
 };
 use hyperscope::upstream::{Options, ScrapeTarget, Upstreams};
 use model::upstream::UpstreamState;
-use promql::source::is_stale_marker;
+use timeseries::is_stale_marker;
 
 use crate::world::{World, daemon, quick};
 

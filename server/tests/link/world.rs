@@ -9,7 +9,7 @@ use daemon_sim::{Dialect, SimOptions, Simulator};
 use hyperscope::upstream::{ApiKey, DaemonConfig, Metadata, MetadataSink, Options, Outlets, ScrapeTarget, Upstreams};
 use labels::Matcher;
 use model::{job::JobStatus, live::Event, live::JobTransition, upstream::UpstreamState};
-use promql::source::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError};
+use timeseries::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 

@@ -6,18 +6,16 @@ use super::Context;
 use crate::{
     annotation::Position,
     engine::EvalError,
-    format,
     functions::{
-        Inputs, label,
-        numeric::{Mean, PlainSpread, Sum, count, greater, lesser, quantile},
+        Inputs, histogram_total, label,
+        numeric::{Mean, PlainSpread, count, greater, lesser, quantile},
         over_time::invalid_quantile,
     },
-    histogram::{Histogram, total},
     plan::{Aggregate, Aggregator},
-    source::is_stale_marker,
-    value::{Column, Sample, Series, Steps},
+    value::{Column, Series, Steps},
 };
 use labels::{Labels, METRIC_NAME};
+use timeseries::{CompensatedSum, Sample, format, histogram::Histogram, is_stale_marker};
 
 /// Series that become one.
 pub(super) struct Group<'a> {
@@ -142,7 +140,7 @@ impl Context<'_> {
         let numbers = floats.iter().copied();
         Some(Sample::Float(match operator {
             Aggregator::Sum => {
-                let mut sum = Sum::default();
+                let mut sum = CompensatedSum::default();
                 numbers.for_each(|value| sum.add(value));
                 sum.total()
             }
@@ -194,7 +192,7 @@ impl Context<'_> {
                 break;
             }
             inputs.metric = series.labels.metric_name();
-            if !total::fit(&mut layout, histogram, &mut inputs) {
+            if !histogram_total::fit(&mut layout, histogram, &mut inputs) {
                 fits = false;
                 break;
             }
@@ -208,8 +206,8 @@ impl Context<'_> {
             return None;
         }
         let reduced = match operator {
-            Aggregator::Avg => total::mean_of(&histograms, &layout?, &mut inputs),
-            _ => total::sum_of(&histograms, &layout?, &mut inputs),
+            Aggregator::Avg => histogram_total::mean_of(&histograms, &layout?, &mut inputs),
+            _ => histogram_total::sum_of(&histograms, &layout?, &mut inputs),
         };
         Some(Sample::Histogram(Arc::new(reduced)))
     }
@@ -270,7 +268,7 @@ fn deviation(operator: Aggregator, spread: &PlainSpread) -> f64 {
 /// The common aggregations of numbers alone, one pass over each series.
 fn fold(operator: Aggregator, members: &[&Series], steps: Steps) -> Option<Vec<f64>> {
     match operator {
-        Aggregator::Sum => Some(fold_with(members, steps, Sum::add, |sum: &Sum| sum.total())),
+        Aggregator::Sum => Some(fold_with(members, steps, CompensatedSum::add, |sum: &CompensatedSum| sum.total())),
         Aggregator::Avg => Some(fold_with(members, steps, Mean::add, Mean::mean)),
         Aggregator::Min => {
             Some(fold_with(members, steps, |least: &mut Extreme, value| least.take(value, lesser), |least| least.0))
@@ -319,6 +317,6 @@ fn fold_with<A: Clone + Default>(
             }
         }
     }
-    let finish = |(state, seen): (&A, &bool)| if *seen { finish(state) } else { crate::source::STALE_NAN };
+    let finish = |(state, seen): (&A, &bool)| if *seen { finish(state) } else { timeseries::STALE_NAN };
     states.iter().zip(&seen).map(finish).collect()
 }

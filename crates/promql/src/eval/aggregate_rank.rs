@@ -2,6 +2,7 @@
 
 use std::{cmp::Ordering, hash::Hasher};
 
+use timeseries::format;
 use twox_hash::XxHash64;
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
 };
 use crate::{
     engine::EvalError,
-    format,
     functions::numeric::position,
     plan::{Aggregate, Aggregator},
     value::{Column, Series, Steps},

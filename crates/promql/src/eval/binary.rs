@@ -1,12 +1,13 @@
 //! Binary operators: which series meet is decided here and in the modules beside it, what they make in `operate`.
 
+use timeseries::{Sample, is_stale_marker};
+
 use super::{Context, operate};
 use crate::{
     annotation::Position,
     engine::EvalError,
     plan::{Binary, Operator},
-    source::is_stale_marker,
-    value::{Column, Computed, Sample, Series, Steps},
+    value::{Column, Computed, Series, Steps},
 };
 
 impl Context<'_> {
@@ -58,7 +59,7 @@ impl Context<'_> {
                             None if binary.returns_bool => 0.0,
                             Some(_) if filters => *value,
                             Some(result) => result,
-                            None => crate::source::STALE_NAN,
+                            None => timeseries::STALE_NAN,
                         };
                     }
                 }

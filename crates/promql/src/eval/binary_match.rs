@@ -10,10 +10,10 @@ use crate::{
     engine::EvalError,
     output::DUPLICATE,
     plan::{Binary, Many, Matching},
-    source::is_stale_marker,
-    value::{Column, Sample, Series, Steps},
+    value::{Column, Series, Steps},
 };
 use labels::{Labels, is_schema_label};
+use timeseries::{Sample, is_stale_marker};
 
 /// The series of one signature.
 #[derive(Default)]

@@ -6,14 +6,13 @@ use super::{Context, map_column, map_floats, window};
 use crate::{
     engine::EvalError,
     functions::{Function, Special, clock::Moment, label, math},
-    histogram::Histogram,
     output,
     plan::{Call, Node},
-    source::is_stale_marker,
     syntax::length::to_seconds,
-    value::{Column, Computed, Sample, Series, Steps},
+    value::{Column, Computed, Series, Steps},
 };
 use labels::{Labels, MatchOp, Matcher};
+use timeseries::{Sample, histogram::Histogram, is_stale_marker};
 
 impl Context<'_> {
     pub(super) fn call(&self, call: &Call, steps: Steps) -> Result<Computed, EvalError> {
@@ -60,7 +59,7 @@ impl Context<'_> {
         self.mapped(call, steps, |column, _| {
             for (step, value) in column.values_mut().iter_mut().enumerate() {
                 if !is_stale_marker(*value) {
-                    *value = change(step, *value).unwrap_or(crate::source::STALE_NAN);
+                    *value = change(step, *value).unwrap_or(timeseries::STALE_NAN);
                 }
             }
         })
@@ -241,7 +240,7 @@ impl Context<'_> {
                 mark(&window::slide(track, frame, steps, |_, _| Some(Sample::Float(1.0))));
             }
         }
-        let values = present.iter().map(|present| if *present { crate::source::STALE_NAN } else { 1.0 }).collect();
+        let values = present.iter().map(|present| if *present { timeseries::STALE_NAN } else { 1.0 }).collect();
         let series = Series { labels: asked_labels(argument), drop_name: false, column: Column::from_values(values) };
         Ok(Computed::Vector(if series.column.is_absent() { Vec::new() } else { vec![series] }))
     }

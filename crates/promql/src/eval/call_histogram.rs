@@ -6,18 +6,17 @@ use super::Context;
 use crate::{
     annotation::{Mended, Position, for_metric},
     engine::EvalError,
-    format,
     functions::{
         Special,
         classic::{self, Bucket},
         label,
         over_time::invalid_quantile,
     },
-    histogram::NanEffect,
     plan::Call,
-    value::{Column, Computed, Sample, Series, Steps},
+    value::{Column, Computed, Series, Steps},
 };
 use labels::Labels;
+use timeseries::{Sample, format, histogram::NanEffect};
 
 /// Label of a classic bucket's upper bound.
 const BOUND: &str = "le";

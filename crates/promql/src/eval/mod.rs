@@ -18,13 +18,14 @@ mod windowed;
 
 use std::cell::{Cell, RefCell};
 
+use timeseries::{Sample, SeriesSource};
+
 use crate::{
     annotation::{Notes, Position},
     engine::{EvalError, Options},
     plan::{Node, Shift},
-    source::SeriesSource,
     syntax::length::Length,
-    value::{Column, Computed, Sample, Series, Steps},
+    value::{Column, Computed, Series, Steps},
 };
 
 /// What one evaluation carries through the tree.
@@ -207,7 +208,7 @@ fn map_column(column: &mut Column, mut replace: impl FnMut(Sample) -> Option<Sam
 /// Replaces each number of a column and removes its histograms.
 fn map_floats(column: &mut Column, replace: impl Fn(f64) -> f64) {
     for value in column.values_mut() {
-        if !crate::source::is_stale_marker(*value) {
+        if !timeseries::is_stale_marker(*value) {
             *value = replace(*value);
         }
     }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Context;
-use crate::{
-    annotation::Position,
+use timeseries::{
+    Sample,
     histogram::{Histogram, Reconciled},
-    plan::Operator,
-    value::Sample,
 };
+
+use super::Context;
+use crate::{annotation::Position, plan::Operator};
 
 /// A number by a number. Comparisons yield the left one, or nothing if it does not hold.
 #[inline]

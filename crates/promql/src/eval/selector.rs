@@ -10,13 +10,16 @@ use super::{
 use crate::{
     engine::EvalError,
     functions::Inputs,
-    histogram::{Histogram, ResetHint},
     plan::{Edges, Node, Selector},
-    source::{STALE_NAN, SeriesSamples, is_stale_marker},
     syntax::length::{Length, to_seconds},
-    value::{Column, Sample, Series, Steps, Track},
+    value::{Column, Series, Steps, Track},
 };
 use labels::{Labels, Matcher};
+use timeseries::{
+    STALE_NAN, Sample, SeriesSamples,
+    histogram::{Histogram, ResetHint},
+    is_stale_marker,
+};
 
 impl Context<'_> {
     /// Series with their samples after `start_ms` up to `end_ms`.

@@ -1,11 +1,12 @@
 //! Subqueries: an instant expression evaluated at its own steps becomes a range vector.
 
+use timeseries::is_stale_marker;
+
 use super::{Context, window::Frame};
 use crate::{
     engine::EvalError,
     output,
     plan::Subquery,
-    source::is_stale_marker,
     value::{Series, Steps, Track},
 };
 

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{
-    histogram::Histogram,
-    value::{Column, Sample, Steps, Track},
-};
+use timeseries::{Sample, histogram::Histogram};
+
+use crate::value::{Column, Steps, Track};
 
 /// Which window belongs to a step.
 #[derive(Debug, Clone, Copy)]

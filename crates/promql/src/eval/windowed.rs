@@ -7,11 +7,11 @@ use crate::{
     annotation::{Notes, Position},
     engine::EvalError,
     functions::{Inputs, WindowFunction},
-    histogram::ResetHint,
     plan::{Call, Edges, Node},
     value::{Series, Steps, Track},
 };
 use labels::Labels;
+use timeseries::histogram::ResetHint;
 
 /// After so many samples the caller is asked whether to go on.
 const SAMPLES_A_CHECK: usize = 200_000;

@@ -2,6 +2,8 @@
 
 pub(crate) mod classic;
 pub(crate) mod clock;
+pub(crate) mod histogram_rate;
+pub(crate) mod histogram_total;
 pub(crate) mod label;
 pub(crate) mod math;
 pub(crate) mod numeric;
@@ -10,10 +12,12 @@ pub(crate) mod rate;
 pub(crate) mod regression;
 pub(crate) mod sliding;
 
+use timeseries::Sample;
+
 use crate::{
     annotation::{Notes, Position},
     eval::window::{Frame, Window},
-    value::{Column, Sample, Steps, Track},
+    value::{Column, Steps, Track},
 };
 
 /// How a function is computed.

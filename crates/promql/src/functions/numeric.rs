@@ -1,46 +1,8 @@
-//! Sums that do not lose small numbers beside large ones, and quantiles.
+//! Sums and means of many numbers, spreads and quantiles.
 
-/// A sum with the rounding errors kept apart (Kahan's method in Neumaier's form).
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sum {
-    sum: f64,
-    lost: f64,
-}
+use timeseries::CompensatedSum;
 
-impl Sum {
-    /// Adds a number.
-    #[inline]
-    pub(crate) fn add(&mut self, value: f64) {
-        let total = self.sum + value;
-        if total.is_infinite() {
-            // The errors mean nothing any more, and would make a NaN of it.
-            self.lost = 0.0;
-        } else if self.sum.abs() >= value.abs() {
-            self.lost += (self.sum - total) + value;
-        } else {
-            self.lost += (value - total) + self.sum;
-        }
-        self.sum = total;
-    }
-
-    /// The sum and what it lost, each changed.
-    pub(crate) fn map(self, change: impl Fn(f64) -> f64) -> Self {
-        Sum { sum: change(self.sum), lost: change(self.lost) }
-    }
-
-    /// True if the sum is beyond all numbers.
-    pub(crate) fn is_infinite(self) -> bool {
-        self.sum.is_infinite()
-    }
-
-    /// The sum.
-    #[inline]
-    pub(crate) fn total(self) -> f64 {
-        self.sum + self.lost
-    }
-}
-
-/// The compensated sum of numbers. As long as all is finite it is what [`Sum`] gives, found without looking at which is larger.
+/// The compensated sum of numbers. As long as all is finite it is what [`CompensatedSum`] gives, found without looking at which is larger.
 pub(crate) fn sum(values: &[f64]) -> f64 {
     let (mut sum, mut lost) = (0.0, 0.0);
     for value in values {
@@ -53,7 +15,7 @@ pub(crate) fn sum(values: &[f64]) -> f64 {
     if total.is_finite() {
         return total;
     }
-    let mut sum = Sum::default();
+    let mut sum = CompensatedSum::default();
     values.iter().for_each(|value| sum.add(*value));
     sum.total()
 }
@@ -80,10 +42,10 @@ pub(crate) fn mean(values: &[f64]) -> f64 {
 /// A mean that neither overflows nor loses small numbers. It is the plain sum divided by the count as long as that is finite.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mean {
-    sum: Sum,
+    sum: CompensatedSum,
     count: f64,
     /// Once the sum overflows: the mean so far.
-    running: Option<Sum>,
+    running: Option<CompensatedSum>,
 }
 
 impl Mean {
@@ -97,9 +59,9 @@ impl Mean {
         }
         let mut sum = self.sum;
         sum.add(value);
-        if self.count > 1.0 && sum.sum.is_infinite() {
+        if self.count > 1.0 && sum.is_infinite() {
             let before = self.count - 1.0;
-            let mut mean = Sum { sum: self.sum.sum / before, lost: self.sum.lost / before };
+            let mut mean = self.sum.map(|part| part / before);
             step_mean(&mut mean, value, self.count);
             self.running = Some(mean);
             return;
@@ -111,12 +73,12 @@ impl Mean {
     pub(crate) fn mean(&self) -> f64 {
         match self.running {
             Some(mean) => mean.total(),
-            None => self.sum.sum / self.count + self.sum.lost / self.count,
+            None => self.sum.map(|part| part / self.count).total(),
         }
     }
 }
 
-fn step_mean(mean: &mut Sum, value: f64, count: f64) {
+fn step_mean(mean: &mut CompensatedSum, value: f64, count: f64) {
     let so_far = mean.total();
     if so_far.is_infinite() {
         // Adding something of the same sign, or finite, to an infinite mean leaves it as it is.
@@ -128,7 +90,7 @@ fn step_mean(mean: &mut Sum, value: f64, count: f64) {
         }
     }
     let share = (count - 1.0) / count;
-    *mean = Sum { sum: mean.sum * share, lost: mean.lost * share };
+    *mean = mean.map(|part| part * share);
     mean.add(value / count);
 }
 
@@ -136,8 +98,8 @@ fn step_mean(mean: &mut Sum, value: f64, count: f64) {
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Spread {
     count: f64,
-    mean: Sum,
-    squares: Sum,
+    mean: CompensatedSum,
+    squares: CompensatedSum,
 }
 
 impl Spread {
@@ -242,7 +204,7 @@ mod tests {
 
     #[test]
     fn small_numbers_survive_large_ones() {
-        let mut sum = Sum::default();
+        let mut sum = CompensatedSum::default();
         [1.0, 1e100, 1.0, -1e100].into_iter().for_each(|value| sum.add(value));
         assert_eq!(sum.total(), 2.0);
     }
@@ -250,7 +212,7 @@ mod tests {
     #[test]
     fn both_ways_to_add_up_agree() {
         let values: Vec<f64> = (0..200_i32).map(|i| f64::from(i * i % 37).powi(i % 9) / 7.0 - f64::from(i)).collect();
-        let mut plain = Sum::default();
+        let mut plain = CompensatedSum::default();
         values.iter().for_each(|value| plain.add(*value));
         assert_eq!(sum(&values).to_bits(), plain.total().to_bits());
         assert_eq!(super::mean(&values).to_bits(), mean(&values).to_bits());

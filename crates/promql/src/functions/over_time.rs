@@ -2,33 +2,35 @@
 
 use std::sync::Arc;
 
+use timeseries::{Sample, format};
+
 use super::{
     Inputs,
     numeric::{self, Spread, count as number, quantile as quantile_of},
 };
-use crate::{eval::window::Window, format, histogram::total, syntax::length::to_seconds, value::Sample};
+use crate::{eval::window::Window, functions::histogram_total, syntax::length::to_seconds};
 
 pub(crate) fn sum(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
-    if let Some(result) = of_histograms(window, inputs, total::sum) {
+    if let Some(result) = of_histograms(window, inputs, histogram_total::sum) {
         return result;
     }
     Some(Sample::Float(numeric::sum(window.values)))
 }
 
 pub(crate) fn avg(window: &Window, inputs: &mut Inputs) -> Option<Sample> {
-    if let Some(result) = of_histograms(window, inputs, total::mean) {
+    if let Some(result) = of_histograms(window, inputs, histogram_total::mean) {
         return result;
     }
     Some(Sample::Float(numeric::mean(window.values)))
 }
 
-type Histograms<'a> = &'a [(i64, Arc<crate::histogram::Histogram>)];
+type Histograms<'a> = &'a [(i64, Arc<timeseries::histogram::Histogram>)];
 
 /// The result for a window that holds histograms; nothing if it holds none.
 fn of_histograms(
     window: &Window,
     inputs: &mut Inputs,
-    compute: impl Fn(Histograms, &mut Inputs) -> Option<crate::histogram::Histogram>,
+    compute: impl Fn(Histograms, &mut Inputs) -> Option<timeseries::histogram::Histogram>,
 ) -> Option<Option<Sample>> {
     if window.histograms.is_empty() {
         return None;

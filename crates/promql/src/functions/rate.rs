@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use timeseries::{
+    Sample,
+    histogram::{Histogram, ResetHint},
+};
+
 use super::Inputs;
 use crate::{
     eval::window::Window,
-    functions::numeric::count,
-    histogram::{Histogram, ResetHint, rate as histogram_rate},
+    functions::{histogram_rate, numeric::count},
     syntax::length::to_seconds,
-    value::Sample,
 };
 
 /// What is computed of the difference between a window's ends.

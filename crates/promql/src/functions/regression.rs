@@ -1,10 +1,9 @@
 //! Straight lines through samples, and smoothing.
 
-use super::{
-    Inputs,
-    numeric::{Sum, count},
-};
-use crate::{eval::window::Window, syntax::length::to_seconds, value::Sample};
+use timeseries::{CompensatedSum, Sample};
+
+use super::{Inputs, numeric::count};
+use crate::{eval::window::Window, syntax::length::to_seconds};
 
 /// Slope, and value at the time `at`, of the line that lies closest to the samples (least squares).
 fn line(times: &[i64], values: &[f64], at: i64) -> (f64, f64) {
@@ -12,7 +11,8 @@ fn line(times: &[i64], values: &[f64], at: i64) -> (f64, f64) {
     if values.iter().all(|value| *value == first) {
         return if first.is_infinite() { (f64::NAN, f64::NAN) } else { (0.0, first) };
     }
-    let (mut xs, mut ys, mut products, mut squares) = (Sum::default(), Sum::default(), Sum::default(), Sum::default());
+    let (mut xs, mut ys, mut products, mut squares) =
+        (CompensatedSum::default(), CompensatedSum::default(), CompensatedSum::default(), CompensatedSum::default());
     for (time, value) in times.iter().zip(values) {
         let x = to_seconds(time - at);
         xs.add(x);

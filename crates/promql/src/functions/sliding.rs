@@ -4,10 +4,11 @@
 
 use std::collections::VecDeque;
 
+use timeseries::STALE_NAN;
+
 use super::rate::{Ends, Kind, extrapolation};
 use crate::{
     eval::window::{Cursor, Frame},
-    source::STALE_NAN,
     value::{Column, Steps, Track},
 };
 
@@ -157,7 +158,7 @@ mod tests {
                     column
                         .values()
                         .iter()
-                        .map(|v| if v.is_nan() && !crate::source::is_stale_marker(*v) { 1 } else { v.to_bits() })
+                        .map(|v| if v.is_nan() && !timeseries::is_stale_marker(*v) { 1 } else { v.to_bits() })
                         .collect::<Vec<_>>()
                 };
                 assert_eq!(bits(&found), bits(&expected), "{range_ms} {step_ms}");

@@ -12,6 +12,7 @@ use promql_parser::{
         VectorSelector,
     },
 };
+use timeseries::format;
 
 use super::{
     length::{parse_seconds, to_milliseconds},
@@ -20,10 +21,7 @@ use super::{
     token::{Kind, Token},
     tree::bare,
 };
-use crate::{
-    format,
-    plan::{Edges, Node, Selector},
-};
+use crate::plan::{Edges, Node, Selector};
 
 /// The most bytes of a line that is not broken.
 const LINE: usize = 100;

@@ -3,11 +3,9 @@
 use std::fmt::{self, Write};
 
 use super::length::Length;
-use crate::{
-    format,
-    plan::{Aggregate, At, Binary, Edges, Many, Node, Operator, Selector, Shift, Subquery},
-};
+use crate::plan::{Aggregate, At, Binary, Edges, Many, Node, Operator, Selector, Shift, Subquery};
 use labels::{METRIC_NAME, MatchOp, Matcher};
+use timeseries::format;
 
 /// A node as text. Parentheses stand only where the meaning needs them.
 pub(crate) struct Printed<'a>(pub(crate) &'a Node);

@@ -120,7 +120,9 @@ fn expression(tree: &Expr, plan: Option<&Node>) -> Tree {
             };
             node("unaryExpr", vec![("op", text("-")), ("expr", expression(&unary.expr, inner))])
         }
-        Expr::NumberLiteral(number) => node("numberLiteral", vec![("val", text(crate::format::float(number.val)))]),
+        Expr::NumberLiteral(number) => {
+            node("numberLiteral", vec![("val", text(timeseries::format::float(number.val)))])
+        }
         Expr::StringLiteral(string) => {
             let value = match plan {
                 Some(Node::Text(value)) => value,

@@ -1,6 +1,6 @@
-use promql::{
+use timeseries::{
+    STALE_NAN,
     histogram::{CUSTOM, Histogram, ResetHint},
-    source::STALE_NAN,
 };
 
 use super::*;

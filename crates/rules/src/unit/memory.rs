@@ -6,10 +6,8 @@ use std::{
 };
 
 use labels::{Labels, Matcher};
-use promql::{
-    Query, Sample, Value,
-    source::{SeriesSamples, SeriesSource, SourceError},
-};
+use promql::{Query, Value};
+use timeseries::{Sample, SeriesSamples, SeriesSource, SourceError};
 
 use crate::{
     group::{Recorded, Sink},

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, fmt::Write};
 
 use labels::Labels;
-use promql::{InstantSample, Sample, Value, format};
+use promql::{InstantSample, Value};
+use timeseries::{Sample, format};
 
 use super::{
     file::{AlertTest, ExprTest, Test, TestFile},

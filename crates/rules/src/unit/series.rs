@@ -1,7 +1,7 @@
 //! The notation of made-up series.
 
 use labels::{Labels, MatchOp};
-use promql::source::STALE_NAN;
+use timeseries::STALE_NAN;
 
 /// Most samples that one item may stand for.
 const MAX_REPEAT: usize = 1_000_000;

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use promql::histogram::{Buckets, Histogram, ResetHint};
+use timeseries::histogram::{Buckets, Histogram, ResetHint};
 
 use super::{
     DamagedChunk,

@@ -15,10 +15,7 @@ use std::{
 };
 
 use labels::{Labels, METRIC_NAME, Matcher};
-use promql::{
-    Sample,
-    source::{Point, SampleSink, SeriesSource},
-};
+use timeseries::{Point, Sample, SampleSink, SeriesSource};
 
 use super::Store;
 use crate::{Extent, Incoming, IngestError, StoreOptions, disk::device::Request};

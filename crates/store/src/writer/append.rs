@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Instant};
 use hashbrown::HashMap;
 use labels::{Labels, METRIC_NAME};
 use parking_lot::RwLock;
-use promql::{Sample, source::Point};
+use timeseries::{Point, Sample};
 
 use super::Writer;
 use crate::{

@@ -8,12 +8,8 @@ use std::{
 };
 
 use labels::{Labels, Matcher};
-use promql::{
-    Sample,
-    histogram::Histogram,
-    source::{Point, SeriesSamples, SeriesSource},
-};
 use store::{Incoming, Store};
+use timeseries::{Point, Sample, SeriesSamples, SeriesSource, histogram::Histogram};
 
 /// Time between two scrapes.
 pub(crate) const STEP_MS: i64 = 15_000;

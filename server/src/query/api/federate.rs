@@ -9,7 +9,7 @@ use axum::{
 };
 use exposition::{page::Format, page::Kind, write::Writer};
 use labels::{Labels, METRIC_NAME};
-use promql::source::{SeriesSource, is_stale_marker};
+use timeseries::{SeriesSource, is_stale_marker};
 
 use super::{Answer, bad_data};
 use crate::{

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use axum::{extract::State, response::Response};
 use labels::{Labels, METRIC_NAME, Matcher};
 use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
-use promql::source::SeriesSource;
 use serde::Serialize;
+use timeseries::SeriesSource;
 
 use super::{Answer, bad_data};
 use crate::{

@@ -15,7 +15,7 @@ mod tracks;
 use std::collections::{HashSet, VecDeque};
 
 use labels::Labels;
-use promql::source::Point;
+use timeseries::Point;
 
 use self::{counts::Counts, tracks::Tracks};
 pub(super) use self::{families::metadata, tracks::Stored};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use model::job::JobStatus;
-use promql::source::is_stale_marker;
+use timeseries::is_stale_marker;
 
 use super::*;
 use crate::upstream::jobs::What;

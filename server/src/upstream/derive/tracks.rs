@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 
 use labels::Labels;
-use promql::source::{Point, STALE_NAN};
+use timeseries::{Point, STALE_NAN};
 
 use super::{SeriesKey, counts::CountStep};
 use crate::upstream::sample::TargetLabels;

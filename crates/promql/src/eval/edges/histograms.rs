@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use timeseries::histogram::Histogram;
+
 use super::{Place, milliseconds};
-use crate::{
-    functions::{
-        Inputs,
-        rate::{is_gauge, warn_not_counter, warn_not_gauge, warn_of_mixed_layouts},
-    },
-    histogram::{Histogram, rate::take},
+use crate::functions::{
+    Inputs,
+    histogram_rate::take,
+    rate::{is_gauge, warn_not_counter, warn_not_gauge, warn_of_mixed_layouts},
 };
 
 type Samples<'a> = &'a [(i64, Arc<Histogram>)];

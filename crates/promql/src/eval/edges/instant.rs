@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+use timeseries::{
+    Sample,
+    histogram::{Histogram, ResetHint},
+};
+
 use super::{histograms, interpolate};
 use crate::{
     eval::window::Cursor,
@@ -9,8 +14,7 @@ use crate::{
         Inputs,
         rate::{is_gauge, warn_of_mixed_layouts},
     },
-    histogram::{Histogram, ResetHint},
-    value::{Column, Sample, Steps, Track},
+    value::{Column, Steps, Track},
 };
 
 /// The value at each of the times, interpolated between the samples around it. After the last sample it is that one's value, before

@@ -8,6 +8,8 @@ mod instant;
 
 use std::sync::Arc;
 
+use timeseries::{Sample, histogram::Histogram};
+
 pub(super) use instant::smoothed_column;
 
 use super::window::{Cursor, Frame, Window};
@@ -17,10 +19,9 @@ use crate::{
         Inputs,
         rate::{changes, resets},
     },
-    histogram::Histogram,
     plan::Edges,
     syntax::length::to_seconds,
-    value::{Column, Sample, Steps, Track},
+    value::{Column, Steps, Track},
 };
 
 /// Which samples are next to the ends of a range.
@@ -201,7 +202,7 @@ fn difference(name: &str, window: &Window, seconds: f64, smoothed: bool, inputs:
             let difference = histograms::difference(samples, range, (is_counter, smoothed), inputs)?;
             let difference = if is_rate { difference.divided(seconds) } else { difference };
             Some(Sample::Histogram(Arc::new(Histogram {
-                reset_hint: crate::histogram::ResetHint::Gauge,
+                reset_hint: timeseries::histogram::ResetHint::Gauge,
                 ..difference
             })))
         }

@@ -1,5 +1,5 @@
-use promql::{histogram::CUSTOM, source::STALE_NAN};
 use proptest::prelude::*;
+use timeseries::{STALE_NAN, histogram::CUSTOM};
 
 use super::*;
 

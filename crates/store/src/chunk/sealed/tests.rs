@@ -1,5 +1,5 @@
-use promql::source::STALE_NAN;
 use proptest::prelude::*;
+use timeseries::STALE_NAN;
 
 use super::*;
 use crate::chunk::OpenChunk;

@@ -86,13 +86,13 @@ fn with_exponent_from(value: f64, least: i32) -> String {
 }
 
 /// A number as Go's `%.Ng` writes it: rounded to so many digits, without zeros at the end.
-pub(crate) fn general_rounded(value: f64, digits: usize) -> String {
+pub fn general_rounded(value: f64, digits: usize) -> String {
     let rounded = format!("{value:.*e}", digits.saturating_sub(1)).parse().unwrap_or(value);
     with_exponent_from(rounded, i32::try_from(digits).unwrap_or(LEAST_EXPONENT))
 }
 
 /// A number as OpenMetrics writes it in labels: with a point at least, `1.0`.
-pub(crate) fn open_metrics(value: f64) -> String {
+pub fn open_metrics(value: f64) -> String {
     let text = general(value);
     if value.is_finite() && !text.contains(['.', 'e']) { text + ".0" } else { text }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Histogram, Reconciled, ResetHint};
-use crate::functions::{
+use timeseries::histogram::{Histogram, Reconciled, ResetHint};
+
+use super::{
     Inputs,
     rate::{is_gauge, warn_not_counter, warn_not_gauge, warn_of_mixed_layouts},
 };

@@ -15,7 +15,7 @@ struct Trim {
 impl Histogram {
     /// The observations below the bound if `below`, above it otherwise. The bucket that the bound cuts is divided as a quantile
     /// would divide it, and the sum is estimated from what is left. A bound that is NaN leaves nothing.
-    pub(crate) fn trimmed(&self, bound: f64, below: bool) -> Self {
+    pub fn trimmed(&self, bound: f64, below: bool) -> Self {
         let trim = Trim { bound, below, has_custom_buckets: self.has_custom_buckets() };
         let mut trimmed = self.clone();
         let (mut count, mut sum, mut is_cut) = (0.0, 0.0, false);

@@ -2,12 +2,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{Buckets, Histogram, Reconciled, ResetHint};
-use crate::functions::{
-    Inputs,
-    numeric::{Sum, count},
-    rate::warn_of_mixed_layouts,
+use timeseries::{
+    CompensatedSum,
+    histogram::{Buckets, Histogram, Reconciled, ResetHint},
 };
+
+use super::{Inputs, numeric::count, rate::warn_of_mixed_layouts};
 
 type Samples<'a> = &'a [(i64, Arc<Histogram>)];
 
@@ -33,7 +33,7 @@ pub(crate) fn sum_of(histograms: Samples, layout: &Histogram, inputs: &mut Input
     for (_, histogram) in histograms {
         totals.add(histogram, layout, 1.0);
     }
-    totals.finish(layout, Sum::total)
+    totals.finish(layout, CompensatedSum::total)
 }
 
 /// The mean of histograms that fit a layout: the sum and what it lost, each divided by how many there are. Once a sum is infinite, the
@@ -67,7 +67,7 @@ fn moved_mean(histograms: Samples, summed: usize, layout: &Histogram) -> Histogr
         totals.map(|part| part * share);
         totals.add(histogram, layout, number);
     }
-    totals.finish(layout, Sum::total)
+    totals.finish(layout, CompensatedSum::total)
 }
 
 fn warn_of_resets(histograms: Samples, inputs: &mut Inputs) {
@@ -80,11 +80,11 @@ fn warn_of_resets(histograms: Samples, inputs: &mut Inputs) {
 /// The sums of each number of several histograms.
 #[derive(Default)]
 struct Totals {
-    zero_count: Sum,
-    count: Sum,
-    sum: Sum,
-    positive: BTreeMap<i32, Sum>,
-    negative: BTreeMap<i32, Sum>,
+    zero_count: CompensatedSum,
+    count: CompensatedSum,
+    sum: CompensatedSum,
+    positive: BTreeMap<i32, CompensatedSum>,
+    negative: BTreeMap<i32, CompensatedSum>,
 }
 
 impl Totals {
@@ -103,7 +103,7 @@ impl Totals {
         }
     }
 
-    fn sums(&mut self) -> impl Iterator<Item = &mut Sum> {
+    fn sums(&mut self) -> impl Iterator<Item = &mut CompensatedSum> {
         let single = [&mut self.zero_count, &mut self.count, &mut self.sum];
         single.into_iter().chain(self.positive.values_mut()).chain(self.negative.values_mut())
     }
@@ -117,8 +117,8 @@ impl Totals {
         self.sums().any(|sum| sum.is_infinite())
     }
 
-    fn finish(self, layout: &Histogram, finish: impl Fn(Sum) -> f64) -> Histogram {
-        let buckets = |totals: BTreeMap<i32, Sum>| -> Buckets {
+    fn finish(self, layout: &Histogram, finish: impl Fn(CompensatedSum) -> f64) -> Histogram {
+        let buckets = |totals: BTreeMap<i32, CompensatedSum>| -> Buckets {
             totals.into_iter().map(|(index, sum)| (index, finish(sum))).filter(|(_, count)| *count != 0.0).collect()
         };
         Histogram {

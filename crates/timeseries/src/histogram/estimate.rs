@@ -4,14 +4,14 @@ use super::{Bucket, Histogram};
 
 /// A quantile, and what observations that are not numbers did to it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Estimate {
-    pub(crate) value: f64,
-    pub(crate) effect: NanEffect,
+pub struct Estimate {
+    pub value: f64,
+    pub effect: NanEffect,
 }
 
 /// What observations that are NaN did to an estimate. They are counted, but in no bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NanEffect {
+pub enum NanEffect {
     /// Nothing, or there are none.
     Unknown,
     /// The quantile lies among them.
@@ -22,7 +22,7 @@ pub(crate) enum NanEffect {
 
 impl Histogram {
     /// The φ-quantile.
-    pub(crate) fn quantile(&self, phi: f64) -> Estimate {
+    pub fn quantile(&self, phi: f64) -> Estimate {
         let plain = |value: f64| Estimate { value, effect: NanEffect::Unknown };
         if phi < 0.0 {
             return plain(f64::NEG_INFINITY);
@@ -110,7 +110,7 @@ impl Histogram {
     }
 
     /// The share of observations between two bounds, and whether some observations are NaN, which are in no share.
-    pub(crate) fn fraction(&self, lower: f64, upper: f64) -> (f64, bool) {
+    pub fn fraction(&self, lower: f64, upper: f64) -> (f64, bool) {
         if self.count == 0.0 || lower.is_nan() || upper.is_nan() {
             return (f64::NAN, false);
         }
@@ -151,9 +151,9 @@ impl Histogram {
     }
 
     /// The variance, as if all observations of a bucket lay in its middle.
-    pub(crate) fn variance(&self) -> f64 {
+    pub fn variance(&self) -> f64 {
         let mean = self.sum / self.count;
-        let mut squares = crate::functions::numeric::Sum::default();
+        let mut squares = crate::CompensatedSum::default();
         for bucket in self.buckets() {
             let distance = self.middle(&bucket) - mean;
             squares.add(bucket.count * distance * distance);

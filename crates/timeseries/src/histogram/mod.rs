@@ -5,18 +5,16 @@
 mod arithmetic;
 mod bounds;
 mod estimate;
-pub(crate) mod rate;
 mod text;
-pub(crate) mod total;
 mod trim;
 
 use std::sync::Arc;
 
-pub(crate) use arithmetic::Reconciled;
+pub use arithmetic::Reconciled;
 pub use bounds::Bucket;
-pub(crate) use estimate::NanEffect;
+pub use estimate::NanEffect;
 
-use crate::source::is_stale_marker;
+use crate::is_stale_marker;
 
 /// A native histogram.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -86,7 +84,7 @@ impl Histogram {
     }
 
     /// All counts and the sum, divided. Division by zero leaves no buckets, as none has a meaning then.
-    pub(crate) fn divided(&self, divisor: f64) -> Self {
+    pub fn divided(&self, divisor: f64) -> Self {
         let mut divided = self.clone();
         if divisor == 0.0 {
             divided.positive.clear();
@@ -114,7 +112,7 @@ impl Histogram {
     }
 
     /// Replaces all counts and the sum.
-    pub(crate) fn map_counts(&mut self, replace: impl Fn(f64) -> f64) {
+    pub fn map_counts(&mut self, replace: impl Fn(f64) -> f64) {
         self.zero_count = replace(self.zero_count);
         self.count = replace(self.count);
         self.sum = replace(self.sum);

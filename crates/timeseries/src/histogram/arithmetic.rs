@@ -6,29 +6,30 @@ use super::{Buckets, Histogram, ResetHint, bounds::exponential_bound};
 
 /// A combination of two histograms.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Reconciled {
-    pub(crate) histogram: Histogram,
+pub struct Reconciled {
+    /// The result.
+    pub histogram: Histogram,
     /// One says that it was reset, the other that it was not.
-    pub(crate) resets_conflict: bool,
+    pub resets_conflict: bool,
     /// The custom bounds differ; only those that both have are left.
-    pub(crate) bounds_differ: bool,
+    pub bounds_differ: bool,
 }
 
 impl Histogram {
     /// The sum; nothing if one has custom buckets and the other has not.
-    pub(crate) fn plus(&self, other: &Histogram) -> Option<Reconciled> {
+    pub fn plus(&self, other: &Histogram) -> Option<Reconciled> {
         self.combine(other, 1.0)
     }
 
     /// The difference, which is a gauge; nothing if one has custom buckets and the other has not.
-    pub(crate) fn minus(&self, other: &Histogram) -> Option<Reconciled> {
+    pub fn minus(&self, other: &Histogram) -> Option<Reconciled> {
         let mut combined = self.combine(other, -1.0)?;
         combined.histogram.reset_hint = ResetHint::Gauge;
         Some(combined)
     }
 
     /// The difference, which is a gauge only if one of them is; nothing if one has custom buckets and the other has not.
-    pub(crate) fn less(&self, other: &Histogram) -> Option<Reconciled> {
+    pub fn less(&self, other: &Histogram) -> Option<Reconciled> {
         self.combine(other, -1.0)
     }
 
@@ -63,7 +64,7 @@ impl Histogram {
     }
 
     /// Brings exponential buckets to a lower resolution.
-    pub(super) fn reduce(&mut self, schema: i32) {
+    pub fn reduce(&mut self, schema: i32) {
         let Ok(halvings) = u32::try_from(self.schema - schema) else { return };
         if halvings == 0 {
             return;
@@ -86,7 +87,7 @@ impl Histogram {
     }
 
     /// Brings the histogram to the layout of a coarser one.
-    pub(super) fn adopt(&mut self, layout: &Histogram) {
+    pub fn adopt(&mut self, layout: &Histogram) {
         if layout.has_custom_buckets() {
             if self.custom_bounds != layout.custom_bounds {
                 self.rebound(&layout.custom_bounds);

@@ -1,0 +1,36 @@
+//! One sample, and the value that ends a series.
+
+use std::sync::Arc;
+
+use labels::Labels;
+
+use crate::histogram::Histogram;
+
+/// The NaN by which a series says that it ended (Prometheus `value.StaleNaN`). Compare bits, not values.
+pub const STALE_NAN: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
+
+/// True for the staleness marker alone, not for an ordinary NaN.
+#[must_use]
+pub fn is_stale_marker(value: f64) -> bool {
+    value.to_bits() == STALE_NAN.to_bits()
+}
+
+/// One float sample of one series.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// The series.
+    pub labels: Labels,
+    /// Milliseconds since the Unix epoch.
+    pub timestamp_ms: i64,
+    /// The value; [`STALE_NAN`] ends the series.
+    pub value: f64,
+}
+
+/// The value of a sample.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sample {
+    /// An ordinary number.
+    Float(f64),
+    /// A native histogram.
+    Histogram(Arc<Histogram>),
+}

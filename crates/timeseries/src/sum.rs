@@ -1,0 +1,44 @@
+//! Sums that do not lose small numbers beside large ones.
+
+/// A sum with the rounding errors kept apart (Kahan's method in Neumaier's form).
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CompensatedSum {
+    sum: f64,
+    lost: f64,
+}
+
+impl CompensatedSum {
+    /// Adds a number.
+    #[inline]
+    pub fn add(&mut self, value: f64) {
+        let total = self.sum + value;
+        if total.is_infinite() {
+            // The errors mean nothing any more, and would make a NaN of it.
+            self.lost = 0.0;
+        } else if self.sum.abs() >= value.abs() {
+            self.lost += (self.sum - total) + value;
+        } else {
+            self.lost += (value - total) + self.sum;
+        }
+        self.sum = total;
+    }
+
+    /// The sum and what it lost, each changed.
+    #[must_use]
+    pub fn map(self, change: impl Fn(f64) -> f64) -> Self {
+        CompensatedSum { sum: change(self.sum), lost: change(self.lost) }
+    }
+
+    /// True if the sum is beyond all numbers.
+    #[must_use]
+    pub fn is_infinite(self) -> bool {
+        self.sum.is_infinite()
+    }
+
+    /// The sum.
+    #[inline]
+    #[must_use]
+    pub fn total(self) -> f64 {
+        self.sum + self.lost
+    }
+}
