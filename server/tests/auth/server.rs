@@ -113,7 +113,7 @@ pub(crate) fn location(response: &reqwest::Response) -> &str {
 }
 
 fn routes(auth: &Auth) -> Router {
-    let reader = |handler: MethodRouter| auth::require(handler, auth, Role::reads);
+    let reader = |handler: MethodRouter| auth::require(handler, auth, Role::reads, true);
     let page = get(async |nonce: Nonce| Html(format!("<p>overview {}</p>", nonce.as_str())));
     let cancel = axum::routing::delete(async || "cancelled");
     let own = auth::routes(auth).into_iter().fold(Router::new(), |router, route| {
@@ -126,8 +126,8 @@ fn routes(auth: &Auth) -> Router {
         .route("/api/thing", reader(get(async || "thing")))
         .route("/api/endless", reader(get(async || std::future::pending::<&str>().await)))
         .route("/api/v1/query", reader(get(async || "value").post(async || "value")))
-        .route("/api/jobs/{id}", auth::require(cancel, auth, Role::operates))
-        .route("/api/v1/write", auth::require(post(async || "written"), auth, Role::ingests))
+        .route("/api/jobs/{id}", auth::require(cancel, auth, Role::operates, false))
+        .route("/api/v1/write", auth::require(post(async || "written"), auth, Role::ingests, false))
         .route("/ws", auth::admit_sockets(get(open_socket), auth))
         .route("/health", get(async || "ok"))
 }
