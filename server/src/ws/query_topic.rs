@@ -426,7 +426,7 @@ impl QueryTopic {
         if !is_new {
             return;
         }
-        if error.kind == ErrorKind::TooMany {
+        if matches!(error.kind, ErrorKind::TooMany | ErrorKind::Busy) {
             // Told to whoever asked, and counted. A log that anybody can fill tells nothing.
             tracing::debug!(expr = self.query.expr, %error, "a live query has no room");
         } else {
