@@ -6,7 +6,7 @@ PATH="$tools/bin:$PATH"
 cd "$root"
 
 scripts/build.sh
-scripts/tools.sh node browser
+scripts/tools.sh services node browser
 cargo build --quiet --release --locked --package hyperscope-bench
 
 parts=$root/target/bench

@@ -45,7 +45,7 @@ struct Run {
 #[derive(Args)]
 struct Peer {
     /// Prometheus
-    #[arg(long, default_value = "/usr/bin/prometheus")]
+    #[arg(long, default_value = "prometheus")]
     prometheus: PathBuf,
 }
 
