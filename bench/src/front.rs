@@ -139,9 +139,15 @@ async fn queries_of(client: &Client, address: &str, uid: &str) -> anyhow::Result
     Ok(queries
         .filter_map(|query| {
             let instant = query.get("instant").and_then(Value::as_bool).unwrap_or(false);
-            Some((query.get("expr")?.as_str()?.to_owned(), instant))
+            Some((plain(query.get("expr")?.as_str()?), instant))
         })
         .collect())
+}
+
+/// A query as the Prometheus beside us takes it: `anchored` came later.
+fn plain(expr: &str) -> String {
+    let plain = promql::parse(expr).ok().and_then(|query| query.without_anchored());
+    plain.map_or_else(|| expr.to_owned(), |query| query.to_string())
 }
 
 async fn get(client: &Client, url: &str) -> anyhow::Result<()> {
