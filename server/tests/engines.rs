@@ -738,8 +738,13 @@ async fn an_engine_without_rules_is_not_quiet() {
         (server.json("/api/alerts").await["without_rules"] == true).then_some(())
     })
     .await;
-    let page = server.text("/").await;
-    assert!(page.contains("No alerts to show") && !page.contains("All quiet"), "nothing is known to be well");
+    for path in ["/", "/alerts"] {
+        let page = server.text(path).await;
+        assert!(
+            page.contains("No alerts to show") && !page.contains("All quiet"),
+            "{path}: nothing is known to be well"
+        );
+    }
 }
 
 const EMPTY: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[]}}"#;

@@ -105,6 +105,12 @@ impl CurrentAlerts {
         self.unavailable.as_ref()
     }
 
+    /// Whether no source has alert rules: that none fires says nothing then.
+    #[must_use]
+    pub fn is_without_rules(&self) -> bool {
+        self.without_rules
+    }
+
     fn with(&self, alerts: Vec<Alert>) -> AlertList {
         AlertList { alerts, unavailable: self.unavailable.clone(), without_rules: self.without_rules }
     }

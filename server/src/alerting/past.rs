@@ -99,7 +99,7 @@ impl Alerting {
             list.without_rules = true;
             list.unavailable = jiff::Timestamp::from_millisecond(begins_ms)
                 .ok()
-                .map(|begins| format!("the history of alerts begins {}", begins.strftime("%Y-%m-%d %H:%M UTC")));
+                .map(|begins| format!("The history of alerts begins {}", begins.strftime("%Y-%m-%d %H:%M UTC")));
         }
         if let Some(notifier) = self.0.notifier.get() {
             notifier.mark_silenced_at(&mut list.alerts, at_ms);

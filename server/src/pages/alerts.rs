@@ -44,6 +44,8 @@ const TOLD: i64 = 20;
 const CHART_MS: (i64, i64) = (3_600_000, 86_400_000);
 /// What a chart shows of the time before the alert.
 const BEFORE_MS: i64 = 1_800_000;
+/// Why no alert fires where nothing could.
+const WITHOUT_RULES: &str = "No rules are evaluated: give files of them by --rules, or a daemon to watch.";
 /// Why a token with matchers sees neither silences nor messages.
 const SOME_ONLY: &str = "This token sees some alerts only, and silences and notifications speak of all.";
 
@@ -171,13 +173,14 @@ impl Selection {
             }
         });
         let alerts = shown.collect();
+        let without_rules = self.current.is_without_rules().then(|| WITHOUT_RULES.to_owned());
         ListedAlerts {
             hidden,
             more,
             totals,
             muted,
             alerts,
-            unavailable: self.current.unavailable().cloned(),
+            unavailable: self.current.unavailable().cloned().or(without_rules.filter(|_| before == 0)),
             filter_error,
         }
     }

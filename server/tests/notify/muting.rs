@@ -87,7 +87,7 @@ async fn a_silence_reaches_live_clients_when_it_is_made_ended_and_over() {
 
     // Of the time before the first start nothing is known, which is not that all was quiet.
     let past = server.json(&format!("/api/alerts/past?at={}", then - 3_600_000)).await;
-    assert!(past["unavailable"].as_str().unwrap().starts_with("the history of alerts begins 20"), "{past}");
+    assert!(past["unavailable"].as_str().unwrap().starts_with("The history of alerts begins 20"), "{past}");
     let page = server.text("/?from=now-3h&to=now-1h").await;
     assert!(page.contains("Alerts are unknown") && !page.contains("All quiet"));
 }
