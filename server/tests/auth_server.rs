@@ -345,6 +345,11 @@ async fn a_kiosk_sees_its_dashboards_and_nothing_else() {
         let status = server.status(path, &kiosk).await;
         assert!([StatusCode::FORBIDDEN, StatusCode::NOT_FOUND].contains(&status), "{path}: {status}");
     }
+    let page = client().get(server.url("/kiosk/hypersdk-system")).bearer_auth(&kiosk).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    assert!(!page.contains("href=\"/explore\"") && !page.contains("href=\"/alerts\""), "no way to what is not for it");
+    let (_, output) = server.stop();
+    assert!(output.contains("refused: this session is limited to its dashboards"), "{output}");
 }
 
 #[tokio::test]

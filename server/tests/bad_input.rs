@@ -154,7 +154,7 @@ async fn on_a_full_disk_the_server_goes_on_and_says_so() {
     let args = ["--daemon-url", one, "--daemon-url", two, "--daemon-url", three, "--scrape-interval", "1s"];
     let data_dir = Arc::new(TempDir::new().unwrap());
     // The database needs some; the samples soon need more.
-    let server = start_on_full_disk(&data_dir, 560, &args).await;
+    let server = start_on_full_disk(&data_dir, 640, &args).await;
     let told = eventually("a word about the disk", async || {
         let log = server.program.stderr();
         log.lines().find(|line| line.contains("File too large")).map(str::to_owned)

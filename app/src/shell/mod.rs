@@ -40,7 +40,7 @@ pub(crate) use wall::WallAlarm;
 use crate::{
     clock::Clock,
     live::Live,
-    pages::{DashboardPage, DrawnPage, JobPage, Library, NotFoundPage},
+    pages::{DashboardPage, DrawnPage, DrawnPart, JobPage, Library, NotFoundPage},
     payload::Payload,
     platform,
     view::view,
@@ -169,7 +169,13 @@ pub fn App(
     });
     Effect::new(move |_| platform::close_menus_on_leave());
 
-    let route_of = move |path: &str| Route::of(path, &page.boot().dashboards);
+    let route_of = move |path: &str| match Route::of(path, &page.boot().dashboards) {
+        // Who is limited to some dashboards may open nothing else.
+        Route::Drawn(DrawnPart::Alerts | DrawnPart::Explore) if !page.boot().session.dashboards.is_empty() => {
+            Route::Unknown
+        }
+        route => route,
+    };
     Effect::new(move |_| location.follow(route_of));
     let route = Memo::new(move |_| location.path.with(|path| route_of(path)));
 

@@ -16,6 +16,12 @@ pub(crate) fn Sidebar() -> impl IntoView {
     let page = Page::get();
     let links =
         page.boot().dashboards.iter().map(|link| entry(page, link.path.clone(), link.title.clone())).collect_view();
+    // Who is limited to some dashboards may open nothing else.
+    let others = page.boot().session.dashboards.is_empty().then(|| {
+        [(ALERTS, "Alerts"), (EXPLORE, "Explore")]
+            .map(|(path, title)| entry(page, path.to_owned(), title.to_owned()))
+            .collect_view()
+    });
     view! {
         <nav class="sidebar" aria-label="Dashboards">
             <a class="brand" href=platform::at("/") aria-label="hyperscope, to the overview">
@@ -24,8 +30,7 @@ pub(crate) fn Sidebar() -> impl IntoView {
             </a>
             <ul class="sidebar-links">
                 {links}
-                {entry(page, ALERTS.to_owned(), "Alerts".to_owned())}
-                {entry(page, EXPLORE.to_owned(), "Explore".to_owned())}
+                {others}
             </ul>
         </nav>
     }

@@ -17,7 +17,7 @@ use rules::Notification;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::{Shared, history::MAX_ANSWER};
 use crate::clock::now_ms;
 
 /// An alert of which nobody said that it is over counts as over after so long, as an Alertmanager's `resolve_timeout` has it.
@@ -132,6 +132,19 @@ impl Reported {
         Some((AlertTransition { at: at_ms, from, to: AlertState::Firing, alert }, until_ms))
     }
 
+    /// Takes in an alert that fired before a restart and goes on.
+    fn restore(&self, alert: Alert, until_ms: i64, at_ms: i64) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.fires.contains_key(&alert.labels) {
+            return;
+        }
+        if all.has_room(&alert) {
+            all.insert(Fires { alert, until_ms });
+        } else {
+            all.leave_out(&alert, at_ms);
+        }
+    }
+
     /// Takes in that an alert is over.
     fn resolved(&self, labels: &Labels, at_ms: i64) -> Option<Change> {
         let fires = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(labels)?;
@@ -244,12 +257,41 @@ impl Shared {
     }
 }
 
-/// Takes in what daemons say of alerts, and tells of it, until `stop` is cancelled.
+/// Whether an alert was raised by others, here and not by an engine.
+fn is_reported(alert: &Alert) -> bool {
+    let (name, value) = SOURCE_LABEL;
+    alert.source == POSTED || alert.labels.get(name).is_some_and(|source| source == value)
+}
+
+/// Takes in again what others raised before a restart, as far as the notifier goes on with it: what receivers count as firing is shown so.
+async fn restore(shared: &Shared) {
+    let Some(notifier) = shared.notifier.get() else { return };
+    let now_ms = now_ms();
+    let standing = match shared.history.last_of_each(now_ms, MAX_ANSWER).await {
+        Ok(standing) => standing,
+        Err(error) => {
+            tracing::warn!(%error, "alerts that others raised before the start could not be looked for: they show when they are posted again");
+            return;
+        }
+    };
+    let fired = standing.into_iter().filter(|change| change.to == AlertState::Firing && is_reported(&change.alert));
+    for AlertTransition { alert, .. } in fired {
+        if let Some(until_ms) = notifier.fires_until(&alert.fingerprint, now_ms) {
+            shared.reported.restore(Alert { state: AlertState::Firing, ..alert }, until_ms, now_ms);
+        }
+    }
+    shared.latest.is_outdated();
+    shared.publish_list();
+}
+
+/// Takes in what daemons say of alerts, and tells of it and of what is over, until `stop` is cancelled.
 pub(super) async fn follow(shared: Arc<Shared>, mut events: broadcast::Receiver<Event>, stop: CancellationToken) {
+    restore(&shared).await;
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
+    let mut has_daemons = true;
     loop {
         let changes: Vec<Change> = tokio::select! {
-            event = events.recv() => match event {
+            event = events.recv(), if has_daemons => match event {
                 Ok(Event::AlertFired(alert)) => shared.hear(*alert, true).into_iter().collect(),
                 Ok(Event::AlertResolved(alert)) => shared.hear(*alert, false).into_iter().collect(),
                 Ok(_) => Vec::new(),
@@ -257,7 +299,11 @@ pub(super) async fn follow(shared: Arc<Shared>, mut events: broadcast::Receiver<
                     tracing::warn!(lost, "events of daemons came too fast: alerts may be among those that were missed");
                     Vec::new()
                 }
-                Err(broadcast::error::RecvError::Closed) => return,
+                // What is posted ends all the same.
+                Err(broadcast::error::RecvError::Closed) => {
+                    has_daemons = false;
+                    Vec::new()
+                }
             },
             _ = looks.tick() => shared.reported.forgotten(now_ms()),
             () = stop.cancelled() => return,

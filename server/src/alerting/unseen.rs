@@ -14,7 +14,7 @@ use crate::clock::now_ms;
 /// How soon the history is compared with the alerts of now, and again while they differ: each next time after twice as long.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
 /// The longest of these pauses.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2 * 60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// How long after a start others are waited for: who posts alerts does so again each minute, engines are asked more often.
 const OTHERS_MS: i64 = 5 * 60 * 1_000;
 /// Evaluations of a group after which what its rules say counts.
@@ -90,7 +90,7 @@ impl Shared {
 
     /// Whether an alert that is not among those of now is over. What the notifier still counts as firing goes on if it comes back.
     fn is_over(&self, alert: &Alert, started_ms: i64, now_ms: i64) -> bool {
-        if self.notifier.get().is_some_and(|notifier| notifier.has_firing(&alert.fingerprint, now_ms)) {
+        if self.notifier.get().is_some_and(|notifier| notifier.fires_until(&alert.fingerprint, now_ms).is_some()) {
             return false;
         }
         if alert.source != SOURCE {

@@ -239,6 +239,21 @@ pub(super) async fn groups(
     Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
 }
 
+/// A time as clients send it. The end of the year 9999 stands for ever with many: it counts as the last time that can be written.
+#[derive(Debug, Clone, Copy)]
+struct Given(Timestamp);
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.parse() {
+            Ok(time) => Ok(Given(time)),
+            Err(_) if text.starts_with("9999-12-3") => Ok(Given(Timestamp::MAX)),
+            Err(error) => Err(serde::de::Error::custom(error)),
+        }
+    }
+}
+
 /// An alert as it is posted.
 #[derive(Debug, Deserialize)]
 pub(super) struct AlertPosted {
@@ -246,9 +261,9 @@ pub(super) struct AlertPosted {
     #[serde(default)]
     annotations: Labels,
     #[serde(rename = "startsAt", default)]
-    starts_at: Option<Timestamp>,
+    starts_at: Option<Given>,
     #[serde(rename = "endsAt", default)]
-    ends_at: Option<Timestamp>,
+    ends_at: Option<Given>,
     #[serde(rename = "generatorURL", default)]
     generator_url: String,
 }
@@ -291,7 +306,7 @@ enum WrongPost {
 fn read_alert(given: &Value, principal: &Principal, now_ms: i64) -> Result<Posted, WrongPost> {
     let alert = AlertPosted::deserialize(given).map_err(|error| WrongPost::Invalid(error.to_string()))?;
     // Go's zero time stands for none.
-    let ms = |time: Option<Timestamp>| time.map(Timestamp::as_millisecond).filter(|ms| *ms > 0);
+    let ms = |time: Option<Given>| time.map(|Given(time)| time.as_millisecond()).filter(|ms| *ms > 0);
     let alert = Posted {
         labels: alert.labels,
         annotations: alert.annotations,
@@ -359,9 +374,9 @@ pub(super) struct SilencePosted {
     id: Option<String>,
     matchers: Vec<MatcherJson>,
     #[serde(rename = "startsAt")]
-    starts_at: Timestamp,
+    starts_at: Given,
     #[serde(rename = "endsAt")]
-    ends_at: Timestamp,
+    ends_at: Given,
     #[serde(rename = "createdBy", default)]
     created_by: String,
     #[serde(default)]
@@ -420,8 +435,8 @@ pub(super) async fn post_silence(
     let silence = Silence {
         id: posted.id.unwrap_or_default(),
         matchers: matchers(posted.matchers).map_err(bad_request)?,
-        starts_at_ms: posted.starts_at.as_millisecond(),
-        ends_at_ms: posted.ends_at.as_millisecond(),
+        starts_at_ms: posted.starts_at.0.as_millisecond(),
+        ends_at_ms: posted.ends_at.0.as_millisecond(),
         created_by,
         comment: posted.comment,
         updated_at_ms: 0,

@@ -55,7 +55,7 @@ struct Create {
     name: String,
     /// What it may do: viewer reads, kiosk reads its dashboards, operator also cancels jobs and silences alerts, admin also
     /// manages tokens and dashboards, ingest only writes samples
-    #[arg(long, value_name = "viewer|kiosk|operator|admin|ingest")]
+    #[arg(long, value_name = "viewer|kiosk|operator|admin|ingest|scrape")]
     role: Role,
     /// How long it holds, as in 30d [default: for ever]
     #[arg(long, value_name = "DURATION")]

@@ -101,11 +101,13 @@ impl Notifier {
         }
     }
 
-    /// Whether an alert fires as far as receivers have been or will be notified: one that nobody spoke of again does for some minutes.
+    /// Until when an alert fires as far as receivers have been or will be notified, in milliseconds since the Unix epoch; `None` if it does
+    /// not. One that nobody spoke of again does for some minutes.
     #[must_use]
-    pub fn has_firing(&self, fingerprint: &str, now_ms: i64) -> bool {
-        let Ok(fingerprint) = fingerprint.parse::<Fingerprint>() else { return false };
-        self.0.dispatcher().alert(fingerprint).is_some_and(|known| !known.is_resolved(now_ms))
+    pub fn fires_until(&self, fingerprint: &str, now_ms: i64) -> Option<i64> {
+        let fingerprint = fingerprint.parse::<Fingerprint>().ok()?;
+        let dispatcher = self.0.dispatcher();
+        dispatcher.alert(fingerprint).filter(|known| !known.is_resolved(now_ms)).map(|known| known.ends_at_ms)
     }
 
     /// Rises whenever something else may mute alerts than before, for another reason than that time goes on.

@@ -145,8 +145,8 @@ pub(super) async fn check_limits(
         };
         on_dashboards.or(rights.beyond_matchers(principal.scope()))
     });
-    match refused {
-        Some(message) => Denied::new(StatusCode::FORBIDDEN, "forbidden", message).for_path(request.uri()),
-        None => next.run(request).await,
-    }
+    let Some(message) = refused else { return next.run(request).await };
+    let (parts, _) = request.into_parts();
+    state.auth.audit_refusal(&parts, parts.extensions.get::<Principal>(), message);
+    Denied::new(StatusCode::FORBIDDEN, "forbidden", message).for_path(&parts.uri)
 }

@@ -77,3 +77,18 @@ async fn an_alert_that_is_posted_is_shown_and_remembered() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_alert_that_is_posted_ends_when_it_was_to_end() {
+    let server = Server::serve(&[]).await;
+    let mut posted = alert("Short", &[]);
+    posted["endsAt"] = json!(jiff::Timestamp::from_millisecond(now_ms() + 2_000).unwrap().to_string());
+    post(&server, &[posted]).await;
+    assert_eq!(server.json("/api/alerts").await["alerts"][0]["name"], "Short");
+    eventually("its end", async || {
+        let alerts = server.json("/api/alerts").await["alerts"].clone();
+        let history = server.json("/api/alerts/history?name=Short").await["transitions"].clone();
+        (alerts == json!([]) && history[0]["to"] == "inactive").then_some(())
+    })
+    .await;
+}

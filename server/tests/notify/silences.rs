@@ -86,6 +86,23 @@ async fn silences_that_make_no_sense_are_refused() {
 }
 
 #[tokio::test]
+async fn for_ever_is_as_long_as_a_time_can_be_written() {
+    let server = Server::serve(&[]).await;
+    let long = json!({ "matchers": "a=b", "comment": "c", "duration": "9999999y" });
+    assert_eq!(server.post("/api/silences").json(&long).send().await.unwrap().status(), StatusCode::CREATED);
+    let matcher = json!({ "name": "a", "value": "c", "isRegex": false });
+    let ever = json!({
+        "matchers": [matcher], "comment": "c", "createdBy": "me",
+        "startsAt": "2020-01-01T00:00:00Z", "endsAt": "9999-12-31T23:59:59Z",
+    });
+    assert_eq!(server.post("/api/v2/silences").json(&ever).send().await.unwrap().status(), StatusCode::OK);
+    let silences = server.json("/api/v2/silences").await;
+    let ends: Vec<_> = silences.as_array().unwrap().iter().map(|silence| &silence["endsAt"]).collect();
+    assert_eq!(ends.len(), 2);
+    assert!(ends.iter().all(|end| end.as_str().unwrap().starts_with("9999-12-30T")), "{ends:?}");
+}
+
+#[tokio::test]
 async fn viewers_read_and_operators_write() {
     let server = Server::serve(&[]).await;
     post(&server, &[alert("a", &[])]).await;
