@@ -6,6 +6,9 @@
 
 mod cursor;
 pub mod error;
+mod metadata;
 pub mod page;
 pub mod parse;
 pub mod write;
+
+pub use metadata::Metadata;

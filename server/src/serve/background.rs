@@ -276,7 +276,7 @@ fn trouble(statuses: &[UpstreamStatus]) -> Option<(i64, String)> {
 pub(super) struct StoreMetadata(pub(super) Store);
 
 impl upstream::MetadataSink for StoreMetadata {
-    fn describe(&self, families: &[upstream::Metadata]) {
+    fn describe(&self, families: &[exposition::Metadata]) {
         let families: Vec<_> = families
             .iter()
             .map(|family| {

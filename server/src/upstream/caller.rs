@@ -3,19 +3,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use hypervisord::{
+    scalar::parse_go_duration,
+    wire::{self, CancelWire, JobsWire, LogsWire, StatusWire},
+};
 use model::job::{Job, JobDetail, JobLogEntry};
 use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    CancelAnswer, CancelError,
-    client::CallError,
-    link::Link,
-    probe::STATUS_LIMIT,
-    scalar::parse_go_duration,
-    wire::{self, CancelWire, JobsWire, LogsWire, StatusWire},
-};
+use super::{CancelAnswer, CancelError, client::CallError, link::Link, probe::STATUS_LIMIT};
 
 /// Time between two looks at what there is to ask.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);

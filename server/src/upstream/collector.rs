@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use labels::TargetLabels;
 use model::upstream::UpstreamState;
 use timeseries::{AppendOutcome, Point, SampleSink, SourceError};
 use tokio_util::sync::CancellationToken;
@@ -11,7 +12,6 @@ use super::{
     Outlets,
     cadence::Cadence,
     ledger::Ledger,
-    sample::TargetLabels,
     scrape::{Scrape, Scraper},
     status::StatusCell,
 };

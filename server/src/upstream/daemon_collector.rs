@@ -3,6 +3,11 @@
 
 use std::{sync::Arc, time::Duration};
 
+use hypervisord::{
+    derive::{self, Deriver, Due, Stored},
+    knowledge::News,
+    vitals,
+};
 use labels::Matcher;
 use timeseries::{Point, SeriesSource, SourceError, is_stale_marker};
 use tokio::time::Instant;
@@ -12,13 +17,10 @@ use super::{
     DAEMON_JOB, Outlets,
     cadence::{Cadence, millis},
     collector::{own_point, settle, write},
-    derive::{self, Deriver, Due, Stored},
-    knowledge::News,
     ledger::Ledger,
     link::Link,
     probe::probe_metrics,
     scrape::Scraper,
-    vitals,
 };
 use crate::clock::now_ms;
 

@@ -6,6 +6,11 @@ use std::{
     time::Duration,
 };
 
+use hypervisord::{
+    feed::{self, FeedError, Incoming, JobList, Message, Repeats, SystemReading},
+    jobs::{JobTable, JobUpdate, Listing, Moment, Outcome, Rules},
+    knowledge::{Knowledge, News},
+};
 use model::{
     job::Job,
     live::{AlertState, Event},
@@ -22,13 +27,10 @@ use super::{
     DaemonConfig, Options,
     client::{CallError, Client},
     contact::{Contact, Patience},
-    feed::{self, FeedError, Incoming, JobList, Message, Repeats, SystemReading},
-    jobs::{JobTable, JobUpdate, Listing, Moment, Outcome, Rules},
-    knowledge::{Knowledge, News},
     probe::{Dialect, Profile},
     status::StatusCell,
 };
-use crate::clock::now_ms;
+use crate::{budget::json, clock::now_ms};
 
 /// One daemon.
 pub(super) struct Link {
@@ -47,6 +49,8 @@ pub(super) struct Link {
     knowledge: Mutex<Knowledge>,
     contact: Mutex<Contact>,
     repeats: Mutex<Repeats>,
+    /// What steady times are counted from.
+    begun: Instant,
 }
 
 impl Link {
@@ -70,6 +74,7 @@ impl Link {
             knowledge: Mutex::new(Knowledge::new(JobTable::new(&config.name, rules))),
             contact: Mutex::default(),
             repeats: Mutex::default(),
+            begun: Instant::now(),
             config,
             options,
         }
@@ -125,13 +130,14 @@ impl Link {
 
     /// Reads a message of the socket.
     pub(super) fn parse(&self, text: &str) -> Result<Incoming, FeedError> {
+        json::check(text.as_bytes(), json::OF_DAEMONS).map_err(<serde_json::Error as serde::de::Error>::custom)?;
         let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
         feed::parse(text, &self.redactor, &mut repeats)
     }
 
     /// A message came over the socket. Changes of status go out before this returns.
     pub(super) fn receive(&self, incoming: Incoming) {
-        let now_ms = now_ms();
+        let (now_ms, at) = (now_ms(), self.begun.elapsed());
         let made_ms = incoming.at_ms;
         let is_data = !matches!(incoming.message, Message::Other);
         let is_event = matches!(incoming.message, Message::System(_));
@@ -147,18 +153,21 @@ impl Link {
             }),
             Message::Metrics { numbers, jobs } => self.apply(|knowledge| {
                 let moment = knowledge.moment(now_ms, made_ms);
-                numbers.uptime_seconds.into_iter().for_each(|uptime| knowledge.note_uptime(uptime, made_ms, now_ms));
+                numbers
+                    .uptime_seconds
+                    .into_iter()
+                    .for_each(|uptime| knowledge.note_uptime(uptime, made_ms, now_ms, at));
                 knowledge.numbers = Some(*numbers);
                 let mut outcome = match jobs {
                     Some(JobList { updates, unchanged }) => knowledge.list(updates, &unchanged, Listing::Full, moment),
                     None => Outcome::default(),
                 };
-                outcome.events.extend(knowledge.note_system(&self.name, numbers.system, false));
+                outcome.events.extend(knowledge.note_system(&self.name, numbers.system, false, at));
                 outcome
             }),
             Message::System(reading) => self.apply(|knowledge| {
                 knowledge.jobs.set_cancelled_is_final(true);
-                let event = knowledge.note_system(&self.name, reading, true);
+                let event = knowledge.note_system(&self.name, reading, true, at);
                 Outcome { events: event.into_iter().collect(), ..Outcome::default() }
             }),
             Message::Alert(mut alert) => {
@@ -191,7 +200,7 @@ impl Link {
 
     /// An answer told the daemon's uptime.
     pub(super) fn note_uptime(&self, uptime_seconds: f64) {
-        self.knowledge().note_uptime(uptime_seconds, None, now_ms());
+        self.knowledge().note_uptime(uptime_seconds, None, now_ms(), self.begun.elapsed());
     }
 
     /// An answer told all jobs.
@@ -223,7 +232,7 @@ impl Link {
 
     /// The time of ours for one that the daemon told.
     pub(super) fn our_time(&self, daemon_ms: i64) -> i64 {
-        daemon_ms.saturating_add(self.knowledge().skew.used_ms())
+        self.knowledge().our_time(daemon_ms)
     }
 
     /// The daemon accepted to cancel a job.
@@ -293,7 +302,7 @@ impl Link {
             return;
         }
         self.apply(|knowledge| {
-            let event = knowledge.note_system(&self.name, reading, false);
+            let event = knowledge.note_system(&self.name, reading, false, self.begun.elapsed());
             Outcome { events: event.into_iter().collect(), ..Outcome::default() }
         });
     }
@@ -351,7 +360,7 @@ impl Link {
     fn apply(&self, change: impl FnOnce(&mut Knowledge) -> Outcome) {
         let mut knowledge = self.knowledge();
         let outcome = change(&mut knowledge);
-        knowledge.note_steps(outcome.is_new_life, outcome.changes);
+        knowledge.note_steps(outcome.is_new_life, outcome.changes, now_ms());
         self.fed.notify_one();
         // Sent while the lock is held, so that events leave in the order of what happened. Sending never waits; without a
         // receiver there is nobody to tell.

@@ -14,26 +14,19 @@ mod client;
 mod collector;
 mod contact;
 mod daemon_collector;
-mod derive;
-mod feed;
-mod jobs;
-mod knowledge;
 mod ledger;
 mod link;
+mod metadata;
 mod probe;
-mod sample;
-mod scalar;
 mod scrape;
-mod skew;
 mod socket;
 mod status;
 mod tls;
 mod unreported;
-mod vitals;
-mod wire;
 
 use std::{sync::Arc, time::Duration};
 
+use labels::TargetLabels;
 use model::{
     job::{Job, JobDetail},
     live::Event,
@@ -50,13 +43,12 @@ use url::Url;
 use self::{
     client::Client,
     link::Link,
-    sample::TargetLabels,
     scrape::{ScrapeLimits, Scraper},
     status::StatusCell,
 };
 pub use self::{
     client::{ApiKey, CallError, ClientError},
-    sample::{Metadata, MetadataSink},
+    metadata::MetadataSink,
 };
 use crate::clock::now_ms;
 

@@ -1,11 +1,9 @@
 //! What kind of daemon answers at an address. Only `/status` must be there; nothing fails because another route is missing.
 
 use exposition::page::Format;
+use hypervisord::wire::StatusWire;
 
-use super::{
-    client::{CallError, Client},
-    wire::StatusWire,
-};
+use super::client::{CallError, Client};
 
 /// The daemon as it is serves its routes at the root; its documents put them below a prefix.
 const PREFIXES: [&str; 2] = ["", "/api/v1"];

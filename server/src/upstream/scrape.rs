@@ -6,19 +6,18 @@ use std::{
     time::Duration,
 };
 
+use exposition::Metadata;
 use exposition::{
     page::{Family, Format, Kind},
     parse::{Limits, parse},
 };
 use labels::Labels;
+use labels::TargetLabels;
 use redact::{MASK, Redactor};
 use timeseries::Point;
 use tokio::time::Instant;
 
-use super::{
-    client::{CallError, Client},
-    sample::{Metadata, TargetLabels},
-};
+use super::client::{CallError, Client};
 use crate::storage::MAX_AHEAD_MS;
 
 /// What a target may cost.

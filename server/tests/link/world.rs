@@ -6,7 +6,8 @@ use std::{
 };
 
 use daemon_sim::{Dialect, SimOptions, Simulator};
-use hyperscope::upstream::{ApiKey, DaemonConfig, Metadata, MetadataSink, Options, Outlets, ScrapeTarget, Upstreams};
+use exposition::Metadata;
+use hyperscope::upstream::{ApiKey, DaemonConfig, MetadataSink, Options, Outlets, ScrapeTarget, Upstreams};
 use labels::Matcher;
 use model::{job::JobStatus, live::Event, live::JobTransition, upstream::UpstreamState};
 use timeseries::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError};

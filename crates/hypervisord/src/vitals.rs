@@ -2,7 +2,7 @@
 
 use timeseries::Point;
 
-use super::feed::SystemReading;
+use crate::feed::SystemReading;
 
 /// Names of each number, the documented one first.
 const CPU: [&str; 1] = ["hypersdk_cpu_usage"];
@@ -14,7 +14,7 @@ const CONNECTIONS: &str = "hypersdk_connections";
 const LIMIT_KIND: &str = "pool_max";
 
 /// Reads it from the points of one scrape. `None` if none of it is there.
-pub(super) fn read(points: &[Point]) -> Option<SystemReading> {
+pub fn read(points: &[Point]) -> Option<SystemReading> {
     // Of the memory, the series without a type is the total.
     let first = |names: &[&str]| {
         names.iter().find_map(|name| {

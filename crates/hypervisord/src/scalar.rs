@@ -9,7 +9,7 @@ use serde::{
 
 /// A field that should be text, a number or a time. Objects and lists read as [`Scalar::Nothing`].
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) enum Scalar {
+pub enum Scalar {
     /// Absent, `null`, or something that is no scalar.
     #[default]
     Nothing,
@@ -23,7 +23,7 @@ pub(super) enum Scalar {
 
 impl Scalar {
     /// The text, unless it is empty.
-    pub(super) fn text(self) -> Option<String> {
+    pub fn text(self) -> Option<String> {
         match self {
             Scalar::Text(text) if !text.is_empty() => Some(text),
             _ => None,
@@ -31,7 +31,7 @@ impl Scalar {
     }
 
     /// The text, unless it is empty.
-    pub(super) fn as_text(&self) -> Option<&str> {
+    pub fn as_text(&self) -> Option<&str> {
         match self {
             Scalar::Text(text) if !text.is_empty() => Some(text),
             _ => None,
@@ -39,7 +39,7 @@ impl Scalar {
     }
 
     /// The number, if it is a finite one.
-    pub(super) fn number(&self) -> Option<f64> {
+    pub fn number(&self) -> Option<f64> {
         match self {
             Scalar::Number(number) if number.is_finite() => Some(*number),
             _ => None,
@@ -47,7 +47,7 @@ impl Scalar {
     }
 
     /// The number, if it is a whole one of zero or more.
-    pub(super) fn count(&self) -> Option<u64> {
+    pub fn count(&self) -> Option<u64> {
         /// Above this a float has gaps between whole numbers.
         const EXACT: f64 = 9_007_199_254_740_992.0;
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked against the range")]
@@ -55,19 +55,19 @@ impl Scalar {
     }
 
     /// The time in milliseconds since the Unix epoch. Go's zero time is no time.
-    pub(super) fn time_ms(&self) -> Option<i64> {
+    pub fn time_ms(&self) -> Option<i64> {
         self.as_text().and_then(parse_time_ms)
     }
 }
 
 /// An RFC 3339 time with any offset, in milliseconds since the Unix epoch. `None` for anything before 1970, such as Go's zero time.
-pub(super) fn parse_time_ms(text: &str) -> Option<i64> {
+pub fn parse_time_ms(text: &str) -> Option<i64> {
     let time: jiff::Timestamp = text.parse().ok()?;
     Some(time.as_millisecond()).filter(|milliseconds| *milliseconds > 0)
 }
 
 /// A duration as Go writes it (`2h30m15.5s`, `950.1ms`), in seconds.
-pub(super) fn parse_go_duration(text: &str) -> Option<f64> {
+pub fn parse_go_duration(text: &str) -> Option<f64> {
     let (sign, mut rest) = text.strip_prefix('-').map_or((1.0, text), |rest| (-1.0, rest));
     if rest == "0" {
         return Some(0.0);

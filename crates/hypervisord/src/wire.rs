@@ -10,13 +10,13 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::{jobs::JobUpdate, scalar::Scalar};
+use crate::{jobs::JobUpdate, scalar::Scalar};
 
 /// A job: of `/jobs/query`, of the messages `jobs`, `job_update`, `metrics`, `job.progress` and `job.status`. They differ in the
 /// names of their fields, not in what those mean.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct JobWire {
+pub struct JobWire {
     definition: Option<Definition>,
     id: Scalar,
     job_id: Scalar,
@@ -154,7 +154,7 @@ impl<'de> Visitor<'de> for ProgressVisitor {
 const LEARNED_AT_ONCE: usize = 64;
 
 /// What jobs say, without secrets; `None` for what does not name a job.
-pub(super) fn updates(jobs: Vec<JobWire>, redactor: &Redactor) -> Vec<Option<JobUpdate>> {
+pub fn updates(jobs: Vec<JobWire>, redactor: &Redactor) -> Vec<Option<JobUpdate>> {
     let mut updates = Vec::with_capacity(jobs.len());
     let mut jobs = jobs.into_iter();
     while jobs.len() > 0 {
@@ -264,86 +264,96 @@ impl JobWire {
 /// The numbers of the feed's `metrics`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct MetricsWire<'a> {
-    pub(super) http_requests: Scalar,
-    pub(super) http_errors: Scalar,
+pub(crate) struct MetricsWire<'a> {
+    pub http_requests: Scalar,
+    pub http_errors: Scalar,
     /// Mean over the daemon's life, in milliseconds.
-    pub(super) avg_response_time: Scalar,
-    pub(super) memory_usage: Scalar,
-    pub(super) cpu_usage: Scalar,
-    pub(super) goroutines: Scalar,
-    pub(super) active_connections: Scalar,
-    pub(super) websocket_clients: Scalar,
-    pub(super) uptime_seconds: Scalar,
+    pub avg_response_time: Scalar,
+    pub memory_usage: Scalar,
+    pub cpu_usage: Scalar,
+    pub goroutines: Scalar,
+    pub active_connections: Scalar,
+    pub websocket_clients: Scalar,
+    pub uptime_seconds: Scalar,
     /// All jobs, in any order; `None` if the field is absent.
     #[serde(borrow)]
-    pub(super) recent_jobs: Option<Vec<&'a RawValue>>,
+    pub recent_jobs: Option<Vec<&'a RawValue>>,
 }
 
 /// Data of the documented `system.metrics`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct SystemWire {
-    pub(super) cpu_percent: Scalar,
-    pub(super) memory_bytes: Scalar,
-    pub(super) goroutines: Scalar,
-    pub(super) connections: Scalar,
-    pub(super) websocket_clients: Scalar,
+pub(crate) struct SystemWire {
+    pub cpu_percent: Scalar,
+    pub memory_bytes: Scalar,
+    pub goroutines: Scalar,
+    pub connections: Scalar,
+    pub websocket_clients: Scalar,
 }
 
 /// Answer of `/status`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct StatusWire {
-    pub(super) version: Scalar,
+pub struct StatusWire {
+    /// Of the daemon.
+    pub version: Scalar,
     /// A Go duration.
-    pub(super) uptime: Scalar,
-    pub(super) total_jobs: Scalar,
+    pub uptime: Scalar,
+    /// Jobs that it knows.
+    pub total_jobs: Scalar,
 }
 
 /// Answer of `/jobs/query`, and data of the message `jobs`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct JobsWire {
+pub struct JobsWire {
     /// `null` when there are none.
-    pub(super) jobs: Option<Vec<JobWire>>,
-    pub(super) timestamp: Scalar,
+    pub jobs: Option<Vec<JobWire>>,
+    /// When the answer was made, by the daemon's clock.
+    pub timestamp: Scalar,
 }
 
 /// Answer of `/jobs/cancel`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct CancelWire {
-    pub(super) cancelled: Option<Vec<String>>,
-    pub(super) errors: Option<std::collections::BTreeMap<String, String>>,
+pub struct CancelWire {
+    /// Ids of jobs whose cancel was accepted.
+    pub cancelled: Option<Vec<String>>,
+    /// Why others were not, by id.
+    pub errors: Option<std::collections::BTreeMap<String, String>>,
 }
 
 /// Answer of `/jobs/logs/{id}`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct LogsWire {
-    pub(super) logs: Option<Vec<LogWire>>,
+pub struct LogsWire {
+    /// Its entries; `null` when there are none.
+    pub logs: Option<Vec<LogWire>>,
 }
 
 /// One entry of a job's log.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct LogWire {
-    pub(super) timestamp: Scalar,
-    pub(super) level: Scalar,
-    pub(super) message: Scalar,
-    pub(super) error: Scalar,
+pub struct LogWire {
+    /// When, by the daemon's clock.
+    pub timestamp: Scalar,
+    /// How bad it is.
+    pub level: Scalar,
+    /// What happened.
+    pub message: Scalar,
+    /// What went wrong, if something did.
+    pub error: Scalar,
 }
 
 /// Data of the documented `alert.fired`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct AlertWire {
-    pub(super) name: Scalar,
-    pub(super) severity: Scalar,
-    pub(super) labels: std::collections::BTreeMap<String, Scalar>,
-    pub(super) summary: Scalar,
-    pub(super) description: Scalar,
-    pub(super) value: Scalar,
-    pub(super) active_at: Scalar,
+pub(crate) struct AlertWire {
+    pub name: Scalar,
+    pub severity: Scalar,
+    pub labels: std::collections::BTreeMap<String, Scalar>,
+    pub summary: Scalar,
+    pub description: Scalar,
+    pub value: Scalar,
+    pub active_at: Scalar,
 }

@@ -4,16 +4,16 @@ use model::{job::JobStatus, live::Event};
 
 /// When something was said, in milliseconds since the Unix epoch, by the server's clock.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::upstream) struct Moment {
+pub struct Moment {
     /// When it came here.
-    pub(in crate::upstream) now_ms: i64,
+    pub now_ms: i64,
     /// When the daemon made it.
-    pub(in crate::upstream) daemon_ms: i64,
+    pub daemon_ms: i64,
 }
 
 /// How whole a list of jobs is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::upstream) enum Listing {
+pub enum Listing {
     /// All jobs with what the daemon knows of them.
     Full,
     /// All jobs, but not when they started and ended: the first message of a constant feed.
@@ -22,37 +22,52 @@ pub(in crate::upstream) enum Listing {
 
 /// What a message changed.
 #[derive(Debug, Default)]
-pub(in crate::upstream) struct Outcome {
+pub struct Outcome {
     /// To tell the browsers.
-    pub(in crate::upstream) events: Vec<Event>,
+    pub events: Vec<Event>,
     /// To count.
-    pub(in crate::upstream) changes: Vec<Change>,
+    pub changes: Vec<Change>,
     /// The daemon restarted and has none of the jobs that it had: `changes` are of a new life.
-    pub(in crate::upstream) is_new_life: bool,
+    pub is_new_life: bool,
 }
 
 /// Something to count, and when it happened: milliseconds since the Unix epoch, by the server's clock.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::upstream) struct Change {
-    pub(in crate::upstream) at_ms: i64,
-    pub(in crate::upstream) provider: String,
-    pub(in crate::upstream) what: What,
+pub struct Change {
+    /// When.
+    pub at_ms: i64,
+    /// Provider of the job.
+    pub provider: String,
+    /// What happened.
+    pub what: What,
 }
 
 /// What there is to count.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::upstream) enum What {
+pub enum What {
     /// A job is there that was not.
     Submitted,
     /// A job ended, or was cancelled for good. Told once for each job.
-    Ended { job_type: Option<String>, status: JobStatus, seconds: Option<f64> },
+    Ended {
+        /// What kind of job it was.
+        job_type: Option<String>,
+        /// How it ended.
+        status: JobStatus,
+        /// How long it ran.
+        seconds: Option<f64>,
+    },
     /// Bytes were moved.
-    Moved { bytes: u64 },
+    Moved {
+        /// How many.
+        bytes: u64,
+    },
 }
 
 /// Jobs of a provider now. One whose cancel was asked for is active until it has ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::upstream) struct Levels {
-    pub(in crate::upstream) active: u32,
-    pub(in crate::upstream) pending: u32,
+pub struct Levels {
+    /// Running.
+    pub active: u32,
+    /// Waiting to start.
+    pub pending: u32,
 }

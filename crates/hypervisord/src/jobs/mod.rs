@@ -7,6 +7,6 @@ mod table;
 mod tracked;
 mod update;
 
-pub(super) use change::{Change, Levels, Listing, Moment, Outcome, What};
-pub(super) use table::{JobTable, Rules};
-pub(super) use update::JobUpdate;
+pub use change::{Change, Levels, Listing, Moment, Outcome, What};
+pub use table::{JobTable, Rules};
+pub use update::JobUpdate;

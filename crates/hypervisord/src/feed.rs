@@ -14,31 +14,35 @@ use redact::Redactor;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{
+use crate::{
     jobs::JobUpdate,
     scalar::Scalar,
     wire::{self, AlertWire, JobWire, JobsWire, MetricsWire, SystemWire},
 };
-use crate::budget::json;
 
 /// A message and when the daemon made it, by its own clock.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub struct Incoming {
     /// Milliseconds since the Unix epoch.
-    pub(super) at_ms: Option<i64>,
+    pub at_ms: Option<i64>,
     /// What it says.
-    pub(super) message: Message,
+    pub message: Message,
 }
 
 /// What a message says.
 #[derive(Debug)]
-pub(super) enum Message {
+pub enum Message {
     /// All jobs that the daemon has.
     AllJobs(Vec<JobUpdate>),
     /// Progress or a new status of one job.
     Job(Box<JobUpdate>),
     /// The numbers of the constant feed, with all jobs.
-    Metrics { numbers: Box<Numbers>, jobs: Option<JobList> },
+    Metrics {
+        /// The numbers.
+        numbers: Box<Numbers>,
+        /// The jobs, if it lists them.
+        jobs: Option<JobList>,
+    },
     /// State of the daemon's process.
     System(SystemReading),
     /// A threshold of the daemon's own was passed.
@@ -49,22 +53,23 @@ pub(super) enum Message {
 
 /// All jobs of a constant feed. Nearly all of them have ended, and are repeated word for word each second.
 #[derive(Debug, Default)]
-pub(super) struct JobList {
-    pub(super) updates: Vec<JobUpdate>,
+pub struct JobList {
+    /// What is new.
+    pub updates: Vec<JobUpdate>,
     /// Ids of jobs that ended earlier and are told of in the same words as last time.
-    pub(super) unchanged: Vec<Arc<str>>,
+    pub unchanged: Vec<Arc<str>>,
 }
 
 /// The ended jobs of the last message of a constant feed, by a hash of their text.
 #[derive(Debug, Default)]
-pub(super) struct Repeats {
+pub struct Repeats {
     hasher: RandomState,
     ids: HashMap<u64, Arc<str>>,
 }
 
 impl Repeats {
     /// Forgets all: the next list is read whole.
-    pub(super) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.ids.clear();
     }
 
@@ -104,29 +109,38 @@ impl Repeats {
 
 /// Cumulative numbers and levels of the constant feed. `None` is unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct Numbers {
-    pub(super) http_requests: Option<f64>,
-    pub(super) http_errors: Option<f64>,
+pub struct Numbers {
+    /// Requests so far.
+    pub http_requests: Option<f64>,
+    /// Those answered with an error.
+    pub http_errors: Option<f64>,
     /// Mean over the daemon's life.
-    pub(super) mean_response_seconds: Option<f64>,
-    pub(super) uptime_seconds: Option<f64>,
-    pub(super) system: SystemReading,
+    pub mean_response_seconds: Option<f64>,
+    /// How long the process has run.
+    pub uptime_seconds: Option<f64>,
+    /// The process.
+    pub system: SystemReading,
 }
 
 /// State of a daemon's process. `None` is unknown.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(super) struct SystemReading {
-    pub(super) cpu_percent: Option<f64>,
-    pub(super) memory_bytes: Option<f64>,
-    pub(super) goroutines: Option<f64>,
-    pub(super) connections: Option<f64>,
-    pub(super) websocket_clients: Option<f64>,
+pub struct SystemReading {
+    /// Of one processor.
+    pub cpu_percent: Option<f64>,
+    /// In use.
+    pub memory_bytes: Option<f64>,
+    /// Running.
+    pub goroutines: Option<f64>,
+    /// Open, of all kinds.
+    pub connections: Option<f64>,
+    /// Open WebSockets.
+    pub websocket_clients: Option<f64>,
 }
 
 /// A message that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("a message is not JSON of a known shape: {0}")]
-pub(super) struct FeedError(#[from] serde_json::Error);
+pub struct FeedError(#[from] serde_json::Error);
 
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -142,8 +156,7 @@ struct Envelope<'a> {
 ///
 /// # Errors
 /// It is not JSON, or its known fields have another structure than they should.
-pub(super) fn parse(text: &str, redactor: &Redactor, repeats: &mut Repeats) -> Result<Incoming, FeedError> {
-    json::check(text.as_bytes(), json::OF_DAEMONS).map_err(<serde_json::Error as serde::de::Error>::custom)?;
+pub fn parse(text: &str, redactor: &Redactor, repeats: &mut Repeats) -> Result<Incoming, FeedError> {
     let envelope: Envelope = serde_json::from_str(text)?;
     let at_ms = envelope.timestamp.time_ms();
     let data = envelope.data.map_or("{}", RawValue::get);

@@ -1,11 +1,9 @@
 //! What the derived series mean.
 
-use exposition::page::Kind;
-
-use crate::upstream::sample::Metadata;
+use exposition::{Metadata, page::Kind};
 
 /// Type and meaning of each derived family.
-pub(in crate::upstream) fn metadata() -> Vec<Metadata> {
+pub fn metadata() -> Vec<Metadata> {
     [
         ("hypersdk_jobs_active", Kind::Gauge, "Jobs that run."),
         ("hypersdk_jobs_pending", Kind::Gauge, "Jobs that wait to start."),

@@ -22,7 +22,7 @@ const COMPARED: usize = 3;
 
 /// What the last messages of one daemon tell of its clock.
 #[derive(Debug, Default)]
-pub(super) struct Skew {
+pub(crate) struct Skew {
     /// When the last messages came by our clock, and how much earlier they say that they were made, in milliseconds.
     seen: VecDeque<(i64, i64)>,
     /// What is added to the daemon's times, in milliseconds.
@@ -32,7 +32,7 @@ pub(super) struct Skew {
 
 impl Skew {
     /// A message made at `daemon_ms` by the daemon's clock came at `now_ms` by ours. Gives what is to be added to the daemon's times.
-    pub(super) fn observe(&mut self, now_ms: i64, daemon_ms: i64) -> i64 {
+    pub(crate) fn observe(&mut self, now_ms: i64, daemon_ms: i64) -> i64 {
         if self.seen.back().is_some_and(|(at_ms, _)| now_ms < *at_ms) {
             // Our own clock was set back: what was seen before is by another one.
             self.seen.clear();
@@ -61,7 +61,7 @@ impl Skew {
     }
 
     /// What is added to the daemon's times, in milliseconds.
-    pub(super) fn used_ms(&self) -> i64 {
+    pub(crate) fn used_ms(&self) -> i64 {
         self.used_ms
     }
 

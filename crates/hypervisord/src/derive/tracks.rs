@@ -6,11 +6,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use labels::Labels;
+use labels::{Labels, TargetLabels};
 use timeseries::{Point, STALE_NAN};
 
 use super::{SeriesKey, counts::CountStep};
-use crate::upstream::sample::TargetLabels;
 
 /// Time between two repetitions of a counter's value where it is written in retrospect: a rate over the usual 5 min needs two samples.
 const REPEAT_MS: i64 = 120_000;
@@ -22,12 +21,13 @@ const STORED_SLACK_MS: i64 = 2_000;
 
 /// The newest stored sample of a series.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::upstream) struct Stored {
-    pub(in crate::upstream) labels: Labels,
+pub struct Stored {
+    /// The series.
+    pub labels: Labels,
     /// Milliseconds since the Unix epoch.
-    pub(in crate::upstream) at_ms: i64,
+    pub at_ms: i64,
     /// The newest that is no marker of an end.
-    pub(in crate::upstream) value: f64,
+    pub value: f64,
 }
 
 /// All derived series of one daemon.

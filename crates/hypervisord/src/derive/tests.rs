@@ -6,7 +6,7 @@ use model::job::JobStatus;
 use timeseries::is_stale_marker;
 
 use super::*;
-use crate::upstream::jobs::What;
+use crate::jobs::What;
 
 const BOOT_MS: i64 = 1_700_000_000_000;
 const DAY_MS: i64 = 24 * 3_600_000;

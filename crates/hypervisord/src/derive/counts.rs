@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use model::job::JobStatus;
 
 use super::SeriesKey;
-use crate::upstream::jobs::{Change, What};
+use crate::jobs::{Change, What};
 
 /// Upper bounds of `hypersdk_job_duration_seconds`, without the infinite one.
 const DURATION_BOUNDS: [f64; 14] =

@@ -26,16 +26,16 @@ const ALL_FACTOR: usize = 4;
 
 /// How this daemon's jobs behave, and how many are kept.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::upstream) struct Rules {
+pub struct Rules {
     /// A cancelled job has stopped. Not so with a daemon whose export goes on after a cancel.
-    pub(in crate::upstream) cancelled_is_final: bool,
+    pub cancelled_is_final: bool,
     /// Ended jobs kept; beyond this the oldest are dropped.
-    pub(in crate::upstream) most_ended: usize,
+    pub most_ended: usize,
 }
 
 /// All jobs of one daemon.
 #[derive(Debug)]
-pub(in crate::upstream) struct JobTable {
+pub struct JobTable {
     pub(super) daemon: String,
     rules: Rules,
     pub(super) jobs: HashMap<String, TrackedJob>,
@@ -49,7 +49,9 @@ pub(in crate::upstream) struct JobTable {
 }
 
 impl JobTable {
-    pub(in crate::upstream) fn new(daemon: &str, rules: Rules) -> Self {
+    /// Of a daemon that has told nothing yet.
+    #[must_use]
+    pub fn new(daemon: &str, rules: Rules) -> Self {
         JobTable {
             daemon: daemon.to_owned(),
             rules,
@@ -62,18 +64,18 @@ impl JobTable {
     }
 
     /// Learned after the first contact, when the dialect is known.
-    pub(in crate::upstream) fn set_cancelled_is_final(&mut self, is_final: bool) {
+    pub fn set_cancelled_is_final(&mut self, is_final: bool) {
         self.rules.cancelled_is_final = is_final;
     }
 
     /// True once the daemon has told all its jobs, with their times.
-    pub(in crate::upstream) fn is_filled(&self) -> bool {
+    pub fn is_filled(&self) -> bool {
         self.is_filled
     }
 
     /// The daemon told all its jobs, some of them as `unchanged` since the last time. What is missing is gone: at once if the daemon
     /// has `restarted`.
-    pub(in crate::upstream) fn replace(
+    pub fn replace(
         &mut self,
         updates: Vec<JobUpdate>,
         unchanged: &[Arc<str>],
@@ -117,7 +119,7 @@ impl JobTable {
     }
 
     /// The daemon told something of some of its jobs, for example their details.
-    pub(in crate::upstream) fn update(&mut self, updates: Vec<JobUpdate>, moment: Moment) -> Outcome {
+    pub fn update(&mut self, updates: Vec<JobUpdate>, moment: Moment) -> Outcome {
         let mut batch = Batch::default();
         for update in updates {
             self.apply(update, moment, false, None, &mut batch);
@@ -126,7 +128,7 @@ impl JobTable {
     }
 
     /// These jobs were asked for, whatever came of it: not to be asked again at once.
-    pub(in crate::upstream) fn mark_detailed(&mut self, ids: &[String], now_ms: i64) {
+    pub fn mark_detailed(&mut self, ids: &[String], now_ms: i64) {
         for id in ids {
             if let Some(tracked) = self.jobs.get_mut(id) {
                 tracked.detailed_ms = Some(now_ms);
@@ -135,7 +137,7 @@ impl JobTable {
     }
 
     /// The daemon accepted a cancel.
-    pub(in crate::upstream) fn cancel_accepted(&mut self, id: &str, moment: Moment) -> Outcome {
+    pub fn cancel_accepted(&mut self, id: &str, moment: Moment) -> Outcome {
         let Some(tracked) = self.jobs.get_mut(id) else { return Outcome::default() };
         let is_told = tracked.job.cancel_requested || tracked.job.status == JobStatus::Cancelled;
         if is_told || tracked.job.status.is_final() {
@@ -148,7 +150,7 @@ impl JobTable {
     }
 
     /// Progress that had to wait. To be called several times a second.
-    pub(in crate::upstream) fn tick(&mut self, now_ms: i64) -> Vec<Event> {
+    pub fn tick(&mut self, now_ms: i64) -> Vec<Event> {
         let mut events = Vec::new();
         self.waiting.retain(|id| {
             let Some(tracked) = self.jobs.get_mut(id) else { return false };
@@ -160,7 +162,7 @@ impl JobTable {
     }
 
     /// Takes cancelled jobs that nothing has moved for long to have stopped. To be called now and then.
-    pub(in crate::upstream) fn settle_cancelled(&mut self, moment: Moment) -> Outcome {
+    pub fn settle_cancelled(&mut self, moment: Moment) -> Outcome {
         let mut batch = Batch::default();
         for (id, tracked) in &mut self.jobs {
             if tracked.job.cancel_requested && tracked.has_stopped(moment.daemon_ms) {
@@ -173,21 +175,18 @@ impl JobTable {
     }
 
     /// All jobs, in any order.
-    pub(in crate::upstream) fn jobs(&self) -> impl Iterator<Item = &Job> {
+    pub fn jobs(&self) -> impl Iterator<Item = &Job> {
         self.jobs.values().map(|tracked| &tracked.job)
     }
 
-    pub(in crate::upstream) fn job(&self, id: &str) -> Option<&Job> {
+    /// A job by its id.
+    #[must_use]
+    pub fn job(&self, id: &str) -> Option<&Job> {
         self.jobs.get(id).map(|tracked| &tracked.job)
     }
 
     /// Up to `limit` jobs that the daemon should be asked about: never asked for or just changed, and running ones again after `refresh_ms`.
-    pub(in crate::upstream) fn wanting_detail(
-        &self,
-        limit: usize,
-        now_ms: i64,
-        refresh_ms: Option<i64>,
-    ) -> Vec<String> {
+    pub fn wanting_detail(&self, limit: usize, now_ms: i64, refresh_ms: Option<i64>) -> Vec<String> {
         let is_due = |tracked: &TrackedJob| match (tracked.detailed_ms, refresh_ms) {
             (None, _) => true,
             (Some(then), Some(refresh)) => {
@@ -200,7 +199,7 @@ impl JobTable {
     }
 
     /// Running and waiting jobs by provider. One that goes on after its cancel runs.
-    pub(in crate::upstream) fn levels(&self) -> BTreeMap<String, Levels> {
+    pub fn levels(&self) -> BTreeMap<String, Levels> {
         let mut levels: BTreeMap<String, Levels> = BTreeMap::new();
         for job in self.jobs().filter(|job| !job.historic) {
             match job.status {

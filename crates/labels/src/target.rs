@@ -1,45 +1,22 @@
-//! What the links write besides samples: which labels name a target, and what its metrics mean.
+//! The labels of a target, beside those of its series.
 
 use std::sync::Arc;
 
-use exposition::page::Kind;
-use labels::Labels;
-
-/// Type and meaning of a metric family.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Metadata {
-    /// Name of the family.
-    pub name: String,
-    /// Its type.
-    pub kind: Kind,
-    /// What it means; may be empty.
-    pub help: String,
-    /// Its unit; may be empty.
-    pub unit: String,
-}
-
-/// Where metadata goes: what `/api/v1/metadata` answers from.
-pub trait MetadataSink: Send + Sync {
-    /// These families were seen at a target. Told once, and again when something changes.
-    fn describe(&self, metadata: &[Metadata]);
-}
-
-/// Nobody wants it.
-impl MetadataSink for () {
-    fn describe(&self, _: &[Metadata]) {}
-}
+use crate::{Labels, METRIC_NAME};
 
 /// The labels that a target gives to all its series.
 #[derive(Debug, Clone)]
-pub(super) struct TargetLabels(Vec<(Arc<str>, Arc<str>)>);
+pub struct TargetLabels(Vec<(Arc<str>, Arc<str>)>);
 
 impl TargetLabels {
-    pub(super) fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    /// These, as names and values.
+    pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         TargetLabels(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
     /// The labels of a series of this target. A label that the target has too is kept as `exported_<name>`, as Prometheus does.
-    pub(super) fn series(&self, name: &str, labels: &[(&str, &str)]) -> Labels {
+    #[must_use]
+    pub fn series(&self, name: &str, labels: &[(&str, &str)]) -> Labels {
         let own = |label: &str| self.0.iter().any(|(name, _)| **name == *label);
         let mut pairs: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(self.0.len() + 4);
         for (label, value) in labels.iter().copied() {
@@ -54,7 +31,7 @@ impl TargetLabels {
             }
         }
         pairs.extend(self.0.iter().cloned());
-        pairs.push((labels::METRIC_NAME.into(), name.into()));
+        pairs.push((METRIC_NAME.into(), name.into()));
         Labels::new(pairs)
     }
 }

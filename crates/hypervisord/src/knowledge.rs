@@ -3,14 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{live::Event, system::SystemMetrics};
-use tokio::time::Instant;
 
-use super::{
+use crate::{
     feed::{Numbers, SystemReading},
     jobs::{Change, JobTable, JobUpdate, Levels, Listing, Moment, Outcome},
     skew::Skew,
 };
-use crate::clock::now_ms;
 
 /// Time between two `system.metrics` events of a daemon that tells more often.
 const SYSTEM_INTERVAL: Duration = Duration::from_millis(4900);
@@ -22,14 +20,18 @@ const SAME_START_MS: u64 = 2_000;
 const START_SLACK: f64 = 10.0;
 
 /// What the daemon has told.
-pub(super) struct Knowledge {
-    pub(super) jobs: JobTable,
-    pub(super) skew: Skew,
+pub struct Knowledge {
+    /// Its jobs.
+    pub jobs: JobTable,
+    skew: Skew,
     /// What happened since the collector last took it.
     steps: Vec<Step>,
-    pub(super) numbers: Option<Numbers>,
-    pub(super) system: Option<SystemMetrics>,
-    system_sent: Option<Instant>,
+    /// The newest numbers of its feed.
+    pub numbers: Option<Numbers>,
+    /// Its process.
+    pub system: Option<SystemMetrics>,
+    /// When that was last told, by a steady clock.
+    system_sent: Option<Duration>,
     process: Option<Process>,
     /// The process is another one than before, and its list of jobs has not come yet.
     restarted: bool,
@@ -46,35 +48,38 @@ struct Process {
     told_start_ms: Option<i64>,
     /// In seconds.
     uptime: f64,
-    /// When that was told.
-    at: Instant,
+    /// When that was told, by a steady clock.
+    at: Duration,
 }
 
 /// Something that the collector counts.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Step {
+pub enum Step {
     /// The daemon started anew, with no job of before: what is counted begins at zero. Milliseconds since the Unix epoch.
     NewLife {
+        /// When its process started.
         start_ms: i64,
     },
+    /// Something happened to a job.
     Change(Change),
 }
 
 /// What there is to write of a daemon.
 #[derive(Debug)]
-pub(super) struct News {
+pub struct News {
     /// What happened since it was last asked for, in the order in which it was told.
-    pub(super) steps: Vec<Step>,
+    pub steps: Vec<Step>,
     /// Running and waiting jobs by provider.
-    pub(super) levels: BTreeMap<String, Levels>,
-    pub(super) numbers: Option<Numbers>,
+    pub levels: BTreeMap<String, Levels>,
+    /// The newest numbers of its feed.
+    pub numbers: Option<Numbers>,
     /// When the daemon's process started, where that is known. Milliseconds since the Unix epoch.
-    pub(super) start_ms: Option<i64>,
+    pub start_ms: Option<i64>,
 }
 
 impl Knowledge {
     /// Of a daemon that has told nothing yet.
-    pub(super) fn new(jobs: JobTable) -> Self {
+    pub fn new(jobs: JobTable) -> Self {
         Knowledge {
             jobs,
             skew: Skew::default(),
@@ -89,13 +94,13 @@ impl Knowledge {
     }
 
     /// The daemon is not heard.
-    pub(super) fn await_list(&mut self) {
+    pub fn await_list(&mut self) {
         self.awaits_list = true;
     }
 
     /// What there is to write, once the daemon has told all its jobs, and again after it was not heard: else counters would go on past
     /// what ended meanwhile. What is taken is not given again.
-    pub(super) fn take_news(&mut self) -> Option<News> {
+    pub fn take_news(&mut self) -> Option<News> {
         (self.jobs.is_filled() && !self.awaits_list).then(|| News {
             steps: std::mem::take(&mut self.steps),
             levels: self.jobs.levels(),
@@ -104,23 +109,29 @@ impl Knowledge {
         })
     }
 
-    /// Notes what happened, to be written.
-    pub(super) fn note_steps(&mut self, is_new_life: bool, changes: Vec<Change>) {
+    /// Notes what happened until `now_ms`, to be written.
+    pub fn note_steps(&mut self, is_new_life: bool, changes: Vec<Change>, now_ms: i64) {
         if is_new_life {
-            let start_ms = self.process.map_or_else(now_ms, |process| process.start_ms);
+            let start_ms = self.process.map_or(now_ms, |process| process.start_ms);
             self.steps.push(Step::NewLife { start_ms });
         }
         self.steps.extend(changes.into_iter().map(Step::Change));
     }
 
     /// When something was said that the daemon made at `daemon_ms` by its clock.
-    pub(super) fn moment(&mut self, now_ms: i64, daemon_ms: Option<i64>) -> Moment {
+    pub fn moment(&mut self, now_ms: i64, daemon_ms: Option<i64>) -> Moment {
         let made_ms = daemon_ms.map(|daemon_ms| daemon_ms.saturating_add(self.skew.observe(now_ms, daemon_ms)));
         Moment { now_ms, daemon_ms: made_ms.unwrap_or(now_ms) }
     }
 
+    /// The time of ours for one that the daemon told.
+    #[must_use]
+    pub fn our_time(&self, daemon_ms: i64) -> i64 {
+        daemon_ms.saturating_add(self.skew.used_ms())
+    }
+
     /// The same updates with times of ours.
-    pub(super) fn shifted(&self, mut updates: Vec<JobUpdate>) -> Vec<JobUpdate> {
+    pub fn shifted(&self, mut updates: Vec<JobUpdate>) -> Vec<JobUpdate> {
         let ms = self.skew.used_ms();
         if ms != 0 {
             updates.iter_mut().for_each(|update| update.shift(ms));
@@ -129,7 +140,7 @@ impl Knowledge {
     }
 
     /// The daemon told all its jobs.
-    pub(super) fn list(
+    pub fn list(
         &mut self,
         updates: Vec<JobUpdate>,
         unchanged: &[Arc<str>],
@@ -144,17 +155,17 @@ impl Knowledge {
     }
 
     /// Notes how long the daemon's process had run when a message was made, at `told_ms` by the daemon's clock if it says so, and whether
-    /// it is another one than before. A message that was held up on its way tells an old uptime: that is no restart.
-    pub(super) fn note_uptime(&mut self, uptime: f64, told_ms: Option<i64>, now_ms: i64) {
+    /// it is another one than before. A message that was held up on its way tells an old uptime: that is no restart. `at` is the time by a
+    /// steady clock.
+    pub fn note_uptime(&mut self, uptime: f64, told_ms: Option<i64>, now_ms: i64, at: Duration) {
         if !uptime.is_finite() {
             return;
         }
         #[allow(clippy::cast_possible_truncation, reason = "saturates, and no daemon is that old")]
         let uptime_ms = (uptime * 1000.0) as i64;
         let told_start_ms = told_ms.map(|told_ms| told_ms.saturating_sub(uptime_ms));
-        let at = Instant::now();
         let is_another = self.process.is_some_and(|before| {
-            let expected = before.uptime + at.duration_since(before.at).as_secs_f64();
+            let expected = before.uptime + at.saturating_sub(before.at).as_secs_f64();
             let is_younger = uptime + UPTIME_SLACK < before.uptime || uptime + START_SLACK < expected;
             let starts = before.told_start_ms.zip(told_start_ms);
             is_younger && starts.is_none_or(|(before_ms, ms)| before_ms.abs_diff(ms) > SAME_START_MS)
@@ -171,8 +182,8 @@ impl Knowledge {
         });
     }
 
-    /// Takes over the state of the process. Gives the event if it is time for one.
-    pub(super) fn note_system(&mut self, daemon: &str, reading: SystemReading, is_event: bool) -> Option<Event> {
+    /// Takes over the state of the process at a time by a steady clock. Gives the event if it is time for one.
+    pub fn note_system(&mut self, daemon: &str, reading: SystemReading, is_event: bool, at: Duration) -> Option<Event> {
         let system = SystemMetrics {
             daemon: daemon.to_owned(),
             cpu_percent: reading.cpu_percent,
@@ -181,9 +192,9 @@ impl Knowledge {
             connections: reading.connections.or(reading.websocket_clients),
         };
         self.system = Some(system.clone());
-        let is_due = is_event || self.system_sent.is_none_or(|at| at.elapsed() >= SYSTEM_INTERVAL);
+        let is_due = is_event || self.system_sent.is_none_or(|sent| at.saturating_sub(sent) >= SYSTEM_INTERVAL);
         is_due.then(|| {
-            self.system_sent = Some(Instant::now());
+            self.system_sent = Some(at);
             Event::SystemMetrics(system)
         })
     }
@@ -193,7 +204,8 @@ impl Knowledge {
 mod tests {
     use model::job::JobStatus;
 
-    use super::{super::jobs::Rules, *};
+    use super::*;
+    use crate::jobs::Rules;
 
     const BOOT_MS: i64 = 1_700_000_000_000;
 
@@ -217,17 +229,17 @@ mod tests {
     #[test]
     fn an_uptime_that_was_held_up_on_its_way_is_no_restart() {
         let mut known = knowledge();
-        known.note_uptime(100.0, Some(BOOT_MS + 100_000), BOOT_MS + 100_000);
+        known.note_uptime(100.0, Some(BOOT_MS + 100_000), BOOT_MS + 100_000, Duration::from_millis(100_000));
         list(&mut known, 100, &["a"]);
         // Said at 95 s, and here at 160 s, when the daemon has other jobs.
-        known.note_uptime(95.0, Some(BOOT_MS + 95_000), BOOT_MS + 160_000);
+        known.note_uptime(95.0, Some(BOOT_MS + 95_000), BOOT_MS + 160_000, Duration::from_millis(160_000));
         assert!(!list(&mut known, 160, &["b"]).is_new_life);
         assert_eq!(known.take_news().unwrap().start_ms, Some(BOOT_MS));
-        known.note_uptime(2.0, Some(BOOT_MS + 172_000), BOOT_MS + 172_000);
+        known.note_uptime(2.0, Some(BOOT_MS + 172_000), BOOT_MS + 172_000, Duration::from_millis(172_000));
         assert!(list(&mut known, 172, &["c"]).is_new_life, "that is one");
         assert_eq!(known.take_news().unwrap().start_ms, Some(BOOT_MS + 170_000));
         // Of a daemon that does not say when, the one that came last counts.
-        known.note_uptime(0.5, None, BOOT_MS + 180_000);
+        known.note_uptime(0.5, None, BOOT_MS + 180_000, Duration::from_millis(180_000));
         assert!(list(&mut known, 180, &["d"]).is_new_life);
     }
 

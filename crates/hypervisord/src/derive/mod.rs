@@ -14,16 +14,15 @@ mod tracks;
 
 use std::collections::{HashSet, VecDeque};
 
-use labels::Labels;
+use labels::{Labels, TargetLabels};
 use timeseries::Point;
 
 use self::{counts::Counts, tracks::Tracks};
-pub(super) use self::{families::metadata, tracks::Stored};
-use super::{
+pub use self::{families::metadata, tracks::Stored};
+use crate::{
     feed::Numbers,
     jobs::{Change, Levels},
     knowledge::{News, Step},
-    sample::TargetLabels,
 };
 
 /// Points after which a batch is handed over, so that a long history takes little memory at once.
@@ -53,7 +52,7 @@ impl SeriesKey {
 
 /// Which series are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Due {
+pub enum Due {
     /// All: it is the time of a scrape.
     All,
     /// Those that have changed.
@@ -61,7 +60,7 @@ pub(super) enum Due {
 }
 
 /// What is counted and measured for one daemon, and how far it is written.
-pub(super) struct Deriver {
+pub struct Deriver {
     counts: Counts,
     tracks: Tracks,
     /// Steps that are not counted yet, in the order in which they are to be.
@@ -76,7 +75,7 @@ pub(super) struct Deriver {
 
 impl Deriver {
     /// Of a target whose samples are stored for `stored_ms` milliseconds.
-    pub(super) fn new(target: TargetLabels, stored_ms: i64) -> Self {
+    pub fn new(target: TargetLabels, stored_ms: i64) -> Self {
         Deriver {
             counts: Counts::default(),
             tracks: Tracks::new(target),
@@ -88,12 +87,12 @@ impl Deriver {
     }
 
     /// Goes on from what is stored.
-    pub(super) fn resume(&mut self, stored: Vec<Stored>) {
+    pub fn resume(&mut self, stored: Vec<Stored>) {
         self.tracks.resume(stored);
     }
 
     /// Takes in what happened, to be counted.
-    pub(super) fn take(&mut self, news: &mut News, now_ms: i64) {
+    pub fn take(&mut self, news: &mut News, now_ms: i64) {
         let mut steps = std::mem::take(&mut news.steps);
         // In the order of time within each life.
         for life in steps.split_mut(|step| matches!(step, Step::NewLife { .. })) {
@@ -116,7 +115,7 @@ impl Deriver {
     }
 
     /// Counts what was taken in, up to `now_ms`. True if there is more of it and the points are to be handed over first.
-    pub(super) fn count(&mut self, now_ms: i64, present: &HashSet<String>, points: &mut Vec<Point>) -> bool {
+    pub fn count(&mut self, now_ms: i64, present: &HashSet<String>, points: &mut Vec<Point>) -> bool {
         let oldest_ms = now_ms.saturating_sub(self.stored_ms);
         while let Some(step) = self.waiting.pop_front() {
             match step {
@@ -160,14 +159,7 @@ impl Deriver {
     }
 
     /// Writes what there is at `at_ms`, but for the names in `present`, which the daemon shows itself. Ends the batch.
-    pub(super) fn measure(
-        &mut self,
-        news: &News,
-        at_ms: i64,
-        due: Due,
-        present: &HashSet<String>,
-        points: &mut Vec<Point>,
-    ) {
+    pub fn measure(&mut self, news: &News, at_ms: i64, due: Due, present: &HashSet<String>, points: &mut Vec<Point>) {
         self.tracks.leave_out(present, points);
         for provider in news.levels.keys() {
             self.counts.provider(provider);
@@ -230,7 +222,7 @@ impl Deriver {
     }
 
     /// The daemon is not heard any more: marks its series as ended right after what is known of each.
-    pub(super) fn end(&mut self, points: &mut Vec<Point>) {
+    pub fn end(&mut self, points: &mut Vec<Point>) {
         self.tracks.end(points);
     }
 }
