@@ -204,6 +204,8 @@ impl LateLog {
 
 #[cfg(test)]
 mod tests {
+    use labels::Pattern;
+
     use super::*;
 
     fn named(name: &str, times: TimeBounds) -> (Option<Arc<str>>, TimeBounds) {
@@ -221,9 +223,11 @@ mod tests {
         assert!(nothing.is_empty());
         log.note(now, [named("a", (5, 9)), named("b", (7, 7))]);
         let (late, mark) = log.since(start);
-        assert_eq!(late.times(&of("a{x=\"y\"}")), Some((5, 9)));
-        assert_eq!(late.times(&of("{__name__=~\"a|b\"}")), Some((5, 9)));
-        assert_eq!(late.times(&of("{__name__!=\"a\", x=\"y\"}")), Some((7, 7)));
+        let x = Matcher::equal("x", "y");
+        let name = |op| Matcher { name: "__name__".to_owned(), op };
+        assert_eq!(late.times(&[of("a"), vec![x.clone()]].concat()), Some((5, 9)));
+        assert_eq!(late.times(&[name(MatchOp::Regex(Pattern::compile("a|b").unwrap()))]), Some((5, 9)));
+        assert_eq!(late.times(&[name(MatchOp::NotEqual("a".to_owned())), x]), Some((7, 7)));
         assert_eq!(late.times(&of("c")), None);
         assert!(log.since(mark).0.is_empty());
         log.note(now, [named("c", (1, 2))]);

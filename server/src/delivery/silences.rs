@@ -79,7 +79,7 @@ impl Notifier {
         let now_ms = now_ms();
         silence.updated_at_ms = now_ms;
         // What is to last for ever lasts as long as a time can be written.
-        silence.ends_at_ms = silence.ends_at_ms.min(jiff::Timestamp::MAX.as_millisecond());
+        silence.ends_at_ms = silence.ends_at_ms.min(jiff::Timestamp::MAX.as_second() * 1_000);
         silence.check(now_ms)?;
         if let Some(link) = &self.0.link {
             silence.id = link.put_silence(&silence).await?;

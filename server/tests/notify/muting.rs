@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     alert,
     alertmanager::Alertmanager,
-    common::{EngineStub, Live, Server, client, free_port, now_ms},
+    common::{EngineStub, Live, Server, client, eventually, free_port, now_ms},
     file, post, quick,
     receiver::Receiver,
     resolve, serve,

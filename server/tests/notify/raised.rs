@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     alert,
-    common::{Live, Server, Simulator, eventually},
+    common::{Live, Server, Simulator, eventually, now_ms},
     file, post, quick,
     receiver::Receiver,
     resolve, serve,
