@@ -182,7 +182,8 @@ fn charge(state: &AppState, dashboard: Option<&Dashboard>) -> Result<Charge, Ove
     memory.charge(&Requester::current().account(), PAGE_BYTES.saturating_add(of_jobs).min(memory.token_limit()))
 }
 
-/// When alerts fired that concern a dashboard. As part of a page it waits for other pages alone.
+/// When alerts fired that concern a dashboard. As part of a page it waits for other pages alone, but where the time is so long past that
+/// the database is asked; a page without marks is better than one that waits for that.
 async fn marks(
     state: &AppState,
     principal: &Principal,
@@ -193,16 +194,26 @@ async fn marks(
     let current = state.alerting.current().await;
     let (alerting, scope, dashboard) = (state.alerting.clone(), principal.scope().clone(), dashboard.clone());
     let (start_ms, end_ms) = range.resolve(now_ms);
-    let firing = state.alerting.history().firing_in(start_ms, end_ms);
+    let nothing = Frame { end_ms, ..Frame::default() };
+    if !dashboard.panels.iter().any(|panel| panel.kind == PanelKind::Timeseries) {
+        return Ok(nothing);
+    }
+    let history = state.alerting.history();
+    if let Some(firing) = history.firing_at_hand(start_ms) {
+        let marks = move || alerting.marks(firing, &current, &scope, &dashboard, start_ms, end_ms);
+        return state.page_drawing.read_charged(marks).await;
+    }
     let marks = move |firing: Result<FiringChanges, sqlx::Error>| {
         firing.map(|firing| alerting.marks(firing, &current, &scope, &dashboard, start_ms, end_ms))
     };
-    let marks = state.page_drawing.read_after(0, firing, marks).await?;
-    // A page without marks is better than none.
-    Ok(marks.unwrap_or_else(|error| {
-        tracing::error!(%error, "the history of alerts could not be read");
-        Frame { end_ms, ..Frame::default() }
-    }))
+    match state.page_drawing.read_after(0, history.firing_in(start_ms, end_ms), marks).await {
+        Ok(Ok(marks)) => Ok(marks),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the history of alerts could not be read");
+            Ok(nothing)
+        }
+        Err(_busy) => Ok(nothing),
+    }
 }
 
 /// Why there is no page.

@@ -381,6 +381,36 @@ fn a_restart_is_no_end_of_what_fired_for_long() {
 }
 
 #[test]
+fn after_a_long_stop_nobody_is_told_of_what_nobody_confirms() {
+    let mut before = World::new(USUAL);
+    let lasting = ["a", "b"].map(|name| Posted {
+        labels: labels(&format!("alertname={name}")),
+        starts_at_ms: Some(0),
+        ends_at_ms: Some(4 * MINUTE),
+        ..Posted::default()
+    });
+    let kept = before.dispatcher.ingest(lasting, 0).changed;
+    before.until(3 * MINUTE);
+
+    let mut after = World::new(USUAL);
+    after.now = 100 * HOUR;
+    after.dispatcher.restore_log(before.logged);
+    let grace_until_ms = after.now + 5 * MINUTE;
+    after.dispatcher.restore_alerts(kept.iter().map(|alert| (**alert).clone()), after.now, grace_until_ms);
+    assert_eq!(after.until(after.now + MINUTE), []);
+    let again = Posted {
+        labels: labels("alertname=a"),
+        starts_at_ms: Some(0),
+        ends_at_ms: Some(200 * HOUR),
+        ..Posted::default()
+    };
+    after.dispatcher.ingest([again], after.now);
+    let told = after.until(after.now + 20 * MINUTE);
+    assert!(told.iter().any(|(_, told)| told.contains("+a")), "what goes on is told again: {told:?}");
+    assert!(told.iter().all(|(_, told)| !told.contains("+b")), "the other is over: {told:?}");
+}
+
+#[test]
 fn another_configuration_does_not_tell_again() {
     let mut world = World::new(USUAL);
     world.fire("alertname=a,i=1");

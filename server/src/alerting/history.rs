@@ -140,7 +140,7 @@ impl History {
     /// The database cannot be read.
     pub async fn firing_in(&self, start_ms: i64, end_ms: i64) -> Result<FiringChanges, sqlx::Error> {
         if let Some(changes) = self.firing_at_hand(start_ms) {
-            return Ok(FiringChanges { changes, until_ms: None });
+            return Ok(changes);
         }
         // Many look at a time that moves on with the clock: within a minute they share what is read.
         let start_ms = start_ms.saturating_sub(start_ms.rem_euclid(MINUTE_MS));
@@ -165,11 +165,15 @@ impl History {
         Ok(FiringChanges { changes, until_ms: Some(end_ms) })
     }
 
-    /// The same where all of it is at hand.
-    fn firing_at_hand(&self, start_ms: i64) -> Option<Vec<FiringChange>> {
+    /// The same where all of it is at hand, and the database is not asked.
+    #[must_use]
+    pub fn firing_at_hand(&self, start_ms: i64) -> Option<FiringChanges> {
         let firing = self.firing.lock().unwrap_or_else(PoisonError::into_inner);
         let is_whole = firing.len() < AT_HAND || firing.front().is_some_and(|oldest| oldest.at < start_ms);
-        is_whole.then(|| firing.iter().filter(|change| change.at >= start_ms).cloned().collect())
+        is_whole.then(|| FiringChanges {
+            changes: firing.iter().filter(|change| change.at >= start_ms).cloned().collect(),
+            until_ms: None,
+        })
     }
 
     /// Changes, youngest first.
@@ -298,7 +302,7 @@ mod tests {
 
     fn times(history: &History, since_ms: i64) -> Vec<(i64, bool)> {
         let at_hand = history.firing_at_hand(since_ms).unwrap();
-        at_hand.into_iter().map(|change| (change.at, change.began)).collect()
+        at_hand.changes.into_iter().map(|change| (change.at, change.began)).collect()
     }
 
     #[tokio::test]

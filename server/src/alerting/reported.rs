@@ -260,7 +260,8 @@ impl Shared {
 /// Whether an alert was raised by others, here and not by an engine.
 fn is_reported(alert: &Alert) -> bool {
     let (name, value) = SOURCE_LABEL;
-    alert.source == POSTED || alert.labels.get(name).is_some_and(|source| source == value)
+    let is_of_daemon = || alert.source == alert.labels.get("daemon").map_or(value, String::as_str);
+    alert.source == POSTED || (alert.labels.get(name).is_some_and(|source| source == value) && is_of_daemon())
 }
 
 /// Takes in again what others raised before a restart, as far as the notifier goes on with it: what receivers count as firing is shown so.

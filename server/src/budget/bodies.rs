@@ -63,7 +63,7 @@ pub(crate) async fn layer(State(bodies): State<Bodies>, request: Request, next: 
         Err(over) => return bodies.refusal(over).for_path(&uri),
     };
     let held = Held(Arc::new(Mutex::new((charge, None))));
-    let request = request.map(|body| Body::new(Weighed { body, arrived: 0, held: Held(Arc::clone(&held.0)) }));
+    let request = request.map(|body| Body::new(Arriving { body, arrived: 0, held: Held(Arc::clone(&held.0)) }));
     let response = next.run(request).await;
     let over = held.lock().1;
     over.map_or(response, |over| bodies.refusal(over).for_path(&uri))
@@ -79,13 +79,13 @@ impl Held {
 }
 
 /// A body that is charged as it arrives.
-struct Weighed {
+struct Arriving {
     body: Body,
     arrived: u64,
     held: Held,
 }
 
-impl HttpBody for Weighed {
+impl HttpBody for Arriving {
     type Data = Bytes;
     type Error = axum::Error;
 

@@ -180,7 +180,16 @@ impl Connection {
             Waiting::FirstRequest => Some(self.opened + limits.first_request),
             // Answers are handed over whole: they may still be on their way.
             Waiting::Since(since) => Some(since.max(written) + limits.idle),
-            Waiting::Reader(taken) => Some(taken + limits.stalled_write),
+            Waiting::Readers { oldest, newest, count } => {
+                let since = match (count, self.address) {
+                    // What is taken of the only one is what is written.
+                    (1, _) => oldest.max(written),
+                    // Of many who share the connection, one who takes nothing does not end it for the others.
+                    (_, None) => newest,
+                    (_, Some(_)) => oldest,
+                };
+                Some(since + limits.stalled_write)
+            }
             Waiting::Busy => None,
             Waiting::Evicted => Some(self.opened),
         }

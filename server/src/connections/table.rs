@@ -19,8 +19,14 @@ pub(super) enum Waiting {
     Since(Instant),
     /// Nothing: requests are under way, or it speaks another protocol by now.
     Busy,
-    /// That somebody takes an answer of which there is more, and of which nothing was taken since then.
-    Reader(Instant),
+    /// That somebody takes answers of which there is more: so many, and since when nothing was taken of any of them.
+    Readers {
+        /// Of the one that waits longest.
+        oldest: Instant,
+        /// Of the one that was taken last.
+        newest: Instant,
+        count: usize,
+    },
     /// It has to make room.
     Evicted,
 }
@@ -153,13 +159,18 @@ impl Table {
         match self.open.get(&id) {
             None => Waiting::Evicted,
             Some(entry) if entry.upgraded => Waiting::Busy,
-            Some(entry) => match entry.answers.values().flatten().min() {
-                // Whatever else is under way: nobody who asks for more keeps what is not taken.
-                Some(since) => Waiting::Reader(*since),
-                None if entry.requests > 0 => Waiting::Busy,
-                None if entry.asked => Waiting::Since(entry.since),
-                None => Waiting::FirstRequest,
-            },
+            Some(entry) => {
+                let waits = || entry.answers.values().flatten();
+                match (waits().min(), waits().max()) {
+                    // Whatever else is under way: nobody who asks for more keeps what is not taken.
+                    (Some(oldest), Some(newest)) => {
+                        Waiting::Readers { oldest: *oldest, newest: *newest, count: waits().count() }
+                    }
+                    _ if entry.requests > 0 => Waiting::Busy,
+                    _ if entry.asked => Waiting::Since(entry.since),
+                    _ => Waiting::FirstRequest,
+                }
+            }
         }
     }
 }
@@ -206,9 +217,10 @@ mod tests {
         assert_eq!(table.waiting(ids[0]), Waiting::Busy, "nothing of the answers is there yet");
         table.await_reader(ids[0], answers[0].unwrap(), Some(at(6)));
         table.await_reader(ids[0], answers[1].unwrap(), Some(at(7)));
-        assert_eq!(table.waiting(ids[0]), Waiting::Reader(at(6)));
+        let readers = |oldest, newest, count| Waiting::Readers { oldest: at(oldest), newest: at(newest), count };
+        assert_eq!(table.waiting(ids[0]), readers(6, 7, 2));
         table.await_reader(ids[0], answers[0].unwrap(), None);
-        assert_eq!(table.waiting(ids[0]), Waiting::Reader(at(7)), "the server makes the other one wait");
+        assert_eq!(table.waiting(ids[0]), readers(7, 7, 1), "the server makes the other one wait");
         table.end(ids[0], answers[0], at(7));
         table.end(ids[0], answers[1], at(7));
         assert_eq!(table.waiting(ids[0]), Waiting::Since(at(7)));

@@ -213,16 +213,16 @@ impl Outbox {
             .bind(delivery.log.as_ref().and_then(|log| log.before.as_ref()).map(json).transpose()?)
             .execute(&mut *write)
             .await?;
-            if let Some(reason) = error {
-                let taken_back = take_back(&mut write, done.last_insert_rowid()).await?;
-                given_up.push(GivenUp { receiver: delivery.receiver.clone(), reason, taken_back });
-            }
             for fingerprint in &delivery.alerts {
                 sqlx::query("INSERT OR IGNORE INTO delivery_alerts (fingerprint, seq) VALUES (?, ?)")
                     .bind(fingerprint.to_string())
                     .bind(done.last_insert_rowid())
                     .execute(&mut *write)
                     .await?;
+            }
+            if let Some(reason) = error {
+                let taken_back = take_back(&mut write, done.last_insert_rowid()).await?;
+                given_up.push(GivenUp { receiver: delivery.receiver.clone(), reason, taken_back });
             }
         }
         write.commit().await?;
@@ -377,7 +377,7 @@ impl Outbox {
 }
 
 /// Takes back in the log what the message `seq` changed there, which is given up, unless something newer was told since: what that was.
-/// Messages of the same group that were given up before go: this one told the same again.
+/// Messages of the same group that were given up before and told of no other alerts go: this one told the same again.
 async fn take_back(write: &mut SqliteConnection, seq: i64) -> Result<Option<LogChange>, sqlx::Error> {
     let row = sqlx::query("SELECT log_key, logged_at, log_before FROM deliveries WHERE seq = ?")
         .bind(seq)
@@ -391,7 +391,10 @@ async fn take_back(write: &mut SqliteConnection, seq: i64) -> Result<Option<LogC
     let change = LogChange { key: from_json(&row, "log_key")?, at_ms: row.try_get("logged_at")?, before };
     for forget in [
         "UPDATE deliveries SET log_before = NULL WHERE log_key = ? AND seq = ?",
-        "DELETE FROM deliveries WHERE log_key = ? AND seq < ? AND state = 'dead'",
+        // Earlier ones that told of nothing else: this one told the same again.
+        "DELETE FROM deliveries WHERE log_key = ?1 AND seq < ?2 AND state = 'dead' AND NOT EXISTS (
+             SELECT 1 FROM delivery_alerts AS earlier WHERE earlier.seq = deliveries.seq
+             AND earlier.fingerprint NOT IN (SELECT fingerprint FROM delivery_alerts WHERE seq = ?2))",
     ] {
         sqlx::query(forget).bind(&key).bind(seq).execute(&mut *write).await?;
     }
@@ -473,7 +476,7 @@ mod tests {
             let expires_at_ms = at_ms + 1_000;
             LogEntry { firing: vec![Fingerprint(1)], resolved: Vec::new(), at_ms, expires_at_ms }
         };
-        let tell = async |at_ms: i64, before: Option<LogEntry>| {
+        let tell = async |at_ms: i64, before: Option<LogEntry>, alert: u64| {
             let log = LogChange { key: key.clone(), at_ms, before };
             let delivery = NewDelivery {
                 id: format!("d{at_ms}"),
@@ -483,7 +486,7 @@ mod tests {
                 lane: "l".to_owned(),
                 subject: String::new(),
                 body: Ok("{}".to_owned()),
-                alerts: Vec::new(),
+                alerts: vec![Fingerprint(alert)],
                 log: Some(log.clone()),
             };
             let logged = vec![(key.clone(), entry(at_ms))];
@@ -494,11 +497,11 @@ mod tests {
         let dead = async |ticket: &Ticket| outbox.tried(ticket, &State::Dead, Some(401), Some("no"), 9).await.unwrap();
         let logged = async || outbox.log().await.unwrap().into_iter().map(|(_, entry)| entry).collect::<Vec<_>>();
 
-        let (first, change) = tell(10, None).await;
+        let (first, change) = tell(10, None, 1).await;
         assert_eq!(dead(&first).await, Some(change));
         assert_eq!(logged().await, []);
-        let (second, _) = tell(20, None).await;
-        let (third, change) = tell(30, Some(entry(20))).await;
+        let (second, _) = tell(20, None, 1).await;
+        let (third, change) = tell(30, Some(entry(20)), 1).await;
         assert_eq!(dead(&second).await, None);
         assert_eq!(logged().await, [entry(30)], "something newer was told");
         assert_eq!(dead(&third).await, Some(change));
@@ -510,9 +513,14 @@ mod tests {
         let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
         assert_eq!(listed.len(), 1, "one is listed for all that told the same: {listed:?}");
 
-        let (fourth, _) = tell(40, Some(entry(20))).await;
+        let (fourth, _) = tell(40, Some(entry(20)), 1).await;
         outbox.tried(&fourth, &State::Delivered, Some(200), None, 50).await.unwrap();
         assert_eq!(logged().await, [entry(40)]);
+
+        let (fifth, _) = tell(60, Some(entry(40)), 2).await;
+        dead(&fifth).await;
+        let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
+        assert_eq!(listed.len(), 3, "what told of another alert stays: {listed:?}");
     }
 
     #[tokio::test]

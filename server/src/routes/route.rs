@@ -110,7 +110,7 @@ impl Route {
         }
         let limits = middleware::from_fn_with_state((state.clone(), self.rights), rights::check_limits);
         let bodies = match self.rights.who {
-            Who::Writers => Bodies::OfWriters(state.budgets.writes.clone()),
+            Who::Writers | Who::AlertSenders => Bodies::OfWriters(state.budgets.writes.clone()),
             _ => Bodies::OfViewers(state.budgets.answers.clone()),
         };
         self.handler =

@@ -8,7 +8,7 @@ mod group;
 mod log;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
     sync::Arc,
 };
 
@@ -131,6 +131,8 @@ pub struct Status {
 pub struct Dispatcher {
     config: Arc<Config>,
     alerts: HashMap<Fingerprint, Arc<Alert>>,
+    /// Alerts of before a restart whose end as it was kept is past, and of which nobody has spoken since.
+    unconfirmed: HashSet<Fingerprint>,
     /// What the alerts take.
     bytes: usize,
     groups: BTreeMap<GroupId, Group>,
@@ -150,6 +152,7 @@ impl Dispatcher {
         Dispatcher {
             config,
             alerts: HashMap::new(),
+            unconfirmed: HashSet::new(),
             bytes: 0,
             groups: BTreeMap::new(),
             log: NotificationLog::default(),
@@ -179,10 +182,14 @@ impl Dispatcher {
     }
 
     /// Takes in what was known before a restart. Those that fired when they were kept have until `grace_until_ms` to be told of again:
-    /// an alert is not kept anew when nothing but its end is put off, so that its end may be long past.
+    /// an alert is not kept anew when nothing but its end is put off, so that its end may be long past. Until then nobody is told that such
+    /// a one fires, who was not told already or was told long ago: it may be over.
     pub fn restore_alerts(&mut self, alerts: impl IntoIterator<Item = Alert>, now_ms: i64, grace_until_ms: i64) {
         for mut alert in alerts {
             if !alert.is_resolved(alert.updated_at_ms) {
+                if alert.is_resolved(now_ms) {
+                    self.unconfirmed.insert(alert.fingerprint);
+                }
                 alert.ends_at_ms = alert.ends_at_ms.max(grace_until_ms);
             }
             self.insert(Arc::new(alert), now_ms);
@@ -244,6 +251,7 @@ impl Dispatcher {
             if is_news {
                 ingested.changed.push(Arc::clone(&alert));
             }
+            self.unconfirmed.remove(&alert.fingerprint);
             ingested.is_inhibition_other |= self.insert(alert, now_ms);
         }
         ingested
@@ -357,6 +365,9 @@ impl Dispatcher {
             return;
         }
         let Some(receiver) = self.config.receivers.get(&route.receiver) else { return };
+        let mut firing = alerts.iter().filter(|(_, is_resolved)| !is_resolved).peekable();
+        let is_unsure =
+            firing.peek().is_some() && firing.all(|(alert, _)| self.unconfirmed.contains(&alert.fingerprint));
         for (place, integration) in receiver.integrations.iter().enumerate() {
             let key = LogKey {
                 group: format!("{}#{}", group_key, route.id),
@@ -368,6 +379,9 @@ impl Dispatcher {
             let last = self.log.get(&key);
             let reason = now.reason(last, integration.sends_resolved(), now_ms, route.repeat_interval_ms);
             let Some(reason) = reason else { continue };
+            if is_unsure && matches!(reason, Reason::First | Reason::Repeat) {
+                continue;
+            }
             let has_firing = !now.firing.is_empty();
             let log = LogChange { key: key.clone(), at_ms: now_ms, before: last.cloned() };
             self.log.put(key.clone(), now.clone());
@@ -411,6 +425,7 @@ impl Dispatcher {
             });
             if !is_kept {
                 self.inhibitor.forget(&alert);
+                self.unconfirmed.remove(fingerprint);
                 let gone = self.alerts.remove(fingerprint);
                 self.bytes = self.bytes.saturating_sub(gone.map_or(0, |gone| gone.size()));
                 tick.forgotten.push(alert);
