@@ -17,11 +17,9 @@ pub(crate) fn Sidebar() -> impl IntoView {
     let links =
         page.boot().dashboards.iter().map(|link| entry(page, link.path.clone(), link.title.clone())).collect_view();
     // Who is limited to some dashboards may open nothing else.
-    let others = page.boot().session.dashboards.is_empty().then(|| {
-        [(ALERTS, "Alerts"), (EXPLORE, "Explore")]
-            .map(|(path, title)| entry(page, path.to_owned(), title.to_owned()))
-            .collect_view()
-    });
+    let other = |path: &str, title: &str| {
+        page.boot().session.dashboards.is_empty().then(|| entry(page, path.to_owned(), title.to_owned()))
+    };
     view! {
         <nav class="sidebar" aria-label="Dashboards">
             <a class="brand" href=platform::at("/") aria-label="hyperscope, to the overview">
@@ -30,7 +28,8 @@ pub(crate) fn Sidebar() -> impl IntoView {
             </a>
             <ul class="sidebar-links">
                 {links}
-                {others}
+                {other(ALERTS, "Alerts")}
+                {other(EXPLORE, "Explore")}
             </ul>
         </nav>
     }
