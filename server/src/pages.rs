@@ -31,7 +31,7 @@ use self::{
     panels::{Gathered, Looking, gather},
 };
 use crate::{
-    alerting::FiringChanges,
+    alerting::{FiringChanges, may_have_marks},
     api::{error::ApiError, listed::Listed},
     assets::Assets,
     auth::{Denied, Principal},
@@ -195,7 +195,7 @@ async fn marks(
     let (alerting, scope, dashboard) = (state.alerting.clone(), principal.scope().clone(), dashboard.clone());
     let (start_ms, end_ms) = range.resolve(now_ms);
     let nothing = Frame { end_ms, ..Frame::default() };
-    if !dashboard.panels.iter().any(|panel| panel.kind == PanelKind::Timeseries) {
+    if !may_have_marks(&dashboard) {
         return Ok(nothing);
     }
     let history = state.alerting.history();

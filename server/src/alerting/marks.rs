@@ -73,7 +73,7 @@ impl Alerting {
         end_ms: i64,
     ) -> Frame {
         let nothing = Frame { end_ms, ..Frame::default() };
-        if !dashboard.panels.iter().any(|panel| panel.kind == PanelKind::Timeseries) {
+        if !may_have_marks(dashboard) {
             return nothing;
         }
         let FiringChanges { mut changes, until_ms } = firing;
@@ -88,6 +88,12 @@ impl Alerting {
         let marks = of_panels(&dashboard.panels, &spans, gap_ms, &self.0.read_metrics);
         Frame { series: marks.iter().map(Mark::series).collect(), ..nothing }
     }
+}
+
+/// Whether a dashboard has charts that alerts are marked on.
+#[must_use]
+pub fn may_have_marks(dashboard: &Dashboard) -> bool {
+    dashboard.panels.iter().any(|panel| panel.kind == PanelKind::Timeseries)
 }
 
 /// The times in which alerts fired, by what changed (oldest first; until when that is known, if not until now) and what fires now.

@@ -37,6 +37,7 @@ pub use self::current::CurrentAlerts;
 pub(crate) use self::current::weight;
 pub use self::files::{BuiltInRules, FilesError, expand, read, run_tests};
 pub use self::history::FiringChanges;
+pub use self::marks::may_have_marks;
 pub use self::notifying::posted;
 pub use self::view::SOURCE;
 

@@ -9,7 +9,7 @@ use std::{
 use axum::{
     body::{Body, Bytes, HttpBody},
     extract::{OriginalUri, Request, State},
-    http::StatusCode,
+    http::{StatusCode, Uri},
     middleware::Next,
     response::Response,
 };
@@ -27,9 +27,14 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Charges answers that are held in memory to whoever asked, as the check of tokens says, until they are sent or given up. Where there is no
 /// room, the path's own error is answered instead.
 pub(crate) async fn layer(State(budget): State<MemoryBudget>, request: Request, next: Next) -> Response {
-    let uri = request.extensions().get::<OriginalUri>().map_or_else(|| request.uri().clone(), |uri| uri.0.clone());
+    let uri = asked_uri(&request);
     let response = next.run(request).await;
     weighed(&budget, response).unwrap_or_else(|over| refusal(over).for_path(&uri))
+}
+
+/// What was asked for, as it came: a path may have been taken off before routing.
+pub(super) fn asked_uri(request: &Request) -> Uri {
+    request.extensions().get::<OriginalUri>().map_or_else(|| request.uri().clone(), |uri| uri.0.clone())
 }
 
 /// Why there is no answer, for any path.

@@ -8,7 +8,7 @@ use std::{
 
 use axum::{
     body::{Body, Bytes, HttpBody},
-    extract::{OriginalUri, Request, State},
+    extract::{Request, State},
     http::StatusCode,
     middleware::Next,
     response::Response,
@@ -57,7 +57,7 @@ pub(crate) async fn layer(State(bodies): State<Bodies>, request: Request, next: 
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
-    let uri = request.extensions().get::<OriginalUri>().map_or_else(|| request.uri().clone(), |uri| uri.0.clone());
+    let uri = answers::asked_uri(&request);
     let charge = match bodies.budget().charge(&Requester::current().account(), 0) {
         Ok(charge) => charge,
         Err(over) => return bodies.refusal(over).for_path(&uri),

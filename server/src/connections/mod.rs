@@ -178,7 +178,7 @@ impl Connection {
         let limits = &self.shared.limits;
         match self.shared.table().waiting(self.id) {
             Waiting::FirstRequest => Some(self.opened + limits.first_request),
-            // Answers are handed over whole: they may still be on their way.
+            // The end of an answer may still be on its way.
             Waiting::Since(since) => Some(since.max(written) + limits.idle),
             Waiting::Readers { oldest, newest, count } => {
                 let since = match (count, self.address) {
