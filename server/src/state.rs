@@ -6,14 +6,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     alerting::Alerting,
-    assets::Assets,
-    auth::Auth,
     budget::Budgets,
     config::{Config, Limits},
     dashboards::Library,
     delivery::Notifier,
-    ingest::Exemplars,
-    pages::Gallery,
+    http::{assets::Assets, auth::Auth, pages::Gallery, remote_write::Exemplars},
     pictures::{AlertPictures, PictureLinks, Pictures},
     query::{Engines, ReadScheduler, embedded::Embedded},
     source_list::SourceList,

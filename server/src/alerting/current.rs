@@ -16,10 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Alerting, Shared};
 use crate::{
+    access::{Scope, visible},
     clock::now_ms,
     delivery::{Notifier, muting::LONGEST_WAIT_MS},
-    query::Scope,
-    visible,
 };
 
 /// What a label takes beside its name and value, in bytes: two texts and its place in a map.
@@ -266,9 +265,9 @@ mod tests {
 
     use super::*;
     use crate::{
+        access::database,
         alerting::{BuiltInRules, Settings, history::History},
         budget::Budgets,
-        database,
         query::{Backend, QueryLimits, ReadScheduler, embedded::Embedded},
         telemetry::Telemetry,
     };

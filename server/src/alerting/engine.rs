@@ -8,8 +8,11 @@ use rules::Recorded;
 use store::{Incoming, Store};
 use timeseries::Sample;
 
-use crate::budget::Requester;
-use crate::query::{Scope, embedded::Embedded, prometheus::Prometheus};
+use crate::{
+    access::Scope,
+    budget::Requester,
+    query::{embedded::Embedded, prometheus::Prometheus},
+};
 
 /// Our engine over our store. Call it on a thread that may block, within a runtime.
 pub(super) struct OverStore(pub(super) Arc<Embedded>);

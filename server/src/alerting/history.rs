@@ -76,7 +76,7 @@ pub struct Writer {
 
 /// Which changes are wanted.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct HistoryFilter {
     /// From this time on, in milliseconds since the Unix epoch.
     pub since_ms: Option<i64>,
     /// Up to this time, included, in milliseconds since the Unix epoch.
@@ -180,7 +180,7 @@ impl History {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn read(&self, wanted: &Wanted) -> Result<Vec<AlertTransition>, sqlx::Error> {
+    pub async fn read(&self, wanted: &HistoryFilter) -> Result<Vec<AlertTransition>, sqlx::Error> {
         let limit = i64::try_from(wanted.limit.min(MAX_ANSWER)).unwrap_or(i64::MAX);
         let rows = sqlx::query(
             "SELECT at, was, state, alert FROM alert_history \
@@ -293,7 +293,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database;
+    use crate::access::database;
 
     fn change(at: i64, from: AlertState, to: AlertState) -> AlertTransition {
         let alert = Alert { name: format!("at {at}"), state: to, ..Alert::default() };

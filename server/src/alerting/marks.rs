@@ -15,7 +15,10 @@ use super::{
     Alerting, CurrentAlerts,
     history::{FiringChange, FiringChanges},
 };
-use crate::{concern, query::Scope, visible};
+use crate::{
+    access::{Scope, visible},
+    concern,
+};
 
 /// Marks of one panel, the youngest.
 const OF_PANEL: usize = 24;

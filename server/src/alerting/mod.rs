@@ -2,7 +2,6 @@
 //!
 //! [`Alerting`] is the handle. [`Alerting::run`] owns a task for each group, and ends with the server.
 
-pub mod api;
 mod current;
 mod engine;
 mod files;
@@ -40,6 +39,7 @@ pub use self::history::FiringChanges;
 pub use self::marks::may_have_marks;
 pub use self::notifying::posted;
 pub use self::view::SOURCE;
+pub(crate) use self::view::{GroupView, RulesFilter, alert_json, reported_json};
 
 use self::{
     current::Latest,
@@ -51,7 +51,6 @@ use self::{
     reported::Reported,
     running::Running,
     upstream::Upstream,
-    view::GroupView,
 };
 use crate::{
     clock::now_ms,
@@ -245,6 +244,18 @@ impl Alerting {
             group.stop();
         }
         while tasks.join_next().await.is_some() {}
+    }
+}
+
+impl Alerting {
+    /// The groups as they were after their last evaluation.
+    pub(crate) fn rule_groups(&self) -> Vec<Arc<GroupView>> {
+        self.0.views()
+    }
+
+    /// The alerts that others raised, without those that an engine lists itself.
+    pub(crate) fn reported_alerts(&self) -> Vec<Alert> {
+        self.0.reported.alerts(&self.0.upstream.list().alerts)
     }
 }
 

@@ -5,13 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use axum::{
-    Json,
-    extract::State,
-    response::{IntoResponse, Response},
-};
 use model::live::{Alert, AlertList, AlertState, AlertTransition};
-use serde::Deserialize;
 use tokio::sync::OnceCell;
 
 use super::{
@@ -19,12 +13,8 @@ use super::{
     history::{History, MAX_ANSWER},
 };
 use crate::{
-    api::{error::ApiError, given::Parameters, listed::Listed},
-    auth::Principal,
+    access::{Scope, visible},
     clock::now_ms,
-    query::Scope,
-    state::AppState,
-    visible,
 };
 
 /// Instants whose alerts are cached.
@@ -135,30 +125,6 @@ fn standing(changes: Vec<AlertTransition>) -> Vec<Alert> {
     alerts
 }
 
-/// The parameters of `/api/alerts/past`.
-#[derive(Debug, Deserialize)]
-pub(crate) struct At {
-    /// Milliseconds since the Unix epoch.
-    at: i64,
-}
-
-/// `GET /api/alerts/past?at=`
-///
-/// # Errors
-/// The history cannot be read.
-pub(crate) async fn past(
-    State(state): State<AppState>,
-    principal: Principal,
-    Parameters(At { at }): Parameters<At>,
-) -> Result<Response, ApiError> {
-    let most = app::panels::MOST_ALERTS;
-    let list = state.alerting.alerts_at(principal.scope(), at, most);
-    let cost = state.cost(&Listed::Changes(MAX_ANSWER));
-    let answered = |list: Result<AlertList, sqlx::Error>| list.map(|list| Json(list).into_response());
-    let list = state.embedded.reads().read_after(cost, list, answered).await?;
-    list.map_err(|error| ApiError::internal("the history of alerts could not be read", error))
-}
-
 #[cfg(test)]
 mod tests {
     use model::live::AlertState::{Firing, Inactive, Pending};
@@ -166,7 +132,7 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::database;
+    use crate::access::database;
 
     /// An hour ago, when everything is written.
     fn then() -> i64 {

@@ -11,14 +11,14 @@ use rules::{Group, Kind, Rule, RuleHealth, Threshold, Transition};
 use serde_json::{Map, Value, json};
 use timeseries::format;
 
-use crate::query::{Scope, selectors_of};
+use crate::access::{Scope, selectors_of};
 
 /// Who evaluates our rules.
 pub const SOURCE: &str = "hyperscope";
 
 /// What never changes of a rule, made once.
 #[derive(Debug)]
-pub(super) struct RuleFacts {
+pub(crate) struct RuleFacts {
     name: String,
     expr: String,
     /// Of the query.
@@ -33,18 +33,18 @@ pub(super) struct RuleFacts {
 
 /// A rule as it was after an evaluation.
 #[derive(Debug, Clone)]
-pub(super) struct RuleView {
+pub(crate) struct RuleView {
     facts: Arc<RuleFacts>,
     health: RuleHealth,
     /// Those that are pending or fire.
-    pub(super) alerts: Vec<rules::Alert>,
+    pub(crate) alerts: Vec<rules::Alert>,
 }
 
 /// A group as it was after an evaluation.
 #[derive(Debug, Clone)]
-pub(super) struct GroupView {
-    pub(super) file: String,
-    pub(super) name: String,
+pub(crate) struct GroupView {
+    pub(crate) file: String,
+    pub(crate) name: String,
     interval_ms: i64,
     limit: i64,
     query_offset_ms: i64,
@@ -52,14 +52,14 @@ pub(super) struct GroupView {
     evaluation_secs: f64,
     missed: u64,
     /// How many of its alerts fire.
-    pub(super) firing: usize,
-    pub(super) rules: Vec<RuleView>,
+    pub(crate) firing: usize,
+    pub(crate) rules: Vec<RuleView>,
     /// Its alerts, written out when they are asked for first.
     alerts: OnceLock<Vec<Arc<Alert>>>,
 }
 
 impl RuleFacts {
-    pub(super) fn of(group: &Group) -> Vec<Arc<RuleFacts>> {
+    pub(crate) fn of(group: &Group) -> Vec<Arc<RuleFacts>> {
         group.rules().map(|(rule, _)| Arc::new(RuleFacts::of_rule(rule))).collect()
     }
 
@@ -93,7 +93,7 @@ fn pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Labels {
 
 impl GroupView {
     /// How a group is now.
-    pub(super) fn of(
+    pub(crate) fn of(
         group: &Group,
         facts: &[Arc<RuleFacts>],
         evaluated_at_ms: Option<i64>,
@@ -126,13 +126,13 @@ impl GroupView {
     }
 
     /// Whether another rule than `before` has alerts of which nothing new is known, because its evaluation fails.
-    pub(super) fn differs_in_staleness(&self, before: &GroupView) -> bool {
+    pub(crate) fn differs_in_staleness(&self, before: &GroupView) -> bool {
         let stale = |view: &GroupView| -> Vec<bool> { view.rules.iter().map(RuleView::is_stale).collect() };
         stale(self) != stale(before)
     }
 
     /// The alerts of its rules, those that are pending included.
-    pub(super) fn alerts(&self) -> &[Arc<Alert>] {
+    pub(crate) fn alerts(&self) -> &[Arc<Alert>] {
         self.alerts.get_or_init(|| {
             let of_rules = self.rules.iter().flat_map(|rule| rule.alerts.iter().map(move |alert| (rule, alert)));
             of_rules.map(|(rule, alert)| Arc::new(self.alert(rule, alert))).collect()
@@ -140,12 +140,12 @@ impl GroupView {
     }
 
     /// Whether a rule of this name could not be evaluated.
-    pub(super) fn fails(&self, name: &str) -> bool {
+    pub(crate) fn fails(&self, name: &str) -> bool {
         self.rules.iter().any(|rule| rule.facts.name == name && rule.health.error.is_some())
     }
 
     /// Whether one of its rules has an alert.
-    pub(super) fn has_alerts(&self) -> bool {
+    pub(crate) fn has_alerts(&self) -> bool {
         self.rules.iter().any(|rule| !rule.alerts.is_empty())
     }
 
@@ -178,13 +178,13 @@ impl GroupView {
     }
 
     /// A change of one of its alerts.
-    pub(super) fn transition(&self, rule: usize, change: &Transition, at_ms: i64) -> Option<AlertTransition> {
+    pub(crate) fn transition(&self, rule: usize, change: &Transition, at_ms: i64) -> Option<AlertTransition> {
         let alert = self.alert(self.rules.get(rule)?, &change.alert);
         Some(AlertTransition { at: at_ms, from: state(change.from), to: state(change.to), alert })
     }
 
     /// The group in the shape of Prometheus' `/api/v1/rules`, with the rules that are wanted.
-    pub(super) fn json(&self, wanted: &Wanted) -> Option<Value> {
+    pub(crate) fn json(&self, wanted: &RulesFilter) -> Option<Value> {
         let is_wanted = |list: &[String], name: &String| list.is_empty() || list.contains(name);
         if !is_wanted(&wanted.groups, &self.name) || !is_wanted(&wanted.files, &self.file) {
             return None;
@@ -217,17 +217,17 @@ impl GroupView {
 
 /// Which rules are wanted: the parameters of `/api/v1/rules`. Empty lists want all.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
-    pub(super) is_alerting: Option<bool>,
-    pub(super) names: Vec<String>,
-    pub(super) groups: Vec<String>,
-    pub(super) files: Vec<String>,
+pub(crate) struct RulesFilter {
+    pub(crate) is_alerting: Option<bool>,
+    pub(crate) names: Vec<String>,
+    pub(crate) groups: Vec<String>,
+    pub(crate) files: Vec<String>,
     /// A rule is wanted if its labels fulfil all matchers of one of these.
-    pub(super) selectors: Vec<Vec<Matcher>>,
-    pub(super) leaves_out_alerts: bool,
+    pub(crate) selectors: Vec<Vec<Matcher>>,
+    pub(crate) leaves_out_alerts: bool,
 }
 
-impl Wanted {
+impl RulesFilter {
     fn matches_labels(&self, labels: &Labels) -> bool {
         let value = |name: &str| labels.get(name).map_or("", String::as_str);
         self.selectors.is_empty()
@@ -241,7 +241,7 @@ impl Wanted {
 
 impl RuleView {
     /// Its query, and whether that is [foreign](Scope::is_foreign) to a scope.
-    pub(super) fn is_foreign(&self, scope: &Scope) -> (&str, bool) {
+    pub(crate) fn is_foreign(&self, scope: &Scope) -> (&str, bool) {
         (&self.facts.expr, scope.is_foreign_to(&self.facts.selectors))
     }
 
@@ -291,7 +291,7 @@ impl RuleView {
 }
 
 /// An alert in the shape of Prometheus' `/api/v1/alerts`.
-pub(super) fn alert_json(alert: &rules::Alert) -> Value {
+pub(crate) fn alert_json(alert: &rules::Alert) -> Value {
     let annotations: Labels = pairs(alert.annotations.iter().map(|(name, text)| (&**name, text.as_str())));
     let mut shown = json!({
         "labels": pairs(alert.labels.iter()),
@@ -308,7 +308,7 @@ pub(super) fn alert_json(alert: &rules::Alert) -> Value {
 }
 
 /// An alert that others raised, in the same shape.
-pub(super) fn reported_json(alert: &Alert) -> Value {
+pub(crate) fn reported_json(alert: &Alert) -> Value {
     json!({
         "labels": alert.labels,
         "annotations": alert.annotations,

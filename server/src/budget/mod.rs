@@ -3,8 +3,6 @@
 //! [`memory`] counts bytes, [`machine`] says how many there are, [`pressure`] looks at what the process really takes, and [`requester`] says
 //! for whom a task works. The scheduler of reads, live queries and answers are built on them. Rules are evaluated outside of all this.
 
-pub(crate) mod answers;
-pub(crate) mod bodies;
 pub(crate) mod json;
 pub mod machine;
 pub mod memory;

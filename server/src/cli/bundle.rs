@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::say;
-use crate::assets::Assets;
+use crate::http::assets::Assets;
 
 /// `hyperscope bundle`
 #[derive(Debug, Args)]

@@ -15,11 +15,10 @@ use reqwest::{Client, StatusCode, Url};
 
 use super::{ConfigFile, logging, say};
 use crate::{
+    access::{NewToken, TokenStore, database},
     address,
-    auth::{NewToken, TokenStore},
     clock::now_ms,
     config::{Config, LogFormat, Options, Secret, default_data_dir},
-    database,
     pictures::{Format, alone},
 };
 

@@ -8,11 +8,10 @@ use model::{range::DurationMs, role::Role};
 
 use super::{ConfigFile, logging, say};
 use crate::{
-    audit::{self, Actor},
-    auth::{NewToken, TokenInfo, TokenStore},
+    access as audit,
+    access::{Actor, NewToken, TokenInfo, TokenStore, database},
     clock::now_ms,
     config::{LogFormat, Options, Period, default_data_dir},
-    database,
 };
 
 const MINUTE_MS: i64 = 60_000;

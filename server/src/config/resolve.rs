@@ -10,8 +10,6 @@ use std::{
 use model::label::is_label_name;
 use reqwest::Url;
 
-use crate::reached;
-
 use super::{
     AlertmanagerConfig, AlertmanagerEntry, AlertmanagerLogin, ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig,
     EngineEntry, EngineSettings, Limits, NotifyConfig, Options, Period, ScrapeConfig, Secret, TlsConfig, engines,
@@ -19,6 +17,7 @@ use super::{
     value::WrongValue,
     yaml::{self, YamlError},
 };
+use crate::http::reached;
 
 const DEFAULT_PORT: u16 = 3030;
 const DEFAULT_SESSION_LIFETIME: Duration = Duration::from_secs(30 * 86_400);

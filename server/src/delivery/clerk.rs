@@ -229,7 +229,7 @@ fn delivery(notification: &Notification, body: Result<String, String>) -> NewDel
 #[cfg(test)]
 mod tests {
     use super::{super::Notifier, *};
-    use crate::database;
+    use crate::access::database;
 
     #[tokio::test]
     async fn a_restart_ends_no_acknowledgement_of_what_goes_on() {

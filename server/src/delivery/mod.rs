@@ -61,17 +61,18 @@ use self::{
     showcase::Showcase,
     silences::Acknowledgement,
 };
+use crate::{
+    access::Scope,
+    clock::now_ms,
+    config::{AlertmanagerConfig, NotifyConfig},
+    telemetry::Telemetry,
+};
+
 pub use self::{
     groups::AlertGroup,
     outbox::{DeliveryFilter, DeliveryInfo},
     pictured::Drawing,
     showcase::ShownMessage,
-};
-use crate::{
-    clock::now_ms,
-    config::{AlertmanagerConfig, NotifyConfig},
-    query::Scope,
-    telemetry::Telemetry,
 };
 
 /// Batches of alerts that may wait to be taken in.
@@ -150,7 +151,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// An id for a delivery. It need not be secret, only new.
 fn new_id() -> String {
     static MADE: AtomicU64 = AtomicU64::new(0);
-    crate::auth::random_text::<12>()
+    crate::access::random_text::<12>()
         .unwrap_or_else(|_| format!("{:x}-{:x}", now_ms(), MADE.fetch_add(1, Ordering::Relaxed)))
 }
 

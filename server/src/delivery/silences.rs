@@ -316,7 +316,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::database;
+    use crate::access::database;
 
     /// A notifier with a database, and an alert that fires since a time.
     async fn with_alert(starts_at_ms: i64) -> (TempDir, Notifier, Posted, Fingerprint) {

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Format, Order, PictureFailure, Pictures, data, draw::What};
 use crate::{
+    access::Scope,
     concern,
     dashboards::Library,
-    query::{Engines, Scope, fixed},
+    query::{Engines, fixed},
 };
 
 /// Width and height.

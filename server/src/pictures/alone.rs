@@ -9,22 +9,23 @@ use model::{
     live::AlertList,
     panel::PanelData,
 };
+use redact::Redactor;
 
 use super::{
     Format, Order,
     draw::What,
-    request::{self, PANEL},
+    params::{self, PANEL},
 };
 use crate::{
+    access::Scope,
     budget::Budgets,
     clock::now_ms,
     config::Config,
     dashboards::{self, Library},
-    query::{Engines, QueryLimits, ReadScheduler, Scope, embedded::Embedded, fixed},
+    query::{Engines, QueryLimits, ReadScheduler, embedded::Embedded, fixed},
     serve::Mode,
     storage,
 };
-use redact::Redactor;
 
 /// What is wanted.
 pub(crate) struct Wanted {
@@ -39,15 +40,14 @@ pub(crate) struct Wanted {
 /// Draws it.
 pub(crate) async fn draw(config: &Config, wanted: &Wanted) -> anyhow::Result<Vec<u8>> {
     let now_ms = now_ms();
-    let told = |error: crate::api::error::ApiError| anyhow::anyhow!(error.message);
-    let parameters = request::Wanted::parse(&wanted.parameters, now_ms).map_err(told)?;
+    let parameters = params::Wanted::parse(&wanted.parameters, now_ms)?;
     let library = Library::load(config.dashboards_dir.as_deref())?;
     let (uid, id) = wanted.what.split_once('/').map_or((wanted.what.as_str(), None), |(uid, id)| (uid, Some(id)));
     let Some(dashboard) = library.get(uid) else {
         let uids: Vec<&str> = library.all().map(|dashboard| dashboard.uid.as_str()).collect();
         bail!("there is no dashboard {uid:?}: use one of {}", uids.join(", "));
     };
-    let panel = id.map(|id| request::panel_of(dashboard, id).map_err(told)).transpose()?;
+    let panel = id.map(|id| params::panel_of(dashboard, id)).transpose()?;
     let store = config.data_dir.join(storage::SERIES);
     if config.engines.is_empty() && !store.exists() {
         bail!(

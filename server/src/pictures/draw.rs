@@ -71,7 +71,7 @@ const PIXEL_BYTES: u64 = 8;
 
 impl Order {
     /// Memory that drawing takes, about, in bytes.
-    pub(super) fn cost(&self, format: Format) -> u64 {
+    pub(crate) fn cost(&self, format: Format) -> u64 {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a zoom is a small positive number
         let zoom = u64::from(self.zoom.ceil().max(1.0) as u32);
         let pixels = u64::from(self.size.0) * u64::from(self.size.1);
@@ -81,7 +81,7 @@ impl Order {
         }
     }
 
-    pub(super) fn draw(self, format: Format, most_pixels: u64) -> Result<Vec<u8>, PictureFailure> {
+    pub(crate) fn draw(self, format: Format, most_pixels: u64) -> Result<Vec<u8>, PictureFailure> {
         #[allow(clippy::cast_precision_loss)] // some thousand
         let size = (self.size.0 as f32, self.size.1 as f32);
         let svg = match &self.what {

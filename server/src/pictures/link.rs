@@ -14,7 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::alert::AlertSubject;
-use crate::auth::{NoRandomness, random_text};
+use crate::access::{NoRandomness, random_text};
 
 /// Links that are kept; the oldest gives way.
 const MOST: usize = 1_000;

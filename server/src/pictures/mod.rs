@@ -10,8 +10,7 @@ mod begun;
 mod data;
 mod draw;
 mod link;
-mod request;
-pub mod routes;
+pub(crate) mod params;
 
 use std::sync::Arc;
 
@@ -20,7 +19,7 @@ pub use self::{alert::AlertPictures, link::PictureLinks};
 pub(crate) use self::{
     alert::AlertSubject,
     data::narrowed,
-    draw::{Format, Order},
+    draw::{Format, Order, What},
 };
 use crate::{
     budget::{Budgets, Requester},

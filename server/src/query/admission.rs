@@ -18,15 +18,15 @@ use super::{ErrorKind, QueryError};
 use crate::budget::{Budgets, Charge, MemoryBudget, Pressure, Requester, memory::megabytes, pressure::Level};
 
 /// Least memory that a read is charged, in bytes: threads and buffers.
-pub(super) const LEAST_COST: u64 = 256 << 10;
+pub(crate) const LEAST_COST: u64 = 256 << 10;
 /// Reads that may wait.
-pub(super) const MOST_WAITING: MostWaiting = MostWaiting { in_all: 1_024, of_token: 256 };
+pub(crate) const MOST_WAITING: MostWaiting = MostWaiting { in_all: 1_024, of_token: 256 };
 
 /// How many may wait for their turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct MostWaiting {
-    pub(super) in_all: usize,
-    pub(super) of_token: usize,
+pub(crate) struct MostWaiting {
+    pub(crate) in_all: usize,
+    pub(crate) of_token: usize,
 }
 
 /// Gives turns to reads. A cheap handle.
@@ -85,7 +85,7 @@ struct Waiter {
 
 /// Why a read does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Refusal {
+pub(crate) enum Refusal {
     /// It takes more memory than any may, in bytes.
     #[error(
         "the query would take {} of memory or more, more than the {} that one may take: select fewer series, a shorter range or a larger step",
@@ -150,17 +150,17 @@ impl ReadPermit {
     }
 
     /// Bytes that it is charged.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.charge.bytes()
     }
 
     /// What it is charged, to be made larger or smaller while it runs.
-    pub(super) fn charge_mut(&mut self) -> &mut Charge {
+    pub(crate) fn charge_mut(&mut self) -> &mut Charge {
         &mut self.charge
     }
 
     /// Ends the read, and leaves what it is charged.
-    pub(super) fn into_charge(self) -> Charge {
+    pub(crate) fn into_charge(self) -> Charge {
         self.charge
     }
 
@@ -172,7 +172,7 @@ impl ReadPermit {
     }
 
     /// Ends the read, and keeps what it was charged until the requester's work is done.
-    pub(super) fn hold(self) {
+    pub(crate) fn hold(self) {
         Requester::hold(self.into_charge());
     }
 }
@@ -194,7 +194,7 @@ impl Drop for Slot {
 
 impl Admission {
     /// Within the budgets of a server, `slots` reads at a time, of which one is left to other tokens, each of which waits for `patience` at most.
-    pub(super) fn new(budgets: &Budgets, slots: usize, patience: Duration) -> Self {
+    pub(crate) fn new(budgets: &Budgets, slots: usize, patience: Duration) -> Self {
         Self::of(budgets.reads.clone(), Arc::clone(&budgets.pressure), slots, MOST_WAITING, patience)
     }
 
@@ -219,17 +219,17 @@ impl Admission {
     }
 
     /// Other turns for other work, of which so much may wait, within the same memory.
-    pub(super) fn beside(&self, slots: usize, most_waiting: MostWaiting, patience: Duration) -> Self {
+    pub(crate) fn beside(&self, slots: usize, most_waiting: MostWaiting, patience: Duration) -> Self {
         Self::of(self.0.memory.clone(), Arc::clone(&self.0.pressure), slots, most_waiting, patience)
     }
 
     /// The memory for reads.
-    pub(super) fn memory(&self) -> &MemoryBudget {
+    pub(crate) fn memory(&self) -> &MemoryBudget {
         &self.0.memory
     }
 
     /// Most bytes of one read.
-    pub(super) fn most_bytes(&self) -> u64 {
+    pub(crate) fn most_bytes(&self) -> u64 {
         self.0.memory.token_limit()
     }
 
@@ -262,7 +262,7 @@ impl Admission {
     ///
     /// # Errors
     /// It takes more than any read may, too many wait, or its turn did not come in time.
-    pub(super) async fn admit(&self, token: Arc<str>, cost: u64) -> Result<ReadPermit, Refusal> {
+    pub(crate) async fn admit(&self, token: Arc<str>, cost: u64) -> Result<ReadPermit, Refusal> {
         let most = self.most_bytes();
         if cost > most {
             self.0.memory.refuse();
@@ -273,7 +273,7 @@ impl Admission {
     }
 
     /// The same for what is charged already.
-    pub(super) async fn admit_charged(&self, token: Arc<str>) -> Result<ReadPermit, Refusal> {
+    pub(crate) async fn admit_charged(&self, token: Arc<str>) -> Result<ReadPermit, Refusal> {
         self.counted(token, 0).await
     }
 

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use promql::Query;
 
-use super::{ScopedQuery, learned::Learned};
+use super::learned::Learned;
+use crate::access::ScopedQuery;
 
 /// What an engine is asked to find out: it reads no series.
-pub(super) const PROBE: &str = "increase(hyperscope_probe[1s] anchored)";
+pub(crate) const PROBE: &str = "increase(hyperscope_probe[1s] anchored)";
 /// An engine may get another version or flag.
 const LASTS: Duration = Duration::from_secs(600);
 /// What could not be found out is asked again soon.
@@ -18,12 +19,12 @@ const GUESS_LASTS: Duration = Duration::from_secs(5);
 
 /// What one engine knows. It is asked when a query first needs it, and again after a while.
 #[derive(Default)]
-pub(super) struct Anchoring(Learned<bool>);
+pub(crate) struct Anchoring(Learned<bool>);
 
 impl Anchoring {
     /// The query without the modifier, where it has it and the engine does not know it. `ask` tells whether the engine does; `None`
     /// if that cannot be known now.
-    pub(super) async fn as_sent(
+    pub(crate) async fn as_sent(
         &self,
         query: &ScopedQuery,
         ask: impl AsyncFnOnce() -> Option<bool>,
@@ -44,7 +45,7 @@ impl Anchoring {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::query::Scope;
+    use crate::access::Scope;
 
     /// Whether the query goes out as it is written when the engine would say so, and whether it was asked.
     async fn sent(anchoring: &Anchoring, says: Option<bool>) -> (bool, bool) {

@@ -6,22 +6,22 @@ use serde::Deserialize;
 
 /// Prometheus' envelope.
 #[derive(Deserialize)]
-pub(super) struct Envelope<T> {
-    pub(super) data: Option<T>,
+pub(crate) struct Envelope<T> {
+    pub(crate) data: Option<T>,
     #[serde(default, rename = "errorType")]
-    pub(super) error_type: Option<String>,
+    pub(crate) error_type: Option<String>,
     #[serde(default)]
-    pub(super) error: Option<String>,
+    pub(crate) error: Option<String>,
     #[serde(default)]
-    pub(super) warnings: Vec<String>,
+    pub(crate) warnings: Vec<String>,
     #[serde(default)]
-    pub(super) infos: Vec<String>,
+    pub(crate) infos: Vec<String>,
 }
 
 /// The data of a query.
 #[derive(Deserialize)]
 #[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
-pub(super) enum QueryData {
+pub(crate) enum QueryData {
     Matrix(Vec<MatrixSeries>),
     Vector(Vec<VectorSample>),
     Scalar(Sample),
@@ -29,7 +29,7 @@ pub(super) enum QueryData {
 }
 
 #[derive(Deserialize)]
-pub(super) struct MatrixSeries {
+pub(crate) struct MatrixSeries {
     metric: Labels,
     /// Absent for a series of native histograms alone.
     #[serde(default)]
@@ -39,14 +39,14 @@ pub(super) struct MatrixSeries {
 }
 
 #[derive(Deserialize)]
-pub(super) struct VectorSample {
+pub(crate) struct VectorSample {
     metric: Labels,
     value: Option<Sample>,
 }
 
 /// Unix seconds and the value as text.
 #[derive(Deserialize)]
-pub(super) struct Sample(f64, String);
+pub(crate) struct Sample(f64, String);
 
 impl Sample {
     #[allow(clippy::cast_possible_truncation)] // a time within a query's bounds
@@ -62,12 +62,12 @@ impl Sample {
 
 /// Series of floats, with what the engine remarked.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Ranged {
-    pub(super) series: Vec<Series>,
+pub(crate) struct Ranged {
+    pub(crate) series: Vec<Series>,
     /// Native histograms were left out.
-    pub(super) has_histograms: bool,
-    pub(super) warnings: Vec<String>,
-    pub(super) infos: Vec<String>,
+    pub(crate) has_histograms: bool,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) infos: Vec<String>,
 }
 
 fn series(labels: Labels, names: &LabelNames, samples: &[Sample]) -> Series {
@@ -78,7 +78,7 @@ fn series(labels: Labels, names: &LabelNames, samples: &[Sample]) -> Series {
 
 impl QueryData {
     /// As series, with our names of labels. Native histograms and strings have no line and are left out.
-    pub(super) fn into_ranged(self, names: &LabelNames) -> Ranged {
+    pub(crate) fn into_ranged(self, names: &LabelNames) -> Ranged {
         let mut has_histograms = false;
         let series = match self {
             QueryData::Matrix(matrix) => matrix

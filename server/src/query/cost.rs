@@ -8,14 +8,14 @@ use store::{Store, Volume};
 use super::{embedded::When, schedule::Reading};
 
 /// A sample or point: its time and its value.
-pub(super) const SAMPLE_BYTES: usize = 16;
+pub(crate) const SAMPLE_BYTES: usize = 16;
 /// A series while it is read and computed: columns, cursors, labels of the result.
 const SERIES_BYTES: usize = 512;
 /// A series in a list: its labels as they are written.
 const LISTED_BYTES: usize = 384;
 
 /// Of an evaluation.
-pub(super) fn of_query(query: &Query, store: &Store, when: When, options: &Options, reading: &Reading) -> u64 {
+pub(crate) fn of_query(query: &Query, store: &Store, when: When, options: &Options, reading: &Reading) -> u64 {
     let (start_ms, end_ms, step_ms) = match when {
         When::At(time_ms) => (time_ms, time_ms, 0),
         When::Range { start_ms, end_ms, step_ms } => (start_ms, end_ms, step_ms),
@@ -34,7 +34,7 @@ pub(super) fn of_query(query: &Query, store: &Store, when: When, options: &Optio
 }
 
 /// Of the list of what selectors find.
-pub(super) fn of_list(
+pub(crate) fn of_list(
     store: &Store,
     selectors: &[Vec<Matcher>],
     (start_ms, end_ms): (i64, i64),
@@ -45,7 +45,7 @@ pub(super) fn of_list(
 }
 
 /// Of a page with the newest sample of each series that selectors find.
-pub(super) fn of_page(
+pub(crate) fn of_page(
     store: &Store,
     selectors: &[Vec<Matcher>],
     (start_ms, end_ms): (i64, i64),
@@ -61,7 +61,7 @@ pub(super) fn of_page(
 }
 
 /// Of a result, with the frame or the text that is made of it.
-pub(super) fn of_value(value: &Value) -> u64 {
+pub(crate) fn of_value(value: &Value) -> u64 {
     let (series, points) = match value {
         Value::Vector(samples) => (samples.len(), samples.len()),
         Value::Matrix(matrix) => (matrix.len(), matrix.iter().map(|series| series.timestamps.len()).sum()),

@@ -15,8 +15,10 @@ use labels::{Labels, METRIC_NAME, Matcher};
 use promql::{Query, SelectorBounds};
 use store::Store;
 
-pub(super) use self::engine::EngineCoverage;
-use super::{ReadScheduler, ScopedQuery};
+use super::ReadScheduler;
+use crate::access::ScopedQuery;
+
+pub(crate) use self::engine::EngineCoverage;
 
 /// What tells a target from others: the daemon, or what Prometheus calls it.
 const TARGET: [&str; 3] = ["daemon", "job", "instance"];
@@ -29,7 +31,7 @@ const MOST_HELD: usize = 1_024;
 
 /// What is to be said of queries over one store. A query that is evaluated at each step is looked at once a minute.
 #[derive(Default)]
-pub(super) struct Coverage {
+pub(crate) struct Coverage {
     /// By the text of the query, with the matchers of its scope.
     held: Mutex<HashMap<String, Held>>,
 }
@@ -50,7 +52,7 @@ impl Held {
 
 impl Coverage {
     /// Says it, if the time that `query` reads for its value at `end_ms` is longer than what `store` has of it.
-    pub(super) async fn remark(
+    pub(crate) async fn remark(
         &self,
         query: &ScopedQuery,
         store: &Store,
@@ -259,7 +261,7 @@ mod tests {
         let store = store(&[(JOBS, 6)]);
         let coverage = Coverage::default();
         let reads = ReadScheduler::new(&crate::budget::Budgets::of(1 << 30), 2, HOLD);
-        let query = crate::query::Scope::all().query("increase(jobs[24h])").unwrap();
+        let query = crate::access::Scope::all().query("increase(jobs[24h])").unwrap();
         let short = Some("6 h of 24 h stored".to_owned());
         assert_eq!(coverage.remark(&query, &store, &reads, NOW_MS).await, short);
         let empty = Store::in_memory(StoreOptions::default());

@@ -5,19 +5,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    ErrorKind, QueryError, QueryLimits, ReadPermit, ReadScheduler, ScopedQuery, cost,
-    coverage::Coverage,
-    names::{LOOK_BACK_MS, SourceNames},
-    schedule::{Reading, ended},
-};
-use crate::{budget::Requester, clock::now_ms};
 use front::aliases::Aliases;
 use labels::{METRIC_NAME, MatchOp};
 use model::frame::{Frame, Labels, Series};
 use promql::{Options, Outcome, Value};
 use store::Store;
 use timeseries::Sample;
+
+use super::{
+    ErrorKind, QueryError, QueryLimits, ReadPermit, ReadScheduler, cost,
+    coverage::Coverage,
+    names::{LOOK_BACK_MS, SourceNames},
+    schedule::{Reading, ended},
+};
+use crate::{access::ScopedQuery, budget::Requester, clock::now_ms};
 
 /// What names the store has counts for so long.
 const NAMES_LAST: Duration = Duration::from_secs(5);

@@ -19,13 +19,13 @@ const EXCERPT: usize = 120;
 
 /// A request without a usable answer.
 #[derive(Debug, Clone)]
-pub(super) struct Failure {
+pub(crate) struct Failure {
     /// For whoever asked.
-    pub(super) error: QueryError,
+    pub(crate) error: QueryError,
     /// The engine is to blame, and not the request.
-    pub(super) is_engines: bool,
+    pub(crate) is_engines: bool,
     /// The same request may go well a moment later.
-    pub(super) may_pass: bool,
+    pub(crate) may_pass: bool,
 }
 
 impl Failure {
@@ -34,25 +34,25 @@ impl Failure {
     }
 
     /// There is no room for the answer.
-    pub(super) fn busy(reason: String) -> Self {
+    pub(crate) fn busy(reason: String) -> Self {
         let message = format!("{reason}: try again in a moment, or select fewer series");
         Failure { error: QueryError::new(ErrorKind::Busy, message), is_engines: false, may_pass: false }
     }
 
     /// An answer longer than is accepted.
-    pub(super) fn too_large(limit: usize) -> Self {
+    pub(crate) fn too_large(limit: usize) -> Self {
         let message = format!("the answer is larger than {limit} bytes: ask for fewer series or points");
         Failure { error: QueryError::new(ErrorKind::Execution, message), is_engines: false, may_pass: false }
     }
 
     /// The same without secrets.
-    pub(super) fn without_secrets(mut self, redactor: &Redactor) -> Self {
+    pub(crate) fn without_secrets(mut self, redactor: &Redactor) -> Self {
         self.error.message = redactor.text(&self.error.message).into_owned();
         self
     }
 
     /// No connection, or one that broke.
-    pub(super) fn of_transfer(base_url: &str, timeout: Duration, trust: Trust, error: &reqwest::Error) -> Self {
+    pub(crate) fn of_transfer(base_url: &str, timeout: Duration, trust: Trust, error: &reqwest::Error) -> Self {
         if error.is_timeout() && !error.is_connect() {
             let seconds = timeout.as_secs_f64();
             return Self::unavailable(format!("{base_url} cannot be reached: no answer within {seconds} s"), false);
@@ -75,7 +75,7 @@ impl Failure {
 }
 
 /// An answer that is no success, without secrets: the texts inside JSON, or all of it.
-pub(super) fn without_secrets(body: &Bytes, redactor: &Redactor) -> Bytes {
+pub(crate) fn without_secrets(body: &Bytes, redactor: &Redactor) -> Bytes {
     if let Ok(mut answer) = serde_json::from_slice::<Value>(body) {
         clean(&mut answer, redactor);
         return serde_json::to_vec(&answer).map_or_else(|_| Bytes::new(), Bytes::from);
@@ -87,7 +87,7 @@ pub(super) fn without_secrets(body: &Bytes, redactor: &Redactor) -> Bytes {
 }
 
 /// Takes secrets out of all texts of a value; whether there were any.
-pub(super) fn clean(value: &mut Value, redactor: &Redactor) -> bool {
+pub(crate) fn clean(value: &mut Value, redactor: &Redactor) -> bool {
     match value {
         Value::String(text) => match redactor.text(text) {
             Cow::Owned(replaced) => {
@@ -104,14 +104,14 @@ pub(super) fn clean(value: &mut Value, redactor: &Redactor) -> bool {
 
 /// How an engine may know us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Trust {
+pub(crate) struct Trust {
     is_tls: bool,
     shows_certificate: bool,
 }
 
 impl Trust {
     /// That of the engine of `config`.
-    pub(super) fn of(config: &EngineConfig) -> Self {
+    pub(crate) fn of(config: &EngineConfig) -> Self {
         Trust { is_tls: config.url.scheme() == "https", shows_certificate: config.tls.cert.is_some() }
     }
 
@@ -165,7 +165,7 @@ fn concerns_certificates(alert: AlertDescription) -> bool {
 }
 
 /// The innermost cause, which is the one that tells.
-pub(super) fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
@@ -174,7 +174,7 @@ pub(super) fn cause(error: &reqwest::Error) -> String {
 }
 
 /// What is wrong with an answer, if it is not one of the API.
-pub(super) fn of_answer(
+pub(crate) fn of_answer(
     base_url: &str,
     path: &str,
     answer: &Fetched,

@@ -2,7 +2,8 @@
 
 use model::{dashboard::Query, frame::Frame, panel::QueryState, range::TimeRange};
 
-use super::{Engines, QueryError, Scope};
+use super::{Engines, QueryError};
+use crate::access::Scope;
 
 /// `range_ms` from whole step to whole step, so that what was asked before has the same points.
 pub(crate) fn aligned((start_ms, end_ms): (i64, i64), step_ms: i64) -> (i64, i64) {

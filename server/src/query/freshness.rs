@@ -28,17 +28,17 @@ tokio::task_local! {
 }
 
 /// How fresh the current task's answer has to be.
-pub(super) fn wanted() -> Freshness {
+pub(crate) fn wanted() -> Freshness {
     WANTED.try_with(|(wanted, _)| *wanted).unwrap_or(Freshness::Any)
 }
 
 /// Since when the current task's answer is wanted, where nothing that was asked of an engine before is fresh enough.
-pub(super) fn since() -> Option<Instant> {
+pub(crate) fn since() -> Option<Instant> {
     WANTED.try_with(|(wanted, since)| (*wanted > Freshness::Any).then_some(*since)).ok().flatten()
 }
 
 /// Whether what was asked of an engine `at` a time is fresh enough to count as known.
-pub(super) fn is_known(at: Instant) -> bool {
+pub(crate) fn is_known(at: Instant) -> bool {
     WANTED.try_with(|(wanted, since)| *wanted < Freshness::All || at >= *since).unwrap_or(true)
 }
 

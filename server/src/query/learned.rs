@@ -8,7 +8,7 @@ use std::{
 use super::freshness;
 
 /// Something that one engine was asked for.
-pub(super) struct Learned<T> {
+pub(crate) struct Learned<T> {
     known: Mutex<Option<Known<T>>>,
     /// Held while the engine is asked. Who needs nothing newer than what is known does not wait for it.
     asking: tokio::sync::Mutex<()>,
@@ -29,7 +29,7 @@ impl<T> Default for Learned<T> {
 impl<T: Clone> Learned<T> {
     /// What is known, where that is fresh enough, or else what `ask` gives. `settle` makes of the answer, which is `None` if there is none
     /// now, and of what was known before what is taken for true, and for how long.
-    pub(super) async fn get(
+    pub(crate) async fn get(
         &self,
         ask: impl Future<Output = Option<T>>,
         settle: impl FnOnce(Option<T>, Option<T>) -> (T, Duration),
@@ -51,7 +51,7 @@ impl<T: Clone> Learned<T> {
 
     /// As if it had been asked for earlier.
     #[cfg(test)]
-    pub(super) fn grow_older(&self, by: Duration) {
+    pub(crate) fn grow_older(&self, by: Duration) {
         if let Some(known) = &mut *self.known.lock().unwrap() {
             known.asked_at = known.asked_at.checked_sub(by).unwrap();
         }

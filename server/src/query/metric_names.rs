@@ -2,8 +2,11 @@
 
 use labels::METRIC_NAME;
 
-use super::{Backend, QueryError, Reads, Scope, names::LOOK_BACK_MS, params::Params};
-use crate::clock::now_ms;
+use super::{Backend, QueryError, names::LOOK_BACK_MS};
+use crate::{
+    access::{Reads, Scope},
+    clock::now_ms,
+};
 
 /// What a list of names takes, about, in bytes.
 const NAMES_COST: u64 = 1 << 20;
@@ -26,7 +29,7 @@ impl Backend {
                 engine.reads().read(NAMES_COST, ask).await?
             }
             Backend::Prometheus(engine) => {
-                let request = scope.request("label/__name__/values", Reads::Selectors, &Params::none())?;
+                let request = scope.request("label/__name__/values", Reads::Selectors, &[])?;
                 let answer = engine.json(&request).await?;
                 let names = answer.as_array().into_iter().flatten();
                 names.filter_map(|name| name.as_str().map(str::to_owned)).collect()

@@ -5,46 +5,38 @@
 mod admission;
 mod anchoring;
 mod answer;
-pub mod api;
 mod client;
-mod cost;
+pub(crate) mod cost;
 mod coverage;
 pub mod embedded;
 mod engines;
-pub mod envelope;
-mod failure;
+pub(crate) mod exemplars;
+pub(crate) mod failure;
 mod fields;
 pub(crate) mod fixed;
 pub mod freshness;
-pub(crate) mod json;
 mod labels;
 mod learned;
 mod metric_names;
 mod names;
-pub(crate) mod params;
 pub mod prometheus;
 mod read_threads;
-mod request;
 mod schedule;
-mod scope;
 mod transport;
-pub(crate) mod within;
 mod words;
 
 use std::sync::Arc;
 
 use model::frame::Frame;
 
+use self::{embedded::Embedded, prometheus::Prometheus};
+use crate::access::{ScopeError, ScopedQuery};
+
 pub use self::admission::{Admission, ReadPermit};
 pub use self::client::EngineError;
 pub use self::engines::Engines;
-pub use self::request::{Reads, ScopedRequest};
 pub use self::schedule::ReadScheduler;
 pub(crate) use self::schedule::Reading;
-pub(crate) use self::scope::distinct_selectors_of;
-pub(crate) use self::scope::selectors_of;
-pub use self::scope::{Scope, ScopedQuery, ScopedSelectors};
-use self::{embedded::Embedded, prometheus::Prometheus};
 
 /// The engine that answers queries. A cheap handle.
 #[derive(Clone)]
@@ -154,6 +146,12 @@ impl QueryError {
     /// An error of this kind.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         QueryError { kind, message: message.into() }
+    }
+}
+
+impl From<ScopeError> for QueryError {
+    fn from(error: ScopeError) -> Self {
+        QueryError::new(ErrorKind::BadData, error.message)
     }
 }
 

@@ -4,15 +4,16 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use front::aliases::Aliases;
 
-use super::{ScopedQuery, learned::Learned};
+use super::learned::Learned;
+use crate::access::ScopedQuery;
 
 /// How far back a series counts as one that the source has.
-pub(super) const LOOK_BACK_MS: i64 = 6 * 3_600_000;
+pub(crate) const LOOK_BACK_MS: i64 = 6 * 3_600_000;
 /// How long it counts that a source has none of the names.
 const EMPTY_LASTS: Duration = Duration::from_secs(5);
 
 /// The names that one source has. What it has is asked for when a query first needs it, and again after a while.
-pub(super) struct SourceNames {
+pub(crate) struct SourceNames {
     aliases: Arc<Aliases>,
     lasts: Duration,
     has: Learned<Arc<BTreeSet<String>>>,
@@ -20,7 +21,7 @@ pub(super) struct SourceNames {
 
 impl SourceNames {
     /// Nothing is known yet; what is asked for counts for so long.
-    pub(super) fn new(aliases: Arc<Aliases>, lasts: Duration) -> Self {
+    pub(crate) fn new(aliases: Arc<Aliases>, lasts: Duration) -> Self {
         SourceNames { aliases, lasts, has: Learned::default() }
     }
 
@@ -31,7 +32,7 @@ impl SourceNames {
 
     /// The query with the names that the source has, where these differ. `ask` tells which of the names it is given the source
     /// has; `None` if that cannot be known now.
-    pub(super) async fn as_sent(
+    pub(crate) async fn as_sent(
         &self,
         query: &ScopedQuery,
         ask: impl AsyncFnOnce(&[&str]) -> Option<BTreeSet<String>>,

@@ -29,7 +29,7 @@ use serde::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
-    Admission, ErrorKind, QueryError, QueryLimits, ScopedQuery, ScopedRequest,
+    Admission, ErrorKind, QueryError, QueryLimits,
     anchoring::{self, Anchoring},
     answer::{Envelope, QueryData, Ranged},
     coverage::EngineCoverage,
@@ -39,6 +39,7 @@ use super::{
     transport::{Fetched, Transport},
 };
 use crate::{
+    access::{ScopedQuery, ScopedRequest},
     clock::now_ms,
     config::{EngineConfig, EngineSettings},
 };
@@ -86,15 +87,15 @@ pub struct Prometheus {
 
 /// The steps of a range query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Steps {
-    pub(super) start_ms: i64,
-    pub(super) end_ms: i64,
-    pub(super) step_ms: i64,
+pub(crate) struct Steps {
+    pub(crate) start_ms: i64,
+    pub(crate) end_ms: i64,
+    pub(crate) step_ms: i64,
 }
 
 impl Prometheus {
     /// A client for the engine of `config`, which `transport` reaches.
-    pub(super) fn new(
+    pub(crate) fn new(
         transport: Transport,
         config: &EngineConfig,
         settings: &EngineSettings,
@@ -258,7 +259,7 @@ impl Prometheus {
     ///
     /// # Errors
     /// As [`Prometheus::range_frame`].
-    pub(super) async fn kept_range(&self, query: &ScopedQuery, steps: Steps) -> Result<Option<Ranged>, QueryError> {
+    pub(crate) async fn kept_range(&self, query: &ScopedQuery, steps: Steps) -> Result<Option<Ranged>, QueryError> {
         let Steps { start_ms, end_ms, step_ms } = steps;
         let aligned = step_ms > 0 && start_ms.rem_euclid(step_ms) == 0 && start_ms <= end_ms;
         if !aligned {

@@ -48,12 +48,12 @@ const PICTURE_REQUESTS: usize = 2;
 
 /// An answer: not yet read, but from an engine's API.
 #[derive(Debug, Clone)]
-pub(super) struct Fetched {
-    pub(super) status: StatusCode,
-    pub(super) content_type: Option<HeaderValue>,
-    pub(super) body: Bytes,
+pub(crate) struct Fetched {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: Option<HeaderValue>,
+    pub(crate) body: Bytes,
     /// What it takes, with what is read from it, as long as anybody has it.
-    pub(super) charge: Option<Arc<Charge>>,
+    pub(crate) charge: Option<Arc<Charge>>,
 }
 
 type Answer = Result<Fetched, QueryError>;
@@ -63,7 +63,7 @@ type Asked = (String, Vec<(String, String)>);
 
 /// The way to one engine. A cheap handle.
 #[derive(Clone)]
-pub(super) struct Transport(Arc<Inner>);
+pub(crate) struct Transport(Arc<Inner>);
 
 struct Inner {
     name: String,
@@ -244,7 +244,7 @@ impl Transport {
     ///
     /// # Errors
     /// A certificate cannot be read, or TLS cannot be set up.
-    pub(super) fn new(
+    pub(crate) fn new(
         config: &EngineConfig,
         settings: &EngineSettings,
         limits: &QueryLimits,
@@ -281,23 +281,23 @@ impl Transport {
     }
 
     /// Name of the engine.
-    pub(super) fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.0.name
     }
 
     /// Gives turns to viewers.
-    pub(super) fn gate(&self) -> &Admission {
+    pub(crate) fn gate(&self) -> &Admission {
         &self.0.gate
     }
 
     /// Where the engine answers, without credentials.
-    pub(super) fn base_url(&self) -> &str {
+    pub(crate) fn base_url(&self) -> &str {
         &self.0.base_url
     }
 
     /// Asks for `path` below `/api/v1/`, or joins somebody who asks the same just now. A fresh answer is asked for after it was wanted: by
     /// one request that goes out when the one on its way has ended, for all who come until then.
-    pub(super) async fn fetch(&self, path: &str, pairs: &[(String, String)]) -> Answer {
+    pub(crate) async fn fetch(&self, path: &str, pairs: &[(String, String)]) -> Answer {
         let asked = (path.to_owned(), pairs.to_vec());
         let since = freshness::since();
         let held = (!self.0.hold.is_zero() && has_its_times(&asked)).then(|| asked.clone());
@@ -364,12 +364,12 @@ impl Transport {
     }
 
     /// Notes the engine's version.
-    pub(super) fn learn_version(&self, version: String) {
+    pub(crate) fn learn_version(&self, version: String) {
         self.0.lock().version = Some(version);
     }
 
     /// How the engine is doing.
-    pub(super) fn status(&self) -> UpstreamStatus {
+    pub(crate) fn status(&self) -> UpstreamStatus {
         let state = self.0.lock();
         let detail = state.version.as_ref().map(|version| format!("Prometheus API, version {version}"));
         state.health.status(&self.0.name, UpstreamKind::Prometheus, detail)

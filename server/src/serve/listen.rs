@@ -17,8 +17,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::Config,
-    connections::{Connections, acceptor::LimitedAcceptor, stalled::ReadAcceptor},
-    heads::{HeadLimit, stream::HeadAcceptor},
+    http::{
+        connections::{Connections, acceptor::LimitedAcceptor, stalled::ReadAcceptor},
+        heads::{HeadLimit, stream::HeadAcceptor},
+    },
 };
 
 /// How long open requests may take to end when the server stops.

@@ -1,8 +1,7 @@
-//! The care of the embedded store: opening it, copying it, and telling how much is in it.
+//! The care of the embedded store: opening it, copying it, and telling how it is doing.
 
 mod metrics;
 mod snapshot;
-mod status;
 
 use std::{
     path::{Path, PathBuf},
@@ -14,13 +13,7 @@ use model::upstream::{UpstreamKind, UpstreamStatus};
 use store::{Store, StoreOptions};
 use tokio::sync::Mutex;
 
-use crate::{
-    clock::now_ms,
-    config::Config,
-    routes::{Rights, Route, Who},
-    serve::Mode,
-    source_health::SourceHealth,
-};
+use crate::{clock::now_ms, config::Config, serve::Mode, source_health::SourceHealth};
 
 /// Where a server keeps its series, in its data directory.
 pub const SERIES: &str = "store";
@@ -30,8 +23,6 @@ pub const DEMO_SERIES: &str = "demo-store";
 pub const MAX_AHEAD_MS: i64 = 10 * 60 * 1_000;
 /// The store's name among the sources.
 const STORE_NAME: &str = "store";
-/// Where copies are made, in the data directory. Each is a data directory itself.
-const SNAPSHOTS: &str = "snapshots";
 
 /// Opens the store of a server. A demo's history is made anew at each start, so its store begins empty.
 ///
@@ -53,7 +44,7 @@ pub async fn open(config: &Config, mode: Mode) -> anyhow::Result<Store> {
     Ok(opened.await??)
 }
 
-/// What is shared by the endpoints of the store. A cheap handle.
+/// The care of a store. A cheap handle.
 #[derive(Clone)]
 pub struct Storage {
     store: Store,
@@ -64,7 +55,7 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// The endpoints of a store that is kept in this data directory.
+    /// The care of a store that is in this data directory.
     #[must_use]
     pub fn new(store: Store, data_dir: &Path) -> Self {
         let health = Arc::new(std::sync::Mutex::new(SourceHealth::new(now_ms())));
@@ -83,13 +74,5 @@ impl Storage {
         let written = self.store.written_at().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
         health.set_last_data(written.and_then(|since| i64::try_from(since.as_millis()).ok()));
         health.status(STORE_NAME, UpstreamKind::Store, None)
-    }
-
-    /// What only admins do to the store.
-    #[must_use]
-    pub fn admin_routes(&self) -> Vec<Route> {
-        let snapshot =
-            Route::post_or_put("/api/v1/admin/tsdb/snapshot", Rights::OF_ALL.of(Who::Admins), snapshot::take);
-        vec![snapshot.with_state(self.clone())]
     }
 }

@@ -1,78 +1,54 @@
-//! Backups: a copy of the store while it is in use.
+//! Copies of the store while it is in use.
 
 use std::path::Path;
 
-use axum::{
-    extract::{RawQuery, State},
-    response::Response,
-};
 use model::civil::Civil;
-use serde::Serialize;
 use store::Extent;
 
-use super::{SERIES, SNAPSHOTS, Storage};
-use crate::{
-    audit::Action,
-    auth::Principal,
-    clock::now_ms,
-    query::{ErrorKind, QueryError, envelope::success},
-};
+use super::{SERIES, Storage};
+use crate::clock::now_ms;
 
+/// Where copies are made, in the data directory. Each is a data directory itself.
+const SNAPSHOTS: &str = "snapshots";
 /// Random bytes of a name, which keep two copies of one second apart.
 const NAME_BYTES: usize = 8;
 /// What a copy is called besides its name until it is complete.
 const UNFINISHED: &str = "unfinished";
 
-#[derive(Serialize)]
-struct Taken {
-    name: String,
+/// A complete copy.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    /// The name of its directory.
+    pub(crate) name: String,
+    /// How many complete copies there are now, with this one.
+    pub(crate) kept: usize,
 }
 
-/// `POST /api/v1/admin/tsdb/snapshot`. The copy holds everything that was acknowledged; with Prometheus' `skip_head=true` only what is
-/// in files of chunks.
-pub(super) async fn take(
-    State(storage): State<Storage>,
-    principal: Principal,
-    RawQuery(query): RawQuery,
-) -> Result<Response, QueryError> {
-    let query = query.unwrap_or_default();
-    let extent = match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "skip_head") {
-        None => Extent::All,
-        Some((_, value)) => match &*value {
-            "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Extent::All,
-            "1" | "t" | "T" | "true" | "TRUE" | "True" => Extent::Chunks,
-            _ => return Err(bad("skip_head must be true or false")),
-        },
-    };
-    let _one_at_a_time = storage.copying.lock().await;
-    let name = name().map_err(internal)?;
-    let (data_dir, store) = (storage.data_dir.clone(), storage.store.clone());
-    let directory = data_dir.join(SNAPSHOTS);
-    let (copy, named) = (directory.join(format!("{name}.{UNFINISHED}")), directory.join(&name));
-    let copied = tokio::task::spawn_blocking(move || {
-        remove_unfinished(&directory);
-        let copied = store
-            .snapshot(&copy.join(SERIES), extent)
-            .map_err(anyhow::Error::from)
-            .and_then(|()| finish(&copy, &named))
-            .map(|()| count(&data_dir));
-        if copied.is_err() {
-            // The error that is told is the first one; what is left of the copy is of no use.
-            let _ = std::fs::remove_dir_all(&copy);
-        }
-        copied
-    });
-    match copied.await.map_err(internal)? {
-        Ok(kept) => {
-            principal.actor().did(Action::TakeSnapshot, &name, &format!("{kept} are kept"));
-            Ok(success(&Taken { name }))
-        }
-        Err(error) => {
-            tracing::warn!(%error, "a snapshot could not be taken");
-            let message =
-                "the snapshot could not be taken: the server's log says why. See that the disk has room, and try again";
-            Err(QueryError::new(ErrorKind::Unavailable, message))
-        }
+impl Storage {
+    /// Copies the store, one copy at a time.
+    ///
+    /// # Errors
+    /// The disk does not take the copy; nothing of it is left.
+    pub(crate) async fn snapshot(&self, extent: Extent) -> anyhow::Result<Snapshot> {
+        let _one_at_a_time = self.copying.lock().await;
+        let name = name()?;
+        let (data_dir, store) = (self.data_dir.clone(), self.store.clone());
+        let directory = data_dir.join(SNAPSHOTS);
+        let (copy, named) = (directory.join(format!("{name}.{UNFINISHED}")), directory.join(&name));
+        let copied = tokio::task::spawn_blocking(move || {
+            remove_unfinished(&directory);
+            let copied = store
+                .snapshot(&copy.join(SERIES), extent)
+                .map_err(anyhow::Error::from)
+                .and_then(|()| finish(&copy, &named))
+                .map(|()| count(&data_dir));
+            if copied.is_err() {
+                // The error that is told is the first one; what is left of the copy is of no use.
+                let _ = std::fs::remove_dir_all(&copy);
+            }
+            copied
+        });
+        Ok(Snapshot { name, kept: copied.await?? })
     }
 }
 
@@ -108,13 +84,4 @@ fn name() -> Result<String, getrandom::Error> {
     let Civil { year, month, day, hour, minute, second, .. } = Civil::utc(now_ms());
     let unique = u64::from_be_bytes(random);
     Ok(format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z-{unique:016x}"))
-}
-
-fn bad(message: &str) -> QueryError {
-    QueryError::new(ErrorKind::BadData, message)
-}
-
-fn internal(error: impl std::fmt::Display) -> QueryError {
-    tracing::error!(%error, "a snapshot broke off");
-    QueryError::new(ErrorKind::Internal, "the snapshot broke off: the server's log says why")
 }

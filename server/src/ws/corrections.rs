@@ -13,8 +13,9 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::correction_schedule::{CorrectionSchedule, StepAge};
 use crate::{
+    access::ScopedQuery,
     clock::now_ms,
-    query::{Backend, ScopedQuery, prometheus::UNSETTLED_MS},
+    query::{Backend, prometheus::UNSETTLED_MS},
 };
 
 /// Between two looks at what came late in our own store, and between two evaluations of the same because of it.

@@ -23,10 +23,10 @@ use super::{
     update::{Content, Payer},
 };
 use crate::{
+    access::{Scope, visible},
     budget::{MemoryBudget, Requester},
     clock::now_ms,
-    query::{Backend, Engines, ErrorKind, QueryError, Scope},
-    visible,
+    query::{Backend, Engines, ErrorKind, QueryError},
 };
 
 /// Events kept of each topic for sockets that come back: minutes of a busy daemon's.

@@ -13,6 +13,5 @@ pub mod poll;
 pub mod query_topic;
 pub mod queue;
 mod scoped;
-pub mod socket;
 pub mod starts;
 pub mod update;

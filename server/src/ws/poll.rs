@@ -7,16 +7,16 @@ use model::live::{LiveQuery, Topic};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
-use crate::{
-    budget::{Charge, MemoryBudget, OverBudget, Requester},
-    clock::now_ms,
-    query::{QueryError, Scope},
-};
-
 use super::{
     hub::Hub,
     queue::Next,
     update::{Content, Format},
+};
+use crate::{
+    access::Scope,
+    budget::{Charge, MemoryBudget, OverBudget, Requester},
+    clock::now_ms,
+    query::QueryError,
 };
 
 /// Longest wait for something to happen.

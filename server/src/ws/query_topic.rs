@@ -23,10 +23,11 @@ use super::{
     update::Content,
 };
 use crate::{
+    access::{Scope, ScopedQuery},
     budget::{Charge, Requester, memory::megabytes},
     clock::now_ms,
     query::{
-        Backend, ErrorKind, QueryError, Scope, ScopedQuery,
+        Backend, ErrorKind, QueryError,
         freshness::{self, Freshness},
     },
 };

@@ -11,7 +11,10 @@ use super::{
     channel::{Channel, Sequence},
     update::Content,
 };
-use crate::{clock::now_ms, query::Scope, visible};
+use crate::{
+    access::{Scope, visible},
+    clock::now_ms,
+};
 
 /// The whole topics.
 pub(super) struct Topics {

@@ -2,8 +2,9 @@
 
 use axum::http::StatusCode;
 use hyperscope::{
-    auth::{LoginLink, NewToken},
+    access::NewToken,
     config::{Options, Period, Secret},
+    http::auth::LoginLink,
 };
 use model::role::Role;
 

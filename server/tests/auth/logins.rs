@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use hyperscope::{
-    auth::LoginLink,
     config::{Options, Period},
+    http::auth::LoginLink,
 };
 use model::role::Role;
 use serde_json::Value;

@@ -13,10 +13,13 @@ use axum::{
     routing::{MethodRouter, get, post},
 };
 use hyperscope::{
-    auth::{self, Auth, AuthOptions, NewToken, Principal, SocketAdmission, TokenInfo, TokenStore},
+    access::{NewToken, Principal, TokenInfo, TokenStore, database},
     config::{Config, Options},
-    database,
-    security::{self, Nonce},
+    http::{
+        auth::{self, Auth, AuthOptions, SocketAdmission},
+        csp as security,
+        csp::Nonce,
+    },
 };
 use model::role::Role;
 use reqwest::{Client, redirect::Policy};

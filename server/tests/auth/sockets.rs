@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode};
 use futures_util::{SinkExt, StreamExt};
-use hyperscope::{auth::NewToken, clock::now_ms, config::Options};
+use hyperscope::{access::NewToken, clock::now_ms, config::Options};
 use model::role::Role;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{

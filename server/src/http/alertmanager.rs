@@ -1,0 +1,460 @@
+//! `/api/v2`: the part of Alertmanager's API that `amtool`, Grafana and Prometheus use.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
+
+use axum::{
+    Json,
+    extract::{Path, RawQuery, State},
+    http::{StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use jiff::Timestamp;
+use labels::Fingerprint;
+use notify::{
+    alert::{ALERT_NAME, Alert, Labels, Posted},
+    matcher::{Gathered, MatcherJson, Matchers},
+    silence::{Silence, matchers},
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{
+    api::{
+        error::ApiError,
+        extract::Body,
+        listed::Listed,
+        silences::{audit, is_seen},
+    },
+    prometheus::envelope::RETRY_SECS,
+};
+use crate::{
+    access::{Action, Principal},
+    budget::pairs,
+    clock::now_ms,
+    delivery::{alertmanager::time, silences::SilenceError},
+    query::QueryError,
+    state::AppState,
+};
+
+/// The Alertmanager whose API this is. Generated clients demand a version; amtool compares its first two numbers with its own at each
+/// command and warns where they differ, and shows all of `versionInfo` without looking whether it is there.
+const LIKE_ALERTMANAGER: &str = "0.25.0";
+
+/// Most alerts that an answer names as refused.
+const MAX_REASONS: usize = 20;
+
+/// An error as Alertmanager's API has it: a text.
+#[derive(Debug)]
+pub(super) struct Refused(StatusCode, String);
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = (self.0, Json(Value::String(self.1))).into_response();
+        if matches!(self.0, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_SECS);
+        }
+        response
+    }
+}
+
+impl From<SilenceError> for Refused {
+    fn from(error: SilenceError) -> Self {
+        ApiError::from(error).into()
+    }
+}
+
+impl From<ApiError> for Refused {
+    fn from(error: ApiError) -> Self {
+        Refused(error.status, error.message)
+    }
+}
+
+impl From<QueryError> for Refused {
+    fn from(error: QueryError) -> Self {
+        ApiError::from(error).into()
+    }
+}
+
+fn bad_request(message: impl ToString) -> Refused {
+    Refused(StatusCode::BAD_REQUEST, message.to_string())
+}
+
+/// The query's parameters, of which some come more than once.
+struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    fn new(query: Option<String>) -> Result<Self, Refused> {
+        let query = query.unwrap_or_default();
+        let pairs = pairs::read(query.as_bytes()).map_err(bad_request)?;
+        Ok(Parameters(pairs.into_owned().collect()))
+    }
+
+    /// The matchers of all `filter`s.
+    fn filter(&self) -> Result<Matchers, Refused> {
+        let mut all = Gathered::default();
+        for (_, text) in self.0.iter().filter(|(name, _)| name == "filter") {
+            for matcher in text.parse::<Matchers>().map_err(bad_request)?.0 {
+                all.push(matcher).map_err(bad_request)?;
+            }
+        }
+        Ok(Matchers(all.finish()))
+    }
+
+    fn is_wanted(&self, name: &str) -> bool {
+        self.0.iter().rev().find(|(own, _)| own == name).is_none_or(|(_, value)| value != "false")
+    }
+
+    fn receiver(&self) -> Result<Option<regex::Regex>, Refused> {
+        let Some((_, text)) = self.0.iter().find(|(name, _)| name == "receiver") else { return Ok(None) };
+        labels::go_regex::compile(&format!("^(?:{text})$")).map(Some).map_err(bad_request)
+    }
+}
+
+/// `GET /api/v2/status`
+pub(super) async fn status(State(state): State<AppState>) -> Json<Value> {
+    Json(json!({
+        "cluster": { "status": "disabled", "peers": [] },
+        // Amtool reads the routes of it: what it holds of secrets stays here.
+        "config": { "original": "" },
+        "uptime": time(now_ms().saturating_sub(state.notifier.uptime_ms())),
+        "versionInfo": {
+            "version": LIKE_ALERTMANAGER,
+            "revision": concat!("hyperscope ", env!("CARGO_PKG_VERSION")),
+            "branch": "",
+            "buildUser": "",
+            "buildDate": "",
+            "goVersion": "",
+        },
+    }))
+}
+
+/// `GET /api/v2/receivers`: all, or for a token with matchers those that the alerts it sees go to.
+pub(super) async fn receivers(State(state): State<AppState>, principal: Principal) -> Result<Json<Value>, Refused> {
+    let mut receivers = state.notifier.receivers();
+    if !principal.scope().is_all() {
+        let make = move |state: &AppState| -> BTreeSet<String> {
+            let alerts = state.notifier.alerts();
+            let seen = alerts.iter().filter(|alert| is_seen(&principal, alert));
+            seen.flat_map(|alert| state.notifier.status(&alert.labels).receivers).collect()
+        };
+        let told = state.list(Listed::Alerts(&*state.alerting.current().await), make).await?;
+        receivers.retain(|name| told.contains(name));
+    }
+    Ok(Json(receivers.into_iter().map(|name| json!({ "name": name })).collect()))
+}
+
+/// Which alerts the parameters ask for.
+struct Wanted {
+    matchers: Matchers,
+    receiver: Option<regex::Regex>,
+    active: bool,
+    silenced: bool,
+    inhibited: bool,
+}
+
+impl Wanted {
+    fn read(parameters: &Parameters) -> Result<Self, Refused> {
+        Ok(Wanted {
+            matchers: parameters.filter()?,
+            receiver: parameters.receiver()?,
+            active: parameters.is_wanted("active"),
+            silenced: parameters.is_wanted("silenced"),
+            inhibited: parameters.is_wanted("inhibited"),
+        })
+    }
+
+    fn takes(&self, status: &notify::dispatch::Status) -> bool {
+        let is_told = |regex: &regex::Regex| status.receivers.iter().any(|name| regex.is_match(name));
+        (self.silenced || status.silenced_by.is_empty())
+            && (self.inhibited || status.inhibited_by.is_empty())
+            && (self.active || status.state != "active")
+            && self.receiver.as_ref().is_none_or(is_told)
+    }
+
+    /// The alerts, each as the API shows it with its receivers.
+    fn shown(&self, state: &AppState, principal: &Principal) -> Vec<(Value, Arc<Alert>)> {
+        let mut alerts = state.notifier.preview(&self.matchers);
+        alerts.retain(|alert| is_seen(principal, alert));
+        let shown = alerts.into_iter().filter_map(|alert| {
+            let status = state.notifier.status(&alert.labels);
+            self.takes(&status).then(|| (alert_json(&alert, &status), alert))
+        });
+        shown.collect()
+    }
+}
+
+fn alert_json(alert: &Alert, status: &notify::dispatch::Status) -> Value {
+    let receivers: Vec<Value> = status.receivers.iter().map(|name| json!({ "name": name })).collect();
+    json!({
+        "fingerprint": alert.fingerprint,
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "startsAt": time(alert.starts_at_ms),
+        "endsAt": time(alert.ends_at_ms),
+        "updatedAt": time(alert.updated_at_ms),
+        "generatorURL": alert.generator_url,
+        "receivers": receivers,
+        "status": status,
+    })
+}
+
+/// `GET /api/v2/alerts`
+pub(super) async fn alerts(
+    State(state): State<AppState>,
+    principal: Principal,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refused> {
+    let wanted = Wanted::read(&Parameters::new(query)?)?;
+    let make = move |state: &AppState| -> Json<Value> {
+        let shown = wanted.shown(state, &principal);
+        Json(shown.into_iter().map(|(alert, ..)| alert).collect())
+    };
+    Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
+}
+
+/// `GET /api/v2/alerts/groups`: by receiver and by the labels that the routes group by.
+pub(super) async fn groups(
+    State(state): State<AppState>,
+    principal: Principal,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refused> {
+    let wanted = Wanted::read(&Parameters::new(query)?)?;
+    let make = move |state: &AppState| -> Json<Value> {
+        let shown = wanted.shown(state, &principal);
+        let by_alert: HashMap<Fingerprint, &Value> =
+            shown.iter().map(|(shown, alert)| (alert.fingerprint, shown)).collect();
+        let groups = state.notifier.groups_of(shown.iter().map(|(_, alert)| alert)).into_iter().map(|group| {
+            let alerts: Vec<&Value> =
+                group.alerts.iter().filter_map(|alert| by_alert.get(&alert.fingerprint).copied()).collect();
+            json!({
+                "labels": group.labels,
+                "routeLabels": group.route_labels,
+                "receiver": { "name": group.receiver },
+                "alerts": alerts,
+            })
+        });
+        Json(groups.collect())
+    };
+    Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
+}
+
+/// A time as clients send it. The end of the year 9999 stands for ever with many: it counts as the last time that can be written.
+#[derive(Debug, Clone, Copy)]
+struct Given(Timestamp);
+
+impl<'de> Deserialize<'de> for Given {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match text.parse() {
+            Ok(time) => Ok(Given(time)),
+            Err(_) if text.starts_with("9999-12-3") => Ok(Given(Timestamp::MAX)),
+            Err(error) => Err(serde::de::Error::custom(error)),
+        }
+    }
+}
+
+/// An alert as it is posted.
+#[derive(Debug, Deserialize)]
+pub(super) struct AlertPosted {
+    labels: Labels,
+    #[serde(default)]
+    annotations: Labels,
+    #[serde(rename = "startsAt", default)]
+    starts_at: Option<Given>,
+    #[serde(rename = "endsAt", default)]
+    ends_at: Option<Given>,
+    #[serde(rename = "generatorURL", default)]
+    generator_url: String,
+}
+
+/// `POST /api/v2/alerts`: so that a Prometheus can name this server as its Alertmanager. What was answered is kept. As in
+/// Alertmanager, the good alerts of a batch are taken whatever the others are; the answer names those that are not.
+pub(super) async fn post_alerts(
+    State(state): State<AppState>,
+    principal: Principal,
+    posted: Result<Body<Vec<Value>>, ApiError>,
+) -> Result<StatusCode, Refused> {
+    let Body(posted) = posted?;
+    let now_ms = now_ms();
+    let count = posted.len();
+    let mut alerts = Vec::with_capacity(count);
+    let mut refused = RefusedAlerts::default();
+    for (position, given) in posted.into_iter().enumerate() {
+        match read_alert(&given, &principal, now_ms) {
+            Ok(alert) => alerts.push(alert),
+            Err(error) => refused.add(position, &given, error),
+        }
+    }
+    for (labels, reason) in &refused.invalid {
+        state.notifier.refuse(labels, reason, now_ms);
+    }
+    state.alerting.take_posted(&alerts);
+    state.notifier.keep(alerts).await.map_err(|error| Refused(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+    refused.answer(count)
+}
+
+/// Why one alert of a batch is not taken.
+enum WrongPost {
+    /// It makes no sense.
+    Invalid(String),
+    /// The token's matchers do not take it.
+    Forbidden,
+}
+
+/// Reads one alert of a batch.
+fn read_alert(given: &Value, principal: &Principal, now_ms: i64) -> Result<Posted, WrongPost> {
+    let alert = AlertPosted::deserialize(given).map_err(|error| WrongPost::Invalid(error.to_string()))?;
+    // Go's zero time stands for none.
+    let ms = |time: Option<Given>| time.map(|Given(time)| time.as_millisecond()).filter(|ms| *ms > 0);
+    let alert = Posted {
+        labels: alert.labels,
+        annotations: alert.annotations,
+        starts_at_ms: ms(alert.starts_at),
+        ends_at_ms: ms(alert.ends_at),
+        generator_url: alert.generator_url,
+        value: None,
+    };
+    let checked =
+        Alert::from_posted(alert.clone(), now_ms, 0).map_err(|error| WrongPost::Invalid(error.to_string()))?;
+    // An alert that names no start begins now: for the list and for the notifier at the same instant.
+    let alert = Posted { starts_at_ms: Some(checked.starts_at_ms), ..alert };
+    if is_seen(principal, &checked) { Ok(alert) } else { Err(WrongPost::Forbidden) }
+}
+
+/// The alerts of a batch that are not taken.
+#[derive(Default)]
+struct RefusedAlerts {
+    /// What the answer says: place, name and reason.
+    shown: Vec<String>,
+    count: usize,
+    /// Those that make no sense, with why.
+    invalid: Vec<(Labels, String)>,
+}
+
+impl RefusedAlerts {
+    fn add(&mut self, position: usize, given: &Value, error: WrongPost) {
+        let text = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+        let labels: Labels =
+            given.get("labels").and_then(Value::as_object).into_iter().flatten().filter_map(text).collect();
+        let name = labels.get(ALERT_NAME).map_or("", String::as_str);
+        let reason = match &error {
+            WrongPost::Invalid(reason) => reason,
+            WrongPost::Forbidden => "the matchers of this token do not take it",
+        };
+        self.count += 1;
+        if self.shown.len() < MAX_REASONS {
+            self.shown.push(format!("alerts[{position}] {name:?}: {reason}"));
+        }
+        if let WrongPost::Invalid(reason) = error {
+            self.invalid.push((labels, reason));
+        }
+    }
+
+    /// What is answered for a batch of `count` alerts of which these were not taken, and the others were.
+    fn answer(self, count: usize) -> Result<StatusCode, Refused> {
+        if self.count == 0 {
+            return Ok(StatusCode::OK);
+        }
+        let status = if self.invalid.is_empty() { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST };
+        let more = match self.count - self.shown.len() {
+            0 => String::new(),
+            more => format!("; {more} more"),
+        };
+        let (refused, reasons) = (self.count, self.shown.join("; "));
+        let message = format!("{refused} of {count} alerts refused, the others are taken: {reasons}{more}");
+        Err(Refused(status, message))
+    }
+}
+
+/// A silence as it is posted.
+#[derive(Debug, Deserialize)]
+pub(super) struct SilencePosted {
+    #[serde(default)]
+    id: Option<String>,
+    matchers: Vec<MatcherJson>,
+    #[serde(rename = "startsAt")]
+    starts_at: Given,
+    #[serde(rename = "endsAt")]
+    ends_at: Given,
+    #[serde(rename = "createdBy", default)]
+    created_by: String,
+    #[serde(default)]
+    comment: String,
+}
+
+fn silence_json(silence: &Silence) -> Value {
+    json!({
+        "id": silence.id,
+        "status": { "state": silence.state(now_ms()) },
+        "matchers": silence.matchers_json(),
+        "startsAt": time(silence.starts_at_ms),
+        "endsAt": time(silence.ends_at_ms),
+        "updatedAt": time(silence.updated_at_ms),
+        "createdBy": silence.created_by,
+        "comment": silence.comment,
+    })
+}
+
+/// `GET /api/v2/silences`
+pub(super) async fn silences(State(state): State<AppState>, RawQuery(query): RawQuery) -> Result<Response, Refused> {
+    let filter = Parameters::new(query)?.filter()?;
+    let mut silences = state.notifier.silences().await?;
+    let count = silences.len();
+    let make = move |_: &AppState| -> Json<Value> {
+        // As in Alertmanager: a filter is looked for in the silence's own matchers.
+        silences.retain(|silence| {
+            let named: Labels =
+                silence.matchers.0.iter().map(|matcher| (matcher.name.clone(), matcher.value.clone())).collect();
+            filter.matches(&named)
+        });
+        Json(silences.iter().map(silence_json).collect())
+    };
+    Ok(state.answer(Listed::Rules(count), make).await?)
+}
+
+/// `GET /api/v2/silence/{id}`
+pub(super) async fn silence(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Value>, Refused> {
+    Ok(Json(silence_json(&state.notifier.silence(&id).await?)))
+}
+
+/// `POST /api/v2/silences`
+pub(super) async fn post_silence(
+    State(state): State<AppState>,
+    principal: Principal,
+    posted: Result<Body<SilencePosted>, ApiError>,
+) -> Result<Json<Value>, Refused> {
+    let Body(posted) = posted?;
+    // Whoever it says made it: the token's name is what is known.
+    let name = &principal.session.name;
+    let created_by = match posted.created_by.as_str() {
+        "" => name.clone(),
+        own if own == name => name.clone(),
+        other => format!("{other} ({name})"),
+    };
+    let silence = Silence {
+        id: posted.id.unwrap_or_default(),
+        matchers: matchers(posted.matchers).map_err(bad_request)?,
+        starts_at_ms: posted.starts_at.0.as_millisecond(),
+        ends_at_ms: posted.ends_at.0.as_millisecond(),
+        created_by,
+        comment: posted.comment,
+        updated_at_ms: 0,
+    };
+    let silence = state.notifier.put_silence(silence).await?;
+    audit(&principal, Action::CreateSilence, &silence);
+    Ok(Json(json!({ "silenceID": silence.id })))
+}
+
+/// `DELETE /api/v2/silence/{id}`
+pub(super) async fn expire(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refused> {
+    let silence = state.notifier.expire_silence(&id).await?;
+    audit(&principal, Action::ExpireSilence, &silence);
+    Ok(StatusCode::OK)
+}

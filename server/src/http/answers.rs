@@ -1,0 +1,102 @@
+//! Answers weigh until the client has taken them.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    extract::{OriginalUri, Request, State},
+    http::{StatusCode, Uri},
+    middleware::Next,
+    response::Response,
+};
+use http_body::{Frame, SizeHint};
+
+use super::auth::Denied;
+use crate::budget::{Charge, MemoryBudget, OverBudget, Requester};
+
+/// Smaller answers are not weighed: a connection takes more by itself.
+const LIGHT_BYTES: u64 = 4 << 10;
+
+/// When to come again, if there is no room.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// Charges answers that are held in memory to whoever asked, as the check of tokens says, until they are sent or given up. Where there is no
+/// room, the path's own error is answered instead.
+pub(crate) async fn layer(State(budget): State<MemoryBudget>, request: Request, next: Next) -> Response {
+    let uri = asked_uri(&request);
+    let response = next.run(request).await;
+    weighed(&budget, response).unwrap_or_else(|over| refusal(over).for_path(&uri))
+}
+
+/// What was asked for, as it came: a path may have been taken off before routing.
+pub(super) fn asked_uri(request: &Request) -> Uri {
+    request.extensions().get::<OriginalUri>().map_or_else(|| request.uri().clone(), |uri| uri.0.clone())
+}
+
+/// Why there is no answer, for any path.
+pub(crate) fn refusal(over: OverBudget) -> Denied {
+    let (status, code) = match over {
+        OverBudget::Token(_) => (StatusCode::TOO_MANY_REQUESTS, "too_many_requests"),
+        OverBudget::Server(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+    };
+    Denied::new(status, code, format!("{over}: try again in a moment, or ask for less")).retry_after(RETRY_AFTER)
+}
+
+fn weighed(budget: &MemoryBudget, response: Response) -> Result<Response, OverBudget> {
+    let requester = response.extensions().get::<Requester>();
+    let bytes = response.body().size_hint().exact().filter(|bytes| *bytes > LIGHT_BYTES);
+    let Some((requester, bytes)) = requester.zip(bytes) else { return Ok(response) };
+    let charge = budget.charge(&requester.account(), bytes)?;
+    Ok(response.map(|body| Body::new(Weighed { body, _charge: charge })))
+}
+
+/// A body with its charge.
+struct Weighed {
+    body: Body,
+    _charge: Charge,
+}
+
+impl HttpBody for Weighed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_answer_weighs_until_it_is_gone() {
+        let budget = MemoryBudget::new("answers", 200 << 10, 150 << 10);
+        let answer = |bytes: usize| {
+            let mut response = vec![0_u8; bytes].into_response();
+            response.extensions_mut().insert(Requester::Token("a".into()));
+            weighed(&budget, response)
+        };
+        let light = answer(1_000).unwrap();
+        let heavy = answer(100 << 10).unwrap();
+        assert_eq!(budget.used(), 100 << 10);
+        assert_eq!(answer(100 << 10).err(), Some(OverBudget::Token(150 << 10)));
+        let sent = axum::body::to_bytes(heavy.into_body(), usize::MAX).await.unwrap();
+        assert_eq!((sent.len(), budget.used()), (100 << 10, 0));
+        drop(light);
+    }
+}

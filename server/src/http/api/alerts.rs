@@ -1,0 +1,89 @@
+//! The alerts of pages: those of now, those of a time, and how they changed.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use model::live::{AlertList, AlertTransition};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{error::ApiError, extract::Parameters, listed::Listed};
+use crate::{
+    access::{Principal, visible},
+    alerting::history::{HistoryFilter, MAX_ANSWER},
+    state::AppState,
+};
+
+/// Changes in one answer unless asked for more.
+const USUAL_ANSWER: usize = 1_000;
+
+/// `GET /api/alerts`
+pub(super) async fn list(State(state): State<AppState>, principal: Principal) -> Result<Response, ApiError> {
+    let current = state.alerting.current().await;
+    let listed = Arc::clone(&current);
+    Ok(state.answer(Listed::Alerts(&current), move |_| Json(listed.list(principal.scope()))).await?)
+}
+
+/// Parameters of `/api/alerts/history`.
+#[derive(Debug, Deserialize)]
+pub(super) struct HistoryParams {
+    /// Milliseconds since the Unix epoch.
+    since: Option<i64>,
+    /// Milliseconds since the Unix epoch.
+    until: Option<i64>,
+    /// Name of the alert.
+    name: Option<String>,
+    /// Most changes.
+    limit: Option<usize>,
+}
+
+/// `GET /api/alerts/history`
+pub(super) async fn history(
+    State(state): State<AppState>,
+    principal: Principal,
+    Parameters(params): Parameters<HistoryParams>,
+) -> Result<Response, ApiError> {
+    let wanted = HistoryFilter {
+        since_ms: params.since,
+        until_ms: params.until,
+        name: params.name.filter(|name| !name.is_empty()),
+        limit: params.limit.unwrap_or(USUAL_ANSWER).min(MAX_ANSWER),
+    };
+    let cost = state.cost(&Listed::Changes(wanted.limit));
+    let shown = move |found: Result<Vec<AlertTransition>, sqlx::Error>| {
+        found.map(|mut transitions| {
+            transitions.retain(|change| visible::alert(principal.scope(), &change.alert));
+            Json(json!({ "transitions": transitions })).into_response()
+        })
+    };
+    let found = state.embedded.reads().read_after(cost, state.alerting.history().read(&wanted), shown).await?;
+    found.map_err(|error| ApiError::internal("the history of alerts could not be read", error))
+}
+
+/// The parameters of `/api/alerts/past`.
+#[derive(Debug, Deserialize)]
+pub(super) struct At {
+    /// Milliseconds since the Unix epoch.
+    at: i64,
+}
+
+/// `GET /api/alerts/past?at=`
+///
+/// # Errors
+/// The history cannot be read.
+pub(super) async fn past(
+    State(state): State<AppState>,
+    principal: Principal,
+    Parameters(At { at }): Parameters<At>,
+) -> Result<Response, ApiError> {
+    let most = app::panels::MOST_ALERTS;
+    let list = state.alerting.alerts_at(principal.scope(), at, most);
+    let cost = state.cost(&Listed::Changes(MAX_ANSWER));
+    let answered = |list: Result<AlertList, sqlx::Error>| list.map(|list| Json(list).into_response());
+    let list = state.embedded.reads().read_after(cost, list, answered).await?;
+    list.map_err(|error| ApiError::internal("the history of alerts could not be read", error))
+}

@@ -1,0 +1,75 @@
+//! `/api/frame`: one query over a fixed time, in the form in which the live socket sends it.
+
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header::CACHE_CONTROL},
+    response::{IntoResponse, Response},
+};
+use model::{
+    dashboard,
+    live::{LiveQuery, Topic},
+};
+use serde::Deserialize;
+
+use super::{error::ApiError, extract::Parameters};
+use crate::{
+    access::Principal,
+    http::live::upgrade::may_follow,
+    query::{ErrorKind, QueryError, fixed},
+    state::AppState,
+};
+
+/// What is asked for.
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    /// PromQL.
+    query: String,
+    /// Milliseconds since the Unix epoch; of no use to an instant query.
+    #[serde(default)]
+    start_ms: i64,
+    /// Milliseconds since the Unix epoch.
+    end_ms: i64,
+    /// Time between points, in milliseconds.
+    step_ms: i64,
+    /// Only the value at the end.
+    #[serde(default)]
+    instant: bool,
+    /// Name of the engine; the first one if absent.
+    engine: Option<String>,
+}
+
+/// `GET /api/frame?query=&start_ms=&end_ms=&step_ms=&instant=&engine=`
+pub(super) async fn frame(
+    State(state): State<AppState>,
+    principal: Principal,
+    Parameters(asked): Parameters<Asked>,
+) -> Result<Response, ApiError> {
+    let Asked { query: expr, start_ms, end_ms, step_ms, instant, engine } = asked;
+    if step_ms <= 0 {
+        return Err(ApiError::bad_request("step_ms is the time between points in milliseconds: more than 0"));
+    }
+    let topic = Topic::Query(LiveQuery { expr: expr.clone(), window_ms: 0, step_ms, instant, engine: engine.clone() });
+    if !may_follow(&state, &principal, &topic) {
+        return Err(ApiError::forbidden("this session is limited to what is on its dashboards"));
+    }
+    let query = dashboard::Query { expr, instant, engine, ..dashboard::Query::default() };
+    let frame = fixed::frame(&state.engines, principal.scope(), &query, (start_ms, end_ms), step_ms).await?;
+    Ok(([(CACHE_CONTROL, "no-store")], Json(frame)).into_response())
+}
+
+impl From<QueryError> for ApiError {
+    fn from(error: QueryError) -> Self {
+        let (status, code) = match error.kind {
+            ErrorKind::BadData => (StatusCode::BAD_REQUEST, "bad_query"),
+            ErrorKind::Execution => (StatusCode::UNPROCESSABLE_ENTITY, "bad_query"),
+            ErrorKind::Timeout => (StatusCode::SERVICE_UNAVAILABLE, "timeout"),
+            ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            ErrorKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            ErrorKind::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
+            ErrorKind::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too_many"),
+        };
+        ApiError { status, code, message: error.message }
+    }
+}

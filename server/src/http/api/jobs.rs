@@ -1,0 +1,125 @@
+//! `/api/jobs`: the jobs of all daemons.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    response::Response,
+};
+use model::job::{Job, JobDetail, JobStatus};
+use serde::{Deserialize, Serialize};
+
+use super::{error::ApiError, extract::Parameters, listed::Listed};
+use crate::{
+    access::{Action, Principal, visible},
+    state::AppState,
+};
+
+/// Filters of the list. All must hold.
+#[derive(Debug, Deserialize)]
+pub(super) struct Filter {
+    /// Statuses, separated by commas.
+    status: Option<String>,
+    provider: Option<String>,
+    daemon: Option<String>,
+    /// Text in the name, VM, id or error, whatever the case.
+    q: Option<String>,
+    limit: Option<usize>,
+}
+
+/// The list, youngest first.
+#[derive(Debug, Serialize)]
+pub(super) struct JobList {
+    jobs: Vec<Job>,
+    /// Number of jobs that pass the filter, whatever the limit.
+    total: usize,
+}
+
+impl Filter {
+    fn statuses(&self) -> Result<Option<Vec<JobStatus>>, ApiError> {
+        let Some(names) = &self.status else { return Ok(None) };
+        names
+            .split(',')
+            .map(|name| match JobStatus::from_name(name) {
+                JobStatus::Unknown => Err(ApiError::bad_request(format!(
+                    "status {name:?} is none: use pending, running, completed, failed, cancelling, cancelled"
+                ))),
+                status => Ok(status),
+            })
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+
+    fn passes(&self, job: &Job) -> bool {
+        let text = |needle: &str| {
+            let needle = needle.to_lowercase();
+            [Some(&job.name), Some(&job.vm), Some(&job.id), job.error.as_ref()]
+                .into_iter()
+                .flatten()
+                .any(|text| text.to_lowercase().contains(&needle))
+        };
+        self.provider.as_ref().is_none_or(|provider| *provider == job.provider)
+            && self.daemon.as_ref().is_none_or(|daemon| *daemon == job.daemon)
+            && self.q.as_deref().is_none_or(text)
+    }
+}
+
+/// `GET /api/jobs`
+pub(super) async fn list(
+    State(state): State<AppState>,
+    principal: Principal,
+    Parameters(filter): Parameters<Filter>,
+) -> Result<Response, ApiError> {
+    let statuses = filter.statuses()?;
+    let make = move |state: &AppState| {
+        let mut jobs = state.upstreams.jobs();
+        jobs.retain(|job| visible::job(principal.scope(), job));
+        jobs.retain(|job| statuses.as_ref().is_none_or(|wanted| wanted.contains(&job.status)) && filter.passes(job));
+        let total = jobs.len();
+        jobs.truncate(filter.limit.unwrap_or(usize::MAX));
+        Json(JobList { jobs, total })
+    };
+    Ok(state.answer(Listed::Jobs, make).await?)
+}
+
+/// `GET /api/jobs/{daemon}/{id}`
+pub(super) async fn detail(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path((daemon, id)): Path<(String, String)>,
+) -> Result<Json<JobDetail>, ApiError> {
+    state
+        .upstreams
+        .job_detail(&daemon, &id)
+        .await
+        .filter(|detail| visible::job(principal.scope(), &detail.job))
+        .map(Json)
+        .ok_or_else(|| ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")))
+}
+
+/// What a daemon said to a cancel.
+#[derive(Debug, Serialize)]
+pub(super) struct Cancelled {
+    cancelled: bool,
+    message: String,
+}
+
+/// `POST /api/jobs/{daemon}/{id}/cancel`
+pub(super) async fn cancel(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path((daemon, id)): Path<(String, String)>,
+) -> Result<Json<Cancelled>, ApiError> {
+    if !state.upstreams.job(&daemon, &id).is_some_and(|job| visible::job(principal.scope(), &job)) {
+        return Err(ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")));
+    }
+    let answer = state.upstreams.cancel(&daemon, &id).await;
+    let object = format!("{daemon}/{id}");
+    match &answer {
+        Ok(answer) if answer.accepted => principal.actor().did(Action::CancelJob, &object, ""),
+        Ok(_) => principal.actor().was_refused(Action::CancelJob, &object, "the daemon did not accept it"),
+        Err(error) => principal.actor().was_refused(Action::CancelJob, &object, &error.to_string()),
+    }
+    let answer = answer.map_err(|error| ApiError::upstream(error.to_string()))?;
+    let message = answer.message.unwrap_or_else(|| "The daemon accepted the cancel.".to_owned());
+    Ok(Json(Cancelled { cancelled: answer.accepted, message }))
+}

@@ -1,0 +1,67 @@
+//! The JSON API beside Prometheus': jobs, sources, dashboards. Described by `/api/openapi.json`.
+
+pub(crate) mod alert_forms;
+mod alerts;
+mod dashboards;
+pub mod demo_receivers;
+pub mod error;
+pub(crate) mod extract;
+mod frame;
+mod jobs;
+pub(crate) mod listed;
+mod notifications;
+mod openapi;
+pub(crate) mod silences;
+mod upstreams;
+
+use super::{Rights, Route, Who, WithinMatchers};
+use crate::state::AppState;
+
+/// Silences and deliveries are of all alerts.
+const ACTS_ON_ALL: Rights = Rights::OF_ALL.of(Who::Operators);
+/// What is done to one job or alert that the token sees.
+const ACTS: Rights = Rights::LISTS.of(Who::Operators);
+/// What this program is, and not what it watches.
+const ABOUT: Rights = Rights { within_matchers: WithinMatchers::Whole, ..Rights::LISTS };
+
+/// The routes under `/api` that are not Prometheus'.
+pub fn routes() -> Vec<Route<AppState>> {
+    vec![
+        Route::get("/api/jobs", Rights::LISTS, jobs::list),
+        Route::get("/api/jobs/{daemon}/{id}", Rights::LISTS, jobs::detail),
+        Route::post("/api/jobs/{daemon}/{id}/cancel", ACTS, jobs::cancel),
+        Route::get("/api/alerts", Rights::LISTS, alerts::list),
+        Route::get("/api/alerts/history", Rights::LISTS, alerts::history),
+        Route::get("/api/alerts/past", Rights::LISTS, alerts::past),
+        Route::get("/api/alerts/status", Rights::LISTS, silences::statuses),
+        Route::get("/api/alerts/{fingerprint}", Rights::LISTS, silences::alert),
+        Route::post("/api/alerts/{fingerprint}/ack", ACTS, silences::acknowledge),
+        Route::delete("/api/alerts/{fingerprint}/ack", ACTS, silences::unacknowledge),
+        Route::get("/api/silences", Rights::OF_ALL, silences::list),
+        Route::post("/api/silences", ACTS_ON_ALL, silences::create),
+        Route::get("/api/silences/preview", Rights::LISTS, silences::preview),
+        Route::get("/api/silences/{id}", Rights::OF_ALL, silences::one),
+        Route::patch("/api/silences/{id}", ACTS_ON_ALL, silences::change),
+        Route::delete("/api/silences/{id}", ACTS_ON_ALL, silences::expire),
+        Route::get("/api/notifications", Rights::OF_ALL, notifications::list),
+        Route::post("/api/notifications/{id}/resend", ACTS_ON_ALL, notifications::resend),
+        Route::get("/api/demo/receivers", Rights::OF_ALL, demo_receivers::list),
+        Route::get("/api/v2/status", ABOUT, super::alertmanager::status),
+        Route::get("/api/v2/receivers", Rights::LISTS, super::alertmanager::receivers),
+        Route::get("/api/v2/alerts", Rights::LISTS, super::alertmanager::alerts),
+        Route::post("/api/v2/alerts", Rights::LISTS.of(Who::AlertSenders), super::alertmanager::post_alerts),
+        Route::get("/api/v2/alerts/groups", Rights::LISTS, super::alertmanager::groups),
+        Route::get("/api/v2/silences", Rights::OF_ALL, super::alertmanager::silences),
+        Route::post("/api/v2/silences", ACTS_ON_ALL, super::alertmanager::post_silence),
+        Route::get("/api/v2/silence/{id}", Rights::OF_ALL, super::alertmanager::silence),
+        Route::delete("/api/v2/silence/{id}", ACTS_ON_ALL, super::alertmanager::expire),
+        Route::get("/api/upstreams", Rights::LISTS, upstreams::list),
+        // Which topics a limited session may follow, the poll itself looks at.
+        Route::get("/api/live", Rights::PAGES, super::live::long_poll::poll),
+        Route::get("/api/openapi.json", ABOUT, openapi::document),
+        Route::get("/api/dashboards", Rights::PAGES, dashboards::list),
+        Route::get("/api/dashboards/{uid}", Rights::PAGES, dashboards::one),
+        Route::get("/api/dashboards/{uid}/marks", Rights::PAGES, dashboards::marks),
+        Route::get("/api/frame", Rights::PAGES, frame::frame),
+    ]
+}

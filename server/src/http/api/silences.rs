@@ -1,0 +1,395 @@
+//! `/api/silences`: silences, and what one would mute; `/api/alerts/{fingerprint}`: one alert and who looks after it.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use labels::Fingerprint;
+use model::range::DurationMs;
+use notify::{
+    alert::Alert,
+    matcher::{MatcherJson, Matchers, WrongMatcher},
+    silence::{Silence, WrongSilence, matchers},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::{
+    error::ApiError,
+    extract::{Body, Parameters},
+    listed::Listed,
+};
+use crate::{
+    access::{Action, Principal},
+    clock::now_ms,
+    delivery::silences::SilenceError,
+    state::AppState,
+};
+
+/// Longest silence without an end of its own.
+const DEFAULT_DURATION_MS: i64 = 2 * 3_600_000;
+/// Most alerts that a preview lists.
+const MAX_PREVIEW: usize = 1_000;
+/// Longest comment of an acknowledgement, in bytes: all are in memory.
+const COMMENT_BYTES: usize = 4 << 10;
+/// Deliveries shown with an alert.
+const MAX_TOLD: i64 = 50;
+
+impl From<SilenceError> for ApiError {
+    fn from(error: SilenceError) -> Self {
+        let message = error.to_string();
+        match error {
+            SilenceError::Wrong(WrongSilence::Unknown(_)) | SilenceError::NoAlert => ApiError::not_found(message),
+            SilenceError::Wrong(_) | SilenceError::TooMany => ApiError::bad_request(message),
+            SilenceError::Link(_) => ApiError::upstream(message),
+            SilenceError::Database(_) | SilenceError::Random => {
+                ApiError::internal("silences and acknowledgements cannot be stored", message)
+            }
+        }
+    }
+}
+
+/// Matchers as text in Alertmanager's syntax, or as its API writes them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum MatchersGiven {
+    Text(String),
+    List(Vec<MatcherJson>),
+}
+
+impl MatchersGiven {
+    fn read(self) -> Result<Matchers, ApiError> {
+        let read = match self {
+            MatchersGiven::Text(text) => text.parse(),
+            MatchersGiven::List(list) => matchers(list),
+        };
+        read.map_err(|error: WrongMatcher| ApiError::bad_request(error.to_string()))
+    }
+}
+
+/// A silence as it is asked for. Times are milliseconds since the Unix epoch.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    matchers: Option<MatchersGiven>,
+    starts_at: Option<i64>,
+    ends_at: Option<i64>,
+    /// Instead of `ends_at`: from the start, or for one that began from now.
+    duration: Option<String>,
+    comment: Option<String>,
+}
+
+/// A silence as it is shown. Times are milliseconds since the Unix epoch.
+#[derive(Debug, Serialize)]
+pub(crate) struct Shown {
+    pub(crate) id: String,
+    pub(crate) state: &'static str,
+    matchers: Vec<MatcherJson>,
+    /// The matchers in one line.
+    pub(crate) text: String,
+    pub(crate) starts_at: i64,
+    pub(crate) ends_at: i64,
+    pub(crate) created_by: String,
+    pub(crate) comment: String,
+    updated_at: i64,
+    /// Alerts that fire and that it takes.
+    pub(crate) alerts: usize,
+}
+
+impl Wanted {
+    /// A silence that begins now.
+    pub(super) fn new(matchers: String, duration: String, comment: String) -> Self {
+        Wanted {
+            matchers: Some(MatchersGiven::Text(matchers)),
+            starts_at: None,
+            ends_at: None,
+            duration: Some(duration),
+            comment: Some(comment),
+        }
+    }
+
+    /// Another end for one that is.
+    pub(super) fn until(ends_at: i64) -> Self {
+        Wanted { matchers: None, starts_at: None, ends_at: Some(ends_at), duration: None, comment: None }
+    }
+}
+
+fn shown(silence: &Silence, firing: &[Arc<Alert>]) -> Shown {
+    let now_ms = now_ms();
+    Shown {
+        id: silence.id.clone(),
+        state: silence.state(now_ms).name(),
+        matchers: silence.matchers_json(),
+        text: silence.matchers.to_string(),
+        starts_at: silence.starts_at_ms,
+        ends_at: silence.ends_at_ms,
+        created_by: silence.created_by.clone(),
+        comment: silence.comment.clone(),
+        updated_at: silence.updated_at_ms,
+        alerts: firing.iter().filter(|alert| silence.matchers.matches(&alert.labels)).count(),
+    }
+}
+
+/// All silences, active ones first, then those to come, then those that are over.
+pub(crate) async fn listed(state: &AppState) -> Result<Vec<Shown>, ApiError> {
+    let silences = state.notifier.silences().await?;
+    let current = state.alerting.current().await;
+    let shown = state.list(Listed::RulesWithAlerts(silences.len(), &current), move |state| {
+        let firing = state.notifier.alerts();
+        let mut shown: Vec<Shown> = silences.iter().map(|silence| shown(silence, &firing)).collect();
+        shown.sort_by_key(|silence| match silence.state {
+            "active" => (0, silence.ends_at),
+            "pending" => (1, silence.starts_at),
+            _ => (2, silence.ends_at.saturating_neg()),
+        });
+        shown
+    });
+    Ok(shown.await?)
+}
+
+/// Which silences to list.
+#[derive(Debug, Deserialize)]
+pub(super) struct Filter {
+    /// `active`, `pending` or `expired`, separated by commas.
+    state: Option<String>,
+}
+
+/// `GET /api/silences`
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Parameters(filter): Parameters<Filter>,
+) -> Result<Json<Value>, ApiError> {
+    let mut silences = listed(&state).await?;
+    if let Some(wanted) = &filter.state {
+        silences.retain(|silence| wanted.split(',').any(|word| word == silence.state));
+    }
+    Ok(Json(json!({ "silences": silences })))
+}
+
+/// `GET /api/silences/{id}`
+pub(super) async fn one(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Shown>, ApiError> {
+    let silence = state.notifier.silence(&id).await?;
+    let current = state.alerting.current().await;
+    let shown = state.list(Listed::Alerts(&current), move |state| shown(&silence, &state.notifier.alerts()));
+    Ok(Json(shown.await?))
+}
+
+fn end(wanted: &Wanted, from_ms: i64) -> Result<Option<i64>, ApiError> {
+    match (&wanted.duration, wanted.ends_at) {
+        (Some(_), Some(_)) => Err(ApiError::bad_request("give ends_at or duration, not both")),
+        (Some(duration), None) => {
+            let DurationMs(length_ms) =
+                duration.parse().map_err(|error: model::range::RangeError| ApiError::bad_request(error.to_string()))?;
+            Ok(Some(from_ms.saturating_add(length_ms)))
+        }
+        (None, ends_at) => Ok(ends_at),
+    }
+}
+
+/// `POST /api/silences`
+pub(super) async fn create(
+    State(state): State<AppState>,
+    principal: Principal,
+    Body(wanted): Body<Wanted>,
+) -> Result<(StatusCode, Json<Shown>), ApiError> {
+    let starts_at_ms = wanted.starts_at.unwrap_or(0).max(now_ms());
+    let ends_at_ms = end(&wanted, starts_at_ms)?.unwrap_or(starts_at_ms.saturating_add(DEFAULT_DURATION_MS));
+    let given = wanted.matchers.ok_or_else(|| ApiError::bad_request("a silence needs matchers"))?;
+    let silence = Silence {
+        id: String::new(),
+        matchers: given.read()?,
+        starts_at_ms,
+        ends_at_ms,
+        created_by: principal.session.name.clone(),
+        comment: wanted.comment.unwrap_or_default(),
+        updated_at_ms: 0,
+    };
+    let silence = state.notifier.put_silence(silence).await?;
+    audit(&principal, Action::CreateSilence, &silence);
+    Ok((StatusCode::CREATED, written(state, silence).await?))
+}
+
+/// `PATCH /api/silences/{id}`: another end, or another comment.
+pub(super) async fn change(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(id): Path<String>,
+    Body(wanted): Body<Wanted>,
+) -> Result<Json<Shown>, ApiError> {
+    if wanted.matchers.is_some() || wanted.starts_at.is_some() {
+        return Err(ApiError::bad_request("only the end and the comment can be changed: make another silence"));
+    }
+    let mut silence = state.notifier.silence(&id).await?;
+    let ends_at_ms = end(&wanted, silence.starts_at_ms.max(now_ms()))?;
+    silence.ends_at_ms = ends_at_ms.unwrap_or(silence.ends_at_ms);
+    silence.comment = wanted.comment.unwrap_or(silence.comment);
+    let silence = state.notifier.put_silence(silence).await?;
+    audit(&principal, Action::ChangeSilence, &silence);
+    written(state, silence).await
+}
+
+/// `DELETE /api/silences/{id}`: ends it now.
+pub(super) async fn expire(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<Json<Shown>, ApiError> {
+    let silence = state.notifier.expire_silence(&id).await?;
+    audit(&principal, Action::ExpireSilence, &silence);
+    written(state, silence).await
+}
+
+/// A silence that was just written, with how many alerts it mutes: that waits for no turn, since what is done cannot be refused.
+async fn written(state: AppState, silence: Silence) -> Result<Json<Shown>, ApiError> {
+    let shown = tokio::task::spawn_blocking(move || shown(&silence, &state.notifier.alerts()));
+    shown.await.map(Json).map_err(|error| ApiError::internal("the silence is stored and cannot be shown", error))
+}
+
+/// Writes a change of a silence into the audit log.
+pub(crate) fn audit(principal: &Principal, action: Action, silence: &Silence) {
+    let ends = jiff::Timestamp::from_millisecond(silence.ends_at_ms).map(|at| at.to_string()).unwrap_or_default();
+    principal.actor().did(action, &silence.id, &format!("{} until {ends}", silence.matchers));
+}
+
+/// What a preview is of.
+#[derive(Debug, Deserialize)]
+pub(super) struct PreviewOf {
+    matchers: String,
+}
+
+/// `GET /api/silences/preview?matchers=`: the alerts that fire and that a silence would mute.
+pub(super) async fn preview(
+    State(state): State<AppState>,
+    principal: Principal,
+    Parameters(of): Parameters<PreviewOf>,
+) -> Result<Response, ApiError> {
+    let matchers = MatchersGiven::Text(of.matchers).read()?;
+    let make = move |state: &AppState| {
+        let mut alerts = state.notifier.preview(&matchers);
+        alerts.retain(|alert| is_seen(&principal, alert));
+        let total = alerts.len();
+        let alerts: Vec<Value> = alerts.iter().take(MAX_PREVIEW).map(|alert| alert_json(state, alert)).collect();
+        Json(json!({ "matchers": matchers.to_string(), "total": total, "alerts": alerts }))
+    };
+    Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
+}
+
+/// Whether a token sees an alert.
+pub(crate) fn is_seen(principal: &Principal, alert: &Alert) -> bool {
+    principal.scope().proves(|name| alert.labels.get(name).map(String::as_str))
+}
+
+fn alert_json(state: &AppState, alert: &Alert) -> Value {
+    json!({
+        "fingerprint": alert.fingerprint,
+        "name": alert.name(),
+        "labels": alert.labels,
+        "annotations": alert.annotations,
+        "value": alert.value,
+        "starts_at": alert.starts_at_ms,
+        "generator_url": alert.generator_url,
+        "status": state.notifier.status(&alert.labels),
+        "acknowledged": state.notifier.acknowledgement(alert.fingerprint),
+    })
+}
+
+/// `GET /api/alerts/status`: what keeps alerts quiet, whom they go to and who looks after them, by fingerprint.
+pub(super) async fn statuses(State(state): State<AppState>, principal: Principal) -> Result<Response, ApiError> {
+    let make = move |state: &AppState| {
+        let alerts = state.notifier.alerts();
+        let seen = alerts.iter().filter(|alert| is_seen(&principal, alert));
+        let shown = seen.map(|alert| (alert.fingerprint.to_string(), status_json(state, alert)));
+        Json(json!({ "alerts": shown.collect::<serde_json::Map<String, Value>>() }))
+    };
+    Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
+}
+
+fn status_json(state: &AppState, alert: &Alert) -> Value {
+    let status = state.notifier.status(&alert.labels);
+    json!({
+        "state": status.state,
+        "silenced_by": status.silenced_by,
+        "inhibited_by": status.inhibited_by,
+        "muted_by": status.muted_by,
+        "receivers": status.receivers,
+        "acknowledged": state.notifier.acknowledgement(alert.fingerprint),
+    })
+}
+
+fn fingerprint(text: &str) -> Result<Fingerprint, ApiError> {
+    text.parse().map_err(|error: labels::WrongFingerprint| ApiError::bad_request(error.to_string()))
+}
+
+/// `GET /api/alerts/{fingerprint}`: an alert that fires, what keeps it quiet, and which receiver was told when.
+pub(super) async fn alert(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(text): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let fingerprint = fingerprint(&text)?;
+    let scope = principal.scope().clone();
+    let find = move |state: &AppState| {
+        let alerts = state.notifier.alerts();
+        let found = alerts.iter().find(|alert| alert.fingerprint == fingerprint && is_seen(&principal, alert))?;
+        Some((alert_json(state, found), state.notifier.status(&found.labels).receivers))
+    };
+    let found = state.list(Listed::Alerts(&*state.alerting.current().await), find).await?;
+    let (mut shown, receivers) = found.ok_or_else(|| ApiError::not_found(format!("no alert {text} fires")))?;
+    let told = state.notifier.told_of(&scope, fingerprint, MAX_TOLD).await;
+    let told = told.map_err(|error| ApiError::internal("the notifications could not be read", error))?;
+    if let Some(fields) = shown.as_object_mut() {
+        fields.insert("receivers".to_owned(), json!(receivers));
+        fields.insert("notifications".to_owned(), json!(told));
+    }
+    Ok(Json(shown))
+}
+
+/// What is said with an acknowledgement.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct AckWanted {
+    comment: String,
+}
+
+/// `POST /api/alerts/{fingerprint}/ack`
+pub(super) async fn acknowledge(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(text): Path<String>,
+    wanted: Option<Body<AckWanted>>,
+) -> Result<Json<Value>, ApiError> {
+    let fingerprint = fingerprint(&text)?;
+    check_seen(&state, &principal, fingerprint)?;
+    let comment = wanted.map(|Body(wanted)| wanted.comment).unwrap_or_default();
+    if comment.len() > COMMENT_BYTES {
+        return Err(ApiError::bad_request("a comment has at most 4 KiB"));
+    }
+    let acknowledgement = state.notifier.acknowledge(fingerprint, &principal.session.name, &comment).await?;
+    principal.actor().did(Action::AcknowledgeAlert, &text, "");
+    Ok(Json(json!({ "acknowledged": acknowledgement })))
+}
+
+/// `DELETE /api/alerts/{fingerprint}/ack`
+pub(super) async fn unacknowledge(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(text): Path<String>,
+) -> Result<Json<Value>, ApiError> {
+    let fingerprint = fingerprint(&text)?;
+    check_seen(&state, &principal, fingerprint)?;
+    if !state.notifier.unacknowledge(fingerprint).await? {
+        return Err(ApiError::not_found(format!("nobody has acknowledged the alert {text}")));
+    }
+    principal.actor().did(Action::UnacknowledgeAlert, &text, "");
+    Ok(Json(json!({ "acknowledged": null })))
+}
+
+fn check_seen(state: &AppState, principal: &Principal, fingerprint: Fingerprint) -> Result<(), ApiError> {
+    let alerts = state.notifier.alerts();
+    let is_there = alerts.iter().any(|alert| alert.fingerprint == fingerprint && is_seen(principal, alert));
+    if is_there { Ok(()) } else { Err(ApiError::not_found(SilenceError::NoAlert.to_string())) }
+}

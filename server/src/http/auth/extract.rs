@@ -1,0 +1,31 @@
+//! Whose request it is, as an argument of handlers behind [`super::require`].
+
+use axum::{
+    extract::FromRequestParts,
+    http::{StatusCode, request::Parts},
+    response::Response,
+};
+
+use super::{Auth, rejection::Denied};
+use crate::{access::Principal, state::AppState};
+
+impl FromRequestParts<AppState> for Principal {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Response> {
+        principal(parts)
+    }
+}
+
+impl FromRequestParts<Auth> for Principal {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Auth) -> Result<Self, Response> {
+        principal(parts)
+    }
+}
+
+fn principal(parts: &Parts) -> Result<Principal, Response> {
+    let missing = || Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", "a token is needed").for_path(&parts.uri);
+    parts.extensions.get::<Principal>().cloned().ok_or_else(missing)
+}

@@ -1,0 +1,452 @@
+//! Logging in and out: a token is exchanged for a session, whose secret the cookie holds.
+
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    body::Bytes,
+    extract::{Form, Query, State},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use model::role::Role;
+use reqwest::Url;
+use serde::Deserialize;
+
+use super::{
+    Auth, browser,
+    credentials::{self, COOKIE, HOST_COOKIE, Look},
+    form_token::FormToken,
+    html::{self, Theme},
+    origin::{self, Sender},
+    rejection::Denied,
+};
+use crate::{
+    access,
+    access::{Action, Actor, Carrier, ClientAddress, Hash, Principal, SessionOrigin, StoreError, Verdict},
+    clock::now_ms,
+    config::Secret,
+    http::reached::Reached,
+};
+
+/// Longest form that is read.
+pub(super) const BODY_BYTES: usize = 8 << 10;
+
+/// The longest that browsers keep a cookie, 400 days, in seconds. A kiosk's is set anew with every page.
+const LONGEST_COOKIE_SECS: i64 = 400 * 86_400;
+
+/// What the browser does with the answer: show it as a `document`, in an `iframe`, and so on.
+const FETCH_DEST: &str = "sec-fetch-dest";
+
+/// Whether it is shown inside of another page.
+fn is_frame(what: &HeaderValue) -> bool {
+    ["iframe", "frame", "embed", "object"].iter().any(|frame| what == frame)
+}
+
+/// Parameter of a login link that a page of ours follows once more.
+const AGAIN: &str = "again";
+
+/// What a login link or form says.
+#[derive(Deserialize)]
+pub(super) struct Credentials {
+    token: Option<Secret>,
+    next: Option<String>,
+    form_token: Option<String>,
+}
+
+/// A login that succeeded.
+pub(super) struct Login {
+    /// For `Set-Cookie`.
+    pub(super) cookie: HeaderValue,
+    /// Where to go when nowhere was said.
+    home: String,
+}
+
+/// `GET /login`: follows a login link, or shows the form.
+pub(super) async fn page_or_link(
+    State(auth): State<Auth>,
+    from: ClientAddress,
+    Query(asked): Query<Credentials>,
+    parts: Parts,
+) -> Response {
+    if let Some(token) = &asked.token {
+        if let Some(asked) = auth.ask_before_login(&parts, token.expose(), asked.next.as_deref()).await {
+            return asked;
+        }
+        return auth.answer_login(&parts, token.expose(), asked.next.as_deref(), from).await;
+    }
+    let next = local_path(asked.next.as_deref(), Reached::of(&parts, false).base());
+    if auth.identify(&parts, Look::Request).await.is_ok_and(|principal| principal.role().reads()) {
+        return Redirect::to(next.as_deref().unwrap_or("/")).into_response();
+    }
+    // Without Fetch Metadata it is one as well: nothing but a navigation has a use for this page.
+    let is_navigation = parts.headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+    if is_navigation && origin::sender(&parts, &auth.shared.options) == Sender::Foreign {
+        return page(StatusCode::OK, html::come_again(&login_path(next.as_deref().unwrap_or("/"))));
+    }
+    page(StatusCode::OK, auth.login_page(&parts, next.as_deref(), None))
+}
+
+/// `POST /login`: the form.
+pub(super) async fn form(
+    State(auth): State<Auth>,
+    from: ClientAddress,
+    parts: Parts,
+    Form(given): Form<Credentials>,
+) -> Response {
+    // A page of elsewhere could log a visitor in as someone else and watch what they do.
+    let has_form_token = || {
+        let form_token = auth.form_token(&parts.headers);
+        given.form_token.as_ref().is_some_and(|given| form_token.is_some_and(|ours| ours.is(given)))
+    };
+    let is_refused = match origin::sender(&parts, &auth.shared.options) {
+        Sender::Ours | Sender::Unsaid => false,
+        Sender::Foreign => true,
+        Sender::Hidden => !has_form_token(),
+    };
+    if is_refused {
+        let sent_by =
+            parts.headers.get(header::ORIGIN).and_then(|origin| origin.to_str().ok()).unwrap_or("another page");
+        let host = origin::host(&parts).unwrap_or("no name");
+        let message = format!(
+            "this login form was sent by {sent_by}, and the request is for {host}: open the login page itself. Where a proxy asks under another \
+             name, have it pass Host on, or set public_url"
+        );
+        return Denied::new(StatusCode::FORBIDDEN, "cross_site", message).page();
+    }
+    let token = given.token.as_ref().map_or("", |token| token.expose().trim());
+    auth.answer_login(&parts, token, given.next.as_deref(), from).await
+}
+
+/// `/logout`: ends the session whose cookie came with the request, or says that it goes on.
+pub(super) async fn logout(State(auth): State<Auth>, from: ClientAddress, parts: Parts, form: Bytes) -> Response {
+    let sessions: Vec<_> = credentials::by_cookie(&parts.headers)
+        .filter_map(|secret| Some((secret, auth.shared.cache.session(secret)?)))
+        .collect();
+    let form_token = sessions.first().map(|(secret, _)| FormToken::of(secret));
+    let has_form_token = || form_token.as_ref().is_some_and(|token| token.is_in(&parts.headers, &form));
+    let is_refused = match origin::sender(&parts, &auth.shared.options) {
+        Sender::Ours => false,
+        // A link or a picture in a page of elsewhere, which hides where it is.
+        Sender::Unsaid if origin::is_reading(&parts.method) => !sessions.is_empty(),
+        Sender::Unsaid => false,
+        // It may be logged in all the same: a strict cookie does not come along from elsewhere.
+        Sender::Foreign => true,
+        Sender::Hidden => !sessions.is_empty() && !has_form_token(),
+    };
+    if is_refused {
+        auth.audit_refusal(&parts, None, "a logout from another site");
+        let form_token = form_token.as_ref().map(FormToken::as_str);
+        return page(StatusCode::FORBIDDEN, html::still_logged_in(form_token, theme(&parts.headers)));
+    }
+    for (secret, session) in &sessions {
+        let ended = auth.shared.store.end_session(&Hash::of(secret)).await;
+        if let Err(error) = match ended {
+            Ok(()) => auth.shared.cache.reload().await,
+            failed => failed,
+        } {
+            tracing::error!(%error, "a session could not be ended");
+            return Denied::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "the session could not be ended: try again",
+            )
+            .page();
+        }
+        session.token.actor(from).did(Action::Logout, &session.id, "");
+    }
+    let to_login = Redirect::to("/login");
+    match credentials::by_cookie(&parts.headers).next() {
+        Some(_) => ([(header::SET_COOKIE, auth.cookie(&parts, "", Some(0)))], to_login).into_response(),
+        None => to_login.into_response(),
+    }
+}
+
+impl Auth {
+    /// Exchanges a token for a session.
+    pub(super) async fn log_in(&self, parts: &Parts, secret: &str, from: ClientAddress) -> Result<Login, Denied> {
+        let verdict = self.attempts().check(from.0, Instant::now());
+        if let Verdict::Limited { retry_after, is_news } = verdict {
+            if is_news {
+                Actor::unknown(from).was_refused(Action::Login, "", "too many wrong tokens, for a while");
+            }
+            let message = format!("too many wrong tokens: try again in {} s", retry_after.as_secs().max(1));
+            return Err(Denied::new(StatusCode::TOO_MANY_REQUESTS, "too_many_logins", message).retry_after(retry_after));
+        }
+        let Some(token) = self.shared.cache.token(secret).await else {
+            self.attempts().note_wrong(from.0, Instant::now());
+            Actor::unknown(from).was_refused(Action::Login, "", "wrong token");
+            let message = match access::is_mistyped(secret) {
+                true => "This token is mistyped: a character is wrong or missing.",
+                false => "This token is wrong, expired or revoked.",
+            };
+            return Err(Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", message));
+        };
+        if !token.session.role.reads() {
+            token.actor(from).was_refused(Action::Login, "", "the role reads no pages");
+            let message = "This token is for programs and shows no pages: log in with another.";
+            return Err(Denied::new(StatusCode::FORBIDDEN, "forbidden", message));
+        }
+        let home = match token.session.dashboards.first() {
+            Some(uid) => format!("/kiosk/{uid}"),
+            None => "/".to_owned(),
+        };
+        let before: Vec<_> = credentials::by_cookie(&parts.headers)
+            .filter_map(|secret| Some((secret, self.shared.cache.session(secret)?)))
+            .collect();
+        // The windows of one browser that show walls follow the same link, and share what the first of them began.
+        let shared =
+            before.iter().find(|(_, session)| token.session.role == Role::Kiosk && session.token.id == token.id);
+        if let Some((secret, session)) = shared {
+            let lasts_secs = session.session.expires_at.map(|at| at.saturating_sub(now_ms()) / 1_000);
+            return Ok(Login { cookie: self.cookie(parts, secret, lasts_secs), home });
+        }
+        let expires_at = match token.session.role {
+            Role::Kiosk => token.session.expires_at,
+            _ => access::earlier(
+                token.session.expires_at,
+                Some(now_ms().saturating_add(millis(self.shared.options.session_lifetime))),
+            ),
+        };
+        let user_agent = parts.headers.get(header::USER_AGENT).and_then(|name| name.to_str().ok()).unwrap_or_default();
+        let origin = SessionOrigin { address: from.to_string(), browser: browser::in_words(user_agent) };
+        let started = async {
+            let started = self.shared.store.start_session(&token.id, expires_at, &origin).await?;
+            // Its cookie is replaced: nobody could use or end it any more.
+            for (_, session) in &before {
+                self.shared.store.end_session(&session.hash).await?;
+            }
+            self.shared.cache.reload().await?;
+            Ok::<_, StoreError>(started)
+        };
+        let started = started.await;
+        let session = started.map_err(|error| {
+            tracing::error!(%error, "a session could not be started");
+            Denied::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "The login could not be stored: try again.")
+        })?;
+        token.actor(from).did(Action::Login, "", "");
+        Ok(Login {
+            cookie: self.cookie(parts, session.expose(), expires_at.map(|at| at.saturating_sub(now_ms()) / 1_000)),
+            home,
+        })
+    }
+
+    /// What a login link of another site is answered with first. A strict cookie does not come along from there, so that a page of ours
+    /// follows the link once more; then, where it would replace another login that goes on, its owner is asked. What is no page at all,
+    /// such as a picture in a page of elsewhere, logs nobody in: it would do so unseen, and with the cookie where that page is of the same
+    /// site, as one on another port of this host.
+    pub(super) async fn ask_before_login(&self, parts: &Parts, secret: &str, next: Option<&str>) -> Option<Response> {
+        if origin::sender(parts, &self.shared.options) == Sender::Foreign && !self.is_in_frame_of_its_own(parts) {
+            let is_page = parts.headers.get(FETCH_DEST).is_none_or(|what| what == "document" || is_frame(what));
+            if !is_page {
+                self.audit_refusal(parts, None, "a login from within a page of another site");
+                let message = "a page of another site cannot log anybody in: open the link itself";
+                return Some(Denied::new(StatusCode::FORBIDDEN, "cross_site", message).page());
+            }
+            let mut link = here(parts.uri.path_and_query()?.as_str())?;
+            link.query_pairs_mut().append_pair(AGAIN, "1");
+            return Some(page(StatusCode::OK, html::come_again(&path_and_query(&link))));
+        }
+        let is_again = form_urlencoded::parse(parts.uri.query()?.as_bytes()).any(|(name, _)| name == AGAIN);
+        if !is_again {
+            return None;
+        }
+        let (cookie, session) = credentials::by_cookie(&parts.headers)
+            .find_map(|secret| Some((secret, self.shared.cache.session(secret)?)))?;
+        let token = self.shared.cache.token(secret).await.filter(|token| token.id != session.token.id)?;
+        let next = local_path(next, Reached::of(parts, false).base());
+        let form_token = FormToken::of(cookie);
+        let question = html::Question {
+            name: &token.session.name,
+            role: token.session.role.name(),
+            now: &session.session.name,
+            token: secret,
+            next: next.as_deref().unwrap_or_default(),
+            form_token: form_token.as_str(),
+        };
+        Some(page(StatusCode::OK, html::log_in_as(&question, theme(&parts.headers))))
+    }
+
+    /// Logs in and goes on, or shows the form with what went wrong.
+    async fn answer_login(&self, parts: &Parts, secret: &str, next: Option<&str>, from: ClientAddress) -> Response {
+        let next = local_path(next, Reached::of(parts, false).base());
+        match self.log_in(parts, secret, from).await {
+            Ok(login) => {
+                let to = next.unwrap_or(login.home);
+                let headers =
+                    [(header::SET_COOKIE, login.cookie), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+                (headers, Redirect::to(&to)).into_response()
+            }
+            Err(denied) => {
+                let form = self.login_page(parts, next.as_deref(), Some(denied.message()));
+                let mut response = page(denied.status(), form);
+                denied.set_headers(response.headers_mut());
+                response
+            }
+        }
+    }
+
+    /// The cookie of a kiosk anew, so that a screen that is visited stays logged in for as long as its token holds.
+    pub(super) fn renewed_cookie(&self, parts: &Parts, principal: &Principal) -> Option<HeaderValue> {
+        let is_due = principal.role() == Role::Kiosk
+            && principal.carrier() == Carrier::Cookie
+            && principal.session.expires_at.is_none()
+            && parts.uri.path().starts_with("/kiosk/");
+        let secret = credentials::by_cookie(&parts.headers).find(|secret| self.shared.cache.session(secret).is_some());
+        secret.filter(|_| is_due).map(|secret| self.cookie(parts, secret, None))
+    }
+
+    /// The session cookie, for so many seconds, or as long as browsers keep any.
+    fn cookie(&self, parts: &Parts, secret: &str, max_age_secs: Option<i64>) -> HeaderValue {
+        let reached = Reached::of(parts, self.shared.options.https);
+        let path = if reached.base().is_empty() { "/" } else { reached.base() };
+        let (same_site, secure) = match (self.is_in_foreign_frame(parts), reached.is_https()) {
+            // Within a page of another site no other cookie comes along. Partitioned: it is that site's frames' alone (CHIPS).
+            (true, true) => ("None", "; Secure; Partitioned"),
+            (false, true) => ("Strict", "; Secure"),
+            (_, false) => ("Strict", ""),
+        };
+        let name = if reached.is_https() && path == "/" { HOST_COOKIE } else { COOKIE };
+        let max_age = max_age_secs.unwrap_or(LONGEST_COOKIE_SECS).clamp(0, LONGEST_COOKIE_SECS);
+        let cookie = format!("{name}={secret}; Path={path}; HttpOnly; SameSite={same_site}; Max-Age={max_age}{secure}");
+        // Secrets that come from a request came in a header, and ours are base64url: this never fails.
+        HeaderValue::from_str(&cookie).unwrap_or(HeaderValue::from_static("hyperscope_session=; Path=/; Max-Age=0"))
+    }
+
+    /// Whether it is asked for in a frame of another site that may show it: the cookies there are that site's frames' alone, so that no
+    /// other login is touched, and there is nobody to ask.
+    fn is_in_frame_of_its_own(&self, parts: &Parts) -> bool {
+        self.shared.options.has_foreign_frames
+            && parts.headers.get(FETCH_DEST).is_some_and(is_frame)
+            && parts.headers.get(origin::FETCH_SITE).is_some_and(|site| site == "cross-site")
+    }
+
+    /// Whether a page of another site may show what is asked for in a frame, and the browser does not say that it is no frame.
+    fn is_in_foreign_frame(&self, parts: &Parts) -> bool {
+        self.shared.options.has_foreign_frames && parts.headers.get(FETCH_DEST).is_none_or(|what| what != "document")
+    }
+
+    /// The login page, which says so where no login can hold.
+    fn login_page(&self, parts: &Parts, next: Option<&str>, error: Option<&str>) -> String {
+        let is_https = Reached::of(parts, self.shared.options.https).is_https();
+        let note = (self.is_in_foreign_frame(parts) && !is_https).then_some(
+            "Inside a page of another site a browser stores a login over HTTPS only. In a frame, this address has to be one of HTTPS; \
+             in a tab of its own it works as it is.",
+        );
+        html::login(next.unwrap_or_default(), error, note, theme(&parts.headers))
+    }
+
+    fn attempts(&self) -> std::sync::MutexGuard<'_, access::LoginThrottle> {
+        self.shared.wrong_logins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The token in the URL of a kiosk, and the same URL without it.
+pub(super) fn token_of_kiosk_link(uri: &Uri) -> Option<(Secret, String)> {
+    let path = uri.path().strip_prefix("/kiosk/").map(|_| uri.path())?;
+    let with_token = here(uri.path_and_query()?.as_str())?;
+    let token = with_token.query_pairs().find(|(name, _)| name == "token").map(|(_, token)| Secret::new(token))?;
+    let mut bare = here(path)?;
+    bare.query_pairs_mut().extend_pairs(with_token.query_pairs().filter(|(name, _)| name != "token" && name != AGAIN));
+    Some((token, local_path(Some(path_and_query(&bare).trim_end_matches('?')), "")?))
+}
+
+/// The path of the login, from where it goes on to `next`.
+pub(super) fn login_path(next: &str) -> String {
+    let Some(mut login) = here("/login") else { return "/login".to_owned() };
+    login.query_pairs_mut().append_pair("next", next);
+    path_and_query(&login)
+}
+
+/// `path` as a URL on this server, joined as a browser would, so that what it would take for another host is seen as one.
+fn here(path: &str) -> Option<Url> {
+    let here = Url::parse("http://here.invalid/").ok()?;
+    here.join(path).ok().filter(|joined| joined.origin() == here.origin())
+}
+
+fn path_and_query(url: &Url) -> String {
+    url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
+}
+
+/// `next` as path and query on this server, or `None` if it leads elsewhere or back to the login.
+fn local_path(next: Option<&str>, base: &str) -> Option<String> {
+    // Whoever names it as browsers see it means the same.
+    let next = next.map(|next| next.strip_prefix(base).filter(|rest| rest.starts_with('/')).unwrap_or(next));
+    let next = next.filter(|next| {
+        next.starts_with('/') && !next.chars().any(|character| character == '\\' || character.is_control())
+    })?;
+    let url = here(next)?;
+    let leads_back = url.path().starts_with("//") || url.path() == "/login" || url.path() == "/logout";
+    (!leads_back).then(|| path_and_query(&url))
+}
+
+fn page(status: StatusCode, html: String) -> Response {
+    let headers = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        // The address may hold a token that was refused: nobody is told more of it than the host, ourselves included.
+        (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin")),
+    ];
+    (status, HeaderMap::from_iter(headers), Html(html)).into_response()
+}
+
+/// The theme chosen in the app.
+fn theme(headers: &HeaderMap) -> Theme {
+    Theme::chosen(credentials::cookies(headers, "hyperscope_theme").next())
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_this_server_are_gone_on_to() {
+        for (next, expected) in [
+            ("/jobs?from=now-6h", Some("/jobs?from=now-6h")),
+            ("/", Some("/")),
+            ("/d/a/../b", Some("/d/b")),
+            ("//evil.example", None),
+            ("/..//evil.example", None),
+            ("/.//evil.example", None),
+            ("/\\evil.example", None),
+            ("/\t/evil.example", None),
+            ("https://evil.example/", None),
+            ("javascript:alert(1)", None),
+            ("jobs", None),
+            ("", None),
+            ("/login?next=/login", None),
+            ("/logout", None),
+        ] {
+            assert_eq!(local_path(Some(next), "").as_deref(), expected, "{next:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_be_named_as_browsers_see_it() {
+        for (next, expected) in [
+            ("/scope/jobs", Some("/jobs")),
+            ("/jobs", Some("/jobs")),
+            ("/scopes", Some("/scopes")),
+            ("/scope//evil.example", None),
+            ("/scope/login", None),
+        ] {
+            assert_eq!(local_path(Some(next), "/scope").as_deref(), expected, "{next:?}");
+        }
+    }
+
+    #[test]
+    fn a_kiosk_link_loses_its_token_alone() {
+        let link = |uri: &str| {
+            token_of_kiosk_link(&uri.parse().unwrap()).map(|(token, rest)| (token.expose().to_owned(), rest))
+        };
+        assert_eq!(link("/kiosk/a?token=t"), Some(("t".into(), "/kiosk/a".into())));
+        assert_eq!(link("/kiosk/a?from=now-1h&token=t%2B&x=1"), Some(("t+".into(), "/kiosk/a?from=now-1h&x=1".into())));
+        assert_eq!(link("/kiosk/a?from=now-1h"), None);
+        assert_eq!(link("/d/a?token=t"), None);
+    }
+}

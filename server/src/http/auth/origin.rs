@@ -1,0 +1,203 @@
+//! Whether a browser asks on behalf of one of our own pages.
+
+use std::net::IpAddr;
+
+use axum::http::{Method, header, request::Parts};
+use reqwest::Url;
+
+use super::{AuthOptions, client};
+use crate::access::{Carrier, Principal};
+
+/// Which kind of site asks, as browsers say (Fetch Metadata).
+pub(super) const FETCH_SITE: &str = "sec-fetch-site";
+
+/// What a request says about the page that sent it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sender {
+    /// One of our pages.
+    Ours,
+    /// A page of elsewhere.
+    Foreign,
+    /// A page that hides where it is: `Origin: null`, and no Fetch Metadata beside it.
+    Hidden,
+    /// Nothing: a program, or an older browser.
+    Unsaid,
+}
+
+/// Whose page sent a request: by its `Origin`, else by `Sec-Fetch-Site`, which browsers send over HTTPS and to loopback alone, else
+/// by its `Referer`. No page of elsewhere can have its browser write an origin of ours into one of these.
+///
+/// Ours is the host that the request names, so that forms work by every name of this server. A page of elsewhere whose name
+/// was pointed at this machine (DNS rebinding) passes too: it is another host to the browser, which has no cookie of ours for it.
+pub(super) fn sender(parts: &Parts, options: &AuthOptions) -> Sender {
+    let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let by_origin = |origin: &str| if is_ours(origin, parts, options) { Sender::Ours } else { Sender::Foreign };
+    match (header(header::ORIGIN.as_str()), header(FETCH_SITE)) {
+        // The browser knows best, by whatever name a proxy asks us. A page of elsewhere is never `same-origin`.
+        (Some(_), Some("same-origin")) => Sender::Ours,
+        (Some("null"), None) => Sender::Hidden,
+        (Some(origin), _) => by_origin(origin),
+        (None, Some("same-origin" | "none")) => Sender::Ours,
+        (None, Some(_)) => Sender::Foreign,
+        (None, None) => header(header::REFERER.as_str()).map_or(Sender::Unsaid, by_origin),
+    }
+}
+
+/// Whether a request only reads.
+pub(super) fn is_reading(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// Whether a change is wanted by whoever is named: what a browser sends by itself only counts when it comes from our own page.
+/// `has_form_token` is whether the page showed that it was written for this session.
+pub(super) fn may_change(principal: &Principal, sender: Sender, has_form_token: bool) -> bool {
+    match (principal.carrier(), sender) {
+        (Carrier::Header, _) | (_, Sender::Ours) => true,
+        // Every browser of today says where it comes from when it changes something; programs have no reason to.
+        (Carrier::None, Sender::Unsaid) => true,
+        (Carrier::Cookie, Sender::Hidden | Sender::Unsaid) => has_form_token,
+        _ => false,
+    }
+}
+
+/// Whether a request names the machine that a server on loopback runs on, or its public URL.
+pub(super) fn names_this_machine(parts: &Parts, public_url: Option<&Url>) -> bool {
+    let Some(host) = host(parts) else { return false };
+    let Ok(url) = Url::parse(&format!("http://{host}")) else { return false };
+    let Some(name) = url.host_str() else { return false };
+    let is_loopback = |name: &str| {
+        name == "localhost"
+            || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    };
+    is_loopback(name) || public_url.is_some_and(|public| public.host_str() == Some(name))
+}
+
+/// Host and port as the request names them.
+pub(crate) fn host(parts: &Parts) -> Option<&str> {
+    match parts.uri.authority() {
+        Some(authority) => Some(authority.as_str()),
+        None => parts.headers.get(header::HOST)?.to_str().ok(),
+    }
+}
+
+/// Whether `url` is an origin, or a page, of this server.
+fn is_ours(url: &str, parts: &Parts, options: &AuthOptions) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    if options.public_url.as_ref().is_some_and(|public| public.origin() == url.origin()) {
+        return true;
+    }
+    // The scheme is the origin's own: behind a proxy we do not know by which one it was reached.
+    let is_named = |host: &str| {
+        Url::parse(&format!("{}://{host}", url.scheme())).is_ok_and(|named| named.origin() == url.origin())
+    };
+    let is_tuple = url.origin().is_tuple() && matches!(url.scheme(), "http" | "https");
+    let is_host = || host(parts).is_some_and(is_named);
+    is_tuple && (is_host() || client::forwarded_hosts(parts, &options.trusted_proxies).any(|host| is_named(&host)))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::Request;
+
+    use super::*;
+
+    fn parts(headers: &[(&str, &str)]) -> Parts {
+        let mut request = Request::new(());
+        for (name, value) in headers {
+            request.headers_mut().insert(axum::http::HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
+        }
+        request.into_parts().0
+    }
+
+    /// The settings of a server that is started so.
+    fn options(flags: &[&str]) -> AuthOptions {
+        #[derive(clap::Parser)]
+        struct Flags {
+            #[command(flatten)]
+            options: crate::config::Options,
+        }
+        let flags = <Flags as clap::Parser>::parse_from(std::iter::once(&"hyperscope").chain(flags));
+        AuthOptions::from(&crate::config::Config::resolve(flags.options, "/nonexistent".into()).unwrap())
+    }
+
+    fn sent(headers: &[(&str, &str)]) -> Sender {
+        sender(&parts(headers), &options(&[]))
+    }
+
+    #[test]
+    fn an_origin_is_ours_by_host_and_port() {
+        for (host, origin, expected) in [
+            ("h:3030", "http://h:3030", Sender::Ours),
+            ("H:3030", "https://h:3030", Sender::Ours),
+            ("h", "https://h", Sender::Ours),
+            ("h:443", "https://h", Sender::Ours),
+            ("[::1]:1", "http://[::1]:1", Sender::Ours),
+            ("h:3030", "http://h:3031", Sender::Foreign),
+            ("h:3030", "http://h", Sender::Foreign),
+            ("h", "http://h.evil.example", Sender::Foreign),
+            ("h", "null", Sender::Hidden),
+            ("h", "", Sender::Foreign),
+            ("h", "file://h", Sender::Foreign),
+            ("h", "http://h@evil.example", Sender::Foreign),
+        ] {
+            assert_eq!(sent(&[("host", host), ("origin", origin)]), expected, "{host} {origin}");
+        }
+        let asked = parts(&[("host", "internal:1"), ("origin", "https://scope.example.org")]);
+        let public = options(&["--public-url", "https://scope.example.org/x"]);
+        assert_eq!(sender(&asked, &public), Sender::Ours);
+        assert_eq!(sender(&asked, &options(&[])), Sender::Foreign);
+    }
+
+    #[test]
+    fn a_proxy_that_is_trusted_names_the_host() {
+        for (name, value) in [
+            ("x-forwarded-host", "scope.test:8080"),
+            ("x-forwarded-host", "inner, scope.test:8080"),
+            ("forwarded", "for=1.2.3.4;host=\"scope.test:8080\";proto=http"),
+        ] {
+            let mut asked = parts(&[("host", "127.0.0.1:3030"), ("origin", "http://scope.test:8080"), (name, value)]);
+            let peer: std::net::SocketAddr = "10.0.0.1:1".parse().unwrap();
+            asked.extensions.insert(axum::extract::ConnectInfo(peer));
+            assert_eq!(sender(&asked, &options(&["--trusted-proxies", "10.0.0.0/8"])), Sender::Ours, "{name}");
+            assert_eq!(sender(&asked, &options(&["--trusted-proxies", "10.0.0.2"])), Sender::Foreign, "{name}");
+        }
+    }
+
+    #[test]
+    fn without_an_origin_the_fetch_metadata_decides_and_then_the_referer() {
+        assert_eq!(sent(&[("host", "h"), ("sec-fetch-site", "same-origin")]), Sender::Ours);
+        assert_eq!(sent(&[("host", "h"), ("sec-fetch-site", "same-site")]), Sender::Foreign);
+        assert_eq!(sent(&[("host", "h"), ("referer", "http://h/alerts?x=1")]), Sender::Ours);
+        assert_eq!(sent(&[("host", "h"), ("referer", "http://evil.example/")]), Sender::Foreign);
+        assert_eq!(sent(&[("host", "h"), ("referer", "http://h/"), ("sec-fetch-site", "cross-site")]), Sender::Foreign);
+        assert_eq!(sent(&[("host", "h"), ("referer", "http://h/"), ("origin", "null")]), Sender::Hidden);
+        assert_eq!(sent(&[("host", "h"), ("referer", "")]), Sender::Foreign);
+        assert_eq!(sent(&[("host", "h")]), Sender::Unsaid);
+    }
+
+    #[test]
+    fn a_form_that_hides_its_origin_is_ours_if_the_browser_says_so() {
+        let form = |site| sent(&[("host", "h"), ("origin", "null"), ("sec-fetch-site", site)]);
+        assert_eq!(form("same-origin"), Sender::Ours);
+        assert_eq!(form("cross-site"), Sender::Foreign);
+        assert_eq!(form("none"), Sender::Foreign);
+        // A proxy that asks us under another name.
+        let named =
+            |site| sent(&[("host", "127.0.0.1:3030"), ("origin", "https://scope.test"), ("sec-fetch-site", site)]);
+        assert_eq!((named("same-origin"), named("same-site")), (Sender::Ours, Sender::Foreign));
+    }
+
+    #[test]
+    fn loopback_is_named_by_itself_only() {
+        for (host, expected) in [
+            ("127.0.0.1:3030", true),
+            ("localhost:3030", true),
+            ("[::1]:3030", true),
+            ("rebound.example", false),
+            ("10.0.0.1", false),
+            ("", false),
+        ] {
+            assert_eq!(names_this_machine(&parts(&[("host", host)]), None), expected, "{host}");
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Refusals, in the form that the asker of a path expects.
+
+use std::time::Duration;
+
+use axum::{
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Redirect, Response},
+};
+use serde_json::json;
+
+use super::{html, login};
+use crate::access::StoreError;
+
+/// A request that is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denied {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    retry_after: Option<Duration>,
+}
+
+impl From<&StoreError> for Denied {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Invalid(message) => Denied::new(StatusCode::BAD_REQUEST, "bad_request", message),
+            StoreError::Unknown(_) | StoreError::Ended(_) => {
+                Denied::new(StatusCode::NOT_FOUND, "not_found", error.to_string())
+            }
+            StoreError::Open(_) | StoreError::Database(_) | StoreError::Random(_) => {
+                tracing::error!(%error, "tokens cannot be read or written");
+                Denied::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "unavailable",
+                    "the database of tokens does not answer: try again",
+                )
+            }
+        }
+    }
+}
+
+impl Denied {
+    /// A refusal with a code for programs and a sentence for people.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Denied { status, code, message: message.into(), retry_after: None }
+    }
+
+    /// The same, with when to try again.
+    pub(crate) fn retry_after(mut self, retry_after: Duration) -> Self {
+        self.retry_after = Some(retry_after);
+        self
+    }
+
+    /// The status it is answered with.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What people read.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Prometheus' envelope under `/api/v1`, ours for the other paths of programs, and a page for people: the login for who
+    /// is not logged in.
+    #[must_use]
+    pub fn for_path(&self, uri: &Uri) -> Response {
+        let audience = Audience::of(uri.path());
+        if audience == Audience::People && self.status == StatusCode::UNAUTHORIZED {
+            let next = uri.path_and_query().map_or("/", |path| path.as_str());
+            let mut response = Redirect::to(&login::login_path(next)).into_response();
+            self.set_headers(response.headers_mut());
+            return response;
+        }
+        self.answer(audience)
+    }
+
+    /// As a page, whatever the path.
+    pub(super) fn page(&self) -> Response {
+        self.answer(Audience::People)
+    }
+
+    /// The media type and the text of the answer to who asks for a path.
+    pub(crate) fn text_for(&self, uri: &Uri) -> (&'static str, String) {
+        self.body(Audience::of(uri.path()))
+    }
+
+    fn answer(&self, audience: Audience) -> Response {
+        let (kind, body) = self.body(audience);
+        let mut response = (self.status, [(header::CONTENT_TYPE, kind)], body).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED && audience != Audience::People {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        self.set_headers(headers);
+        response
+    }
+
+    /// The media type and the text of the answer.
+    fn body(&self, audience: Audience) -> (&'static str, String) {
+        match audience {
+            Audience::Prometheus => {
+                let body = json!({ "status": "error", "errorType": self.code, "error": self.message });
+                ("application/json", body.to_string())
+            }
+            Audience::Programs => {
+                let body = json!({ "error": { "code": self.code, "message": self.message } });
+                ("application/json", body.to_string())
+            }
+            Audience::People => ("text/html; charset=utf-8", html::refusal(self.title(), &self.message)),
+        }
+    }
+
+    /// What heads the page.
+    fn title(&self) -> &'static str {
+        match self.status {
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE | StatusCode::URI_TOO_LONG => "This request is too large",
+            StatusCode::TOO_MANY_REQUESTS => "Too many requests",
+            status if status.is_server_error() => "Not now",
+            _ if self.code == "cross_site" => "Not from a page of ours",
+            _ => "Not for this token",
+        }
+    }
+
+    /// When to try again, and that the answer is for this moment.
+    pub(super) fn set_headers(&self, headers: &mut HeaderMap) {
+        if let Some(retry_after) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(retry_after.as_secs().max(1)));
+        }
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+}
+
+/// Who asks for a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Audience {
+    /// Clients of Prometheus' HTTP API.
+    Prometheus,
+    /// Other programs, and our own scripts.
+    Programs,
+    /// A person with a browser.
+    People,
+}
+
+impl Audience {
+    fn of(path: &str) -> Self {
+        let under =
+            |prefix: &str| path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        if under("/api/v1") || under("/federate") {
+            Audience::Prometheus
+        } else if ["/api", "/ws", "/render", "/metrics"].into_iter().any(under) {
+            Audience::Programs
+        } else {
+            Audience::People
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! How many live sockets there are, in all and for each token.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{StatusCode, request::Parts},
+    response::Response,
+};
+use model::role::Role;
+
+use super::rejection::Denied;
+use crate::access::{Principal, SocketUse};
+
+/// When to try again after there were too many: about the time in which a dead socket is noticed.
+const RETRY_AFTER: Duration = Duration::from_secs(30);
+
+/// Leave for one live socket, given up when the last clone goes. Handlers behind [`super::admit_sockets`] take it as an argument.
+#[derive(Debug, Clone)]
+pub struct SocketAdmission {
+    principal: Principal,
+    _permit: Arc<(Permit, Option<SocketUse>)>,
+}
+
+impl SocketAdmission {
+    pub(super) fn new(principal: Principal, permit: Permit) -> Self {
+        let in_use = principal.socket_use();
+        SocketAdmission { principal, _permit: Arc::new((permit, in_use)) }
+    }
+
+    /// Whose socket it is. When it [ends](Principal::ended), the socket is to be closed with 4401.
+    #[must_use]
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SocketAdmission {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Response> {
+        let missing =
+            || Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", "a token is needed").for_path(&parts.uri);
+        parts.extensions.remove::<SocketAdmission>().ok_or_else(missing)
+    }
+}
+
+/// How many live sockets there may be.
+#[derive(Debug, Clone, Copy)]
+pub struct SocketLimits {
+    /// In all.
+    pub all: usize,
+    /// Of one token, but for kiosks and admins. An admin has no limit of its own.
+    pub of_token: usize,
+    /// Of one kiosk's token, which many displays may share.
+    pub of_kiosk: usize,
+}
+
+impl SocketLimits {
+    fn of(self, role: Role) -> usize {
+        match role {
+            Role::Admin => self.all,
+            Role::Kiosk => self.of_kiosk,
+            _ => self.of_token,
+        }
+    }
+}
+
+/// Sockets that are open.
+#[derive(Debug)]
+pub(super) struct SocketCounts {
+    limits: SocketLimits,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    total: usize,
+    by_token: HashMap<Arc<str>, usize>,
+}
+
+/// One of the sockets that are counted, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    counts: Arc<SocketCounts>,
+    token: Arc<str>,
+}
+
+impl SocketCounts {
+    pub(super) fn new(limits: SocketLimits) -> Self {
+        SocketCounts { limits, open: Mutex::default() }
+    }
+
+    /// Counts one more socket of `principal`, unless there are too many.
+    pub(super) fn take(self: &Arc<Self>, principal: &Principal) -> Result<Permit, Denied> {
+        let too_many = |message: String| {
+            Denied::new(StatusCode::TOO_MANY_REQUESTS, "too_many_sockets", message).retry_after(RETRY_AFTER)
+        };
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.total >= self.limits.all {
+            return Err(too_many(format!("all {} live sockets of this server are taken", self.limits.all)));
+        }
+        let token: Arc<str> = principal.token_id().into();
+        let limit = self.limits.of(principal.role());
+        let of_token = open.by_token.entry(Arc::clone(&token)).or_default();
+        if *of_token >= limit {
+            return Err(too_many(format!("all {limit} live sockets of this token are taken")));
+        }
+        *of_token = of_token.saturating_add(1);
+        open.total = open.total.saturating_add(1);
+        Ok(Permit { counts: Arc::clone(self), token })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut open = self.counts.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.total = open.total.saturating_sub(1);
+        if let Some(of_token) = open.by_token.get_mut(&self.token) {
+            *of_token = of_token.saturating_sub(1);
+            if *of_token == 0 {
+                open.by_token.remove(&self.token);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::ClientAddress;
+
+    #[test]
+    fn places_are_limited_and_given_back() {
+        let counts = Arc::new(SocketCounts::new(SocketLimits { all: 2, of_token: 1, of_kiosk: 1 }));
+        let anyone = Principal::anyone(ClientAddress(None));
+        let one = counts.take(&anyone).unwrap();
+        let other = counts.take(&anyone).unwrap();
+        assert_eq!(counts.take(&anyone).unwrap_err().status(), StatusCode::TOO_MANY_REQUESTS);
+        drop(one);
+        let again = counts.take(&anyone).unwrap();
+        drop((other, again));
+        let open = counts.open.lock().unwrap();
+        assert_eq!((open.total, open.by_token.len()), (0, 0));
+    }
+}

@@ -1,0 +1,116 @@
+//! Tokens over HTTP, as JSON.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+};
+use model::role::Role;
+use serde::{Deserialize, Serialize};
+
+use super::{Auth, rejection::Denied};
+use crate::{
+    access::{Action, NewToken, Principal, TokenInfo},
+    clock::now_ms,
+    config::Period,
+};
+
+/// What is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    name: String,
+    role: Role,
+    /// How long it holds; for ever if absent.
+    #[serde(default)]
+    expires: Option<Period>,
+    /// Dashboards a kiosk is limited to.
+    #[serde(default)]
+    dashboards: Vec<String>,
+    /// Matchers that every series it reads must fulfil.
+    #[serde(default, rename = "match")]
+    matchers: Matchers,
+}
+
+/// Matchers, as one text or as several that must all hold.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Matchers {
+    One(String),
+    Several(Vec<String>),
+}
+
+impl Default for Matchers {
+    fn default() -> Self {
+        Matchers::Several(Vec::new())
+    }
+}
+
+/// A token that was made: the only time that its secret is told.
+#[derive(Serialize)]
+struct Made<'a> {
+    #[serde(flatten)]
+    token: TokenInfo,
+    secret: &'a str,
+}
+
+/// `GET /api/tokens`
+pub(super) async fn list(State(auth): State<Auth>, uri: Uri) -> Response {
+    match auth.shared.store.list().await {
+        Ok(tokens) => Json(tokens).into_response(),
+        Err(error) => Denied::from(&error).for_path(&uri),
+    }
+}
+
+/// `POST /api/tokens`
+pub(super) async fn create(State(auth): State<Auth>, principal: Principal, uri: Uri, body: Bytes) -> Response {
+    let asked: Asked = match serde_json::from_slice(&body) {
+        Ok(asked) => asked,
+        Err(error) => return Denied::new(StatusCode::BAD_REQUEST, "bad_request", error.to_string()).for_path(&uri),
+    };
+    let lasts = |Period(period)| now_ms().saturating_add(i64::try_from(period.as_millis()).unwrap_or(i64::MAX));
+    let new = NewToken {
+        name: asked.name,
+        role: asked.role,
+        expires_at: asked.expires.map(lasts),
+        dashboards: asked.dashboards,
+        matchers: match asked.matchers {
+            Matchers::One(matchers) => matchers,
+            Matchers::Several(several) => several.join(","),
+        },
+    };
+    let made = match auth.shared.store.create(new).await {
+        Ok(made) => auth.shared.cache.reload().await.map(|()| made),
+        failed => failed,
+    };
+    match made {
+        Ok((token, secret)) => {
+            principal.actor().did(Action::CreateToken, &token.id, &token.words());
+            let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+            (StatusCode::CREATED, headers, Json(Made { token, secret: secret.expose() })).into_response()
+        }
+        Err(error) => Denied::from(&error).for_path(&uri),
+    }
+}
+
+/// `DELETE /api/tokens/{id}`
+pub(super) async fn revoke(
+    State(auth): State<Auth>,
+    principal: Principal,
+    uri: Uri,
+    Path(id): Path<String>,
+) -> Response {
+    let revoked = match auth.shared.store.revoke(&id).await {
+        Ok(()) => auth.shared.cache.reload().await,
+        failed => failed,
+    };
+    match revoked {
+        Ok(()) => {
+            principal.actor().did(Action::RevokeToken, &id, "");
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => Denied::from(&error).for_path(&uri),
+    }
+}

@@ -1,0 +1,43 @@
+//! What a session that is limited to dashboards may ask: what is on them, and nothing else.
+
+use model::{
+    dashboard::{Panel, PanelKind},
+    live::Topic,
+};
+
+use crate::{access::Principal, dashboards::Library};
+
+/// Panels of the dashboards that a limited session may see.
+fn seen_panels<'a>(library: &'a Library, principal: &'a Principal) -> impl Iterator<Item = &'a Panel> {
+    principal.session.dashboards.iter().filter_map(|uid| library.get(uid)).flat_map(|dashboard| &dashboard.panels)
+}
+
+fn sees_query(library: &Library, principal: &Principal, expr: &str, engine: Option<&str>) -> bool {
+    let mut queries = seen_panels(library, principal).flat_map(|panel| &panel.queries);
+    queries.any(|query| query.expr == expr && query.engine.as_deref() == engine)
+}
+
+/// Whether a session may follow a live topic.
+pub(super) fn may_follow(library: &Library, principal: &Principal, topic: &Topic) -> bool {
+    if !principal.is_limited() {
+        return true;
+    }
+    let has = |kind: PanelKind| seen_panels(library, principal).any(|panel| panel.kind == kind);
+    match topic {
+        Topic::Query(query) => sees_query(library, principal, &query.expr, query.engine.as_deref()),
+        Topic::Jobs => has(PanelKind::Jobs),
+        Topic::Alerts => has(PanelKind::Alerts),
+        // Whether what is shown is current, every page tells.
+        Topic::Upstreams | Topic::System => true,
+    }
+}
+
+/// Whether the parameters of a request are those of a query that is on a dashboard of the session.
+pub(super) fn may_query(library: &Library, principal: &Principal, parameters: &str) -> bool {
+    let parameters = || form_urlencoded::parse(parameters.as_bytes());
+    let engine = parameters().find(|(name, _)| name == "engine").map(|(_, engine)| engine);
+    let mut exprs = parameters().filter(|(name, _)| name == "query").map(|(_, expr)| expr);
+    let expr = exprs.next();
+    // A second `query` could be the one that counts: there is none in an honest request.
+    exprs.next().is_none() && expr.is_some_and(|expr| sees_query(library, principal, &expr, engine.as_deref()))
+}

@@ -1,0 +1,5 @@
+//! Live topics over sockets and by long poll.
+
+pub(super) mod long_poll;
+mod socket;
+pub(crate) mod upgrade;

@@ -1,0 +1,480 @@
+//! One browser over `/ws`, from `hello` to close.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::Future,
+    time::Duration,
+};
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use futures_util::{SinkExt, StreamExt};
+use model::{
+    live::{BINARY_PROTOCOL, CLOSE_SESSION_ENDED, ClientMessage, ServerMessage, Topic},
+    role::Role,
+};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    access::Scope,
+    budget::{Charge, MemoryBudget, Requester},
+    clock::now_ms,
+    query::{ErrorKind, QueryError},
+    ws::{
+        hub::{Hub, Subscription},
+        queue::{Next, QueueSender},
+        update::Format,
+    },
+};
+
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+/// Without a pong for this long the browser is gone; a message that cannot be written for this long says the same.
+const DEAD_AFTER: Duration = Duration::from_secs(40);
+/// Largest message from a browser.
+pub const MAX_CLIENT_MESSAGE_BYTES: usize = 64 << 10;
+/// Read buffer of a socket: browsers send little, and thousands of sockets each have one.
+pub const READ_BUFFER_BYTES: usize = 1 << 10;
+/// Subscriptions that follow a `resume` within this time are those of the lost connection; later ones are new, and begin whole.
+const RESUME_TIME: Duration = Duration::from_secs(5);
+/// Messages sent before the socket is flushed.
+const BATCH: usize = 32;
+/// Longer messages are charged until they are written: each socket has a copy of its own.
+const LIGHT_BYTES: usize = 64 << 10;
+/// Longer ones take so long to encode that other tasks of the thread go elsewhere meanwhile.
+const HEAVY_BYTES: u64 = 1 << 20;
+/// Between two looks whether there is room for a message.
+const ROOM_INTERVAL: Duration = Duration::from_millis(100);
+/// Normal close codes of RFC 6455, 7.4.1.
+const CLOSE_GOING_AWAY: u16 = 1001;
+
+/// What a socket is opened with.
+pub struct SocketOptions {
+    /// Form of the messages.
+    pub format: Format,
+    /// What the session may do.
+    pub role: Role,
+    /// Topics of `?topics=`, subscribed at once with ids from 1.
+    pub topics: Vec<Topic>,
+    /// Most subscriptions at a time.
+    pub max_subscriptions: usize,
+    /// Memory for messages on their way.
+    pub memory: MemoryBudget,
+    /// What the session sees.
+    pub scope: Scope,
+    /// Whether the session may follow a topic.
+    pub may_follow: Box<dyn Fn(&Topic) -> bool + Send + Sync>,
+}
+
+/// The form for the subprotocol that was agreed on; JSON for clients that named none.
+#[must_use]
+pub fn format_of(protocol: Option<&str>) -> Format {
+    if protocol == Some(BINARY_PROTOCOL) { Format::Cbor } else { Format::Json }
+}
+
+/// Serves a socket until the browser leaves, `session_ended` comes to pass, or the server stops.
+pub async fn serve(
+    socket: WebSocket,
+    hub: Hub,
+    options: SocketOptions,
+    session_ended: impl Future<Output = ()> + Send,
+    stop: CancellationToken,
+) {
+    let (mut sink, mut stream) = socket.split();
+    let (sender, mut receiver) = hub.queue();
+    let mut session = Session {
+        hub,
+        format: options.format,
+        queue: sender,
+        subscriptions: HashMap::new(),
+        resume: None,
+        refused: BTreeMap::new(),
+        max: options.max_subscriptions,
+        memory: options.memory,
+        scope: options.scope,
+        may_follow: options.may_follow,
+    };
+    let hello = ServerMessage::Hello {
+        protocol: 1,
+        boot_id: session.hub.boot_id().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        role: options.role,
+        now_ms: now_ms(),
+    };
+    if sink.send(encode(&hello, session.format)).await.is_err() {
+        return;
+    }
+    for (id, topic) in (1..).zip(options.topics) {
+        if let Some(refusal) = session.handle(ClientMessage::Subscribe { id, topic })
+            && sink.send(encode(&refusal, session.format)).await.is_err()
+        {
+            return;
+        }
+    }
+
+    let mut ping = interval(PING_INTERVAL);
+    ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut last_heard = Instant::now();
+    tokio::pin!(session_ended);
+    loop {
+        let outcome = tokio::select! {
+            next = receiver.next() => {
+                let Some(next) = next else { break };
+                let mut sent = session.send(&mut sink, next).await;
+                for _ in 1..BATCH {
+                    // What is long is written before anything else is put behind it.
+                    if !matches!(sent, Ok(None)) {
+                        break;
+                    }
+                    let Some(next) = receiver.try_next() else { break };
+                    sent = session.send(&mut sink, next).await;
+                }
+                match sent {
+                    Ok(_charge) => flush(&mut sink).await,
+                    Err(gone) => Err(gone),
+                }
+            }
+            message = stream.next() => {
+                let Some(Ok(message)) = message else { break };
+                last_heard = Instant::now();
+                match session.read(&message) {
+                    Read::Nothing => Ok(()),
+                    Read::Closed => break,
+                    Read::Answer(answer) => write(&mut sink, encode(&answer, session.format)).await,
+                }
+            }
+            _ = ping.tick() => {
+                if last_heard.elapsed() > DEAD_AFTER {
+                    break;
+                }
+                let mut written = Ok(());
+                for refusal in session.try_refused_again() {
+                    written = write(&mut sink, encode(&refusal, session.format)).await;
+                    if written.is_err() {
+                        break;
+                    }
+                }
+                match written {
+                    Ok(()) => write(&mut sink, Message::Ping(bytes::Bytes::new())).await,
+                    Err(gone) => Err(gone),
+                }
+            }
+            () = &mut session_ended => {
+                let _ = write(&mut sink, close(CLOSE_SESSION_ENDED, "the session ended: log in again")).await;
+                break;
+            }
+            () = stop.cancelled() => {
+                let _ = write(&mut sink, close(CLOSE_GOING_AWAY, "the server is stopping")).await;
+                break;
+            }
+        };
+        if outcome.is_err() {
+            break;
+        }
+    }
+    session.end();
+}
+
+/// The browser does not take what it is sent.
+struct Gone;
+
+type Sink = futures_util::stream::SplitSink<WebSocket, Message>;
+
+async fn within_patience<E>(sending: impl Future<Output = Result<(), E>>) -> Result<(), Gone> {
+    match timeout(DEAD_AFTER, sending).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) | Err(_) => Err(Gone),
+    }
+}
+
+async fn write(sink: &mut Sink, message: Message) -> Result<(), Gone> {
+    within_patience(sink.send(message)).await
+}
+
+async fn flush(sink: &mut Sink) -> Result<(), Gone> {
+    within_patience(sink.flush()).await
+}
+
+fn close(code: u16, reason: &'static str) -> Message {
+    Message::Close(Some(CloseFrame { code, reason: reason.into() }))
+}
+
+/// A document of the form as a frame of its kind.
+fn frame(document: Vec<u8>, format: Format) -> Message {
+    match format {
+        Format::Json => Message::Text(String::from_utf8(document).unwrap_or_default().into()),
+        Format::Cbor => Message::Binary(document.into()),
+    }
+}
+
+fn encode(message: &ServerMessage, format: Format) -> Message {
+    let mut document = Vec::new();
+    let outcome = match format {
+        Format::Json => serde_json::to_writer(&mut document, message).map_err(|error| error.to_string()),
+        Format::Cbor => ciborium::into_writer(message, &mut document).map_err(|error| error.to_string()),
+    };
+    if let Err(error) = outcome {
+        tracing::error!(error, "a live message could not be encoded");
+    }
+    frame(document, format)
+}
+
+/// What a message from the browser came to.
+enum Read {
+    Nothing,
+    Closed,
+    Answer(ServerMessage),
+}
+
+/// State of one socket.
+struct Session {
+    hub: Hub,
+    format: Format,
+    queue: QueueSender,
+    subscriptions: HashMap<u64, Subscription>,
+    /// Number of the last update that an earlier connection to this run of the server saw, and when that was told.
+    resume: Option<(u64, Instant)>,
+    /// What was refused because there was no room for it, to be tried again.
+    refused: BTreeMap<u64, Topic>,
+    max: usize,
+    memory: MemoryBudget,
+    scope: Scope,
+    may_follow: Box<dyn Fn(&Topic) -> bool + Send + Sync>,
+}
+
+impl Session {
+    /// Hands a message to the socket, and gives what it is charged to if it is long.
+    async fn send(&self, sink: &mut Sink, next: Next) -> Result<Option<Charge>, Gone> {
+        match next {
+            Next::Update(id, update) if self.subscriptions.contains_key(&id) => {
+                let length = if update.weight() > HEAVY_BYTES {
+                    tokio::task::block_in_place(|| update.length(self.format))
+                } else {
+                    update.length(self.format)
+                };
+                let charge = if length > LIGHT_BYTES { Some(self.room(length).await?) } else { None };
+                within_patience(sink.feed(frame(update.message(id, self.format), self.format))).await?;
+                Ok(charge)
+            }
+            Next::Update(..) => Ok(None),
+            Next::Resync(id) => {
+                if let Some(subscription) = self.subscriptions.get(&id) {
+                    subscription.channel().resync(&self.queue, id);
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// Waits until there is room for a message of so many bytes: others of the token that stall give theirs back when they are dead.
+    async fn room(&self, bytes: usize) -> Result<Charge, Gone> {
+        let (token, bytes) = (Requester::current().account(), u64::try_from(bytes).unwrap_or(u64::MAX));
+        // One that is longer than all the room there is goes alone.
+        let bytes = bytes.min(self.memory.token_limit());
+        let waiting = async {
+            loop {
+                match self.memory.try_charge(&token, bytes) {
+                    Ok(charge) => return charge,
+                    Err(_) => tokio::time::sleep(ROOM_INTERVAL).await,
+                }
+            }
+        };
+        timeout(DEAD_AFTER, waiting).await.map_err(|_| {
+            self.memory.refuse();
+            Gone
+        })
+    }
+
+    fn read(&mut self, message: &Message) -> Read {
+        let parsed = match message {
+            Message::Text(text) => serde_json::from_str(text).map_err(|error| error.to_string()),
+            Message::Binary(bytes) => {
+                ciborium::from_reader::<ClientMessage, _>(bytes.as_ref()).map_err(|error| error.to_string())
+            }
+            Message::Close(_) => return Read::Closed,
+            Message::Ping(_) | Message::Pong(_) => return Read::Nothing,
+        };
+        let answer = match parsed {
+            Ok(message) => self.handle(message),
+            Err(error) => Some(refusal(None, "bad_request", format!("the message was not understood: {error}"))),
+        };
+        answer.map_or(Read::Nothing, Read::Answer)
+    }
+
+    /// Carries out a message; returns what to answer if it cannot be.
+    fn handle(&mut self, message: ClientMessage) -> Option<ServerMessage> {
+        match message {
+            ClientMessage::Subscribe { id, .. } if self.subscriptions.contains_key(&id) => Some(refusal(
+                Some(id),
+                "bad_request",
+                format!("subscription {id} exists: unsubscribe it, or use another id"),
+            )),
+            ClientMessage::Subscribe { id, .. } if self.has_as_many_as_may(id) => {
+                Some(refusal(Some(id), "limit", format!("a socket has at most {} subscriptions", self.max)))
+            }
+            ClientMessage::Subscribe { id, topic } if !(self.may_follow)(&topic) => {
+                let message = "this session is limited to what is on its dashboards".to_owned();
+                Some(refusal(Some(id), "forbidden", message))
+            }
+            ClientMessage::Subscribe { id, topic } => {
+                let resume = self.resume.filter(|(_, told)| told.elapsed() < RESUME_TIME).map(|(seq, _)| seq);
+                self.refused.remove(&id);
+                let error = self.subscribe(id, topic, resume).err()?;
+                Some(refusal(Some(id), error.kind.live_code(), error.message))
+            }
+            ClientMessage::Unsubscribe { id } => {
+                self.refused.remove(&id);
+                if let Some(subscription) = self.subscriptions.remove(&id) {
+                    subscription.channel().unsubscribe(&self.queue, id);
+                }
+                None
+            }
+            ClientMessage::Resume { boot_id, seq } => {
+                self.resume = (boot_id == self.hub.boot_id()).then(|| (seq, Instant::now()));
+                None
+            }
+        }
+    }
+
+    fn has_as_many_as_may(&self, id: u64) -> bool {
+        let waits = self.refused.keys().filter(|other| **other != id).count();
+        self.subscriptions.len() + waits >= self.max
+    }
+
+    /// Begins a subscription. One that there is no room for now is remembered.
+    fn subscribe(&mut self, id: u64, topic: Topic, resume: Option<u64>) -> Result<(), QueryError> {
+        match self.hub.subscribe(&self.scope, &topic, self.queue.clone(), id, resume) {
+            Ok(subscription) => {
+                self.subscriptions.insert(id, subscription);
+                Ok(())
+            }
+            Err(error) => {
+                if error.kind == ErrorKind::TooMany {
+                    self.refused.insert(id, topic);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Begins what there is room for by now, and returns what to say of what is refused for another reason. From the first one that there is
+    /// still no room for on, they stay remembered; that was told already.
+    fn try_refused_again(&mut self) -> Vec<ServerMessage> {
+        let mut refusals = Vec::new();
+        while let Some((id, topic)) = self.refused.pop_first() {
+            match self.subscribe(id, topic, None) {
+                Ok(()) => {}
+                Err(error) if error.kind == ErrorKind::TooMany => break,
+                Err(error) => refusals.push(refusal(Some(id), error.kind.live_code(), error.message)),
+            }
+        }
+        refusals
+    }
+
+    fn end(&mut self) {
+        for (id, subscription) in self.subscriptions.drain() {
+            subscription.channel().unsubscribe(&self.queue, id);
+        }
+    }
+}
+
+fn refusal(id: Option<u64>, code: &str, message: String) -> ServerMessage {
+    ServerMessage::Error { id, code: code.to_owned(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::live::LiveQuery;
+    use store::{Store, StoreOptions};
+
+    use super::*;
+    use crate::{
+        budget::Budgets,
+        query::{Engines, QueryLimits, ReadScheduler, embedded::Embedded},
+        ws::{
+            hub::{HubLimits, Sources},
+            starts::StartLimit,
+        },
+    };
+
+    const WINDOW: Duration = Duration::from_millis(200);
+
+    /// A hub whose tokens start one query in a [`WINDOW`].
+    fn hub() -> Hub {
+        let budgets = Budgets::of(1 << 30);
+        let reads = ReadScheduler::new(&budgets, 2, Duration::from_secs(10));
+        let store = Store::in_memory(StoreOptions::default());
+        let engines = Engines::embedded(Arc::new(Embedded::new(store, QueryLimits::default(), reads)));
+        let nothing = || -> crate::ws::channel::SnapshotSource { Box::new(|| None) };
+        let sources = Sources { jobs: nothing(), system: nothing(), alerts: nothing(), upstreams: nothing() };
+        let limits = HubLimits { memory: budgets.live, starts: StartLimit::within(WINDOW, 1) };
+        Hub::new("boot".to_owned(), engines, sources, limits, CancellationToken::new())
+    }
+
+    fn session(hub: Hub) -> Session {
+        Session {
+            queue: hub.queue().0,
+            hub,
+            format: Format::Json,
+            subscriptions: HashMap::new(),
+            resume: None,
+            refused: BTreeMap::new(),
+            max: 2,
+            memory: Budgets::of(1 << 30).answers,
+            scope: Scope::all(),
+            may_follow: Box::new(|_| true),
+        }
+    }
+
+    fn subscribe(id: u64, expr: &str) -> ClientMessage {
+        let query =
+            LiveQuery { expr: expr.to_owned(), window_ms: 10_000, step_ms: 1_000, instant: false, engine: None };
+        ClientMessage::Subscribe { id, topic: Topic::Query(query) }
+    }
+
+    fn code(answer: Option<ServerMessage>) -> String {
+        match answer {
+            Some(ServerMessage::Error { code, .. }) => code,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_there_was_no_room_for_begins_later_by_itself() {
+        let test = async {
+            let mut session = session(hub());
+            assert!(session.handle(subscribe(1, "vector(1)")).is_none());
+            assert_eq!(code(session.handle(subscribe(2, "vector(2)"))), "limit");
+            assert!(!session.subscriptions.contains_key(&2));
+            // It counts among those that a socket may have; what is wrong is not tried again.
+            assert_eq!(code(session.handle(subscribe(3, "vector(3)"))), "limit");
+            assert_eq!(session.refused.len(), 1);
+            assert!(session.try_refused_again().is_empty(), "that was said");
+            assert_eq!(session.refused.len(), 1, "there is no room yet");
+            tokio::time::sleep(WINDOW).await;
+            assert!(session.try_refused_again().is_empty());
+            assert!(session.subscriptions.contains_key(&2) && session.refused.is_empty());
+
+            session.handle(ClientMessage::Unsubscribe { id: 1 });
+            assert_eq!(code(session.handle(subscribe(4, "vector(4)"))), "limit");
+            session.handle(ClientMessage::Unsubscribe { id: 4 });
+            assert!(session.refused.is_empty(), "nobody wants it any more");
+            tokio::time::sleep(WINDOW).await;
+            assert_eq!(code(session.handle(subscribe(5, "vector("))), "bad_query");
+            assert!(session.refused.is_empty());
+            assert_eq!(code(session.handle(subscribe(5, "vector(5"))), "limit", "a wrong one is one of those");
+            session.handle(ClientMessage::Unsubscribe { id: 5 });
+            tokio::time::sleep(WINDOW).await;
+
+            // What is refused for another reason when it is tried again is told, and not tried any more.
+            let ClientMessage::Subscribe { id, topic } = subscribe(6, "vector(") else { panic!() };
+            session.refused.insert(id, topic);
+            let mut told = session.try_refused_again();
+            assert!(matches!(told.first(), Some(ServerMessage::Error { id: Some(6), .. })), "{told:?}");
+            assert_eq!(code(told.pop()), "bad_query");
+            assert!(told.is_empty() && session.refused.is_empty());
+        };
+        Requester::Token("a".into()).scope(test).await;
+    }
+}

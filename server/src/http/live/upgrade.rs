@@ -1,0 +1,66 @@
+//! `/ws`: from the admitted request to the live socket.
+
+use axum::{
+    extract::{Query, State, WebSocketUpgrade},
+    response::{IntoResponse, Response},
+};
+use model::live::{BINARY_PROTOCOL, JSON_PROTOCOL, Topic};
+use serde::Deserialize;
+
+use super::socket::{self, MAX_CLIENT_MESSAGE_BYTES, READ_BUFFER_BYTES, SocketOptions, format_of};
+use crate::{
+    access::Principal,
+    http::{api::error::ApiError, auth::SocketAdmission, limited},
+    state::AppState,
+    ws::poll::topics,
+};
+
+/// Parameters of the URL.
+#[derive(Debug, Deserialize)]
+pub struct Parameters {
+    #[serde(default)]
+    topics: String,
+}
+
+/// Whether a session may follow a topic.
+#[must_use]
+pub fn may_follow(state: &AppState, principal: &Principal, topic: &Topic) -> bool {
+    limited::may_follow(&state.library, principal, topic)
+}
+
+/// Upgrades a request that was admitted.
+pub(crate) async fn upgrade(
+    State(state): State<AppState>,
+    principal: Principal,
+    admission: SocketAdmission,
+    Query(parameters): Query<Parameters>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    let topics = match topics(&parameters.topics) {
+        Ok(topics) => topics,
+        Err(message) => return ApiError::bad_request(message).into_response(),
+    };
+    let upgrade = upgrade
+        .protocols([BINARY_PROTOCOL, JSON_PROTOCOL])
+        .max_message_size(MAX_CLIENT_MESSAGE_BYTES)
+        .max_frame_size(MAX_CLIENT_MESSAGE_BYTES)
+        .read_buffer_size(READ_BUFFER_BYTES);
+    let format = format_of(upgrade.selected_protocol().and_then(|protocol| protocol.to_str().ok()));
+    upgrade.on_upgrade(move |socket| async move {
+        let _counted = state.telemetry.socket_opened();
+        let _admitted = admission;
+        let library = state.library.clone();
+        let (follower, role) = (principal.clone(), principal.role());
+        let options = SocketOptions {
+            format,
+            role,
+            topics,
+            max_subscriptions: state.limits.subscriptions,
+            memory: state.budgets.answers.clone(),
+            scope: principal.scope().clone(),
+            may_follow: Box::new(move |topic| limited::may_follow(&library, &follower, topic)),
+        };
+        let serving = socket::serve(socket, state.hub.clone(), options, principal.ended(), state.stop.clone());
+        principal.requester().scope(serving).await;
+    })
+}

@@ -1,0 +1,88 @@
+//! `/metrics`: our own series, and those known of the daemons, so that a Prometheus can scrape what a daemon does not expose.
+
+use std::collections::BTreeMap;
+
+use axum::{Extension, extract::State, http::header::CONTENT_TYPE, response::Response};
+use exposition::{page::Kind, write::Writer};
+use labels::METRIC_NAME;
+use promql::{InstantSample, Value};
+use timeseries::Sample;
+
+use super::api::listed::Listed;
+use crate::{
+    access::{Principal, Scope},
+    clock::now_ms,
+    query::{ErrorKind, QueryError},
+    state::AppState,
+    telemetry,
+};
+
+/// Media type of the text format, version 0.0.4.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The newest sample of every series that a daemon gave or that was derived for it.
+const DAEMONS_SERIES: &str = r#"{__name__=~"hypersdk_.+|up", daemon!=""}"#;
+/// What a histogram's or summary's series end in.
+const SUFFIXES: [&str; 4] = ["_bucket", "_sum", "_count", ""];
+/// The series that says how a scrape went, which no page describes, and what it means.
+const SCRAPED: (&str, &str) = ("up", "Whether the last scrape of the target went well.");
+
+pub(super) async fn own(
+    State(state): State<AppState>,
+    principal: Option<Extension<Principal>>,
+) -> Result<Response, QueryError> {
+    // Nobody is asked where the page is public.
+    let scope = principal.map_or_else(Scope::all, |Extension(principal)| principal.scope().clone());
+    let mut page = Writer::new();
+    let storage = state.storage.clone();
+    let stored = tokio::task::spawn_blocking(move || storage.metrics()).await;
+    let stored = stored.map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
+    let ours = state.telemetry.gather().into_iter().chain(stored);
+    for metric in ours.filter(|metric| scope.proves(|name| (name == METRIC_NAME).then_some(metric.name))) {
+        let kind = match metric.kind {
+            telemetry::Kind::Gauge => Kind::Gauge,
+            telemetry::Kind::Counter => Kind::Counter,
+        };
+        page.family(metric.name, kind, metric.help).sample([], metric.value);
+    }
+    let when = crate::query::embedded::When::At(now_ms());
+    let found = state.embedded.evaluate(&scope.query(DAEMONS_SERIES)?, when).await?;
+    let write = move |state: &AppState| {
+        if let Value::Vector(samples) = &found.value {
+            write_daemons(&mut page, state, samples);
+        }
+        ([(CONTENT_TYPE, TEXT_FORMAT)], page.finish())
+    };
+    state.answer(Listed::Families, write).await
+}
+
+fn write_daemons(page: &mut Writer, state: &AppState, samples: &[InstantSample]) {
+    let described: BTreeMap<String, store::Metadata> = state.embedded.store().metadata().into_iter().collect();
+    let mut families: BTreeMap<&str, Vec<(&str, &InstantSample)>> = BTreeMap::new();
+    for sample in samples {
+        let name = sample.labels.metric_name();
+        let split = SUFFIXES.iter().find_map(|suffix| {
+            let family = name.strip_suffix(suffix)?;
+            (suffix.is_empty() || described.get(family).is_some_and(|about| about.kind == "histogram"))
+                .then_some((family, *suffix))
+        });
+        let (family, suffix) = split.unwrap_or((name, ""));
+        families.entry(family).or_default().push((suffix, sample));
+    }
+    for (family, samples) in families {
+        let about = described.get(family);
+        let kind = match about.map(|about| about.kind.as_str()) {
+            Some("counter") => Kind::Counter,
+            Some("gauge") => Kind::Gauge,
+            Some("histogram") => Kind::Histogram,
+            None if family == SCRAPED.0 => Kind::Gauge,
+            _ => Kind::Unknown,
+        };
+        let help = about.map_or(if family == SCRAPED.0 { SCRAPED.1 } else { "" }, |about| about.help.as_str());
+        page.family(family, kind, help);
+        for (suffix, sample) in samples {
+            let Sample::Float(value) = sample.sample else { continue };
+            let labels = sample.labels.iter().filter(|(name, _)| *name != labels::METRIC_NAME);
+            page.suffixed(suffix, labels, value);
+        }
+    }
+}

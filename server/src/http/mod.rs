@@ -1,0 +1,189 @@
+//! Which path leads where, and who may go there.
+
+mod alertmanager;
+pub(crate) mod answers;
+pub mod api;
+pub mod assets;
+pub mod auth;
+pub(crate) mod bodies;
+pub(crate) mod connections;
+pub mod csp;
+mod fallbacks;
+pub(crate) mod heads;
+mod health;
+mod limited;
+mod listing;
+pub(crate) mod live;
+mod metrics;
+pub mod pages;
+pub mod prometheus;
+pub mod reached;
+pub mod remote_write;
+pub mod render;
+mod rewrite;
+mod rights;
+mod route;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use axum::{
+    Router,
+    extract::{OriginalUri, Request, State},
+    http::{StatusCode, header::CONTENT_TYPE},
+    middleware::{self, Next},
+    response::{Redirect, Response},
+    routing::{MethodRouter, get},
+};
+use model::role::Role;
+use tower_http::{
+    compression::{
+        CompressionLayer, CompressionLevel, Predicate,
+        predicate::{DefaultPredicate, NotForContentType},
+    },
+    limit::RequestBodyLimitLayer,
+    timeout::TimeoutLayer,
+};
+
+use self::{
+    csp::secure_headers,
+    heads::HeadLimit,
+    remote_write::{Ingest, IngestLimits},
+};
+use crate::{query::freshness, state::AppState};
+
+pub use self::{
+    rights::{OnDashboards, Rights, Who, WithinMatchers},
+    route::Route,
+};
+
+/// Longest time for one request that is not a socket; a long poll is shorter.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+/// Where live sockets are opened.
+const SOCKET: &str = "/ws";
+
+/// Every route there is, with the rights that it asks for: what the router is made of, and
+/// what `/api/routes` and `docs/security.md` list.
+#[must_use]
+pub fn table(state: &AppState) -> Vec<Route> {
+    let mut routes = vec![
+        Route::get("/", Rights::PAGES, pages::page),
+        Route::get("/jobs", Rights::PAGES, pages::page),
+        Route::get("/system", Rights::PAGES, pages::page),
+        Route::get("/d/{uid}", Rights::PAGES, pages::page),
+        Route::get("/kiosk/{uid}", Rights::PAGES, pages::page),
+        Route::get("/jobs/{daemon}/{id}", Rights::PAGES, pages::page),
+        Route::get("/alerts", Rights::PAGES, pages::page),
+        Route::post("/alerts/do", Rights::LISTS.of(Who::Operators), api::alert_forms::act),
+        Route::get("/explore", Rights::PAGES, pages::page),
+        // Where links of alerts lead, which are made as Prometheus makes them.
+        Route::get("/graph", Rights::PAGES, async || Redirect::to("/alerts")),
+        Route::get("/settings", Rights::PAGES, pages::page),
+        Route::get("/fragments/{part}", Rights::PAGES, pages::fragment),
+        Route::get("/demo/receivers", Rights::OF_ALL, api::demo_receivers::page),
+        Route::get("/health", Rights::OPEN, health::health),
+        Route::get("/ready", Rights::OPEN, health::ready),
+        Route::get("/-/healthy", Rights::OPEN, health::prometheus_healthy),
+        Route::get("/-/ready", Rights::OPEN, health::prometheus_ready),
+        Route::get(SOCKET, Rights::PAGES, live::upgrade::upgrade),
+        Route::get("/api/routes", Rights::OF_ALL.of(Who::Admins), listing::list),
+    ];
+    let metrics = if state.metrics_public { Rights::OPEN } else { Rights::LISTS.of(Who::Scrapers) };
+    routes.extend(["/metrics", "/api/v1/metrics"].map(|path| Route::get(path, metrics, metrics::own)));
+    routes.extend(api::routes());
+    routes.extend(prometheus::routes());
+    routes.extend(render::routes());
+    routes.extend(auth::routes(&state.auth));
+    routes.extend(ingest(state).routes());
+    routes
+}
+
+fn ingest(state: &AppState) -> Ingest {
+    Ingest::new(
+        state.embedded.store().clone(),
+        state.exemplars.clone(),
+        IngestLimits::of(&state.limits, &state.budgets.writes),
+    )
+}
+
+/// How the requests of a route are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    /// With a bounded body, answered in time.
+    Usual,
+    /// Samples: the handler bounds the body itself.
+    Written,
+    /// A live socket.
+    Socket,
+}
+
+impl Taken {
+    fn of(route: &Route) -> Self {
+        match route.rights.who {
+            _ if route.path == SOCKET => Taken::Socket,
+            Who::Writers => Taken::Written,
+            _ => Taken::Usual,
+        }
+    }
+}
+
+/// Takes those out of `routes` that are taken in one way.
+fn take(routes: &mut Vec<Route>, state: &AppState, taken: Taken) -> Router<AppState> {
+    let mut paths: BTreeMap<&'static str, MethodRouter<AppState>> = BTreeMap::new();
+    for route in routes.extract_if(.., |route| Taken::of(route) == taken) {
+        let path = route.path;
+        let other_methods = || {
+            let other = MethodRouter::new().fallback(fallbacks::other_method);
+            if route.rights.who == Who::Anyone { other } else { auth::require(other, &state.auth, |_| true, true) }
+        };
+        let others = paths.remove(path).unwrap_or_else(other_methods);
+        let handler = if taken == Taken::Socket { route.admitted(&state.auth) } else { route.guarded(state) };
+        paths.insert(path, others.merge(handler));
+    }
+    paths.into_iter().fold(Router::new(), |router, (path, handler)| router.route(path, handler))
+}
+
+/// The whole server.
+pub fn router(state: &AppState) -> Router {
+    let auth = &state.auth;
+    let in_time = || TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME);
+    let unknown = auth::require(get(pages::page), auth, Role::reads, true);
+    let unknown: Router = Router::new().route("/{*path}", unknown).with_state(state.clone());
+    let heads = HeadLimit::of(&state.config, auth);
+    let mut routes = table(state);
+    let usual = take(&mut routes, state, Taken::Usual)
+        .fallback(move |state: State<AppState>, uri: OriginalUri, request: Request| {
+            fallbacks::bundle_or_page(state, uri, request, unknown.clone())
+        })
+        .layer(middleware::from_fn(freshness::layer))
+        .layer(middleware::from_fn_with_state(heads.clone(), heads::limit))
+        .layer(in_time())
+        .layer(RequestBodyLimitLayer::new(state.limits.body_bytes))
+        .layer(middleware::from_fn(enveloped_limit))
+        .layer(middleware::from_fn(reached::finish))
+        .layer(middleware::from_fn_with_state(state.budgets.answers.clone(), answers::layer))
+        // Assets come compressed from the bundle, and what says how it is encoded is left alone.
+        .layer(
+            CompressionLayer::new()
+                .no_br()
+                .quality(CompressionLevel::Fastest)
+                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/wasm"))),
+        );
+    let written = take(&mut routes, state, Taken::Written).layer(in_time());
+    let others = written
+        .merge(take(&mut routes, state, Taken::Socket))
+        .layer(middleware::from_fn_with_state(heads, heads::limit));
+    let secured = secure_headers(usual.merge(others), &state.config).with_state(state.clone());
+    reached::below_base(secured, &state.config)
+}
+
+/// Says in Prometheus' envelope that a body is over the limit, where its API is asked.
+async fn enveloped_limit(request: Request, next: Next) -> Response {
+    let is_prometheus = request.uri().path().starts_with("/api/v1/");
+    let response = next.run(request).await;
+    let is_plain =
+        || response.headers().get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/plain"));
+    if is_prometheus && response.status() == StatusCode::PAYLOAD_TOO_LARGE && is_plain() {
+        return prometheus::params::too_long();
+    }
+    response
+}

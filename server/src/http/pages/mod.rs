@@ -1,0 +1,249 @@
+//! The pages: a dashboard's data is gathered, and the app draws the first picture of it into the HTML.
+
+mod alerts;
+mod explore;
+mod fragments;
+mod panel_html_cache;
+mod panels;
+mod range_form;
+
+use std::time::Duration;
+
+use axum::{
+    extract::{OriginalUri, State},
+    http::{HeaderMap, StatusCode, Uri, header},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use model::{
+    dashboard::{Dashboard, PanelKind},
+    frame::Frame,
+    page::Boot,
+    range::TimeRange,
+    zone::Zone,
+};
+
+use self::{
+    fragments::Part,
+    panels::{Gathered, Looking, gather},
+};
+use super::{
+    answers,
+    api::{error::ApiError, listed::Listed},
+    assets::Assets,
+    auth::Denied,
+    csp::Nonce,
+    reached::Reached,
+};
+use crate::{
+    access::{Principal, visible},
+    alerting::{FiringChanges, may_have_marks},
+    budget::{Charge, OverBudget, Requester},
+    clock::now_ms,
+    dashboards::KIOSK,
+    query::QueryError,
+    state::AppState,
+    zones,
+};
+
+pub use fragments::fragment;
+pub use panel_html_cache::Gallery;
+pub(crate) use panels::{panel_data, panels};
+
+/// A page waits no longer than this for its data; what is not there then comes live.
+const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// What a page takes, about, in bytes: lists of alerts and rules, the tree of what is drawn, and its HTML.
+const PAGE_BYTES: u64 = 512 << 10;
+
+/// What the URL and cookies of a page say.
+struct View {
+    range: TimeRange,
+    theme: Option<String>,
+    zone: Zone,
+}
+
+impl View {
+    fn of(uri: &Uri, headers: &HeaderMap, now_ms: i64) -> Self {
+        let query = uri.query().unwrap_or_default();
+        // A range that cannot be read shows the default one: the page says which range it shows.
+        let range = TimeRange::parse(parameter(query, "from").as_deref(), parameter(query, "to").as_deref(), now_ms)
+            .unwrap_or_default();
+        View {
+            range,
+            theme: cookie(headers, "hyperscope_theme").filter(|theme| theme == "light" || theme == "dark"),
+            zone: cookie(headers, app::ZONE_COOKIE).and_then(|name| zones::named(&name)).unwrap_or_default(),
+        }
+    }
+}
+
+/// The value of a parameter of a URL's query.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(candidate, _)| candidate == name).map(|(_, value)| value.into_owned())
+}
+
+fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|cookies| cookies.split(';'))
+        .find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+}
+
+/// Any page: the address says which dashboard or job it shows, if any.
+pub async fn page(
+    State(state): State<AppState>,
+    principal: Principal,
+    nonce: Nonce,
+    reached: Reached,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(address) = range_form::absolute(&uri) {
+        return Redirect::to(&address).into_response();
+    }
+    let now_ms = now_ms();
+    let view = View::of(&uri, &headers, now_ms);
+    let dashboard = state.library.at(uri.path()).filter(|dashboard| principal.may_see(&dashboard.uid)).cloned();
+    let _charge = match charge(&state, dashboard.as_ref()) {
+        Ok(charge) => charge,
+        Err(over) => return answers::refusal(over).for_path(&uri),
+    };
+    let kiosk = uri.path().starts_with(KIOSK);
+    let path_and_query = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    let (gathered, marks) = match &dashboard {
+        Some(dashboard) => {
+            let marks = match marks(&state, &principal, dashboard, view.range, now_ms).await {
+                Ok(marks) => marks,
+                Err(error) => return refused(error, &uri),
+            };
+            let View { range, zone, .. } = view;
+            let (scope, url) = (principal.scope(), &path_and_query);
+            let looking = Looking { scope, url, range, zone, marks: &marks, now_ms };
+            (gather(&state, dashboard, &looking).await, marks)
+        }
+        None => Default::default(),
+    };
+    let Gathered { panels, evaluated_ms, undrawn } = gathered;
+    let job = match job_of(uri.path()) {
+        Some((daemon, id)) if !principal.is_limited() => {
+            let detail = state.upstreams.job_detail(&daemon, &id).await;
+            detail.filter(|detail| visible::job(principal.scope(), &detail.job))
+        }
+        _ => None,
+    };
+    let drawn = match Part::at(uri.path()).filter(|part| part.is_for_all() || !principal.is_limited()) {
+        Some(part) => Some(part.gather(&state, &principal, &uri, &view, now_ms).await),
+        None => None,
+    };
+    let found = drawn.is_some() || dashboard.is_some() || job.is_some();
+    let input = app::PageInput {
+        boot: Boot {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: state.hub.boot_id().to_owned(),
+            now_ms,
+            session: principal.session.clone(),
+            dashboards: state.library.links(&principal.session),
+            dashboard,
+            firing: state.alerting.current().await.firing(principal.scope()),
+            marks,
+            range: view.range,
+            kiosk,
+            theme: view.theme,
+        },
+        panels,
+        evaluated_ms,
+        drawn: None,
+        job,
+        base: reached.base().to_owned(),
+        assets: asset_paths(&state.assets),
+        nonce: nonce.as_str().to_owned(),
+        zone: view.zone,
+    };
+    let zone = input.zone;
+    let draw = move || {
+        let drawn = drawn.map(|page| page.draw());
+        app::render_document(app::PageInput { drawn, ..input }, &path_and_query)
+    };
+    match state.page_drawing.read_charged(draw).await {
+        Ok(app::Document { html, pictures }) => {
+            undrawn.keep(&state.gallery, pictures, now_ms);
+            state.telemetry.page_drawn();
+            let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
+            (status, [(header::CACHE_CONTROL, "no-store")], Html(range_form::with_zone(html, zone))).into_response()
+        }
+        Err(error) => refused(error, &uri),
+    }
+}
+
+/// Charges whoever asks for a page for what it is drawn from, as far as no query is charged for it, and for the page.
+fn charge(state: &AppState, dashboard: Option<&Dashboard>) -> Result<Charge, OverBudget> {
+    let panels = dashboard.map_or(&[][..], |dashboard| &dashboard.panels);
+    let of_jobs =
+        panels.iter().filter(|panel| panel.kind == PanelKind::Jobs).map(|_| Listed::Jobs.weight(state)).sum::<u64>();
+    let memory = state.page_drawing.memory();
+    memory.charge(&Requester::current().account(), PAGE_BYTES.saturating_add(of_jobs).min(memory.token_limit()))
+}
+
+/// When alerts fired that concern a dashboard. As part of a page it waits for other pages alone, but where the time is so long past that
+/// the database is asked; a page without marks is better than one that waits for that.
+async fn marks(
+    state: &AppState,
+    principal: &Principal,
+    dashboard: &Dashboard,
+    range: TimeRange,
+    now_ms: i64,
+) -> Result<Frame, QueryError> {
+    let current = state.alerting.current().await;
+    let (alerting, scope, dashboard) = (state.alerting.clone(), principal.scope().clone(), dashboard.clone());
+    let (start_ms, end_ms) = range.resolve(now_ms);
+    let nothing = Frame { end_ms, ..Frame::default() };
+    if !may_have_marks(&dashboard) {
+        return Ok(nothing);
+    }
+    let history = state.alerting.history();
+    if let Some(firing) = history.firing_at_hand(start_ms) {
+        let marks = move || alerting.marks(firing, &current, &scope, &dashboard, start_ms, end_ms);
+        return state.page_drawing.read_charged(marks).await;
+    }
+    let marks = move |firing: Result<FiringChanges, sqlx::Error>| {
+        firing.map(|firing| alerting.marks(firing, &current, &scope, &dashboard, start_ms, end_ms))
+    };
+    match state.page_drawing.read_after(0, history.firing_in(start_ms, end_ms), marks).await {
+        Ok(Ok(marks)) => Ok(marks),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the history of alerts could not be read");
+            Ok(nothing)
+        }
+        Err(_busy) => Ok(nothing),
+    }
+}
+
+/// Why there is no page.
+fn refused(error: QueryError, uri: &Uri) -> Response {
+    let ApiError { status, code, message } = error.into();
+    let denied = Denied::new(status, code, message);
+    let is_for_now = matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+    let denied = if is_for_now { denied.retry_after(answers::RETRY_AFTER) } else { denied };
+    denied.for_path(uri)
+}
+
+/// The bundle's files as URLs. A build without a bundle has pages that stand still: the names then lead nowhere.
+fn asset_paths(assets: &Assets) -> app::AssetPaths {
+    let names = assets.names();
+    let url = |name: Option<&String>| name.map_or_else(String::new, |name| format!("/{name}"));
+    app::AssetPaths {
+        js: url(names.as_ref().map(|names| &names.js)),
+        wasm: url(names.as_ref().map(|names| &names.wasm)),
+        css: url(names.as_ref().map(|names| &names.css)),
+    }
+}
+
+/// Daemon and id of `/jobs/{daemon}/{id}`.
+fn job_of(path: &str) -> Option<(String, String)> {
+    let (daemon, id) = path.strip_prefix("/jobs/")?.split_once('/')?;
+    let decode =
+        |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned());
+    Some((decode(daemon)?, decode(id)?))
+}

@@ -1,0 +1,210 @@
+//! The panels of a page: their data, or pictures that were drawn of the same before. A thousand who look cost little more than one.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use app::Evaluated;
+use futures_util::future::join_all;
+use model::{
+    dashboard::{Dashboard, Panel, PanelKind, Query},
+    frame::{Frame, Labels},
+    live::{AlertList, LiveQuery},
+    panel::{PanelData, QueryState},
+    range::TimeRange,
+    zone::Zone,
+};
+
+use super::{
+    PATIENCE,
+    panel_html_cache::{Gallery, Place, Shown},
+};
+use crate::{
+    access::{Scope, visible},
+    query::fixed,
+    state::AppState,
+};
+
+/// Who looks at which page of a dashboard.
+pub(super) struct Looking<'a> {
+    pub(super) scope: &'a Scope,
+    /// Path and query.
+    pub(super) url: &'a str,
+    pub(super) range: TimeRange,
+    pub(super) zone: Zone,
+    pub(super) marks: &'a Frame,
+    pub(super) now_ms: i64,
+}
+
+/// The panels of a page.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) panels: HashMap<String, Evaluated>,
+    /// Up to when the queries of the pictures were evaluated, in milliseconds since the Unix epoch.
+    pub(super) evaluated_ms: Option<i64>,
+    pub(super) undrawn: Undrawn,
+}
+
+/// Where pictures of what came as data belong.
+#[derive(Default)]
+pub(super) struct Undrawn(Vec<(Place, Shown)>);
+
+impl Undrawn {
+    /// Keeps what was drawn, by panel, for the next viewer.
+    pub(super) fn keep(self, gallery: &Gallery, mut drawn: HashMap<String, Arc<str>>, now_ms: i64) {
+        for (place, shown) in self.0 {
+            if let Some(html) = drawn.remove(&place.panel) {
+                gallery.keep(place, shown, html, now_ms);
+            }
+        }
+    }
+}
+
+/// Gathers the panels of a dashboard, and waits no longer than [`PATIENCE`] for data.
+pub(super) async fn gather(state: &AppState, dashboard: &Dashboard, looking: &Looking<'_>) -> Gathered {
+    let Looking { scope, url, range, zone, marks, now_ms } = *looking;
+    let versions: Vec<_> = dashboard.panels.iter().map(|panel| Versions::of(state, panel, looking)).collect();
+    let evaluated_ms = versions.iter().flatten().filter_map(|versions| versions.evaluated_ms).max();
+    let step_ms = range.step_ms(now_ms);
+    let mut gathered = Gathered { evaluated_ms, ..Gathered::default() };
+    let mut to_ask = Vec::new();
+    for (panel, versions) in dashboard.panels.iter().zip(versions) {
+        let Some(versions) = versions else {
+            to_ask.push(panel);
+            continue;
+        };
+        let place = Place { scope: scope.clone(), url: url.to_owned(), zone, panel: panel.id.clone() };
+        let shown = Shown {
+            versions: versions.numbers,
+            end_ms: evaluated_ms.map(|evaluated_ms| evaluated_ms.div_euclid(step_ms).saturating_mul(step_ms)),
+            marks: marks_of(marks, &panel.id),
+            second: versions.has_ages.then(|| now_ms.div_euclid(1_000)),
+        };
+        match state.gallery.find(&place, &shown, now_ms) {
+            Some(picture) => {
+                gathered.panels.insert(panel.id.clone(), Evaluated::Picture(picture));
+            }
+            None => {
+                gathered.undrawn.0.push((place, shown));
+                to_ask.push(panel);
+            }
+        }
+    }
+    let asked = to_ask.into_iter().map(async |panel| {
+        (panel.id.clone(), Evaluated::Data(panel_data(state, scope, panel, range, now_ms, PATIENCE).await))
+    });
+    gathered.panels.extend(join_all(asked).await);
+    gathered
+}
+
+/// Which data a panel has now.
+struct Versions {
+    numbers: Vec<u64>,
+    /// Up to when its queries were evaluated.
+    evaluated_ms: Option<i64>,
+    /// Whether its picture says how old something is.
+    has_ages: bool,
+}
+
+impl Versions {
+    /// `None` where they are not known without asking; and for lists that are short and tell ages, which gain nothing.
+    fn of(state: &AppState, panel: &Panel, looking: &Looking) -> Option<Self> {
+        match panel.kind {
+            PanelKind::Jobs => {
+                Some(Versions { numbers: vec![state.hub.jobs_version()], evaluated_ms: None, has_ages: true })
+            }
+            PanelKind::Alerts | PanelKind::Sources => None,
+            _ => {
+                let glance = |query| state.hub.glance(looking.scope, &live(query, looking.range, looking.now_ms)?);
+                let glances: Vec<_> = panel.asked().iter().map(glance).collect::<Option<_>>()?;
+                Some(Versions {
+                    numbers: glances.iter().map(|glance| glance.version).collect(),
+                    evaluated_ms: glances.iter().filter_map(|glance| glance.end_ms).max(),
+                    has_ages: glances.iter().any(|glance| glance.is_stale),
+                })
+            }
+        }
+    }
+}
+
+/// The marks of one panel among those of its dashboard.
+fn marks_of(marks: &Frame, panel: &str) -> Vec<(Labels, Vec<i64>)> {
+    let of_panel = marks.series.iter().filter(|series| series.labels.get("panel").is_some_and(|id| id == panel));
+    of_panel.map(|series| (Labels::clone(&series.labels), series.timestamps.clone())).collect()
+}
+
+/// The data of every panel of a dashboard, as far as it is there within `patience`.
+pub(crate) async fn panels(
+    state: &AppState,
+    scope: &Scope,
+    dashboard: &Dashboard,
+    range: TimeRange,
+    now_ms: i64,
+    patience: Duration,
+) -> HashMap<String, PanelData> {
+    let each = dashboard
+        .panels
+        .iter()
+        .map(async |panel| (panel.id.clone(), panel_data(state, scope, panel, range, now_ms, patience).await));
+    join_all(each).await.into_iter().collect()
+}
+
+/// The data of a panel; see [`panels`].
+pub(crate) async fn panel_data(
+    state: &AppState,
+    scope: &Scope,
+    panel: &Panel,
+    range: TimeRange,
+    now_ms: i64,
+    patience: Duration,
+) -> PanelData {
+    match panel.kind {
+        PanelKind::Jobs => {
+            PanelData::Jobs(state.upstreams.jobs().into_iter().filter(|job| visible::job(scope, job)).collect())
+        }
+        PanelKind::Sources => {
+            let statuses = state.sources.statuses().into_iter().filter(|status| visible::upstream(scope, status));
+            let system = state.upstreams.system().into_iter().filter(|system| visible::system(scope, system));
+            PanelData::Sources(statuses.collect(), system.collect())
+        }
+        PanelKind::Alerts => PanelData::Alerts(alerts(state, scope, range, now_ms).await),
+        _ => {
+            let asked = panel.asked();
+            let each = asked.iter().map(async |query| {
+                tokio::time::timeout(patience, query_state(state, scope, query, range, now_ms))
+                    .await
+                    .unwrap_or(QueryState::Loading)
+            });
+            PanelData::Queries(join_all(each).await)
+        }
+    }
+}
+
+/// The alerts of the time that a page shows: those of now, unless it shows the past and the history reaches so far.
+async fn alerts(state: &AppState, scope: &Scope, range: TimeRange, now_ms: i64) -> AlertList {
+    let most = app::panels::MOST_ALERTS;
+    let Some(at_ms) = app::panels::alerts_of_ms(range, now_ms) else {
+        return state.alerting.current().await.worst(scope, most);
+    };
+    state.alerting.alerts_at(scope, at_ms, most).await.unwrap_or_else(|error| {
+        tracing::error!(%error, "the history of alerts cannot be read");
+        AlertList { unavailable: Some("the history of alerts cannot be read".to_owned()), ..AlertList::default() }
+    })
+}
+
+/// The state of one query of a panel.
+pub(super) async fn query_state(
+    state: &AppState,
+    scope: &Scope,
+    query: &Query,
+    range: TimeRange,
+    now_ms: i64,
+) -> QueryState {
+    match live(query, range, now_ms) {
+        Some(live) => state.hub.query_state(scope, &live).await,
+        None => fixed::state(&state.engines, scope, query, range, now_ms).await,
+    }
+}
+
+/// A panel's query as a live one, where the range ends now.
+fn live(query: &Query, range: TimeRange, now_ms: i64) -> Option<LiveQuery> {
+    Some(LiveQuery::of_panel(query, range.live_window_ms()?, range.step_ms(now_ms)))
+}

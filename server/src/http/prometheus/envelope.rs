@@ -1,0 +1,95 @@
+//! Prometheus' response envelope: `{"status":"success","data":...}` and its errors.
+
+use axum::{
+    Json,
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER},
+    },
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::query::{ErrorKind, QueryError};
+
+/// When to come again, in seconds, where there was no room.
+pub(crate) const RETRY_SECS: HeaderValue = HeaderValue::from_static("5");
+
+#[derive(Serialize)]
+struct Success<'a, T> {
+    status: &'static str,
+    data: &'a T,
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+    warnings: &'a [&'static str],
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    status: &'static str,
+    #[serde(rename = "errorType")]
+    error_type: &'static str,
+    error: &'a str,
+}
+
+/// An answer with its data.
+pub fn success<T: Serialize>(data: &T) -> Response {
+    success_with(data, &[])
+}
+
+/// An answer with its data, and what is to be remarked on it.
+pub fn success_with<T: Serialize>(data: &T, warnings: &[&'static str]) -> Response {
+    match serde_json::to_vec(&Success { status: "success", data, warnings }) {
+        Ok(body) => json(StatusCode::OK, body),
+        Err(error) => QueryError::new(ErrorKind::Internal, error.to_string()).into_response(),
+    }
+}
+
+/// An answer whose data is JSON already, with the engine's annotations.
+pub fn annotated_raw(data: &str, warnings: &[String], infos: &[String]) -> Response {
+    let mut body = Vec::with_capacity(data.len() + 64);
+    body.extend_from_slice(b"{\"status\":\"success\",\"data\":");
+    body.extend_from_slice(data.as_bytes());
+    for (name, notes) in [("warnings", warnings), ("infos", infos)] {
+        if !notes.is_empty() {
+            body.extend_from_slice(format!(",\"{name}\":").as_bytes());
+            // Strings always have a JSON form.
+            body.extend(serde_json::to_vec(notes).unwrap_or_default());
+        }
+    }
+    body.push(b'}');
+    json(StatusCode::OK, body)
+}
+
+fn json(status: StatusCode, body: Vec<u8>) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+impl IntoResponse for QueryError {
+    fn into_response(self) -> Response {
+        let status = match self.kind {
+            ErrorKind::BadData => StatusCode::BAD_REQUEST,
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::Execution => StatusCode::UNPROCESSABLE_ENTITY,
+            ErrorKind::Timeout | ErrorKind::Unavailable | ErrorKind::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorKind::TooMany => StatusCode::TOO_MANY_REQUESTS,
+            ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let failure = Failure { status: "error", error_type: self.kind.name(), error: &self.message };
+        let mut response = json(status, serde_json::to_vec(&failure).unwrap_or_default());
+        if matches!(self.kind, ErrorKind::Busy | ErrorKind::TooMany) {
+            response.headers_mut().insert(RETRY_AFTER, RETRY_SECS);
+        }
+        response
+    }
+}
+
+/// An error outside of [`crate::query::ErrorKind`], by its status and `errorType`.
+pub fn failure(status: StatusCode, error_type: &'static str, message: &str) -> Response {
+    let failure = Failure { status: "error", error_type, error: message };
+    json(status, serde_json::to_vec(&failure).unwrap_or_default())
+}
+
+/// The envelope of a refusal.
+pub fn forbidden(message: &str) -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "status": "error", "errorType": "forbidden", "error": message }))
+}

@@ -1,0 +1,88 @@
+//! Prometheus' HTTP API under `/api/v1`, over whichever engine answers, and `/federate`.
+//!
+//! The embedded engine's answers are written here; an upstream's are passed on as they come.
+
+pub mod envelope;
+mod exemplars;
+mod federate;
+pub(crate) mod json;
+mod metadata;
+pub(crate) mod params;
+mod query;
+pub mod rules;
+pub(crate) mod scope_filter;
+mod series;
+mod snapshot;
+mod status;
+mod syntax;
+mod targets;
+mod tsdb_status;
+
+use axum::{extract::FromRequestParts, http::request::Parts, response::Response};
+
+use super::{OnDashboards, Rights, Route, Who, WithinMatchers};
+use crate::access::ENGINE;
+use crate::{
+    query::{Backend, ErrorKind, QueryError},
+    state::AppState,
+};
+
+/// A query, which a session that is limited to dashboards asks only if it is on one of them.
+const QUERY: Rights = Rights { on_dashboards: OnDashboards::Queries, ..Rights::LISTS };
+/// What this program is and what it takes, and not what it watches.
+const ABOUT: Rights = Rights { within_matchers: WithinMatchers::Whole, ..Rights::LISTS };
+
+/// The routes under `/api/v1` that read, and `/federate`, which stands beside them.
+pub fn routes() -> Vec<Route<AppState>> {
+    vec![
+        Route::get_or_post("/api/v1/query", QUERY, query::instant),
+        Route::get_or_post("/api/v1/query_range", QUERY, query::range),
+        Route::get_or_post("/api/v1/query_exemplars", Rights::LISTS, exemplars::query),
+        Route::get_or_post("/api/v1/format_query", ABOUT, syntax::format),
+        Route::get_or_post("/api/v1/parse_query", ABOUT, syntax::parse),
+        Route::get_or_post("/api/v1/labels", Rights::LISTS, series::labels),
+        Route::get("/api/v1/label/{name}/values", Rights::LISTS, series::label_values),
+        Route::get_or_post("/api/v1/series", Rights::LISTS, series::series),
+        Route::get("/api/v1/metadata", Rights::LISTS, metadata::metadata),
+        Route::get("/api/v1/targets", Rights::LISTS, targets::targets),
+        Route::get("/api/v1/targets/metadata", Rights::LISTS, targets::metadata),
+        Route::get("/api/v1/alertmanagers", Rights::LISTS, targets::alertmanagers),
+        Route::get("/api/v1/scrape_pools", Rights::LISTS, targets::pools),
+        Route::get("/api/v1/status/buildinfo", ABOUT, status::buildinfo),
+        Route::get("/api/v1/status/walreplay", ABOUT, status::wal_replay),
+        Route::get("/api/v1/status/runtimeinfo", Rights::OF_ALL, status::runtimeinfo),
+        Route::get("/api/v1/status/flags", Rights::OF_ALL, status::flags),
+        Route::get("/api/v1/status/config", Rights::OF_ALL, status::config),
+        Route::get("/api/v1/status/tsdb", Rights::OF_ALL, status::tsdb),
+        Route::post_or_put("/api/v1/admin/tsdb/snapshot", Rights::OF_ALL.of(Who::Admins), snapshot::take),
+        Route::get("/api/v1/rules", Rights::LISTS, rules::rules),
+        Route::get("/api/v1/alerts", Rights::LISTS, rules::alerts),
+        Route::get("/federate", Rights::LISTS.of(Who::Scrapers), federate::federate),
+    ]
+}
+
+impl FromRequestParts<AppState> for Backend {
+    type Rejection = QueryError;
+
+    /// The engine that the parameter `engine` of the URL names, or the first one.
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, QueryError> {
+        let query = parts.uri.query().unwrap_or_default();
+        let name = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == ENGINE).map(|(_, name)| name);
+        state.engines.get(name.as_deref()).cloned()
+    }
+}
+
+type Answer = Result<Response, QueryError>;
+
+fn bad_data(message: impl Into<String>) -> QueryError {
+    QueryError::new(ErrorKind::BadData, message)
+}
+
+/// Says of an error of the query that it is in that parameter, as Prometheus does.
+fn in_query(error: impl Into<QueryError>) -> QueryError {
+    let error = error.into();
+    match error.kind {
+        ErrorKind::BadData => bad_data(format!("invalid parameter \"query\": {}", error.message)),
+        _ => error,
+    }
+}

@@ -1,0 +1,313 @@
+//! Parameters of Prometheus' HTTP API, from the query string of a GET and the form of a POST alike.
+
+use std::{
+    error::Error,
+    num::{IntErrorKind, ParseIntError},
+};
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, Request},
+    http::{Method, StatusCode, header::CONTENT_TYPE},
+    response::{IntoResponse, Response},
+};
+use http_body_util::LengthLimitError;
+
+use super::envelope::failure;
+use crate::{
+    budget::pairs,
+    query::{ErrorKind, QueryError},
+};
+
+const NS_OF_MS: i64 = 1_000_000;
+/// Durations are counted in nanoseconds, as in Go: this is 2^63.
+const MAX_DURATION_NS: f64 = 9_223_372_036_854_775_808.0;
+/// Largest form accepted.
+const MAX_FORM_BYTES: usize = 1 << 20;
+
+/// Names and values in the order of the request: the form first, then the query string, so that of a parameter that is in both the form's
+/// counts, as in Go's servers.
+#[derive(Default)]
+pub(crate) struct Params(Vec<(String, String)>);
+
+impl<S: Send + Sync> FromRequest<S> for Params {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
+        let of_url =
+            read_pairs(request.uri().query().unwrap_or_default().as_bytes()).map_err(IntoResponse::into_response)?;
+        // The body of other methods has no meaning, and whoever checks what a GET asks for looks at its URL alone.
+        let is_form = request.method() == Method::POST
+            && request
+                .headers()
+                .get(CONTENT_TYPE)
+                .is_some_and(|value| value.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
+        if !is_form {
+            return Ok(Params(of_url));
+        }
+        let body = to_bytes(request.into_body(), MAX_FORM_BYTES).await.map_err(|error| not_received(&error))?;
+        let mut pairs = read_pairs(&body).map_err(IntoResponse::into_response)?;
+        pairs.extend(of_url);
+        Ok(Params(pairs))
+    }
+}
+
+/// The answer to a body that is too long.
+pub(crate) fn too_long() -> Response {
+    failure(StatusCode::PAYLOAD_TOO_LARGE, "bad_data", "the request's body is over the limit; ask for less at a time")
+}
+
+/// The names and values of a form or a query string.
+fn read_pairs(text: &[u8]) -> Result<Vec<(String, String)>, QueryError> {
+    let pairs = pairs::read(text).map_err(|error| bad_data(error.to_string()))?;
+    Ok(pairs.into_owned().collect())
+}
+
+/// The answer to a form that is too long, or that did not arrive.
+fn not_received(error: &axum::Error) -> Response {
+    let mut cause: Option<&dyn Error> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return too_long();
+        }
+        cause = error.source();
+    }
+    bad_data(format!("the form could not be read: {error}")).into_response()
+}
+
+fn bad_data(message: String) -> QueryError {
+    QueryError::new(ErrorKind::BadData, message)
+}
+
+impl Params {
+    /// No parameters.
+    pub(crate) fn none() -> Self {
+        Params(Vec::new())
+    }
+
+    /// One parameter.
+    pub(crate) fn one(name: &str, value: &str) -> Self {
+        Params(vec![(name.to_owned(), value.to_owned())])
+    }
+
+    /// These parameters.
+    #[cfg(test)]
+    pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
+        Params(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    /// All but the parameters of these names.
+    pub(crate) fn without(&self, names: &[&str]) -> Self {
+        Params(self.0.iter().filter(|(name, _)| !names.contains(&name.as_str())).cloned().collect())
+    }
+
+    /// The first value of a parameter.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a parameter that may be repeated.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        self.0.iter().filter(move |(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Everything, for passing it on.
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// The query; an absent one is empty, and the parser says so.
+    pub(crate) fn query(&self) -> &str {
+        self.get("query").unwrap_or_default()
+    }
+
+    /// The value of a parameter; an empty one counts as absent.
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|text| !text.is_empty())
+    }
+
+    /// A time, if there is one: RFC 3339 or Unix seconds with a fraction, as milliseconds.
+    pub(crate) fn time_ms(&self, name: &str) -> Result<Option<i64>, QueryError> {
+        let parse = |text: &str| {
+            let prefix = format!("Invalid time value for '{name}': ");
+            parse_time_ms(text).ok_or_else(|| unreadable(name, &prefix, text, "timestamp"))
+        };
+        self.given(name).map(parse).transpose()
+    }
+
+    /// A time that must be there.
+    pub(crate) fn required_time_ms(&self, name: &str) -> Result<i64, QueryError> {
+        let text = self.get(name).unwrap_or_default();
+        parse_time_ms(text).ok_or_else(|| unreadable(name, "", text, "timestamp"))
+    }
+
+    /// A duration, if there is one: seconds with a fraction or a Prometheus duration, as nanoseconds; may be negative.
+    pub(crate) fn duration_ns(&self, name: &str) -> Result<Option<i64>, QueryError> {
+        self.given(name).map(|text| duration_ns(name, text)).transpose()
+    }
+
+    /// The width of steps in whole milliseconds.
+    pub(crate) fn step_ms(&self) -> Result<i64, QueryError> {
+        let step_ms = duration_ns("step", self.get("step").unwrap_or_default())? / NS_OF_MS;
+        if step_ms <= 0 {
+            let message = "invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer";
+            return Err(bad_data(message.to_owned()));
+        }
+        Ok(step_ms)
+    }
+
+    /// Most results; 0 means no limit, as in Prometheus.
+    pub(crate) fn limit(&self) -> Result<Option<usize>, QueryError> {
+        let wrong = |reason: &str| bad_data(format!("invalid parameter \"limit\": {reason}"));
+        let Some(text) = self.given("limit") else { return Ok(None) };
+        match text.parse::<i64>() {
+            Ok(limit) => {
+                let limit = usize::try_from(limit).map_err(|_| wrong("limit must be non-negative"))?;
+                Ok(Some(limit).filter(|limit| *limit != 0))
+            }
+            Err(error) => Err(wrong(&not_a_number(text, &error))),
+        }
+    }
+
+    /// A count of the endpoints that list metadata; below 0 means no limit.
+    pub(crate) fn count(&self, name: &str) -> Result<Option<usize>, QueryError> {
+        let Some(text) = self.given(name) else { return Ok(None) };
+        let count: i64 = text.parse().map_err(|_| bad_data(format!("{name} must be a number")))?;
+        Ok(usize::try_from(count).ok())
+    }
+}
+
+/// Why a text is no whole number, in the words of Go's standard library, which clients of Prometheus know.
+pub(crate) fn not_a_number(text: &str, error: &ParseIntError) -> String {
+    let reason = match error.kind() {
+        IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+        _ => "invalid syntax",
+    };
+    format!("strconv.Atoi: parsing {text:?}: {reason}")
+}
+
+fn unreadable(name: &str, prefix: &str, text: &str, what: &str) -> QueryError {
+    bad_data(format!("invalid parameter {name:?}: {prefix}cannot parse {text:?} to a valid {what}"))
+}
+
+/// Seconds with a fraction as milliseconds, if they fit.
+#[allow(clippy::cast_possible_truncation)] // bounded by the comparison before it
+fn seconds_to_ms(seconds: f64) -> Option<i64> {
+    let ms = (seconds * 1000.0).round();
+    (ms.abs() < 9.0e15).then_some(ms as i64)
+}
+
+/// The first and the last time of Prometheus, which its clients send where they mean any time, in both spellings.
+const FIRST: [&str; 2] = ["-292273086-05-16T16:47:06Z", "-9223372036854775.808"];
+const LAST: [&str; 2] = ["292277025-08-18T07:12:54.999999999Z", "9223372036854775.807"];
+
+/// Times that are no number or too far away for milliseconds are refused: Prometheus takes them for some other time.
+fn parse_time_ms(text: &str) -> Option<i64> {
+    if FIRST.contains(&text) {
+        return Some(i64::MIN / 2);
+    }
+    if LAST.contains(&text.trim_start_matches('+')) {
+        return Some(i64::MAX / 2);
+    }
+    match text.parse::<f64>() {
+        Ok(seconds) => seconds_to_ms(seconds),
+        // What is read accepts more than RFC 3339: other separators, and names of zones.
+        Err(_) if text.as_bytes().get(10) == Some(&b'T') && !text.contains('[') => {
+            text.parse::<jiff::Timestamp>().ok().map(|time| time.as_millisecond())
+        }
+        Err(_) => None,
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)] // bounded by the comparison before it
+fn duration_ns(name: &str, text: &str) -> Result<i64, QueryError> {
+    let wrong = || unreadable(name, "", text, "duration");
+    match text.parse::<f64>() {
+        Ok(seconds) => {
+            let ns = seconds * 1e9;
+            if ns.is_nan() || ns.abs() >= MAX_DURATION_NS {
+                let QueryError { kind, message } = wrong();
+                return Err(QueryError::new(kind, format!("{message}. It overflows int64")));
+            }
+            Ok(ns as i64)
+        }
+        Err(_) => {
+            let ms = text.parse::<model::range::DurationMs>().map_err(|_| wrong())?.0;
+            ms.checked_mul(NS_OF_MS).ok_or_else(wrong)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &str, value: &str) -> Params {
+        Params::one(name, value)
+    }
+
+    #[tokio::test]
+    async fn a_form_of_very_many_parameters_is_refused_before_it_is_read() {
+        let read = async |count: usize, in_url: bool| {
+            let pairs = format!("query=up{}", "&a".repeat(count));
+            let (uri, form) = if in_url { (format!("/?{pairs}"), String::new()) } else { ("/".to_owned(), pairs) };
+            let request = Request::post(uri).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+            Params::from_request(request.body(form.into()).unwrap(), &()).await
+        };
+        assert_eq!(read(9_999, false).await.unwrap().query(), "up");
+        for in_url in [false, true] {
+            let refused = read(10_000, in_url).await.err().unwrap();
+            assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+            let body = axum::body::to_bytes(refused.into_body(), 1 << 10).await.unwrap();
+            let error: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(error["errorType"], "bad_data");
+            assert!(error["error"].as_str().unwrap().contains("more than 10000 parameters"), "{error}");
+        }
+    }
+
+    #[test]
+    fn times_are_seconds_or_rfc_3339() {
+        assert_eq!(parse_time_ms("1700000000.5"), Some(1_700_000_000_500));
+        assert_eq!(parse_time_ms("2026-03-01T10:00:00+01:00"), Some(1_772_355_600_000));
+        assert!(parse_time_ms("-292273086-05-16T16:47:06Z").is_some_and(|time| time < -9_000_000_000_000_000));
+        assert!(parse_time_ms("+292277025-08-18T07:12:54.999999999Z").is_some_and(|time| time > 9_000_000_000_000_000));
+        for wrong in ["", "NaN", "inf", "yesterday", "1e300", "2026-03-01 10:00:00Z", "2026-03-01T10:00:00Z[UTC]"] {
+            assert_eq!(parse_time_ms(wrong), None, "{wrong}");
+        }
+        assert_eq!(with("time", "").time_ms("time"), Ok(None));
+        assert!(with("start", "").required_time_ms("start").is_err());
+    }
+
+    #[test]
+    fn durations_are_seconds_or_prometheus_durations() {
+        let ns = |text: &str| with("timeout", text).duration_ns("timeout");
+        assert_eq!(ns("0.5"), Ok(Some(500_000_000)));
+        assert_eq!(ns("-1"), Ok(Some(-1_000_000_000)));
+        assert_eq!(ns("1h30m"), Ok(Some(5_400_000_000_000)));
+        assert_eq!(ns(""), Ok(None));
+        for wrong in ["NaN", "1e300", "9223372037", "300y", "1.5m", "-5m"] {
+            assert!(ns(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn steps_are_whole_milliseconds_above_zero() {
+        let step = |text: &str| with("step", text).step_ms();
+        assert_eq!(step("60.0009"), Ok(60_000));
+        assert_eq!(step("1m"), Ok(60_000));
+        for wrong in ["", "0", "-1", "0.0001", "soon"] {
+            assert!(step(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn limits_are_counts() {
+        let limit = |text: &str| with("limit", text).limit();
+        assert_eq!((limit("0"), limit("+3"), limit("")), (Ok(None), Ok(Some(3)), Ok(None)));
+        let message = |text: &str| limit(text).unwrap_err().message;
+        assert_eq!(message("-1"), r#"invalid parameter "limit": limit must be non-negative"#);
+        assert_eq!(message("x"), r#"invalid parameter "limit": strconv.Atoi: parsing "x": invalid syntax"#);
+        assert!(message("99999999999999999999").ends_with("value out of range"));
+        assert_eq!(with("limit", "-1").count("limit"), Ok(None));
+    }
+}

@@ -1,0 +1,142 @@
+//! What the server tells of itself, in the places where Prometheus does.
+
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+
+use axum::extract::State;
+use serde_json::json;
+
+use super::{Answer, envelope::success, params::Params};
+use crate::{
+    access::{Principal, Reads},
+    clock::now_ms,
+    query::Backend,
+    state::AppState,
+};
+
+/// The engine's own answer, if it is elsewhere: clients choose by it what they ask for, and it is the engine that answers.
+macro_rules! from_engine {
+    ($backend:expr, $principal:expr, $params:expr, $path:literal) => {
+        if let Backend::Prometheus(engine) = &$backend {
+            let request = $principal.scope().request($path, Reads::Nothing, $params.pairs())?;
+            return Ok(engine.pass_on(&request).await);
+        }
+    };
+}
+
+/// The Prometheus whose API this is. Clients choose by the version what they ask for: Grafana, for example, lists values of labels by
+/// selector from 2.24 on.
+const LIKE_PROMETHEUS: &str = "3.5.0";
+
+pub(super) async fn buildinfo(backend: Backend, principal: Principal, params: Params) -> Answer {
+    from_engine!(backend, principal, params, "status/buildinfo");
+    Ok(success(&json!({
+        "version": LIKE_PROMETHEUS,
+        "revision": concat!("hyperscope ", env!("CARGO_PKG_VERSION")),
+        "branch": "",
+        "buildUser": "",
+        "buildDate": "",
+        "goVersion": "",
+        "application": "hyperscope",
+    })))
+}
+
+/// How far the log is replayed: an answer comes only when it is.
+pub(super) async fn wal_replay(backend: Backend, principal: Principal, params: Params) -> Answer {
+    from_engine!(backend, principal, params, "status/walreplay");
+    Ok(success(&json!({ "min": 0, "max": 0, "current": 0 })))
+}
+
+pub(super) async fn runtimeinfo(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
+    from_engine!(backend, principal, params, "status/runtimeinfo");
+    let time = |ms: i64| jiff::Timestamp::from_millisecond(ms).map(|time| time.to_string()).unwrap_or_default();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(success(&json!({
+        "startTime": time(state.started_ms),
+        "CWD": std::env::current_dir().map(|path| path.display().to_string()).unwrap_or_default(),
+        "hostname": sysinfo::System::host_name().unwrap_or_default(),
+        "serverTime": time(now_ms()),
+        "reloadConfigSuccess": true,
+        "lastConfigTime": time(state.started_ms),
+        "corruptionCount": state.embedded.store().damage().len(),
+        "goroutineCount": 0,
+        "GOMAXPROCS": cores,
+        "GOMEMLIMIT": 0,
+        "GOGC": "",
+        "GODEBUG": "",
+        "storageRetention": duration(state.config.retention),
+    })))
+}
+
+/// The settings that Prometheus has too, under the names of its flags.
+pub(super) async fn flags(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
+    from_engine!(backend, principal, params, "status/flags");
+    let config = &state.config;
+    let experimental = if config.promql_experimental { "promql-experimental-functions" } else { "" };
+    let flags = BTreeMap::from([
+        ("enable-feature", experimental.to_owned()),
+        ("query.lookback-delta", "5m".to_owned()),
+        ("query.max-samples", promql::Options::default().max_samples.to_string()),
+        ("query.timeout", duration(config.limits.query_time)),
+        ("storage.exemplars.exemplars-limit", config.limits.exemplars.to_string()),
+        ("storage.tsdb.path", config.data_dir.join("store").display().to_string()),
+        ("storage.tsdb.retention.time", duration(config.retention)),
+        ("web.enable-admin-api", "true".to_owned()),
+        ("web.enable-remote-write-receiver", "true".to_owned()),
+        ("web.listen-address", config.listen.to_string()),
+    ]);
+    Ok(success(&flags))
+}
+
+/// How much is stored.
+pub(super) async fn tsdb(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
+    from_engine!(backend, principal, params, "status/tsdb");
+    super::tsdb_status::status(state.embedded.store().clone(), params.given("limit"), state.embedded.reads()).await
+}
+
+/// What is scraped, in the words of Prometheus' configuration, without secrets.
+pub(super) async fn config(
+    State(state): State<AppState>,
+    backend: Backend,
+    principal: Principal,
+    params: Params,
+) -> Answer {
+    from_engine!(backend, principal, params, "status/config");
+    let scrape = &state.config.scrape;
+    let (interval, timeout) = (duration(scrape.interval), duration(scrape.timeout));
+    let mut yaml = format!("global:\n  scrape_interval: {interval}\n  scrape_timeout: {timeout}\n");
+    if !state.config.daemons.is_empty() {
+        yaml.push_str("scrape_configs:\n");
+    }
+    for daemon in &state.config.daemons {
+        // Writing to a string cannot fail; JSON's strings are YAML's.
+        let _ = write!(
+            yaml,
+            "- job_name: {}\n  scheme: {}\n  metrics_path: {}\n  static_configs:\n  - targets:\n    - {}\n",
+            json!(daemon.name),
+            daemon.url.scheme(),
+            json!(daemon.url.join("metrics").map(|url| url.path().to_owned()).unwrap_or_default()),
+            json!(daemon.url.authority()),
+        );
+    }
+    Ok(success(&json!({ "yaml": yaml })))
+}
+
+/// A length of time in Prometheus' spelling.
+fn duration(duration: Duration) -> String {
+    model::range::DurationMs(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)).to_string()
+}

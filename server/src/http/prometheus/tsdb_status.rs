@@ -1,0 +1,83 @@
+//! How much is in the store, in Prometheus' words.
+
+use axum::response::Response;
+use serde::Serialize;
+use store::{Cardinality, Counted, Stats, Store};
+
+use super::envelope::success;
+use crate::query::{ErrorKind, QueryError, ReadScheduler};
+
+/// Lines of each list unless asked otherwise, as in Prometheus.
+const USUAL_LIMIT: usize = 10;
+/// Lines of each list at most.
+const MAX_LIMIT: usize = 10_000;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Status<'a> {
+    head_stats: HeadStats,
+    series_count_by_metric_name: Vec<Line<'a>>,
+    label_value_count_by_label_name: Vec<Line<'a>>,
+    memory_in_bytes_by_label_name: Vec<Line<'a>>,
+    series_count_by_label_value_pair: Vec<Line<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct HeadStats {
+    num_series: usize,
+    num_label_pairs: u64,
+    chunk_count: u64,
+    min_time: i64,
+    max_time: i64,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    name: &'a str,
+    value: u64,
+}
+
+fn lines(list: &[Counted]) -> Vec<Line<'_>> {
+    list.iter().map(|counted| Line { name: &counted.name, value: counted.count }).collect()
+}
+
+impl<'a> Status<'a> {
+    fn new(stats: &Stats, cardinality: &'a Cardinality) -> Self {
+        Status {
+            head_stats: HeadStats {
+                num_series: stats.series,
+                num_label_pairs: cardinality.label_pairs,
+                chunk_count: stats.chunks,
+                // As Prometheus tells that there is nothing.
+                min_time: stats.oldest_ms.unwrap_or(i64::MAX),
+                max_time: stats.newest_ms.unwrap_or(i64::MIN),
+            },
+            series_count_by_metric_name: lines(&cardinality.series_by_metric),
+            label_value_count_by_label_name: lines(&cardinality.values_by_label),
+            memory_in_bytes_by_label_name: lines(&cardinality.bytes_by_label),
+            series_count_by_label_value_pair: lines(&cardinality.series_by_pair),
+        }
+    }
+}
+
+/// Memory that counting takes, about, in bytes: a count of each label and value.
+const COUNTING_BYTES: u64 = 8 << 20;
+
+/// The answer to `GET /api/v1/status/tsdb?limit=N`.
+///
+/// # Errors
+/// The limit is wrong.
+pub(super) async fn status(store: Store, limit: Option<&str>, reads: &ReadScheduler) -> Result<Response, QueryError> {
+    let limit = match limit.map(str::parse::<usize>) {
+        None => USUAL_LIMIT,
+        Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
+        Some(Ok(limit)) if limit > MAX_LIMIT => {
+            let message = format!("limit must not exceed {MAX_LIMIT}");
+            return Err(QueryError::new(ErrorKind::BadData, message));
+        }
+        Some(_) => return Err(QueryError::new(ErrorKind::BadData, "limit must be a positive number")),
+    };
+    let (stats, cardinality) = reads.read(COUNTING_BYTES, move || (store.stats(), store.cardinality(limit))).await?;
+    Ok(success(&Status::new(&stats, &cardinality)))
+}

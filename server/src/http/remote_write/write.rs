@@ -1,0 +1,188 @@
+//! `POST /api/v1/write`
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+};
+use bytes::Bytes;
+use labels::Labels;
+use remote_write::{DecodeError, Limits, Rejected, Request};
+use store::{Incoming, Ingested};
+use timeseries::Sample;
+
+use super::{Ingest, IngestLimits, headers};
+use crate::{clock::now_ms, http::prometheus::envelope::failure, storage::MAX_AHEAD_MS};
+
+/// How long a request waits for those before it.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// When a sender may try again after a store could not write, in seconds.
+const RETRY_SECONDS: HeaderValue = HeaderValue::from_static("5");
+
+/// Why nothing, or not everything, of a request was stored.
+#[derive(Debug)]
+enum Refused {
+    /// Its headers.
+    MediaType(String),
+    /// It is too large.
+    TooLarge(String),
+    /// It cannot be read.
+    Unreadable(String),
+    /// Some of it is not taken; the rest is stored.
+    Partly(String),
+    /// The store cannot write now.
+    Store(String),
+    /// A fault of ours.
+    Internal(String),
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let (status, kind, message) = match self {
+            Refused::MediaType(message) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "bad_data", message),
+            Refused::TooLarge(message) => (StatusCode::PAYLOAD_TOO_LARGE, "bad_data", message),
+            Refused::Unreadable(message) | Refused::Partly(message) => (StatusCode::BAD_REQUEST, "bad_data", message),
+            Refused::Store(error) => {
+                // The store tells once when it begins, and once when it is over.
+                tracing::debug!(%error, "a remote write could not be stored");
+                let message = format!("the samples cannot be stored now: {error}");
+                let mut response = failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &message);
+                response.headers_mut().insert(RETRY_AFTER, RETRY_SECONDS);
+                return response;
+            }
+            Refused::Internal(message) => {
+                tracing::error!(message, "a remote write broke off");
+                (StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
+            }
+        };
+        failure(status, kind, &message)
+    }
+}
+
+pub(super) async fn write(State(ingest): State<Ingest>, headers: HeaderMap, body: Body) -> Response {
+    match take(ingest, &headers, body).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(refused) => refused.into_response(),
+    }
+}
+
+async fn take(ingest: Ingest, headers: &HeaderMap, body: Body) -> Result<(), Refused> {
+    headers::check(headers).map_err(Refused::MediaType)?;
+    let busy = || Refused::Store("too many writes wait for the disk".to_owned());
+    let _request = ingest.requests.clone().try_acquire_owned().map_err(|_| busy())?;
+    let limit = ingest.limits.body_bytes;
+    let body = to_bytes(body, limit).await.map_err(|error| {
+        let mut cause: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(error) = cause {
+            if error.is::<http_body_util::LengthLimitError>() {
+                let message = format!("the body is larger than {limit} bytes: send smaller requests");
+                return Refused::TooLarge(message);
+            }
+            cause = error.source();
+        }
+        Refused::Unreadable(format!("the body could not be read: {error}"))
+    })?;
+    let slot = tokio::time::timeout(PATIENCE, ingest.slots.clone().acquire_owned()).await.map_err(|_| busy())?;
+    let slot = slot.map_err(|error| Refused::Internal(error.to_string()))?;
+    let stored = tokio::task::spawn_blocking(move || {
+        let _slot = slot;
+        store(&ingest, &body)
+    });
+    stored.await.map_err(|error| Refused::Internal(error.to_string()))?
+}
+
+/// Reads a body and stores what is in it.
+fn store(ingest: &Ingest, body: &Bytes) -> Result<(), Refused> {
+    let IngestLimits { decompressed_bytes, object_bytes, .. } = ingest.limits;
+    let limits = Limits { decompressed_bytes, object_bytes };
+    let decoded = remote_write::decompress(body, limits).and_then(|bytes| remote_write::decode(&bytes, limits));
+    let mut request = decoded.map_err(|error| match error {
+        DecodeError::TooLarge { .. } | DecodeError::TooManyObjects(_) => Refused::TooLarge(error.to_string()),
+        _ => Refused::Unreadable(error.to_string()),
+    })?;
+    let mut rejections = Rejections { count: request.rejected, first: request.first_rejected.take() };
+    let samples = samples(&request, now_ms().saturating_add(MAX_AHEAD_MS), &mut rejections);
+    let families: Vec<_> = std::mem::take(&mut request.families)
+        .into_iter()
+        .filter(|family| !family.name.is_empty())
+        .map(|family| {
+            let kind = family.kind.name().to_owned();
+            (family.name, store::Metadata { kind, help: family.help, unit: family.unit })
+        })
+        .collect();
+    if !families.is_empty() {
+        ingest.store.set_metadata(&families).map_err(|error| Refused::Store(error.to_string()))?;
+    }
+    // Last, because it waits until everything before it is in the log too.
+    let ingested = ingest.store.ingest(&samples).map_err(|error| Refused::Store(error.to_string()))?;
+    rejections.add_refused(&ingested, &samples);
+    for series in request.series {
+        ingest.exemplars.add(&series.labels, series.exemplars);
+    }
+    rejections.into_result()
+}
+
+/// The samples of a request that are not too far in the future.
+fn samples(request: &Request, newest_ms: i64, rejections: &mut Rejections) -> Vec<Incoming> {
+    let counts = request.series.iter().map(|series| series.samples.len() + series.histograms.len());
+    let mut samples = Vec::with_capacity(counts.sum());
+    for series in &request.series {
+        let floats = series.samples.iter().map(|(time, value)| (*time, Sample::Float(*value)));
+        let histograms = series.histograms.iter().map(|(time, value)| (*time, Sample::Histogram(Arc::clone(value))));
+        for (timestamp_ms, value) in floats.chain(histograms) {
+            if timestamp_ms > newest_ms {
+                rejections.add(1, || Rejected {
+                    series: shown(&series.labels, timestamp_ms),
+                    reason: "out of bounds, the sample is more than 10 minutes in the future".to_owned(),
+                });
+                continue;
+            }
+            samples.push(Incoming { labels: series.labels.clone(), timestamp_ms, value });
+        }
+    }
+    samples
+}
+
+fn shown(labels: &Labels, timestamp_ms: i64) -> String {
+    format!("{labels} at {timestamp_ms} ms")
+}
+
+/// What of a request was not taken.
+struct Rejections {
+    count: usize,
+    first: Option<Rejected>,
+}
+
+impl Rejections {
+    fn add(&mut self, count: usize, first: impl FnOnce() -> Rejected) {
+        if count > 0 {
+            self.count += count;
+            self.first.get_or_insert_with(first);
+        }
+    }
+
+    fn add_refused(&mut self, ingested: &Ingested, samples: &[Incoming]) {
+        let first = ingested.refused.first();
+        self.add(ingested.refused.len(), || {
+            let sample = first.and_then(|refused| samples.get(refused.position));
+            Rejected {
+                series: sample.map_or_else(String::new, |sample| shown(&sample.labels, sample.timestamp_ms)),
+                reason: first.map_or_else(String::new, |refused| refused.reason.to_string()),
+            }
+        });
+    }
+
+    fn into_result(self) -> Result<(), Refused> {
+        match self.first {
+            None => Ok(()),
+            Some(first) if self.count == 1 => Err(Refused::Partly(first.to_string())),
+            Some(first) => {
+                let message = format!("{first} (and {} more were not stored; the rest was)", self.count - 1);
+                Err(Refused::Partly(message))
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! `/render/d/{uid}.png`, `/render/d/{uid}/{panel}.png` and the same with `.svg`.
+
+use std::time::Duration;
+
+use app::picture::Setting;
+use axum::{
+    extract::{OriginalUri, Path, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use model::{dashboard::Dashboard, range::TimeRange};
+
+use super::{Rights, Route, Who, api::error::ApiError, pages};
+use crate::{
+    access::{Action, Principal},
+    clock::now_ms,
+    pictures::{
+        Format, Order, PictureFailure, What,
+        params::{self, ParamsError},
+    },
+    state::AppState,
+};
+
+/// A picture waits no longer than this for its data.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Pictures of a time that is past may be kept for so long, in seconds.
+const PAST_KEPT: i64 = 600;
+/// Those of a time that goes on, at most.
+const LIVE_KEPT: i64 = 60;
+
+/// The routes: pictures for whoever may see the pages, and pictures of alerts for whoever has a signed link.
+pub fn routes() -> Vec<Route<AppState>> {
+    vec![
+        Route::get("/render/d/{file}", Rights::PAGES, dashboard),
+        Route::get("/render/d/{uid}/{file}", Rights::PAGES, panel),
+        Route::get("/render/alert/{file}", Rights::OPEN, alert),
+        Route::delete("/api/picture-links", Rights::OF_ALL.of(Who::Admins), withdraw_links),
+    ]
+}
+
+impl From<ParamsError> for ApiError {
+    fn from(error: ParamsError) -> Self {
+        match error {
+            ParamsError::Invalid(message) => ApiError::bad_request(message),
+            ParamsError::NotFound(message) => ApiError::not_found(message),
+        }
+    }
+}
+
+/// `DELETE /api/picture-links`: no link that was given until now leads anywhere any more.
+async fn withdraw_links(State(state): State<AppState>, principal: Principal) -> Result<StatusCode, ApiError> {
+    let withdrawn = state.picture_links.withdraw();
+    withdrawn.map_err(|error| ApiError::internal("the links to pictures could not be withdrawn", error))?;
+    principal.actor().did(Action::WithdrawPictureLinks, "", "");
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What a signed link leads to.
+async fn alert(
+    State(state): State<AppState>,
+    Path(file): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, ApiError> {
+    let gone = || ApiError::not_found("this link leads to no picture: it is not whole, or its time is over");
+    let query = uri.query().unwrap_or_default();
+    let value = |name: &str| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(candidate, _)| candidate == name).map(|(_, value)| value.into_owned())
+    };
+    let name = file.strip_suffix(".png").ok_or_else(gone)?;
+    let until = value("until").and_then(|until| until.parse().ok()).ok_or_else(gone)?;
+    let signature = value("signature").ok_or_else(gone)?;
+    let subject = state.picture_links.open(name, until, &signature, now_ms()).ok_or_else(gone)?;
+    let body = state.alert_pictures.draw(&subject).await.map_err(refused)?;
+    let left_secs = until.saturating_sub(now_ms() / 1_000).clamp(0, PAST_KEPT);
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(Format::Png.media_type())),
+        (header::CACHE_CONTROL, text(&format!("private, max-age={left_secs}"))),
+    ];
+    Ok((headers, body).into_response())
+}
+
+async fn dashboard(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path(file): Path<String>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, ApiError> {
+    let now_ms = now_ms();
+    let (name, format) = params::named(&file)?;
+    let wanted = params::Wanted::parse(uri.query().unwrap_or_default(), now_ms)?;
+    let dashboard = seen(&state, &principal, name)?;
+    let size = wanted.dashboard_size(dashboard);
+    check_size(&state, size)?;
+    let _begun = state.pictures.begin().map_err(refused)?;
+    let data = pages::panels(&state, principal.scope(), dashboard, wanted.range, now_ms, PATIENCE).await;
+    let setting = Setting::new(wanted.range, now_ms, wanted.theme, data.values()).in_zone(wanted.zone);
+    let what = What::Dashboard(Box::new(dashboard.clone()), data);
+    answer(&state, Order { what, setting, size, zoom: 1.0 }, format, wanted.range, name).await
+}
+
+async fn panel(
+    State(state): State<AppState>,
+    principal: Principal,
+    Path((uid, file)): Path<(String, String)>,
+    OriginalUri(uri): OriginalUri,
+) -> Result<Response, ApiError> {
+    let now_ms = now_ms();
+    let (id, format) = params::named(&file)?;
+    let wanted = params::Wanted::parse(uri.query().unwrap_or_default(), now_ms)?;
+    let panel = params::panel_of(seen(&state, &principal, &uid)?, id)?;
+    let size = (wanted.width.unwrap_or(params::PANEL.0), wanted.height.unwrap_or(params::PANEL.1));
+    check_size(&state, size)?;
+    let _begun = state.pictures.begin().map_err(refused)?;
+    let data = pages::panel_data(&state, principal.scope(), panel, wanted.range, now_ms, PATIENCE).await;
+    let setting = Setting::new(wanted.range, now_ms, wanted.theme, [&data]).in_zone(wanted.zone);
+    let what = What::Panel(Box::new(panel.clone()), data);
+    answer(&state, Order { what, setting, size, zoom: 1.0 }, format, wanted.range, &format!("{uid}-{id}")).await
+}
+
+/// A dashboard that a session may see.
+fn seen<'a>(state: &'a AppState, principal: &Principal, uid: &str) -> Result<&'a Dashboard, ApiError> {
+    let dashboard = state.library.get(uid).filter(|dashboard| principal.may_see(&dashboard.uid));
+    dashboard.ok_or_else(|| {
+        let seen: Vec<String> = state.library.links(&principal.session).into_iter().map(|link| link.uid).collect();
+        ApiError::not_found(format!("there is no dashboard {uid:?} that you may see: use one of {}", seen.join(", ")))
+    })
+}
+
+/// Refuses a size before anything is asked for it.
+fn check_size(state: &AppState, (width, height): (u32, u32)) -> Result<(), ApiError> {
+    let most = state.pictures.most_pixels();
+    if u64::from(width) * u64::from(height) <= most {
+        return Ok(());
+    }
+    Err(ApiError::bad_request(format!(
+        "{width} x {height} pixels are more than the {most} of a picture: ask for less width or height, or raise limits.picture_pixels"
+    )))
+}
+
+fn refused(failure: PictureFailure) -> ApiError {
+    match &failure {
+        PictureFailure::Busy => ApiError::busy(failure.to_string()),
+        PictureFailure::Picture(_) | PictureFailure::TooLarge => ApiError::bad_request(failure.to_string()),
+        PictureFailure::Broken => ApiError::internal("the picture could not be drawn", failure),
+    }
+}
+
+async fn answer(
+    state: &AppState,
+    order: Order,
+    format: Format,
+    range: TimeRange,
+    name: &str,
+) -> Result<Response, ApiError> {
+    let now_ms = order.setting.now_ms;
+    let body = state.pictures.draw(order, format).await.map_err(refused)?;
+    let kept = match range.resolve(now_ms).1 < now_ms.saturating_sub(LIVE_KEPT * 1_000) {
+        true => PAST_KEPT,
+        false => (range.step_ms(now_ms) / 1_000).clamp(1, LIVE_KEPT),
+    };
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(format.media_type())),
+        (header::CACHE_CONTROL, text(&format!("private, max-age={kept}"))),
+        (header::VARY, HeaderValue::from_static("authorization, x-api-key, cookie")),
+        (header::CONTENT_DISPOSITION, text(&format!("inline; filename=\"{name}.{}\"", format.extension()))),
+    ];
+    Ok((headers, body).into_response())
+}
+
+/// Text of letters, digits and signs that a header may have.
+fn text(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("inline"))
+}
