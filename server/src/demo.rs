@@ -5,10 +5,11 @@ use std::time::Duration;
 use anyhow::Context;
 use daemon_sim::{Dialect, SimOptions, Simulator, world::World};
 use labels::{Labels, METRIC_NAME};
+use model::clock::now_ms;
 use store::Store;
 use timeseries::{Point, SampleSink};
 
-use crate::{clock::now_ms, config::DemoConfig, upstream::DaemonConfig};
+use crate::{config::DemoConfig, upstream::DaemonConfig};
 
 /// Name of the daemon.
 const NAME: &str = "demo";

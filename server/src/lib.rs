@@ -1,11 +1,8 @@
 //! The hyperscope server: an axum backend-for-frontend between browsers and the sources.
 
-pub mod access;
 pub mod address;
 pub mod alerting;
-pub mod budget;
 pub mod cli;
-pub mod clock;
 pub mod concern;
 pub mod config;
 pub mod dashboards;
@@ -14,9 +11,7 @@ pub mod demo;
 pub mod http;
 pub mod pictures;
 pub mod privacy;
-pub mod query;
 pub mod serve;
-mod source_health;
 pub mod source_list;
 pub mod state;
 pub mod storage;

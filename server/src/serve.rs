@@ -5,7 +5,11 @@ mod listen;
 
 use std::{sync::Arc, time::Duration};
 
+use access::{Scope, random_text};
 use anyhow::Context;
+use budget::Budgets;
+use database;
+use datasource::{Admission, Embedded, Engines, QueryLimits, ReadScheduler};
 use model::live::SnapshotData;
 use redact::Redactor;
 use timeseries::SampleSink;
@@ -13,10 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 use self::background::Background;
 use crate::{
-    access::{Scope, database, random_text},
     address,
     alerting::{self, Alerting, BuiltInRules, history::History},
-    budget::Budgets,
     config::Config,
     dashboards::{self, Library},
     delivery::{Drawing, Notifier},
@@ -31,7 +33,6 @@ use crate::{
         remote_write::Exemplars,
     },
     pictures::{AlertPictures, PictureLinks, Pictures},
-    query::{Admission, Engines, QueryLimits, ReadScheduler, embedded::Embedded},
     source_list::SourceList,
     state::AppState,
     storage::{self, Storage},
@@ -90,7 +91,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let cores = std::thread::available_parallelism().map_or(2, usize::from);
     let page_drawing = reads.for_pages(cores, config.limits.read_wait);
     let redactor = Arc::new(Redactor::new(config.redact_user_names));
-    let engines = Engines::new(&config, Arc::clone(&embedded), &limits, &aliases, &redactor)?;
+    let engines = Engines::new(&config.engines, &config.engine, Arc::clone(&embedded), &limits, &aliases, &redactor)?;
 
     let telemetry = Telemetry::default();
     let gates = engines.elsewhere().map(|engine| engine.gate().clone());
@@ -186,7 +187,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         storage,
         metrics_public: config.metrics_public,
         config: Arc::new(config.clone()),
-        started_ms: crate::clock::now_ms(),
+        started_ms: model::clock::now_ms(),
         limits: config.limits,
         stop: stop.clone(),
     };
@@ -253,7 +254,7 @@ fn external_url(config: &Config, listener: &std::net::TcpListener) -> anyhow::Re
 
 /// The lines that tell whoever started the server that it is ready.
 #[allow(clippy::print_stdout)] // what the contract has on standard output
-fn announce(url: &str, first_token: Option<&crate::config::Secret>) {
+fn announce(url: &str, first_token: Option<&redact::Secret>) {
     println!("hyperscope ready on {url}");
     if let Some(token) = first_token {
         println!("login: {url}/login?token={}", token.expose());

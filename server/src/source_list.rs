@@ -1,8 +1,9 @@
 //! All that a server takes data from, keeps it in, or hands alerts to.
 
+use datasource::Engines;
 use model::upstream::UpstreamStatus;
 
-use crate::{delivery::Notifier, query::Engines, storage::Storage, upstream::Upstreams};
+use crate::{delivery::Notifier, storage::Storage, upstream::Upstreams};
 
 /// Knows how each source is doing. A cheap handle.
 #[derive(Clone)]

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
+use budget::Budgets;
+use datasource::{Embedded, Engines, ReadScheduler};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     alerting::Alerting,
-    budget::Budgets,
     config::{Config, Limits},
     dashboards::Library,
     delivery::Notifier,
     http::{assets::Assets, auth::Auth, pages::Gallery, remote_write::Exemplars},
     pictures::{AlertPictures, PictureLinks, Pictures},
-    query::{Engines, ReadScheduler, embedded::Embedded},
     source_list::SourceList,
     storage::Storage,
     telemetry::Telemetry,

@@ -4,7 +4,8 @@
 
 use std::{path::Path, time::Duration};
 
-use hyperscope::config::{Config, ConfigError, Options, Secret, yaml};
+use hyperscope::config::{Config, ConfigError, Options, yaml};
+use redact::Secret;
 
 fn options(text: &str) -> Result<Options, String> {
     yaml::parse(Path::new("h.yaml"), text).map_err(|error| error.to_string())

@@ -4,6 +4,7 @@
 //! what one writes the other reads. Behaviour lives elsewhere; here are shapes, their invariants and their parsing.
 
 pub mod civil;
+pub mod clock;
 pub mod dashboard;
 pub mod frame;
 pub mod job;

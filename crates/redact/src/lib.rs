@@ -10,6 +10,7 @@
 
 mod known;
 mod named;
+mod secret;
 mod shapes;
 
 use std::{
@@ -20,6 +21,7 @@ use std::{
 
 use known::{KnownSecrets, Lasting};
 pub use named::is_secret_key;
+pub use secret::Secret;
 
 /// What stands in a text in place of a secret.
 pub const MASK: &str = "***";

@@ -11,15 +11,15 @@ use std::{
     },
 };
 
-use model::live::{Alert, AlertList, AlertState, FiringCount};
+use access::{Scope, visible};
+use model::{
+    clock::now_ms,
+    live::{Alert, AlertList, AlertState, FiringCount},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{Alerting, Shared};
-use crate::{
-    access::{Scope, visible},
-    clock::now_ms,
-    delivery::{Notifier, muting::LONGEST_WAIT_MS},
-};
+use crate::delivery::{Notifier, muting::LONGEST_WAIT_MS};
 
 /// What a label takes beside its name and value, in bytes: two texts and its place in a map.
 const PAIR_BYTES: usize = 64;
@@ -260,15 +260,15 @@ pub(super) async fn follow(alerting: Alerting, stop: CancellationToken) {
 mod tests {
     use std::time::Duration;
 
+    use budget::Budgets;
+    use database;
+    use datasource::{Backend, Embedded, QueryLimits, ReadScheduler};
     use notify::{alert::Posted, silence::Silence};
     use tempfile::TempDir;
 
     use super::*;
     use crate::{
-        access::database,
         alerting::{BuiltInRules, Settings, history::History},
-        budget::Budgets,
-        query::{Backend, QueryLimits, ReadScheduler, embedded::Embedded},
         telemetry::Telemetry,
     };
 

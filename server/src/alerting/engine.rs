@@ -2,17 +2,14 @@
 
 use std::{sync::Arc, time::Instant};
 
+use access::Scope;
+use budget::Requester;
+use datasource::{Embedded, Prometheus};
 use labels::Labels;
 use promql::{InstantSample, Query, Value};
 use rules::Recorded;
 use store::{Incoming, Store};
 use timeseries::Sample;
-
-use crate::{
-    access::Scope,
-    budget::Requester,
-    query::{embedded::Embedded, prometheus::Prometheus},
-};
 
 /// Our engine over our store. Call it on a thread that may block, within a runtime.
 pub(super) struct OverStore(pub(super) Arc<Embedded>);

@@ -5,13 +5,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use model::live::{ALERT_HISTORY_MS, Alert, AlertState, AlertTransition};
+use model::{
+    clock::now_ms,
+    live::{ALERT_HISTORY_MS, Alert, AlertState, AlertTransition},
+};
 use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::past::PastLists;
-use crate::clock::now_ms;
 
 /// How long changes are remembered.
 const KEPT_MS: i64 = ALERT_HISTORY_MS;
@@ -292,8 +294,9 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
+    use database;
+
     use super::*;
-    use crate::access::database;
 
     fn change(at: i64, from: AlertState, to: AlertState) -> AlertTransition {
         let alert = Alert { name: format!("at {at}"), state: to, ..Alert::default() };

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use access::{Scope, visible};
 use model::{
     dashboard::{Dashboard, Panel, PanelKind},
     frame::{Frame, Labels, Series},
@@ -15,10 +16,7 @@ use super::{
     Alerting, CurrentAlerts,
     history::{FiringChange, FiringChanges},
 };
-use crate::{
-    access::{Scope, visible},
-    concern,
-};
+use crate::concern;
 
 /// Marks of one panel, the youngest.
 const OF_PANEL: usize = 24;

@@ -22,7 +22,11 @@ use std::{
     time::Duration,
 };
 
-use model::live::{Alert, AlertList, AlertState, AlertTransition, Event};
+use datasource::{Backend, Embedded};
+use model::{
+    clock::now_ms,
+    live::{Alert, AlertList, AlertState, AlertTransition, Event},
+};
 use notify::alert::Posted;
 use rules::{Evaluation, Notification, Surroundings};
 use tokio::{
@@ -31,15 +35,6 @@ use tokio::{
     time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
-
-pub use self::current::CurrentAlerts;
-pub(crate) use self::current::weight;
-pub use self::files::{BuiltInRules, FilesError, expand, read, run_tests};
-pub use self::history::FiringChanges;
-pub use self::marks::may_have_marks;
-pub use self::notifying::posted;
-pub use self::view::SOURCE;
-pub(crate) use self::view::{GroupView, RulesFilter, alert_json, reported_json};
 
 use self::{
     current::Latest,
@@ -53,12 +48,19 @@ use self::{
     upstream::Upstream,
 };
 use crate::{
-    clock::now_ms,
     delivery::Notifier,
-    query::{Backend, embedded::Embedded},
     telemetry::{RuleCounters, Telemetry},
     ws::hub::Hub,
 };
+
+pub use self::current::CurrentAlerts;
+pub(crate) use self::current::weight;
+pub use self::files::{BuiltInRules, FilesError, expand, read, run_tests};
+pub use self::history::FiringChanges;
+pub use self::marks::may_have_marks;
+pub use self::notifying::posted;
+pub use self::view::SOURCE;
+pub(crate) use self::view::{GroupView, RulesFilter, alert_json, reported_json};
 
 /// Batches that a listener may be behind before it loses the oldest.
 const NOTIFICATION_QUEUE: usize = 256;

@@ -5,16 +5,16 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use model::live::{Alert, AlertList, AlertState, AlertTransition};
+use access::{Scope, visible};
+use model::{
+    clock::now_ms,
+    live::{Alert, AlertList, AlertState, AlertTransition},
+};
 use tokio::sync::OnceCell;
 
 use super::{
     Alerting,
     history::{History, MAX_ANSWER},
-};
-use crate::{
-    access::{Scope, visible},
-    clock::now_ms,
 };
 
 /// Instants whose alerts are cached.
@@ -127,12 +127,12 @@ fn standing(changes: Vec<AlertTransition>) -> Vec<Alert> {
 
 #[cfg(test)]
 mod tests {
+    use database;
     use model::live::AlertState::{Firing, Inactive, Pending};
     use tempfile::TempDir;
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::access::database;
 
     /// An hour ago, when everything is written.
     fn then() -> i64 {

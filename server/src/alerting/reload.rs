@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use model::clock::now_ms;
 use rules::Group;
 use tokio_util::sync::CancellationToken;
 
@@ -14,7 +15,6 @@ use super::{
     files::{self, FilesError, Loaded},
     running::Running,
 };
-use crate::clock::now_ms;
 
 /// How often the files are looked at.
 pub(super) const LOOK_INTERVAL: Duration = Duration::from_secs(3);

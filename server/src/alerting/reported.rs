@@ -9,6 +9,7 @@ use std::{
 
 use labels::Fingerprint;
 use model::{
+    clock::now_ms,
     frame::Labels,
     live::{Alert, AlertState, AlertTransition, Event},
 };
@@ -18,7 +19,6 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, history::MAX_ANSWER};
-use crate::clock::now_ms;
 
 /// An alert of which nobody said that it is over counts as over after so long, as an Alertmanager's `resolve_timeout` has it.
 const LASTING_MS: i64 = 5 * 60 * 1000;

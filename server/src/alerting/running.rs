@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use model::clock::now_ms;
 use rules::{Evaluation, Group, World};
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +16,6 @@ use super::{
     Shared,
     view::{GroupView, RuleFacts},
 };
-use crate::clock::now_ms;
 
 /// Evaluations after which the state of before a restart is looked up: the second has seen data.
 const RESTORE_AFTER: u64 = 2;

@@ -4,12 +4,14 @@
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use labels::{Labels, Matcher};
-use model::live::{Alert, AlertState, AlertTransition};
+use model::{
+    clock::now_ms,
+    live::{Alert, AlertState, AlertTransition},
+};
 use timeseries::{SeriesSource, is_stale_marker};
 use tokio_util::sync::CancellationToken;
 
 use super::{SOURCE, Shared, history::MAX_ANSWER};
-use crate::clock::now_ms;
 
 /// How soon the history is compared with the alerts of now, and again while they differ: each next time after twice as long.
 const FIRST_LOOK: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use access::{Scope, selectors_of};
 use labels::{Fingerprint, Matcher};
 use model::{
     frame::Labels,
@@ -10,8 +11,6 @@ use model::{
 use rules::{Group, Kind, Rule, RuleHealth, Threshold, Transition};
 use serde_json::{Map, Value, json};
 use timeseries::format;
-
-use crate::access::{Scope, selectors_of};
 
 /// Who evaluates our rules.
 pub const SOURCE: &str = "hyperscope";

@@ -8,17 +8,18 @@ use std::{
     time::Duration,
 };
 
+use access::{NewToken, TokenStore};
 use anyhow::{Context, bail};
 use clap::Args;
-use model::{range::Instant, role::Role};
+use database;
+use model::{clock::now_ms, range::Instant, role::Role};
+use redact::Secret;
 use reqwest::{Client, StatusCode, Url};
 
 use super::{ConfigFile, logging, say};
 use crate::{
-    access::{NewToken, TokenStore, database},
     address,
-    clock::now_ms,
-    config::{Config, LogFormat, Options, Secret, default_data_dir},
+    config::{Config, LogFormat, Options, default_data_dir},
     pictures::{Format, alone},
 };
 

@@ -2,17 +2,15 @@
 
 use std::path::PathBuf;
 
+use access as audit;
+use access::{Actor, NewToken, TokenInfo, TokenStore};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use model::{range::DurationMs, role::Role};
+use database;
+use model::{clock::now_ms, range::DurationMs, role::Role};
 
 use super::{ConfigFile, logging, say};
-use crate::{
-    access as audit,
-    access::{Actor, NewToken, TokenInfo, TokenStore, database},
-    clock::now_ms,
-    config::{LogFormat, Options, Period, default_data_dir},
-};
+use crate::config::{LogFormat, Options, Period, default_data_dir};
 
 const MINUTE_MS: i64 = 60_000;
 

@@ -1,21 +1,18 @@
 //! Engines that answer queries instead of the embedded store: how they are named and reached.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf};
 
+use datasource::{EMBEDDED, EngineAuth, EngineConfig, EngineTls};
 use front::labels::LabelNames;
-use reqwest::{
-    Url,
-    header::{HeaderName, HeaderValue},
-};
+use redact::Secret;
+use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 use super::{
-    ConfigError, Period, Secret, options,
+    ConfigError, Period, options,
     resolve::{secret, url, wrong},
 };
 
-/// Name of the embedded store among the engines.
-pub const EMBEDDED: &str = "embedded";
 /// Name of the only engine where none is given.
 const DEFAULT_NAME: &str = "prometheus";
 /// Header by which Mimir, Loki and Thanos tell tenants apart.
@@ -65,31 +62,6 @@ pub struct BasicAuthEntry {
     pub password_env: Option<String>,
 }
 
-/// Certificates for an engine, PEM.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct EngineTls {
-    /// The authority that signed the engine's certificate; by default those that the machine trusts.
-    pub ca: Option<PathBuf>,
-    /// Our certificate.
-    pub cert: Option<PathBuf>,
-    /// Its private key.
-    pub key: Option<PathBuf>,
-    /// Take any certificate. Anyone between can then read and change what is asked and answered.
-    pub insecure_skip_verify: bool,
-}
-
-impl EngineTls {
-    /// These, and for the rest those of `common`. A certificate and its key stay together.
-    fn or(self, common: &Self) -> Self {
-        let (cert, key) = match self.cert {
-            Some(_) => (self.cert, self.key),
-            None => (common.cert.clone(), common.key.clone()),
-        };
-        EngineTls { ca: self.ca.or_else(|| common.ca.clone()), cert, key, ..self }
-    }
-}
-
 impl EngineEntry {
     /// All paths in it, which are relative to the file that names them.
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
@@ -98,36 +70,6 @@ impl EngineEntry {
             .into_iter()
             .flatten()
     }
-}
-
-/// How an engine knows us.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum EngineAuth {
-    /// Not at all.
-    None,
-    /// By name and password.
-    Basic(String, Secret),
-    /// By a token.
-    Bearer(Secret),
-}
-
-/// An engine that answers queries.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EngineConfig {
-    /// Names it in dashboards and requests.
-    pub name: String,
-    /// Where it answers, with the path before `/api/v1`.
-    pub url: Url,
-    /// How it knows us.
-    pub auth: EngineAuth,
-    /// Sent with each request.
-    pub headers: Vec<(String, Secret)>,
-    /// Certificates.
-    pub tls: EngineTls,
-    /// Labels that it names otherwise.
-    pub labels: LabelNames,
-    /// Longest wait for an answer, if not that of queries.
-    pub timeout: Option<Duration>,
 }
 
 /// The engines given by flag, or else those of the file. What is missing of their certificates is that of `common`.

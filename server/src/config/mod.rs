@@ -10,18 +10,19 @@ pub mod yaml;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use budget::machine;
+use datasource::{EngineConfig, EngineSettings};
+use redact::Secret;
 use reqwest::Url;
 
-use crate::budget::machine;
-
 pub use self::{
-    engines::{BasicAuthEntry, EMBEDDED, EngineAuth, EngineConfig, EngineEntry, EngineTls},
+    engines::{BasicAuthEntry, EngineEntry},
     options::{
         AlertmanagerEntry, DaemonEntry, DaemonSim, Demo, Dialect, Limits as LimitOptions, Metrics,
         Notify as NotifyOptions, Options, Redact, Scrape, Tls,
     },
     resolve::{ConfigError, default_data_dir},
-    value::{ByteSize, Listen, LogFormat, Network, Period, Secret},
+    value::{ByteSize, Listen, LogFormat, Network, Period},
 };
 
 /// The settings of a server that runs.
@@ -106,36 +107,6 @@ pub struct DaemonConfig {
     pub url: Url,
     /// Sent as `X-API-Key`.
     pub key: Option<Secret>,
-}
-
-/// What holds for all engines that are not the embedded store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EngineSettings {
-    /// Memory for answers to range queries, in bytes.
-    pub cache_bytes: usize,
-    /// Steps younger than this can still change.
-    pub fresh: Duration,
-    /// An answer for given times is given again for so long.
-    pub hold: Duration,
-    /// Requests that one engine gets at a time.
-    pub concurrency: usize,
-    /// Further tries of a request that an engine could not answer.
-    pub retries: u32,
-    /// Failures in a row after which an engine is left alone for a while.
-    pub failures: u32,
-}
-
-impl Default for EngineSettings {
-    fn default() -> Self {
-        EngineSettings {
-            cache_bytes: 64 << 20,
-            fresh: Duration::from_secs(60),
-            hold: Duration::from_secs(1),
-            concurrency: 20,
-            retries: 2,
-            failures: 5,
-        }
-    }
 }
 
 /// An Alertmanager.

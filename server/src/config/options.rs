@@ -6,11 +6,12 @@
 use std::path::PathBuf;
 
 use clap::builder::BoolishValueParser;
+use redact::Secret;
 use serde::Deserialize;
 
 use super::{
     EngineEntry,
-    value::{ByteSize, Listen, LogFormat, Network, Period, Secret},
+    value::{ByteSize, Listen, LogFormat, Network, Period},
 };
 
 /// Declares a set of settings, each an `Option` or another such set, with `or` to lay one over another.

@@ -7,13 +7,14 @@ use std::{
     time::Duration,
 };
 
+use datasource::EngineSettings;
 use model::label::is_label_name;
+use redact::Secret;
 use reqwest::Url;
 
 use super::{
     AlertmanagerConfig, AlertmanagerEntry, AlertmanagerLogin, ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig,
-    EngineEntry, EngineSettings, Limits, NotifyConfig, Options, Period, ScrapeConfig, Secret, TlsConfig, engines,
-    options,
+    EngineEntry, Limits, NotifyConfig, Options, Period, ScrapeConfig, TlsConfig, engines, options,
     value::WrongValue,
     yaml::{self, YamlError},
 };

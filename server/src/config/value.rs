@@ -1,7 +1,6 @@
 //! Values of settings: what a flag, a variable or a key of the file may hold, and how it is spelt.
 
 use std::{
-    fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     str::FromStr,
     time::Duration,
@@ -9,45 +8,6 @@ use std::{
 
 use model::range::{DurationMs, RangeError};
 use serde::Deserialize;
-
-/// A value that is never shown: neither `{}` nor `{:?}` prints it, so that it cannot reach a log or an error.
-#[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps `value` from being shown.
-    #[must_use]
-    pub fn new(value: impl Into<String>) -> Self {
-        Secret(value.into())
-    }
-
-    /// The value itself, for the one place that sends or compares it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("[redacted]")
-    }
-}
-
-impl fmt::Display for Secret {
-    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str("[redacted]")
-    }
-}
-
-impl FromStr for Secret {
-    type Err = std::convert::Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Secret::new(text))
-    }
-}
 
 /// A length of time in Prometheus' spelling: `90s`, `5m`, `15d`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -10,7 +10,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use datasource::SourceHealth;
 use labels::Fingerprint;
+use model::clock::now_ms;
 use notify::{
     alert::{Alert, Posted},
     silence::Silence,
@@ -21,17 +23,14 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::wire::time;
 use self::{
     readback::Readback,
     wire::{AlertJson, SilenceJson},
 };
 use super::{muting::MutingChanges, refused::Refusals};
-use crate::{
-    clock::now_ms,
-    config::{AlertmanagerConfig, AlertmanagerLogin},
-    source_health::SourceHealth,
-};
+use crate::config::{AlertmanagerConfig, AlertmanagerLogin};
+
+pub(crate) use self::wire::time;
 
 /// Longest call.
 const TIMEOUT: Duration = Duration::from_secs(10);

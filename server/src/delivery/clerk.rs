@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use model::clock::now_ms;
 use notify::{
     alert::{Alert, Posted},
     config::Kind,
@@ -15,7 +16,6 @@ use super::{
     outbox::{Entry, NewDelivery, State},
     pictured::{self, Packed},
 };
-use crate::clock::now_ms;
 
 /// Longest sleep: times of the day begin and end meanwhile, silences too.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
@@ -228,8 +228,9 @@ fn delivery(notification: &Notification, body: Result<String, String>) -> NewDel
 
 #[cfg(test)]
 mod tests {
+    use database;
+
     use super::{super::Notifier, *};
-    use crate::access::database;
 
     #[tokio::test]
     async fn a_restart_ends_no_acknowledgement_of_what_goes_on() {

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use model::clock::now_ms;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +18,6 @@ use super::{
     outbox::{GivenUp, State, Ticket},
     send::{Outcome, Policy},
 };
-use crate::clock::now_ms;
 
 /// Longest wait between two tries, unless the receiver asks for more.
 const LONGEST_WAIT_MS: i64 = 5 * 60_000;

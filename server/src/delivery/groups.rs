@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use model::clock::now_ms;
 use notify::{
     alert::{Alert, Labels},
     dispatch::Notification,
 };
 
 use super::Notifier;
-use crate::clock::now_ms;
 
 /// Alerts that their route sends together.
 #[derive(Debug, Clone)]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use model::{
+    clock::now_ms,
     job::JobStatus,
     live::{Event, JobTransition},
 };
@@ -17,7 +18,6 @@ use super::{
     Shared,
     outbox::{Entry, NewDelivery},
 };
-use crate::clock::now_ms;
 
 /// The kind of these deliveries.
 pub(super) const KIND: &str = "hook";

@@ -32,8 +32,9 @@ use std::{
     time::Duration,
 };
 
+use access::Scope;
 use labels::Fingerprint;
-use model::{live::Event, upstream::UpstreamStatus};
+use model::{clock::now_ms, live::Event, upstream::UpstreamStatus};
 use notify::{
     alert::{Alert, Labels, Posted},
     config::Config as AlertmanagerFile,
@@ -62,8 +63,6 @@ use self::{
     silences::Acknowledgement,
 };
 use crate::{
-    access::Scope,
-    clock::now_ms,
     config::{AlertmanagerConfig, NotifyConfig},
     telemetry::Telemetry,
 };
@@ -151,8 +150,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// An id for a delivery. It need not be secret, only new.
 fn new_id() -> String {
     static MADE: AtomicU64 = AtomicU64::new(0);
-    crate::access::random_text::<12>()
-        .unwrap_or_else(|_| format!("{:x}-{:x}", now_ms(), MADE.fetch_add(1, Ordering::Relaxed)))
+    access::random_text::<12>().unwrap_or_else(|_| format!("{:x}-{:x}", now_ms(), MADE.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// A message as it is written down, or why it cannot be: a delivery without one is listed as dead.

@@ -13,7 +13,10 @@ use std::{
 };
 
 use labels::Fingerprint;
-use model::live::{Alert, AlertState};
+use model::{
+    clock::now_ms,
+    live::{Alert, AlertState},
+};
 use notify::{
     alert::{Labels, Posted},
     dispatch::Dispatcher,
@@ -22,7 +25,6 @@ use notify::{
 use tokio::sync::Notify;
 
 use super::{Notifier, Shared, silences::Acknowledgement};
-use crate::clock::now_ms;
 
 /// Longest wait before it is looked again: the machine's clock may be set.
 pub(crate) const LONGEST_WAIT_MS: i64 = 60_000;

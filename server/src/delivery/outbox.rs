@@ -465,7 +465,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_given_up_counts_as_told_no_more_unless_something_newer_was_told() {
         let directory = tempfile::tempdir().unwrap();
-        let outbox = Outbox { pool: crate::access::database::open(directory.path()).await.unwrap() };
+        let outbox = Outbox { pool: database::open(directory.path()).await.unwrap() };
         let key = LogKey {
             group: "{}:{}#0".to_owned(),
             receiver: "ops".to_owned(),
@@ -526,7 +526,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_that_cannot_be_built_is_listed_as_dead_with_the_reason() {
         let directory = tempfile::tempdir().unwrap();
-        let outbox = Outbox { pool: crate::access::database::open(directory.path()).await.unwrap() };
+        let outbox = Outbox { pool: database::open(directory.path()).await.unwrap() };
         let delivery = |id: &str, body: Result<String, String>| NewDelivery {
             id: id.to_owned(),
             receiver: "ops".to_owned(),

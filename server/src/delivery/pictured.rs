@@ -3,17 +3,15 @@
 //! It is drawn when the message is sent, not when it is written down, and never holds a message up: what is not there in time is
 //! left out, and what a receiver refuses with a picture is sent again without.
 
+use budget::Requester;
+use model::clock::now_ms;
 use notify::{dispatch::Notification, message::Outgoing};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Shared;
-use crate::{
-    budget::Requester,
-    clock::now_ms,
-    pictures::{AlertPictures, AlertSubject, PictureLinks},
-};
+use crate::pictures::{AlertPictures, AlertSubject, PictureLinks};
 
 /// Name of the picture in a message.
 pub(super) const FILE_NAME: &str = "alert.png";

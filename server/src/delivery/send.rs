@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use model::clock::now_ms;
 use notify::{
     config::{
         Integration, Secret,
@@ -26,7 +27,6 @@ use super::{
     outbox::Ticket,
     pictured::{self, Packed},
 };
-use crate::clock::now_ms;
 
 /// How much of an answer is read.
 const ANSWER_BYTES: usize = 4_096;

@@ -5,6 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use model::clock::now_ms;
 use notify::{
     config::Secret,
     hook::{self, HookFile},
@@ -14,7 +15,7 @@ use notify::{
 use serde::Serialize;
 
 use super::{Notifier, outbox::Ticket};
-use crate::{clock::now_ms, config::NotifyConfig};
+use crate::config::NotifyConfig;
 
 /// Alertmanager's configuration file of a demo.
 pub(super) const FILE: &str = include_str!("demo.yml");

@@ -1,12 +1,12 @@
 //! Silences and acknowledgements: kept in the database, or in the Alertmanager where there is one.
 
 use labels::Fingerprint;
+use model::clock::now_ms;
 use notify::silence::{Silence, SilenceState, WrongSilence};
 use serde::Serialize;
 use sqlx::{Row, sqlite::SqliteRow};
 
 use super::{Notifier, alertmanager::LinkError, outbox::Outbox};
-use crate::clock::now_ms;
 
 /// How long a silence that is over is remembered.
 const KEPT_MS: i64 = 5 * 86_400_000;
@@ -312,11 +312,11 @@ fn silence(row: &SqliteRow) -> Result<Silence, sqlx::Error> {
 mod tests {
     use std::time::Duration;
 
+    use database;
     use notify::alert::Posted;
     use tempfile::TempDir;
 
     use super::*;
-    use crate::access::database;
 
     /// A notifier with a database, and an alert that fires since a time.
     async fn with_alert(starts_at_ms: i64) -> (TempDir, Notifier, Posted, Fingerprint) {

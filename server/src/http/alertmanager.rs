@@ -5,14 +5,18 @@ use std::{
     sync::Arc,
 };
 
+use access::{Action, Principal};
 use axum::{
     Json,
     extract::{Path, RawQuery, State},
     http::{StatusCode, header::RETRY_AFTER},
     response::{IntoResponse, Response},
 };
+use budget::pairs;
+use datasource::QueryError;
 use jiff::Timestamp;
 use labels::Fingerprint;
+use model::clock::now_ms;
 use notify::{
     alert::{ALERT_NAME, Alert, Labels, Posted},
     matcher::{Gathered, MatcherJson, Matchers},
@@ -31,11 +35,7 @@ use super::{
     prometheus::envelope::RETRY_SECS,
 };
 use crate::{
-    access::{Action, Principal},
-    budget::pairs,
-    clock::now_ms,
     delivery::{alertmanager::time, silences::SilenceError},
-    query::QueryError,
     state::AppState,
 };
 

@@ -13,10 +13,10 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use budget::{Charge, MemoryBudget, OverBudget, Requester};
 use http_body::{Frame, SizeHint};
 
 use super::auth::Denied;
-use crate::budget::{Charge, MemoryBudget, OverBudget, Requester};
 
 /// Smaller answers are not weighed: a connection takes more by itself.
 const LIGHT_BYTES: u64 = 4 << 10;

@@ -13,10 +13,10 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use budget::{Charge, MemoryBudget, OverBudget, Requester, memory::megabytes};
 use http_body::{Frame, SizeHint};
 
 use super::{answers, auth::Denied};
-use crate::budget::{Charge, MemoryBudget, OverBudget, Requester, memory::megabytes};
 
 /// So much of a body is not weighed: it is what a connection's buffers hold anyway.
 const LIGHT_BYTES: u64 = 64 << 10;

@@ -64,7 +64,7 @@ async fn set_headers(State(settings): State<Arc<HeaderSettings>>, request: Reque
     let ancestors = &settings.frame_ancestors;
     let (mut parts, body) = request.into_parts();
     let is_https = Reached::of(&parts, settings.https).is_https();
-    let nonce = match crate::access::random_text::<NONCE_BYTES>() {
+    let nonce = match access::random_text::<NONCE_BYTES>() {
         Ok(nonce) => Nonce(nonce.into()),
         Err(error) => {
             tracing::error!(%error, "no nonce for a page");

@@ -1,10 +1,13 @@
 //! `/health` and `/ready`, and the same in Prometheus' spelling.
 
 use axum::{Json, extract::State, http::StatusCode};
-use model::upstream::{UpstreamKind, UpstreamStatus};
+use model::{
+    clock::now_ms,
+    upstream::{UpstreamKind, UpstreamStatus},
+};
 use serde_json::{Value, json};
 
-use crate::{clock::now_ms, state::AppState};
+use crate::state::AppState;
 
 /// A source may be silent for so long before it counts as gone.
 const SILENCE_MS: i64 = 60_000;

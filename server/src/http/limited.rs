@@ -1,11 +1,12 @@
 //! What a session that is limited to dashboards may ask: what is on them, and nothing else.
 
+use access::Principal;
 use model::{
     dashboard::{Panel, PanelKind},
     live::Topic,
 };
 
-use crate::{access::Principal, dashboards::Library};
+use crate::dashboards::Library;
 
 /// Panels of the dashboards that a limited session may see.
 fn seen_panels<'a>(library: &'a Library, principal: &'a Principal) -> impl Iterator<Item = &'a Panel> {

@@ -2,20 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use access::{Principal, Scope};
 use axum::{Extension, extract::State, http::header::CONTENT_TYPE, response::Response};
+use datasource::{ErrorKind, QueryError};
 use exposition::{page::Kind, write::Writer};
 use labels::METRIC_NAME;
+use model::clock::now_ms;
 use promql::{InstantSample, Value};
 use timeseries::Sample;
 
-use super::api::listed::Listed;
-use crate::{
-    access::{Principal, Scope},
-    clock::now_ms,
-    query::{ErrorKind, QueryError},
-    state::AppState,
-    telemetry,
-};
+use super::{api::listed::Listed, prometheus::envelope::ErrorResponse};
+use crate::{state::AppState, telemetry};
 
 /// Media type of the text format, version 0.0.4.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -29,7 +26,7 @@ const SCRAPED: (&str, &str) = ("up", "Whether the last scrape of the target went
 pub(super) async fn own(
     State(state): State<AppState>,
     principal: Option<Extension<Principal>>,
-) -> Result<Response, QueryError> {
+) -> Result<Response, ErrorResponse> {
     // Nobody is asked where the page is public.
     let scope = principal.map_or_else(Scope::all, |Extension(principal)| principal.scope().clone());
     let mut page = Writer::new();
@@ -44,7 +41,7 @@ pub(super) async fn own(
         };
         page.family(metric.name, kind, metric.help).sample([], metric.value);
     }
-    let when = crate::query::embedded::When::At(now_ms());
+    let when = datasource::When::At(now_ms());
     let found = state.embedded.evaluate(&scope.query(DAEMONS_SERIES)?, when).await?;
     let write = move |state: &AppState| {
         if let Value::Vector(samples) = &found.value {
@@ -52,7 +49,7 @@ pub(super) async fn own(
         }
         ([(CONTENT_TYPE, TEXT_FORMAT)], page.finish())
     };
-    state.answer(Listed::Families, write).await
+    Ok(state.answer(Listed::Families, write).await?)
 }
 
 fn write_daemons(page: &mut Writer, state: &AppState, samples: &[InstantSample]) {

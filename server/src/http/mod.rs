@@ -9,6 +9,7 @@ pub(crate) mod bodies;
 pub(crate) mod connections;
 pub mod csp;
 mod fallbacks;
+mod freshness;
 pub(crate) mod heads;
 mod health;
 mod limited;
@@ -49,7 +50,7 @@ use self::{
     heads::HeadLimit,
     remote_write::{Ingest, IngestLimits},
 };
-use crate::{query::freshness, state::AppState};
+use crate::state::AppState;
 
 pub use self::{
     rights::{OnDashboards, Rights, Who, WithinMatchers},

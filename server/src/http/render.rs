@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
+use access::{Action, Principal};
 use app::picture::Setting;
 use axum::{
     extract::{OriginalUri, Path, State},
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use model::{dashboard::Dashboard, range::TimeRange};
+use model::{clock::now_ms, dashboard::Dashboard, range::TimeRange};
 
 use super::{Rights, Route, Who, api::error::ApiError, pages};
 use crate::{
-    access::{Action, Principal},
-    clock::now_ms,
     pictures::{
         Format, Order, PictureFailure, What,
         params::{self, ParamsError},

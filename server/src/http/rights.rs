@@ -1,5 +1,6 @@
 //! What a route asks of whoever asks for it.
 
+use access::{Principal, Scope};
 use axum::{
     extract::{Request, State},
     http::{Method, StatusCode},
@@ -10,10 +11,7 @@ use model::role::Role;
 use serde::Serialize;
 
 use super::{auth::Denied, limited};
-use crate::{
-    access::{Principal, Scope},
-    state::AppState,
-};
+use crate::state::AppState;
 
 /// The rights that one route asks for. Each route has its own, in the table that the router is made of: see [`super::Route`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

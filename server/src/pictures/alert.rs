@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use access::Scope;
 use app::picture::{Setting, Theme, severity_color};
+use datasource::{Engines, fixed};
 use model::{
     dashboard::{Color, Panel, PanelKind, Query, Threshold, ThresholdStyle},
     panel::{PanelData, QueryState},
@@ -11,12 +13,7 @@ use model::{
 use serde::{Deserialize, Serialize};
 
 use super::{Format, Order, PictureFailure, Pictures, data, draw::What};
-use crate::{
-    access::Scope,
-    concern,
-    dashboards::Library,
-    query::{Engines, fixed},
-};
+use crate::{concern, dashboards::Library};
 
 /// Width and height.
 const SIZE: (u32, u32) = (720, 340);

@@ -2,9 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use access::Scope;
 use anyhow::{Context, bail};
 use app::picture::Setting;
+use budget::Budgets;
+use datasource::{Embedded, Engines, QueryLimits, ReadScheduler, fixed};
 use model::{
+    clock::now_ms,
     dashboard::{Panel, PanelKind},
     live::AlertList,
     panel::PanelData,
@@ -17,12 +21,8 @@ use super::{
     params::{self, PANEL},
 };
 use crate::{
-    access::Scope,
-    budget::Budgets,
-    clock::now_ms,
     config::Config,
     dashboards::{self, Library},
-    query::{Engines, QueryLimits, ReadScheduler, embedded::Embedded, fixed},
     serve::Mode,
     storage,
 };
@@ -95,7 +95,14 @@ async fn engines(config: &Config) -> anyhow::Result<Engines> {
     let embedded = Embedded::new(store, limits.clone(), reads)
         .with_experimental(config.promql_experimental)
         .with_aliases(Arc::clone(&aliases));
-    Ok(Engines::new(config, Arc::new(embedded), &limits, &aliases, &Arc::new(Redactor::new(config.redact_user_names)))?)
+    Ok(Engines::new(
+        &config.engines,
+        &config.engine,
+        Arc::new(embedded),
+        &limits,
+        &aliases,
+        &Arc::new(Redactor::new(config.redact_user_names)),
+    )?)
 }
 
 /// The data of a panel. What only a server knows is said to be missing.

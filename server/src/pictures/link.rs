@@ -10,11 +10,11 @@ use std::{
     time::Duration,
 };
 
+use access::{NoRandomness, random_text};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use super::alert::AlertSubject;
-use crate::access::{NoRandomness, random_text};
 
 /// Links that are kept; the oldest gives way.
 const MOST: usize = 1_000;

@@ -14,17 +14,17 @@ pub(crate) mod params;
 
 use std::sync::Arc;
 
+use budget::{Budgets, Requester};
+use datasource::{ErrorKind, ReadScheduler};
+
 use self::begun::{Begun, Place};
+use crate::config::Limits;
+
 pub use self::{alert::AlertPictures, link::PictureLinks};
 pub(crate) use self::{
     alert::AlertSubject,
     data::narrowed,
     draw::{Format, Order, What},
-};
-use crate::{
-    budget::{Budgets, Requester},
-    config::Limits,
-    query::{ErrorKind, ReadScheduler},
 };
 
 /// For each picture that is drawn, so many may wait.

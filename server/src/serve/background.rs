@@ -2,8 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
+use datasource::{Admission, Engines};
 use labels::{Labels, METRIC_NAME};
-use model::{live::Event, upstream::UpstreamStatus};
+use model::{clock::now_ms, live::Event, upstream::UpstreamStatus};
 use store::Store;
 use timeseries::{Point, SampleSink};
 use tokio::{
@@ -18,9 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     alerting::{Alerting, history, posted},
     cli::stop_signal,
-    clock::now_ms,
     delivery::{Inbox, Notifier},
-    query::{Admission, Engines},
     source_list::SourceList,
     telemetry::Telemetry,
     upstream::{self, Upstreams},

@@ -9,11 +9,15 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use model::upstream::{UpstreamKind, UpstreamStatus};
+use datasource::SourceHealth;
+use model::{
+    clock::now_ms,
+    upstream::{UpstreamKind, UpstreamStatus},
+};
 use store::{Store, StoreOptions};
 use tokio::sync::Mutex;
 
-use crate::{clock::now_ms, config::Config, serve::Mode, source_health::SourceHealth};
+use crate::{config::Config, serve::Mode};
 
 /// Where a server keeps its series, in its data directory.
 pub const SERIES: &str = "store";

@@ -2,11 +2,10 @@
 
 use std::path::Path;
 
-use model::civil::Civil;
+use model::{civil::Civil, clock::now_ms};
 use store::Extent;
 
 use super::{SERIES, Storage};
-use crate::clock::now_ms;
 
 /// Where copies are made, in the data directory. Each is a data directory itself.
 const SNAPSHOTS: &str = "snapshots";

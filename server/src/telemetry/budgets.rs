@@ -2,8 +2,10 @@
 
 use std::sync::OnceLock;
 
+use budget::Budgets;
+use datasource::Admission;
+
 use super::{Kind, Metric};
-use crate::{budget::Budgets, query::Admission};
 
 /// What is told of budgets, once they are there.
 #[derive(Default)]

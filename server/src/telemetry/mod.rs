@@ -10,9 +10,12 @@ use std::sync::{
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
+use budget::Budgets;
+use datasource::Admission;
+
 use self::{budgets::BudgetMetrics, host::Host};
+
 pub use self::{deliveries::DeliveryCounters, rules::RuleCounters};
-use crate::{budget::Budgets, query::Admission};
 
 /// Type of a metric, in the exposition format's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

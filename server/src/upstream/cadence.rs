@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::now_ms;
+use model::clock::now_ms;
 
 /// A duration in whole milliseconds.
 pub(super) fn millis(duration: Duration) -> i64 {

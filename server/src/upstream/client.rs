@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use budget::json;
 use redact::{MASK, Redactor};
 use reqwest::{
     Method, StatusCode, Url,
@@ -9,8 +10,6 @@ use reqwest::{
 };
 use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
-
-use crate::budget::json;
 
 /// The header that carries a daemon's key.
 pub(super) const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");

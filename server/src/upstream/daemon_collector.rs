@@ -9,6 +9,7 @@ use hypervisord::{
     vitals,
 };
 use labels::Matcher;
+use model::clock::now_ms;
 use timeseries::{Point, SeriesSource, SourceError, is_stale_marker};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +23,6 @@ use super::{
     probe::probe_metrics,
     scrape::Scraper,
 };
-use crate::clock::now_ms;
 
 /// How long the first samples of a daemon wait for its first message.
 const FIRST_PATIENCE: Duration = Duration::from_secs(5);

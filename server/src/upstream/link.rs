@@ -6,12 +6,14 @@ use std::{
     time::Duration,
 };
 
+use budget::json;
 use hypervisord::{
     feed::{self, FeedError, Incoming, JobList, Message, Repeats, SystemReading},
     jobs::{JobTable, JobUpdate, Listing, Moment, Outcome, Rules},
     knowledge::{Knowledge, News},
 };
 use model::{
+    clock::now_ms,
     job::Job,
     live::{AlertState, Event},
     system::SystemMetrics,
@@ -30,7 +32,6 @@ use super::{
     probe::{Dialect, Profile},
     status::StatusCell,
 };
-use crate::{budget::json, clock::now_ms};
 
 /// One daemon.
 pub(super) struct Link {

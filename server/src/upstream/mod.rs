@@ -28,6 +28,7 @@ use std::{sync::Arc, time::Duration};
 
 use labels::TargetLabels;
 use model::{
+    clock::now_ms,
     job::{Job, JobDetail},
     live::Event,
     system::SystemMetrics,
@@ -46,11 +47,11 @@ use self::{
     scrape::{ScrapeLimits, Scraper},
     status::StatusCell,
 };
+
 pub use self::{
     client::{ApiKey, CallError, ClientError},
     metadata::MetadataSink,
 };
-use crate::clock::now_ms;
 
 /// Label `job` of a daemon's series, as the HyperSDK documents configure it.
 const DAEMON_JOB: &str = "hypersdk";

@@ -5,12 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use model::live::SnapshotData;
-
-use crate::{
-    budget::{Charge, MemoryBudget, OverBudget},
-    clock::now_ms,
-};
+use budget::{Charge, MemoryBudget, OverBudget};
+use model::{clock::now_ms, live::SnapshotData};
 
 use super::{
     payers::Payers,

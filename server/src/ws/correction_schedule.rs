@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::query::prometheus::UNSETTLED_MS;
+use datasource::UNSETTLED_MS;
 
 /// Between two requests for steps that are likely to change, at least.
 const INTERVAL: Duration = Duration::from_secs(15);

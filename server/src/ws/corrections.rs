@@ -6,17 +6,17 @@
 
 use std::time::{Duration, Instant};
 
+use access::ScopedQuery;
+use datasource::{Backend, UNSETTLED_MS};
 use front::late::Reads;
-use model::frame::{Frame, Labels, Series, StepRange};
+use model::{
+    clock::now_ms,
+    frame::{Frame, Labels, Series, StepRange},
+};
 use store::LateMark;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::correction_schedule::{CorrectionSchedule, StepAge};
-use crate::{
-    access::ScopedQuery,
-    clock::now_ms,
-    query::{Backend, prometheus::UNSETTLED_MS},
-};
 
 /// Between two looks at what came late in our own store, and between two evaluations of the same because of it.
 const STORE_INTERVAL: Duration = Duration::from_secs(5);

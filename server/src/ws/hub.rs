@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use access::{Scope, visible};
+use budget::{MemoryBudget, Requester};
+use datasource::{Backend, Engines, ErrorKind, QueryError};
 use model::{
+    clock::now_ms,
     live::{Event, LiveQuery, SnapshotData, Topic},
     panel::QueryState,
 };
@@ -21,12 +25,6 @@ use super::{
     scoped::{ScopedTopics, Topics},
     starts::StartLimit,
     update::{Content, Payer},
-};
-use crate::{
-    access::{Scope, visible},
-    budget::{MemoryBudget, Requester},
-    clock::now_ms,
-    query::{Backend, Engines, ErrorKind, QueryError},
 };
 
 /// Events kept of each topic for sockets that come back: minutes of a busy daemon's.

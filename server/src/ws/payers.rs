@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::budget::{Charge, MemoryBudget, OverBudget};
+use budget::{Charge, MemoryBudget, OverBudget};
 
 /// Tokens that are remembered.
 const MOST: usize = 4;

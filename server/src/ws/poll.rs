@@ -2,8 +2,14 @@
 
 use std::time::Duration;
 
+use access::Scope;
 use axum::body::Bytes;
-use model::live::{LiveQuery, Topic};
+use budget::{Charge, MemoryBudget, OverBudget, Requester};
+use datasource::QueryError;
+use model::{
+    clock::now_ms,
+    live::{LiveQuery, Topic},
+};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
@@ -11,12 +17,6 @@ use super::{
     hub::Hub,
     queue::Next,
     update::{Content, Format},
-};
-use crate::{
-    access::Scope,
-    budget::{Charge, MemoryBudget, OverBudget, Requester},
-    clock::now_ms,
-    query::QueryError,
 };
 
 /// Longest wait for something to happen.
@@ -204,6 +204,8 @@ pub fn topics(names: &str) -> Result<Vec<Topic>, String> {
 mod tests {
     use std::sync::Arc;
 
+    use budget::Budgets;
+    use datasource::{Embedded, Engines, QueryLimits, ReadScheduler};
     use model::{
         job::Job,
         live::{AlertList, SnapshotData},
@@ -212,14 +214,10 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::{
-        budget::Budgets,
-        query::{Engines, QueryLimits, ReadScheduler, embedded::Embedded},
-        ws::{
-            channel::SnapshotSource,
-            hub::{HubLimits, Sources},
-            starts::StartLimit,
-        },
+    use crate::ws::{
+        channel::SnapshotSource,
+        hub::{HubLimits, Sources},
+        starts::StartLimit,
     };
 
     /// Ids of the messages of a first poll, while there is no room for anything live, and its `since`.

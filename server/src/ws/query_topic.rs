@@ -8,8 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use access::{Scope, ScopedQuery};
+use budget::{Charge, Requester, memory::megabytes};
+use datasource::{Backend, ErrorKind, Freshness, QueryError, freshness};
 use front::late;
 use model::{
+    clock::now_ms,
     frame::{Frame, StepRange},
     live::{LiveQuery, SnapshotData},
     panel::{QueryState, Staleness},
@@ -21,15 +25,6 @@ use super::{
     channel::{Account, Channel, Sequence},
     corrections::{Corrections, only_what_differs},
     update::Content,
-};
-use crate::{
-    access::{Scope, ScopedQuery},
-    budget::{Charge, Requester, memory::megabytes},
-    clock::now_ms,
-    query::{
-        Backend, ErrorKind, QueryError,
-        freshness::{self, Freshness},
-    },
 };
 
 /// Deltas kept for sockets that come back. They may hold many series, so there are fewer of them than of events.

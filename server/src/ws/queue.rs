@@ -173,10 +173,11 @@ fn lock(overflow: &Mutex<Overflow>) -> MutexGuard<'_, Overflow> {
 
 #[cfg(test)]
 mod tests {
+    use budget::MemoryBudget;
     use model::live::{Event, JobKey};
 
     use super::*;
-    use crate::{budget::MemoryBudget, ws::update::Content};
+    use crate::ws::update::Content;
 
     fn budget() -> MemoryBudget {
         MemoryBudget::new("live", 1 << 20, 512 << 10)

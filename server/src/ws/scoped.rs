@@ -5,15 +5,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use model::live::{Event, JobKey, SnapshotData};
+use access::{Scope, visible};
+use model::{
+    clock::now_ms,
+    live::{Event, JobKey, SnapshotData},
+};
 
 use super::{
     channel::{Channel, Sequence},
     update::Content,
-};
-use crate::{
-    access::{Scope, visible},
-    clock::now_ms,
 };
 
 /// The whole topics.

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use budget::{Charge, MemoryBudget};
 use bytes::Bytes;
 use model::{
     frame::Frame,
@@ -13,10 +14,7 @@ use model::{
 };
 use serde::Serialize;
 
-use crate::{
-    alerting,
-    budget::{Charge, MemoryBudget},
-};
+use crate::alerting;
 
 /// Form of the messages of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

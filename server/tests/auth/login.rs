@@ -1,12 +1,13 @@
 //! The login page, login links, cookies, and how logins go wrong.
 
+use access::NewToken;
 use axum::http::StatusCode;
 use hyperscope::{
-    access::NewToken,
-    config::{Options, Period, Secret},
+    config::{Options, Period},
     http::auth::LoginLink,
 };
 use model::role::Role;
+use redact::Secret;
 
 use crate::server::{Server, client, cookie, location};
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use access::{NewToken, Principal, TokenInfo, TokenStore};
 use axum::{
     Router,
     extract::{
@@ -12,8 +13,8 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
+use database;
 use hyperscope::{
-    access::{NewToken, Principal, TokenInfo, TokenStore, database},
     config::{Config, Options},
     http::{
         auth::{self, Auth, AuthOptions, SocketAdmission},

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use access::NewToken;
 use axum::http::{HeaderValue, StatusCode};
 use futures_util::{SinkExt, StreamExt};
-use hyperscope::{access::NewToken, clock::now_ms, config::Options};
-use model::role::Role;
+use hyperscope::config::Options;
+use model::{clock::now_ms, role::Role};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,

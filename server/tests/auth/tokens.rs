@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use access::NewToken;
 use axum::http::StatusCode;
-use hyperscope::{access::NewToken, clock::now_ms};
-use model::role::Role;
+use model::{clock::now_ms, role::Role};
 
 use crate::server::{Server, client};
 
@@ -104,12 +104,12 @@ async fn a_token_that_makes_no_sense_is_not_made() {
 async fn a_database_of_a_newer_version_is_refused_with_advice() {
     let server = Server::start().await;
     let data_dir = server.stop().await;
-    let pool = hyperscope::access::database::open(data_dir.path()).await.unwrap();
+    let pool = database::open(data_dir.path()).await.unwrap();
     sqlx::query("INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (999, 'future', 1, x'00', 0)")
         .execute(&pool)
         .await
         .unwrap();
-    let error = hyperscope::access::database::open(data_dir.path()).await.unwrap_err().to_string();
+    let error = database::open(data_dir.path()).await.unwrap_err().to_string();
     assert!(
         error.contains("newer hyperscope") && error.contains("999") && error.contains("another data directory"),
         "{error}"
@@ -122,7 +122,7 @@ async fn a_file_that_is_no_database_is_refused_and_left_alone() {
     let file = data_dir.path().join("hyperscope.db");
     std::fs::write(&file, "these are my notes, not a database, and they are longer than a header".repeat(20)).unwrap();
     let before = std::fs::read(&file).unwrap();
-    let error = hyperscope::access::database::open(data_dir.path()).await.unwrap_err().to_string();
+    let error = database::open(data_dir.path()).await.unwrap_err().to_string();
     assert!(error.contains("hyperscope.db") && error.contains("not a database"), "{error}");
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }

@@ -2,14 +2,16 @@
 
 use std::{sync::Arc, time::Duration};
 
-use model::upstream::{UpstreamKind, UpstreamStatus};
+use model::{
+    clock::now_ms,
+    upstream::{UpstreamKind, UpstreamStatus},
+};
 use reqwest::Method;
 use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::{FAULTS_OF_ALERTS, Link, LinkError, Member, lock};
-use crate::clock::now_ms;
 
 /// How often each is asked whether it is there.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);

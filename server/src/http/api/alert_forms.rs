@@ -1,15 +1,17 @@
 //! `/alerts/do`: what the forms of the alert page ask for. The same as the JSON API does, for a page without scripts: the
 //! answer leads back to the page, with what went wrong if something did.
 
+use access::Principal;
 use axum::{
     Form,
     extract::{Path, State},
     response::{IntoResponse, Redirect, Response},
 };
+use model::clock::now_ms;
 use serde::Deserialize;
 
 use super::{ACTS, ACTS_ON_ALL, error::ApiError, extract::Body, notifications, silences};
-use crate::{access::Principal, clock::now_ms, state::AppState};
+use crate::state::AppState;
 
 /// What "extend" adds.
 const MORE_MS: i64 = 2 * 3_600_000;

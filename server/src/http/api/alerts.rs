@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::{Principal, visible};
 use axum::{
     Json,
     extract::State,
@@ -13,7 +14,6 @@ use serde_json::json;
 
 use super::{error::ApiError, extract::Parameters, listed::Listed};
 use crate::{
-    access::{Principal, visible},
     alerting::history::{HistoryFilter, MAX_ANSWER},
     state::AppState,
 };

@@ -1,16 +1,17 @@
 //! `/api/dashboards`: what pages there are, as data.
 
+use access::Principal;
 use axum::{
     Json,
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
-use model::{dashboard::Dashboard, page::DashboardLink, range::TimeRange};
+use model::{clock::now_ms, dashboard::Dashboard, page::DashboardLink, range::TimeRange};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{error::ApiError, extract::Parameters, listed::Listed};
-use crate::{access::Principal, alerting::FiringChanges, clock::now_ms, state::AppState};
+use crate::{alerting::FiringChanges, state::AppState};
 
 /// `GET /api/dashboards`
 pub(super) async fn list(State(state): State<AppState>, principal: Principal) -> Json<Value> {

@@ -9,10 +9,10 @@ use axum::{
     },
     http::{StatusCode, request::Parts},
 };
+use budget::json;
 use serde::de::DeserializeOwned;
 
 use super::error::ApiError;
-use crate::budget::json;
 
 /// The request with a body that holds no more than is taken.
 async fn weighed(request: Request) -> Result<Request, ApiError> {

@@ -1,11 +1,13 @@
 //! `/api/frame`: one query over a fixed time, in the form in which the live socket sends it.
 
+use access::Principal;
 use axum::{
     Json,
     extract::State,
     http::{StatusCode, header::CACHE_CONTROL},
     response::{IntoResponse, Response},
 };
+use datasource::{ErrorKind, QueryError, fixed};
 use model::{
     dashboard,
     live::{LiveQuery, Topic},
@@ -13,12 +15,7 @@ use model::{
 use serde::Deserialize;
 
 use super::{error::ApiError, extract::Parameters};
-use crate::{
-    access::Principal,
-    http::live::upgrade::may_follow,
-    query::{ErrorKind, QueryError, fixed},
-    state::AppState,
-};
+use crate::{http::live::upgrade::may_follow, state::AppState};
 
 /// What is asked for.
 #[derive(Debug, Deserialize)]

@@ -1,5 +1,6 @@
 //! `/api/jobs`: the jobs of all daemons.
 
+use access::{Action, Principal, visible};
 use axum::{
     Json,
     extract::{Path, State},
@@ -9,10 +10,7 @@ use model::job::{Job, JobDetail, JobStatus};
 use serde::{Deserialize, Serialize};
 
 use super::{error::ApiError, extract::Parameters, listed::Listed};
-use crate::{
-    access::{Action, Principal, visible},
-    state::AppState,
-};
+use crate::state::AppState;
 
 /// Filters of the list. All must hold.
 #[derive(Debug, Deserialize)]

@@ -1,12 +1,9 @@
 //! Lists of what is watched, made and written as reads of whoever asks: they are as long as there are jobs, alerts or rules.
 
 use axum::response::{IntoResponse, Response};
+use datasource::{QueryError, ReadScheduler};
 
-use crate::{
-    alerting::CurrentAlerts,
-    query::{QueryError, ReadScheduler},
-    state::AppState,
-};
+use crate::{alerting::CurrentAlerts, state::AppState};
 
 /// What a job takes in a list, with its JSON, about, in bytes.
 const JOB_BYTES: usize = 2 << 10;
@@ -96,8 +93,9 @@ fn within(weight: u64, reads: &ReadScheduler) -> u64 {
 mod tests {
     use std::time::Duration;
 
+    use budget::{Budgets, Requester};
+
     use super::*;
-    use crate::budget::{Budgets, Requester};
 
     #[tokio::test]
     async fn the_longest_list_has_room_beside_the_page_that_shows_it() {

@@ -1,5 +1,6 @@
 //! `/api/notifications`: who was told what, when, and with what result.
 
+use access::{Action, Principal};
 use axum::{
     Json,
     extract::{Path, State},
@@ -8,11 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{error::ApiError, extract::Parameters};
-use crate::{
-    access::{Action, Principal},
-    delivery::DeliveryFilter,
-    state::AppState,
-};
+use crate::{delivery::DeliveryFilter, state::AppState};
 
 /// Deliveries listed unless asked otherwise, and at most.
 const LIMITS: (i64, i64) = (100, 1_000);

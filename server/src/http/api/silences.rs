@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use access::{Action, Principal};
 use axum::{
     Json,
     extract::{Path, State},
@@ -9,7 +10,7 @@ use axum::{
     response::Response,
 };
 use labels::Fingerprint;
-use model::range::DurationMs;
+use model::{clock::now_ms, range::DurationMs};
 use notify::{
     alert::Alert,
     matcher::{MatcherJson, Matchers, WrongMatcher},
@@ -23,12 +24,7 @@ use super::{
     extract::{Body, Parameters},
     listed::Listed,
 };
-use crate::{
-    access::{Action, Principal},
-    clock::now_ms,
-    delivery::silences::SilenceError,
-    state::AppState,
-};
+use crate::{delivery::silences::SilenceError, state::AppState};
 
 /// Longest silence without an end of its own.
 const DEFAULT_DURATION_MS: i64 = 2 * 3_600_000;

@@ -1,12 +1,10 @@
 //! `/api/upstreams`: the sources.
 
+use access::{Principal, visible};
 use axum::{Json, extract::State};
 use serde_json::{Value, json};
 
-use crate::{
-    access::{Principal, visible},
-    state::AppState,
-};
+use crate::state::AppState;
 
 /// `GET /api/upstreams`
 pub(super) async fn list(State(state): State<AppState>, principal: Principal) -> Json<Value> {

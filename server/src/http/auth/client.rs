@@ -5,13 +5,14 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
+use access::ClientAddress;
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
     http::request::Parts,
 };
 
 use super::{Auth, forwarded};
-use crate::{access::ClientAddress, config::Network};
+use crate::config::Network;
 
 /// The peer of the connection or, behind proxies that are trusted, the last address that none of them added. Where
 /// `X-Forwarded-For` and `Forwarded` contradict each other, the client wrote one of them, and the peer is all that is known.

@@ -1,9 +1,9 @@
 //! Finds the secret in a request: in a header, in a subprotocol of the live socket, or in the cookie. Nowhere else.
 
+use access::{self, Principal};
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 
 use super::{Auth, client, origin, rejection::Denied};
-use crate::access::{self, Principal};
 
 /// Name of the session cookie.
 pub(super) const COOKIE: &str = "hyperscope_session";

@@ -1,5 +1,6 @@
 //! Whose request it is, as an argument of handlers behind [`super::require`].
 
+use access::Principal;
 use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
@@ -7,7 +8,7 @@ use axum::{
 };
 
 use super::{Auth, rejection::Denied};
-use crate::{access::Principal, state::AppState};
+use crate::state::AppState;
 
 impl FromRequestParts<AppState> for Principal {
     type Rejection = Response;

@@ -2,6 +2,7 @@
 
 use std::{sync::PoisonError, time::Instant};
 
+use access::{Action, Actor, Carrier, Principal, Verdict};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts},
@@ -19,7 +20,6 @@ use super::{
     rejection::Denied,
     sockets::SocketAdmission,
 };
-use crate::access::{Action, Actor, Carrier, Principal, Verdict};
 
 /// What a route asks of whoever asks for it.
 #[derive(Clone)]

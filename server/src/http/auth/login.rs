@@ -5,13 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use access::{self, Action, Actor, Carrier, ClientAddress, Hash, Principal, SessionOrigin, StoreError, Verdict};
 use axum::{
     body::Bytes,
     extract::{Form, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header, request::Parts},
     response::{Html, IntoResponse, Redirect, Response},
 };
-use model::role::Role;
+use model::{clock::now_ms, role::Role};
+use redact::Secret;
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -23,13 +25,7 @@ use super::{
     origin::{self, Sender},
     rejection::Denied,
 };
-use crate::{
-    access,
-    access::{Action, Actor, Carrier, ClientAddress, Hash, Principal, SessionOrigin, StoreError, Verdict},
-    clock::now_ms,
-    config::Secret,
-    http::reached::Reached,
-};
+use crate::http::reached::Reached;
 
 /// Longest form that is read.
 pub(super) const BODY_BYTES: usize = 8 << 10;

@@ -24,17 +24,16 @@ use std::{
     time::Duration,
 };
 
+use access::{Cache, LoginThrottle, PRINTED_ID, Principal, SessionInfo, StoreError, TokenStore};
+use model::clock::now_ms;
+use redact::Secret;
 use reqwest::Url;
 use sqlx::SqlitePool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::sockets::SocketCounts;
 use super::{Rights, Route, Who};
-use crate::{
-    access::{Cache, LoginThrottle, PRINTED_ID, Principal, SessionInfo, StoreError, TokenStore},
-    clock::now_ms,
-    config::{Config, Network, Secret},
-};
+use crate::config::{Config, Network};
 
 pub(crate) use self::{
     form_token::{FIELD as FORM_TOKEN_FIELD, FormToken},

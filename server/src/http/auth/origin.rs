@@ -2,11 +2,11 @@
 
 use std::net::IpAddr;
 
+use access::{Carrier, Principal};
 use axum::http::{Method, header, request::Parts};
 use reqwest::Url;
 
 use super::{AuthOptions, client};
-use crate::access::{Carrier, Principal};
 
 /// Which kind of site asks, as browsers say (Fetch Metadata).
 pub(super) const FETCH_SITE: &str = "sec-fetch-site";

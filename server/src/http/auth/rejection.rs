@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use access::StoreError;
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
@@ -9,7 +10,6 @@ use axum::{
 use serde_json::json;
 
 use super::{html, login};
-use crate::access::StoreError;
 
 /// A request that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

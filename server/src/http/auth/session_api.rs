@@ -1,5 +1,6 @@
 //! The sessions of a token over HTTP: as JSON, and for the forms of the settings page.
 
+use access::{Action, Principal, SessionInfo, StoreError};
 use axum::{
     Json,
     extract::{Form, Path, State},
@@ -10,7 +11,6 @@ use model::page::Session;
 use serde::{Deserialize, Serialize};
 
 use super::{Auth, rejection::Denied};
-use crate::access::{Action, Principal, SessionInfo, StoreError};
 
 /// `GET /api/session`
 pub(super) async fn session(principal: Principal) -> Json<Session> {

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use access::{Principal, SocketUse};
 use axum::{
     extract::FromRequestParts,
     http::{StatusCode, request::Parts},
@@ -14,7 +15,6 @@ use axum::{
 use model::role::Role;
 
 use super::rejection::Denied;
-use crate::access::{Principal, SocketUse};
 
 /// When to try again after there were too many: about the time in which a dead socket is noticed.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
@@ -131,8 +131,9 @@ impl Drop for Permit {
 
 #[cfg(test)]
 mod tests {
+    use access::ClientAddress;
+
     use super::*;
-    use crate::access::ClientAddress;
 
     #[test]
     fn places_are_limited_and_given_back() {

@@ -1,5 +1,6 @@
 //! Tokens over HTTP, as JSON.
 
+use access::{Action, NewToken, Principal, TokenInfo};
 use axum::{
     Json,
     body::Bytes,
@@ -7,15 +8,11 @@ use axum::{
     http::{HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use model::role::Role;
+use model::{clock::now_ms, role::Role};
 use serde::{Deserialize, Serialize};
 
 use super::{Auth, rejection::Denied};
-use crate::{
-    access::{Action, NewToken, Principal, TokenInfo},
-    clock::now_ms,
-    config::Period,
-};
+use crate::config::Period;
 
 /// What is asked for.
 #[derive(Deserialize)]

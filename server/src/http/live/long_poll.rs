@@ -1,16 +1,16 @@
 //! `/api/live`: live topics by long poll.
 
+use access::Principal;
 use axum::{
     extract::{OriginalUri, State},
     http::header::{CACHE_CONTROL, CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
+use budget::pairs;
+use datasource::ErrorKind;
 
 use crate::{
-    access::Principal,
-    budget::pairs,
     http::{answers, api::error::ApiError},
-    query::ErrorKind,
     state::AppState,
     ws::poll::{Poll, PollError, Room},
 };

@@ -6,25 +6,23 @@ use std::{
     time::Duration,
 };
 
+use access::Scope;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use budget::{Charge, MemoryBudget, Requester};
+use datasource::{ErrorKind, QueryError};
 use futures_util::{SinkExt, StreamExt};
 use model::{
+    clock::now_ms,
     live::{BINARY_PROTOCOL, CLOSE_SESSION_ENDED, ClientMessage, ServerMessage, Topic},
     role::Role,
 };
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    access::Scope,
-    budget::{Charge, MemoryBudget, Requester},
-    clock::now_ms,
-    query::{ErrorKind, QueryError},
-    ws::{
-        hub::{Hub, Subscription},
-        queue::{Next, QueueSender},
-        update::Format,
-    },
+use crate::ws::{
+    hub::{Hub, Subscription},
+    queue::{Next, QueueSender},
+    update::Format,
 };
 
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -385,17 +383,15 @@ fn refusal(id: Option<u64>, code: &str, message: String) -> ServerMessage {
 mod tests {
     use std::sync::Arc;
 
+    use budget::Budgets;
+    use datasource::{Embedded, Engines, QueryLimits, ReadScheduler};
     use model::live::LiveQuery;
     use store::{Store, StoreOptions};
 
     use super::*;
-    use crate::{
-        budget::Budgets,
-        query::{Engines, QueryLimits, ReadScheduler, embedded::Embedded},
-        ws::{
-            hub::{HubLimits, Sources},
-            starts::StartLimit,
-        },
+    use crate::ws::{
+        hub::{HubLimits, Sources},
+        starts::StartLimit,
     };
 
     const WINDOW: Duration = Duration::from_millis(200);

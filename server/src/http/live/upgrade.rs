@@ -1,5 +1,6 @@
 //! `/ws`: from the admitted request to the live socket.
 
+use access::Principal;
 use axum::{
     extract::{Query, State, WebSocketUpgrade},
     response::{IntoResponse, Response},
@@ -9,7 +10,6 @@ use serde::Deserialize;
 
 use super::socket::{self, MAX_CLIENT_MESSAGE_BYTES, READ_BUFFER_BYTES, SocketOptions, format_of};
 use crate::{
-    access::Principal,
     http::{api::error::ApiError, auth::SocketAdmission, limited},
     state::AppState,
     ws::poll::topics,

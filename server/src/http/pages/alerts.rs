@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use access::{Principal, Scope, visible};
 use app::alerts::{
     AlertsView, Chart, Content, Detail, Draft, Grouping, ListedAlerts, ShownAlert, ShownDelivery, ShownGroup,
     ShownRule, ShownSilence, Tab, ViewAddress,
@@ -21,7 +22,6 @@ use notify::matcher::Matchers;
 use serde::Deserialize;
 
 use crate::{
-    access::{Principal, Scope, visible},
     alerting::{CurrentAlerts, history::HistoryFilter as Wanted},
     delivery::{DeliveryFilter, DeliveryInfo},
     http::{

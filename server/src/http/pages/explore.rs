@@ -2,17 +2,15 @@
 
 use std::{collections::BTreeSet, time::Instant};
 
+use access::Principal;
 use app::explore::{ExploreAddress, ExploreView, Found, Kind, Outcome};
+use datasource::{QueryError, fixed};
 use model::{
     dashboard::{Panel, PanelKind, Query},
     zone::Zone,
 };
 
-use crate::{
-    access::Principal,
-    query::{QueryError, fixed},
-    state::AppState,
-};
+use crate::state::AppState;
 
 /// Names of metrics that are offered.
 const METRICS: usize = 1_000;

@@ -1,5 +1,6 @@
 //! Pages whose content the server draws each time: as part of a whole page, or alone for a page that is there already.
 
+use access::{Principal, SessionInfo};
 use app::{
     alerts::AlertsView,
     explore::ExploreView,
@@ -10,11 +11,10 @@ use axum::{
     http::{HeaderMap, Uri, header},
     response::{Html, IntoResponse, Response},
 };
+use model::clock::now_ms;
 
 use super::{View, alerts, charge, explore, refused};
 use crate::{
-    access::{Principal, SessionInfo},
-    clock::now_ms,
     http::{answers, api::error::ApiError},
     state::AppState,
 };

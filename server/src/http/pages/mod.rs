@@ -9,12 +9,16 @@ mod range_form;
 
 use std::time::Duration;
 
+use access::{Principal, visible};
 use axum::{
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
+use budget::{Charge, OverBudget, Requester};
+use datasource::QueryError;
 use model::{
+    clock::now_ms,
     dashboard::{Dashboard, PanelKind},
     frame::Frame,
     page::Boot,
@@ -35,12 +39,8 @@ use super::{
     reached::Reached,
 };
 use crate::{
-    access::{Principal, visible},
     alerting::{FiringChanges, may_have_marks},
-    budget::{Charge, OverBudget, Requester},
-    clock::now_ms,
     dashboards::KIOSK,
-    query::QueryError,
     state::AppState,
     zones,
 };

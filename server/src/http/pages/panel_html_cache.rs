@@ -5,9 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use access::Scope;
 use model::{frame::Labels, zone::Zone};
-
-use crate::access::Scope;
 
 /// What the pictures may take, in bytes of HTML and addresses.
 const MAX_BYTES: usize = 16 << 20;

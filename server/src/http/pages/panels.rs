@@ -2,7 +2,9 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use access::{Scope, visible};
 use app::Evaluated;
+use datasource::fixed;
 use futures_util::future::join_all;
 use model::{
     dashboard::{Dashboard, Panel, PanelKind, Query},
@@ -17,11 +19,7 @@ use super::{
     PATIENCE,
     panel_html_cache::{Gallery, Place, Shown},
 };
-use crate::{
-    access::{Scope, visible},
-    query::fixed,
-    state::AppState,
-};
+use crate::state::AppState;
 
 /// Who looks at which page of a dashboard.
 pub(super) struct Looking<'a> {

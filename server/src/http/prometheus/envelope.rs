@@ -8,9 +8,8 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use datasource::{ErrorKind, QueryError};
 use serde::Serialize;
-
-use crate::query::{ErrorKind, QueryError};
 
 /// When to come again, in seconds, where there was no room.
 pub(crate) const RETRY_SECS: HeaderValue = HeaderValue::from_static("5");
@@ -40,7 +39,7 @@ pub fn success<T: Serialize>(data: &T) -> Response {
 pub fn success_with<T: Serialize>(data: &T, warnings: &[&'static str]) -> Response {
     match serde_json::to_vec(&Success { status: "success", data, warnings }) {
         Ok(body) => json(StatusCode::OK, body),
-        Err(error) => QueryError::new(ErrorKind::Internal, error.to_string()).into_response(),
+        Err(error) => ErrorResponse(QueryError::new(ErrorKind::Internal, error.to_string())).into_response(),
     }
 }
 
@@ -64,9 +63,20 @@ fn json(status: StatusCode, body: Vec<u8>) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-impl IntoResponse for QueryError {
+/// A request of Prometheus' API that failed, as a response.
+#[derive(Debug)]
+pub struct ErrorResponse(pub QueryError);
+
+impl<E: Into<QueryError>> From<E> for ErrorResponse {
+    fn from(error: E) -> Self {
+        ErrorResponse(error.into())
+    }
+}
+
+impl IntoResponse for ErrorResponse {
     fn into_response(self) -> Response {
-        let status = match self.kind {
+        let ErrorResponse(error) = self;
+        let status = match error.kind {
             ErrorKind::BadData => StatusCode::BAD_REQUEST,
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
             ErrorKind::Execution => StatusCode::UNPROCESSABLE_ENTITY,
@@ -74,16 +84,16 @@ impl IntoResponse for QueryError {
             ErrorKind::TooMany => StatusCode::TOO_MANY_REQUESTS,
             ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let failure = Failure { status: "error", error_type: self.kind.name(), error: &self.message };
+        let failure = Failure { status: "error", error_type: error.kind.name(), error: &error.message };
         let mut response = json(status, serde_json::to_vec(&failure).unwrap_or_default());
-        if matches!(self.kind, ErrorKind::Busy | ErrorKind::TooMany) {
+        if matches!(error.kind, ErrorKind::Busy | ErrorKind::TooMany) {
             response.headers_mut().insert(RETRY_AFTER, RETRY_SECS);
         }
         response
     }
 }
 
-/// An error outside of [`crate::query::ErrorKind`], by its status and `errorType`.
+/// An error outside of [`datasource::ErrorKind`], by its status and `errorType`.
 pub fn failure(status: StatusCode, error_type: &'static str, message: &str) -> Response {
     let failure = Failure { status: "error", error_type, error: message };
     json(status, serde_json::to_vec(&failure).unwrap_or_default())

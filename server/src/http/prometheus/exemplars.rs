@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use access::{Principal, Reads, distinct_selectors_of};
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
+use datasource::{Backend, Reading};
 use remote_write::Exemplar;
 use serde::Serialize;
 
@@ -12,11 +14,10 @@ use super::{
     in_query,
     json::{seconds, write_number},
     params::Params,
+    pass_on,
 };
 use crate::{
-    access::{Principal, Reads, distinct_selectors_of},
     http::remote_write::{SeriesExemplars, Wanted},
-    query::{Backend, Reading},
     state::AppState,
 };
 
@@ -47,12 +48,12 @@ pub(super) async fn query(
 ) -> Answer {
     let scope = principal.scope();
     if let Backend::Prometheus(engine) = &backend {
-        return Ok(engine.pass_on(&scope.request("query_exemplars", Reads::Query, params.pairs())?).await);
+        return pass_on(engine, &scope.request("query_exemplars", Reads::Query, params.pairs())?).await;
     }
     let start_ms = params.time_ms("start")?.unwrap_or(i64::MIN);
     let end_ms = params.time_ms("end")?.unwrap_or(i64::MAX);
     if end_ms < start_ms {
-        return Err(bad_data("end timestamp must not be before start timestamp"));
+        return Err(bad_data("end timestamp must not be before start timestamp").into());
     }
     let query = scope.query(params.query()).map_err(in_query)?;
     let parsed = query.parsed().map_err(in_query)?;
@@ -72,7 +73,7 @@ pub(super) async fn query(
         let found = exemplars.select(&wanted, || reading.check())?;
         Ok(success(&found.iter().map(OfSeries::of).collect::<Vec<_>>()).into_response())
     };
-    state.embedded.reads().read_sized(weight, make).await
+    Ok(state.embedded.reads().read_sized(weight, make).await?)
 }
 
 impl<'a> OfSeries<'a> {

@@ -2,25 +2,23 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use access::{Principal, Reads, ScopedSelectors};
 use axum::{
     extract::State,
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
+use datasource::{Backend, ErrorKind, QueryError, Reading, cost};
 use exposition::{
     page::{Format, Kind},
     write::Writer,
 };
 use labels::{Labels, METRIC_NAME};
+use model::clock::now_ms;
 use timeseries::{SeriesSource, is_stale_marker};
 
-use super::{Answer, bad_data, params::Params};
-use crate::{
-    access::{Principal, Reads, ScopedSelectors},
-    clock::now_ms,
-    query::{Backend, ErrorKind, QueryError, Reading, cost},
-    state::AppState,
-};
+use super::{Answer, bad_data, params::Params, pass_on};
+use crate::state::AppState;
 
 /// How far back a sample may lie and still count as current.
 const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
@@ -36,11 +34,11 @@ pub(super) async fn federate(
 ) -> Answer {
     let scope = principal.scope();
     if params.get("match[]").is_none() {
-        return Err(bad_data("no match[] parameter provided"));
+        return Err(bad_data("no match[] parameter provided").into());
     }
     if let Backend::Prometheus(engine) = &backend {
         // It stands beside the engine's API, not below it.
-        return Ok(engine.pass_on(&scope.request("../../federate", Reads::Selectors, params.pairs())?).await);
+        return pass_on(engine, &scope.request("../../federate", Reads::Selectors, params.pairs())?).await;
     }
     let selectors = scope.selectors(params.all("match[]"))?;
     let (store, limit) = (state.embedded.store().clone(), state.embedded.limits().max_response_bytes);
@@ -52,7 +50,7 @@ pub(super) async fn federate(
     let page = state.embedded.reads().read_sized(size, make).await?;
     if page.len() > limit {
         let message = format!("the answer is larger than {limit} bytes: select fewer series");
-        return Err(QueryError::new(ErrorKind::Execution, message));
+        return Err(QueryError::new(ErrorKind::Execution, message).into());
     }
     Ok(response(page))
 }

@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use access::{Principal, Reads};
 use axum::extract::State;
+use datasource::Backend;
 use serde::Serialize;
 
-use super::{Answer, envelope::success, params::Params, scope_filter, series::Selection};
-use crate::{
-    access::{Principal, Reads},
-    http::api::listed::Listed,
-    query::Backend,
-    state::AppState,
-};
+use super::{Answer, envelope::success, params::Params, pass_on, scope_filter, series::Selection};
+use crate::{http::api::listed::Listed, state::AppState};
 
 /// Type, help and unit of a metric family.
 #[derive(Serialize)]
@@ -33,7 +30,7 @@ pub(super) async fn metadata(
         Backend::Prometheus(engine) => {
             let request = scope.request("metadata", Reads::Nothing, params.pairs())?;
             if scope.is_all() {
-                return Ok(engine.pass_on(&request).await);
+                return pass_on(engine, &request).await;
             }
             let names = engine.json(&scope.request("label/__name__/values", Reads::Selectors, &[])?).await?;
             let mut families = engine.json(&request).await?;
@@ -67,5 +64,5 @@ pub(super) async fn metadata(
             .collect();
         success(&families)
     };
-    state.answer(Listed::Families, make).await
+    Ok(state.answer(Listed::Families, make).await?)
 }

@@ -18,14 +18,17 @@ mod syntax;
 mod targets;
 mod tsdb_status;
 
-use axum::{extract::FromRequestParts, http::request::Parts, response::Response};
-
-use super::{OnDashboards, Rights, Route, Who, WithinMatchers};
-use crate::access::ENGINE;
-use crate::{
-    query::{Backend, ErrorKind, QueryError},
-    state::AppState,
+use access::{ENGINE, ScopedRequest};
+use axum::{
+    extract::FromRequestParts,
+    http::{header::CONTENT_TYPE, request::Parts},
+    response::{IntoResponse, Response},
 };
+use datasource::{Backend, ErrorKind, Fetched, Prometheus, QueryError};
+
+use self::envelope::ErrorResponse;
+use super::{OnDashboards, Rights, Route, Who, WithinMatchers};
+use crate::state::AppState;
 
 /// A query, which a session that is limited to dashboards asks only if it is on one of them.
 const QUERY: Rights = Rights { on_dashboards: OnDashboards::Queries, ..Rights::LISTS };
@@ -62,17 +65,29 @@ pub fn routes() -> Vec<Route<AppState>> {
 }
 
 impl FromRequestParts<AppState> for Backend {
-    type Rejection = QueryError;
+    type Rejection = ErrorResponse;
 
     /// The engine that the parameter `engine` of the URL names, or the first one.
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, QueryError> {
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ErrorResponse> {
         let query = parts.uri.query().unwrap_or_default();
         let name = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == ENGINE).map(|(_, name)| name);
-        state.engines.get(name.as_deref()).cloned()
+        Ok(state.engines.get(name.as_deref()).cloned()?)
     }
 }
 
-type Answer = Result<Response, QueryError>;
+type Answer = Result<Response, ErrorResponse>;
+
+/// Passes a request on to another engine, and its answer back as it is.
+async fn pass_on(engine: &Prometheus, request: &ScopedRequest) -> Answer {
+    let Fetched { status, content_type, body, charge: _charge } = engine.pass_on(request).await?;
+    let mut response = (status, body).into_response();
+    match content_type {
+        Some(content_type) => response.headers_mut().insert(CONTENT_TYPE, content_type),
+        // What has no type is not given one.
+        None => response.headers_mut().remove(CONTENT_TYPE),
+    };
+    Ok(response)
+}
 
 fn bad_data(message: impl Into<String>) -> QueryError {
     QueryError::new(ErrorKind::BadData, message)

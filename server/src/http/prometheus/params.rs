@@ -11,13 +11,11 @@ use axum::{
     http::{Method, StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
+use budget::pairs;
+use datasource::{ErrorKind, QueryError};
 use http_body_util::LengthLimitError;
 
-use super::envelope::failure;
-use crate::{
-    budget::pairs,
-    query::{ErrorKind, QueryError},
-};
+use super::envelope::{ErrorResponse, failure};
 
 const NS_OF_MS: i64 = 1_000_000;
 /// Durations are counted in nanoseconds, as in Go: this is 2^63.
@@ -34,8 +32,8 @@ impl<S: Send + Sync> FromRequest<S> for Params {
     type Rejection = Response;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Response> {
-        let of_url =
-            read_pairs(request.uri().query().unwrap_or_default().as_bytes()).map_err(IntoResponse::into_response)?;
+        let of_url = read_pairs(request.uri().query().unwrap_or_default().as_bytes())
+            .map_err(|error| ErrorResponse(error).into_response())?;
         // The body of other methods has no meaning, and whoever checks what a GET asks for looks at its URL alone.
         let is_form = request.method() == Method::POST
             && request
@@ -46,7 +44,7 @@ impl<S: Send + Sync> FromRequest<S> for Params {
             return Ok(Params(of_url));
         }
         let body = to_bytes(request.into_body(), MAX_FORM_BYTES).await.map_err(|error| not_received(&error))?;
-        let mut pairs = read_pairs(&body).map_err(IntoResponse::into_response)?;
+        let mut pairs = read_pairs(&body).map_err(|error| ErrorResponse(error).into_response())?;
         pairs.extend(of_url);
         Ok(Params(pairs))
     }
@@ -72,7 +70,7 @@ fn not_received(error: &axum::Error) -> Response {
         }
         cause = error.source();
     }
-    bad_data(format!("the form could not be read: {error}")).into_response()
+    ErrorResponse(bad_data(format!("the form could not be read: {error}"))).into_response()
 }
 
 fn bad_data(message: String) -> QueryError {

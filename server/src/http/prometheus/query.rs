@@ -2,20 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use model::frame::ESTIMATED;
+use access::{Principal, Reads, Scope, ScopedQuery};
+use datasource::{Backend, Embedded, ErrorKind, Evaluated, Prometheus, QueryError, Settings, Steps, When};
+use model::{clock::now_ms, frame::ESTIMATED};
 use promql::{Outcome, Value};
 use serde::Serialize;
 
-use super::{Answer, bad_data, envelope::annotated_raw, in_query, json, params::Params};
-use crate::{
-    access::{Principal, Reads, Scope, ScopedQuery},
-    clock::now_ms,
-    query::{
-        Backend, ErrorKind, QueryError,
-        embedded::{Embedded, Evaluated, Settings, When},
-        prometheus::{Prometheus, Steps},
-    },
-};
+use super::{Answer, bad_data, envelope::annotated_raw, in_query, json, params::Params, pass_on};
 
 /// Parameters of a range query whose answer may be put together of kept results: others ask for more than the points.
 const KEPT_BY: [&str; 5] = ["query", "start", "end", "step", "timeout"];
@@ -36,7 +29,7 @@ pub(super) async fn instant(backend: Backend, principal: Principal, params: Para
             if let Some((query, remark)) = sent(engine, scope, &params).await? {
                 request = request.asking(&query, remark);
             }
-            return Ok(engine.pass_on(&request).await);
+            return pass_on(engine, &request).await;
         }
     };
     let started = Instant::now();
@@ -61,7 +54,7 @@ pub(super) async fn range(backend: Backend, principal: Principal, params: Params
     let start_ms = params.required_time_ms("start")?;
     let end_ms = params.required_time_ms("end")?;
     if end_ms < start_ms {
-        return Err(bad_data("invalid parameter \"end\": end timestamp must not be before start time"));
+        return Err(bad_data("invalid parameter \"end\": end timestamp must not be before start time").into());
     }
     let step_ms = params.step_ms()?;
     engine.check_steps(start_ms, end_ms, step_ms)?;
@@ -76,7 +69,7 @@ pub(super) async fn range(backend: Backend, principal: Principal, params: Params
     if let Some(kind) = kind {
         return Err(bad_data(format!(
             "invalid parameter \"query\": invalid expression type {kind:?} for range query, must be Scalar or instant Vector"
-        )));
+        )).into());
     }
     let query = engine.as_sent(&query).await.unwrap_or(query);
     let evaluated = engine.evaluate_with(&query, When::Range { start_ms, end_ms, step_ms }, &settings).await?;
@@ -117,7 +110,7 @@ async fn range_elsewhere(engine: &Prometheus, scope: &Scope, params: &Params) ->
             return Ok(annotated_raw(&data, &ranged.warnings, &ranged.infos));
         }
     }
-    Ok(engine.pass_on(&request).await)
+    pass_on(engine, &request).await
 }
 
 /// What a request says of how it is to be evaluated.
@@ -151,7 +144,8 @@ fn answer(engine: &Embedded, evaluated: Evaluated, limit: Option<usize>, params:
         return Err(QueryError::new(
             ErrorKind::Execution,
             format!("the answer is larger than {most} bytes: ask for fewer series or a larger step"),
-        ));
+        )
+        .into());
     }
     if params.get("stats").is_some_and(|stats| !stats.is_empty()) {
         let stats = Stats::of(&outcome, queued, evaluation, started.elapsed());

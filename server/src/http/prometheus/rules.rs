@@ -2,20 +2,20 @@
 
 use std::collections::HashMap;
 
-use axum::{extract::State, response::Response};
+use access::{Principal, Reads, Scope};
+use axum::extract::State;
+use datasource::{Backend, ErrorKind, QueryError};
 use serde_json::{Value, json};
 
 use super::{
-    bad_data,
+    Answer, bad_data,
     envelope::annotated_raw,
     params::{Params, not_a_number},
     scope_filter,
 };
 use crate::{
-    access::{Principal, Reads, Scope},
     alerting::{RulesFilter, alert_json, reported_json},
     http::api::listed::Listed,
-    query::{Backend, ErrorKind, QueryError},
     state::AppState,
 };
 
@@ -177,7 +177,7 @@ pub(super) async fn rules(
     backend: Backend,
     principal: Principal,
     params: Params,
-) -> Result<Response, QueryError> {
+) -> Answer {
     let page = Page::of(&params)?;
     let (mut groups, warnings) = rule_groups(&state, &backend, &principal, &params).await?;
     let next = groups.as_array_mut().map(|groups| page.cut(groups)).transpose()?.flatten();
@@ -194,7 +194,7 @@ pub(super) async fn alerts(
     backend: Backend,
     principal: Principal,
     params: Params,
-) -> Result<Response, QueryError> {
+) -> Answer {
     let (theirs, warnings) = upstream(&backend, &principal, "alerts", &params, "alerts").await?;
     let current = state.alerting.current().await;
     let make = move |state: &AppState| {
@@ -209,7 +209,7 @@ pub(super) async fn alerts(
         }
         annotated_raw(&data.to_string(), &warnings, &[])
     };
-    state.answer(Listed::Alerts(&current), make).await
+    Ok(state.answer(Listed::Alerts(&current), make).await?)
 }
 
 #[cfg(test)]

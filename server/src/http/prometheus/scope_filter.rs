@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use access::Scope;
 use serde_json::Value;
-
-use crate::access::Scope;
 
 /// What a family's series may end in, beside its name.
 const SUFFIXES: [&str; 6] = ["", "_total", "_bucket", "_sum", "_count", "_info"];

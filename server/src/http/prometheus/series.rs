@@ -2,18 +2,16 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use access::{Principal, Reads, Scope, ScopedSelectors};
 use axum::{
     extract::{Path, rejection::PathRejection},
     response::Response,
 };
+use datasource::{Backend, Embedded, QueryError, Reading, cost};
 use labels::Matcher;
 use serde::Serialize;
 
-use super::{Answer, bad_data, envelope::success_with, params::Params, query::TRUNCATED};
-use crate::{
-    access::{Principal, Reads, Scope, ScopedSelectors},
-    query::{Backend, QueryError, Reading, cost, embedded::Embedded},
-};
+use super::{Answer, bad_data, envelope::success_with, params::Params, pass_on, query::TRUNCATED};
 
 /// What `match[]`, `start` and `end` select.
 pub(super) struct Selection {
@@ -78,7 +76,7 @@ pub(super) async fn labels(backend: Backend, principal: Principal, params: Param
     let engine = match &backend {
         Backend::Embedded(engine) => engine,
         Backend::Prometheus(engine) => {
-            return Ok(engine.pass_on(&scope.request("labels", Reads::Selectors, params.pairs())?).await);
+            return pass_on(engine, &scope.request("labels", Reads::Selectors, params.pairs())?).await;
         }
     };
     let names = Selection::of(scope, &params)?
@@ -95,18 +93,18 @@ pub(super) async fn label_values(
 ) -> Answer {
     let scope = principal.scope();
     let Ok(Path(name)) = name else {
-        return Err(bad_data("invalid label name: it is not UTF-8"));
+        return Err(bad_data("invalid label name: it is not UTF-8").into());
     };
     let name = unescaped(name);
     if name.is_empty() {
-        return Err(bad_data(format!("invalid label name: {name:?}")));
+        return Err(bad_data(format!("invalid label name: {name:?}")).into());
     }
     let engine = match &backend {
         Backend::Embedded(engine) => engine,
         Backend::Prometheus(engine) => {
             let name = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC);
             let request = scope.request(format!("label/{name}/values"), Reads::Selectors, params.pairs())?;
-            return Ok(engine.pass_on(&request).await);
+            return pass_on(engine, &request).await;
         }
     };
     let values = Selection::of(scope, &params)?
@@ -121,13 +119,13 @@ pub(super) async fn series(backend: Backend, principal: Principal, params: Param
         Backend::Embedded(engine) => engine,
         Backend::Prometheus(engine) => {
             if !scope.is_all() && params.get("match[]").is_none() {
-                return Err(bad_data("no match[] parameter provided"));
+                return Err(bad_data("no match[] parameter provided").into());
             }
-            return Ok(engine.pass_on(&scope.request("series", Reads::Selectors, params.pairs())?).await);
+            return pass_on(engine, &scope.request("series", Reads::Selectors, params.pairs())?).await;
         }
     };
     if params.get("match[]").is_none() {
-        return Err(bad_data("no match[] parameter provided"));
+        return Err(bad_data("no match[] parameter provided").into());
     }
     let selection = Selection::of(scope, &params)?;
     let found =

@@ -1,18 +1,13 @@
 //! `/api/v1/admin/tsdb/snapshot`: a copy of the store while it is in use.
 
-use axum::{
-    extract::{RawQuery, State},
-    response::Response,
-};
+use access::{Action, Principal};
+use axum::extract::{RawQuery, State};
+use datasource::{ErrorKind, QueryError};
 use serde::Serialize;
 use store::Extent;
 
-use super::envelope::success;
-use crate::{
-    access::{Action, Principal},
-    query::{ErrorKind, QueryError},
-    state::AppState,
-};
+use super::{Answer, envelope::success};
+use crate::state::AppState;
 
 #[derive(Serialize)]
 struct Taken {
@@ -21,18 +16,14 @@ struct Taken {
 
 /// `POST /api/v1/admin/tsdb/snapshot`. The copy holds everything that was acknowledged; with Prometheus' `skip_head=true` only what is
 /// in files of chunks.
-pub(super) async fn take(
-    State(state): State<AppState>,
-    principal: Principal,
-    RawQuery(query): RawQuery,
-) -> Result<Response, QueryError> {
+pub(super) async fn take(State(state): State<AppState>, principal: Principal, RawQuery(query): RawQuery) -> Answer {
     let query = query.unwrap_or_default();
     let extent = match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "skip_head") {
         None => Extent::All,
         Some((_, value)) => match &*value {
             "" | "0" | "f" | "F" | "false" | "FALSE" | "False" => Extent::All,
             "1" | "t" | "T" | "true" | "TRUE" | "True" => Extent::Chunks,
-            _ => return Err(bad("skip_head must be true or false")),
+            _ => return Err(bad("skip_head must be true or false").into()),
         },
     };
     match state.storage.snapshot(extent).await {
@@ -44,7 +35,7 @@ pub(super) async fn take(
             tracing::warn!(%error, "a snapshot could not be taken");
             let message =
                 "the snapshot could not be taken: the server's log says why. See that the disk has room, and try again";
-            Err(QueryError::new(ErrorKind::Unavailable, message))
+            Err(QueryError::new(ErrorKind::Unavailable, message).into())
         }
     }
 }

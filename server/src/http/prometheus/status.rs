@@ -2,23 +2,21 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
+use access::{Principal, Reads};
 use axum::extract::State;
+use datasource::Backend;
+use model::clock::now_ms;
 use serde_json::json;
 
-use super::{Answer, envelope::success, params::Params};
-use crate::{
-    access::{Principal, Reads},
-    clock::now_ms,
-    query::Backend,
-    state::AppState,
-};
+use super::{Answer, envelope::success, params::Params, pass_on};
+use crate::state::AppState;
 
 /// The engine's own answer, if it is elsewhere: clients choose by it what they ask for, and it is the engine that answers.
 macro_rules! from_engine {
     ($backend:expr, $principal:expr, $params:expr, $path:literal) => {
         if let Backend::Prometheus(engine) = &$backend {
             let request = $principal.scope().request($path, Reads::Nothing, $params.pairs())?;
-            return Ok(engine.pass_on(&request).await);
+            return pass_on(engine, &request).await;
         }
     };
 }

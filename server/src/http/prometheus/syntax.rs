@@ -1,10 +1,10 @@
 //! What a query looks like: its tree, and laid out for reading. Asks no engine.
 
+use datasource::QueryError;
 use promql::Tree;
 use serde_json::Value;
 
 use super::{Answer, bad_data, envelope::success, params::Params};
-use crate::query::QueryError;
 
 fn wrong(error: &promql::ParseError) -> QueryError {
     bad_data(format!("invalid parameter \"query\": {error}"))

@@ -2,20 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use access::{Principal, Reads, Scope};
 use axum::{extract::State, response::Response};
+use datasource::{Backend, QueryError};
 use labels::{Labels, METRIC_NAME, Matcher};
-use model::upstream::{UpstreamKind, UpstreamState, UpstreamStatus};
+use model::{
+    clock::now_ms,
+    upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
+};
 use serde::Serialize;
 use timeseries::SeriesSource;
 
-use super::{Answer, bad_data, envelope::success, params::Params, scope_filter};
-use crate::{
-    access::{Principal, Reads, Scope},
-    clock::now_ms,
-    http::api::listed::Listed,
-    query::{Backend, QueryError},
-    state::AppState,
+use super::{
+    Answer, bad_data,
+    envelope::{ErrorResponse, success},
+    params::Params,
+    pass_on, scope_filter,
 };
+use crate::{http::api::listed::Listed, state::AppState};
 
 /// How far back a reading may lie and still be told.
 const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
@@ -58,10 +62,10 @@ async fn of_engine(
     backend: &Backend,
     scope: &Scope,
     params: &Params,
-) -> Result<Option<Response>, QueryError> {
+) -> Result<Option<Response>, ErrorResponse> {
     match backend {
         Backend::Prometheus(engine) if scope.is_all() => {
-            Ok(Some(engine.pass_on(&scope.request(path, Reads::Nothing, params.pairs())?).await))
+            Ok(Some(pass_on(engine, &scope.request(path, Reads::Nothing, params.pairs())?).await?))
         }
         _ => Ok(None),
     }
@@ -143,7 +147,7 @@ pub(super) async fn metadata(
         told.truncate(limit);
         success(&told)
     };
-    state.answer(Listed::Families, make).await
+    Ok(state.answer(Listed::Families, make).await?)
 }
 
 /// What is said about the families that each of these targets has series of, as far as they fulfil `seen`.

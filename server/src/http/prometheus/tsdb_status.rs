@@ -1,11 +1,10 @@
 //! How much is in the store, in Prometheus' words.
 
-use axum::response::Response;
+use datasource::{ErrorKind, QueryError, ReadScheduler};
 use serde::Serialize;
 use store::{Cardinality, Counted, Stats, Store};
 
-use super::envelope::success;
-use crate::query::{ErrorKind, QueryError, ReadScheduler};
+use super::{Answer, envelope::success};
 
 /// Lines of each list unless asked otherwise, as in Prometheus.
 const USUAL_LIMIT: usize = 10;
@@ -68,15 +67,15 @@ const COUNTING_BYTES: u64 = 8 << 20;
 ///
 /// # Errors
 /// The limit is wrong.
-pub(super) async fn status(store: Store, limit: Option<&str>, reads: &ReadScheduler) -> Result<Response, QueryError> {
+pub(super) async fn status(store: Store, limit: Option<&str>, reads: &ReadScheduler) -> Answer {
     let limit = match limit.map(str::parse::<usize>) {
         None => USUAL_LIMIT,
         Some(Ok(limit)) if (1..=MAX_LIMIT).contains(&limit) => limit,
         Some(Ok(limit)) if limit > MAX_LIMIT => {
             let message = format!("limit must not exceed {MAX_LIMIT}");
-            return Err(QueryError::new(ErrorKind::BadData, message));
+            return Err(QueryError::new(ErrorKind::BadData, message).into());
         }
-        Some(_) => return Err(QueryError::new(ErrorKind::BadData, "limit must be a positive number")),
+        Some(_) => return Err(QueryError::new(ErrorKind::BadData, "limit must be a positive number").into()),
     };
     let (stats, cardinality) = reads.read(COUNTING_BYTES, move || (store.stats(), store.cardinality(limit))).await?;
     Ok(success(&Status::new(&stats, &cardinality)))

@@ -8,13 +8,14 @@ mod write;
 
 use std::sync::Arc;
 
+use budget::MemoryBudget;
 use store::Store;
 use tokio::sync::Semaphore;
 
 use super::{Rights, Route, Who};
-use crate::{budget::MemoryBudget, config::Limits};
+use crate::config::Limits;
 
-pub use crate::query::exemplars::{Exemplars, SeriesExemplars, Wanted};
+pub use datasource::{Exemplars, SeriesExemplars, Wanted};
 
 /// Requests that are unpacked at once: each may take much memory for a moment.
 const REQUESTS_AT_ONCE: usize = 4;

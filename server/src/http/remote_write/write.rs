@@ -10,12 +10,13 @@ use axum::{
 };
 use bytes::Bytes;
 use labels::Labels;
+use model::clock::now_ms;
 use remote_write::{DecodeError, Limits, Rejected, Request};
 use store::{Incoming, Ingested};
 use timeseries::Sample;
 
 use super::{Ingest, IngestLimits, headers};
-use crate::{clock::now_ms, http::prometheus::envelope::failure, storage::MAX_AHEAD_MS};
+use crate::{http::prometheus::envelope::failure, storage::MAX_AHEAD_MS};
 
 /// How long a request waits for those before it.
 const PATIENCE: Duration = Duration::from_secs(10);

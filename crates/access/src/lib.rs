@@ -1,0 +1,28 @@
+//! Who may see and do what: tokens, sessions, roles, and what of the data a token's matchers leave visible.
+
+mod address;
+mod audit;
+mod cache;
+mod login_throttle;
+mod principal;
+mod scope;
+mod scoped_request;
+mod secret;
+mod session;
+mod store;
+pub mod visible;
+
+pub use crate::audit::{Action, Actor};
+pub use crate::cache::Cache;
+pub use crate::cache::earlier;
+pub use crate::login_throttle::{LoginThrottle, Verdict};
+pub use crate::scope::{distinct_selectors_of, selectors_of};
+pub use crate::secret::{Hash, NoRandomness, has_our_prefix, is_mistyped, random_text};
+pub use crate::{
+    address::ClientAddress,
+    principal::{Carrier, Principal},
+    scope::{Scope, ScopeError, ScopedQuery, ScopedSelectors},
+    scoped_request::{ENGINE, Reads, ScopedRequest},
+    session::{SessionInfo, SessionOrigin, SocketUse},
+    store::{NewToken, PRINTED_ID, StoreError, TokenInfo, TokenStore},
+};

@@ -1,0 +1,430 @@
+//! What of the series a session may see: the matchers of its token, laid on every selector before anything is asked.
+//!
+//! Engines take a [`ScopedQuery`] or [`ScopedSelectors`] and nothing else, and only a [`Scope`] makes these: no text of a
+//! request reaches an engine past it. The matchers are added in the syntax tree, so no spelling of a query gets around them.
+
+use std::{collections::BTreeSet, fmt, sync::Arc};
+
+use labels::{MatchOp, Matcher};
+use promql::Query;
+
+/// Selects every series: what stands where a request names no selector.
+const ANY_SERIES: &str = r#"{__name__=~".+"}"#;
+/// Most selectors of a request for what is no query: each is looked up on its own.
+const MOST_SELECTORS: usize = 1_000;
+
+/// A query or a selector that cannot be read, or that a token with matchers may not use: what is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ScopeError {
+    /// What, where and how to mend it.
+    pub message: String,
+}
+
+/// The series that a session may see. Cheap to clone; equal for equal matchers.
+#[derive(Clone, Default)]
+pub struct Scope(Option<Arc<Restriction>>);
+
+/// Conditions that every series must fulfil.
+struct Restriction {
+    /// As given: what tells one scope from another.
+    text: String,
+    matchers: Vec<Matcher>,
+}
+
+impl PartialEq for Scope {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Scope {}
+
+impl std::hash::Hash for Scope {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.text().hash(state);
+    }
+}
+
+impl fmt::Debug for Scope {
+    fn fmt(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+        write!(formatter, "Scope({{{}}})", self.text())
+    }
+}
+
+impl Scope {
+    /// All series.
+    #[must_use]
+    pub fn all() -> Self {
+        Scope::default()
+    }
+
+    /// The series that fulfil `text`: matchers as they stand between the braces of a selector. Empty for all series.
+    ///
+    /// # Errors
+    /// The text is not a list of matchers: what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Ok(Scope::all());
+        }
+        // A condition that holds for a missing label too may not stand alone in a selector.
+        let selector = format!(r#"{{__name__=~".+", {text}}}"#);
+        let mut matchers = promql::parse_selector(&selector).map_err(|error| {
+            format!("{text:?} is not a list of matchers ({}): write for example provider=\"aws\"", error.message)
+        })?;
+        matchers.remove(0);
+        if matchers.is_empty() {
+            return Err(format!("{text:?} holds no matcher: write for example provider=\"aws\""));
+        }
+        Ok(Scope(Some(Arc::new(Restriction { text: text.to_owned(), matchers }))))
+    }
+
+    /// Whether it leaves nothing out.
+    #[must_use]
+    pub fn is_all(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The matchers as given; empty for all series.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        self.0.as_ref().map_or("", |restriction| &restriction.text)
+    }
+
+    fn matchers(&self) -> &[Matcher] {
+        self.0.as_ref().map_or(&[], |restriction| &restriction.matchers)
+    }
+
+    /// Whether something that is no series, such as a job or an alert, belongs to the scope: each label that the scope speaks
+    /// of must be known of it and fulfil the condition. What is not known is not shown.
+    #[must_use]
+    pub fn proves<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.matchers()
+            .iter()
+            .all(|matcher| label(&matcher.name).is_some_and(|value| !value.is_empty() && matcher.matches(value)))
+    }
+
+    /// Whether what is known of something says that it is outside of the scope.
+    #[must_use]
+    pub fn excludes<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.matchers().iter().any(|matcher| label(&matcher.name).is_some_and(|value| !matcher.matches(value)))
+    }
+
+    /// Whether a series with these labels is in the scope, by PromQL's rule: a missing label counts as empty.
+    #[must_use]
+    pub fn has_series<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.matchers().iter().all(|matcher| matcher.matches(label(&matcher.name).unwrap_or_default()))
+    }
+
+    /// Whether a query names no series that could be in the scope: each of its selectors contradicts the scope's matchers. One
+    /// that selects nothing, or that cannot be read, is nobody's either.
+    #[must_use]
+    pub fn is_foreign(&self, expr: &str) -> bool {
+        !self.is_all() && promql::parse(expr).map_or(true, |query| self.is_foreign_to(&selectors_of(&query)))
+    }
+
+    /// The same of a query that was read already, given its [selectors](selectors_of).
+    #[must_use]
+    pub fn is_foreign_to(&self, selectors: &[Vec<Matcher>]) -> bool {
+        !self.is_all() && selectors.iter().all(|matchers| self.contradicts(matchers))
+    }
+
+    fn contradicts(&self, selector: &[Matcher]) -> bool {
+        let contradict = |one: &Matcher, other: &Matcher| match &one.op {
+            MatchOp::Equal(value) => one.name == other.name && !other.matches(value),
+            _ => false,
+        };
+        let pairs = || selector.iter().flat_map(|own| self.matchers().iter().map(move |other| (own, other)));
+        pairs().any(|(own, other)| contradict(own, other) || contradict(other, own))
+    }
+
+    /// A query that sees only what the scope has.
+    ///
+    /// # Errors
+    /// The scope leaves something out and the query cannot be read, or reads series that no selector of it names.
+    pub fn query(&self, expr: &str) -> Result<ScopedQuery, ScopeError> {
+        let parsed = promql::parse(expr).map_err(|error| bad_data(error.to_string()));
+        if self.is_all() {
+            // What we cannot read another engine may.
+            return Ok(ScopedQuery { scope: self.clone(), text: expr.to_owned(), parsed, bare: None });
+        }
+        let query = parsed?;
+        if query.calls("info") {
+            let message = "info() reads series that no selector names: a token with matchers cannot use it";
+            return Err(bad_data(message.to_owned()));
+        }
+        Ok(self.laid_on(query))
+    }
+
+    /// The query with the matchers on each of its selectors.
+    fn laid_on(&self, bare: Query) -> ScopedQuery {
+        let query = bare.with_selectors(|matchers| matchers.extend_from_slice(self.matchers()));
+        ScopedQuery { scope: self.clone(), text: query.to_string(), parsed: Ok(query), bare: Some(bare) }
+    }
+
+    /// Selectors, as the parameter `match[]` has them, that see only what the scope has. No selectors select all of it.
+    ///
+    /// # Errors
+    /// One of them is not a selector, or there are too many.
+    pub fn selectors<'a>(&self, texts: impl IntoIterator<Item = &'a str>) -> Result<ScopedSelectors, ScopeError> {
+        let wrong = |error: promql::ParseError| {
+            if error.message.ends_with("must contain at least one non-empty matcher") {
+                return bad_data("match[] must contain at least one non-empty matcher".to_owned());
+            }
+            bad_data(format!("invalid parameter \"match[]\": {error}"))
+        };
+        let mut scoped = ScopedSelectors { texts: Vec::new(), matchers: Vec::new() };
+        let mut weight = 0_usize;
+        for text in texts {
+            check_count(scoped.texts.len() + 1)?;
+            let mut matchers = promql::parse_selector(text).map_err(wrong)?;
+            weight = matchers.iter().map(Matcher::weight).fold(weight, usize::saturating_add);
+            if weight > labels::go_regex::MOST_WEIGHT {
+                let message =
+                    "the regular expressions of all match[] together are too complex: ask for fewer at a time";
+                return Err(bad_data(message.to_owned()));
+            }
+            matchers.extend_from_slice(self.matchers());
+            scoped.matchers.push(matchers);
+            scoped.texts.push(if self.is_all() { text.to_owned() } else { self.query(text)?.text });
+        }
+        if scoped.texts.is_empty() {
+            scoped.matchers.push(self.matchers().to_vec());
+            if !self.is_all() {
+                scoped.texts.push(self.query(ANY_SERIES)?.text);
+            }
+        }
+        Ok(scoped)
+    }
+}
+
+/// The matchers of each selector of a query.
+pub fn selectors_of(query: &Query) -> Vec<Vec<Matcher>> {
+    let bounds = query.selectors(0, 0, 1, &promql::Options::default());
+    bounds.into_iter().map(|bounds| bounds.matchers).collect()
+}
+
+/// The same, each once.
+///
+/// # Errors
+/// There are too many.
+pub fn distinct_selectors_of(query: &Query) -> Result<Vec<Vec<Matcher>>, ScopeError> {
+    let mut seen = BTreeSet::new();
+    let mut selectors = selectors_of(query);
+    selectors.retain(|matchers| seen.insert(format!("{matchers:?}")));
+    check_count(selectors.len())?;
+    Ok(selectors)
+}
+
+fn check_count(selectors: usize) -> Result<(), ScopeError> {
+    if selectors <= MOST_SELECTORS {
+        return Ok(());
+    }
+    Err(bad_data(format!("a request has at most {MOST_SELECTORS} selectors: ask for fewer at a time")))
+}
+
+fn bad_data(message: String) -> ScopeError {
+    ScopeError { message }
+}
+
+/// A query with a scope's matchers on each of its selectors.
+#[derive(Debug, Clone)]
+pub struct ScopedQuery {
+    scope: Scope,
+    text: String,
+    parsed: Result<Query, ScopeError>,
+    /// Without the scope's matchers.
+    bare: Option<Query>,
+}
+
+impl ScopedQuery {
+    /// Whose matchers it has.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// What to send to an engine elsewhere.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The query with its selectors changed by `change`, and the scope's matchers on what comes of it; `None` if there is nothing to
+    /// change. The change never sees the matchers, so that it cannot take them off.
+    pub fn renamed(&self, change: impl FnOnce(&Query) -> Option<Query>) -> Option<Self> {
+        let bare = change(self.bare.as_ref().or(self.parsed.as_ref().ok())?)?;
+        Some(self.scope.laid_on(bare))
+    }
+
+    /// Whether it estimates counts over a window where `written` asks for whole ones.
+    #[must_use]
+    pub fn estimates(&self, written: &ScopedQuery) -> bool {
+        let is_anchored = |query: &ScopedQuery| query.parsed().is_ok_and(Query::is_anchored);
+        is_anchored(written) && !is_anchored(self)
+    }
+
+    /// The query for our engine.
+    ///
+    /// # Errors
+    /// The text is not PromQL as we know it.
+    pub fn parsed(&self) -> Result<&Query, ScopeError> {
+        self.parsed.as_ref().map_err(Clone::clone)
+    }
+}
+
+/// Series selectors with a scope's matchers on each.
+#[derive(Debug, Clone)]
+pub struct ScopedSelectors {
+    texts: Vec<String>,
+    matchers: Vec<Vec<Matcher>>,
+}
+
+impl ScopedSelectors {
+    /// What to send to an engine elsewhere as `match[]`; empty where all series are meant.
+    #[must_use]
+    pub fn texts(&self) -> &[String] {
+        &self.texts
+    }
+
+    /// Conditions for our store; a series is selected if it fulfils all of one of these. Never empty.
+    #[must_use]
+    pub fn matchers(&self) -> &[Vec<Matcher>] {
+        &self.matchers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::*;
+
+    fn scoped(expr: &str) -> String {
+        Scope::parse(r#"provider="aws""#).unwrap().query(expr).unwrap().text().to_owned()
+    }
+
+    #[test]
+    fn every_selector_of_a_query_gets_the_matchers() {
+        for (written, sent) in [
+            ("up", r#"up{provider="aws"}"#),
+            ("a or b", r#"a{provider="aws"} or b{provider="aws"}"#),
+            (r#"{__name__=~".+"}"#, r#"{__name__=~".+", provider="aws"}"#),
+            (r#"a{provider="gcp"}"#, r#"a{provider="gcp", provider="aws"}"#),
+            (r#"a{provider!="aws"}"#, r#"a{provider!="aws", provider="aws"}"#),
+            ("rate(a[5m] @ 0 offset 1d)", r#"rate(a{provider="aws"}[5m] @ 0 offset 1d)"#),
+            ("max_over_time(sum(a)[1h:1m] @ end())", r#"max_over_time(sum(a{provider="aws"})[1h:1m] @ end())"#),
+            ("topk(scalar(count(a)), b)", r#"topk(scalar(count(a{provider="aws"})), b{provider="aws"})"#),
+            (
+                r#"label_replace(a, "provider", "aws", "", "")"#,
+                r#"label_replace(a{provider="aws"}, "provider", "aws", "", "")"#,
+            ),
+            (r#"{"a.b"} # }"#, r#"{__name__="a.b", provider="aws"}"#),
+            (r#"{"a.b", "c d"="e"}"#, r#"{__name__="a.b", "c d"="e", provider="aws"}"#),
+            ("-a ^ (b unless on (x) c)", r#"-a{provider="aws"} ^ (b{provider="aws"} unless on (x) c{provider="aws"})"#),
+            (
+                "absent(a) + absent_over_time(a[1m])",
+                r#"absent(a{provider="aws"}) + absent_over_time(a{provider="aws"}[1m])"#,
+            ),
+            ("1 + time()", "1 + time()"),
+        ] {
+            assert_eq!(scoped(written), sent, "{written}");
+        }
+    }
+
+    #[test]
+    fn what_is_sent_reads_back_with_the_matchers_on_each_selector() {
+        let scope = Scope::parse(r#"provider="a\"b", "the.zone"=~"eu|us""#).unwrap();
+        for expr in ["a or b{x=~\"}|{\"}", "sum by (a) (rate({\"x y\"}[5m:1m])) / on () group_left () c @ start()"] {
+            let sent = scope.query(expr).unwrap();
+            let selectors = promql::parse(sent.text()).unwrap().selectors(0, 0, 1, &promql::Options::default());
+            assert_eq!(selectors.len(), 2, "{expr}");
+            for selector in selectors {
+                let text: Vec<String> = selector.matchers.iter().map(|matcher| format!("{matcher:?}")).collect();
+                assert!(text.iter().any(|one| one.contains(r#"Equal("a\"b")"#)), "{text:?}");
+                assert!(text.iter().any(|one| one.contains("the.zone")), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_reads_series_unseen_or_cannot_be_read_is_refused() {
+        let scope = Scope::parse(r#"provider="aws""#).unwrap();
+        for expr in ["info(up)", "sum(info(up, {a=\"b\"}))", "sum(", "a{x=\"1\" or y=\"2\"}", "up[5m", ""] {
+            assert!(scope.query(expr).is_err(), "{expr}");
+        }
+        assert!(Scope::all().query("WITH (x = y) x").is_ok());
+        for selector in ["up or down", "up offset 5m", "sum(up)", "up}", ""] {
+            assert!(scope.selectors([selector]).is_err(), "{selector}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_a_selector_sees_the_scope_and_no_more() {
+        let scope = Scope::parse(r#"provider!="gcp""#).unwrap();
+        let selectors = scope.selectors([]).unwrap();
+        assert_eq!(selectors.texts(), [r#"{__name__=~".+", provider!="gcp"}"#]);
+        assert_eq!(selectors.matchers().len(), 1);
+        let all = Scope::all().selectors([]).unwrap();
+        assert!(all.texts().is_empty());
+        assert!(all.matchers().len() == 1 && all.matchers().iter().all(Vec::is_empty));
+    }
+
+    #[test]
+    fn a_request_has_so_many_selectors() {
+        let selectors = |count: usize| Scope::all().selectors(std::iter::repeat_n("up", count));
+        assert_eq!(selectors(MOST_SELECTORS).unwrap().matchers().len(), MOST_SELECTORS);
+        let refused = selectors(MOST_SELECTORS + 1).unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::BadData);
+        assert!(refused.message.contains("at most 1000 selectors"), "{refused}");
+
+        let query = |names: &[String]| promql::parse(&names.join(" or ")).unwrap();
+        let same = query(&vec!["up{a=\"b\"}".to_owned(); MOST_SELECTORS + 1]);
+        assert_eq!(distinct_selectors_of(&same).unwrap().len(), 1);
+        let other = query(&["up{a=~\"b|c\"}", "up{a=~\"b|d\"}", "up{a!~\"b|c\"}", "up"].map(str::to_owned));
+        assert_eq!(distinct_selectors_of(&other).unwrap().len(), 4);
+        let many: Vec<String> = (0..=MOST_SELECTORS).map(|number| format!("m{number}")).collect();
+        assert_eq!(distinct_selectors_of(&query(&many)).unwrap_err().kind, ErrorKind::BadData);
+    }
+
+    #[test]
+    fn matchers_of_a_token_are_matchers_and_nothing_else() {
+        for good in [r#"provider="aws""#, r#"a="b",c=~"d|e""#, r#""x.y"="z""#, r#"provider!="gcp""#, "a='b'"] {
+            assert_eq!(Scope::parse(good).unwrap().text(), good);
+        }
+        for wrong in ["provider", "provider=aws", r#"a="b"} or {c="d""#, r#"a="b"} offset 5m"#, ",", r#"a=~"(""#, "{}"]
+        {
+            assert!(Scope::parse(wrong).is_err(), "{wrong}");
+        }
+        assert!(Scope::parse(" ").unwrap().is_all());
+    }
+
+    #[test]
+    fn a_query_is_foreign_if_each_of_its_selectors_contradicts_the_scope() {
+        let scope = Scope::parse(r#"provider="aws", team!~"x|y""#).unwrap();
+        for foreign in [
+            r#"up{provider="gcp"} == 0"#,
+            r#"sum(up{provider=~"gcp|azure"}) / sum(up{provider!="aws"})"#,
+            r#"up{team="x"}"#,
+            "vector(1)",
+            "up{",
+        ] {
+            assert!(scope.is_foreign(foreign), "{foreign}");
+        }
+        for own in ["up", r#"up{provider="gcp"} or up"#, r#"up{provider=~"aws|gcp"}"#, r#"up{team="z"}"#] {
+            assert!(!scope.is_foreign(own), "{own}");
+        }
+        assert!(!Scope::all().is_foreign("vector(1)"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_proven() {
+        let scope = Scope::parse(r#"provider!="gcp""#).unwrap();
+        let job = |provider: &'static str| move |name: &str| (name == "provider").then_some(provider);
+        assert!(scope.proves(job("aws")));
+        assert!(!scope.proves(job("gcp")));
+        assert!(!scope.proves(job("")));
+        assert!(!scope.proves(|_| None));
+        assert!(scope.has_series(|_| None));
+        assert!(Scope::all().proves(|_| None));
+    }
+}

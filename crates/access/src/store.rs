@@ -1,0 +1,429 @@
+//! Tokens and sessions as they are kept in the database.
+
+use std::path::Path;
+
+use database::{self, DatabaseError};
+use model::{clock::now_ms, role::Role};
+use redact::Secret;
+use serde::Serialize;
+use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
+
+use crate::{
+    Scope,
+    secret::{self, Hash, NoRandomness},
+    session::SessionOrigin,
+};
+
+/// Most sessions of one token; a login beyond that ends the oldest.
+const SESSIONS_PER_TOKEN: i64 = 1_000;
+/// Longest name of a token, in characters.
+const NAME_LENGTH: usize = 100;
+/// Most dashboards that one token names.
+const DASHBOARDS_PER_TOKEN: usize = 100;
+/// Longest matchers of a token, in bytes.
+const MATCHERS_LENGTH: usize = 4_000;
+/// Id of the token whose secret the operator chose. Random ids never have a `-`.
+const CHOSEN_ID: &str = "first-token-chosen";
+/// Id of the token whose secret we made and printed at the first start.
+pub const PRINTED_ID: &str = "first-token-printed";
+
+/// What a new token shall be.
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    /// For people: who or what holds it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// When it ends, in milliseconds since the Unix epoch; `None` for never.
+    pub expires_at: Option<i64>,
+    /// Dashboards a kiosk is limited to, by uid; empty for no limit.
+    pub dashboards: Vec<String>,
+    /// Matchers that every series it reads must fulfil, as between the braces of a selector; empty for all series.
+    pub matchers: String,
+}
+
+impl NewToken {
+    /// Refuses what would not make sense or could not be enforced.
+    fn check(&self, now_ms: i64) -> Result<(), StoreError> {
+        let wrong = |message: &str| Err(StoreError::Invalid(message.to_owned()));
+        let is_uid = |uid: &String| {
+            !uid.is_empty() && uid.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        };
+        if self.name.trim().is_empty() || self.name.chars().count() > NAME_LENGTH {
+            return wrong("the name must have 1 to 100 characters");
+        }
+        if self.name.chars().any(char::is_control) {
+            return wrong("the name must not have control characters");
+        }
+        if self.expires_at.is_some_and(|expires_at| expires_at <= now_ms) {
+            return wrong("it would have expired already: let it expire later");
+        }
+        if !self.dashboards.is_empty() && self.role != Role::Kiosk {
+            return wrong("only a token of role kiosk can be limited to dashboards");
+        }
+        if self.dashboards.len() > DASHBOARDS_PER_TOKEN {
+            return wrong("a token names at most 100 dashboards");
+        }
+        if !self.dashboards.iter().all(is_uid) {
+            return wrong("a dashboard is named by its uid: letters, digits, `-` and `_`");
+        }
+        if self.matchers.len() > MATCHERS_LENGTH {
+            return wrong("the matchers have more than 4000 characters");
+        }
+        let scope = Scope::parse(&self.matchers).map_err(StoreError::Invalid)?;
+        if !scope.is_all() && (!self.role.scrapes() || self.role.administers()) {
+            return wrong(
+                "matchers are for tokens that read: viewer, kiosk, operator or scrape (an admin could make a token without them)",
+            );
+        }
+        Ok(())
+    }
+}
+
+/// A token as it is listed: everything but its secret, which nobody knows any more.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TokenInfo {
+    /// Names it in `revoke` and in audit lines.
+    pub id: String,
+    /// For people: who or what holds it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// Dashboards it is limited to, by uid; empty for no limit.
+    pub dashboards: Vec<String>,
+    /// Matchers that every series it reads fulfils, as between the braces of a selector; empty for all series.
+    #[serde(rename = "match")]
+    pub matchers: String,
+    /// When it was made, in milliseconds since the Unix epoch.
+    pub created_at: i64,
+    /// When it ends, in milliseconds since the Unix epoch; `None` for never.
+    pub expires_at: Option<i64>,
+    /// When it was revoked, in milliseconds since the Unix epoch.
+    pub revoked_at: Option<i64>,
+}
+
+impl TokenInfo {
+    /// What it is, for the audit log.
+    pub fn words(&self) -> String {
+        let until = self.expires_at.and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+        let until = until.map(|at| format!(" until {at}")).unwrap_or_default();
+        format!("{:?}, role {}{until}", self.name, self.role.name())
+    }
+}
+
+/// Why tokens cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// What was asked for makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+    /// There is no such token, or it is revoked already.
+    #[error("there is no token {0:?}, or it was revoked before")]
+    Unknown(String),
+    /// There is no such token that holds.
+    #[error("there is no token {0:?}, or it has ended: make another one")]
+    Ended(String),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Open(#[from] DatabaseError),
+    /// The database does not answer.
+    #[error("the database of tokens failed: {0}")]
+    Database(#[from] sqlx::Error),
+    /// No secret can be made.
+    #[error(transparent)]
+    Random(#[from] NoRandomness),
+}
+
+/// A token that may be used, as read for the cache.
+pub struct StoredToken {
+    pub hash: Hash,
+    pub info: TokenInfo,
+}
+
+/// A session that may be used, as read for the cache.
+pub struct StoredSession {
+    pub hash: Hash,
+    pub token_id: String,
+    pub created_at: i64,
+    pub expires_at: Option<i64>,
+    pub used_at: i64,
+    pub origin: SessionOrigin,
+}
+
+/// Tokens and sessions in the database. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct TokenStore {
+    pool: SqlitePool,
+}
+
+impl TokenStore {
+    /// Over a database that is open.
+    #[must_use]
+    pub fn new(pool: SqlitePool) -> Self {
+        TokenStore { pool }
+    }
+
+    /// Over the database of a data directory.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub async fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        Ok(TokenStore { pool: database::open(data_dir).await? })
+    }
+
+    /// Makes a token. Its secret is returned and kept nowhere.
+    ///
+    /// # Errors
+    /// The token would make no sense, or the database fails.
+    pub async fn create(&self, new: NewToken) -> Result<(TokenInfo, Secret), StoreError> {
+        let now_ms = now_ms();
+        new.check(now_ms)?;
+        let secret = secret::new_token()?;
+        let info = TokenInfo {
+            id: secret::random_text::<9>()?.replace('-', "a").replace('_', "b"),
+            name: new.name,
+            role: new.role,
+            dashboards: new.dashboards,
+            matchers: new.matchers.trim().to_owned(),
+            created_at: now_ms,
+            expires_at: new.expires_at,
+            revoked_at: None,
+        };
+        sqlx::query(
+            "INSERT INTO tokens (id, name, role, hash, dashboards, matchers, created_at, expires_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(&info.id)
+        .bind(&info.name)
+        .bind(info.role.name())
+        .bind(Hash::of(secret.expose()).as_bytes())
+        .bind(info.dashboards.join(","))
+        .bind(&info.matchers)
+        .bind(info.created_at)
+        .bind(info.expires_at)
+        .execute(&self.pool)
+        .await?;
+        Ok((info, secret))
+    }
+
+    /// All tokens, the newest last.
+    ///
+    /// # Errors
+    /// The database fails.
+    pub async fn list(&self) -> Result<Vec<TokenInfo>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM tokens ORDER BY created_at, id").fetch_all(&self.pool).await?;
+        rows.iter().map(|row| Ok(token(row)?.info)).collect()
+    }
+
+    /// Ends a token and its sessions for good.
+    ///
+    /// # Errors
+    /// There is no such token, or the database fails.
+    pub async fn revoke(&self, id: &str) -> Result<(), StoreError> {
+        let done = sqlx::query("UPDATE tokens SET revoked_at = ? WHERE id = ? AND revoked_at IS NULL")
+            .bind(now_ms())
+            .bind(id)
+            .execute(&self.pool)
+            .await?;
+        if done.rows_affected() == 0 {
+            return Err(StoreError::Unknown(id.to_owned()));
+        }
+        sqlx::query("DELETE FROM sessions WHERE token_id = ?").bind(id).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Lets a token that was to end hold for good.
+    ///
+    /// # Errors
+    /// There is no such token, it has ended already, or the database fails.
+    pub async fn keep(&self, id: &str) -> Result<(), StoreError> {
+        let done = sqlx::query(
+            "UPDATE tokens SET expires_at = NULL
+             WHERE id = ?1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?2)",
+        )
+        .bind(id)
+        .bind(now_ms())
+        .execute(&self.pool)
+        .await?;
+        if done.rows_affected() == 0 { Err(StoreError::Ended(id.to_owned())) } else { Ok(()) }
+    }
+
+    /// Whether no token was ever made.
+    pub async fn is_empty(&self) -> Result<bool, StoreError> {
+        Ok(sqlx::query("SELECT 1 FROM tokens LIMIT 1").fetch_optional(&self.pool).await?.is_none())
+    }
+
+    /// Lets `secret` be the admin token that the operator chose. If another was chosen before, that one and its sessions end.
+    pub async fn set_chosen(&self, secret: &Secret) -> Result<(), StoreError> {
+        let hash = Hash::of(secret.expose());
+        let mut change = self.pool.begin().await?;
+        sqlx::query("DELETE FROM tokens WHERE id = ? AND (hash <> ? OR revoked_at IS NOT NULL)")
+            .bind(CHOSEN_ID)
+            .bind(hash.as_bytes())
+            .execute(&mut *change)
+            .await?;
+        sqlx::query(
+            "INSERT INTO tokens (id, name, role, hash, created_at) VALUES (?, ?, 'admin', ?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(CHOSEN_ID)
+        .bind("first token, chosen by the operator")
+        .bind(hash.as_bytes())
+        .bind(now_ms())
+        .execute(&mut *change)
+        .await?;
+        change.commit().await?;
+        Ok(())
+    }
+
+    /// Makes the first admin token, which ends at `expires_at`, or gives it a new secret; sessions begun with the old one stay.
+    pub async fn set_printed(&self, expires_at: Option<i64>) -> Result<Secret, StoreError> {
+        let secret = secret::new_token()?;
+        sqlx::query(
+            "INSERT INTO tokens (id, name, role, hash, created_at, expires_at) VALUES (?, ?, 'admin', ?, ?, ?)
+             ON CONFLICT (id) DO UPDATE SET hash = excluded.hash, revoked_at = NULL, expires_at = excluded.expires_at",
+        )
+        .bind(PRINTED_ID)
+        .bind("first token, printed at the start")
+        .bind(Hash::of(secret.expose()).as_bytes())
+        .bind(now_ms())
+        .bind(expires_at)
+        .execute(&self.pool)
+        .await?;
+        Ok(secret)
+    }
+
+    /// Starts a session of a token and returns its secret. Sessions that have expired are forgotten on this occasion.
+    pub async fn start_session(
+        &self,
+        token_id: &str,
+        expires_at: Option<i64>,
+        origin: &SessionOrigin,
+    ) -> Result<Secret, StoreError> {
+        let (now_ms, secret) = (now_ms(), secret::new_session()?);
+        let mut change = self.pool.begin().await?;
+        sqlx::query(
+            "INSERT INTO sessions (hash, token_id, created_at, expires_at, used_at, address, browser)
+             VALUES (?1, ?2, ?3, ?4, ?3, ?5, ?6)",
+        )
+        .bind(Hash::of(secret.expose()).as_bytes())
+        .bind(token_id)
+        .bind(now_ms)
+        .bind(expires_at)
+        .bind(&origin.address)
+        .bind(&origin.browser)
+        .execute(&mut *change)
+        .await?;
+        sqlx::query("DELETE FROM sessions WHERE expires_at <= ?").bind(now_ms).execute(&mut *change).await?;
+        sqlx::query(
+            "DELETE FROM sessions WHERE token_id = ?1 AND hash NOT IN
+             (SELECT hash FROM sessions WHERE token_id = ?1 ORDER BY created_at DESC LIMIT ?2)",
+        )
+        .bind(token_id)
+        .bind(SESSIONS_PER_TOKEN)
+        .execute(&mut *change)
+        .await?;
+        change.commit().await?;
+        Ok(secret)
+    }
+
+    /// Ends the session of this hash, if there is one.
+    pub async fn end_session(&self, hash: &Hash) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM sessions WHERE hash = ?").bind(hash.as_bytes()).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    /// Writes down when sessions were used last, and forgets those of people that were not used since `idle_since`.
+    pub async fn note_use(&self, used: &[(Hash, i64)], idle_since: i64) -> Result<(), StoreError> {
+        let mut change = self.pool.begin().await?;
+        for (hash, used_at) in used {
+            sqlx::query("UPDATE sessions SET used_at = ? WHERE hash = ?")
+                .bind(used_at)
+                .bind(hash.as_bytes())
+                .execute(&mut *change)
+                .await?;
+        }
+        sqlx::query(
+            "DELETE FROM sessions WHERE used_at < ?
+             AND token_id NOT IN (SELECT id FROM tokens WHERE role = 'kiosk')",
+        )
+        .bind(idle_since)
+        .execute(&mut *change)
+        .await?;
+        change.commit().await?;
+        Ok(())
+    }
+
+    /// All tokens and sessions that may be used at `now_ms`.
+    pub async fn usable(&self, now_ms: i64) -> Result<(Vec<StoredToken>, Vec<StoredSession>), StoreError> {
+        // One transaction, so that no session is read without its token.
+        let mut reading = self.pool.begin().await?;
+        let tokens =
+            sqlx::query("SELECT * FROM tokens WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > ?)")
+                .bind(now_ms)
+                .fetch_all(&mut *reading)
+                .await?;
+        let sessions = sqlx::query("SELECT * FROM sessions WHERE expires_at IS NULL OR expires_at > ?")
+            .bind(now_ms)
+            .fetch_all(&mut *reading)
+            .await?;
+        let tokens = tokens.iter().map(token).collect::<Result<_, _>>()?;
+        let sessions = sessions.iter().map(session).collect::<Result<_, _>>()?;
+        Ok((tokens, sessions))
+    }
+
+    /// Notices changes made through other connections.
+    pub async fn watch(&self) -> Result<ChangeWatch, StoreError> {
+        Ok(ChangeWatch { connection: self.pool.acquire().await?, version: 0 })
+    }
+}
+
+/// Notices that the database was changed by any other connection, of this process or another.
+#[derive(Debug)]
+pub struct ChangeWatch {
+    connection: sqlx::pool::PoolConnection<sqlx::Sqlite>,
+    version: i64,
+}
+
+impl ChangeWatch {
+    /// Whether it was changed since the last time this was asked; true at first.
+    pub async fn has_changed(&mut self) -> Result<bool, StoreError> {
+        let version: i64 = sqlx::query("PRAGMA data_version").fetch_one(&mut *self.connection).await?.try_get(0)?;
+        Ok(std::mem::replace(&mut self.version, version) != version)
+    }
+}
+
+/// Reads a row of `tokens`.
+fn token(row: &SqliteRow) -> Result<StoredToken, StoreError> {
+    let role: String = row.try_get("role")?;
+    let dashboards: String = row.try_get("dashboards")?;
+    Ok(StoredToken {
+        hash: hash(row)?,
+        info: TokenInfo {
+            id: row.try_get("id")?,
+            name: row.try_get("name")?,
+            role: role.parse().map_err(|error| sqlx::Error::Decode(Box::new(error)))?,
+            dashboards: dashboards.split(',').filter(|uid| !uid.is_empty()).map(str::to_owned).collect(),
+            matchers: row.try_get("matchers")?,
+            created_at: row.try_get("created_at")?,
+            expires_at: row.try_get("expires_at")?,
+            revoked_at: row.try_get("revoked_at")?,
+        },
+    })
+}
+
+/// Reads a row of `sessions`.
+fn session(row: &SqliteRow) -> Result<StoredSession, StoreError> {
+    Ok(StoredSession {
+        hash: hash(row)?,
+        token_id: row.try_get("token_id")?,
+        created_at: row.try_get("created_at")?,
+        expires_at: row.try_get("expires_at")?,
+        used_at: row.try_get("used_at")?,
+        origin: SessionOrigin { address: row.try_get("address")?, browser: row.try_get("browser")? },
+    })
+}
+
+fn hash(row: &SqliteRow) -> Result<Hash, StoreError> {
+    let bytes: &[u8] = row.try_get("hash")?;
+    Hash::from_stored(bytes).ok_or_else(|| StoreError::Database(sqlx::Error::Decode("a hash has not 32 bytes".into())))
+}

@@ -1,0 +1,568 @@
+//! Which read is next: a few at a time, fair between tokens, within the memory for reads.
+//!
+//! A read waits in the queue of its token. The next one is of the token that has the fewest running; who waited longest among those. When all
+//! places to wait are taken, the token with the most of them gives one up to a token with fewer.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use budget::{Budgets, Charge, Level, MemoryBudget, Pressure, Requester, memory::megabytes};
+use tokio::sync::oneshot;
+
+use crate::{ErrorKind, QueryError};
+
+/// Least memory that a read is charged, in bytes: threads and buffers.
+pub const LEAST_COST: u64 = 256 << 10;
+/// Reads that may wait.
+pub const MOST_WAITING: MostWaiting = MostWaiting { in_all: 1_024, of_token: 256 };
+
+/// How many may wait for their turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MostWaiting {
+    pub in_all: usize,
+    pub of_token: usize,
+}
+
+/// Gives turns to reads. A cheap handle.
+#[derive(Clone)]
+pub struct Admission(Arc<Inner>);
+
+struct Inner {
+    memory: MemoryBudget,
+    pressure: Arc<Pressure>,
+    /// Reads at a time.
+    slots: usize,
+    /// The same of one token.
+    token_slots: usize,
+    most_waiting: MostWaiting,
+    /// Longest wait.
+    patience: Duration,
+    state: Mutex<State>,
+    admitted: AtomicU64,
+    refused: AtomicU64,
+}
+
+#[derive(Default)]
+struct State {
+    running: HashMap<Arc<str>, usize>,
+    total: usize,
+    queues: VecDeque<Queue>,
+    /// Set for all reads that run when memory is nearly gone; the next ones get a new one.
+    abort: Arc<Abort>,
+}
+
+/// What tells reads to end, of those that ran when memory was nearly gone.
+#[derive(Default)]
+struct Abort {
+    is_set: AtomicBool,
+    /// Somebody said so: once for all that end together.
+    is_told: AtomicBool,
+}
+
+impl Abort {
+    /// Whether a read that obeys is the first that learns of it.
+    fn is_news(&self) -> bool {
+        !self.is_told.swap(true, Ordering::Relaxed)
+    }
+}
+
+/// The reads of one token that wait.
+struct Queue {
+    token: Arc<str>,
+    waiters: VecDeque<Waiter>,
+}
+
+struct Waiter {
+    cost: u64,
+    turn: oneshot::Sender<Result<ReadPermit, Refusal>>,
+}
+
+/// Why a read does not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It takes more memory than any may, in bytes.
+    #[error(
+        "the query would take {} of memory or more, more than the {} that one may take: select fewer series, a shorter range or a larger step",
+        megabytes(*.cost), megabytes(*.most)
+    )]
+    TooLarge { cost: u64, most: u64 },
+    /// Too many wait.
+    #[error("{0} queries wait already: try again in a moment")]
+    Crowded(usize),
+    /// Too many of the token wait.
+    #[error("{0} queries of this token wait already: try again in a moment")]
+    CrowdedByToken(usize),
+    /// Its place to wait went to a token with fewer.
+    #[error("{0} queries wait, most of them of this token, and others have their turn: try again in a moment")]
+    GaveWay(usize),
+    /// Its turn did not come in time.
+    #[error("the server is busy with other queries: this one waited for {} s; try again", .0.as_secs_f64())]
+    TooLate(Duration),
+    /// Nobody gives turns any more.
+    #[error("the queue of reads is gone")]
+    Gone,
+}
+
+impl From<Refusal> for QueryError {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::TooLarge { .. } => ErrorKind::Execution,
+            Refusal::Crowded(_) | Refusal::TooLate(_) => ErrorKind::Busy,
+            Refusal::CrowdedByToken(_) | Refusal::GaveWay(_) => ErrorKind::TooMany,
+            Refusal::Gone => ErrorKind::Internal,
+        };
+        QueryError::new(kind, refusal.to_string())
+    }
+}
+
+/// Leave to run one read, until it is dropped.
+pub struct ReadPermit {
+    // Before its place: who waits for both is given a turn when the place is free, and looked at once.
+    charge: Charge,
+    slot: Slot,
+    abort: Arc<Abort>,
+}
+
+struct Slot {
+    inner: Arc<Inner>,
+    token: Arc<str>,
+}
+
+impl ReadPermit {
+    /// Whether the read is to end because memory is nearly gone. Whoever asks obeys.
+    pub fn is_aborted(&self) -> bool {
+        let is_aborted = self.abort.is_set.load(Ordering::Relaxed);
+        if is_aborted && self.abort.is_news() {
+            let pressure = &self.slot.inner.pressure;
+            tracing::warn!(
+                resident = pressure.resident(),
+                limit = pressure.limit(),
+                "memory is nearly at its limit: queries that run are ended"
+            );
+        }
+        is_aborted
+    }
+
+    /// Bytes that it is charged.
+    pub fn bytes(&self) -> u64 {
+        self.charge.bytes()
+    }
+
+    /// What it is charged, to be made larger or smaller while it runs.
+    pub fn charge_mut(&mut self) -> &mut Charge {
+        &mut self.charge
+    }
+
+    /// Ends the read, and leaves what it is charged.
+    pub fn into_charge(self) -> Charge {
+        self.charge
+    }
+
+    /// Ends the read, whose result takes so many bytes as long as what is returned lives.
+    pub fn into_result(mut self, bytes: u64) -> Charge {
+        // Where a result is larger than what was foreseen it is there already.
+        let _ = self.charge.resize(bytes.min(self.charge.bytes()));
+        self.into_charge()
+    }
+
+    /// Ends the read, and keeps what it was charged until the requester's work is done.
+    pub fn hold(self) {
+        Requester::hold(self.into_charge());
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut state = self.inner.lock();
+        state.total = state.total.saturating_sub(1);
+        if let Some(running) = state.running.get_mut(&self.token) {
+            *running = running.saturating_sub(1);
+            if *running == 0 {
+                state.running.remove(&self.token);
+            }
+        }
+        drop(state);
+        self.inner.dispatch();
+    }
+}
+
+impl Admission {
+    /// Within the budgets of a server, `slots` reads at a time, of which one is left to other tokens, each of which waits for `patience` at most.
+    pub fn new(budgets: &Budgets, slots: usize, patience: Duration) -> Self {
+        Self::of(budgets.reads.clone(), Arc::clone(&budgets.pressure), slots, MOST_WAITING, patience)
+    }
+
+    fn of(
+        memory: MemoryBudget,
+        pressure: Arc<Pressure>,
+        slots: usize,
+        most_waiting: MostWaiting,
+        patience: Duration,
+    ) -> Self {
+        Admission(Arc::new(Inner {
+            memory,
+            pressure,
+            slots,
+            token_slots: (slots * 3 / 4).min(slots.saturating_sub(1)).max(1),
+            most_waiting,
+            patience,
+            state: Mutex::default(),
+            admitted: AtomicU64::default(),
+            refused: AtomicU64::default(),
+        }))
+    }
+
+    /// Other turns for other work, of which so much may wait, within the same memory.
+    pub fn beside(&self, slots: usize, most_waiting: MostWaiting, patience: Duration) -> Self {
+        Self::of(self.0.memory.clone(), Arc::clone(&self.0.pressure), slots, most_waiting, patience)
+    }
+
+    /// The memory for reads.
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.0.memory
+    }
+
+    /// Most bytes of one read.
+    pub fn most_bytes(&self) -> u64 {
+        self.0.memory.token_limit()
+    }
+
+    /// Reads that wait.
+    pub fn waiting(&self) -> usize {
+        self.0.lock().waiting()
+    }
+
+    /// Reads of one token that wait.
+    pub fn waiting_of(&self, token: &Arc<str>) -> usize {
+        self.0.lock().waiting_of(token)
+    }
+
+    /// Reads that run.
+    pub fn running(&self) -> usize {
+        self.0.lock().total
+    }
+
+    /// Reads that had their turn.
+    pub fn admitted(&self) -> u64 {
+        self.0.admitted.load(Ordering::Relaxed)
+    }
+
+    /// Reads that were refused.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+
+    /// Waits until a read of `token` may run that takes about `cost` bytes.
+    ///
+    /// # Errors
+    /// It takes more than any read may, too many wait, or its turn did not come in time.
+    pub async fn admit(&self, token: Arc<str>, cost: u64) -> Result<ReadPermit, Refusal> {
+        let most = self.most_bytes();
+        if cost > most {
+            self.0.memory.refuse();
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(Refusal::TooLarge { cost, most });
+        }
+        self.counted(token, cost.max(LEAST_COST).min(most)).await
+    }
+
+    /// The same for what is charged already.
+    pub async fn admit_charged(&self, token: Arc<str>) -> Result<ReadPermit, Refusal> {
+        self.counted(token, 0).await
+    }
+
+    async fn counted(&self, token: Arc<str>, cost: u64) -> Result<ReadPermit, Refusal> {
+        let result = self.turn(token, cost).await;
+        let counter = if result.is_ok() { &self.0.admitted } else { &self.0.refused };
+        counter.fetch_add(1, Ordering::Relaxed);
+        result
+    }
+
+    async fn turn(&self, token: Arc<str>, cost: u64) -> Result<ReadPermit, Refusal> {
+        let (turn, mut has_turn) = oneshot::channel();
+        let gives_way = self.0.lock().push(token, Waiter { cost, turn }, self.0.most_waiting)?;
+        if let Some(waiter) = gives_way {
+            // Whoever it was of may be gone.
+            let _ = waiter.turn.send(Err(Refusal::GaveWay(self.0.most_waiting.in_all)));
+        }
+        self.0.dispatch();
+        match tokio::time::timeout(self.0.patience, &mut has_turn).await {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(_)) => Err(Refusal::Gone),
+            Err(_) => {
+                // From now on its turn is passed over.
+                has_turn.close();
+                has_turn.try_recv().unwrap_or(Err(Refusal::TooLate(self.0.patience)))
+            }
+        }
+    }
+
+    /// Looks whether what waits may run now, and ends what runs where memory is nearly gone. To be called often.
+    pub fn look(&self) {
+        self.0.pressure.look();
+        if self.0.pressure.level() == Level::Critical {
+            let aborted = std::mem::take(&mut self.0.lock().abort);
+            aborted.is_set.store(true, Ordering::Relaxed);
+        }
+        self.0.dispatch();
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives turns to as many as may run.
+    fn dispatch(self: &Arc<Self>) {
+        // What was given to somebody who is gone frees its slot by being dropped, outside of the lock.
+        let mut unclaimed = Vec::new();
+        let mut state = self.lock();
+        while let Some((waiter, token, charge)) = self.next(&mut state) {
+            state.total += 1;
+            *state.running.entry(Arc::clone(&token)).or_default() += 1;
+            let slot = Slot { inner: Arc::clone(self), token };
+            let permit = ReadPermit { charge, slot, abort: Arc::clone(&state.abort) };
+            unclaimed.extend(waiter.turn.send(Ok(permit)).err());
+        }
+        drop(state);
+    }
+
+    fn next(&self, state: &mut State) -> Option<(Waiter, Arc<str>, Charge)> {
+        match self.pressure.level() {
+            Level::Low => {}
+            Level::High if state.total == 0 => {}
+            Level::High | Level::Critical => return None,
+        }
+        if state.total >= self.slots {
+            return None;
+        }
+        state.forget_gone();
+        let mut order: Vec<(usize, usize)> = (state.queues.iter().enumerate())
+            .map(|(place, queue)| (state.running.get(&queue.token).copied().unwrap_or_default(), place))
+            .filter(|(running, place)| {
+                // The server's own are no token's.
+                let is_own = state.queues.get(*place).is_some_and(|queue| queue.token.is_empty());
+                *running < if is_own { self.slots } else { self.token_slots }
+            })
+            .collect();
+        order.sort_unstable();
+        for (_, place) in order {
+            let Some(queue) = state.queues.get_mut(place) else { continue };
+            let Some(cost) = queue.waiters.front().map(|waiter| waiter.cost) else { continue };
+            let Ok(charge) = self.memory.try_charge(&queue.token, cost) else { continue };
+            let waiter = queue.waiters.pop_front()?;
+            let token = Arc::clone(&queue.token);
+            // Behind the others of as many.
+            if let Some(queue) = state.queues.remove(place).filter(|queue| !queue.waiters.is_empty()) {
+                state.queues.push_back(queue);
+            }
+            return Some((waiter, token, charge));
+        }
+        None
+    }
+}
+
+impl State {
+    fn waiting(&self) -> usize {
+        self.queues.iter().map(|queue| queue.waiters.len()).sum()
+    }
+
+    fn waiting_of(&self, token: &Arc<str>) -> usize {
+        self.queues.iter().find(|queue| queue.token == *token).map_or(0, |queue| queue.waiters.len())
+    }
+
+    fn forget_gone(&mut self) {
+        for queue in &mut self.queues {
+            queue.waiters.retain(|waiter| !waiter.turn.is_closed());
+        }
+        self.queues.retain(|queue| !queue.waiters.is_empty());
+    }
+
+    /// Has a read wait. Where that takes the place of another one, gives that.
+    fn push(&mut self, token: Arc<str>, waiter: Waiter, most: MostWaiting) -> Result<Option<Waiter>, Refusal> {
+        if self.waiting() >= most.in_all || self.waiting_of(&token) >= most.of_token {
+            self.forget_gone();
+        }
+        let own = self.waiting_of(&token);
+        if own >= most.of_token {
+            return Err(Refusal::CrowdedByToken(most.of_token));
+        }
+        let mut gives_way = None;
+        if self.waiting() >= most.in_all {
+            let longest = self.queues.iter_mut().max_by_key(|queue| queue.waiters.len());
+            let longest = longest.filter(|queue| queue.waiters.len() > own + 1);
+            gives_way = longest.ok_or(Refusal::Crowded(most.in_all))?.waiters.pop_back();
+        }
+        match self.queues.iter_mut().find(|queue| queue.token == token) {
+            Some(queue) => queue.waiters.push_back(waiter),
+            None => self.queues.push_back(Queue { token, waiters: VecDeque::from([waiter]) }),
+        }
+        Ok(gives_way)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    fn admission(slots: usize, limit: u64, patience_ms: u64) -> (Admission, Budgets) {
+        let budgets = Budgets::of(limit);
+        (Admission::new(&budgets, slots, Duration::from_millis(patience_ms)), budgets)
+    }
+
+    async fn admit(admission: &Admission, token: &str, cost: u64) -> Result<ReadPermit, QueryError> {
+        Ok(admission.admit(token.into(), cost).await?)
+    }
+
+    async fn until_waiting(admission: &Admission, count: usize) {
+        while admission.waiting() != count {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_asks_for_much_leaves_room_to_others() {
+        let (admission, _) = admission(4, 1 << 30, 60_000);
+        let mut held = Vec::new();
+        for _ in 0..3 {
+            held.push(admit(&admission, "greedy", 0).await.unwrap());
+        }
+        let waiting: Vec<_> = (0..20)
+            .map(|_| {
+                let admission = admission.clone();
+                tokio::spawn(async move { admit(&admission, "greedy", 0).await.map(drop) })
+            })
+            .collect();
+        until_waiting(&admission, 20).await;
+        // Its fourth waits, though there is a slot: another token has it at once.
+        let honest = admit(&admission, "honest", 0).await.unwrap();
+        assert_eq!(admission.running(), 4);
+        drop((held, honest));
+        for one in waiting {
+            one.await.unwrap().unwrap();
+        }
+        assert_eq!((admission.running(), admission.waiting(), admission.refused()), (0, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn reads_wait_for_memory_and_no_longer_than_they_may() {
+        let (admission, budgets) = admission(8, 400 * MIB, 50);
+        let too_large = admit(&admission, "a", 76 * MIB).await.err().unwrap();
+        assert_eq!(too_large.kind, ErrorKind::Execution);
+        assert!(too_large.message.contains("75 MiB"), "{too_large}");
+        let large = admit(&admission, "a", 60 * MIB).await.unwrap();
+        let late = admit(&admission, "b", 60 * MIB).await.err().unwrap();
+        assert_eq!(late.kind, ErrorKind::Busy);
+        let small = admit(&admission, "b", MIB).await.unwrap();
+        let result = large.into_result(2 * MIB);
+        assert_eq!(budgets.reads.used(), 3 * MIB);
+        drop(admit(&admission, "b", 60 * MIB).await.unwrap());
+        drop((small, result));
+        assert_eq!((budgets.reads.used(), admission.running()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn the_queue_of_a_token_is_bounded() {
+        let (admission, _) = admission(2, 1 << 30, 60_000);
+        let running = admit(&admission, "a", 0).await.unwrap();
+        let ask = || {
+            let admission = admission.clone();
+            tokio::spawn(async move { admit(&admission, "a", 0).await.map(drop) })
+        };
+        let waiting: Vec<_> = (0..MOST_WAITING.of_token).map(|_| ask()).collect();
+        until_waiting(&admission, MOST_WAITING.of_token).await;
+        assert_eq!(ask().await.unwrap().unwrap_err().kind, ErrorKind::TooMany);
+        waiting.iter().for_each(tokio::task::JoinHandle::abort);
+        for one in waiting {
+            assert!(one.await.unwrap_err().is_cancelled());
+        }
+        drop(running);
+        drop(admit(&admission, "a", 0).await.unwrap());
+        assert_eq!((admission.running(), admission.waiting()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn near_the_limit_of_memory_one_runs_and_at_it_none() {
+        let (admission, budgets) = admission(4, 1 << 30, 30);
+        budgets.pressure.set(900 * MIB);
+        let one = admit(&admission, "a", 0).await.unwrap();
+        assert_eq!(admit(&admission, "b", 0).await.err().unwrap().kind, ErrorKind::Busy);
+        drop(one);
+        budgets.pressure.set(1_000 * MIB);
+        assert_eq!(admit(&admission, "b", 0).await.err().unwrap().kind, ErrorKind::Busy);
+    }
+
+    #[tokio::test]
+    async fn tokens_that_fill_the_queue_together_give_way_to_one_with_less() {
+        let (admission, _) = admission(2, 1 << 30, 60_000);
+        let running = [admit(&admission, "a", 0).await.unwrap(), admit(&admission, "b", 0).await.unwrap()];
+        let tokens = ["a", "b", "c", "d"];
+        let ask = |token: &'static str| {
+            let admission = admission.clone();
+            tokio::spawn(async move { admit(&admission, token, 0).await.map(drop) })
+        };
+        let greedy: Vec<_> = (0..MOST_WAITING.in_all).map(|number| ask(tokens[number % tokens.len()])).collect();
+        until_waiting(&admission, MOST_WAITING.in_all).await;
+        let honest = ask("honest");
+        while admission.waiting_of(&"honest".into()) == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(admission.waiting(), MOST_WAITING.in_all, "no more wait than may");
+        drop(running);
+        honest.await.unwrap().unwrap();
+        let mut refused = 0;
+        for one in greedy {
+            if let Err(error) = one.await.unwrap() {
+                assert_eq!(error.kind, ErrorKind::TooMany);
+                refused += 1;
+            }
+        }
+        assert_eq!((refused, admission.running(), admission.waiting()), (1, 0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_charged_already_waits_for_no_memory() {
+        let (admission, budgets) = admission(2, 400 * MIB, 60_000);
+        let token: Arc<str> = "a".into();
+        let _gathered = budgets.reads.charge(&token, budgets.reads.token_limit()).unwrap();
+        drop(admission.admit_charged(token).await.unwrap());
+        assert_eq!((admission.waiting(), admission.running()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_a_read_gives_back_goes_to_who_waits_for_it() {
+        let (admission, _) = admission(8, 400 * MIB, 20_000);
+        for ends in [drop, |large: ReadPermit| drop(large.into_result(MIB))] {
+            let large = admit(&admission, "a", 60 * MIB).await.unwrap();
+            let waiting = admission.clone();
+            let waiting = tokio::spawn(async move { admit(&waiting, "b", 60 * MIB).await.map(drop) });
+            until_waiting(&admission, 1).await;
+            // Nobody looks: what ends is what wakes it.
+            ends(large);
+            assert_eq!((admission.waiting(), admission.running()), (0, 1));
+            waiting.await.unwrap().unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_told_once_that_reads_are_ended_and_only_if_one_ends() {
+        let (admission, budgets) = admission(4, 1_000, 30);
+        let running = [(); 3].map(|()| Arc::<Abort>::clone(&admission.0.lock().abort));
+        // This process takes more than that.
+        admission.look();
+        admission.look();
+        assert!(running.iter().all(|abort| abort.is_set.load(Ordering::Relaxed)));
+        assert_eq!(running.map(|abort| abort.is_news()), [true, false, false]);
+        budgets.pressure.set(0);
+        assert!(!admission.0.lock().abort.is_set.load(Ordering::Relaxed), "the next ones run");
+    }
+}

@@ -1,0 +1,106 @@
+//! What a read over our own store takes, in bytes, before it runs. Samples and points are what it reads and computes; the evaluation keeps
+//! to a number of them, so that an estimate that is too low is no way around a limit.
+
+use labels::Matcher;
+use promql::{Options, Query, Value};
+use store::{Store, Volume};
+
+use crate::{embedded::When, schedule::Reading};
+
+/// A sample or point: its time and its value.
+pub const SAMPLE_BYTES: usize = 16;
+/// A series while it is read and computed: columns, cursors, labels of the result.
+const SERIES_BYTES: usize = 512;
+/// A series in a list: its labels as they are written.
+const LISTED_BYTES: usize = 384;
+
+/// Of an evaluation.
+pub fn of_query(query: &Query, store: &Store, when: When, options: &Options, reading: &Reading) -> u64 {
+    let (start_ms, end_ms, step_ms) = match when {
+        When::At(time_ms) => (time_ms, time_ms, 0),
+        When::Range { start_ms, end_ms, step_ms } => (start_ms, end_ms, step_ms),
+    };
+    let steps = end_ms.saturating_sub(start_ms).checked_div(step_ms).unwrap_or_default().max(0);
+    let steps = usize::try_from(steps).unwrap_or(usize::MAX).saturating_add(1);
+    let of_selector = |bounds: promql::SelectorBounds| {
+        let Volume { series, samples } = store.volume(&bounds.matchers, bounds.start_ms, bounds.end_ms);
+        let series = series.min(options.max_series);
+        let samples = usize::try_from(samples).unwrap_or(usize::MAX);
+        let held = samples.saturating_add(series.saturating_mul(steps));
+        held.saturating_mul(SAMPLE_BYTES).saturating_add(series.saturating_mul(SERIES_BYTES))
+    };
+    let selectors = query.selectors(start_ms, end_ms, step_ms, options);
+    sum(selectors.into_iter().map(of_selector), reading)
+}
+
+/// Of the list of what selectors find.
+pub fn of_list(store: &Store, selectors: &[Vec<Matcher>], (start_ms, end_ms): (i64, i64), reading: &Reading) -> u64 {
+    let series = selectors.iter().map(|matchers| store.volume(matchers, start_ms, end_ms).series);
+    sum(series.map(|series| series.saturating_mul(LISTED_BYTES)), reading)
+}
+
+/// Of a page with the newest sample of each series that selectors find.
+pub fn of_page(store: &Store, selectors: &[Vec<Matcher>], (start_ms, end_ms): (i64, i64), reading: &Reading) -> u64 {
+    let volumes = selectors.iter().map(|matchers| store.volume(matchers, start_ms, end_ms));
+    let each = volumes.map(|Volume { series, samples }| {
+        let samples = usize::try_from(samples).unwrap_or(usize::MAX);
+        let texts = series.saturating_mul(SERIES_BYTES + LISTED_BYTES);
+        samples.saturating_mul(SAMPLE_BYTES).saturating_add(texts)
+    });
+    sum(each, reading)
+}
+
+/// Of a result, with the frame or the text that is made of it.
+pub fn of_value(value: &Value) -> u64 {
+    let (series, points) = match value {
+        Value::Vector(samples) => (samples.len(), samples.len()),
+        Value::Matrix(matrix) => (matrix.len(), matrix.iter().map(|series| series.timestamps.len()).sum()),
+        Value::Scalar { .. } | Value::String { .. } => (1, 1),
+    };
+    bytes(series.saturating_mul(SERIES_BYTES * 2).saturating_add(points.saturating_mul(SAMPLE_BYTES * 2)))
+}
+
+/// What the parts take together. No further than to more than any read may take, and only while somebody waits for it.
+fn sum(parts: impl Iterator<Item = usize>, reading: &Reading) -> u64 {
+    let mut sum = 0_u64;
+    for part in parts {
+        sum = sum.saturating_add(bytes(part));
+        if sum > reading.most_bytes() || reading.is_over() {
+            break;
+        }
+    }
+    sum
+}
+
+fn bytes(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering},
+        },
+        time::Duration,
+    };
+
+    use budget::Budgets;
+
+    use super::*;
+    use crate::{ErrorKind, ReadScheduler};
+
+    #[tokio::test]
+    async fn what_takes_more_than_any_read_may_is_not_looked_up_to_its_end() {
+        let scheduler = ReadScheduler::new(&Budgets::of(1 << 30), 2, Duration::from_secs(10));
+        let looked_up = Arc::new(AtomicUsize::default());
+        let counter = Arc::clone(&looked_up);
+        let parts = (0..100_000).map(move |_| {
+            counter.fetch_add(1, Ordering::Relaxed);
+            100 << 20
+        });
+        let refused = scheduler.run_sized(move |reading| sum(parts, reading), |_| ()).await.err().unwrap();
+        assert_eq!((refused.kind, looked_up.load(Ordering::Relaxed)), (ErrorKind::Execution, 2));
+    }
+}

@@ -1,0 +1,167 @@
+//! Since when an engine elsewhere has data of what a query reads.
+//!
+//! No API of theirs says it, so it is asked with PromQL: whether there is anything at the begin of the window, which reads five minutes
+//! of it, and only if there is nothing since when there is. The answer is shared by all viewers. An engine that does not answer in
+//! time, or whose answer may lack a part, tells nothing.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use access::{Scope, ScopedQuery};
+use futures_util::future::{BoxFuture, join_all};
+use labels::{METRIC_NAME, MatchOp, Matcher};
+use model::frame::Series;
+use promql::Query;
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::{TARGET, Window, remark, windows};
+use crate::prometheus::Steps;
+
+/// Stands for the selector that is asked about.
+const PLACE: &str = "x";
+/// How long it is believed since when there is data, ...
+const FOUND_LASTS: Duration = Duration::from_secs(600);
+/// ... and that it is not known.
+const UNKNOWN_LASTS: Duration = Duration::from_secs(60);
+/// An answer counts for windows that end within this part of their length, between a minute and ten.
+const SHARED_PART: i64 = 20;
+const SHARED_MS: (i64, i64) = (60_000, 600_000);
+/// Into how many steps a window is divided to find its first sample, ...
+const STEPS: i64 = 24;
+/// ... and to which part of it, or to 15 s, it is then found.
+const PRECISION: i64 = 200;
+const LEAST_STEP_MS: i64 = 15_000;
+/// Longest wait for the answers about one selector: a page waits for them.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Selectors of one query that are asked about at most.
+const MOST_SELECTORS: usize = 8;
+/// Beginnings that are cached at most.
+const MOST_CACHED: usize = 1_024;
+/// Requests of this kind that one engine gets at a time.
+const AT_A_TIME: usize = 2;
+
+/// Has an engine evaluate a query at these steps; `None` if it cannot, or only in part.
+type Ask<'a> = &'a (dyn Fn(ScopedQuery, Steps) -> BoxFuture<'a, Option<Vec<Series>>> + Sync);
+
+/// Since when one engine has data, by selector and window.
+pub struct EngineCoverage {
+    cached: Mutex<HashMap<Asked, Cached>>,
+    gate: Semaphore,
+}
+
+/// What is asked once for all: a selector, the length of its window, and about when that ends.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Asked {
+    selector: String,
+    length_ms: i64,
+    around: i64,
+}
+
+struct Cached {
+    at: Instant,
+    /// The first time with data, in milliseconds since the Unix epoch, if it is known.
+    begin_ms: Arc<OnceCell<Option<i64>>>,
+}
+
+impl Cached {
+    fn holds(&self, now: Instant) -> bool {
+        let lasts = if matches!(self.begin_ms.get(), Some(None)) { UNKNOWN_LASTS } else { FOUND_LASTS };
+        now.duration_since(self.at) < lasts
+    }
+}
+
+impl Default for EngineCoverage {
+    fn default() -> Self {
+        EngineCoverage { cached: Mutex::default(), gate: Semaphore::new(AT_A_TIME) }
+    }
+}
+
+impl EngineCoverage {
+    /// Says it, if the time that `query` reads for its value at `end_ms` is longer than what the engine has of it.
+    pub async fn remark(&self, query: &ScopedQuery, end_ms: i64, ask: Ask<'_>) -> Option<String> {
+        let mut windows = windows(query.parsed().ok()?, end_ms);
+        windows.truncate(MOST_SELECTORS);
+        let begins = join_all(windows.iter().map(|window| self.begin_ms(window, ask))).await;
+        remark(windows.iter().zip(begins).filter_map(|(window, begin_ms)| Some((window, begin_ms?))))
+    }
+
+    async fn begin_ms(&self, window: &Window, ask: Ask<'_>) -> Option<i64> {
+        let length_ms = window.length_ms();
+        let (least_ms, most_ms) = SHARED_MS;
+        let around = window.end_ms().div_euclid((length_ms / SHARED_PART).clamp(least_ms, most_ms));
+        let asked = Asked { selector: about(window, PLACE)?.text().to_owned(), length_ms, around };
+        let cell = self.cell(asked, Instant::now());
+        let find = async {
+            let found = async {
+                let _permit = self.gate.acquire().await.ok()?;
+                find(window, ask).await
+            };
+            tokio::time::timeout(PATIENCE, found).await.ok().flatten()
+        };
+        *cell.get_or_init(|| find).await
+    }
+
+    fn cell(&self, asked: Asked, now: Instant) -> Arc<OnceCell<Option<i64>>> {
+        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = cached.get(&asked).filter(|known| known.holds(now)) {
+            return Arc::clone(&known.begin_ms);
+        }
+        if cached.len() >= MOST_CACHED {
+            cached.retain(|_, known| known.holds(now));
+            let oldest = cached.iter().min_by_key(|(_, known)| known.at).map(|(asked, _)| asked.clone());
+            if let Some(oldest) = oldest.filter(|_| cached.len() >= MOST_CACHED) {
+                cached.remove(&oldest);
+            }
+        }
+        let begin_ms = Arc::<OnceCell<Option<i64>>>::default();
+        cached.insert(asked, Cached { at: now, begin_ms: Arc::clone(&begin_ms) });
+        begin_ms
+    }
+}
+
+/// Asks since when there is data in a window: whether there is some at its begin, else between which of a few times it begins, and
+/// then by halves. Each of these reads a few minutes of samples, where one query with many steps takes as long as many queries.
+async fn find(window: &Window, ask: Ask<'_>) -> Option<i64> {
+    let (start_ms, end_ms) = (window.start_ms(), window.end_ms());
+    let at = |time_ms| Steps { start_ms: time_ms, end_ms: time_ms, step_ms: 0 };
+    // A sample counts for as long as an engine looks back.
+    let first_ms = start_ms.saturating_add(promql::Options::default().look_back_ms).min(end_ms);
+    if !ask(about(window, &format!("count({PLACE})"))?, at(first_ms)).await?.is_empty() {
+        return Some(start_ms);
+    }
+    // A series that came late was watched since its target was, as in our own store.
+    let (target, seconds) = (TARGET.join(", "), end_ms.div_euclid(1000));
+    let watched = format!("count({PLACE}) or count(up and on ({target}) group by ({target}) ({PLACE} @ {seconds}))");
+    let watched = about(window, &watched)?;
+    let length_ms = end_ms.saturating_sub(first_ms);
+    let step_ms = (length_ms / STEPS).max(LEAST_STEP_MS);
+    let coarse = ask(watched.clone(), Steps { start_ms: first_ms, end_ms, step_ms }).await?;
+    let mut until_ms = coarse.iter().filter_map(|series| series.timestamps.first().copied()).min()?;
+    if until_ms <= first_ms {
+        return Some(start_ms);
+    }
+    let mut since_ms = until_ms.saturating_sub(step_ms).max(first_ms);
+    while until_ms.saturating_sub(since_ms) > (length_ms / PRECISION).max(LEAST_STEP_MS) {
+        let middle_ms = since_ms.midpoint(until_ms);
+        let is_empty = ask(watched.clone(), at(middle_ms)).await?.is_empty();
+        if is_empty { since_ms = middle_ms } else { until_ms = middle_ms }
+    }
+    Some(since_ms.midpoint(until_ms))
+}
+
+/// A query about what a window's selector selects, which stands in `expr` as the placeholder. The selector has the matchers of the
+/// viewer's scope already; of the targets' `up` nothing is shown but since when it is there, and only of those that the selector has.
+fn about(window: &Window, expr: &str) -> Option<ScopedQuery> {
+    let is_place = |matcher: &Matcher| {
+        matcher.name == METRIC_NAME && matches!(&matcher.op, MatchOp::Equal(name) if &**name == PLACE)
+    };
+    let query: Query = promql::parse(expr).ok()?.with_selectors(|matchers| {
+        if matchers.iter().any(is_place) {
+            matchers.clone_from(&window.0.matchers);
+        }
+    });
+    Scope::all().query(&query.to_string()).ok()
+}

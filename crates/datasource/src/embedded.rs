@@ -1,0 +1,338 @@
+//! Our engine over our store.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::{Duration, Instant},
+};
+
+use access::ScopedQuery;
+use budget::Requester;
+use front::aliases::Aliases;
+use labels::{METRIC_NAME, MatchOp};
+use model::{
+    clock::now_ms,
+    frame::{Frame, Labels, Series},
+};
+use promql::{Options, Outcome, Value};
+use store::Store;
+use timeseries::Sample;
+
+use crate::{
+    ErrorKind, QueryError, QueryLimits, ReadPermit, ReadScheduler, cost,
+    coverage::Coverage,
+    names::{LOOK_BACK_MS, SourceNames},
+    schedule::{Reading, ended},
+};
+
+/// What names the store has counts for so long.
+const NAMES_LAST: Duration = Duration::from_secs(5);
+
+/// Evaluates queries over the embedded store, as its scheduler lets them.
+pub struct Embedded {
+    store: Store,
+    limits: QueryLimits,
+    reads: ReadScheduler,
+    experimental: bool,
+    names: SourceNames,
+    /// How far values can be trusted.
+    coverage: Coverage,
+    /// Why there is nothing of a metric, where that is known.
+    explainer: OnceLock<Explainer>,
+}
+
+/// Says of a metric's name why there are no series of it, if it is known that there can be none.
+pub type Explainer = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// When a query is evaluated.
+#[derive(Debug, Clone, Copy)]
+pub enum When {
+    /// At one time, in milliseconds since the Unix epoch.
+    At(i64),
+    /// At each step of a closed range.
+    Range {
+        /// Milliseconds since the Unix epoch.
+        start_ms: i64,
+        /// Milliseconds since the Unix epoch.
+        end_ms: i64,
+        /// More than 0.
+        step_ms: i64,
+    },
+}
+
+/// How a query is to be evaluated, where that is not as usual.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Settings {
+    /// Longest evaluation; at most the limit.
+    pub timeout: Option<Duration>,
+    /// How far before an evaluation time a sample may lie and still count.
+    pub look_back_ms: Option<i64>,
+}
+
+/// An outcome and what it took.
+pub struct Evaluated {
+    /// The result.
+    pub outcome: Outcome,
+    /// What the result and its encoding are charged to.
+    pub permit: ReadPermit,
+    /// Wait for others to end.
+    pub queued: Duration,
+    /// Evaluation itself.
+    pub evaluation: Duration,
+}
+
+impl Embedded {
+    /// An engine over `store`.
+    #[must_use]
+    pub fn new(store: Store, limits: QueryLimits, reads: ReadScheduler) -> Self {
+        Embedded {
+            store,
+            limits,
+            reads,
+            experimental: false,
+            names: SourceNames::new(Arc::default(), NAMES_LAST),
+            coverage: Coverage::default(),
+            explainer: OnceLock::new(),
+        }
+    }
+
+    /// Learns why there is nothing of some metrics, to be told to those who look at panels. The first one counts.
+    pub fn explain_with(&self, explainer: Explainer) {
+        let _ = self.explainer.set(explainer);
+    }
+
+    /// Knows other names of the same series.
+    #[must_use]
+    pub fn with_aliases(mut self, aliases: Arc<Aliases>) -> Self {
+        self.names = SourceNames::new(aliases, NAMES_LAST);
+        self
+    }
+
+    /// See [`crate::Backend::as_sent`].
+    pub async fn as_sent(&self, query: &ScopedQuery) -> Option<ScopedQuery> {
+        let ask = async |_: &[&str]| {
+            let (store, now_ms) = (self.store.clone(), now_ms());
+            // For all, and once in a while, so that it waits for nobody.
+            let names = tokio::task::spawn_blocking(move || {
+                store.label_values(METRIC_NAME, &[], now_ms.saturating_sub(LOOK_BACK_MS), now_ms)
+            });
+            Some(names.await.ok()?.into_iter().map(|name| name.to_string()).collect())
+        };
+        let named = self.names.as_sent(query, ask).await;
+        if self.experimental {
+            return named;
+        }
+        named.as_ref().unwrap_or(query).renamed(promql::Query::without_anchored).or(named)
+    }
+
+    /// Lets queries use what Prometheus calls experimental, or not.
+    #[must_use]
+    pub fn with_experimental(mut self, allowed: bool) -> Self {
+        self.experimental = allowed;
+        self
+    }
+
+    /// The store it reads.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The limits it keeps to.
+    #[must_use]
+    pub fn limits(&self) -> &QueryLimits {
+        &self.limits
+    }
+
+    /// What lets its reads run.
+    #[must_use]
+    pub fn reads(&self) -> &ReadScheduler {
+        &self.reads
+    }
+
+    /// Evaluates a query.
+    ///
+    /// # Errors
+    /// It is wrong, over a limit, or took too long.
+    pub async fn evaluate(&self, query: &ScopedQuery, when: When) -> Result<Outcome, QueryError> {
+        let Evaluated { outcome, permit, .. } = self.evaluate_with(query, when, &Settings::default()).await?;
+        Requester::hold(permit.into_result(cost::of_value(&outcome.value)));
+        Ok(outcome)
+    }
+
+    /// Refuses a range of more steps than the limit allows.
+    ///
+    /// # Errors
+    /// How many there may be.
+    pub fn check_steps(&self, start_ms: i64, end_ms: i64, step_ms: i64) -> Result<(), QueryError> {
+        let points = end_ms.saturating_sub(start_ms) / step_ms.max(1);
+        if usize::try_from(points).is_ok_and(|points| points <= self.limits.max_points_per_series) {
+            return Ok(());
+        }
+        let most = in_thousands(self.limits.max_points_per_series);
+        let message = format!(
+            "exceeded maximum resolution of {most} points per timeseries. Try decreasing the query resolution (?step=XX)"
+        );
+        Err(QueryError::new(ErrorKind::BadData, message))
+    }
+
+    /// Evaluates a query in another way than usual, and tells what it took.
+    ///
+    /// # Errors
+    /// As [`Embedded::evaluate`].
+    pub async fn evaluate_with(
+        &self,
+        query: &ScopedQuery,
+        when: When,
+        settings: &Settings,
+    ) -> Result<Evaluated, QueryError> {
+        let query = query.parsed()?.clone();
+        if let When::Range { start_ms, end_ms, step_ms } = when {
+            self.check_steps(start_ms, end_ms, step_ms)?;
+        }
+        let timeout = settings.timeout.map_or(self.limits.timeout, |timeout| timeout.min(self.limits.timeout));
+        let started = Instant::now();
+        let deadline = started + timeout;
+        let timed_out = || {
+            QueryError::new(
+                ErrorKind::Timeout,
+                format!(
+                    "query timed out in query execution: it took longer than {} s; narrow its range or its selectors",
+                    timeout.as_secs_f64()
+                ),
+            )
+        };
+        let experimental = self.experimental;
+        let look_back_ms = settings.look_back_ms.unwrap_or(promql::Options::default().look_back_ms);
+        let usual = Options::default();
+        let most_samples = usize::try_from(self.reads.most_bytes()).unwrap_or(usize::MAX) / cost::SAMPLE_BYTES;
+        let limited = Options {
+            max_series: self.limits.max_series,
+            max_points_per_series: self.limits.max_points_per_series + 1,
+            max_samples: usual.max_samples.min(most_samples),
+            experimental,
+            look_back_ms,
+            ..usual
+        };
+        let (sized, sized_store, store) = (query.clone(), self.store.clone(), self.store.clone());
+        let size = move |reading: &Reading| cost::of_query(&sized, &sized_store, when, &limited, reading);
+        let read = move |reading: &Reading| {
+            let begun = Instant::now();
+            let cancelled = || reading.is_over() || Instant::now() > deadline;
+            let options = Options { cancelled: &cancelled, ..limited };
+            let outcome = match when {
+                When::At(time_ms) => query.instant(&store, time_ms, &options),
+                When::Range { start_ms, end_ms, step_ms } => query.range(&store, start_ms, end_ms, step_ms, &options),
+            };
+            (outcome, begun)
+        };
+        let ((outcome, begun), permit) = tokio::time::timeout_at(deadline.into(), self.reads.run_sized(size, read))
+            .await
+            .map_err(|_| timed_out())??;
+        let (queued, evaluation) = (begun.duration_since(started), begun.elapsed());
+        outcome
+            .map_err(|error| {
+                if permit.is_aborted() {
+                    ended()
+                } else if Instant::now() > deadline {
+                    timed_out()
+                } else {
+                    QueryError::new(ErrorKind::Execution, error.to_string())
+                }
+            })
+            .map(|outcome| Evaluated { outcome, permit, queued, evaluation })
+    }
+
+    /// See [`crate::Backend::range`].
+    ///
+    /// # Errors
+    /// As [`Embedded::evaluate`].
+    pub async fn range_frame(
+        &self,
+        query: &ScopedQuery,
+        start_ms: i64,
+        end_ms: i64,
+        step_ms: i64,
+    ) -> Result<Frame, QueryError> {
+        let outcome = self.evaluate(query, When::Range { start_ms, end_ms, step_ms }).await?;
+        let frame = self.explained(query, frame(outcome, end_ms));
+        Ok(Frame {
+            remarks: self.coverage.remark(query, &self.store, &self.reads, end_ms).await.into_iter().collect(),
+            ..frame
+        })
+    }
+
+    /// See [`crate::Backend::instant`].
+    ///
+    /// # Errors
+    /// As [`Embedded::evaluate`].
+    pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
+        let outcome = self.evaluate(query, When::At(time_ms)).await?;
+        let frame = self.explained(query, frame(outcome, time_ms));
+        Ok(Frame {
+            remarks: self.coverage.remark(query, &self.store, &self.reads, time_ms).await.into_iter().collect(),
+            ..frame
+        })
+    }
+
+    /// The frame with why there is nothing in it. What sources there are is told only to those who see everything.
+    fn explained(&self, query: &ScopedQuery, mut frame: Frame) -> Frame {
+        let Some(explainer) = self.explainer.get().filter(|_| frame.is_empty() && query.scope().is_all()) else {
+            return frame;
+        };
+        let selectors = query.parsed().map(|parsed| parsed.selectors(0, 0, 1, &Options::default())).unwrap_or_default();
+        let names = selectors.iter().flat_map(|selector| &selector.matchers).filter_map(|matcher| match &matcher.op {
+            MatchOp::Equal(name) if matcher.name == METRIC_NAME => Some(name),
+            _ => None,
+        });
+        for explanation in names.filter_map(|name| explainer(name)) {
+            if !frame.notices.contains(&explanation) {
+                frame.notices.push(explanation);
+            }
+        }
+        frame
+    }
+}
+
+/// A number with a comma before each three digits, as Prometheus writes it in its message.
+fn in_thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The engine's result as what panels draw. Native histograms and strings have no line and are left out.
+fn frame(outcome: Outcome, end_ms: i64) -> Frame {
+    let labels = |labels: &labels::Labels| -> Arc<Labels> {
+        Arc::new(labels.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    };
+    let series = match outcome.value {
+        Value::Matrix(matrix) => matrix
+            .into_iter()
+            .map(|series| Series {
+                labels: labels(&series.labels),
+                timestamps: series.timestamps,
+                values: series.values,
+            })
+            .collect(),
+        Value::Vector(vector) => vector
+            .into_iter()
+            .filter_map(|sample| {
+                let Sample::Float(value) = sample.sample else { return None };
+                Some(Series { labels: labels(&sample.labels), timestamps: vec![end_ms], values: vec![value] })
+            })
+            .collect(),
+        Value::Scalar { value, .. } => {
+            vec![Series { labels: Arc::default(), timestamps: vec![end_ms], values: vec![value] }]
+        }
+        Value::String { .. } => Vec::new(),
+    };
+    let mut notices = outcome.warnings;
+    notices.extend(outcome.infos);
+    Frame { series, end_ms, notices, ..Frame::default() }
+}

@@ -1,0 +1,58 @@
+//! The fields of an answer of Prometheus' API, each as it is written: only what changes is read.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserialize, Deserializer, Serializer,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+/// The fields of an envelope, in their order.
+pub struct Fields<'a>(Vec<(String, Cow<'a, RawValue>)>);
+
+impl<'a> Fields<'a> {
+    /// The fields of `body`, if it is a JSON object.
+    pub fn read(body: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+
+    /// A field.
+    pub fn get(&mut self, name: &str) -> Option<&mut Cow<'a, RawValue>> {
+        self.0.iter_mut().find(|(other, _)| other == name).map(|(_, value)| value)
+    }
+
+    /// Adds a field.
+    pub fn push(&mut self, name: &str, value: Cow<'a, RawValue>) {
+        self.0.push((name.to_owned(), value));
+    }
+
+    /// As JSON of about so many bytes.
+    pub fn write(self, bytes: usize) -> Option<Vec<u8>> {
+        let mut text = Vec::with_capacity(bytes);
+        serde_json::Serializer::new(&mut text).collect_map(self.0).ok()?;
+        Some(text)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Vec<(String, Cow<'de, RawValue>)>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("the envelope of an answer")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut fields = Vec::new();
+                while let Some((name, value)) = map.next_entry::<String, &'de RawValue>()? {
+                    fields.push((name, Cow::Borrowed(value)));
+                }
+                Ok(fields)
+            }
+        }
+        deserializer.deserialize_map(Each).map(Fields)
+    }
+}

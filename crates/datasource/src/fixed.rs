@@ -1,0 +1,40 @@
+//! A query over a fixed time: nobody follows it, so no live query is kept for it.
+
+use access::Scope;
+use model::{dashboard::Query, frame::Frame, panel::QueryState, range::TimeRange};
+
+use crate::{Engines, QueryError};
+
+/// `range_ms` from whole step to whole step, so that what was asked before has the same points.
+pub fn aligned((start_ms, end_ms): (i64, i64), step_ms: i64) -> (i64, i64) {
+    let align = |ms: i64| ms.div_euclid(step_ms).saturating_mul(step_ms);
+    (align(start_ms), align(end_ms))
+}
+
+/// What `query` gives over `range_ms`, from its start to its end, asked of its engine: steps are multiples of `step_ms`, which must be positive.
+///
+/// # Errors
+/// As [`crate::Backend::range`], or there is no such engine.
+pub async fn frame(
+    engines: &Engines,
+    scope: &Scope,
+    query: &Query,
+    range_ms: (i64, i64),
+    step_ms: i64,
+) -> Result<Frame, QueryError> {
+    let scoped = scope.query(&query.expr)?;
+    let engine = engines.get(query.engine.as_deref())?;
+    if query.instant {
+        return engine.instant(&scoped, range_ms.1).await;
+    }
+    let (start_ms, end_ms) = aligned(range_ms, step_ms);
+    engine.range(&scoped, start_ms, end_ms, step_ms).await
+}
+
+/// Where a query stands over `range`.
+pub async fn state(engines: &Engines, scope: &Scope, query: &Query, range: TimeRange, now_ms: i64) -> QueryState {
+    match frame(engines, scope, query, range.resolve(now_ms), range.step_ms(now_ms)).await {
+        Ok(frame) => QueryState::Ready { frame, stale: None },
+        Err(error) => QueryState::Failed { message: error.message },
+    }
+}

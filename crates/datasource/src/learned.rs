@@ -1,0 +1,87 @@
+//! What is learned of an engine by asking it: asked by one for all who need it, and again after a while.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::freshness;
+
+/// Something that one engine was asked for.
+pub struct Learned<T> {
+    known: Mutex<Option<Known<T>>>,
+    /// Held while the engine is asked. Who needs nothing newer than what is known does not wait for it.
+    asking: tokio::sync::Mutex<()>,
+}
+
+struct Known<T> {
+    asked_at: Instant,
+    lasts: Duration,
+    value: T,
+}
+
+impl<T> Default for Learned<T> {
+    fn default() -> Self {
+        Learned { known: Mutex::default(), asking: tokio::sync::Mutex::default() }
+    }
+}
+
+impl<T: Clone> Learned<T> {
+    /// What is known, where that is fresh enough, or else what `ask` gives. `settle` makes of the answer, which is `None` if there is none
+    /// now, and of what was known before what is taken for true, and for how long.
+    pub async fn get(
+        &self,
+        ask: impl Future<Output = Option<T>>,
+        settle: impl FnOnce(Option<T>, Option<T>) -> (T, Duration),
+    ) -> T {
+        if let Some(value) = self.fresh() {
+            return value;
+        }
+        let _asking = self.asking.lock().await;
+        if let Some(value) = self.fresh() {
+            return value;
+        }
+        let asked_at = Instant::now();
+        let answer = ask.await;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let (value, lasts) = settle(answer, known.take().map(|before| before.value));
+        *known = Some(Known { asked_at, lasts, value: value.clone() });
+        value
+    }
+
+    /// As if it had been asked for earlier.
+    #[cfg(test)]
+    pub fn grow_older(&self, by: Duration) {
+        if let Some(known) = &mut *self.known.lock().unwrap() {
+            known.asked_at = known.asked_at.checked_sub(by).unwrap();
+        }
+    }
+
+    fn fresh(&self) -> Option<T> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = |known: &&Known<T>| known.asked_at.elapsed() < known.lasts && freshness::is_known(known.asked_at);
+        known.as_ref().filter(counts).map(|known| known.value.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+    use crate::freshness::Freshness;
+
+    #[tokio::test]
+    async fn who_needs_nothing_newer_does_not_wait_for_who_does() {
+        let learned = Learned::default();
+        let hour =
+            |answer: Option<u8>, before: Option<u8>| (answer.or(before).unwrap_or(0), Duration::from_secs(3_600));
+        assert_eq!(learned.get(async { Some(1) }, hour).await, 1);
+        let fresh = freshness::with(Freshness::All, learned.get(pending(), hour));
+        tokio::pin!(fresh);
+        assert!(futures_util::poll!(&mut fresh).is_pending(), "the engine does not answer");
+        let plain = learned.get(pending(), hour);
+        tokio::pin!(plain);
+        assert_eq!(futures_util::poll!(&mut plain), std::task::Poll::Ready(1));
+    }
+}
