@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use collect::DaemonConfig;
 use daemon_sim::{Dialect, SimOptions, Simulator, world::World};
 use labels::{Labels, METRIC_NAME};
 use model::clock::now_ms;
 use store::Store;
 use timeseries::{Point, SampleSink};
 
-use crate::{config::DemoConfig, upstream::DaemonConfig};
+use crate::config::DemoConfig;
 
 /// Name of the daemon.
 const NAME: &str = "demo";

@@ -16,6 +16,5 @@ pub mod source_list;
 pub mod state;
 pub mod storage;
 pub mod telemetry;
-pub mod upstream;
 pub mod ws;
 pub mod zones;

@@ -8,6 +8,8 @@ use std::{sync::Arc, time::Duration};
 use access::{Scope, random_text};
 use anyhow::Context;
 use budget::Budgets;
+use collect as upstream;
+use collect::Upstreams;
 use database;
 use datasource::{Admission, Embedded, Engines, QueryLimits, ReadScheduler};
 use model::live::SnapshotData;
@@ -37,7 +39,6 @@ use crate::{
     state::AppState,
     storage::{self, Storage},
     telemetry::Telemetry,
-    upstream::{self, Upstreams},
     ws::{
         hub::{Hub, HubLimits, Sources},
         starts::StartLimit,
@@ -123,7 +124,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let samples: Arc<dyn SampleSink> = Arc::new(store.unawaited());
     let metadata = Arc::new(background::StoreMetadata(store.clone()));
     let stored = Arc::new(store.clone());
-    let outlets = upstream::Outlets { events, samples: Arc::clone(&samples), stored, metadata };
+    let outlets = upstream::Sinks { events, samples: Arc::clone(&samples), stored, metadata };
     let upstreams = Upstreams::start(
         daemons,
         Vec::new(),

@@ -1,9 +1,10 @@
 //! All that a server takes data from, keeps it in, or hands alerts to.
 
+use collect::Upstreams;
 use datasource::Engines;
 use model::upstream::UpstreamStatus;
 
-use crate::{delivery::Notifier, storage::Storage, upstream::Upstreams};
+use crate::{delivery::Notifier, storage::Storage};
 
 /// Knows how each source is doing. A cheap handle.
 #[derive(Clone)]

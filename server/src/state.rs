@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use budget::Budgets;
+use collect::Upstreams;
 use datasource::{Embedded, Engines, ReadScheduler};
 use tokio_util::sync::CancellationToken;
 
@@ -16,7 +17,6 @@ use crate::{
     source_list::SourceList,
     storage::Storage,
     telemetry::Telemetry,
-    upstream::Upstreams,
     ws::hub::Hub,
 };
 

@@ -9,7 +9,7 @@ mod sink;
 mod source;
 mod sum;
 
-pub use sample::{Point, STALE_NAN, Sample, is_stale_marker};
+pub use sample::{MAX_AHEAD_MS, Point, STALE_NAN, Sample, is_stale_marker};
 pub use sink::{AppendOutcome, SampleSink};
 pub use source::{SeriesSamples, SeriesSource, SourceError};
 pub use sum::CompensatedSum;

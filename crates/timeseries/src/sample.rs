@@ -6,6 +6,9 @@ use labels::Labels;
 
 use crate::histogram::Histogram;
 
+/// How far in the future a sample that others have timed may lie, as in Prometheus: beyond it a clock is wrong.
+pub const MAX_AHEAD_MS: i64 = 10 * 60 * 1_000;
+
 /// The NaN by which a series says that it ended (Prometheus `value.StaleNaN`). Compare bits, not values.
 pub const STALE_NAN: f64 = f64::from_bits(0x7ff0_0000_0000_0002);
 

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use collect as upstream;
+use collect::Upstreams;
 use datasource::{Admission, Engines};
 use labels::{Labels, METRIC_NAME};
 use model::{clock::now_ms, live::Event, upstream::UpstreamStatus};
@@ -22,7 +24,6 @@ use crate::{
     delivery::{Inbox, Notifier},
     source_list::SourceList,
     telemetry::Telemetry,
-    upstream::{self, Upstreams},
     ws::hub::Hub,
 };
 

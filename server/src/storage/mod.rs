@@ -23,8 +23,6 @@ use crate::{config::Config, serve::Mode};
 pub const SERIES: &str = "store";
 /// Where a demo keeps them.
 pub const DEMO_SERIES: &str = "demo-store";
-/// How far in the future a sample that others have timed may lie, as in Prometheus: beyond it a clock is wrong.
-pub const MAX_AHEAD_MS: i64 = 10 * 60 * 1_000;
 /// The store's name among the sources.
 const STORE_NAME: &str = "store";
 

@@ -8,11 +8,11 @@ use axum::{
     response::{Html, IntoResponse},
     routing::{get, post},
 };
+use collect::Options;
 use daemon_sim::{
     Dialect, SimOptions, Simulator,
     world::{End, Submission},
 };
-use hyperscope::upstream::Options;
 use model::{job::JobStatus, upstream::UpstreamState};
 
 use crate::world::{World, admin, daemon, manual_job, now_ms, quick, quiet_sim, sim, url};

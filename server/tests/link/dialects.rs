@@ -1,7 +1,7 @@
 //! The three ways in which a daemon speaks.
 
+use collect::CancelError;
 use daemon_sim::{Dialect, SimOptions};
-use hyperscope::upstream::CancelError;
 use model::{job::JobStatus, live::Event, upstream::UpstreamState};
 
 use crate::world::{World, admin, daemon, manual_job, quick, quiet_sim, sim, url, with_key};

@@ -80,7 +80,7 @@ async fn huge_messages_are_taken_up_to_the_limit() {
     assert_eq!(world.upstreams.statuses()[0].reconnects, 0);
     world.end().await;
 
-    let options = hyperscope::upstream::Options { message_limit: 1 << 20, ..quick() };
+    let options = collect::Options { message_limit: 1 << 20, ..quick() };
     let world = World::start(vec![daemon("sim", &url(&simulator))], Vec::new(), options);
     world.state(UpstreamState::Live).await;
     admin(&simulator, "/sim/fault", r#"{"kind":"huge_frame","bytes":20000000}"#).await;

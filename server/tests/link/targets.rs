@@ -11,7 +11,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
-use hyperscope::upstream::{Options, ScrapeTarget, Upstreams};
+use collect::{Options, ScrapeTarget, Upstreams};
 use model::upstream::UpstreamState;
 use timeseries::is_stale_marker;
 
@@ -91,8 +91,7 @@ async fn settings_that_cannot_work_are_refused() {
     let start = |daemons| {
         let (events, _) = tokio::sync::broadcast::channel(1);
         let memory = Arc::new(crate::world::Memory::default());
-        let outlets =
-            hyperscope::upstream::Outlets { events, samples: memory.clone(), stored: memory, metadata: Arc::new(()) };
+        let outlets = collect::Sinks { events, samples: memory.clone(), stored: memory, metadata: Arc::new(()) };
         Upstreams::start(daemons, Vec::new(), outlets, quick(), Default::default(), Default::default())
             .err()
             .unwrap()

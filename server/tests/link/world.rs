@@ -5,11 +5,15 @@ use std::{
     time::Duration,
 };
 
+use collect::{ApiKey, DaemonConfig, MetadataSink, Options, ScrapeTarget, Sinks, Upstreams};
 use daemon_sim::{Dialect, SimOptions, Simulator};
 use exposition::Metadata;
-use hyperscope::upstream::{ApiKey, DaemonConfig, MetadataSink, Options, Outlets, ScrapeTarget, Upstreams};
 use labels::Matcher;
-use model::{job::JobStatus, live::Event, live::JobTransition, upstream::UpstreamState};
+use model::{
+    job::JobStatus,
+    live::{Event, JobTransition},
+    upstream::UpstreamState,
+};
 use timeseries::{AppendOutcome, Point, SampleSink, SeriesSamples, SeriesSource, SourceError};
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +68,7 @@ impl World {
         let (sender, events) = broadcast::channel(65_536);
         let memory = Arc::new(Memory::default());
         let outlets =
-            Outlets { events: sender, samples: memory.clone(), stored: memory.clone(), metadata: memory.clone() };
+            Sinks { events: sender, samples: memory.clone(), stored: memory.clone(), metadata: memory.clone() };
         let stop = CancellationToken::new();
         let upstreams = Upstreams::start(daemons, targets, outlets, options, Default::default(), stop.clone()).unwrap();
         World { upstreams, events, seen: Vec::new(), memory, stop }

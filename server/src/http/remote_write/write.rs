@@ -13,10 +13,10 @@ use labels::Labels;
 use model::clock::now_ms;
 use remote_write::{DecodeError, Limits, Rejected, Request};
 use store::{Incoming, Ingested};
-use timeseries::Sample;
+use timeseries::{MAX_AHEAD_MS, Sample};
 
 use super::{Ingest, IngestLimits, headers};
-use crate::{http::prometheus::envelope::failure, storage::MAX_AHEAD_MS};
+use crate::http::prometheus::envelope::failure;
 
 /// How long a request waits for those before it.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -14,14 +14,14 @@ use timeseries::{Point, SeriesSource, SourceError, is_stale_marker};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    DAEMON_JOB, Outlets,
-    cadence::{Cadence, millis},
-    collector::{own_point, settle, write},
-    ledger::Ledger,
-    link::Link,
-    probe::probe_metrics,
+use crate::{
+    DAEMON_JOB, Sinks,
+    daemon_connection::DaemonConnection,
+    detect::probe_metrics,
     scrape::Scraper,
+    scrape_loop::{own_point, settle, write},
+    scrape_ticker::{ScrapeTicker, millis},
+    staleness_tracker::StalenessTracker,
 };
 
 /// How long the first samples of a daemon wait for its first message.
@@ -35,12 +35,12 @@ const HEARD_SLACK_MS: i64 = 2_000;
 /// How far back stored samples are looked for first, in milliseconds. If there are none, there may be some from before a long stop.
 const NEAR_MS: i64 = 3_600_000;
 
-/// Collects from the daemon of `link` until `stop`.
-pub(super) async fn run(link: Arc<Link>, scraper: Scraper, outlets: Outlets, stop: CancellationToken) {
+/// Collects from the daemon of `connection` until `stop`.
+pub async fn run(connection: Arc<DaemonConnection>, scraper: Scraper, sinks: Sinks, stop: CancellationToken) {
     let begun = async {
-        let _ = tokio::time::timeout(FIRST_PATIENCE, first_word(&link)).await;
-        let stored = find_stored(&link, &outlets).await;
-        let mut deriver = Deriver::new(scraper.labels().clone(), millis(link.options.stored));
+        let _ = tokio::time::timeout(FIRST_PATIENCE, first_word(&connection)).await;
+        let stored = find_stored(&connection, &sinks).await;
+        let mut deriver = Deriver::new(scraper.labels().clone(), millis(connection.options.stored));
         deriver.resume(stored);
         deriver
     };
@@ -48,34 +48,34 @@ pub(super) async fn run(link: Arc<Link>, scraper: Scraper, outlets: Outlets, sto
         () = stop.cancelled() => return,
         deriver = begun => deriver,
     };
-    outlets.metadata.describe(&derive::metadata());
-    let mut cadence = Cadence::new(link.options.scrape_interval);
-    let mut collector = Collector {
-        link,
+    sinks.metadata.describe(&derive::metadata());
+    let mut ticker = ScrapeTicker::new(connection.options.scrape_interval);
+    let mut scrape_loop = Collector {
+        connection,
         scraper,
-        outlets,
+        sinks,
         deriver,
-        ledger: Ledger::default(),
+        staleness: StalenessTracker::default(),
         probed_ms: now_ms(),
         up: None,
         shows: false,
     };
     let mut next_changes = Instant::now();
     loop {
-        let link = Arc::clone(&collector.link);
+        let connection = Arc::clone(&scrape_loop.connection);
         let changed = async {
             tokio::time::sleep_until(next_changes).await;
-            link.fed.notified().await;
+            connection.fed.notified().await;
         };
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            at_ms = cadence.tick() => tokio::select! {
+            at_ms = ticker.tick() => tokio::select! {
                 () = stop.cancelled() => return,
-                () = collector.scrape(at_ms) => {}
+                () = scrape_loop.scrape(at_ms) => {}
             },
             () = changed => {
-                collector.write_changes(now_ms()).await;
+                scrape_loop.write_changes(now_ms()).await;
                 next_changes = Instant::now() + CHANGES_APART;
             }
         }
@@ -83,26 +83,26 @@ pub(super) async fn run(link: Arc<Link>, scraper: Scraper, outlets: Outlets, sto
 }
 
 /// Waits until it is known what there is to write at first.
-async fn first_word(link: &Link) {
-    while !link.has_spoken() {
-        link.fed.notified().await;
+async fn first_word(connection: &DaemonConnection) {
+    while !connection.has_spoken() {
+        connection.fed.notified().await;
     }
 }
 
 /// The newest stored sample of each series that may be counted for this daemon. Nothing if the store cannot be read: what was stored is
 /// then counted once more.
-async fn find_stored(link: &Link, outlets: &Outlets) -> Vec<Stored> {
-    let (source, daemon) = (Arc::clone(&outlets.stored), link.name.clone());
-    let oldest_ms = now_ms().saturating_sub(millis(link.options.stored));
+async fn find_stored(connection: &DaemonConnection, sinks: &Sinks) -> Vec<Stored> {
+    let (source, daemon) = (Arc::clone(&sinks.stored), connection.name.clone());
+    let oldest_ms = now_ms().saturating_sub(millis(connection.options.stored));
     let found = tokio::task::spawn_blocking(move || newest_of(source.as_ref(), &daemon, oldest_ms)).await;
     match found {
         Ok(Ok(stored)) => stored,
         Ok(Err(error)) => {
-            tracing::error!(upstream = link.name, %error, "what was counted before cannot be read");
+            tracing::error!(upstream = connection.name, %error, "what was counted before cannot be read");
             Vec::new()
         }
         Err(error) => {
-            tracing::error!(upstream = link.name, %error, "reading what was counted before was cut short");
+            tracing::error!(upstream = connection.name, %error, "reading what was counted before was cut short");
             Vec::new()
         }
     }
@@ -131,11 +131,11 @@ fn newest_of(source: &dyn SeriesSource, daemon: &str, oldest_ms: i64) -> Result<
 
 /// What is collected from one daemon.
 struct Collector {
-    link: Arc<Link>,
+    connection: Arc<DaemonConnection>,
     scraper: Scraper,
-    outlets: Outlets,
+    sinks: Sinks,
     deriver: Deriver,
-    ledger: Ledger,
+    staleness: StalenessTracker,
     /// When its metrics were last looked for, where it did not say whether it has any.
     probed_ms: i64,
     /// What was last written as `up` of a daemon without a page of metrics.
@@ -147,48 +147,48 @@ struct Collector {
 impl Collector {
     /// Writes all there is at `at_ms`.
     async fn scrape(&mut self, at_ms: i64) {
-        self.probe(at_ms).await;
+        self.detect(at_ms).await;
         // Taken before the page, which may take its time.
         let news = self.news();
-        let (path, trouble) = match &*self.link.profile.borrow() {
+        let (path, trouble) = match &*self.connection.profile.borrow() {
             Some(profile) => (profile.metrics_path, profile.metrics_trouble.clone()),
             None => (None, None),
         };
         let mut points = match path {
             Some(path) => {
                 let scrape = self.scraper.scrape(path, at_ms).await;
-                self.link.scraped(scrape.error.as_ref().map(ToString::to_string));
+                self.connection.scraped(scrape.error.as_ref().map(ToString::to_string));
                 if let Some(reading) = vitals::read(&scrape.points) {
-                    self.link.read_vitals(reading);
+                    self.connection.read_vitals(reading);
                 }
-                settle(scrape, &self.scraper, &self.link.status, &self.outlets, at_ms)
+                settle(scrape, &self.scraper, &self.connection.status, &self.sinks, at_ms)
             }
             None => {
-                self.link.scraped(trouble);
+                self.connection.scraped(trouble);
                 let up = self.feed_up();
                 self.up = Some(up);
                 vec![own_point(self.scraper.labels(), "up", up, at_ms)]
             }
         };
-        self.ledger.close_missing(&mut points, at_ms);
+        self.staleness.close_missing(&mut points, at_ms);
         match news {
             Some(news) => self.derive(news, at_ms, Due::All, &mut points).await,
             // What happened after the last word is written at its own time, when the daemon is heard again.
             None if std::mem::take(&mut self.shows) => self.deriver.end(&mut points),
             None => {}
         }
-        write(&self.outlets.samples, points, &self.link.name).await;
+        write(&self.sinks.samples, points, &self.connection.name).await;
     }
 
     /// Writes what has changed since the last time.
     async fn write_changes(&mut self, now_ms: i64) {
         let mut points = Vec::new();
-        let has_page = self.link.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_path.is_some());
+        let has_page = self.connection.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_path.is_some());
         let up = self.feed_up();
         if !has_page && self.up.is_some_and(|before| before.to_bits() != up.to_bits()) {
             self.up = Some(up);
             points.push(own_point(self.scraper.labels(), "up", up, now_ms));
-            self.ledger.add(&points);
+            self.staleness.add(&points);
         }
         if let Some(news) = self.news() {
             // Series that were marked as ended go on at once, all of them.
@@ -196,18 +196,18 @@ impl Collector {
             self.derive(news, now_ms, due, &mut points).await;
         }
         if !points.is_empty() {
-            write(&self.outlets.samples, points, &self.link.name).await;
+            write(&self.sinks.samples, points, &self.connection.name).await;
         }
     }
 
     /// What there is to count, while the daemon is heard.
     fn news(&self) -> Option<News> {
-        self.link.status.state().is_fresh().then(|| self.link.take_news()).flatten()
+        self.connection.status.state().is_fresh().then(|| self.connection.take_news()).flatten()
     }
 
-    /// Up to when it is known how the daemon is, at `at_ms`. A link that was cut is noticed later than it was.
+    /// Up to when it is known how the daemon is, at `at_ms`. A connection that was cut is noticed later than it was.
     fn known_until_ms(&self, at_ms: i64) -> i64 {
-        let heard_ms = self.link.status.last_data_ms().filter(|heard_ms| *heard_ms < at_ms - HEARD_SLACK_MS);
+        let heard_ms = self.connection.status.last_data_ms().filter(|heard_ms| *heard_ms < at_ms - HEARD_SLACK_MS);
         heard_ms.unwrap_or(at_ms)
     }
 
@@ -215,27 +215,29 @@ impl Collector {
         self.shows = true;
         self.deriver.take(&mut news, at_ms);
         while self.deriver.count(at_ms, self.scraper.names(), points) {
-            write(&self.outlets.samples, std::mem::take(points), &self.link.name).await;
+            write(&self.sinks.samples, std::mem::take(points), &self.connection.name).await;
         }
         self.deriver.measure(&news, self.known_until_ms(at_ms), due, self.scraper.names(), points);
     }
 
     /// Whether a daemon without metrics is up: it is heard, and has nothing in the place of metrics.
     fn feed_up(&self) -> f64 {
-        let has_trouble = self.link.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_trouble.is_some());
-        if self.link.status.state().is_fresh() && !has_trouble { 1.0 } else { 0.0 }
+        let has_trouble =
+            self.connection.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_trouble.is_some());
+        if self.connection.status.state().is_fresh() && !has_trouble { 1.0 } else { 0.0 }
     }
 
     /// Looks for metrics again at a daemon that did not say whether it has any.
-    async fn probe(&mut self, at_ms: i64) {
-        let profile = self.link.profile.borrow().clone().filter(|profile| profile.may_have_metrics);
+    async fn detect(&mut self, at_ms: i64) {
+        let profile = self.connection.profile.borrow().clone().filter(|profile| profile.may_have_metrics);
         if let Some(profile) = profile
             && at_ms.saturating_sub(self.probed_ms) >= millis(PROBE_AGAIN)
-            && self.link.status.state().is_fresh()
+            && self.connection.status.state().is_fresh()
         {
             self.probed_ms = at_ms;
-            let profile = probe_metrics(&self.link.client, self.link.options.scrape_body_limit, profile).await;
-            self.link.recognised(profile);
+            let profile =
+                probe_metrics(&self.connection.client, self.connection.options.scrape_body_limit, profile).await;
+            self.connection.recognised(profile);
         }
     }
 }

@@ -3,7 +3,7 @@
 use exposition::page::Format;
 use hypervisord::wire::StatusWire;
 
-use super::client::{CallError, Client};
+use crate::client::{CallError, Client};
 
 /// The daemon as it is serves its routes at the root; its documents put them below a prefix.
 const PREFIXES: [&str; 2] = ["", "/api/v1"];
@@ -14,11 +14,11 @@ const METRICS_PATHS: [&str; 2] = ["/api/v1/metrics", PLAIN_METRICS];
 const PLAIN_METRICS: &str = "/metrics";
 
 /// Size of an answer of `/status` that is accepted.
-pub(super) const STATUS_LIMIT: usize = 1 << 20;
+pub const STATUS_LIMIT: usize = 1 << 20;
 
 /// The ways in which daemons speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Dialect {
+pub enum Dialect {
     /// As built: a constant feed, no metrics.
     Stock,
     /// The same with `/metrics` switched on.
@@ -28,7 +28,7 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    pub(super) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         match self {
             Dialect::Stock => "stock",
             Dialect::Custom => "custom",
@@ -38,7 +38,7 @@ impl Dialect {
 
     /// What the series of this name tell, in words, if no daemon of this dialect can ever have them: it does not measure it, or always
     /// writes zero.
-    pub(super) fn never_reports(self, series: &str) -> Option<&'static str> {
+    pub fn never_reports(self, series: &str) -> Option<&'static str> {
         let never = match self {
             Dialect::Stock => STOCK_NEVER,
             Dialect::Custom => CUSTOM_NEVER,
@@ -60,22 +60,22 @@ const CUSTOM_NEVER: &[(&str, &str)] =
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Profile {
+pub struct Profile {
     /// Before each path.
-    pub(super) prefix: &'static str,
-    pub(super) dialect: Dialect,
-    pub(super) version: Option<String>,
+    pub prefix: &'static str,
+    pub dialect: Dialect,
+    pub version: Option<String>,
     /// Where its metrics are, if it has any.
-    pub(super) metrics_path: Option<&'static str>,
+    pub metrics_path: Option<&'static str>,
     /// What is wrong with what answers in the place of metrics, if it is none.
-    pub(super) metrics_trouble: Option<String>,
+    pub metrics_trouble: Option<String>,
     /// A place where metrics may be did not say: there may be some after all.
-    pub(super) may_have_metrics: bool,
+    pub may_have_metrics: bool,
 }
 
 impl Profile {
     /// In words, for a person.
-    pub(super) fn detail(&self) -> String {
+    pub fn detail(&self) -> String {
         let version = self.version.as_deref().map(|version| format!(", version {version}")).unwrap_or_default();
         let metrics =
             self.metrics_path.map_or_else(|| ", no metrics".to_owned(), |path| format!(", metrics at {path}"));
@@ -87,7 +87,7 @@ impl Profile {
 ///
 /// # Errors
 /// Nothing does, or something that is no daemon.
-pub(super) async fn probe(client: &Client, metrics_limit: usize) -> Result<Profile, CallError> {
+pub async fn detect(client: &Client, metrics_limit: usize) -> Result<Profile, CallError> {
     let (prefix, status) = find_status(client).await?;
     let profile = Profile {
         prefix,
@@ -101,7 +101,7 @@ pub(super) async fn probe(client: &Client, metrics_limit: usize) -> Result<Profi
 }
 
 /// Looks for the metrics of a daemon of this profile, again if that was not settled before.
-pub(super) async fn probe_metrics(client: &Client, metrics_limit: usize, mut profile: Profile) -> Profile {
+pub async fn probe_metrics(client: &Client, metrics_limit: usize, mut profile: Profile) -> Profile {
     profile.may_have_metrics = false;
     profile.metrics_trouble = None;
     for path in METRICS_PATHS {

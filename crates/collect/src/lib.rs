@@ -1,25 +1,25 @@
 //! Links to the sources: what the daemons and scrape targets tell, as jobs, events and samples.
 //!
-//! One [`Upstreams`] owns a few tasks for each daemon: `socket` reads the live feed, `caller` asks what the feed does not tell or
-//! everything while it is down, `daemon_collector` writes samples, and a ticker sends what had to wait. They meet in
-//! `link`, where a message becomes changes of the daemon's `jobs`, events for the browsers and numbers to count. Whatever comes from
+//! One [`Upstreams`] owns a few tasks for each daemon: `socket` reads the live feed, `poller` asks what the feed does not tell or
+//! everything while it is down, `daemon_scrape_loop` writes samples, and a ticker sends what had to wait. They meet in
+//! `connection`, where a message becomes changes of the daemon's `jobs`, events for the browsers and numbers to count. Whatever comes from
 //! a source passes the [`Redactor`]; typed structures in `wire` have no place for the secrets that a daemon's feed holds.
 //!
 //! Nothing here knows a browser, a session or a query.
 
 mod backoff;
-mod cadence;
-mod caller;
 mod client;
-mod collector;
-mod contact;
-mod daemon_collector;
-mod ledger;
-mod link;
+mod daemon_connection;
+mod daemon_scrape_loop;
+mod detect;
+mod liveness;
 mod metadata;
-mod probe;
+mod poller;
 mod scrape;
+mod scrape_loop;
+mod scrape_ticker;
 mod socket;
+mod staleness_tracker;
 mod status;
 mod tls;
 mod unreported;
@@ -41,14 +41,14 @@ use tokio::sync::broadcast;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use url::Url;
 
-use self::{
+use crate::{
     client::Client,
-    link::Link,
+    daemon_connection::DaemonConnection,
     scrape::{ScrapeLimits, Scraper},
     status::StatusCell,
 };
 
-pub use self::{
+pub use crate::{
     client::{ApiKey, CallError, ClientError},
     metadata::MetadataSink,
 };
@@ -58,7 +58,7 @@ const DAEMON_JOB: &str = "hypersdk";
 /// How often progress that had to wait is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A daemon to link to.
+/// A daemon to connection to.
 #[derive(Debug, Clone)]
 pub struct DaemonConfig {
     /// Names it in labels, events and paths; unique.
@@ -132,7 +132,7 @@ impl Default for Options {
 
 /// Where what the sources tell goes.
 #[derive(Clone)]
-pub struct Outlets {
+pub struct Sinks {
     /// Changes, as they happen. A receiver that falls behind is told so by the channel and takes a snapshot from [`Upstreams`].
     pub events: broadcast::Sender<Event>,
     /// Scraped and derived samples, a batch for each source and scrape.
@@ -150,7 +150,7 @@ pub struct Upstreams {
 }
 
 struct Shared {
-    links: Vec<Arc<Link>>,
+    links: Vec<Arc<DaemonConnection>>,
     targets: Vec<Arc<StatusCell>>,
     tasks: TaskTracker,
 }
@@ -164,16 +164,16 @@ impl Upstreams {
     pub fn start(
         daemons: Vec<DaemonConfig>,
         targets: Vec<ScrapeTarget>,
-        outlets: Outlets,
+        sinks: Sinks,
         options: Options,
         redactor: Arc<Redactor>,
         stop: CancellationToken,
     ) -> Result<Self, StartError> {
         check_names(daemons.iter().map(|daemon| &*daemon.name).chain(targets.iter().map(|target| &*target.name)))?;
-        let starter = Starter {
+        let starter = Builder {
             tls: tls::client_config().map_err(|error| StartError::Tls(error.to_string()))?,
             redactor,
-            outlets,
+            sinks,
             options,
             tasks: TaskTracker::new(),
             stop,
@@ -187,7 +187,8 @@ impl Upstreams {
     /// Jobs of all daemons, youngest first, then by id.
     #[must_use]
     pub fn jobs(&self) -> Vec<Job> {
-        let mut jobs: Vec<Job> = self.shared.links.iter().flat_map(|link| link.jobs()).map(Job::as_shown).collect();
+        let mut jobs: Vec<Job> =
+            self.shared.links.iter().flat_map(|connection| connection.jobs()).map(Job::as_shown).collect();
         jobs.sort_by(|left, right| right.created_at.cmp(&left.created_at).then_with(|| left.id.cmp(&right.id)));
         jobs
     }
@@ -195,25 +196,25 @@ impl Upstreams {
     /// How many jobs there are.
     #[must_use]
     pub fn job_count(&self) -> usize {
-        self.shared.links.iter().map(|link| link.job_count()).sum()
+        self.shared.links.iter().map(|connection| connection.job_count()).sum()
     }
 
     /// One job.
     #[must_use]
     pub fn job(&self, daemon: &str, id: &str) -> Option<Job> {
-        self.link(daemon)?.job(id).map(Job::as_shown)
+        self.connection(daemon)?.job(id).map(Job::as_shown)
     }
 
     /// Newest process metrics of each daemon that has told any, in the order of the configuration.
     #[must_use]
     pub fn system(&self) -> Vec<SystemMetrics> {
-        self.shared.links.iter().filter_map(|link| link.system()).collect()
+        self.shared.links.iter().filter_map(|connection| connection.system()).collect()
     }
 
     /// State of each source: daemons, then scrape targets, in the order of the configuration.
     #[must_use]
     pub fn statuses(&self) -> Vec<UpstreamStatus> {
-        let daemons = self.shared.links.iter().map(|link| link.status.get());
+        let daemons = self.shared.links.iter().map(|connection| connection.status.get());
         daemons.chain(self.shared.targets.iter().map(|status| status.get())).collect()
     }
 
@@ -221,7 +222,8 @@ impl Upstreams {
     #[must_use]
     pub fn unreported(&self, series: &str) -> Option<String> {
         let links = self.shared.links.iter();
-        let daemons: Vec<_> = links.map(|link| (&*link.name, link.profile.borrow().clone())).collect();
+        let daemons: Vec<_> =
+            links.map(|connection| (&*connection.name, connection.profile.borrow().clone())).collect();
         unreported::explain(series, &daemons)
     }
 
@@ -230,14 +232,14 @@ impl Upstreams {
     /// # Errors
     /// There is no such daemon or job, or the daemon could not be asked.
     pub async fn cancel(&self, daemon: &str, id: &str) -> Result<CancelAnswer, CancelError> {
-        let link = self.link(daemon).ok_or_else(|| CancelError::UnknownDaemon(daemon.to_owned()))?;
-        caller::cancel(link, id).await
+        let connection = self.connection(daemon).ok_or_else(|| CancelError::UnknownDaemon(daemon.to_owned()))?;
+        poller::cancel(connection, id).await
     }
 
     /// A job with the log entries that its daemon has. `None` if there is no such job.
     pub async fn job_detail(&self, daemon: &str, id: &str) -> Option<JobDetail> {
-        let link = self.link(daemon)?;
-        Some(caller::detail(link, link.job(id)?.as_shown()).await)
+        let connection = self.connection(daemon)?;
+        Some(poller::detail(connection, connection.job(id)?.as_shown()).await)
     }
 
     /// Waits until all tasks have ended, which they do once the token given to [`Upstreams::start`] is cancelled.
@@ -245,8 +247,8 @@ impl Upstreams {
         self.shared.tasks.wait().await;
     }
 
-    fn link(&self, daemon: &str) -> Option<&Link> {
-        self.shared.links.iter().find(|link| link.name == daemon).map(|link| &**link)
+    fn connection(&self, daemon: &str) -> Option<&DaemonConnection> {
+        self.shared.links.iter().find(|connection| connection.name == daemon).map(|connection| &**connection)
     }
 }
 
@@ -305,29 +307,30 @@ pub enum StartError {
 }
 
 /// What all links are started with.
-struct Starter {
+struct Builder {
     tls: Arc<ClientConfig>,
     redactor: Arc<Redactor>,
-    outlets: Outlets,
+    sinks: Sinks,
     options: Options,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
-impl Starter {
-    fn daemon(&self, config: DaemonConfig) -> Result<Arc<Link>, StartError> {
+impl Builder {
+    fn daemon(&self, config: DaemonConfig) -> Result<Arc<DaemonConnection>, StartError> {
         let instance = instance(&config.name, &config.url)?;
         let client = self.client(&config.name, config.url.clone(), config.key.as_ref(), "a hypervisord")?;
         let labels = TargetLabels::new([("job", DAEMON_JOB), ("instance", &*instance), ("daemon", &*config.name)]);
         let scraper = self.scraper(client.clone(), labels);
         let redactor = Arc::clone(&self.redactor);
-        let link = Arc::new(Link::new(config, client, redactor, self.outlets.events.clone(), self.options));
+        let connection =
+            Arc::new(DaemonConnection::new(config, client, redactor, self.sinks.events.clone(), self.options));
         let stop = || self.stop.clone();
-        self.tasks.spawn(socket::run(Arc::clone(&link), Arc::clone(&self.tls), stop()));
-        self.tasks.spawn(caller::run(Arc::clone(&link), stop()));
-        self.tasks.spawn(daemon_collector::run(Arc::clone(&link), scraper, self.outlets.clone(), stop()));
-        self.tasks.spawn(tick(Arc::clone(&link), stop()));
-        Ok(link)
+        self.tasks.spawn(socket::run(Arc::clone(&connection), Arc::clone(&self.tls), stop()));
+        self.tasks.spawn(poller::run(Arc::clone(&connection), stop()));
+        self.tasks.spawn(daemon_scrape_loop::run(Arc::clone(&connection), scraper, self.sinks.clone(), stop()));
+        self.tasks.spawn(tick(Arc::clone(&connection), stop()));
+        Ok(connection)
     }
 
     fn target(&self, target: ScrapeTarget) -> Result<Arc<StatusCell>, StartError> {
@@ -339,16 +342,16 @@ impl Starter {
         let own = [("job", &*target.name), ("instance", &*instance)];
         let more = target.labels.iter().map(|(name, value)| (&**name, &**value));
         let scraper = self.scraper(client, TargetLabels::new(own.into_iter().chain(more)));
-        let events = self.outlets.events.clone();
+        let events = self.sinks.events.clone();
         let status = Arc::new(StatusCell::new(&target.name, UpstreamKind::Prometheus, now_ms(), events));
         let interval = target.interval.unwrap_or(self.options.scrape_interval);
-        let collecting = collector::run_target(
+        let collecting = scrape_loop::run_target(
             target.name,
             path,
             scraper,
             interval,
             Arc::clone(&status),
-            self.outlets.clone(),
+            self.sinks.clone(),
             self.stop.clone(),
         );
         self.tasks.spawn(collecting);
@@ -369,7 +372,7 @@ impl Starter {
 }
 
 /// Sends what had to wait, and notices when nothing comes.
-async fn tick(link: Arc<Link>, stop: CancellationToken) {
+async fn tick(connection: Arc<DaemonConnection>, stop: CancellationToken) {
     /// Every how many ticks the state is looked at, and cancelled jobs.
     const STATE: u64 = 3;
     const CANCELLED: u64 = 100;
@@ -380,12 +383,12 @@ async fn tick(link: Arc<Link>, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        link.tick();
+        connection.tick();
         if count % STATE == 0 {
-            link.refresh();
+            connection.refresh();
         }
         if count % CANCELLED == 0 {
-            link.settle_cancelled();
+            connection.settle_cancelled();
         }
     }
 }

@@ -1,12 +1,12 @@
-//! Says in words what the daemons that we are linked to can never tell, by the table of [`super::probe::Dialect`].
+//! Says in words what the daemons that we are linked to can never tell, by the table of [`crate::detect::Dialect`].
 
 use std::collections::BTreeMap;
 
-use super::probe::Profile;
+use crate::detect::Profile;
 
 /// Why there are no series of the name `series`. `None` if one of the daemons may have them, or nothing is known of any.
 /// Of daemons that may have them, those that never do are named beside.
-pub(super) fn explain(series: &str, daemons: &[(&str, Option<Profile>)]) -> Option<String> {
+pub fn explain(series: &str, daemons: &[(&str, Option<Profile>)]) -> Option<String> {
     let mut words = None;
     let mut unable: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut able = Vec::new();
@@ -37,7 +37,7 @@ pub(super) fn explain(series: &str, daemons: &[(&str, Option<Profile>)]) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::probe::Dialect;
+    use crate::detect::Dialect;
 
     fn profile(dialect: Dialect, version: Option<&str>) -> Option<Profile> {
         Some(Profile {

@@ -1,5 +1,5 @@
 //! Writes the numbers that a plain Prometheus endpoint shows to the store at each scrape interval, and how the scrape went. What daemons
-//! have beside their page of metrics is written by [`super::daemon_collector`], with the same parts.
+//! have beside their page of metrics is written by [`crate::daemon_scrape_loop`], with the same parts.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,11 +8,11 @@ use model::upstream::UpstreamState;
 use timeseries::{AppendOutcome, Point, SampleSink, SourceError};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Outlets,
-    cadence::Cadence,
-    ledger::Ledger,
+use crate::{
+    Sinks,
     scrape::{Scrape, Scraper},
+    scrape_ticker::ScrapeTicker,
+    staleness_tracker::StalenessTracker,
     status::StatusCell,
 };
 
@@ -20,21 +20,21 @@ use super::{
 const MOST_POINTS: usize = 50_000;
 
 /// Collects from a plain Prometheus endpoint until `stop`.
-pub(super) async fn run_target(
+pub async fn run_target(
     name: String,
     path: String,
     mut scraper: Scraper,
     interval: Duration,
     status: Arc<StatusCell>,
-    outlets: Outlets,
+    sinks: Sinks,
     stop: CancellationToken,
 ) {
-    let mut cadence = Cadence::new(interval);
-    let mut ledger = Ledger::default();
+    let mut ticker = ScrapeTicker::new(interval);
+    let mut staleness = StalenessTracker::default();
     loop {
         let at_ms = tokio::select! {
             () = stop.cancelled() => break,
-            at_ms = cadence.tick() => at_ms,
+            at_ms = ticker.tick() => at_ms,
         };
         let scrape = tokio::select! {
             () = stop.cancelled() => break,
@@ -51,24 +51,18 @@ pub(super) async fn run_target(
                 status.error = Some(error.to_string());
             }
         });
-        let mut points = settle(scrape, &scraper, &status, &outlets, at_ms);
-        ledger.close_missing(&mut points, at_ms);
-        write(&outlets.samples, points, &name).await;
+        let mut points = settle(scrape, &scraper, &status, &sinks, at_ms);
+        staleness.close_missing(&mut points, at_ms);
+        write(&sinks.samples, points, &name).await;
     }
 }
 
 /// The points of a scrape with those about it, and what else it brought to where it belongs.
-pub(super) fn settle(
-    scrape: Scrape,
-    scraper: &Scraper,
-    status: &StatusCell,
-    outlets: &Outlets,
-    at_ms: i64,
-) -> Vec<Point> {
+pub fn settle(scrape: Scrape, scraper: &Scraper, status: &StatusCell, sinks: &Sinks, at_ms: i64) -> Vec<Point> {
     let seconds = scrape.duration.as_secs_f64();
     status.update(at_ms, |status| status.scrape_duration_seconds = Some(seconds));
     if let Some(metadata) = &scrape.metadata {
-        outlets.metadata.describe(metadata);
+        sinks.metadata.describe(metadata);
     }
     let own = |name, value| own_point(scraper.labels(), name, value, at_ms);
     #[allow(clippy::cast_precision_loss, reason = "limited to far less than 2^53")]
@@ -79,12 +73,12 @@ pub(super) fn settle(
     points
 }
 
-pub(super) fn own_point(labels: &TargetLabels, name: &str, value: f64, at_ms: i64) -> Point {
+pub fn own_point(labels: &TargetLabels, name: &str, value: f64, at_ms: i64) -> Point {
     Point { labels: labels.series(name, &[]), timestamp_ms: at_ms, value }
 }
 
 /// Appends on a thread that may wait for a disk.
-pub(super) async fn write(sink: &Arc<dyn SampleSink>, points: Vec<Point>, name: &str) {
+pub async fn write(sink: &Arc<dyn SampleSink>, points: Vec<Point>, name: &str) {
     let sink = Arc::clone(sink);
     let written = tokio::task::spawn_blocking(move || append(sink.as_ref(), &points)).await;
     match written {

@@ -19,11 +19,11 @@ use tokio_tungstenite::{
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{
+use crate::{
     backoff::Backoff,
     client::{KEY_HEADER, innermost, shown},
-    link::Link,
-    probe::probe,
+    daemon_connection::DaemonConnection,
+    detect::detect,
 };
 
 /// A session that lasted this long was a good one: the next try comes soon.
@@ -37,24 +37,24 @@ const LARGE_MESSAGE: usize = 512 * 1024;
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-/// Keeps the socket of `link` open until `stop`.
-pub(super) async fn run(link: Arc<Link>, tls: Arc<ClientConfig>, stop: CancellationToken) {
-    let mut backoff = Backoff::new(link.options.first_retry, link.options.longest_retry);
+/// Keeps the socket of `connection` open until `stop`.
+pub async fn run(connection: Arc<DaemonConnection>, tls: Arc<ClientConfig>, stop: CancellationToken) {
+    let mut backoff = Backoff::new(connection.options.first_retry, connection.options.longest_retry);
     let mut recognised: Option<Instant> = None;
     let mut was_open = false;
     loop {
         let opened = tokio::select! {
             () = stop.cancelled() => return,
-            opened = open(&link, &tls, &mut recognised) => opened,
+            opened = open(&connection, &tls, &mut recognised) => opened,
         };
         let failure = match opened {
             Ok(stream) => {
-                link.socket_opened(was_open);
+                connection.socket_opened(was_open);
                 was_open = true;
                 let start = Instant::now();
                 let failure = tokio::select! {
                     () = stop.cancelled() => return,
-                    failure = read(&link, stream) => failure,
+                    failure = read(&connection, stream) => failure,
                 };
                 if start.elapsed() >= GOOD_SESSION {
                     backoff.reset();
@@ -63,7 +63,7 @@ pub(super) async fn run(link: Arc<Link>, tls: Arc<ClientConfig>, stop: Cancellat
             }
             Err(failure) => failure,
         };
-        link.socket_failed(&failure.reason, failure.is_reached);
+        connection.socket_failed(&failure.reason, failure.is_reached);
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(backoff.next()) => {}
@@ -77,21 +77,25 @@ struct Failure {
     is_reached: bool,
 }
 
-async fn open(link: &Link, tls: &Arc<ClientConfig>, recognised: &mut Option<Instant>) -> Result<Stream, Failure> {
+async fn open(
+    connection: &DaemonConnection,
+    tls: &Arc<ClientConfig>,
+    recognised: &mut Option<Instant>,
+) -> Result<Stream, Failure> {
     if recognised.is_none_or(|at| at.elapsed() > PROFILE_LASTS) {
-        let profile = probe(&link.client, link.options.scrape_body_limit)
+        let profile = detect(&connection.client, connection.options.scrape_body_limit)
             .await
             .map_err(|error| Failure { reason: error.to_string(), is_reached: error.is_reached() })?;
-        link.recognised(profile);
+        connection.recognised(profile);
         *recognised = Some(Instant::now());
     }
-    connect(link, tls).await.inspect_err(|_| *recognised = None)
+    connect(connection, tls).await.inspect_err(|_| *recognised = None)
 }
 
-async fn connect(link: &Link, tls: &Arc<ClientConfig>) -> Result<Stream, Failure> {
-    let mut url = link.config.url.clone();
+async fn connect(connection: &DaemonConnection, tls: &Arc<ClientConfig>) -> Result<Stream, Failure> {
+    let mut url = connection.config.url.clone();
     let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
-    let path = format!("{}{}/ws", url.path().trim_end_matches('/'), link.prefix());
+    let path = format!("{}{}/ws", url.path().trim_end_matches('/'), connection.prefix());
     url.set_path(&path);
     let shown_url = shown(&url);
     let broken =
@@ -99,31 +103,31 @@ async fn connect(link: &Link, tls: &Arc<ClientConfig>) -> Result<Stream, Failure
     url.set_scheme(scheme).map_err(|()| broken("has an address that is no URL of HTTP".to_owned()))?;
     let mut request =
         url.as_str().into_client_request().map_err(|error| broken(format!("cannot be asked for: {error}")))?;
-    if let Some(login) = basic_login(&link.config.url) {
+    if let Some(login) = basic_login(&connection.config.url) {
         let mut value =
             HeaderValue::from_str(&login).map_err(|_| broken("needs a login that a header can carry".to_owned()))?;
         value.set_sensitive(true);
         request.headers_mut().insert(AUTHORIZATION, value);
     }
-    if let Some(key) = &link.config.key {
+    if let Some(key) = &connection.config.key {
         let value = HeaderValue::from_str(key.reveal());
         let mut value = value.map_err(|_| broken("needs a key that a header can carry".to_owned()))?;
         value.set_sensitive(true);
         request.headers_mut().insert(KEY_HEADER, value);
     }
     let limits = WebSocketConfig::default()
-        .max_message_size(Some(link.options.message_limit))
-        .max_frame_size(Some(link.options.message_limit));
+        .max_message_size(Some(connection.options.message_limit))
+        .max_frame_size(Some(connection.options.message_limit));
     let connecting =
         connect_async_tls_with_config(request, Some(limits), true, Some(Connector::Rustls(Arc::clone(tls))));
-    match tokio::time::timeout(link.options.call_timeout, connecting).await {
+    match tokio::time::timeout(connection.options.call_timeout, connecting).await {
         Ok(Ok((stream, _))) => Ok(stream),
         Ok(Err(error)) => {
             let is_reached = matches!(error, tungstenite::Error::Http(_) | tungstenite::Error::Protocol(_));
             Err(Failure { is_reached, ..broken(refusal(&error)) })
         }
         Err(_) => {
-            let seconds = link.options.call_timeout.as_secs();
+            let seconds = connection.options.call_timeout.as_secs();
             Err(broken(format!("did not open within {seconds} s")))
         }
     }
@@ -154,35 +158,35 @@ fn refusal(error: &tungstenite::Error) -> String {
 }
 
 /// Reads messages until the socket ends or falls silent.
-async fn read(link: &Arc<Link>, mut stream: Stream) -> Failure {
+async fn read(connection: &Arc<DaemonConnection>, mut stream: Stream) -> Failure {
     let opened = Instant::now();
     let ended = |reason: String| Failure { reason: format!("the live socket {reason}"), is_reached: true };
     loop {
-        let silence = link.stale_after() * SILENCE_FACTOR;
-        let last = link.last_message().filter(|at| *at > opened).unwrap_or(opened);
+        let silence = connection.stale_after() * SILENCE_FACTOR;
+        let last = connection.last_message().filter(|at| *at > opened).unwrap_or(opened);
         let frame = match tokio::time::timeout_at(last + silence, stream.next()).await {
             Err(_) => return ended(format!("was silent for {} s", silence.as_secs())),
             Ok(None) => return ended("was closed".to_owned()),
-            Ok(Some(Err(error))) => return ended(loss(&error, link.options.message_limit)),
+            Ok(Some(Err(error))) => return ended(loss(&error, connection.options.message_limit)),
             Ok(Some(Ok(frame))) => frame,
         };
         match frame {
             Frame::Text(text) if text.len() > LARGE_MESSAGE => {
-                let link = Arc::clone(link);
+                let connection = Arc::clone(connection);
                 // Fails only when the runtime is being shut down.
-                let _ = tokio::task::spawn_blocking(move || take(&link, &text)).await;
+                let _ = tokio::task::spawn_blocking(move || take(&connection, &text)).await;
             }
-            Frame::Text(text) => take(link, &text),
+            Frame::Text(text) => take(connection, &text),
             Frame::Close(_) => return ended("was closed by the daemon".to_owned()),
             Frame::Binary(_) | Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_) => {}
         }
     }
 }
 
-fn take(link: &Link, text: &str) {
-    match link.parse(text) {
-        Ok(incoming) => link.receive(incoming),
-        Err(error) => link.feed_trouble(&format!("the live socket: {error}")),
+fn take(connection: &DaemonConnection, text: &str) {
+    match connection.parse(text) {
+        Ok(incoming) => connection.receive(incoming),
+        Err(error) => connection.feed_issue(&format!("the live socket: {error}")),
     }
 }
 

@@ -5,28 +5,28 @@ use std::time::Duration;
 use model::clock::now_ms;
 
 /// A duration in whole milliseconds.
-pub(super) fn millis(duration: Duration) -> i64 {
+pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Ticks at equal distances, the first at once. Steady timestamps are what a store packs best, so a tick carries the time that was
 /// due rather than the moment of waking.
 #[derive(Debug)]
-pub(super) struct Cadence {
+pub struct ScrapeTicker {
     interval: Duration,
     /// The tick that is waited for, or was waited for last.
     due_ms: Option<i64>,
     is_waiting: bool,
 }
 
-impl Cadence {
-    pub(super) fn new(interval: Duration) -> Self {
-        Cadence { interval: interval.max(Duration::from_millis(1)), due_ms: None, is_waiting: false }
+impl ScrapeTicker {
+    pub fn new(interval: Duration) -> Self {
+        ScrapeTicker { interval: interval.max(Duration::from_millis(1)), due_ms: None, is_waiting: false }
     }
 
     /// Waits for the next tick and gives its time. Ticks that were missed are left out; after a jump of the clock they start anew.
     /// A wait that is dropped goes on with the next call.
-    pub(super) async fn tick(&mut self) -> i64 {
+    pub async fn tick(&mut self) -> i64 {
         let now = now_ms();
         let due_ms = self.due(now);
         let wait_ms = u64::try_from(due_ms - now).unwrap_or_default();
@@ -65,20 +65,20 @@ mod tests {
 
     #[test]
     fn a_wait_that_is_dropped_skips_no_tick() {
-        let mut cadence = Cadence::new(Duration::from_secs(5));
-        assert_eq!(cadence.due(1_000), 1_000);
-        cadence.is_waiting = false;
-        assert_eq!((cadence.due(1_100), cadence.due(2_000), cadence.due(6_100)), (6_000, 6_000, 6_000));
-        assert_eq!(cadence.due(500), 500, "the clock was set back");
+        let mut ticker = ScrapeTicker::new(Duration::from_secs(5));
+        assert_eq!(ticker.due(1_000), 1_000);
+        ticker.is_waiting = false;
+        assert_eq!((ticker.due(1_100), ticker.due(2_000), ticker.due(6_100)), (6_000, 6_000, 6_000));
+        assert_eq!(ticker.due(500), 500, "the clock was set back");
     }
 
     #[test]
     fn ticks_are_even_and_survive_jumps_of_the_clock() {
-        let mut cadence = Cadence::new(Duration::from_secs(5));
-        assert_eq!(cadence.next(1_000), 1_000);
-        assert_eq!(cadence.next(1_900), 6_000);
-        assert_eq!(cadence.next(6_020), 11_000);
-        assert_eq!(cadence.next(90_000), 90_000);
-        assert_eq!(cadence.next(20_000), 20_000);
+        let mut ticker = ScrapeTicker::new(Duration::from_secs(5));
+        assert_eq!(ticker.next(1_000), 1_000);
+        assert_eq!(ticker.next(1_900), 6_000);
+        assert_eq!(ticker.next(6_020), 11_000);
+        assert_eq!(ticker.next(90_000), 90_000);
+        assert_eq!(ticker.next(20_000), 20_000);
     }
 }

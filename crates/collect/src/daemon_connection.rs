@@ -1,5 +1,5 @@
-//! What is known of one daemon, and what its messages and answers do to it. The tasks that fetch them are in [`super::socket`],
-//! [`super::caller`] and [`super::collector`].
+//! What is known of one daemon, and what its messages and answers do to it. The tasks that fetch them are in [`crate::socket`],
+//! [`crate::poller`] and [`crate::scrape_loop`].
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -25,37 +25,37 @@ use tokio::{
     time::Instant,
 };
 
-use super::{
+use crate::{
     DaemonConfig, Options,
     client::{CallError, Client},
-    contact::{Contact, Patience},
-    probe::{Dialect, Profile},
+    detect::{Dialect, Profile},
+    liveness::{Liveness, StalenessThresholds},
     status::StatusCell,
 };
 
 /// One daemon.
-pub(super) struct Link {
-    pub(super) name: String,
-    pub(super) config: DaemonConfig,
-    pub(super) options: Options,
-    pub(super) client: Client,
-    pub(super) redactor: Arc<Redactor>,
-    pub(super) status: StatusCell,
-    pub(super) profile: watch::Sender<Option<Profile>>,
-    /// Wakes the caller when there is something to ask the daemon.
-    pub(super) wake: Notify,
-    /// Wakes the collector when there is something to write.
-    pub(super) fed: Notify,
+pub struct DaemonConnection {
+    pub name: String,
+    pub config: DaemonConfig,
+    pub options: Options,
+    pub client: Client,
+    pub redactor: Arc<Redactor>,
+    pub status: StatusCell,
+    pub profile: watch::Sender<Option<Profile>>,
+    /// Wakes the poller when there is something to ask the daemon.
+    pub wake: Notify,
+    /// Wakes the scrape_loop when there is something to write.
+    pub fed: Notify,
     events: broadcast::Sender<Event>,
     knowledge: Mutex<Knowledge>,
-    contact: Mutex<Contact>,
+    liveness: Mutex<Liveness>,
     repeats: Mutex<Repeats>,
     /// What steady times are counted from.
     begun: Instant,
 }
 
-impl Link {
-    pub(super) fn new(
+impl DaemonConnection {
+    pub fn new(
         config: DaemonConfig,
         client: Client,
         redactor: Arc<Redactor>,
@@ -63,7 +63,7 @@ impl Link {
         options: Options,
     ) -> Self {
         let rules = Rules { cancelled_is_final: false, most_ended: options.most_ended_jobs };
-        Link {
+        DaemonConnection {
             name: config.name.clone(),
             client,
             redactor,
@@ -73,7 +73,7 @@ impl Link {
             fed: Notify::new(),
             events,
             knowledge: Mutex::new(Knowledge::new(JobTable::new(&config.name, rules))),
-            contact: Mutex::default(),
+            liveness: Mutex::default(),
             repeats: Mutex::default(),
             begun: Instant::now(),
             config,
@@ -81,29 +81,29 @@ impl Link {
         }
     }
 
-    pub(super) fn jobs(&self) -> Vec<Job> {
+    pub fn jobs(&self) -> Vec<Job> {
         self.knowledge().jobs.jobs().cloned().collect()
     }
 
-    pub(super) fn job_count(&self) -> usize {
+    pub fn job_count(&self) -> usize {
         self.knowledge().jobs.jobs().count()
     }
 
-    pub(super) fn job(&self, id: &str) -> Option<Job> {
+    pub fn job(&self, id: &str) -> Option<Job> {
         self.knowledge().jobs.job(id).cloned()
     }
 
-    pub(super) fn system(&self) -> Option<SystemMetrics> {
+    pub fn system(&self) -> Option<SystemMetrics> {
         self.knowledge().system.clone()
     }
 
     /// What there is to count and to measure, once the daemon has told all its jobs. What is taken is not given again.
-    pub(super) fn take_news(&self) -> Option<News> {
+    pub fn take_news(&self) -> Option<News> {
         self.knowledge().take_news()
     }
 
     /// Whether it is known what there is to write at first: the daemon has told its jobs, or cannot be heard.
-    pub(super) fn has_spoken(&self) -> bool {
+    pub fn has_spoken(&self) -> bool {
         let has_page = self.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_path.is_some());
         match self.status.state() {
             UpstreamState::Connecting => false,
@@ -113,31 +113,31 @@ impl Link {
     }
 
     /// The daemon was recognised.
-    pub(super) fn recognised(&self, profile: Profile) {
+    pub fn recognised(&self, profile: Profile) {
         let is_documented = profile.dialect == Dialect::Documented;
         self.knowledge().jobs.set_cancelled_is_final(is_documented);
-        self.contact().set_sends_events(is_documented);
+        self.liveness().set_sends_events(is_documented);
         self.status.update(now_ms(), |status| status.detail = Some(profile.detail()));
         self.profile.send_replace(Some(profile));
     }
 
-    pub(super) fn prefix(&self) -> &'static str {
+    pub fn prefix(&self) -> &'static str {
         self.profile.borrow().as_ref().map_or("", |profile| profile.prefix)
     }
 
-    pub(super) fn dialect(&self) -> Option<Dialect> {
+    pub fn dialect(&self) -> Option<Dialect> {
         self.profile.borrow().as_ref().map(|profile| profile.dialect)
     }
 
     /// Reads a message of the socket.
-    pub(super) fn parse(&self, text: &str) -> Result<Incoming, FeedError> {
+    pub fn parse(&self, text: &str) -> Result<Incoming, FeedError> {
         json::check(text.as_bytes(), json::OF_DAEMONS).map_err(<serde_json::Error as serde::de::Error>::custom)?;
         let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
         feed::parse(text, &self.redactor, &mut repeats)
     }
 
     /// A message came over the socket. Changes of status go out before this returns.
-    pub(super) fn receive(&self, incoming: Incoming) {
+    pub fn receive(&self, incoming: Incoming) {
         let (now_ms, at) = (now_ms(), self.begun.elapsed());
         let made_ms = incoming.at_ms;
         let is_data = !matches!(incoming.message, Message::Other);
@@ -182,12 +182,12 @@ impl Link {
         }
         if is_data {
             let trouble = {
-                let mut contact = self.contact();
-                contact.heard(Instant::now());
+                let mut liveness = self.liveness();
+                liveness.heard(Instant::now());
                 if is_event {
-                    contact.set_sends_events(true);
+                    liveness.set_sends_events(true);
                 }
-                contact.troubles()
+                liveness.issues()
             };
             self.status.update(now_ms, |status| {
                 status.last_data_ms = Some(now_ms);
@@ -200,12 +200,12 @@ impl Link {
     }
 
     /// An answer told the daemon's uptime.
-    pub(super) fn note_uptime(&self, uptime_seconds: f64) {
+    pub fn note_uptime(&self, uptime_seconds: f64) {
         self.knowledge().note_uptime(uptime_seconds, None, now_ms(), self.begun.elapsed());
     }
 
     /// An answer told all jobs.
-    pub(super) fn answered_all(&self, jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
+    pub fn answered_all(&self, jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
         let now_ms = now_ms();
         self.apply(|knowledge| {
             let moment = knowledge.moment(now_ms, daemon_ms);
@@ -215,12 +215,12 @@ impl Link {
             outcome
         });
         self.status.update(now_ms, |status| status.last_data_ms = Some(now_ms));
-        self.contact().polled(Instant::now());
+        self.liveness().polled(Instant::now());
         self.refresh();
     }
 
     /// An answer told some jobs, of those asked for.
-    pub(super) fn answered_some(&self, asked: &[String], jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
+    pub fn answered_some(&self, asked: &[String], jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
         let now_ms = now_ms();
         self.apply(|knowledge| {
             let moment = knowledge.moment(now_ms, daemon_ms);
@@ -232,37 +232,37 @@ impl Link {
     }
 
     /// The time of ours for one that the daemon told.
-    pub(super) fn our_time(&self, daemon_ms: i64) -> i64 {
+    pub fn our_time(&self, daemon_ms: i64) -> i64 {
         self.knowledge().our_time(daemon_ms)
     }
 
     /// The daemon accepted to cancel a job.
-    pub(super) fn cancel_accepted(&self, id: &str) {
+    pub fn cancel_accepted(&self, id: &str) {
         let now_ms = now_ms();
         self.apply(|knowledge| knowledge.jobs.cancel_accepted(id, Moment { now_ms, daemon_ms: now_ms }));
         self.wake.notify_one();
     }
 
     /// Jobs to ask the daemon about.
-    pub(super) fn wanting_detail(&self, limit: usize, refresh_ms: Option<i64>) -> Vec<String> {
+    pub fn wanting_detail(&self, limit: usize, refresh_ms: Option<i64>) -> Vec<String> {
         self.knowledge().jobs.wanting_detail(limit, now_ms(), refresh_ms)
     }
 
     /// Progress that had to wait goes out.
-    pub(super) fn tick(&self) {
+    pub fn tick(&self) {
         for event in self.knowledge().jobs.tick(now_ms()) {
             let _ = self.events.send(event);
         }
     }
 
-    pub(super) fn settle_cancelled(&self) {
+    pub fn settle_cancelled(&self) {
         let now_ms = now_ms();
         self.apply(|knowledge| knowledge.jobs.settle_cancelled(Moment { now_ms, daemon_ms: now_ms }));
     }
 
     /// The socket is open; data need not come yet.
-    pub(super) fn socket_opened(&self, is_reconnect: bool) {
-        self.contact().opened();
+    pub fn socket_opened(&self, is_reconnect: bool) {
+        self.liveness().opened();
         self.repeats.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.wake.notify_one();
         if is_reconnect {
@@ -271,34 +271,34 @@ impl Link {
     }
 
     /// The socket is closed, or could not be opened. `is_reached` tells whether something answered.
-    pub(super) fn socket_failed(&self, error: &str, is_reached: bool) {
-        self.contact().closed(self.redactor.text(error).into_owned(), is_reached);
+    pub fn socket_failed(&self, error: &str, is_reached: bool) {
+        self.liveness().closed(self.redactor.text(error).into_owned(), is_reached);
         self.wake.notify_one();
         self.refresh();
     }
 
     /// Something is wrong with the feed, though the connection goes on.
-    pub(super) fn feed_trouble(&self, error: &str) {
-        self.contact().set_feed_trouble(self.redactor.text(error).into_owned());
+    pub fn feed_issue(&self, error: &str) {
+        self.liveness().set_feed_trouble(self.redactor.text(error).into_owned());
         self.refresh();
     }
 
     /// A poll failed.
-    pub(super) fn poll_failed(&self, error: &CallError) {
+    pub fn poll_failed(&self, error: &CallError) {
         if !self.feed_is_fresh() {
-            self.contact().poll_failed(error.to_string(), error.is_reached());
+            self.liveness().poll_failed(error.to_string(), error.is_reached());
             self.refresh();
         }
     }
 
     /// A scrape ended, well or with an error.
-    pub(super) fn scraped(&self, error: Option<String>) {
-        self.contact().set_scrape_trouble(error.map(|error| format!("the scrape failed: {error}")));
+    pub fn scraped(&self, error: Option<String>) {
+        self.liveness().set_scrape_trouble(error.map(|error| format!("the scrape failed: {error}")));
         self.refresh();
     }
 
     /// The page of metrics told the state of the process. The feed knows better, while there is one that tells it.
-    pub(super) fn read_vitals(&self, reading: SystemReading) {
+    pub fn read_vitals(&self, reading: SystemReading) {
         if self.feed_is_fresh() {
             return;
         }
@@ -309,45 +309,45 @@ impl Link {
     }
 
     /// True while messages come over the socket.
-    pub(super) fn feed_is_fresh(&self) -> bool {
-        let contact = self.contact();
-        contact.feed_is_fresh(Instant::now(), self.patience(&contact))
+    pub fn feed_is_fresh(&self) -> bool {
+        let liveness = self.liveness();
+        liveness.feed_is_fresh(Instant::now(), self.thresholds(&liveness))
     }
 
     /// When the last message with data came.
-    pub(super) fn last_message(&self) -> Option<Instant> {
-        self.contact().last_message()
+    pub fn last_message(&self) -> Option<Instant> {
+        self.liveness().last_message()
     }
 
     /// Whether all jobs should be asked for now; asks once.
-    pub(super) fn take_wants_all(&self) -> bool {
-        self.contact().take_wants_all()
+    pub fn take_wants_all(&self) -> bool {
+        self.liveness().take_wants_all()
     }
 
     /// Whether it tells what happens rather than, each second, all there is.
-    pub(super) fn sends_events(&self) -> bool {
-        self.contact().sends_events()
+    pub fn sends_events(&self) -> bool {
+        self.liveness().sends_events()
     }
 
     /// How long a socket without data counts as current.
-    pub(super) fn stale_after(&self) -> Duration {
-        self.patience(&self.contact()).message
+    pub fn stale_after(&self) -> Duration {
+        self.thresholds(&self.liveness()).message
     }
 
     /// A message every second is what a daemon as built sends; a documented one may have nothing to say for 5 s.
-    fn patience(&self, contact: &Contact) -> Patience {
-        let message = self.options.stale_after * if contact.sends_events() { 2 } else { 1 };
-        Patience { message, poll: self.options.poll_interval * 2 + message }
+    fn thresholds(&self, liveness: &Liveness) -> StalenessThresholds {
+        let message = self.options.stale_after * if liveness.sends_events() { 2 } else { 1 };
+        StalenessThresholds { message, poll: self.options.poll_interval * 2 + message }
     }
 
     /// Brings the status up to date with what is wrong and with the time since the last data.
-    pub(super) fn refresh(&self) {
+    pub fn refresh(&self) {
         let before = self.status.state();
         self.status.update(now_ms(), |status| {
-            let contact = self.contact();
+            let liveness = self.liveness();
             let has_data = status.last_data_ms.is_some();
-            status.state = contact.state(status.state, has_data, Instant::now(), self.patience(&contact));
-            status.error = contact.troubles();
+            status.state = liveness.state(status.state, has_data, Instant::now(), self.thresholds(&liveness));
+            status.error = liveness.issues();
         });
         let state = self.status.state();
         if !state.is_fresh() {
@@ -374,7 +374,7 @@ impl Link {
         self.knowledge.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn contact(&self) -> MutexGuard<'_, Contact> {
-        self.contact.lock().unwrap_or_else(PoisonError::into_inner)
+    fn liveness(&self) -> MutexGuard<'_, Liveness> {
+        self.liveness.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

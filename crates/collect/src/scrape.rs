@@ -6,31 +6,29 @@ use std::{
     time::Duration,
 };
 
-use exposition::Metadata;
 use exposition::{
+    Metadata,
     page::{Family, Format, Kind},
     parse::{Limits, parse},
 };
-use labels::Labels;
-use labels::TargetLabels;
+use labels::{Labels, TargetLabels};
 use redact::{MASK, Redactor};
-use timeseries::Point;
+use timeseries::{MAX_AHEAD_MS, Point};
 use tokio::time::Instant;
 
-use super::client::{CallError, Client};
-use crate::storage::MAX_AHEAD_MS;
+use crate::client::{CallError, Client};
 
 /// What a target may cost.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct ScrapeLimits {
+pub struct ScrapeLimits {
     /// Of the page, unpacked.
-    pub(super) body_bytes: usize,
+    pub body_bytes: usize,
     /// Of the page.
-    pub(super) samples: usize,
+    pub samples: usize,
 }
 
 /// Reads one target again and again.
-pub(super) struct Scraper {
+pub struct Scraper {
     client: Client,
     labels: TargetLabels,
     limits: ScrapeLimits,
@@ -43,19 +41,19 @@ pub(super) struct Scraper {
 
 /// What one scrape gave.
 #[derive(Debug)]
-pub(super) struct Scrape {
-    pub(super) points: Vec<Point>,
-    pub(super) duration: Duration,
+pub struct Scrape {
+    pub points: Vec<Point>,
+    pub duration: Duration,
     /// Samples on the page.
-    pub(super) samples: usize,
-    pub(super) error: Option<ScrapeError>,
+    pub samples: usize,
+    pub error: Option<ScrapeError>,
     /// Set when the page's families are other than before.
-    pub(super) metadata: Option<Vec<Metadata>>,
+    pub metadata: Option<Vec<Metadata>>,
 }
 
 /// Why a scrape gave nothing.
 #[derive(Debug, Clone, thiserror::Error)]
-pub(super) enum ScrapeError {
+pub enum ScrapeError {
     #[error(transparent)]
     Call(#[from] CallError),
     /// The page cannot be read.
@@ -64,7 +62,7 @@ pub(super) enum ScrapeError {
 }
 
 impl Scraper {
-    pub(super) fn new(client: Client, labels: TargetLabels, limits: ScrapeLimits, redactor: Arc<Redactor>) -> Self {
+    pub fn new(client: Client, labels: TargetLabels, limits: ScrapeLimits, redactor: Arc<Redactor>) -> Self {
         Scraper {
             client,
             labels,
@@ -77,17 +75,17 @@ impl Scraper {
     }
 
     /// Names of the series on the last page that could be read.
-    pub(super) fn names(&self) -> &HashSet<String> {
+    pub fn names(&self) -> &HashSet<String> {
         &self.names
     }
 
     /// The labels of a series of this target.
-    pub(super) fn labels(&self) -> &TargetLabels {
+    pub fn labels(&self) -> &TargetLabels {
         &self.labels
     }
 
     /// Scrapes `path` for the time `at_ms`.
-    pub(super) async fn scrape(&mut self, path: &str, at_ms: i64) -> Scrape {
+    pub async fn scrape(&mut self, path: &str, at_ms: i64) -> Scrape {
         let start = Instant::now();
         let answer = self.client.get_text(path, Format::ACCEPT, self.limits.body_bytes).await;
         let duration = start.elapsed();

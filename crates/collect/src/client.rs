@@ -12,7 +12,7 @@ use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
 
 /// The header that carries a daemon's key.
-pub(super) const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+pub const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A daemon closes idle connections after 30 s; ours must not be the one that finds out.
 const IDLE: Duration = Duration::from_secs(20);
@@ -35,7 +35,7 @@ impl ApiKey {
     }
 
     /// The key itself, to be sent.
-    pub(super) fn reveal(&self) -> &str {
+    pub fn reveal(&self) -> &str {
         &self.0
     }
 }
@@ -123,20 +123,20 @@ impl CallError {
     }
 
     /// True for a path that the source does not have, or has something else at.
-    pub(super) fn is_absent(&self) -> bool {
+    pub fn is_absent(&self) -> bool {
         matches!(self, CallError::Status { status: 300..=399 | 404 | 405 | 410 | 501, .. } | CallError::Html { .. })
     }
 }
 
 /// An answer with its body.
-pub(super) struct Answer {
-    pub(super) content_type: Option<String>,
-    pub(super) body: String,
+pub struct Answer {
+    pub content_type: Option<String>,
+    pub body: String,
 }
 
 /// Calls one source.
 #[derive(Clone)]
-pub(super) struct Client {
+pub struct Client {
     http: reqwest::Client,
     base: Url,
     timeout: Duration,
@@ -149,11 +149,11 @@ impl Client {
     ///
     /// # Errors
     /// The key cannot be a header, or TLS cannot be set up.
-    pub(super) fn new(
+    pub fn new(
         base: Url,
         key: Option<&ApiKey>,
         tls: &ClientConfig,
-        options: &super::Options,
+        options: &crate::Options,
         redactor: Arc<Redactor>,
         expected: &'static str,
     ) -> Result<Self, ClientError> {
@@ -181,12 +181,12 @@ impl Client {
     }
 
     /// The address of a path below the source's, without credentials, for messages.
-    pub(super) fn shown(&self, path: &str) -> String {
+    pub fn shown(&self, path: &str) -> String {
         shown(&self.url(path))
     }
 
     /// Gets JSON.
-    pub(super) async fn get<T: DeserializeOwned + Send + 'static>(
+    pub async fn get<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
         limit_bytes: usize,
@@ -196,7 +196,7 @@ impl Client {
     }
 
     /// Posts JSON and gets JSON.
-    pub(super) async fn post<T: DeserializeOwned + Send + 'static>(
+    pub async fn post<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
         body: String,
@@ -207,7 +207,7 @@ impl Client {
     }
 
     /// Gets text of any kind but HTML.
-    pub(super) async fn get_text(&self, path: &str, accept: &str, limit_bytes: usize) -> Result<Answer, CallError> {
+    pub async fn get_text(&self, path: &str, accept: &str, limit_bytes: usize) -> Result<Answer, CallError> {
         self.call(Method::GET, path, None, accept, limit_bytes).await
     }
 
@@ -309,7 +309,7 @@ pub enum ClientError {
 }
 
 /// The cause at the end of the chain, which is the one that says something: "Connection refused", not "error sending request".
-pub(super) fn innermost(error: &dyn std::error::Error) -> String {
+pub fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;
@@ -318,7 +318,7 @@ pub(super) fn innermost(error: &dyn std::error::Error) -> String {
 }
 
 /// An address without the credentials and query it may hold.
-pub(super) fn shown(url: &Url) -> String {
+pub fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);

@@ -7,14 +7,14 @@ use timeseries::{Point, STALE_NAN};
 
 /// Series of one target.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub struct StalenessTracker {
     shown: HashSet<Labels>,
 }
 
-impl Ledger {
+impl StalenessTracker {
     /// `points` are all that the target shows at `timestamp_ms`: adds a marker for each series that it showed before and no more.
     /// Points with a time of their own are left out of this, as Prometheus does: nobody knows when they end.
-    pub(super) fn close_missing(&mut self, points: &mut Vec<Point>, timestamp_ms: i64) {
+    pub fn close_missing(&mut self, points: &mut Vec<Point>, timestamp_ms: i64) {
         let shows: HashSet<Labels> = points
             .iter()
             .filter(|point| point.timestamp_ms == timestamp_ms)
@@ -26,7 +26,7 @@ impl Ledger {
     }
 
     /// The target shows these as well: they are marked too when they end.
-    pub(super) fn add(&mut self, points: &[Point]) {
+    pub fn add(&mut self, points: &[Point]) {
         for point in points {
             if !self.shown.contains(&point.labels) {
                 self.shown.insert(point.labels.clone());
@@ -45,16 +45,16 @@ mod tests {
     fn a_series_that_ends_is_marked_once() {
         let point =
             |name: &str, timestamp_ms| Point { labels: Labels::new([("__name__", name)]), timestamp_ms, value: 1.0 };
-        let mut ledger = Ledger::default();
+        let mut staleness = StalenessTracker::default();
         let mut points = vec![point("a", 1), point("b", 1), point("c", 0)];
-        ledger.close_missing(&mut points, 1);
+        staleness.close_missing(&mut points, 1);
         assert_eq!(points.len(), 3);
         let mut points = vec![point("a", 2)];
-        ledger.close_missing(&mut points, 2);
+        staleness.close_missing(&mut points, 2);
         assert_eq!(points.len(), 2);
         assert!(is_stale_marker(points[1].value) && points[1].labels.metric_name() == "b");
         let mut points = vec![point("a", 3)];
-        ledger.close_missing(&mut points, 3);
+        staleness.close_missing(&mut points, 3);
         assert_eq!(points.len(), 1);
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{CancelAnswer, CancelError, client::CallError, link::Link, probe::STATUS_LIMIT};
+use crate::{CancelAnswer, CancelError, client::CallError, daemon_connection::DaemonConnection, detect::STATUS_LIMIT};
 
 /// Time between two looks at what there is to ask.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -37,35 +37,35 @@ struct CancelRequest<'a> {
     job_ids: [&'a str; 1],
 }
 
-/// Asks the daemon of `link` until `stop`.
-pub(super) async fn run(link: Arc<Link>, stop: CancellationToken) {
+/// Asks the daemon of `connection` until `stop`.
+pub async fn run(connection: Arc<DaemonConnection>, stop: CancellationToken) {
     let mut asked_all: Option<Instant> = None;
     let mut details_failed: Option<Instant> = None;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = link.wake.notified() => {}
+            () = connection.wake.notified() => {}
             () = tokio::time::sleep(LOOK_INTERVAL) => {}
         }
-        if link.dialect().is_none() {
+        if connection.dialect().is_none() {
             continue;
         }
         let since_all = asked_all.map_or(Duration::MAX, |at| at.elapsed());
-        let is_fresh = link.feed_is_fresh();
-        let is_resync = link.sends_events() && since_all >= EVENTS_RESYNC;
-        let is_poll = !is_fresh && since_all >= link.options.poll_interval;
+        let is_fresh = connection.feed_is_fresh();
+        let is_resync = connection.sends_events() && since_all >= EVENTS_RESYNC;
+        let is_poll = !is_fresh && since_all >= connection.options.poll_interval;
         let questions = async {
-            if link.take_wants_all() || is_resync || is_poll {
+            if connection.take_wants_all() || is_resync || is_poll {
                 asked_all = Some(Instant::now());
-                if let Err(error) = ask_all(&link).await {
-                    link.poll_failed(&error);
+                if let Err(error) = ask_all(&connection).await {
+                    connection.poll_failed(&error);
                 }
             } else if is_fresh && details_failed.is_none_or(|at| at.elapsed() >= DETAIL_RETRY) {
-                let refresh_ms = (!link.sends_events()).then_some(DETAIL_REFRESH_MS);
-                details_failed = match ask_details(&link, refresh_ms).await {
+                let refresh_ms = (!connection.sends_events()).then_some(DETAIL_REFRESH_MS);
+                details_failed = match ask_details(&connection, refresh_ms).await {
                     Ok(()) => None,
                     Err(error) => {
-                        tracing::debug!(upstream = link.name, %error, "details of jobs are not to be had");
+                        tracing::debug!(upstream = connection.name, %error, "details of jobs are not to be had");
                         Some(Instant::now())
                     }
                 };
@@ -79,73 +79,74 @@ pub(super) async fn run(link: Arc<Link>, stop: CancellationToken) {
 }
 
 /// Asks for the daemon's uptime and all its jobs.
-async fn ask_all(link: &Link) -> Result<(), CallError> {
-    let prefix = link.prefix();
-    let status: StatusWire = link.client.get(&format!("{prefix}/status"), STATUS_LIMIT).await?;
+async fn ask_all(connection: &DaemonConnection) -> Result<(), CallError> {
+    let prefix = connection.prefix();
+    let status: StatusWire = connection.client.get(&format!("{prefix}/status"), STATUS_LIMIT).await?;
     if let Some(uptime) = status.uptime.as_text().and_then(parse_go_duration) {
-        link.note_uptime(uptime);
+        connection.note_uptime(uptime);
     }
-    let jobs = query(link, &JobsQuery { job_ids: None, all: true }).await?;
+    let jobs = query(connection, &JobsQuery { job_ids: None, all: true }).await?;
     let daemon_ms = jobs.timestamp.time_ms();
-    let updates = wire::updates(jobs.jobs.unwrap_or_default(), &link.redactor).into_iter().flatten().collect();
-    link.answered_all(updates, daemon_ms);
+    let updates = wire::updates(jobs.jobs.unwrap_or_default(), &connection.redactor).into_iter().flatten().collect();
+    connection.answered_all(updates, daemon_ms);
     Ok(())
 }
 
 /// Asks for the details of jobs that are new or have changed, and of running ones again after `refresh_ms`.
-async fn ask_details(link: &Link, refresh_ms: Option<i64>) -> Result<(), CallError> {
-    let ids = link.wanting_detail(MOST_JOBS_A_CALL, refresh_ms);
+async fn ask_details(connection: &DaemonConnection, refresh_ms: Option<i64>) -> Result<(), CallError> {
+    let ids = connection.wanting_detail(MOST_JOBS_A_CALL, refresh_ms);
     if ids.is_empty() {
         return Ok(());
     }
-    let jobs = query(link, &JobsQuery { job_ids: Some(&ids), all: false }).await?;
+    let jobs = query(connection, &JobsQuery { job_ids: Some(&ids), all: false }).await?;
     let daemon_ms = jobs.timestamp.time_ms();
-    let updates = wire::updates(jobs.jobs.unwrap_or_default(), &link.redactor).into_iter().flatten().collect();
-    link.answered_some(&ids, updates, daemon_ms);
+    let updates = wire::updates(jobs.jobs.unwrap_or_default(), &connection.redactor).into_iter().flatten().collect();
+    connection.answered_some(&ids, updates, daemon_ms);
     Ok(())
 }
 
-async fn query(link: &Link, query: &JobsQuery<'_>) -> Result<JobsWire, CallError> {
-    let path = format!("{}/jobs/query", link.prefix());
-    link.client.post(&path, to_json(query), link.options.message_limit).await
+async fn query(connection: &DaemonConnection, query: &JobsQuery<'_>) -> Result<JobsWire, CallError> {
+    let path = format!("{}/jobs/query", connection.prefix());
+    connection.client.post(&path, to_json(query), connection.options.message_limit).await
 }
 
 /// Asks the daemon to cancel one job.
-pub(super) async fn cancel(link: &Link, id: &str) -> Result<CancelAnswer, CancelError> {
-    if link.job(id).is_none() {
-        return Err(CancelError::UnknownJob { daemon: link.name.clone(), id: id.to_owned() });
+pub async fn cancel(connection: &DaemonConnection, id: &str) -> Result<CancelAnswer, CancelError> {
+    if connection.job(id).is_none() {
+        return Err(CancelError::UnknownJob { daemon: connection.name.clone(), id: id.to_owned() });
     }
-    let path = format!("{}/jobs/cancel", link.prefix());
-    let answer: CancelWire = link.client.post(&path, to_json(&CancelRequest { job_ids: [id] }), STATUS_LIMIT).await?;
+    let path = format!("{}/jobs/cancel", connection.prefix());
+    let answer: CancelWire =
+        connection.client.post(&path, to_json(&CancelRequest { job_ids: [id] }), STATUS_LIMIT).await?;
     // The status is 200 in any case: what counts is where the id is.
     let accepted = answer.cancelled.is_some_and(|ids| ids.iter().any(|cancelled| cancelled == id));
     if accepted {
-        link.cancel_accepted(id);
+        connection.cancel_accepted(id);
         return Ok(CancelAnswer { accepted, message: None });
     }
     let message = answer.errors.and_then(|mut errors| errors.remove(id));
     let message = message.unwrap_or_else(|| "the daemon did not cancel it and does not say why".to_owned());
-    Ok(CancelAnswer { accepted, message: Some(link.redactor.text(&message).into_owned()) })
+    Ok(CancelAnswer { accepted, message: Some(connection.redactor.text(&message).into_owned()) })
 }
 
 /// A job with the log entries that the daemon has for it.
-pub(super) async fn detail(link: &Link, job: Job) -> JobDetail {
+pub async fn detail(connection: &DaemonConnection, job: Job) -> JobDetail {
     // The daemon forgot a historic job, and an id with a strange character in it would be another path.
     let is_safe = job.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:~".contains(&byte));
     if job.historic || !is_safe || job.id.starts_with('.') {
         let log_error = Some("the daemon has no log of this job any more".to_owned());
         return JobDetail { job, log: Vec::new(), log_error };
     }
-    let path = format!("{}/jobs/logs/{}", link.prefix(), job.id);
-    match link.client.get::<LogsWire>(&path, STATUS_LIMIT).await {
+    let path = format!("{}/jobs/logs/{}", connection.prefix(), job.id);
+    match connection.client.get::<LogsWire>(&path, STATUS_LIMIT).await {
         Ok(logs) => {
-            let text = |text: Option<String>| text.map(|text| link.redactor.text(&text).into_owned());
+            let text = |text: Option<String>| text.map(|text| connection.redactor.text(&text).into_owned());
             let mut log: Vec<JobLogEntry> = logs
                 .logs
                 .unwrap_or_default()
                 .into_iter()
                 .map(|entry| {
-                    let timestamp = entry.timestamp.time_ms().map(|daemon_ms| link.our_time(daemon_ms));
+                    let timestamp = entry.timestamp.time_ms().map(|daemon_ms| connection.our_time(daemon_ms));
                     let message = match (text(entry.message.text()), text(entry.error.text())) {
                         (Some(message), Some(error)) => format!("{message}: {error}"),
                         (message, error) => message.or(error).unwrap_or_default(),
