@@ -15,6 +15,4 @@ pub mod serve;
 pub mod source_list;
 pub mod state;
 pub mod storage;
-pub mod telemetry;
-pub mod ws;
 pub mod zones;

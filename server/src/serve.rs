@@ -12,8 +12,10 @@ use collect as upstream;
 use collect::Upstreams;
 use database;
 use datasource::{Admission, Embedded, Engines, QueryLimits, ReadScheduler};
+use live::{Hub, HubLimits, Sources, StartLimit};
 use model::live::SnapshotData;
 use redact::Redactor;
+use telemetry::Telemetry;
 use timeseries::SampleSink;
 use tokio_util::sync::CancellationToken;
 
@@ -38,11 +40,6 @@ use crate::{
     source_list::SourceList,
     state::AppState,
     storage::{self, Storage},
-    telemetry::Telemetry,
-    ws::{
-        hub::{Hub, HubLimits, Sources},
-        starts::StartLimit,
-    },
 };
 
 /// Which command.

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use budget::Budgets;
 use collect::Upstreams;
 use datasource::{Embedded, Engines, ReadScheduler};
+use live::Hub;
+use telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -16,8 +18,6 @@ use crate::{
     pictures::{AlertPictures, PictureLinks, Pictures},
     source_list::SourceList,
     storage::Storage,
-    telemetry::Telemetry,
-    ws::hub::Hub,
 };
 
 /// Handles to everything. Cheap to clone.

@@ -21,9 +21,6 @@ use tokio_util::sync::CancellationToken;
 use super::{Alerting, Shared};
 use crate::delivery::{Notifier, muting::LONGEST_WAIT_MS};
 
-/// What a label takes beside its name and value, in bytes: two texts and its place in a map.
-const PAIR_BYTES: usize = 64;
-
 /// The alerts of all origins, the worst first, each with what mutes it.
 #[derive(Debug, Default)]
 pub struct CurrentAlerts {
@@ -215,7 +212,7 @@ impl Shared {
         alerts.sort_by(|one, other| one.order(other));
         CurrentAlerts {
             firing: FiringCount::of(alerts.iter().map(AsRef::as_ref)),
-            weight: alerts.iter().map(|alert| weight(alert)).sum(),
+            weight: alerts.iter().map(|alert| alert.weight_bytes()).sum(),
             alerts,
             unavailable: upstream.unavailable.clone(),
             without_rules: groups.is_empty() && (self.elsewhere.is_none() || upstream.without_rules),
@@ -229,15 +226,6 @@ impl Shared {
             notifier.mark(alerts);
         }
     }
-}
-
-/// What an alert takes, about, in bytes.
-pub(crate) fn weight(alert: &Alert) -> u64 {
-    let pairs = alert.labels.iter().chain(&alert.annotations);
-    let pairs: usize = pairs.map(|(name, value)| PAIR_BYTES + name.len() + value.len()).sum();
-    let texts = [&alert.name, &alert.summary, &alert.description, &alert.expr, &alert.group, &alert.file];
-    let texts: usize = texts.into_iter().map(String::len).sum();
-    u64::try_from(size_of::<Alert>() + pairs + texts).unwrap_or(u64::MAX)
 }
 
 /// Tells whoever follows the alerts when other ones are muted than before, until `stop` is cancelled.
@@ -264,13 +252,11 @@ mod tests {
     use database;
     use datasource::{Backend, Embedded, QueryLimits, ReadScheduler};
     use notify::{alert::Posted, silence::Silence};
+    use telemetry::Telemetry;
     use tempfile::TempDir;
 
     use super::*;
-    use crate::{
-        alerting::{BuiltInRules, Settings, history::History},
-        telemetry::Telemetry,
-    };
+    use crate::alerting::{BuiltInRules, Settings, history::History};
 
     async fn with_alerts(count: usize) -> (TempDir, Alerting, Notifier) {
         let directory = tempfile::tempdir().unwrap();

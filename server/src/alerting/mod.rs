@@ -23,12 +23,14 @@ use std::{
 };
 
 use datasource::{Backend, Embedded};
+use live::Hub;
 use model::{
     clock::now_ms,
     live::{Alert, AlertList, AlertState, AlertTransition, Event},
 };
 use notify::alert::Posted;
 use rules::{Evaluation, Notification, Surroundings};
+use telemetry::{RuleCounters, Telemetry};
 use tokio::{
     sync::{Notify, Semaphore, broadcast},
     task::JoinSet,
@@ -47,14 +49,9 @@ use self::{
     running::Running,
     upstream::Upstream,
 };
-use crate::{
-    delivery::Notifier,
-    telemetry::{RuleCounters, Telemetry},
-    ws::hub::Hub,
-};
+use crate::delivery::Notifier;
 
 pub use self::current::CurrentAlerts;
-pub(crate) use self::current::weight;
 pub use self::files::{BuiltInRules, FilesError, expand, read, run_tests};
 pub use self::history::FiringChanges;
 pub use self::marks::may_have_marks;

@@ -463,9 +463,9 @@ mod tests {
 
     use axum::{Router, extract::State, http::StatusCode, routing::get};
     use model::upstream::UpstreamState;
+    use telemetry::Telemetry;
 
     use super::*;
-    use crate::telemetry::Telemetry;
 
     /// One that counts, and that can ask for a login.
     #[derive(Default)]

@@ -43,6 +43,7 @@ use notify::{
 };
 use serde::Serialize;
 use sqlx::SqlitePool;
+use telemetry::Telemetry;
 use tokio::{
     sync::{Notify, broadcast, mpsc, oneshot},
     task::JoinSet,
@@ -62,10 +63,7 @@ use self::{
     showcase::Showcase,
     silences::Acknowledgement,
 };
-use crate::{
-    config::{AlertmanagerConfig, NotifyConfig},
-    telemetry::Telemetry,
-};
+use crate::config::{AlertmanagerConfig, NotifyConfig};
 
 pub use self::{
     groups::AlertGroup,

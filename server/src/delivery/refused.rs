@@ -7,8 +7,7 @@ use std::{
 
 use labels::Fingerprint;
 use notify::alert::{ALERT_NAME, Labels};
-
-use crate::telemetry::Telemetry;
+use telemetry::Telemetry;
 
 /// How long a refusal is shown.
 const SHOWN_MS: i64 = 3_600_000;

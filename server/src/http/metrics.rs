@@ -9,10 +9,11 @@ use exposition::{page::Kind, write::Writer};
 use labels::METRIC_NAME;
 use model::clock::now_ms;
 use promql::{InstantSample, Value};
+use telemetry;
 use timeseries::Sample;
 
 use super::{api::listed::Listed, prometheus::envelope::ErrorResponse};
-use crate::{state::AppState, telemetry};
+use crate::state::AppState;
 
 /// Media type of the text format, version 0.0.4.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";

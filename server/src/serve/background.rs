@@ -6,8 +6,10 @@ use collect as upstream;
 use collect::Upstreams;
 use datasource::{Admission, Engines};
 use labels::{Labels, METRIC_NAME};
+use live::Hub;
 use model::{clock::now_ms, live::Event, upstream::UpstreamStatus};
 use store::Store;
+use telemetry::Telemetry;
 use timeseries::{Point, SampleSink};
 use tokio::{
     runtime::{Builder, Runtime},
@@ -23,8 +25,6 @@ use crate::{
     cli::stop_signal,
     delivery::{Inbox, Notifier},
     source_list::SourceList,
-    telemetry::Telemetry,
-    ws::hub::Hub,
 };
 
 /// How long tasks may take to end.

@@ -1,9 +1,9 @@
 //! What the store tells of itself on `/metrics`.
 
 use store::Store;
+use telemetry::{Kind, Metric};
 
 use super::{Storage, snapshot};
-use crate::telemetry::{Kind, Metric};
 
 impl Storage {
     /// Metrics of the store and its copies now. Goes once over all series; call it on a thread that may block.

@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{frame::Labels, severity::Severity, unit};
 
+/// What a label takes beside its name and value, in bytes: two texts and its place in a map.
+const PAIR_BYTES: usize = 64;
+
 /// State of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -90,6 +93,16 @@ impl Alert {
     #[must_use]
     pub fn severity(&self) -> Severity {
         Severity::of(&self.severity)
+    }
+
+    /// What it takes in memory, about, in bytes.
+    #[must_use]
+    pub fn weight_bytes(&self) -> u64 {
+        let pairs = self.labels.iter().chain(&self.annotations);
+        let pairs: usize = pairs.map(|(name, value)| PAIR_BYTES + name.len() + value.len()).sum();
+        let texts = [&self.name, &self.summary, &self.description, &self.expr, &self.group, &self.file];
+        let texts: usize = texts.into_iter().map(String::len).sum();
+        u64::try_from(size_of::<Alert>() + pairs + texts).unwrap_or(u64::MAX)
     }
 
     /// What mutes it, in a word, if something does: nothing rings or covers a wall for it then.

@@ -24,15 +24,13 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
+use table::{Table, Waiting};
+use telemetry::Telemetry;
 use tokio::time::Instant;
 
-pub(crate) use descriptors::raise_limit;
-use table::{Table, Waiting};
+use crate::config::{Config, Network};
 
-use crate::{
-    config::{Config, Network},
-    telemetry::Telemetry,
-};
+pub(crate) use descriptors::raise_limit;
 
 /// How often a line says that connections are refused.
 const TOLD_AGAIN: Duration = Duration::from_secs(60);

@@ -8,11 +8,11 @@ use axum::{
 };
 use budget::pairs;
 use datasource::ErrorKind;
+use live::{Poll, PollError, Room};
 
 use crate::{
     http::{answers, api::error::ApiError},
     state::AppState,
-    ws::poll::{Poll, PollError, Room},
 };
 
 /// `GET /api/live?topics=&query=&since=&timeout=`

@@ -11,6 +11,7 @@ use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use budget::{Charge, MemoryBudget, Requester};
 use datasource::{ErrorKind, QueryError};
 use futures_util::{SinkExt, StreamExt};
+use live::{Format, Hub, Next, QueueSender, Subscription};
 use model::{
     clock::now_ms,
     live::{BINARY_PROTOCOL, CLOSE_SESSION_ENDED, ClientMessage, ServerMessage, Topic},
@@ -18,12 +19,6 @@ use model::{
 };
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
-
-use crate::ws::{
-    hub::{Hub, Subscription},
-    queue::{Next, QueueSender},
-    update::Format,
-};
 
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Without a pong for this long the browser is gone; a message that cannot be written for this long says the same.
@@ -385,14 +380,11 @@ mod tests {
 
     use budget::Budgets;
     use datasource::{Embedded, Engines, QueryLimits, ReadScheduler};
+    use live::{HubLimits, Sources, StartLimit};
     use model::live::LiveQuery;
     use store::{Store, StoreOptions};
 
     use super::*;
-    use crate::ws::{
-        hub::{HubLimits, Sources},
-        starts::StartLimit,
-    };
 
     const WINDOW: Duration = Duration::from_millis(200);
 
@@ -402,7 +394,7 @@ mod tests {
         let reads = ReadScheduler::new(&budgets, 2, Duration::from_secs(10));
         let store = Store::in_memory(StoreOptions::default());
         let engines = Engines::embedded(Arc::new(Embedded::new(store, QueryLimits::default(), reads)));
-        let nothing = || -> crate::ws::channel::SnapshotSource { Box::new(|| None) };
+        let nothing = || -> live::SnapshotSource { Box::new(|| None) };
         let sources = Sources { jobs: nothing(), system: nothing(), alerts: nothing(), upstreams: nothing() };
         let limits = HubLimits { memory: budgets.live, starts: StartLimit::within(WINDOW, 1) };
         Hub::new("boot".to_owned(), engines, sources, limits, CancellationToken::new())

@@ -5,6 +5,7 @@ use axum::{
     extract::{Query, State, WebSocketUpgrade},
     response::{IntoResponse, Response},
 };
+use live::poll::topics;
 use model::live::{BINARY_PROTOCOL, JSON_PROTOCOL, Topic};
 use serde::Deserialize;
 
@@ -12,7 +13,6 @@ use super::socket::{self, MAX_CLIENT_MESSAGE_BYTES, READ_BUFFER_BYTES, SocketOpt
 use crate::{
     http::{api::error::ApiError, auth::SocketAdmission, limited},
     state::AppState,
-    ws::poll::topics,
 };
 
 /// Parameters of the URL.

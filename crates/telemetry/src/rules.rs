@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::{Kind, Metric};
+use crate::{Kind, Metric};
 
 /// Counters of the evaluation of rules.
 #[derive(Default)]
@@ -37,7 +37,7 @@ impl RuleCounters {
     }
 
     #[allow(clippy::cast_precision_loss)] // counts, far below 2^53
-    pub(super) fn gather(&self, metrics: &mut Vec<Metric>) {
+    pub fn gather(&self, metrics: &mut Vec<Metric>) {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
         let metric = |name, help, kind, value| Metric { name, help, kind, value };
         metrics.extend([

@@ -7,14 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use budget::{Charge, MemoryBudget};
 use bytes::Bytes;
-use model::{
-    frame::Frame,
-    job::Job,
-    live::{Event, SnapshotData},
-};
+use model::{frame::Frame, job::Job, live::{Event, SnapshotData, Alert}};
 use serde::Serialize;
-
-use crate::alerting;
 
 /// Form of the messages of a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,7 +103,7 @@ fn listed(data: &SnapshotData) -> usize {
     match data {
         SnapshotData::Jobs { jobs } => jobs.iter().map(|job| size_of::<Job>() + job_texts(job)).sum(),
         SnapshotData::Alerts(list) => {
-            let weights = list.alerts.iter().map(alerting::weight);
+            let weights = list.alerts.iter().map(Alert::weight_bytes);
             usize::try_from(weights.sum::<u64>()).unwrap_or(usize::MAX)
         }
         SnapshotData::System { .. } | SnapshotData::Upstreams { .. } => json_length(data),

@@ -13,14 +13,14 @@ const MOST: usize = 4;
 
 /// The tokens that asked for a live query, the newest first. A cheap handle; never empty.
 #[derive(Debug, Clone)]
-pub(super) struct Payers {
+pub struct Payers {
     starter: Arc<str>,
     newest: Arc<Mutex<VecDeque<Arc<str>>>>,
 }
 
 impl Payers {
     /// The one who starts the query.
-    pub(super) fn new(starter: Arc<str>) -> Self {
+    pub fn new(starter: Arc<str>) -> Self {
         Payers { newest: Arc::new(Mutex::new(VecDeque::from([Arc::clone(&starter)]))), starter }
     }
 
@@ -29,12 +29,12 @@ impl Payers {
     }
 
     /// The one who started it.
-    pub(super) fn starter(&self) -> &Arc<str> {
+    pub fn starter(&self) -> &Arc<str> {
         &self.starter
     }
 
     /// Notes that a token asks for it.
-    pub(super) fn add(&self, token: Arc<str>) {
+    pub fn add(&self, token: Arc<str>) {
         let mut newest = self.lock();
         newest.retain(|other| *other != token);
         newest.push_front(token);
@@ -42,7 +42,7 @@ impl Payers {
     }
 
     /// The one for which `load` is least.
-    pub(super) fn least(&self, load: impl FnMut(&Arc<str>) -> usize) -> Arc<str> {
+    pub fn least(&self, load: impl FnMut(&Arc<str>) -> usize) -> Arc<str> {
         let newest: Vec<_> = self.lock().iter().map(Arc::clone).collect();
         newest.into_iter().min_by_key(load).unwrap_or_else(|| Arc::clone(&self.starter))
     }
@@ -51,7 +51,7 @@ impl Payers {
     ///
     /// # Errors
     /// None has: what the newest lacks.
-    pub(super) fn charge(&self, budget: &MemoryBudget, bytes: u64) -> Result<Charge, OverBudget> {
+    pub fn charge(&self, budget: &MemoryBudget, bytes: u64) -> Result<Charge, OverBudget> {
         let newest: Vec<_> = self.lock().iter().map(Arc::clone).collect();
         let mut first = None;
         for token in &newest {

@@ -16,7 +16,7 @@ use model::{
 use store::LateMark;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::correction_schedule::{CorrectionSchedule, StepAge};
+use crate::correction_schedule::{CorrectionSchedule, StepAge};
 
 /// Between two looks at what came late in our own store, and between two evaluations of the same because of it.
 const STORE_INTERVAL: Duration = Duration::from_secs(5);
@@ -26,7 +26,7 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 const PAUSE: u32 = 20;
 
 /// What a live query knows of changes below it.
-pub(super) struct Corrections {
+pub struct Corrections {
     /// What was appended before it to our own store is evaluated.
     mark: LateMark,
     /// Nothing of our own store is evaluated again before.
@@ -36,11 +36,11 @@ pub(super) struct Corrections {
 }
 
 /// What is to be evaluated again, and what is known once that is done.
-pub(super) struct Due {
+pub struct Due {
     /// First and last step, as far as there are any.
-    pub(super) steps: Option<StepRange>,
+    pub steps: Option<StepRange>,
     /// Nothing that was kept on the way may be used.
-    pub(super) past_caches: bool,
+    pub past_caches: bool,
     kind: DueKind,
 }
 
@@ -52,7 +52,7 @@ enum DueKind {
 
 impl Corrections {
     /// For a query over a window. One that is `whole` is evaluated as a whole with each new step.
-    pub(super) fn new(window_ms: i64, whole: bool) -> Self {
+    pub fn new(window_ms: i64, whole: bool) -> Self {
         let now = Instant::now();
         let window = Duration::from_millis(window_ms.max(0).unsigned_abs());
         Corrections {
@@ -64,7 +64,7 @@ impl Corrections {
 
     /// Says which of the `known` steps (a first and a last one) are to be evaluated again, before anything up to `end_ms` is evaluated.
     /// Where none are known, all are.
-    pub(super) async fn due(
+    pub async fn due(
         &mut self,
         backend: &Backend,
         query: &ScopedQuery,
@@ -104,7 +104,7 @@ impl Corrections {
     }
 
     /// Notes that what was due is done, or was tried in vain.
-    pub(super) fn done(&mut self, due: Due, took: Duration, succeeded: bool) {
+    pub fn done(&mut self, due: Due, took: Duration, succeeded: bool) {
         let now = Instant::now();
         match due.kind {
             DueKind::Store(mark) => {
@@ -123,7 +123,7 @@ impl Corrections {
     }
 
     /// How long there is nothing to look at.
-    pub(super) fn rest(&self, backend: &Backend) -> Duration {
+    pub fn rest(&self, backend: &Backend) -> Duration {
         match backend {
             Backend::Embedded(_) => STORE_INTERVAL,
             Backend::Prometheus(_) => {
@@ -141,7 +141,7 @@ fn rest_after(took: Duration) -> Duration {
 
 /// Leaves of a result for steps of which some are `known` already only what differs from it, and says what that replaces. False if
 /// nothing differs.
-pub(super) fn only_what_differs(known: &Frame, again: &mut Frame, (first, last): StepRange) -> bool {
+pub fn only_what_differs(known: &Frame, again: &mut Frame, (first, last): StepRange) -> bool {
     let is_longer = last > known.end_ms;
     let differing = if first > known.end_ms { None } else { difference(known, again, (first, last.min(known.end_ms))) };
     let from = match differing {

@@ -8,10 +8,10 @@ use std::{
 use budget::{Charge, MemoryBudget, OverBudget};
 use model::{clock::now_ms, live::SnapshotData};
 
-use super::{
+use crate::{
+    message::{Content, Update, Weighed},
     payers::Payers,
     queue::QueueSender,
-    update::{Content, Update, Weighed},
 };
 
 /// Numbers the updates of all topics. A cheap handle.
@@ -37,10 +37,10 @@ impl Sequence {
 
 /// Whose memory the updates of a topic take.
 #[derive(Debug, Clone)]
-pub(super) struct Account {
+pub struct Account {
     /// The memory for live queries.
-    pub(super) budget: MemoryBudget,
-    pub(super) payers: Payers,
+    pub budget: MemoryBudget,
+    pub payers: Payers,
 }
 
 /// Most memory of the updates that a topic remembers, in bytes. To whoever missed more, the whole state is no longer.
@@ -106,7 +106,7 @@ impl Channel {
 
     /// The same with updates that are charged.
     #[must_use]
-    pub(super) fn charged_to(self, account: Account) -> Self {
+    pub fn charged_to(self, account: Account) -> Self {
         Channel { account: Some(account), ..self }
     }
 
@@ -371,9 +371,9 @@ mod tests {
     };
 
     use super::*;
-    use crate::ws::{
+    use crate::{
+        message::Payer,
         queue::{Next, QueueReceiver, queue},
-        update::Payer,
     };
 
     fn payer() -> Payer {

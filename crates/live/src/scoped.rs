@@ -11,22 +11,22 @@ use model::{
     live::{Event, JobKey, SnapshotData},
 };
 
-use super::{
-    channel::{Channel, Sequence},
-    update::Content,
+use crate::{
+    message::Content,
+    topic::{Channel, Sequence},
 };
 
 /// The whole topics.
-pub(super) struct Topics {
-    pub(super) jobs: Arc<Channel>,
-    pub(super) system: Arc<Channel>,
-    pub(super) alerts: Arc<Channel>,
-    pub(super) upstreams: Arc<Channel>,
+pub struct Topics {
+    pub jobs: Arc<Channel>,
+    pub system: Arc<Channel>,
+    pub alerts: Arc<Channel>,
+    pub upstreams: Arc<Channel>,
 }
 
 impl Topics {
     /// The topic of an event.
-    pub(super) fn of(&self, event: &Event) -> &Channel {
+    pub fn of(&self, event: &Event) -> &Channel {
         match event {
             Event::JobProgress(_) | Event::JobStatus(_) | Event::JobRemoved(_) => &self.jobs,
             Event::SystemMetrics(_) => &self.system,
@@ -35,21 +35,21 @@ impl Topics {
         }
     }
 
-    pub(super) fn all(&self) -> [&Channel; 4] {
+    pub fn all(&self) -> [&Channel; 4] {
         [&self.jobs, &self.system, &self.alerts, &self.upstreams]
     }
 }
 
 /// The part of the topics that one scope sees.
-pub(super) struct ScopedTopics {
+pub struct ScopedTopics {
     scope: Scope,
-    pub(super) topics: Topics,
+    pub topics: Topics,
     /// Jobs that were shown: an event of progress does not tell a job's labels.
     seen: Arc<Mutex<HashSet<JobKey>>>,
 }
 
 impl ScopedTopics {
-    pub(super) fn new(scope: Scope, whole: &Topics, sequence: &Sequence, log_length: usize) -> Self {
+    pub fn new(scope: Scope, whole: &Topics, sequence: &Sequence, log_length: usize) -> Self {
         let seen = Arc::<Mutex<HashSet<JobKey>>>::default();
         let part = |channel: &Arc<Channel>| {
             let (channel, scope, seen) = (Arc::clone(channel), scope.clone(), Arc::clone(&seen));
@@ -75,7 +75,7 @@ impl ScopedTopics {
     }
 
     /// Hands an event to those who look, if they may see it.
-    pub(super) fn publish(&self, event: &Event) {
+    pub fn publish(&self, event: &Event) {
         let channel = self.topics.of(event);
         channel.publish(|| self.sees(event).then(|| Content::Event { ts: now_ms(), event: event.clone() }));
     }
@@ -104,7 +104,7 @@ impl ScopedTopics {
     }
 
     /// True when nobody looks.
-    pub(super) fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.topics.all().into_iter().all(Channel::is_idle)
     }
 }

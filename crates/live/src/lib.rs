@@ -4,14 +4,21 @@
 //! [`update`] is one message, encoded once however many sockets it goes to; [`socket`] serves one browser over `/ws`, and
 //! [`poll`] those that no socket reaches. Nothing here knows where jobs or samples come from.
 
-pub mod channel;
 mod correction_schedule;
 mod corrections;
-pub mod hub;
+mod hub;
+mod live_query;
+mod message;
 mod payers;
 pub mod poll;
-pub mod query_topic;
-pub mod queue;
+mod queue;
 mod scoped;
-pub mod starts;
-pub mod update;
+mod starts;
+mod topic;
+
+pub use self::hub::{Hub, HubLimits, Sources, Subscription};
+pub use self::message::Format;
+pub use self::poll::{Poll, PollError, Room};
+pub use self::queue::{Next, QueueSender};
+pub use self::starts::StartLimit;
+pub use self::topic::SnapshotSource;

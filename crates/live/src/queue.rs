@@ -15,7 +15,7 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
-use super::update::{Payer, Update};
+use crate::message::{Payer, Update};
 
 /// Updates that may wait for one socket.
 const QUEUE_LENGTH: usize = 256;
@@ -177,7 +177,7 @@ mod tests {
     use model::live::{Event, JobKey};
 
     use super::*;
-    use crate::ws::update::Content;
+    use crate::message::Content;
 
     fn budget() -> MemoryBudget {
         MemoryBudget::new("live", 1 << 20, 512 << 10)

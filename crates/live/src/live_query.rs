@@ -21,10 +21,10 @@ use model::{
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    channel::{Account, Channel, Sequence},
+use crate::{
     corrections::{Corrections, only_what_differs},
-    update::Content,
+    message::Content,
+    topic::{Account, Channel, Sequence},
 };
 
 /// Deltas kept for sockets that come back. They may hold many series, so there are fewer of them than of events.
@@ -93,7 +93,7 @@ impl QueryTopic {
     ///
     /// # Errors
     /// The query cannot be parsed, or its step or window makes no sense.
-    pub(super) fn new(
+    pub fn new(
         query: LiveQuery,
         scope: &Scope,
         backend: Backend,
@@ -137,12 +137,12 @@ impl QueryTopic {
     }
 
     /// Who started it, by token.
-    pub(super) fn starter(&self) -> &Arc<str> {
+    pub fn starter(&self) -> &Arc<str> {
         self.account.payers.starter()
     }
 
     /// Notes that a token asks for it.
-    pub(super) fn asked_by(&self, token: Arc<str>) {
+    pub fn asked_by(&self, token: Arc<str>) {
         self.account.payers.add(token);
     }
 

@@ -23,7 +23,7 @@ impl StartLimit {
     }
 
     /// At most so many in such a time.
-    pub(super) fn within(window: Duration, most: u32) -> Self {
+    pub fn within(window: Duration, most: u32) -> Self {
         StartLimit { most, window, started: Mutex::default() }
     }
 
@@ -31,7 +31,7 @@ impl StartLimit {
     ///
     /// # Errors
     /// There were too many: how many there may be.
-    pub(super) fn count(&self, token: &Arc<str>, now: Instant) -> Result<(), u32> {
+    pub fn count(&self, token: &Arc<str>, now: Instant) -> Result<(), u32> {
         let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
         started.retain(|_, (begun, _)| now.duration_since(*begun) < self.window);
         let (_, count) = started.entry(Arc::clone(token)).or_insert((now, 0));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use access::Scope;
-use axum::body::Bytes;
+use bytes::Bytes;
 use budget::{Charge, MemoryBudget, OverBudget, Requester};
 use datasource::QueryError;
 use model::{
@@ -13,10 +13,10 @@ use model::{
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
-use super::{
+use crate::{
     hub::Hub,
+    message::{Content, Format},
     queue::Next,
-    update::{Content, Format},
 };
 
 /// Longest wait for something to happen.
@@ -214,10 +214,10 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::ws::{
-        channel::SnapshotSource,
+    use crate::{
         hub::{HubLimits, Sources},
         starts::StartLimit,
+        topic::SnapshotSource,
     };
 
     /// Ids of the messages of a first poll, while there is no room for anything live, and its `since`.

@@ -17,14 +17,14 @@ use model::{
 use tokio::{sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    channel::{Account, Channel, Sequence, SnapshotSource},
+use crate::{
+    live_query::{Glance, QueryTopic},
+    message::{Content, Payer},
     payers::Payers,
-    query_topic::{Glance, QueryTopic},
     queue::{QueueReceiver, QueueSender, queue},
     scoped::{ScopedTopics, Topics},
     starts::StartLimit,
-    update::{Content, Payer},
+    topic::{Account, Channel, Sequence, SnapshotSource},
 };
 
 /// Events kept of each topic for sockets that come back: minutes of a busy daemon's.

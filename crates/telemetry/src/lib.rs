@@ -13,9 +13,9 @@ use std::sync::{
 use budget::Budgets;
 use datasource::Admission;
 
-use self::{budgets::BudgetMetrics, host::Host};
+use crate::{budgets::BudgetMetrics, host::Host};
 
-pub use self::{deliveries::DeliveryCounters, rules::RuleCounters};
+pub use crate::{deliveries::DeliveryCounters, rules::RuleCounters};
 
 /// Type of a metric, in the exposition format's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,24 +2,24 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Kind, Metric};
+use crate::{Kind, Metric};
 
 /// Counters of deliveries since the start.
 #[derive(Debug, Default)]
 pub struct DeliveryCounters {
     /// That the receiver has.
-    pub(crate) delivered: AtomicU64,
+    pub delivered: AtomicU64,
     /// Tries that failed and are made again.
-    pub(crate) failed: AtomicU64,
+    pub failed: AtomicU64,
     /// That were given up.
-    pub(crate) dead: AtomicU64,
+    pub dead: AtomicU64,
     /// Alerts that were refused.
-    pub(crate) refused: AtomicU64,
+    pub refused: AtomicU64,
 }
 
 impl DeliveryCounters {
     #[allow(clippy::cast_precision_loss)] // counts, far below 2^53
-    pub(super) fn gather(&self, metrics: &mut Vec<Metric>) {
+    pub fn gather(&self, metrics: &mut Vec<Metric>) {
         let counters = [
             ("hyperscope_notifications_delivered_total", "Notifications that their receiver has.", &self.delivered),
             (
