@@ -1,12 +1,8 @@
 //! The hyperscope server: an axum backend-for-frontend between browsers and the sources.
 
 pub mod address;
-pub mod alerting;
 pub mod cli;
-pub mod concern;
 pub mod config;
-pub mod dashboards;
-pub mod delivery;
 pub mod demo;
 pub mod http;
 pub mod pictures;

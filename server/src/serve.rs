@@ -3,17 +3,23 @@
 mod background;
 mod listen;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use access::{Scope, random_text};
+use alerting::{self, Alerting, BuiltInRules, History};
 use anyhow::Context;
 use budget::Budgets;
 use collect as upstream;
 use collect::Upstreams;
+use dashboards::{self, DashboardRegistry};
 use database;
 use datasource::{Admission, Embedded, Engines, QueryLimits, ReadScheduler};
 use live::{Hub, HubLimits, Sources, StartLimit};
-use model::live::SnapshotData;
+use model::live::{Event, SnapshotData};
+use notify::Notifier;
 use redact::Redactor;
 use telemetry::Telemetry;
 use timeseries::SampleSink;
@@ -22,10 +28,7 @@ use tokio_util::sync::CancellationToken;
 use self::background::Background;
 use crate::{
     address,
-    alerting::{self, Alerting, BuiltInRules, history::History},
     config::Config,
-    dashboards::{self, Library},
-    delivery::{Drawing, Notifier},
     demo::Demo,
     http as routes,
     http::{
@@ -36,7 +39,7 @@ use crate::{
         pages::Gallery,
         remote_write::Exemplars,
     },
-    pictures::{AlertPictures, PictureLinks, Pictures},
+    pictures::{AlertImages, AlertPictures, PictureLinks, Pictures},
     source_list::SourceList,
     state::AppState,
     storage::{self, Storage},
@@ -68,7 +71,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let listener = listen::bind(config.listen)?;
     let pool = database::open(&config.data_dir).await?;
     let auth = Auth::open(pool.clone(), (&config).into()).await?;
-    let library = Library::load(config.dashboards_dir.as_deref())?;
+    let library = DashboardRegistry::load(config.dashboards_dir.as_deref())?;
     let aliases = Arc::new(dashboards::aliases(config.dashboards_dir.as_deref())?);
 
     let limits = QueryLimits {
@@ -98,14 +101,6 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     telemetry.follow_budgets(budgets.clone(), turns.clone());
     let (history, history_writer) = History::open(pool.clone()).await?;
     let external_url = external_url(&config, &listener)?;
-    let alerting = Alerting::new(
-        rule_settings(&config, mode, &external_url),
-        Arc::clone(&embedded),
-        engines.first()?,
-        history,
-        telemetry.clone(),
-    )?;
-
     let mut daemons: Vec<upstream::DaemonConfig> = config.daemons.iter().map(daemon).collect();
     let demo = match mode {
         Mode::Demo => {
@@ -134,12 +129,20 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let links = upstreams.clone();
     embedded.explain_with(Box::new(move |series| links.unreported(series)));
 
+    let pictures = Pictures::new(&config.limits, &budgets, config.limits.pictures);
+    let of_alerts = Pictures::new(&config.limits, &budgets, ALERT_PICTURES);
+    let drawing = [pictures.drawing().clone(), of_alerts.drawing().clone()].map(|reads| reads.admission().clone());
+    let alert_pictures = AlertPictures::new(of_alerts, engines.clone(), library.clone());
+    let picture_links = PictureLinks::new()?;
+    let images = AlertImages { pictures: alert_pictures.clone(), links: picture_links.clone() };
+
     let (notifier, inbox) = Notifier::open(
         pool,
         config.notify.clone(),
         &config.alertmanagers,
         &external_url,
         telemetry.clone(),
+        Some(Arc::new(images)),
         mode == Mode::Demo,
     )
     .await?;
@@ -149,20 +152,25 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         notifier: notifier.clone(),
         storage: storage.clone(),
     };
+    let listed_alerts = Arc::<OnceLock<Alerting>>::default();
     let hub = Hub::new(
         random_text::<BOOT_ID_BYTES>()?,
         engines.clone(),
-        sources(&source_list, &alerting),
+        sources(&source_list, &listed_alerts),
         HubLimits { memory: budgets.live.clone(), starts: StartLimit::a_minute(config.limits.query_starts) },
         stop.clone(),
     );
-    alerting.attach(hub.clone(), notifier.clone());
-    let pictures = Pictures::new(&config.limits, &budgets, config.limits.pictures);
-    let of_alerts = Pictures::new(&config.limits, &budgets, ALERT_PICTURES);
-    let drawing = [pictures.drawing().clone(), of_alerts.drawing().clone()].map(|reads| reads.admission().clone());
-    let alert_pictures = AlertPictures::new(of_alerts, engines.clone(), library.clone());
-    let picture_links = PictureLinks::new()?;
-    notifier.attach(Drawing { pictures: alert_pictures.clone(), links: picture_links.clone() });
+    let alerting = Alerting::new(
+        rule_settings(&config, mode, &external_url),
+        Arc::clone(&embedded),
+        engines.first()?,
+        history,
+        telemetry.clone(),
+        notifier.clone(),
+        Arc::new(LiveAlerts(hub.clone())),
+    )?;
+    // The list of alerts has the hub that shows it: there is one of each.
+    let _ = listed_alerts.set(alerting.clone());
     let state = AppState {
         auth: auth.clone(),
         assets: Assets::load(),
@@ -309,13 +317,26 @@ fn daemon(config: &crate::config::DaemonConfig) -> upstream::DaemonConfig {
     }
 }
 
-fn sources(list: &SourceList, alerting: &Alerting) -> Sources {
+fn sources(list: &SourceList, alerting: &Arc<OnceLock<Alerting>>) -> Sources {
     let (jobs, system, all) = (list.upstreams.clone(), list.upstreams.clone(), list.clone());
-    let alerting = alerting.clone();
+    let alerting = Arc::clone(alerting);
     Sources {
         jobs: Box::new(move || Some(SnapshotData::Jobs { jobs: jobs.jobs() })),
         system: Box::new(move || Some(SnapshotData::System { system: system.system() })),
         upstreams: Box::new(move || Some(SnapshotData::Upstreams { upstreams: all.statuses() })),
-        alerts: Box::new(move || Some(SnapshotData::Alerts(alerting.current_now().list(&Scope::all())))),
+        alerts: Box::new(move || Some(SnapshotData::Alerts(alerting.get()?.current_now().list(&Scope::all())))),
+    }
+}
+
+/// Shows alerts on the live topics.
+struct LiveAlerts(Hub);
+
+impl alerting::Publisher for LiveAlerts {
+    fn publish(&self, event: Event) {
+        self.0.publish(event);
+    }
+
+    fn publish_list(&self) {
+        self.0.publish_alerts();
     }
 }

@@ -3,8 +3,9 @@
 use collect::Upstreams;
 use datasource::Engines;
 use model::upstream::UpstreamStatus;
+use notify::Notifier;
 
-use crate::{delivery::Notifier, storage::Storage};
+use crate::storage::Storage;
 
 /// Knows how each source is doing. A cheap handle.
 #[derive(Clone)]

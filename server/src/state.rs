@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
+use alerting::Alerting;
 use budget::Budgets;
 use collect::Upstreams;
+use dashboards::DashboardRegistry;
 use datasource::{Embedded, Engines, ReadScheduler};
 use live::Hub;
+use notify::Notifier;
 use telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    alerting::Alerting,
     config::{Config, Limits},
-    dashboards::Library,
-    delivery::Notifier,
     http::{assets::Assets, auth::Auth, pages::Gallery, remote_write::Exemplars},
     pictures::{AlertPictures, PictureLinks, Pictures},
     source_list::SourceList,
@@ -28,7 +28,7 @@ pub struct AppState {
     /// The bundle.
     pub assets: Assets,
     /// The dashboards there are.
-    pub library: Library,
+    pub library: DashboardRegistry,
     /// The engines that answer queries.
     pub engines: Engines,
     /// Our own engine and store, which hold what was scraped and derived also where another engine answers.

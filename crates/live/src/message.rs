@@ -7,7 +7,11 @@ use std::sync::{Arc, OnceLock};
 
 use budget::{Charge, MemoryBudget};
 use bytes::Bytes;
-use model::{frame::Frame, job::Job, live::{Event, SnapshotData, Alert}};
+use model::{
+    frame::Frame,
+    job::Job,
+    live::{Alert, Event, SnapshotData},
+};
 use serde::Serialize;
 
 /// Form of the messages of a socket.

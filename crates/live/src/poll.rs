@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use access::Scope;
-use bytes::Bytes;
 use budget::{Charge, MemoryBudget, OverBudget, Requester};
+use bytes::Bytes;
 use datasource::QueryError;
 use model::{
     clock::now_ms,

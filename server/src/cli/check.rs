@@ -2,15 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use alerting;
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use dashboards;
+use notify as delivery;
 
 use super::{check_store::CheckStore, say};
-use crate::{
-    alerting,
-    config::{Config, Options, default_data_dir},
-    dashboards, delivery,
-};
+use crate::config::{Config, Options, default_data_dir};
 
 /// `hyperscope check`
 #[derive(Debug, Args)]
@@ -49,15 +48,15 @@ impl CheckCommand {
         let file = match self.what {
             What::Config { file } => {
                 let named = || file.display().to_string();
-                if delivery::load::is_alertmanagers(&file) {
-                    delivery::load::load(&file, "")?;
+                if notify::config_file::is_alertmanagers(&file) {
+                    notify::config_file::load(&file, "")?;
                     return say(format_args!("{}: ok, a configuration of Alertmanager", file.display()))
                         .context("stdout");
                 }
                 let config = Options::from_file(&file)?;
                 let config = Config::resolve(config, default_data_dir()).with_context(named)?;
                 if let Some(receivers) = &config.notify.config {
-                    delivery::load::load(receivers, "")?;
+                    notify::config_file::load(receivers, "")?;
                 }
                 file
             }

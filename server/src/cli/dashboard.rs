@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
+use dashboards::DashboardRegistry;
 
 use super::{ConfigFile, say};
-use crate::{config::Options, dashboards::Library};
+use crate::config::Options;
 
 /// `hyperscope dashboard`
 #[derive(Debug, Args)]
@@ -31,7 +32,7 @@ impl DashboardCommand {
     pub(super) fn run(self) -> anyhow::Result<()> {
         let Action::List { config, dashboards_dir } = self.action;
         let given = config.under(Options { dashboards_dir, ..Options::default() })?;
-        let library = Library::load(given.dashboards_dir.as_deref())?;
+        let library = DashboardRegistry::load(given.dashboards_dir.as_deref())?;
         let width = library.all().map(|dashboard| dashboard.uid.len()).max().unwrap_or(0);
         for dashboard in library.all() {
             let panels = dashboard.panels.len();

@@ -152,9 +152,7 @@ mod tests {
     #[test]
     fn the_keys_and_the_example_of_the_description_are_taken() {
         let described = include_str!("../../../docs/configuration.md");
-        let parse = |text: &str| {
-            crate::config::yaml::parse::<Options>("docs".as_ref(), text).map_err(|error| error.to_string())
-        };
+        let parse = |text: &str| yaml::parse::<Options>("docs".as_ref(), text).map_err(|error| error.to_string());
         parse(described.split("```").nth(1).unwrap().strip_prefix("yaml").unwrap()).unwrap();
         let keys = described.lines().filter_map(|line| line.strip_prefix("| `--")?.split(" | ").nth(1));
         let keys: Vec<_> = keys.flat_map(|cell| cell.split(", ")).map(|key| key.trim_matches('`')).collect();

@@ -6,7 +6,6 @@ mod engines;
 mod options;
 mod resolve;
 pub mod value;
-pub mod yaml;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -59,9 +58,9 @@ pub struct Config {
     /// What holds for all engines.
     pub engine: EngineSettings,
     /// Alertmanagers that are told of alerts instead of the built-in notifier.
-    pub alertmanagers: Vec<AlertmanagerConfig>,
+    pub alertmanagers: Vec<notify::AlertmanagerConfig>,
     /// The built-in notifier.
-    pub notify: NotifyConfig,
+    pub notify: notify::Options,
     /// Files of rules; may have wildcards.
     pub rules: Vec<PathBuf>,
     /// Whether the rules that come with the program are evaluated, if said.
@@ -107,49 +106,6 @@ pub struct DaemonConfig {
     pub url: Url,
     /// Sent as `X-API-Key`.
     pub key: Option<Secret>,
-}
-
-/// An Alertmanager.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlertmanagerConfig {
-    /// Where it answers.
-    pub url: Url,
-    /// What lets us in.
-    pub login: Option<AlertmanagerLogin>,
-}
-
-/// What an Alertmanager asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AlertmanagerLogin {
-    /// Name and password.
-    Basic(String, Option<Secret>),
-    /// A token.
-    Bearer(Secret),
-}
-
-/// How people are told of alerts and jobs.
-#[derive(Debug, Clone)]
-pub struct NotifyConfig {
-    /// Alertmanager's configuration file, if there is one.
-    pub config: Option<PathBuf>,
-    /// Webhooks of the short form.
-    pub hooks: Vec<notify::hook::Hook>,
-    /// Whether private, loopback and link-local addresses are delivered to.
-    pub allow_private: bool,
-    /// Longest try of one delivery.
-    pub timeout: Duration,
-    /// How long a delivery is tried again.
-    pub give_up: Duration,
-    /// Deliveries at a time to one receiver.
-    pub concurrency: usize,
-    /// Deliveries a minute to one receiver.
-    pub rate: u32,
-    /// Whether a picture goes with messages to Discord and by mail.
-    pub pictures: bool,
-    /// How long a message waits for its picture.
-    pub picture_time: Duration,
-    /// How long links to pictures hold, if messages to Slack have such.
-    pub picture_links: Option<Duration>,
 }
 
 /// Files of HTTPS.

@@ -105,7 +105,7 @@ options! {
         pub alertmanagers: Option<Vec<AlertmanagerEntry>>,
         /// Webhooks of the short form; only in the file.
         #[arg(skip)]
-        pub webhooks: Option<Vec<notify::hook::HookFile>>,
+        pub webhooks: Option<Vec<alertmanager::hook::HookFile>>,
         #[command(flatten)]
         #[allow(missing_docs, reason = "a doc comment here would become the help's heading")]
         pub notify: Notify,

@@ -9,14 +9,14 @@ use std::{
 
 use datasource::EngineSettings;
 use model::label::is_label_name;
+use notify::{AlertmanagerConfig, AlertmanagerLogin, Options as NotifyConfig};
 use redact::Secret;
 use reqwest::Url;
+use yaml::{self, YamlError};
 
 use super::{
-    AlertmanagerConfig, AlertmanagerEntry, AlertmanagerLogin, ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig,
-    EngineEntry, Limits, NotifyConfig, Options, Period, ScrapeConfig, TlsConfig, engines, options,
-    value::WrongValue,
-    yaml::{self, YamlError},
+    AlertmanagerEntry, ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig, EngineEntry, Limits, Options, Period,
+    ScrapeConfig, TlsConfig, engines, options, value::WrongValue,
 };
 use crate::http::reached;
 
@@ -418,7 +418,7 @@ fn alertmanagers(
 
 fn notify(
     given: &options::Notify,
-    hooks: Option<Vec<notify::hook::HookFile>>,
+    hooks: Option<Vec<alertmanager::hook::HookFile>>,
     has_public_url: bool,
 ) -> Result<NotifyConfig, ConfigError> {
     if given.picture_links.is_some() && !has_public_url {
@@ -432,7 +432,7 @@ fn notify(
     }
     Ok(NotifyConfig {
         config: given.config.clone(),
-        hooks: notify::hook::check(hooks.unwrap_or_default()).map_err(|message| wrong("webhooks", message))?,
+        hooks: alertmanager::hook::check(hooks.unwrap_or_default()).map_err(|message| wrong("webhooks", message))?,
         allow_private: given.allow_private.unwrap_or(false),
         timeout: positive("notify.timeout", given.timeout, DEFAULT_NOTIFY_TIMEOUT)?,
         give_up: positive("notify.give_up", given.give_up, DEFAULT_NOTIFY_GIVE_UP)?,

@@ -6,6 +6,11 @@ use std::{
 };
 
 use access::{Action, Principal};
+use alertmanager::{
+    alert::{ALERT_NAME, Alert, Labels, Posted},
+    matcher::{Gathered, MatcherJson, Matchers},
+    silence::{Silence, matchers},
+};
 use axum::{
     Json,
     extract::{Path, RawQuery, State},
@@ -17,11 +22,7 @@ use datasource::QueryError;
 use jiff::Timestamp;
 use labels::Fingerprint;
 use model::clock::now_ms;
-use notify::{
-    alert::{ALERT_NAME, Alert, Labels, Posted},
-    matcher::{Gathered, MatcherJson, Matchers},
-    silence::{Silence, matchers},
-};
+use notify::{SilenceError, time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -34,10 +35,7 @@ use super::{
     },
     prometheus::envelope::RETRY_SECS,
 };
-use crate::{
-    delivery::{alertmanager::time, silences::SilenceError},
-    state::AppState,
-};
+use crate::state::AppState;
 
 /// The Alertmanager whose API this is. Generated clients demand a version; amtool compares its first two numbers with its own at each
 /// command and warns where they differ, and shows all of `versionInfo` without looking whether it is there.
@@ -166,7 +164,7 @@ impl Wanted {
         })
     }
 
-    fn takes(&self, status: &notify::dispatch::Status) -> bool {
+    fn takes(&self, status: &alertmanager::dispatch::Status) -> bool {
         let is_told = |regex: &regex::Regex| status.receivers.iter().any(|name| regex.is_match(name));
         (self.silenced || status.silenced_by.is_empty())
             && (self.inhibited || status.inhibited_by.is_empty())
@@ -186,7 +184,7 @@ impl Wanted {
     }
 }
 
-fn alert_json(alert: &Alert, status: &notify::dispatch::Status) -> Value {
+fn alert_json(alert: &Alert, status: &alertmanager::dispatch::Status) -> Value {
     let receivers: Vec<Value> = status.receivers.iter().map(|name| json!({ "name": name })).collect();
     json!({
         "fingerprint": alert.fingerprint,

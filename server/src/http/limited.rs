@@ -1,25 +1,24 @@
 //! What a session that is limited to dashboards may ask: what is on them, and nothing else.
 
 use access::Principal;
+use dashboards::DashboardRegistry;
 use model::{
     dashboard::{Panel, PanelKind},
     live::Topic,
 };
 
-use crate::dashboards::Library;
-
 /// Panels of the dashboards that a limited session may see.
-fn seen_panels<'a>(library: &'a Library, principal: &'a Principal) -> impl Iterator<Item = &'a Panel> {
+fn seen_panels<'a>(library: &'a DashboardRegistry, principal: &'a Principal) -> impl Iterator<Item = &'a Panel> {
     principal.session.dashboards.iter().filter_map(|uid| library.get(uid)).flat_map(|dashboard| &dashboard.panels)
 }
 
-fn sees_query(library: &Library, principal: &Principal, expr: &str, engine: Option<&str>) -> bool {
+fn sees_query(library: &DashboardRegistry, principal: &Principal, expr: &str, engine: Option<&str>) -> bool {
     let mut queries = seen_panels(library, principal).flat_map(|panel| &panel.queries);
     queries.any(|query| query.expr == expr && query.engine.as_deref() == engine)
 }
 
 /// Whether a session may follow a live topic.
-pub(super) fn may_follow(library: &Library, principal: &Principal, topic: &Topic) -> bool {
+pub(super) fn may_follow(library: &DashboardRegistry, principal: &Principal, topic: &Topic) -> bool {
     if !principal.is_limited() {
         return true;
     }
@@ -34,7 +33,7 @@ pub(super) fn may_follow(library: &Library, principal: &Principal, topic: &Topic
 }
 
 /// Whether the parameters of a request are those of a query that is on a dashboard of the session.
-pub(super) fn may_query(library: &Library, principal: &Principal, parameters: &str) -> bool {
+pub(super) fn may_query(library: &DashboardRegistry, principal: &Principal, parameters: &str) -> bool {
     let parameters = || form_urlencoded::parse(parameters.as_bytes());
     let engine = parameters().find(|(name, _)| name == "engine").map(|(_, engine)| engine);
     let mut exprs = parameters().filter(|(name, _)| name == "query").map(|(_, expr)| expr);

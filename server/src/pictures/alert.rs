@@ -1,19 +1,19 @@
 //! The picture of an alert: the panel behind its rule, or else its expression with the number that it is compared with.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use access::Scope;
 use app::picture::{Setting, Theme, severity_color};
+use dashboards::{DashboardRegistry, related_panels as concern};
 use datasource::{Engines, fixed};
 use model::{
     dashboard::{Color, Panel, PanelKind, Query, Threshold, ThresholdStyle},
     panel::{PanelData, QueryState},
     range::{Instant, TimeRange},
 };
-use serde::{Deserialize, Serialize};
+use notify::AlertSubject;
 
 use super::{Format, Order, PictureFailure, Pictures, data, draw::What};
-use crate::{concern, dashboards::Library};
 
 /// Width and height.
 const SIZE: (u32, u32) = (720, 340);
@@ -24,26 +24,9 @@ const BEFORE_MS: i64 = 30 * 60_000;
 /// Least and longest time shown.
 const WINDOW_MS: (i64, i64) = (3_600_000, 24 * 3_600_000);
 
-/// What a picture of an alert is made from.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct AlertSubject {
-    /// Name of its rule.
-    pub(crate) name: String,
-    /// The expression of its rule.
-    pub(crate) expr: String,
-    /// What tells it from others of its rule.
-    pub(crate) labels: BTreeMap<String, String>,
-    /// When it began, in milliseconds since the Unix epoch.
-    pub(crate) since_ms: i64,
-    /// The end of the time shown.
-    pub(crate) until_ms: i64,
-}
-
-impl AlertSubject {
-    /// What its severity looks like.
-    fn color(&self) -> Color {
-        severity_color(self.labels.get("severity").map_or("", String::as_str))
-    }
+/// What the severity of an alert looks like.
+fn color(subject: &AlertSubject) -> Color {
+    severity_color(subject.labels.get("severity").map_or("", String::as_str))
 }
 
 /// Draws alerts. A cheap handle.
@@ -53,13 +36,13 @@ pub struct AlertPictures(Arc<Parts>);
 struct Parts {
     pictures: Pictures,
     engines: Engines,
-    library: Library,
+    library: DashboardRegistry,
 }
 
 impl AlertPictures {
     /// From the panels of `library` and the data of `engines`.
     #[must_use]
-    pub fn new(pictures: Pictures, engines: Engines, library: Library) -> Self {
+    pub fn new(pictures: Pictures, engines: Engines, library: DashboardRegistry) -> Self {
         AlertPictures(Arc::new(Parts { pictures, engines, library }))
     }
 
@@ -114,7 +97,7 @@ fn behind_alert(panel: &Panel, subject: &AlertSubject) -> Panel {
         .filter(|threshold| panel.queries.iter().any(|query| plain(&query.expr) == plain(&threshold.expr)));
     if let Some(threshold) = compared {
         let value = threshold.value;
-        let line = Threshold { value, color: subject.color(), label: subject.name.clone() };
+        let line = Threshold { value, color: color(subject), label: subject.name.clone() };
         // One of the panel's own at this value says less.
         panel.thresholds.retain(|own| own.value != value);
         let place = panel.thresholds.partition_point(|own| own.value < value);
@@ -131,7 +114,7 @@ fn own_panel(subject: &AlertSubject) -> Panel {
     let threshold = rules::Threshold::of(&subject.expr);
     let line = |threshold: &rules::Threshold| Threshold {
         value: threshold.value,
-        color: subject.color(),
+        color: color(subject),
         label: format!("{} {}", threshold.op, threshold.value),
     };
     let thresholds = threshold.iter().map(line).collect();
@@ -149,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_panel_shows_the_number_that_its_query_is_compared_with() {
-        let library = Library::load(None).unwrap();
+        let library = DashboardRegistry::load(None).unwrap();
         let subject = |expr: &str| AlertSubject {
             name: "Leak".into(),
             expr: expr.into(),

@@ -6,6 +6,7 @@ use access::Scope;
 use anyhow::{Context, bail};
 use app::picture::Setting;
 use budget::Budgets;
+use dashboards::{self, DashboardRegistry};
 use datasource::{Embedded, Engines, QueryLimits, ReadScheduler, fixed};
 use model::{
     clock::now_ms,
@@ -20,12 +21,7 @@ use super::{
     draw::What,
     params::{self, PANEL},
 };
-use crate::{
-    config::Config,
-    dashboards::{self, Library},
-    serve::Mode,
-    storage,
-};
+use crate::{config::Config, serve::Mode, storage};
 
 /// What is wanted.
 pub(crate) struct Wanted {
@@ -41,7 +37,7 @@ pub(crate) struct Wanted {
 pub(crate) async fn draw(config: &Config, wanted: &Wanted) -> anyhow::Result<Vec<u8>> {
     let now_ms = now_ms();
     let parameters = params::Wanted::parse(&wanted.parameters, now_ms)?;
-    let library = Library::load(config.dashboards_dir.as_deref())?;
+    let library = DashboardRegistry::load(config.dashboards_dir.as_deref())?;
     let (uid, id) = wanted.what.split_once('/').map_or((wanted.what.as_str(), None), |(uid, id)| (uid, Some(id)));
     let Some(dashboard) = library.get(uid) else {
         let uids: Vec<&str> = library.all().map(|dashboard| dashboard.uid.as_str()).collect();

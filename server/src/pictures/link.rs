@@ -12,9 +12,8 @@ use std::{
 
 use access::{NoRandomness, random_text};
 use hmac::{Hmac, KeyInit, Mac};
+use notify::AlertSubject;
 use sha2::Sha256;
-
-use super::alert::AlertSubject;
 
 /// Links that are kept; the oldest gives way.
 const MOST: usize = 1_000;

@@ -9,6 +9,7 @@ pub(crate) mod alone;
 mod begun;
 mod data;
 mod draw;
+mod images;
 mod link;
 pub(crate) mod params;
 
@@ -20,9 +21,8 @@ use datasource::{ErrorKind, ReadScheduler};
 use self::begun::{Begun, Place};
 use crate::config::Limits;
 
-pub use self::{alert::AlertPictures, link::PictureLinks};
+pub use self::{alert::AlertPictures, images::AlertImages, link::PictureLinks};
 pub(crate) use self::{
-    alert::AlertSubject,
     data::narrowed,
     draw::{Format, Order, What},
 };

@@ -2,12 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use alerting::{Alerting, history, posted};
 use collect as upstream;
 use collect::Upstreams;
 use datasource::{Admission, Engines};
 use labels::{Labels, METRIC_NAME};
 use live::Hub;
 use model::{clock::now_ms, live::Event, upstream::UpstreamStatus};
+use notify::{Inbox, Notifier};
 use store::Store;
 use telemetry::Telemetry;
 use timeseries::{Point, SampleSink};
@@ -20,12 +22,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    alerting::{Alerting, history, posted},
-    cli::stop_signal,
-    delivery::{Inbox, Notifier},
-    source_list::SourceList,
-};
+use crate::{cli::stop_signal, source_list::SourceList};
 
 /// How long tasks may take to end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);

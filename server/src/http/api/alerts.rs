@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use access::{Principal, visible};
+use alerting::{HistoryFilter, MAX_ANSWER};
 use axum::{
     Json,
     extract::State,
@@ -13,10 +14,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{error::ApiError, extract::Parameters, listed::Listed};
-use crate::{
-    alerting::history::{HistoryFilter, MAX_ANSWER},
-    state::AppState,
-};
+use crate::state::AppState;
 
 /// Changes in one answer unless asked for more.
 const USUAL_ANSWER: usize = 1_000;

@@ -1,6 +1,7 @@
 //! `/api/dashboards`: what pages there are, as data.
 
 use access::Principal;
+use alerting::FiringChanges;
 use axum::{
     Json,
     extract::{Path, State},
@@ -11,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{error::ApiError, extract::Parameters, listed::Listed};
-use crate::{alerting::FiringChanges, state::AppState};
+use crate::state::AppState;
 
 /// `GET /api/dashboards`
 pub(super) async fn list(State(state): State<AppState>, principal: Principal) -> Json<Value> {

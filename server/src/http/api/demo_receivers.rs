@@ -1,19 +1,16 @@
 //! What the receivers of a demo would have got: `/api/demo/receivers`, and `/demo/receivers` for people.
 
+use alertmanager::message::Outgoing;
 use axum::{
     Json,
     extract::State,
     response::{Html, IntoResponse, Response},
 };
-use notify::message::Outgoing;
+use notify::{ShownMessage, time};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use crate::{
-    delivery::{ShownMessage, alertmanager::time},
-    http::auth::escape,
-    state::AppState,
-};
+use crate::{http::auth::escape, state::AppState};
 
 /// Seconds from one look to the next.
 const REFRESH_SECS: u32 = 5;

@@ -1,9 +1,10 @@
 //! Lists of what is watched, made and written as reads of whoever asks: they are as long as there are jobs, alerts or rules.
 
+use alerting::CurrentAlerts;
 use axum::response::{IntoResponse, Response};
 use datasource::{QueryError, ReadScheduler};
 
-use crate::{alerting::CurrentAlerts, state::AppState};
+use crate::state::AppState;
 
 /// What a job takes in a list, with its JSON, about, in bytes.
 const JOB_BYTES: usize = 2 << 10;

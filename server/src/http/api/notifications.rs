@@ -5,11 +5,12 @@ use axum::{
     Json,
     extract::{Path, State},
 };
+use notify::DeliveryFilter;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{error::ApiError, extract::Parameters};
-use crate::{delivery::DeliveryFilter, state::AppState};
+use crate::state::AppState;
 
 /// Deliveries listed unless asked otherwise, and at most.
 const LIMITS: (i64, i64) = (100, 1_000);

@@ -3,6 +3,11 @@
 use std::sync::Arc;
 
 use access::{Action, Principal};
+use alertmanager::{
+    alert::Alert,
+    matcher::{MatcherJson, Matchers, WrongMatcher},
+    silence::{Silence, WrongSilence, matchers},
+};
 use axum::{
     Json,
     extract::{Path, State},
@@ -11,11 +16,7 @@ use axum::{
 };
 use labels::Fingerprint;
 use model::{clock::now_ms, range::DurationMs};
-use notify::{
-    alert::Alert,
-    matcher::{MatcherJson, Matchers, WrongMatcher},
-    silence::{Silence, WrongSilence, matchers},
-};
+use notify::SilenceError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -24,7 +25,7 @@ use super::{
     extract::{Body, Parameters},
     listed::Listed,
 };
-use crate::{delivery::silences::SilenceError, state::AppState};
+use crate::state::AppState;
 
 /// Longest silence without an end of its own.
 const DEFAULT_DURATION_MS: i64 = 2 * 3_600_000;

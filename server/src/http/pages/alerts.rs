@@ -6,6 +6,8 @@ use std::{
 };
 
 use access::{Principal, Scope, visible};
+use alerting::{CurrentAlerts, HistoryFilter as Wanted};
+use alertmanager::matcher::Matchers;
 use app::alerts::{
     AlertsView, Chart, Content, Detail, Draft, Grouping, ListedAlerts, ShownAlert, ShownDelivery, ShownGroup,
     ShownRule, ShownSilence, Tab, ViewAddress,
@@ -18,12 +20,10 @@ use model::{
     range::{Instant, TimeRange},
     zone::Zone,
 };
-use notify::matcher::Matchers;
+use notify::{DeliveryFilter, DeliveryInfo};
 use serde::Deserialize;
 
 use crate::{
-    alerting::{CurrentAlerts, history::HistoryFilter as Wanted},
-    delivery::{DeliveryFilter, DeliveryInfo},
     http::{
         api::{listed::Listed, silences},
         prometheus::{params::Params, rules::rule_groups},
@@ -268,7 +268,8 @@ fn preview(state: &AppState, matchers: &str) -> Result<Vec<String>, String> {
     if matchers.is_empty() {
         return Ok(Vec::new());
     }
-    let matchers: Matchers = matchers.parse().map_err(|error: notify::matcher::WrongMatcher| error.to_string())?;
+    let matchers: Matchers =
+        matchers.parse().map_err(|error: alertmanager::matcher::WrongMatcher| error.to_string())?;
     Ok(state.notifier.preview(&matchers).iter().map(|alert| named(alert.name(), &alert.labels)).collect())
 }
 

@@ -10,12 +10,14 @@ mod range_form;
 use std::time::Duration;
 
 use access::{Principal, visible};
+use alerting::{FiringChanges, may_have_marks};
 use axum::{
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode, Uri, header},
     response::{Html, IntoResponse, Redirect, Response},
 };
 use budget::{Charge, OverBudget, Requester};
+use dashboards::KIOSK;
 use datasource::QueryError;
 use model::{
     clock::now_ms,
@@ -38,12 +40,7 @@ use super::{
     csp::Nonce,
     reached::Reached,
 };
-use crate::{
-    alerting::{FiringChanges, may_have_marks},
-    dashboards::KIOSK,
-    state::AppState,
-    zones,
-};
+use crate::{state::AppState, zones};
 
 pub use fragments::fragment;
 pub use panel_html_cache::Gallery;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use access::{Principal, Reads, Scope};
+use alerting::{RulesFilter, alert_json, reported_json};
 use axum::extract::State;
 use datasource::{Backend, ErrorKind, QueryError};
 use serde_json::{Value, json};
@@ -13,11 +14,7 @@ use super::{
     params::{Params, not_a_number},
     scope_filter,
 };
-use crate::{
-    alerting::{RulesFilter, alert_json, reported_json},
-    http::api::listed::Listed,
-    state::AppState,
-};
+use crate::{http::api::listed::Listed, state::AppState};
 
 /// The parameters of `/api/v1/rules`.
 fn rules_filter(params: &Params) -> Result<RulesFilter, QueryError> {

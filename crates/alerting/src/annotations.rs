@@ -1,0 +1,293 @@
+//! When alerts fired that concern the panels of a dashboard, for marks on its charts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use access::{Scope, visible};
+use dashboards::related_panels as concern;
+use model::{
+    dashboard::{Dashboard, Panel, PanelKind},
+    frame::{Frame, Labels, Series},
+    live::Alert,
+};
+
+use crate::{
+    Alerting, CurrentAlerts,
+    history::{FiringChange, FiringChanges},
+};
+
+/// Marks of one panel, the youngest.
+const OF_PANEL: usize = 24;
+/// Of the range, the part that two marks of an alert must be apart to be told apart.
+const NARROW: i64 = 100;
+/// Queries whose metrics are remembered.
+const MOST_QUERIES: usize = 2_000;
+
+/// A time in which alerts of a name fired, on a panel.
+#[derive(Debug, PartialEq)]
+struct Mark<'a> {
+    panel: &'a str,
+    name: &'a str,
+    severity: &'a str,
+    from: i64,
+    to: Option<i64>,
+}
+
+impl Mark<'_> {
+    /// As it travels: see [`model::page::Boot::marks`].
+    fn series(&self) -> Series {
+        let labels = [("panel", self.panel), ("alertname", self.name), ("severity", self.severity)];
+        let timestamps: Vec<i64> = [Some(self.from), self.to].into_iter().flatten().collect();
+        Series {
+            labels: labels
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect::<Labels>()
+                .into(),
+            values: vec![1.0; timestamps.len()],
+            timestamps,
+        }
+    }
+}
+
+/// A time in which an alert fired.
+#[derive(Debug, Clone)]
+struct Span {
+    alert: Arc<Alert>,
+    from: i64,
+    to: Option<i64>,
+}
+
+impl Alerting {
+    /// When alerts fired between two times, in milliseconds since the Unix epoch, that `scope` lets through and that concern the time
+    /// series of `dashboard`, by what [`crate::history::History::firing_in`] tells of that time: see [`model::page::Boot::marks`].
+    #[must_use]
+    pub fn marks(
+        &self,
+        firing: FiringChanges,
+        current: &CurrentAlerts,
+        scope: &Scope,
+        dashboard: &Dashboard,
+        start_ms: i64,
+        end_ms: i64,
+    ) -> Frame {
+        let nothing = Frame { end_ms, ..Frame::default() };
+        if !may_have_marks(dashboard) {
+            return nothing;
+        }
+        let FiringChanges { mut changes, until_ms } = firing;
+        changes.retain(|change| visible::alert(scope, &change.alert));
+        let mut spans = spans(changes, current.firing_alerts(scope), start_ms, until_ms);
+        spans.retain(|span| span.from <= end_ms && span.to.is_none_or(|to| to >= start_ms));
+        if spans.is_empty() {
+            return nothing;
+        }
+        // What is closer together than a chart can show is one.
+        let gap_ms = end_ms.saturating_sub(start_ms) / NARROW;
+        let marks = of_panels(&dashboard.panels, &spans, gap_ms, &self.0.read_metrics);
+        Frame { series: marks.iter().map(Mark::series).collect(), ..nothing }
+    }
+}
+
+/// Whether a dashboard has charts that alerts are marked on.
+#[must_use]
+pub fn may_have_marks(dashboard: &Dashboard) -> bool {
+    dashboard.panels.iter().any(|panel| panel.kind == PanelKind::Timeseries)
+}
+
+/// The times in which alerts fired, by what changed (oldest first; until when that is known, if not until now) and what fires now.
+fn spans(changes: Vec<FiringChange>, now: Vec<Arc<Alert>>, start_ms: i64, until_ms: Option<i64>) -> Vec<Span> {
+    let mut open: HashMap<String, Span> = HashMap::new();
+    let mut spans = Vec::new();
+    for FiringChange { at, began, alert } in changes {
+        if began {
+            open.insert(alert.fingerprint.clone(), Span { alert, from: at, to: None });
+        } else {
+            // It began before the time that is looked at.
+            let before = || alert.fired_at.unwrap_or(start_ms);
+            let from = open.remove(&alert.fingerprint).map_or_else(before, |span| span.from);
+            spans.push(Span { alert, from, to: Some(at) });
+        }
+    }
+    for alert in now {
+        let began = alert.fired_at.or(alert.active_at).unwrap_or(start_ms);
+        let from = open.remove(&alert.fingerprint).map_or(began, |span| span.from);
+        spans.push(Span { alert, from, to: None });
+    }
+    // What began and was not over by then went on; otherwise nobody heard of its end: the server was not there.
+    let went_on = open.into_values().filter(|_| until_ms.is_some());
+    spans.extend(went_on.map(|span| Span { to: until_ms, ..span }));
+    spans
+}
+
+/// The marks of each time series: of alerts that it names, or else of those that read what it reads.
+fn of_panels<'a>(panels: &'a [Panel], spans: &'a [Span], gap_ms: i64, metrics: &ReadMetrics) -> Vec<Mark<'a>> {
+    let mut read: HashMap<&str, Arc<BTreeSet<String>>> = HashMap::new();
+    for span in spans {
+        read.entry(&span.alert.expr).or_insert_with(|| metrics.of(&span.alert.expr));
+    }
+    let mut marks = Vec::new();
+    for panel in panels.iter().filter(|panel| panel.kind == PanelKind::Timeseries) {
+        let of_panel: Vec<Arc<BTreeSet<String>>> = if panel.alerts.is_empty() {
+            panel.queries.iter().map(|query| metrics.of(&query.expr)).collect()
+        } else {
+            Vec::new()
+        };
+        let concerns = |span: &&Span| {
+            if panel.alerts.is_empty() {
+                let read = read.get(span.alert.expr.as_str());
+                read.is_some_and(|read| of_panel.iter().any(|of_query| !read.is_disjoint(of_query)))
+            } else {
+                panel.alerts.contains(&span.alert.name)
+            }
+        };
+        marks.extend(joined(&panel.id, spans.iter().filter(concerns), gap_ms));
+    }
+    marks
+}
+
+/// Marks of a panel: alerts of one name and severity that fire together, or with no more than `gap_ms` between them, are one.
+fn joined<'a>(panel: &'a str, spans: impl Iterator<Item = &'a Span>, gap_ms: i64) -> Vec<Mark<'a>> {
+    let mut by_name: BTreeMap<(&str, &str), Vec<(i64, i64)>> = BTreeMap::new();
+    for span in spans {
+        let times = by_name.entry((&span.alert.name, &span.alert.severity)).or_default();
+        times.push((span.from, span.to.unwrap_or(i64::MAX)));
+    }
+    let mut marks = Vec::new();
+    for ((name, severity), mut times) in by_name {
+        times.sort_unstable();
+        let mut whole: Vec<(i64, i64)> = Vec::new();
+        for (from, to) in times {
+            match whole.last_mut() {
+                Some(last) if from <= last.1.saturating_add(gap_ms) => last.1 = last.1.max(to),
+                _ => whole.push((from, to)),
+            }
+        }
+        marks.extend(whole.into_iter().map(|(from, to)| Mark {
+            panel,
+            name,
+            severity,
+            from,
+            to: (to < i64::MAX).then_some(to),
+        }));
+    }
+    marks.sort_by_key(|mark| std::cmp::Reverse(mark.from));
+    marks.truncate(OF_PANEL);
+    marks
+}
+
+/// Which series queries read, as [`concern::series`] names them, found out once for each.
+#[derive(Default)]
+pub struct ReadMetrics(Mutex<HashMap<String, Arc<BTreeSet<String>>>>);
+
+impl ReadMetrics {
+    /// Names of the series that a query reads.
+    fn of(&self, expr: &str) -> Arc<BTreeSet<String>> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(metrics) = known.get(expr) {
+            return Arc::clone(metrics);
+        }
+        if known.len() >= MOST_QUERIES {
+            known.clear();
+        }
+        let metrics = Arc::new(concern::series(expr));
+        known.insert(expr.to_owned(), Arc::clone(&metrics));
+        metrics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::live::AlertState;
+
+    use super::*;
+
+    fn alert(name: &str, expr: &str) -> Alert {
+        Alert {
+            name: name.into(),
+            expr: expr.into(),
+            severity: "warning".into(),
+            state: AlertState::Firing,
+            fingerprint: name.into(),
+            ..Alert::default()
+        }
+    }
+
+    fn change(at: i64, began: bool, alert: Alert) -> FiringChange {
+        FiringChange { at, began, alert: Arc::new(alert) }
+    }
+
+    fn panel(fields: &str) -> Panel {
+        let json = format!(r#"{{"id":"p","title":"P","kind":"timeseries","width":12,"height":8{fields}}}"#);
+        serde_json::from_str(&json).unwrap()
+    }
+
+    fn times(marks: &[Mark]) -> Vec<(i64, Option<i64>)> {
+        marks.iter().map(|mark| (mark.from, mark.to)).collect()
+    }
+
+    #[test]
+    fn a_mark_travels_as_a_series_from_its_begin_to_its_end() {
+        let mark = |to| Mark { panel: "p", name: "A", severity: "info", from: 5, to }.series();
+        assert_eq!((mark(Some(9)).timestamps, mark(None).timestamps), (vec![5, 9], vec![5]));
+        assert_eq!(mark(Some(9)).values.len(), 2);
+        assert_eq!(mark(None).labels.get("alertname").map(String::as_str), Some("A"));
+    }
+
+    #[test]
+    fn a_span_is_from_its_begin_to_its_end_and_goes_on_while_it_fires() {
+        let began_before = Alert { fired_at: Some(40), ..alert("Before", "a") };
+        let changes = vec![
+            change(200, true, alert("Once", "a")),
+            change(250, false, alert("Once", "a")),
+            change(300, false, began_before),
+            change(400, true, alert("On", "a")),
+        ];
+        let mut found: Vec<_> = spans(changes, vec![Arc::new(alert("On", "a"))], 100, None)
+            .into_iter()
+            .map(|span| (span.alert.name.clone(), span.from, span.to))
+            .collect();
+        found.sort();
+        let expected = [("Before", 40, Some(300)), ("On", 400, None), ("Once", 200, Some(250))];
+        assert_eq!(found, expected.map(|(name, from, to)| (name.to_owned(), from, to)));
+        let began = alert("Lost", "a");
+        let lost = |until_ms| {
+            let spans = spans(vec![change(200, true, began.clone())], Vec::new(), 100, until_ms);
+            spans.first().map(|span| (span.from, span.to))
+        };
+        assert_eq!((lost(None), lost(Some(900))), (None, Some((200, Some(900)))));
+        let late = vec![change(900, false, Alert { fired_at: Some(700), ..alert("Late", "a") })];
+        assert_eq!(spans(late, Vec::new(), 100, None)[0].from, 700, "its begin is no longer at hand");
+    }
+
+    #[test]
+    fn a_panel_has_the_alerts_that_read_what_it_reads_or_those_it_names() {
+        let slow = "histogram_quantile(0.9, sum by (le) (rate(took_seconds_bucket[5m]))) > 1";
+        let spans = [("Memory", "go_memstats / 2 > 1"), ("Queue", "sum(rate(queue[5m])) > 1"), ("Slow", slow)]
+            .map(|(name, expr)| Span { alert: Arc::new(alert(name, expr)), from: 1, to: None });
+        let names = |fields: &str| -> Vec<String> {
+            let panels = [panel(fields)];
+            let marks = of_panels(&panels, &spans, 0, &ReadMetrics::default());
+            marks.into_iter().map(|mark| mark.name.to_owned()).collect()
+        };
+        assert_eq!(names(r#","queries":[{"expr":"max(go_memstats{daemon=\"a\"})"}]"#), ["Memory"]);
+        assert_eq!(names(r#","queries":[{"expr":"rate(took_seconds_sum[5m])"}]"#), ["Slow"], "parts of one histogram");
+        assert_eq!(names(r#","queries":[{"expr":"up"}]"#), [""; 0]);
+        assert_eq!(names(r#","queries":[{"expr":"up"}],"alerts":["Queue"]"#), ["Queue"]);
+    }
+
+    #[test]
+    fn alerts_of_one_name_that_fire_together_are_one_mark_and_there_are_not_too_many() {
+        let span = |from, to| Span { alert: Arc::new(alert("A", "a")), from, to };
+        assert_eq!(
+            times(&joined("p", [span(5, Some(9)), span(1, Some(4)), span(3, Some(6)), span(20, None)].iter(), 1)),
+            [(20, None), (1, Some(9))]
+        );
+        assert_eq!(times(&joined("p", [span(5, Some(9)), span(12, Some(14))].iter(), 3)), [(5, Some(14))]);
+        let many: Vec<Span> = (0..100).map(|index| span(index * 10, Some(index * 10 + 1))).collect();
+        let marks = joined("p", many.iter(), 1);
+        assert_eq!((marks.len(), marks[0].from), (OF_PANEL, 990));
+    }
+}

@@ -1,0 +1,38 @@
+//! Alerts on their way to the notifier: announced to it first, then handed over.
+
+use alertmanager::alert::Posted;
+use rules::Notification;
+
+use crate::Shared;
+
+impl Shared {
+    /// Lets the notifier know what it will be handed: whoever is told of an alert has to be told what inhibits it.
+    pub fn foresee(&self, notifications: &[Notification]) {
+        if !notifications.is_empty() {
+            let posted: Vec<Posted> = notifications.iter().map(posted).collect();
+            self.notifier.foresee(&posted);
+        }
+    }
+
+    /// Hands alerts to the notifier.
+    pub fn raise(&self, notifications: Vec<Notification>) {
+        if !notifications.is_empty() {
+            // Nobody may be listening.
+            let _ = self.notifications.send(notifications.into());
+        }
+    }
+}
+
+/// An alert as the notifier takes it.
+#[must_use]
+pub fn posted(raised: &Notification) -> Posted {
+    let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    Posted {
+        labels: raised.labels.iter().map(owned).collect(),
+        annotations: raised.annotations.iter().map(|(name, value)| owned((name, value))).collect(),
+        starts_at_ms: Some(raised.starts_at_ms),
+        ends_at_ms: Some(raised.ends_at_ms),
+        generator_url: raised.generator_url.clone(),
+        value: raised.value.is_finite().then_some(raised.value),
+    }
+}

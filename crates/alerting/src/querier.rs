@@ -1,0 +1,82 @@
+//! What rules are evaluated over and where their samples go.
+
+use std::{sync::Arc, time::Instant};
+
+use access::Scope;
+use budget::Requester;
+use datasource::{Embedded, Prometheus};
+use labels::Labels;
+use promql::{InstantSample, Query, Value};
+use rules::Recorded;
+use store::{Incoming, Store};
+use timeseries::Sample;
+
+/// Our engine over our store. Call it on a thread that may block, within a runtime.
+pub struct EmbeddedQuerier(pub Arc<Embedded>);
+
+impl EmbeddedQuerier {
+    pub fn store(&self) -> &Store {
+        self.0.store()
+    }
+}
+
+impl rules::Engine for EmbeddedQuerier {
+    fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, String> {
+        let limits = self.0.limits();
+        let deadline = Instant::now() + limits.timeout;
+        let cancelled = move || Instant::now() > deadline;
+        let options = promql::Options {
+            max_series: limits.max_series,
+            cancelled: &cancelled,
+            // Groups are evaluated side by side.
+            threads: 1,
+            ..promql::Options::default()
+        };
+        // By the names that the store has, as when somebody looks at the rule's query.
+        let renamed = Scope::all().query(query.text()).ok().and_then(|written| {
+            tokio::runtime::Handle::current().block_on(self.0.as_sent(&written))?.parsed().cloned().ok()
+        });
+        let query = renamed.as_ref().unwrap_or(query);
+        query.instant(self.store(), at_ms, &options).map(|outcome| outcome.value).map_err(|error| error.to_string())
+    }
+}
+
+impl rules::Sink for EmbeddedQuerier {
+    fn append(&self, points: &[Recorded]) -> Result<(), String> {
+        if points.is_empty() {
+            return Ok(());
+        }
+        let incoming = |point: &Recorded| Incoming {
+            labels: point.labels.clone(),
+            timestamp_ms: point.timestamp_ms,
+            value: point.sample.clone(),
+        };
+        let batch: Vec<Incoming> = points.iter().map(incoming).collect();
+        // As scrapes: a slow disk delays no evaluation.
+        self.store().ingest_unawaited(&batch).map(|_| ()).map_err(|error| error.to_string())
+    }
+}
+
+/// An engine elsewhere. Call it on a thread that may block, within a runtime.
+pub struct RemoteQuerier(pub Arc<Prometheus>);
+
+impl rules::Engine for RemoteQuerier {
+    fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, String> {
+        let written = Scope::all().query(query.text()).map_err(|error| error.to_string())?;
+        let asked = async {
+            let renamed = self.0.as_sent(&written).await;
+            self.0.instant_frame(renamed.as_ref().unwrap_or(&written), at_ms).await
+        };
+        let asked = Requester::Rules.scope(asked);
+        let frame = tokio::runtime::Handle::current().block_on(asked).map_err(|error| error.to_string())?;
+        let samples = frame.series.into_iter().filter_map(|series| {
+            let sample = Sample::Float(*series.values.last()?);
+            Some(InstantSample {
+                labels: Labels::new(Arc::unwrap_or_clone(series.labels)),
+                timestamp_ms: at_ms,
+                sample,
+            })
+        });
+        Ok(Value::Vector(samples.collect()))
+    }
+}

@@ -1,0 +1,210 @@
+//! The dashboards there are: built-in files, and those of a directory of the operator's.
+
+pub mod related_panels;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use front::aliases::{Aliases, Table};
+use model::{
+    dashboard::{Dashboard, PanelKind},
+    page::{DashboardLink, Session},
+};
+use rust_embed::RustEmbed;
+use serde::{Deserialize, de::IgnoredAny};
+use serde_saphyr::Spanned;
+use yaml::{self, YamlError};
+
+#[derive(RustEmbed)]
+#[folder = "../../dashboards"]
+struct BuiltIn;
+
+/// The file of names of the same series, among the dashboards.
+const ALIASES: &str = "aliases.yaml";
+
+/// Names of the same series: those of `directory`, if it has some, before the built-in ones.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn aliases(directory: Option<&Path>) -> Result<Aliases, YamlError> {
+    let mut tables: Vec<Table> = Vec::new();
+    if let Some(file) = directory.map(|directory| directory.join(ALIASES)).filter(|file| file.exists()) {
+        tables.push(yaml::read(&file)?);
+    }
+    if let Some(file) = BuiltIn::get(ALIASES) {
+        tables.push(yaml::parse(Path::new(ALIASES), &String::from_utf8_lossy(&file.data))?);
+    }
+    Ok(Aliases::new(tables))
+}
+
+/// Before the uid in the path of a dashboard without chrome.
+pub const KIOSK: &str = "/kiosk/";
+
+/// Dashboards that have a page of their own, in the order of the navigation.
+const HOME_PAGES: [(&str, &str); 3] =
+    [("/", "hypersdk-overview"), ("/jobs", "hypersdk-jobs"), ("/system", "hypersdk-system")];
+
+/// All dashboards, by uid. A cheap handle.
+#[derive(Debug, Clone)]
+pub struct DashboardRegistry(Arc<BTreeMap<String, Dashboard>>);
+
+impl DashboardRegistry {
+    /// The built-in dashboards and those of `directory`, which replace built-in ones of the same uid.
+    ///
+    /// # Errors
+    /// The first file that is wrong.
+    pub fn load(directory: Option<&Path>) -> Result<Self, YamlError> {
+        let mut dashboards = BTreeMap::new();
+        for name in BuiltIn::iter().filter(|name| name != ALIASES) {
+            let Some(file) = BuiltIn::get(&name) else { continue };
+            let dashboard = parse(Path::new(&*name), &String::from_utf8_lossy(&file.data))?;
+            dashboards.insert(dashboard.uid.clone(), dashboard);
+        }
+        for path in directory.map(yaml_files).transpose()?.unwrap_or_default() {
+            let dashboard = read(&path)?;
+            dashboards.insert(dashboard.uid.clone(), dashboard);
+        }
+        Ok(DashboardRegistry(Arc::new(dashboards)))
+    }
+
+    /// All dashboards, in the order of their uids.
+    pub fn all(&self) -> impl Iterator<Item = &Dashboard> {
+        self.0.values()
+    }
+
+    /// A dashboard by uid.
+    #[must_use]
+    pub fn get(&self, uid: &str) -> Option<&Dashboard> {
+        self.0.get(uid)
+    }
+
+    /// The dashboard of a page's path.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Option<&Dashboard> {
+        let home = HOME_PAGES.iter().find(|(home, _)| *home == path).map(|(_, uid)| *uid);
+        self.get(home.or_else(|| path.strip_prefix("/d/")).or_else(|| path.strip_prefix(KIOSK))?)
+    }
+
+    /// Entries of the navigation that a session may see.
+    #[must_use]
+    pub fn links(&self, session: &Session) -> Vec<DashboardLink> {
+        let home = HOME_PAGES.iter().filter_map(|(path, uid)| Some(((*path).to_owned(), self.get(uid)?)));
+        let further = self
+            .0
+            .values()
+            .filter(|dashboard| HOME_PAGES.iter().all(|(_, uid)| *uid != dashboard.uid))
+            .map(|dashboard| (format!("/d/{}", dashboard.uid), dashboard));
+        home.chain(further)
+            .filter(|(_, dashboard)| session.dashboards.is_empty() || session.dashboards.contains(&dashboard.uid))
+            .map(|(path, dashboard)| DashboardLink { uid: dashboard.uid.clone(), title: dashboard.title.clone(), path })
+            .collect()
+    }
+}
+
+fn yaml_files(directory: &Path) -> Result<Vec<PathBuf>, YamlError> {
+    let unreadable = |reason: std::io::Error| YamlError::File { file: directory.to_owned(), reason };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        if path.file_name().is_some_and(|name| name != ALIASES)
+            && path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml")
+        {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Where the panels of a file are.
+#[derive(Deserialize)]
+struct Places {
+    #[serde(default)]
+    panels: Vec<Spanned<IgnoredAny>>,
+}
+
+/// Reads the dashboard of a file, as [`parse`] does.
+///
+/// # Errors
+/// The file cannot be read, or what is wrong with it.
+pub fn read(file: &Path) -> Result<Dashboard, YamlError> {
+    let text = std::fs::read_to_string(file).map_err(|reason| YamlError::File { file: file.to_owned(), reason })?;
+    parse(file, &text)
+}
+
+/// Reads a dashboard and checks what its type cannot say.
+///
+/// # Errors
+/// What is wrong, with its place.
+pub fn parse(file: &Path, text: &str) -> Result<Dashboard, YamlError> {
+    let dashboard: Dashboard = yaml::parse(file, text)?;
+    let Places { panels: places } = yaml::parse(file, text)?;
+    let wrong_at = |place: Option<&Spanned<IgnoredAny>>, message: String| {
+        let (line, column) = place.map_or((1, 1), |place| (place.referenced.line(), place.referenced.column()));
+        YamlError::Content { file: file.to_owned(), line, column, message }
+    };
+    let wrong = |message: String| wrong_at(None, message);
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.len() <= 64
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    if !is_name(&dashboard.uid) {
+        return Err(wrong(format!("uid {:?}: use up to 64 letters, digits, - and _", dashboard.uid)));
+    }
+    let mut ids = HashSet::new();
+    for (at, panel) in dashboard.panels.iter().enumerate() {
+        let of_panel = |message: String| wrong_at(places.get(at), format!("panel {:?}: {message}", panel.id));
+        if !is_name(&panel.id) {
+            return Err(of_panel("its id may have up to 64 letters, digits, - and _".to_owned()));
+        }
+        if !ids.insert(&panel.id) {
+            return Err(of_panel("another panel has the same id".to_owned()));
+        }
+        if !(1..=24).contains(&panel.width) || !(1..=40).contains(&panel.height) {
+            return Err(of_panel("width is 1 to 24 columns, height 1 to 40 rows".to_owned()));
+        }
+        let has_feed = matches!(panel.kind, PanelKind::Jobs | PanelKind::Alerts | PanelKind::Sources);
+        if has_feed != panel.queries.is_empty() {
+            return Err(of_panel(if has_feed {
+                "this kind shows a feed of its own and takes no queries".to_owned()
+            } else {
+                "it needs at least one query".to_owned()
+            }));
+        }
+        for query in &panel.queries {
+            promql::parse(&query.expr).map_err(|error| of_panel(format!("query {:?}: {error}", query.expr)))?;
+        }
+    }
+    Ok(dashboard)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_dashboards_are_valid_and_have_their_pages() {
+        let library = DashboardRegistry::load(None).unwrap();
+        for (path, uid) in HOME_PAGES {
+            assert_eq!(library.at(path).unwrap().uid, uid);
+        }
+        assert!(library.at("/d/hypersdk-jobs").is_some());
+        assert!(library.at("/d/none").is_none());
+    }
+
+    #[test]
+    fn a_wrong_file_is_told_by_name_and_cause() {
+        let complaint = |text: &str| parse(Path::new("x.yaml"), text).unwrap_err().to_string();
+        let error = complaint(
+            "uid: x\ntitle: X\npanels:\n  - { id: a, title: A, kind: stat, width: 4, height: 4, queries: [{ expr: 'sum(' }] }\n",
+        );
+        assert!(error.starts_with("x.yaml:4:5: panel \"a\": query \"sum(\""), "{error}");
+        let error = complaint("uid: x\ntitle: X\npannels: []\n");
+        assert_eq!(error, "x.yaml:3:1: unknown key `pannels`: did you mean `panels`?");
+        assert!(complaint("uid: x y\ntitle: X\npanels: []\n").starts_with("x.yaml:1:1: uid \"x y\""));
+    }
+}

@@ -1,0 +1,564 @@
+//! Alertmanagers elsewhere: they are told of alerts, and keep the silences.
+
+mod readback;
+mod watch;
+pub(crate) mod wire;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use alertmanager::{
+    alert::{Alert, Posted},
+    silence::Silence,
+};
+use datasource::SourceHealth;
+use labels::Fingerprint;
+use model::clock::now_ms;
+use redact::Redactor;
+use reqwest::{Method, Url};
+use serde::{Deserialize, de::DeserializeOwned};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use self::{
+    readback::Readback,
+    wire::{AlertJson, SilenceJson},
+};
+use crate::{AlertmanagerConfig, AlertmanagerLogin, muting::MutingChanges, refused::Refusals};
+
+pub use self::wire::time;
+
+/// Longest call.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest answer, in bytes.
+const ANSWER_BYTES: usize = 32 << 20;
+/// Alerts in one call, as Prometheus has it.
+const BATCH: usize = 64;
+/// Alerts that may wait for an Alertmanager; older ones go first.
+const MAX_WAITING: usize = 10_000;
+/// How often it is read back what became of alerts, and which silences there are.
+const READ_INTERVAL: Duration = Duration::from_secs(5);
+/// Wait between telling and reading back.
+const STIRRED_PAUSE: Duration = Duration::from_millis(200);
+/// How often an alert that fires is told of again.
+const RESEND: Duration = Duration::from_secs(60);
+/// How long an end is told of again, for Alertmanagers that were away.
+const RESOLVED_KEPT_MS: i64 = 15 * 60_000;
+/// How long an alert lasts that does not say so; four times the resend, as Prometheus has it.
+const LIFETIME_MS: i64 = 240_000;
+/// Wait after a failure.
+const PAUSES: [Duration; 5] = [
+    Duration::from_millis(500),
+    Duration::from_secs(1),
+    Duration::from_secs(5),
+    Duration::from_secs(15),
+    Duration::from_secs(30),
+];
+
+/// Why an Alertmanager did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// None of them answered.
+    #[error("no Alertmanager answers: {0}")]
+    Unreachable(String),
+    /// It refused.
+    #[error("the Alertmanager refused: {reason}")]
+    Refused {
+        /// Status of its answer, if that is what refuses.
+        status: Option<u16>,
+        /// In words.
+        reason: String,
+    },
+}
+
+/// Statuses by which an Alertmanager refuses the alerts that it was sent.
+const FAULTS_OF_ALERTS: [u16; 3] = [400, 413, 422];
+
+impl LinkError {
+    /// Why, without what of it is the same for all.
+    fn reason(&self) -> &str {
+        match self {
+            LinkError::Unreachable(reason) | LinkError::Refused { reason, .. } => reason,
+        }
+    }
+
+    fn refused(reason: impl ToString) -> Self {
+        LinkError::Refused { status: None, reason: reason.to_string() }
+    }
+}
+
+/// The Alertmanagers of one cluster, each of which is told of everything.
+#[derive(Debug)]
+pub struct Link {
+    members: Vec<Arc<Member>>,
+    /// Alerts to tell of again.
+    known: Mutex<HashMap<Fingerprint, Alert>>,
+    /// What they said last of alerts and silences.
+    readback: Mutex<Readback>,
+    /// What is read back may have changed.
+    stirred: Notify,
+    muting: Arc<MutingChanges>,
+    begun: Instant,
+}
+
+/// One of them.
+#[derive(Debug)]
+struct Member {
+    client: reqwest::Client,
+    config: AlertmanagerConfig,
+    refusals: Arc<Refusals>,
+    waiting: Mutex<HashMap<Fingerprint, Alert>>,
+    /// Why alerts could not be handed over when that was tried last, if they could not.
+    failure: Mutex<Option<String>>,
+    health: Mutex<SourceHealth>,
+    /// Its version, once it has said so.
+    version: Mutex<Option<String>>,
+    wake: Notify,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Link {
+    pub fn new(
+        configs: &[AlertmanagerConfig],
+        refusals: &Arc<Refusals>,
+        muting: Arc<MutingChanges>,
+    ) -> Result<Self, reqwest::Error> {
+        let client = reqwest::Client::builder()
+            .user_agent(concat!("hyperscope/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(TIMEOUT)
+            .timeout(TIMEOUT)
+            .build()?;
+        let member = |config: &AlertmanagerConfig| {
+            let (client, config, refusals) = (client.clone(), config.clone(), Arc::clone(refusals));
+            Arc::new(Member {
+                client,
+                config,
+                refusals,
+                waiting: Mutex::default(),
+                failure: Mutex::default(),
+                health: Mutex::new(SourceHealth::new(now_ms())),
+                version: Mutex::default(),
+                wake: Notify::new(),
+            })
+        };
+        Ok(Link {
+            members: configs.iter().map(member).collect(),
+            known: Mutex::default(),
+            readback: Mutex::default(),
+            stirred: Notify::new(),
+            muting,
+            begun: Instant::now(),
+        })
+    }
+
+    /// Tells all of these alerts, soon.
+    pub fn post(&self, posted: &[Posted], now_ms: i64) {
+        let alerts = posted.iter().filter_map(|posted| Alert::from_posted(posted.clone(), now_ms, LIFETIME_MS).ok());
+        let alerts: Vec<Alert> = alerts.collect();
+        lock(&self.known).extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
+        self.tell(alerts);
+    }
+
+    fn tell(&self, alerts: Vec<Alert>) {
+        for member in &self.members {
+            let mut waiting = lock(&member.waiting);
+            waiting.extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
+            let excess = waiting.len().saturating_sub(MAX_WAITING);
+            if excess > 0 {
+                let mut oldest: Vec<_> =
+                    waiting.values().map(|alert| (alert.updated_at_ms, alert.fingerprint)).collect();
+                oldest.sort_unstable();
+                for (_, fingerprint) in oldest.into_iter().take(excess) {
+                    waiting.remove(&fingerprint);
+                }
+                tracing::warn!(excess, url = %member.config.url, "too many alerts wait for this Alertmanager: the oldest are dropped");
+            }
+            drop(waiting);
+            member.wake.notify_one();
+        }
+    }
+
+    /// Tells of alerts again and reads back what became of them, until `stop` is cancelled.
+    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+        let mut tasks = tokio::task::JoinSet::new();
+        for member in &self.members {
+            tasks.spawn(Arc::clone(member).run(Arc::clone(&self), stop.clone()));
+            tasks.spawn(Arc::clone(member).watch(stop.clone()));
+        }
+        let mut ticks = tokio::time::interval(RESEND);
+        let mut readings = tokio::time::interval(READ_INTERVAL);
+        readings.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {
+                    let now_ms = now_ms();
+                    let mut known = lock(&self.known);
+                    known.retain(|_, alert| alert.ends_at_ms.saturating_add(RESOLVED_KEPT_MS) > now_ms);
+                    // One that fires and that nobody told of meanwhile ends when it said it would.
+                    let again = known.values().cloned().collect();
+                    drop(known);
+                    self.tell(again);
+                }
+                _ = readings.tick() => self.read_back().await,
+                () = self.stirred.notified() => {
+                    // Several of them may be told at the same time.
+                    tokio::time::sleep(STIRRED_PAUSE).await;
+                    self.read_back().await;
+                }
+                () = stop.cancelled() => break,
+            }
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Which Alertmanagers do not take alerts, and why: each in a sentence, with how many alerts wait for it.
+    pub fn failures(&self) -> Vec<String> {
+        let failing = self.members.iter().filter_map(|member| {
+            let reason = lock(&member.failure).clone()?;
+            let noun = |count| if count == 1 { "alert waits" } else { "alerts wait" };
+            let count = lock(&member.waiting).len();
+            Some(format!("{count} {} for an Alertmanager: {reason}", noun(count)))
+        });
+        failing.collect()
+    }
+
+    pub async fn silences(&self) -> Result<Vec<Silence>, LinkError> {
+        let silences: Vec<SilenceJson> = self.ask(Method::GET, "api/v2/silences", None).await?;
+        Ok(silences.into_iter().filter_map(SilenceJson::read).collect())
+    }
+
+    pub async fn put_silence(&self, silence: &Silence) -> Result<String, LinkError> {
+        #[derive(Deserialize)]
+        struct Made {
+            #[serde(rename = "silenceID")]
+            silence_id: String,
+        }
+        let body = serde_json::to_value(SilenceJson {
+            id: silence.id.clone(),
+            matchers: silence.matchers_json(),
+            starts_at: time(silence.starts_at_ms),
+            ends_at: time(silence.ends_at_ms),
+            created_by: silence.created_by.clone(),
+            comment: silence.comment.clone(),
+            updated_at: None,
+        });
+        let body = body.map_err(LinkError::refused)?;
+        let made: Made = self.ask(Method::POST, "api/v2/silences", Some(&body)).await?;
+        Ok(made.silence_id)
+    }
+
+    pub async fn expire_silence(&self, id: &str) -> Result<(), LinkError> {
+        let encoded = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC);
+        self.ask::<Nothing>(Method::DELETE, &format!("api/v2/silence/{encoded}"), None).await.map(|_| ())
+    }
+
+    /// Asks the first that answers: those of one cluster know the same.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<T, LinkError> {
+        let mut last = LinkError::Unreachable("none is configured".to_owned());
+        for member in &self.members {
+            match member.call(method.clone(), path, body).await {
+                Ok(answer) => {
+                    let text = if answer.trim().is_empty() { "null" } else { &answer };
+                    return serde_json::from_str(text).map_err(LinkError::refused);
+                }
+                Err(error @ LinkError::Refused { .. }) => return Err(error),
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+}
+
+/// An answer that says nothing.
+#[derive(Debug)]
+struct Nothing;
+
+impl<'de> Deserialize<'de> for Nothing {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        serde::de::IgnoredAny::deserialize(deserializer).map(|_| Nothing)
+    }
+}
+
+impl Member {
+    /// What knows the login that it is sent: a proxy may repeat it.
+    fn sent(&self) -> Redactor {
+        let sent = Redactor::default();
+        match &self.config.login {
+            Some(AlertmanagerLogin::Basic(_, Some(password))) => sent.learn_configured(password.expose()),
+            Some(AlertmanagerLogin::Bearer(token)) => sent.learn_configured(token.expose()),
+            Some(AlertmanagerLogin::Basic(_, None)) | None => {}
+        }
+        sent
+    }
+
+    async fn run(self: Arc<Self>, link: Arc<Link>, stop: CancellationToken) {
+        let mut failures = 0_usize;
+        loop {
+            if lock(&self.waiting).is_empty() {
+                tokio::select! {
+                    () = self.wake.notified() => continue,
+                    () = stop.cancelled() => return,
+                }
+            }
+            let batch: Vec<Alert> = lock(&self.waiting).values().take(BATCH).cloned().collect();
+            let handed_over = tokio::select! {
+                handed_over = self.hand_over(&batch) => handed_over,
+                () = stop.cancelled() => return,
+            };
+            let is_done = match handed_over {
+                Ok(()) => {
+                    failures = 0;
+                    lock(&self.failure).take();
+                    true
+                }
+                Err(error) => {
+                    tracing::warn!(%error, url = %self.config.url, "alerts could not be handed over, to be tried again");
+                    *lock(&self.failure) = Some(error.reason().to_owned());
+                    false
+                }
+            };
+            if is_done {
+                let mut waiting = lock(&self.waiting);
+                for alert in batch {
+                    // What changed meanwhile is told of next.
+                    if waiting.get(&alert.fingerprint) == Some(&alert) {
+                        waiting.remove(&alert.fingerprint);
+                    }
+                }
+                // What was told in many batches is read back once, when nothing waits any more.
+                if waiting.is_empty() {
+                    link.stirred.notify_one();
+                }
+            } else {
+                let pause = PAUSES.get(failures).or(PAUSES.last()).copied().unwrap_or_default();
+                failures = failures.saturating_add(1);
+                tokio::select! {
+                    () = tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..=1.0))) => {}
+                    () = stop.cancelled() => return,
+                }
+            }
+        }
+    }
+
+    /// Posts alerts. When a batch is refused, its alerts are posted one by one: a bad one must not keep its neighbours back, and
+    /// which one is refused is worth knowing.
+    ///
+    /// # Errors
+    /// The Alertmanager cannot be reached: all are to be posted again.
+    async fn hand_over(&self, batch: &[Alert]) -> Result<(), LinkError> {
+        match self.post(batch).await {
+            // Not the alerts are wrong, but the login or the address: they wait until that is mended.
+            Err(LinkError::Refused { status: Some(status), reason }) if !FAULTS_OF_ALERTS.contains(&status) => {
+                Err(LinkError::Unreachable(reason))
+            }
+            Err(LinkError::Refused { reason, .. }) => match batch {
+                [alert] => {
+                    self.refusals.add(&alert.labels, &reason, now_ms());
+                    Ok(())
+                }
+                batch => {
+                    for alert in batch {
+                        match self.post(std::slice::from_ref(alert)).await {
+                            Err(LinkError::Refused { reason, .. }) => {
+                                self.refusals.add(&alert.labels, &reason, now_ms())
+                            }
+                            sent => sent?,
+                        }
+                    }
+                    Ok(())
+                }
+            },
+            sent => sent,
+        }
+    }
+
+    async fn post(&self, alerts: &[Alert]) -> Result<(), LinkError> {
+        let alerts: Vec<AlertJson> = alerts.iter().map(AlertJson::from).collect();
+        let body = serde_json::to_value(&alerts).map_err(LinkError::refused)?;
+        self.call(Method::POST, "api/v2/alerts", Some(&body)).await.map(|_| ())
+    }
+
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.config.url.clone();
+        let joined = format!("{}/{path}", url.path().trim_end_matches('/'));
+        url.set_path(&joined);
+        url
+    }
+
+    /// Asks for something, and notes whether it answers.
+    async fn call(&self, method: Method, path: &str, body: Option<&serde_json::Value>) -> Result<String, LinkError> {
+        let started = Instant::now();
+        let answer = self.exchange(method, path, body).await;
+        self.note(path, &answer, started.elapsed());
+        answer
+    }
+
+    async fn exchange(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&serde_json::Value>,
+    ) -> Result<String, LinkError> {
+        let unreachable =
+            |error: reqwest::Error| LinkError::Unreachable(format!("{}: {}", self.config.url, cause(&error)));
+        let mut request = self.client.request(method, self.url(path));
+        request = match &self.config.login {
+            Some(AlertmanagerLogin::Basic(name, password)) => {
+                request.basic_auth(name, password.as_ref().map(|password| password.expose()))
+            }
+            Some(AlertmanagerLogin::Bearer(token)) => request.bearer_auth(token.expose()),
+            None => request,
+        };
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let mut answer = request.send().await.map_err(unreachable)?;
+        let status = answer.status();
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > ANSWER_BYTES {
+                return Err(LinkError::refused(format!("the answer is larger than {ANSWER_BYTES} bytes")));
+            }
+        }
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if status.is_success() {
+            return Ok(text);
+        }
+        let text = self.sent().text(&text).into_owned();
+        let excerpt: String = text.chars().filter(|letter| !letter.is_control()).take(200).collect();
+        let reason = format!("{}: HTTP {status}: {excerpt}", self.config.url);
+        if status.is_server_error() || status == reqwest::StatusCode::TOO_MANY_REQUESTS {
+            Err(LinkError::Unreachable(reason))
+        } else {
+            Err(LinkError::Refused { status: Some(status.as_u16()), reason })
+        }
+    }
+}
+
+fn cause(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use axum::{Router, extract::State, http::StatusCode, routing::get};
+    use model::upstream::UpstreamState;
+    use telemetry::Telemetry;
+
+    use super::*;
+
+    /// One that counts, and that can ask for a login.
+    #[derive(Default)]
+    struct Fake {
+        is_locked: AtomicBool,
+        posts: AtomicUsize,
+        readings: AtomicUsize,
+    }
+
+    async fn take(State(fake): State<Arc<Fake>>) -> StatusCode {
+        if fake.is_locked.load(Ordering::Relaxed) {
+            return StatusCode::UNAUTHORIZED;
+        }
+        tokio::time::sleep(Duration::from_millis(60)).await;
+        fake.posts.fetch_add(1, Ordering::Relaxed);
+        StatusCode::OK
+    }
+
+    async fn show(State(fake): State<Arc<Fake>>) -> (StatusCode, &'static str) {
+        if fake.is_locked.load(Ordering::Relaxed) {
+            return (StatusCode::UNAUTHORIZED, "");
+        }
+        fake.readings.fetch_add(1, Ordering::Relaxed);
+        (StatusCode::OK, "[]")
+    }
+
+    async fn show_silences(State(fake): State<Arc<Fake>>) -> (StatusCode, &'static str) {
+        let is_locked = fake.is_locked.load(Ordering::Relaxed);
+        if is_locked { (StatusCode::UNAUTHORIZED, "") } else { (StatusCode::OK, "[]") }
+    }
+
+    /// A link to one, which runs until it is stopped.
+    async fn linked(fake: &Arc<Fake>) -> (Arc<Link>, Arc<Refusals>, tokio_util::sync::DropGuard) {
+        // Another test may have done so before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let routes = Router::new()
+            .route("/api/v2/alerts", get(show).post(take))
+            .route("/api/v2/silences", get(show_silences))
+            .with_state(Arc::clone(fake));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        let refusals = Arc::new(Refusals::new(Telemetry::default()));
+        let link = Link::new(&[AlertmanagerConfig { url, login: None }], &refusals, Arc::default()).unwrap();
+        let (link, stop) = (Arc::new(link), CancellationToken::new());
+        tokio::spawn(Arc::clone(&link).run(stop.clone()));
+        (link, refusals, stop.drop_guard())
+    }
+
+    fn posted(name: &str) -> Posted {
+        Posted { labels: [("alertname".to_owned(), name.to_owned())].into(), ..Posted::default() }
+    }
+
+    async fn until(what: &str, is_so: impl Fn() -> bool) {
+        for _ in 0..1_000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("waited in vain for {what}");
+    }
+
+    #[tokio::test]
+    async fn what_is_told_in_many_batches_is_read_back_once() {
+        let fake = Arc::<Fake>::default();
+        let (link, ..) = &linked(&fake).await;
+        until("the first reading", || fake.readings.load(Ordering::Relaxed) == 1).await;
+        let alerts: Vec<Posted> = (0..20 * BATCH).map(|number| posted(&format!("A{number}"))).collect();
+        link.post(&alerts, now_ms());
+        until("all batches", || fake.posts.load(Ordering::Relaxed) == 20).await;
+        until("a reading after them", || fake.readings.load(Ordering::Relaxed) == 2).await;
+        tokio::time::sleep(2 * STIRRED_PAUSE).await;
+        assert_eq!(fake.readings.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn one_that_asks_for_a_login_is_at_fault_and_not_the_alerts() {
+        let fake = Arc::<Fake>::default();
+        fake.is_locked.store(true, Ordering::Relaxed);
+        let (link, refusals, _stop) = linked(&fake).await;
+        assert!(link.failures().is_empty());
+        link.post(&[posted("A"), posted("B")], now_ms());
+        until("a failure", || !link.failures().is_empty()).await;
+        let failure = link.failures().remove(0);
+        assert!(failure.starts_with("2 alerts wait for an Alertmanager: http://"), "{failure}");
+        assert!(failure.contains("HTTP 401"), "{failure}");
+        assert_eq!(refusals.summary(now_ms()), None, "nobody says that the alerts are wrong");
+        let status = link.statuses().remove(0);
+        assert_eq!(status.state, UpstreamState::Down, "it never answered as it should: {status:?}");
+        assert!(status.error.is_some_and(|error| error.contains("HTTP 401")));
+        fake.is_locked.store(false, Ordering::Relaxed);
+        until("the alerts", || fake.posts.load(Ordering::Relaxed) == 1).await;
+        until("that all is well", || link.failures().is_empty()).await;
+        assert_eq!(link.statuses().remove(0).state, UpstreamState::Live);
+    }
+}

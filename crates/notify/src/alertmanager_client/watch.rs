@@ -1,0 +1,113 @@
+//! How each Alertmanager is doing: they are sources like the others, shown with their age.
+
+use std::{sync::Arc, time::Duration};
+
+use model::{
+    clock::now_ms,
+    upstream::{UpstreamKind, UpstreamStatus},
+};
+use reqwest::Method;
+use serde::Deserialize;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::{FAULTS_OF_ALERTS, Link, LinkError, Member, lock};
+
+/// How often each is asked whether it is there.
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// Where it tells its version. Others that speak its API may lack it.
+const STATUS: &str = "api/v2/status";
+/// Where it takes alerts.
+const ALERTS: &str = "api/v2/alerts";
+/// Where it shows and ends one silence.
+const SILENCE: &str = "api/v2/silence/";
+
+/// The answer at [`STATUS`], as far as it is read.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    version_info: VersionInfo,
+}
+
+#[derive(Debug, Deserialize)]
+struct VersionInfo {
+    version: String,
+}
+
+impl Link {
+    /// How each of them is doing.
+    pub fn statuses(&self) -> Vec<UpstreamStatus> {
+        (1..).zip(&self.members).map(|(number, member)| member.status(number)).collect()
+    }
+}
+
+impl Member {
+    /// Asks it at intervals whether it is there, until `stop` is cancelled.
+    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(PROBE_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => {}
+                () = stop.cancelled() => return,
+            }
+            tokio::select! {
+                () = self.probe() => {}
+                () = stop.cancelled() => return,
+            }
+        }
+    }
+
+    async fn probe(&self) {
+        // That it does not answer is noted by the call.
+        let Ok(answer) = self.call(Method::GET, STATUS, None).await else { return };
+        if let Ok(status) = serde_json::from_str::<Status>(&answer) {
+            *lock(&self.version) = Some(status.version_info.version);
+        }
+    }
+
+    /// Notes what an answer says about it.
+    pub fn note(&self, path: &str, answer: &Result<String, LinkError>, took: Duration) {
+        let now_ms = now_ms();
+        let mut health = lock(&self.health);
+        match answer {
+            Ok(_) => self.note_answer(health.answered(now_ms, Some(took))),
+            Err(LinkError::Refused { status: Some(status), .. }) if FAULTS_OF_ALERTS.contains(status) => {
+                self.note_answer(health.answered(now_ms, Some(took)));
+            }
+            // There is no such silence, or it tells no status: which says nothing about the rest.
+            Err(LinkError::Refused { status: Some(404), .. }) if path != ALERTS => {}
+            Err(error @ LinkError::Refused { .. }) => {
+                if health.refused(error.reason(), now_ms) {
+                    tracing::warn!(url = %self.config.url, error = error.reason(), "the Alertmanager refuses what it is asked");
+                }
+            }
+            // It answers so when a silence is over already.
+            Err(LinkError::Unreachable(_)) if path.starts_with(SILENCE) => {}
+            Err(error @ LinkError::Unreachable(_)) => {
+                if health.failed(error.reason(), now_ms) {
+                    tracing::warn!(url = %self.config.url, error = error.reason(), "the Alertmanager does not answer");
+                }
+            }
+        }
+    }
+
+    fn note_answer(&self, is_back: bool) {
+        if is_back {
+            tracing::info!(url = %self.config.url, "the Alertmanager answers again");
+        }
+    }
+
+    /// The name tells no address: `/ready` shows it to anyone.
+    fn status(&self, number: usize) -> UpstreamStatus {
+        let name = if number == 1 { "alertmanager".to_owned() } else { format!("alertmanager-{number}") };
+        let url = &self.config.url;
+        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+        let place = format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path().trim_end_matches('/'));
+        let detail = match &*lock(&self.version) {
+            Some(version) => format!("{place}, version {version}"),
+            None => place,
+        };
+        lock(&self.health).status(&name, UpstreamKind::Alertmanager, Some(detail))
+    }
+}

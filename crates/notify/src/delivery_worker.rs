@@ -1,0 +1,329 @@
+//! Delivers what is in the outbox: at least once, in order within a lane, again after a failure, not too much at a time.
+//!
+//! One task holds what waits, without bodies; each try is a task of its own. What it knows can be read from the database at
+//! any time, so that a crash costs at most one more delivery of what was under way.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use model::clock::now_ms;
+use tokio::task::{Id, JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Shared,
+    outbox::{GivenUp, State, Ticket},
+    send::{Outcome, Policy},
+};
+
+/// Longest wait between two tries, unless the receiver asks for more.
+const LONGEST_WAIT_MS: i64 = 5 * 60_000;
+/// The longest wait that a receiver may ask for.
+const LONGEST_ASKED: Duration = Duration::from_secs(3_600);
+/// Wait for the tries that are under way when the server stops.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How often old messages are dropped.
+const PRUNING: Duration = Duration::from_secs(600);
+/// Wait after the database failed.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// A receiver's means.
+type Means = (String, String, usize);
+
+#[derive(Default)]
+struct Lane {
+    queue: VecDeque<Ticket>,
+    is_busy: bool,
+}
+
+/// What one receiver may get.
+struct Gate {
+    running: usize,
+    /// Messages that may go at once.
+    tokens: f64,
+    refilled_ms: i64,
+    paused_until_ms: i64,
+}
+
+struct Courier {
+    shared: Arc<Shared>,
+    lanes: HashMap<String, Lane>,
+    gates: HashMap<Means, Gate>,
+    last_seq: i64,
+    running: JoinSet<(Ticket, Policy, Outcome)>,
+    /// The lanes of the tries under way, so that one that breaks off does not block its lane.
+    lanes_of_tasks: HashMap<Id, String>,
+}
+
+/// Delivers until `stop` is cancelled.
+pub async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut courier = Courier {
+        shared,
+        lanes: HashMap::new(),
+        gates: HashMap::new(),
+        last_seq: 0,
+        running: JoinSet::new(),
+        lanes_of_tasks: HashMap::new(),
+    };
+    let mut prune = tokio::time::interval(PRUNING);
+    loop {
+        if let Err(error) = courier.take_in().await {
+            tracing::error!(%error, "the messages that wait cannot be read");
+            tokio::select! {
+                () = tokio::time::sleep(DATABASE_PAUSE) => continue,
+                () = stop.cancelled() => break,
+            }
+        }
+        let wake = courier.start_due(now_ms());
+        tokio::select! {
+            () = courier.shared.courier_wake.notified() => {}
+            () = sleep_until(wake) => {}
+            Some(ended) = courier.running.join_next_with_id() => courier.ended(ended).await,
+            _ = prune.tick() => {
+                if let Err(error) = courier.shared.outbox.prune(now_ms()).await {
+                    tracing::warn!(%error, "old messages could not be dropped");
+                }
+            }
+            () = stop.cancelled() => break,
+        }
+    }
+    let last = async {
+        while let Some(ended) = courier.running.join_next_with_id().await {
+            courier.ended(ended).await;
+        }
+    };
+    // What does not end in time stays in the outbox, and is delivered after the next start.
+    let _ = tokio::time::timeout(PATIENCE, last).await;
+}
+
+async fn sleep_until(wake_ms: Option<i64>) {
+    match wake_ms {
+        Some(wake_ms) => {
+            let wait = u64::try_from(wake_ms.saturating_sub(now_ms())).unwrap_or(0);
+            tokio::time::sleep(Duration::from_millis(wait)).await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+impl Courier {
+    /// Takes in what was written to the outbox since.
+    async fn take_in(&mut self) -> Result<(), sqlx::Error> {
+        for ticket in self.shared.outbox.pending_after(self.last_seq).await? {
+            self.last_seq = self.last_seq.max(ticket.seq);
+            self.lanes.entry(ticket.lane.clone()).or_default().queue.push_back(ticket);
+        }
+        Ok(())
+    }
+
+    /// Starts every try that may start, and returns when to look again.
+    fn start_due(&mut self, now_ms: i64) -> Option<i64> {
+        let options = &self.shared.options;
+        let mut wake: Option<i64> = None;
+        let mut look_again = |at: i64| wake = Some(wake.map_or(at, |known: i64| known.min(at)));
+        // The oldest first, so that no lane starves another.
+        let mut heads: Vec<(i64, String)> = self
+            .lanes
+            .iter()
+            .filter(|(_, lane)| !lane.is_busy)
+            .filter_map(|(name, lane)| Some((lane.queue.front()?.seq, name.clone())))
+            .collect();
+        heads.sort_unstable();
+        for (_, name) in heads {
+            let Some(lane) = self.lanes.get_mut(&name) else { continue };
+            let Some(ticket) = lane.queue.front() else { continue };
+            let means = (ticket.receiver.clone(), ticket.kind.clone(), ticket.place);
+            let burst = f64::from(options.rate.div_ceil(4));
+            let gate = self.gates.entry(means).or_insert(Gate {
+                running: 0,
+                tokens: burst,
+                refilled_ms: now_ms,
+                paused_until_ms: 0,
+            });
+            let ready_ms = ticket.next_at.max(gate.paused_until_ms);
+            if ready_ms > now_ms {
+                look_again(ready_ms);
+                continue;
+            }
+            if gate.running >= options.concurrency {
+                continue;
+            }
+            let per_ms = f64::from(options.rate) / 60_000.0;
+            // Milliseconds since the last look, far below 2^53.
+            #[allow(clippy::cast_precision_loss)]
+            let gained = now_ms.saturating_sub(gate.refilled_ms).max(0) as f64 * per_ms;
+            gate.tokens = (gate.tokens + gained).min(burst);
+            gate.refilled_ms = now_ms;
+            if gate.tokens < 1.0 {
+                // At least one message a minute: so the wait is at most a minute.
+                #[allow(clippy::cast_possible_truncation)]
+                look_again(now_ms.saturating_add(((1.0 - gate.tokens) / per_ms).ceil() as i64));
+                continue;
+            }
+            gate.tokens -= 1.0;
+            gate.running += 1;
+            lane.is_busy = true;
+            let mut ticket = ticket.clone();
+            ticket.attempts = ticket.attempts.saturating_add(1);
+            let shared = Arc::clone(&self.shared);
+            let task = self.running.spawn(async move {
+                let (policy, outcome) = shared.attempt(&ticket).await;
+                (ticket, policy, outcome)
+            });
+            self.lanes_of_tasks.insert(task.id(), name);
+        }
+        wake
+    }
+
+    /// Writes down how a try ended.
+    async fn ended(&mut self, ended: Result<(Id, (Ticket, Policy, Outcome)), tokio::task::JoinError>) {
+        let (id, done) = match ended {
+            Ok((id, done)) => (id, Some(done)),
+            Err(error) => {
+                tracing::error!(%error, "a delivery broke off");
+                (error.id(), None)
+            }
+        };
+        let Some(name) = self.lanes_of_tasks.remove(&id) else { return };
+        let now_ms = now_ms();
+        let Some((ticket, policy, outcome)) = done else {
+            if let Some(lane) = self.lanes.get_mut(&name) {
+                lane.is_busy = false;
+                if let Some(head) = lane.queue.front_mut() {
+                    head.next_at = now_ms.saturating_add(LONGEST_WAIT_MS);
+                }
+            }
+            return;
+        };
+        let means = (ticket.receiver.clone(), ticket.kind.clone(), ticket.place);
+        let (state, status, error) = judged(&ticket, &policy, &outcome, now_ms);
+        if let Some(gate) = self.gates.get_mut(&means) {
+            gate.running = gate.running.saturating_sub(1);
+            if let (State::Pending { next_at }, Some(429)) = (&state, status) {
+                gate.paused_until_ms = gate.paused_until_ms.max(*next_at);
+            }
+        }
+        let Ticket { receiver, kind, id: delivery, attempts, .. } = &ticket;
+        match (&state, error.as_deref()) {
+            (State::Delivered, _) => tracing::debug!(receiver, kind, delivery, attempts, "delivered"),
+            (State::Pending { .. }, error) => {
+                tracing::warn!(receiver, kind, delivery, attempts, error, "not delivered, to be tried again");
+            }
+            (State::Dead, error) => {
+                tracing::error!(receiver, kind, delivery, attempts, error, "not delivered, given up")
+            }
+        }
+        let written = self.shared.outbox.tried(&ticket, &state, status, error.as_deref(), now_ms).await;
+        let taken_back = written.unwrap_or_else(|error| {
+            tracing::error!(%error, "the end of a delivery could not be written down: it may be delivered once more");
+            None
+        });
+        if state == State::Dead {
+            let reason = error.unwrap_or_default();
+            self.shared.note_given_up(GivenUp { receiver: ticket.receiver.clone(), reason, taken_back });
+        }
+        self.shared.count(&state);
+        let Some(lane) = self.lanes.get_mut(&name) else { return };
+        lane.is_busy = false;
+        match state {
+            State::Pending { next_at } => {
+                if let Some(head) = lane.queue.front_mut() {
+                    head.attempts = ticket.attempts;
+                    head.next_at = next_at;
+                }
+            }
+            State::Delivered | State::Dead => {
+                lane.queue.pop_front();
+                if lane.queue.is_empty() {
+                    self.lanes.remove(&name);
+                }
+            }
+        }
+        if self.lanes.is_empty() {
+            // Receivers come and go with configurations; a pause is not forgotten while something waits.
+            self.gates.retain(|_, gate| gate.running > 0 || gate.paused_until_ms > now_ms);
+        }
+    }
+}
+
+/// What follows from the end of a try.
+fn judged(ticket: &Ticket, policy: &Policy, outcome: &Outcome, now_ms: i64) -> (State, Option<u16>, Option<String>) {
+    match outcome {
+        Outcome::Delivered { status } => (State::Delivered, *status, None),
+        Outcome::Refused { status, reason } => (State::Dead, *status, Some(reason.clone())),
+        Outcome::Failed { status, reason, after } => {
+            let is_over = match policy.tries {
+                Some(tries) => ticket.attempts >= tries,
+                None => now_ms.saturating_sub(ticket.created_at) >= policy.give_up_ms,
+            };
+            if is_over {
+                return (State::Dead, *status, Some(reason.clone()));
+            }
+            let factor = 1_i64.checked_shl(ticket.attempts.saturating_sub(1).min(20)).unwrap_or(i64::MAX);
+            let whole = policy.delay_ms.saturating_mul(factor).min(LONGEST_WAIT_MS.max(policy.delay_ms));
+            // Within a fifth, so that receivers are not asked by all at once.
+            let jittered = whole.saturating_mul(rand::random_range(80..=120)) / 100;
+            let asked = after.map_or(0, |after| i64::try_from(after.min(LONGEST_ASKED).as_millis()).unwrap_or(0));
+            (State::Pending { next_at: now_ms.saturating_add(jittered.max(asked)) }, *status, Some(reason.clone()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ticket(attempts: u32) -> Ticket {
+        Ticket {
+            seq: 1,
+            id: "d".into(),
+            receiver: "r".into(),
+            kind: "webhook".into(),
+            place: 0,
+            lane: "l".into(),
+            attempts,
+            created_at: 0,
+            next_at: 0,
+        }
+    }
+
+    fn failed(after: Option<Duration>) -> Outcome {
+        Outcome::Failed { status: Some(503), reason: "HTTP 503".into(), after }
+    }
+
+    /// The wait after a try, or `None` if it was the last.
+    fn wait(attempts: u32, policy: &Policy, outcome: &Outcome, now_ms: i64) -> Option<i64> {
+        match judged(&ticket(attempts), policy, outcome, now_ms).0 {
+            State::Pending { next_at } => Some(next_at - now_ms),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn waits_grow_to_a_limit_and_end_by_time_or_count() {
+        let by_time = Policy { tries: None, delay_ms: 1_000, give_up_ms: 3_600_000 };
+        for (attempts, whole) in
+            [(1, 1_000), (2, 2_000), (5, 16_000), (20, LONGEST_WAIT_MS), (4_000_000, LONGEST_WAIT_MS)]
+        {
+            let wait = wait(attempts, &by_time, &failed(None), 1).unwrap();
+            assert!((whole * 8 / 10..=whole * 12 / 10).contains(&wait), "{attempts}: {wait}");
+        }
+        assert_eq!(wait(3, &by_time, &failed(None), 3_600_000), None);
+        let by_count = Policy { tries: Some(4), delay_ms: 5_000, give_up_ms: 0 };
+        assert!(wait(3, &by_count, &failed(None), 1).is_some());
+        assert_eq!(wait(4, &by_count, &failed(None), 1), None);
+    }
+
+    #[test]
+    fn a_receiver_may_ask_for_a_longer_wait_but_not_for_any() {
+        let policy = Policy { tries: None, delay_ms: 1_000, give_up_ms: i64::MAX };
+        assert_eq!(wait(1, &policy, &failed(Some(Duration::from_secs(60))), 1), Some(60_000));
+        assert!(wait(1, &policy, &failed(Some(Duration::ZERO)), 1) >= Some(800));
+        assert_eq!(wait(1, &policy, &failed(Some(Duration::from_secs(1 << 40))), 1), Some(3_600_000));
+        let refused = Outcome::Refused { status: Some(400), reason: "HTTP 400".into() };
+        assert_eq!(wait(1, &policy, &refused, 1), None);
+    }
+}

@@ -1,0 +1,86 @@
+//! Alerts that fire and that webhooks of the short form were not told of, because something muted them: they are told when that ends.
+
+use std::collections::HashSet;
+
+use alertmanager::alert::Alert;
+use labels::Fingerprint;
+
+/// Longest wait before it is looked again what mutes them.
+const LONGEST_WAIT_MS: i64 = 60_000;
+/// Shortest wait.
+const SHORTEST_WAIT_MS: i64 = 1_000;
+
+/// The alerts, all of them known to the dispatcher, and when to look next what mutes them.
+#[derive(Debug, Default)]
+pub struct Quiet {
+    alerts: HashSet<Fingerprint>,
+    next_look_ms: i64,
+    /// The version of what mutes alerts that was looked at last.
+    seen: Option<u64>,
+}
+
+impl Quiet {
+    /// Those of `alerts`, as they were kept, that fire and are not among the `told` ones.
+    pub fn of(alerts: &[Alert], told: &HashSet<Fingerprint>) -> Self {
+        let fires = alerts.iter().filter(|alert| !alert.is_resolved(alert.updated_at_ms));
+        let untold = fires.map(|alert| alert.fingerprint).filter(|fingerprint| !told.contains(fingerprint));
+        Quiet { alerts: untold.collect(), ..Quiet::default() }
+    }
+
+    pub fn add(&mut self, alert: Fingerprint) {
+        if self.alerts.is_empty() {
+            // While there were none, nobody looked when something ends that mutes alerts.
+            self.next_look_ms = 0;
+        }
+        self.alerts.insert(alert);
+    }
+
+    pub fn remove(&mut self, alert: Fingerprint) {
+        self.alerts.remove(&alert);
+    }
+
+    /// When to look again at the latest, if there are any; in milliseconds since the Unix epoch.
+    pub fn next_look(&self) -> Option<i64> {
+        (!self.alerts.is_empty()).then_some(self.next_look_ms)
+    }
+
+    /// Those that may be muted no more: all, if it is time to look again or something else mutes alerts than when it was looked last.
+    pub fn due(&mut self, version: u64, now_ms: i64) -> Vec<Fingerprint> {
+        if self.alerts.is_empty() || self.seen == Some(version) && now_ms < self.next_look_ms {
+            return Vec::new();
+        }
+        self.seen = Some(version);
+        self.alerts.iter().copied().collect()
+    }
+
+    /// They were looked at, and time alone mutes others than now at `change_ms`.
+    pub fn look_again(&mut self, change_ms: Option<i64>, now_ms: i64) {
+        let longest_ms = now_ms.saturating_add(LONGEST_WAIT_MS);
+        self.next_look_ms = change_ms.unwrap_or(longest_ms).clamp(now_ms.saturating_add(SHORTEST_WAIT_MS), longest_ms);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_mutes_alerts_is_looked_at_when_it_changes_and_now_and_then() {
+        let mut quiet = Quiet::default();
+        assert_eq!((quiet.due(1, 10), quiet.next_look()), (vec![], None), "there are none");
+        quiet.add(Fingerprint(7));
+        assert_eq!(quiet.next_look(), Some(0), "at once");
+        assert_eq!(quiet.due(2, 10), [Fingerprint(7)]);
+        quiet.look_again(Some(5_010), 10);
+        quiet.add(Fingerprint(8));
+        assert_eq!((quiet.due(2, 5_009), quiet.next_look()), (vec![], Some(5_010)), "when a silence ends");
+        assert_eq!(quiet.due(3, 5_009).len(), 2, "when there is another silence");
+        quiet.look_again(None, 5_010);
+        assert_eq!(quiet.next_look(), Some(5_010 + LONGEST_WAIT_MS));
+        quiet.look_again(Some(5_010), 5_010);
+        assert_eq!(quiet.next_look(), Some(5_010 + SHORTEST_WAIT_MS));
+        quiet.remove(Fingerprint(7));
+        quiet.remove(Fingerprint(8));
+        assert_eq!(quiet.next_look(), None);
+    }
+}

@@ -1,0 +1,128 @@
+//! Webhooks of the short form: which events of jobs and alerts become messages.
+
+use std::collections::HashMap;
+
+use alertmanager::{
+    hook::{self, EventName, Format, Hook, HookEvent, Subject},
+    message::Outgoing,
+};
+use model::{
+    clock::now_ms,
+    job::JobStatus,
+    live::{Event, JobTransition},
+};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Shared,
+    outbox::{Entry, NewDelivery},
+};
+
+/// The kind of these deliveries.
+pub const KIND: &str = "hook";
+
+/// Jobs whose last event is kept in memory.
+const MAX_JOBS: usize = 100_000;
+
+/// The messages for an event.
+pub fn deliveries(shared: &Shared, event: &HookEvent) -> Vec<NewDelivery> {
+    let wanting = shared.options.hooks.iter().filter(|hook| hook.wants(event.name));
+    wanting.map(|hook| delivery(shared, hook, event)).collect()
+}
+
+fn delivery(shared: &Shared, hook: &Hook, event: &HookEvent) -> NewDelivery {
+    let id = crate::new_id();
+    let format = match crate::send::read_secret(&hook.url) {
+        Ok(url) => hook.format.resolve(&url),
+        // It may be there when the message is sent.
+        Err(_) if hook.format == Format::Auto => Format::Generic,
+        Err(_) => hook.format,
+    };
+    let body = Outgoing::Json(hook::body(format, event, &id, &shared.external_url));
+    let (lane, subject, alerts) = match &event.subject {
+        Subject::Job(job) => (format!("{}/{}", job.daemon, job.id), job.name.clone(), Vec::new()),
+        Subject::Alert(alert) => (alert.fingerprint.to_string(), alert.name().to_owned(), vec![alert.fingerprint]),
+    };
+    NewDelivery {
+        lane: format!("{KIND}/{}/{lane}", hook.name),
+        subject: format!("{}: {subject}", event.name.name()),
+        id,
+        receiver: hook.name.clone(),
+        kind: KIND.to_owned(),
+        place: 0,
+        body: crate::body_of(&body, &hook.name),
+        alerts,
+        log: None,
+    }
+}
+
+/// Tells the webhooks of jobs until `stop` is cancelled.
+pub async fn follow_jobs(
+    shared: std::sync::Arc<Shared>,
+    mut events: broadcast::Receiver<Event>,
+    stop: CancellationToken,
+) {
+    let started_ms = now_ms();
+    let mut told = match shared.outbox.told_jobs().await {
+        Ok(told) => told,
+        Err(error) => {
+            tracing::error!(%error, "what was told of jobs cannot be read: some may be told of twice");
+            HashMap::new()
+        }
+    };
+    loop {
+        let event = tokio::select! {
+            event = events.recv() => event,
+            () = stop.cancelled() => return,
+        };
+        let transition = match event {
+            Ok(Event::JobStatus(transition)) => transition,
+            Ok(_) => continue,
+            Err(broadcast::error::RecvError::Lagged(lost)) => {
+                tracing::warn!(lost, "events came faster than webhooks could be told of them");
+                continue;
+            }
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        let Some(event) = hook::of_transition(&transition) else { continue };
+        let key = (transition.daemon.clone(), transition.job_id.clone());
+        let last = told.get(&key).map(String::as_str);
+        if last == Some(event.name.name()) {
+            continue;
+        }
+        let is_old = last.is_none() && is_older(&transition, started_ms);
+        let entry = Entry {
+            deliveries: if is_old { Vec::new() } else { deliveries(&shared, &event) },
+            jobs: vec![(key.0.clone(), key.1.clone(), event.name)],
+            ..Entry::default()
+        };
+        if told.len() >= MAX_JOBS {
+            told.clear();
+        }
+        told.insert(key, event.name.name().to_owned());
+        if !shared.save(&entry, &stop).await {
+            return;
+        }
+    }
+}
+
+/// Whether a job that is seen for the first time was that way before the server was there.
+fn is_older(transition: &JobTransition, started_ms: i64) -> bool {
+    if transition.from.is_some() {
+        return false;
+    }
+    let job = &transition.job;
+    let since = match job.status {
+        JobStatus::Pending => job.created_at,
+        JobStatus::Running => job.started_at,
+        _ => job.completed_at.or(job.updated_at),
+    };
+    since.unwrap_or(transition.timestamp) < started_ms
+}
+
+/// The event that an alert's change is.
+pub fn of_alert(alert: &std::sync::Arc<alertmanager::alert::Alert>, fires: bool, now_ms: i64) -> HookEvent {
+    let name = if fires { EventName::AlertFired } else { EventName::AlertResolved };
+    HookEvent { name, at_ms: now_ms, subject: Subject::Alert(std::sync::Arc::clone(alert)) }
+}
