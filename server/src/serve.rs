@@ -21,6 +21,7 @@ use live::{Hub, HubLimits, Sources, StartLimit};
 use model::live::{Event, SnapshotData};
 use notify::Notifier;
 use redact::Redactor;
+use render::{AlertImages, AlertPictures, PictureLinks, Pictures};
 use telemetry::Telemetry;
 use timeseries::SampleSink;
 use tokio_util::sync::CancellationToken;
@@ -39,7 +40,6 @@ use crate::{
         pages::Gallery,
         remote_write::Exemplars,
     },
-    pictures::{AlertImages, AlertPictures, PictureLinks, Pictures},
     source_list::SourceList,
     state::AppState,
     storage::{self, Storage},
@@ -129,8 +129,8 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let links = upstreams.clone();
     embedded.explain_with(Box::new(move |series| links.unreported(series)));
 
-    let pictures = Pictures::new(&config.limits, &budgets, config.limits.pictures);
-    let of_alerts = Pictures::new(&config.limits, &budgets, ALERT_PICTURES);
+    let pictures = Pictures::new(&budgets, picture_options(&config), config.limits.pictures);
+    let of_alerts = Pictures::new(&budgets, picture_options(&config), ALERT_PICTURES);
     let drawing = [pictures.drawing().clone(), of_alerts.drawing().clone()].map(|reads| reads.admission().clone());
     let alert_pictures = AlertPictures::new(of_alerts, engines.clone(), library.clone());
     let picture_links = PictureLinks::new()?;
@@ -296,6 +296,13 @@ fn rule_settings(config: &Config, mode: Mode, external_url: &str) -> alerting::S
             external_labels: labels::Labels::new(config.external_labels.clone()),
             external_url: external_url.to_owned(),
         },
+    }
+}
+
+fn picture_options(config: &Config) -> render::Options {
+    render::Options {
+        longest_wait: config.limits.read_wait,
+        most_pixels: u64::try_from(config.limits.picture_pixels).unwrap_or(u64::MAX),
     }
 }
 

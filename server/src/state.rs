@@ -9,13 +9,13 @@ use dashboards::DashboardRegistry;
 use datasource::{Embedded, Engines, ReadScheduler};
 use live::Hub;
 use notify::Notifier;
+use render::{AlertPictures, PictureLinks, Pictures};
 use telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, Limits},
     http::{assets::Assets, auth::Auth, pages::Gallery, remote_write::Exemplars},
-    pictures::{AlertPictures, PictureLinks, Pictures},
     source_list::SourceList,
     storage::Storage,
 };

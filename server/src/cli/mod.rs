@@ -9,6 +9,7 @@ mod healthcheck;
 mod log_fields;
 pub mod logging;
 mod render;
+pub(crate) mod render_offline;
 mod serve;
 mod token;
 

@@ -14,13 +14,13 @@ use clap::Args;
 use database;
 use model::{clock::now_ms, range::Instant, role::Role};
 use redact::Secret;
+use render::Format;
 use reqwest::{Client, StatusCode, Url};
 
-use super::{ConfigFile, logging, say};
+use super::{ConfigFile, logging, render_offline as alone, say};
 use crate::{
     address,
     config::{Config, LogFormat, Options, default_data_dir},
-    pictures::{Format, alone},
 };
 
 /// A picture takes no longer than this.

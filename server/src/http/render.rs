@@ -10,15 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{clock::now_ms, dashboard::Dashboard, range::TimeRange};
+use render::{Format, Order, ParamsError, PictureFailure, What, params};
 
 use super::{Rights, Route, Who, api::error::ApiError, pages};
-use crate::{
-    pictures::{
-        Format, Order, PictureFailure, What,
-        params::{self, ParamsError},
-    },
-    state::AppState,
-};
+use crate::state::AppState;
 
 /// A picture waits no longer than this for its data.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -21,6 +21,7 @@ use model::{
     zone::Zone,
 };
 use notify::{DeliveryFilter, DeliveryInfo};
+use render::narrowed;
 use serde::Deserialize;
 
 use crate::{
@@ -28,7 +29,6 @@ use crate::{
         api::{listed::Listed, silences},
         prometheus::{params::Params, rules::rule_groups},
     },
-    pictures::narrowed,
     state::AppState,
 };
 

@@ -27,6 +27,7 @@ use model::{
     range::TimeRange,
     zone::Zone,
 };
+use render::zones;
 
 use self::{
     fragments::Part,
@@ -40,7 +41,7 @@ use super::{
     csp::Nonce,
     reached::Reached,
 };
-use crate::{state::AppState, zones};
+use crate::state::AppState;
 
 pub use fragments::fragment;
 pub use panel_html_cache::Gallery;

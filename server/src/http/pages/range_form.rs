@@ -6,9 +6,9 @@ use model::{
     civil::Civil,
     zone::{Twice, Zone},
 };
+use render::zones;
 
 use super::parameter;
-use crate::zones;
 
 /// The field that says in which zone the other fields are.
 const FIELD: &str = "tz";

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use model::{frame::Series, panel::QueryState};
 
 /// The series of an expression that an alert with these labels is about, among those of its like.
-pub(crate) fn narrowed(state: QueryState, labels: &BTreeMap<String, String>) -> QueryState {
+pub fn narrowed(state: QueryState, labels: &BTreeMap<String, String>) -> QueryState {
     let QueryState::Ready { mut frame, stale } = state else { return state };
     let is_its = |series: &Series| {
         series.labels.iter().all(|(name, value)| name == "__name__" || labels.get(name) == Some(value))

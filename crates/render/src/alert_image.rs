@@ -13,7 +13,7 @@ use model::{
 };
 use notify::AlertSubject;
 
-use super::{Format, Order, PictureFailure, Pictures, data, draw::What};
+use crate::{Format, Order, PictureFailure, Pictures, data, draw::What};
 
 /// Width and height.
 const SIZE: (u32, u32) = (720, 340);
@@ -47,7 +47,7 @@ impl AlertPictures {
     }
 
     /// The PNG of an alert. Its size is `SIZE` times `ZOOM`.
-    pub(crate) async fn draw(&self, subject: &AlertSubject) -> Result<Vec<u8>, PictureFailure> {
+    pub async fn draw(&self, subject: &AlertSubject) -> Result<Vec<u8>, PictureFailure> {
         let _begun = self.0.pictures.begin()?;
         let (panel, data, range) = self.panel(subject).await;
         let setting = Setting::new(range, subject.until_ms, Theme::Light, [&data]);

@@ -6,24 +6,24 @@ use std::{
 };
 
 /// A number of places, of which a token has at most half.
-pub(super) struct Begun {
+pub struct Begun {
     places: usize,
     by_token: Arc<Mutex<HashMap<Arc<str>, usize>>>,
 }
 
 /// A place, until it is dropped.
-pub(crate) struct Place {
+pub struct Place {
     token: Arc<str>,
     by_token: Arc<Mutex<HashMap<Arc<str>, usize>>>,
 }
 
 impl Begun {
-    pub(super) fn new(places: usize) -> Self {
+    pub fn new(places: usize) -> Self {
         Begun { places, by_token: Arc::default() }
     }
 
     /// A place for one more of `token`, if there is one.
-    pub(super) fn begin(&self, token: Arc<str>) -> Option<Place> {
+    pub fn begin(&self, token: Arc<str>) -> Option<Place> {
         let mut by_token = lock(&self.by_token);
         let all: usize = by_token.values().sum();
         let own = by_token.get(&token).copied().unwrap_or_default();

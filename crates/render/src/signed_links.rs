@@ -57,7 +57,7 @@ impl PictureLinks {
     ///
     /// # Errors
     /// The machine has no random numbers; the links go on.
-    pub(crate) fn withdraw(&self) -> Result<(), NoRandomness> {
+    pub fn withdraw(&self) -> Result<(), NoRandomness> {
         let fresh = Parts::new()?;
         *self.parts() = fresh;
         Ok(())
@@ -68,7 +68,7 @@ impl PictureLinks {
     }
 
     /// A path to the picture of an alert that leads there for so long; `None` where the machine has no random numbers.
-    pub(crate) fn make(&self, subject: AlertSubject, now_ms: i64, life: Duration) -> Option<String> {
+    pub fn make(&self, subject: AlertSubject, now_ms: i64, life: Duration) -> Option<String> {
         let name = random_text::<NAME_BYTES>().ok()?;
         let until = now_ms.saturating_add(i64::try_from(life.as_millis()).unwrap_or(i64::MAX)) / 1_000;
         let mut parts = self.parts();
@@ -86,7 +86,7 @@ impl PictureLinks {
     }
 
     /// What a link shows, if it is one of ours and its time is not over.
-    pub(crate) fn open(&self, name: &str, until: i64, signature: &str, now_ms: i64) -> Option<AlertSubject> {
+    pub fn open(&self, name: &str, until: i64, signature: &str, now_ms: i64) -> Option<AlertSubject> {
         let signature = bytes(signature)?;
         let parts = self.parts();
         // Compared in constant time.

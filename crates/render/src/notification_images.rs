@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{FutureExt, future::BoxFuture};
 use notify::{AlertSubject, ImageRenderer};
 
-use super::{AlertPictures, PictureLinks};
+use crate::{AlertPictures, PictureLinks};
 
 /// Draws alerts and makes links to what it draws.
 #[derive(Clone)]

@@ -9,20 +9,19 @@ use model::{
     zone::Zone,
 };
 
-use super::Format;
-use crate::zones;
+use crate::{Format, zones};
 
 /// Width and height that a picture may have.
 const WIDTHS: RangeInclusive<u32> = 100..=6_000;
 const HEIGHTS: RangeInclusive<u32> = 50..=20_000;
 
 /// Size of a panel's picture that says none.
-pub(crate) const PANEL: (u32, u32) = (1_000, 500);
+pub const PANEL: (u32, u32) = (1_000, 500);
 /// Width of a dashboard's picture that says none.
 const DASHBOARD_WIDTH: u32 = 1_280;
 /// Why a URL names no picture: what is wrong and how to mend it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum ParamsError {
+pub enum ParamsError {
     /// A parameter is wrong.
     #[error("{0}")]
     Invalid(String),
@@ -33,18 +32,18 @@ pub(crate) enum ParamsError {
 
 /// The parameters of a picture. Those of a dashboard's variables (`var-*`) and unknown ones change nothing.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Wanted {
-    pub(crate) range: TimeRange,
-    pub(crate) width: Option<u32>,
-    pub(crate) height: Option<u32>,
-    pub(crate) theme: Theme,
+pub struct Wanted {
+    pub range: TimeRange,
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    pub theme: Theme,
     /// From `tz`.
-    pub(crate) zone: Zone,
+    pub zone: Zone,
 }
 
 impl Wanted {
     /// Reads the query of a URL.
-    pub(crate) fn parse(query: &str, now_ms: i64) -> Result<Self, ParamsError> {
+    pub fn parse(query: &str, now_ms: i64) -> Result<Self, ParamsError> {
         let value = |name: &str| {
             let mut pairs = form_urlencoded::parse(query.as_bytes());
             pairs.find(|(candidate, _)| candidate == name).map(|(_, value)| value.into_owned())
@@ -76,7 +75,7 @@ impl Wanted {
     }
 
     /// The size of a dashboard's picture.
-    pub(crate) fn dashboard_size(&self, dashboard: &Dashboard) -> (u32, u32) {
+    pub fn dashboard_size(&self, dashboard: &Dashboard) -> (u32, u32) {
         let width = self.width.unwrap_or(DASHBOARD_WIDTH);
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         // rows of a dashboard are limited where it is read
@@ -86,7 +85,7 @@ impl Wanted {
 }
 
 /// A panel of a dashboard.
-pub(crate) fn panel_of<'a>(dashboard: &'a Dashboard, id: &str) -> Result<&'a Panel, ParamsError> {
+pub fn panel_of<'a>(dashboard: &'a Dashboard, id: &str) -> Result<&'a Panel, ParamsError> {
     dashboard.panels.iter().find(|panel| panel.id == id).ok_or_else(|| {
         let ids: Vec<&str> = dashboard.panels.iter().map(|panel| panel.id.as_str()).collect();
         let uid = &dashboard.uid;
@@ -107,7 +106,7 @@ fn pixels(name: &str, text: Option<&str>, allowed: &RangeInclusive<u32>) -> Resu
 }
 
 /// A file's name as what it names and its format.
-pub(crate) fn named(file: &str) -> Result<(&str, Format), ParamsError> {
+pub fn named(file: &str) -> Result<(&str, Format), ParamsError> {
     let wrong = || ParamsError::NotFound(format!("there is no picture {file:?}: its name ends in .png or .svg"));
     let (name, extension) = file.rsplit_once('.').ok_or_else(wrong)?;
     Ok((name, Format::of_extension(extension).ok_or_else(wrong)?))

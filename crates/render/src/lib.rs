@@ -4,31 +4,41 @@
 //! on threads for that, a few at a time and fair between tokens, and who comes when too many wait is told to come again. Pictures of
 //! alerts have a share of their own, so that no viewer keeps a message without one.
 
-mod alert;
-pub(crate) mod alone;
-mod begun;
+mod alert_image;
 mod data;
 mod draw;
-mod images;
-mod link;
-pub(crate) mod params;
+mod notification_images;
+pub mod params;
+mod signed_links;
+mod waiting;
+pub mod zones;
 
-use std::sync::Arc;
+pub use self::params::{PANEL, ParamsError};
+
+use std::{sync::Arc, time::Duration};
 
 use budget::{Budgets, Requester};
 use datasource::{ErrorKind, ReadScheduler};
 
-use self::begun::{Begun, Place};
-use crate::config::Limits;
+use crate::waiting::{Begun, Place};
 
-pub use self::{alert::AlertPictures, images::AlertImages, link::PictureLinks};
-pub(crate) use self::{
+pub use crate::{alert_image::AlertPictures, notification_images::AlertImages, signed_links::PictureLinks};
+pub use crate::{
     data::narrowed,
     draw::{Format, Order, What},
 };
 
 /// For each picture that is drawn, so many may wait.
 const WAITING: usize = 16;
+
+/// What pictures may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Longest wait for its turn.
+    pub longest_wait: Duration,
+    /// Most pixels of one picture.
+    pub most_pixels: u64,
+}
 
 /// Draws pictures, a few at a time. A cheap handle.
 #[derive(Clone)]
@@ -43,7 +53,7 @@ struct Shared {
 
 /// Why there is no picture.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum PictureFailure {
+pub enum PictureFailure {
     /// Too many want one.
     #[error("too many pictures are being drawn: come again in a moment")]
     Busy,
@@ -59,18 +69,18 @@ pub(crate) enum PictureFailure {
 }
 
 impl Pictures {
-    /// `at_a_time`, within the limits and budgets of a server.
+    /// `at_a_time`, within the budgets of a server.
     #[must_use]
-    pub fn new(limits: &Limits, budgets: &Budgets, at_a_time: usize) -> Self {
+    pub fn new(budgets: &Budgets, options: Options, at_a_time: usize) -> Self {
         Pictures(Arc::new(Shared {
             begun: Begun::new(at_a_time.saturating_mul(WAITING)),
-            drawing: ReadScheduler::new(budgets, at_a_time, limits.read_wait),
-            most_pixels: u64::try_from(limits.picture_pixels).unwrap_or(u64::MAX),
+            drawing: ReadScheduler::new(budgets, at_a_time, options.longest_wait),
+            most_pixels: options.most_pixels,
         }))
     }
 
     /// Lets one more begin, for as long as what is returned is kept.
-    pub(crate) fn begin(&self) -> Result<Place, PictureFailure> {
+    pub fn begin(&self) -> Result<Place, PictureFailure> {
         self.0.begun.begin(Requester::current().account()).ok_or(PictureFailure::Busy)
     }
 
@@ -81,12 +91,12 @@ impl Pictures {
     }
 
     /// Most pixels of one picture.
-    pub(crate) fn most_pixels(&self) -> u64 {
+    pub fn most_pixels(&self) -> u64 {
         self.0.most_pixels
     }
 
     /// Draws what was ordered, once it is its turn.
-    pub(crate) async fn draw(&self, order: Order, format: Format) -> Result<Vec<u8>, PictureFailure> {
+    pub async fn draw(&self, order: Order, format: Format) -> Result<Vec<u8>, PictureFailure> {
         let most_pixels = self.0.most_pixels;
         let cost = order.cost(format);
         let drawn = self.0.drawing.read(cost, move || order.draw(format, most_pixels)).await;

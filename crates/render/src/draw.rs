@@ -8,11 +8,11 @@ use model::{
     panel::PanelData,
 };
 
-use super::PictureFailure;
+use crate::PictureFailure;
 
 /// How a picture is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
+pub enum Format {
     /// Pixels.
     Png,
     /// Shapes.
@@ -21,7 +21,7 @@ pub(crate) enum Format {
 
 impl Format {
     /// By the end of a file's name.
-    pub(crate) fn of_extension(extension: &str) -> Option<Self> {
+    pub fn of_extension(extension: &str) -> Option<Self> {
         match extension {
             "png" => Some(Format::Png),
             "svg" => Some(Format::Svg),
@@ -29,14 +29,14 @@ impl Format {
         }
     }
 
-    pub(crate) fn media_type(self) -> &'static str {
+    pub fn media_type(self) -> &'static str {
         match self {
             Format::Png => "image/png",
             Format::Svg => "image/svg+xml",
         }
     }
 
-    pub(crate) fn extension(self) -> &'static str {
+    pub fn extension(self) -> &'static str {
         match self {
             Format::Png => "png",
             Format::Svg => "svg",
@@ -45,19 +45,19 @@ impl Format {
 }
 
 /// What is to be drawn, with everything that it takes.
-pub(crate) struct Order {
+pub struct Order {
     /// Of what.
-    pub(crate) what: What,
+    pub what: What,
     /// Time and colours.
-    pub(crate) setting: Setting,
+    pub setting: Setting,
     /// Width and height.
-    pub(crate) size: (u32, u32),
+    pub size: (u32, u32),
     /// Pixels a unit of width and height.
-    pub(crate) zoom: f32,
+    pub zoom: f32,
 }
 
 /// A panel or a dashboard, with its data.
-pub(crate) enum What {
+pub enum What {
     /// One panel.
     Panel(Box<Panel>, PanelData),
     /// All panels.
@@ -71,7 +71,7 @@ const PIXEL_BYTES: u64 = 8;
 
 impl Order {
     /// Memory that drawing takes, about, in bytes.
-    pub(crate) fn cost(&self, format: Format) -> u64 {
+    pub fn cost(&self, format: Format) -> u64 {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a zoom is a small positive number
         let zoom = u64::from(self.zoom.ceil().max(1.0) as u32);
         let pixels = u64::from(self.size.0) * u64::from(self.size.1);
@@ -81,7 +81,7 @@ impl Order {
         }
     }
 
-    pub(crate) fn draw(self, format: Format, most_pixels: u64) -> Result<Vec<u8>, PictureFailure> {
+    pub fn draw(self, format: Format, most_pixels: u64) -> Result<Vec<u8>, PictureFailure> {
         #[allow(clippy::cast_precision_loss)] // some thousand
         let size = (self.size.0 as f32, self.size.1 as f32);
         let svg = match &self.what {

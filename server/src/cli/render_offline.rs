@@ -15,12 +15,8 @@ use model::{
     panel::PanelData,
 };
 use redact::Redactor;
+use render::{Format, Order, PANEL, What, params};
 
-use super::{
-    Format, Order,
-    draw::What,
-    params::{self, PANEL},
-};
 use crate::{config::Config, serve::Mode, storage};
 
 /// What is wanted.
