@@ -7,6 +7,7 @@ pub mod demo;
 pub mod http;
 pub mod privacy;
 pub mod serve;
+mod signals;
 pub mod source_list;
 pub mod state;
 pub mod storage;

@@ -9,19 +9,19 @@ use std::{
 };
 
 use access::{Scope, random_text};
-use alerting::{self, Alerting, BuiltInRules, History};
+use alerting::{Alerting, BuiltInRules, History};
 use anyhow::Context;
 use budget::Budgets;
 use collect as upstream;
 use collect::Upstreams;
-use dashboards::{self, DashboardRegistry};
-use database;
+use dashboards::DashboardRegistry;
 use datasource::{Admission, Embedded, Engines, QueryLimits, ReadScheduler};
 use live::{Hub, HubLimits, Sources, StartLimit};
 use model::live::{Event, SnapshotData};
 use notify::Notifier;
 use redact::Redactor;
 use render::{AlertImages, AlertPictures, PictureLinks, Pictures};
+use store::StoreOptions;
 use telemetry::Telemetry;
 use timeseries::SampleSink;
 use tokio_util::sync::CancellationToken;
@@ -31,8 +31,8 @@ use crate::{
     address,
     config::Config,
     demo::Demo,
-    http as routes,
     http::{
+        self,
         assets::Assets,
         auth::{Auth, FIRST_TOKEN_ID, LoginLink},
         connections::{self, ConnectionLimits, Connections},
@@ -80,7 +80,10 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         max_series: config.limits.series,
         max_response_bytes: config.limits.response_bytes,
     };
-    let store = storage::open(&config, mode).await?;
+    let store = match mode {
+        Mode::Serve => storage::open(&config.data_dir, store_options(&config)).await?,
+        Mode::Demo => storage::open_for_demo(&config.data_dir, store_options(&config)).await?,
+    };
     let storage = Storage::new(store.clone(), &config.data_dir);
     let budgets = Budgets::of(config.limits.memory);
     let reads = ReadScheduler::new(&budgets, config.limits.reads, config.limits.read_wait);
@@ -197,7 +200,7 @@ pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         limits: config.limits,
         stop: stop.clone(),
     };
-    let app = routes::router(&state);
+    let app = http::router(&state);
     let mut background = Background::new(stop.clone());
     background.forward_events(hub.clone(), received_events);
     background.watch_freshness(hub.clone(), upstreams.clone());
@@ -296,6 +299,17 @@ fn rule_settings(config: &Config, mode: Mode, external_url: &str) -> alerting::S
             external_labels: labels::Labels::new(config.external_labels.clone()),
             external_url: external_url.to_owned(),
         },
+    }
+}
+
+/// How samples are stored.
+pub(crate) fn store_options(config: &Config) -> StoreOptions {
+    StoreOptions {
+        retention: config.retention,
+        max_disk_bytes: config.retention_bytes,
+        out_of_order: config.out_of_order_window,
+        max_series: config.max_series,
+        ..StoreOptions::default()
     }
 }
 

@@ -6,7 +6,6 @@ use std::{path::Path, time::Duration};
 
 use hyperscope::config::{Config, ConfigError, Options};
 use redact::Secret;
-use yaml;
 
 fn options(text: &str) -> Result<Options, String> {
     yaml::parse(Path::new("h.yaml"), text).map_err(|error| error.to_string())

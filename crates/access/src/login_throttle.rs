@@ -90,7 +90,7 @@ fn network(address: Option<IpAddr>) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
-    use crate::*;
+    use super::*;
 
     #[test]
     fn the_eleventh_waits_for_the_rest_of_the_minute() {

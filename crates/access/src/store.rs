@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use database::{self, DatabaseError};
+use database::DatabaseError;
 use model::{clock::now_ms, role::Role};
 use redact::Secret;
 use serde::Serialize;

@@ -247,13 +247,22 @@ mod tests {
 
     use alertmanager::{alert::Posted, silence::Silence};
     use budget::Budgets;
-    use database;
     use datasource::{Backend, Embedded, QueryLimits, ReadScheduler};
+    use notify::{Notifier, Options};
     use telemetry::Telemetry;
     use tempfile::TempDir;
 
     use super::*;
     use crate::{BuiltInRules, Settings, history::History};
+
+    /// Nobody looks.
+    struct Nobody;
+
+    impl crate::Publisher for Nobody {
+        fn publish(&self, _: model::live::Event) {}
+
+        fn publish_list(&self) {}
+    }
 
     async fn with_alerts(count: usize) -> (TempDir, Alerting, Notifier) {
         let directory = tempfile::tempdir().unwrap();
@@ -274,7 +283,16 @@ mod tests {
             around: rules::Surroundings::default(),
         };
         let backend = Backend::Embedded(Arc::clone(&embedded));
-        let alerting = Alerting::new(settings, embedded, &backend, history, Telemetry::default()).unwrap();
+        let alerting = Alerting::new(
+            settings,
+            embedded,
+            &backend,
+            history,
+            Telemetry::default(),
+            notifier.clone(),
+            Arc::new(Nobody),
+        )
+        .unwrap();
         alerting.take_posted(&(0..count).map(|number| posted(&format!("A{number}"), "warning")).collect::<Vec<_>>());
         (directory, alerting, notifier)
     }

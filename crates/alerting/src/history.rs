@@ -294,7 +294,6 @@ impl Writer {
 
 #[cfg(test)]
 mod tests {
-    use database;
 
     use super::*;
 

@@ -125,7 +125,6 @@ fn standing(changes: Vec<AlertTransition>) -> Vec<Alert> {
 
 #[cfg(test)]
 mod tests {
-    use database;
     use model::live::AlertState::{Firing, Inactive, Pending};
     use tempfile::TempDir;
     use tokio_util::sync::CancellationToken;

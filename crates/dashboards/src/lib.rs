@@ -16,7 +16,7 @@ use model::{
 use rust_embed::RustEmbed;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_saphyr::Spanned;
-use yaml::{self, YamlError};
+use yaml::YamlError;
 
 #[derive(RustEmbed)]
 #[folder = "../../dashboards"]

@@ -44,7 +44,7 @@ impl Engines {
     }
 
     /// The embedded store alone.
-    #[cfg(test)]
+    #[must_use]
     pub fn embedded(embedded: Arc<Embedded>) -> Self {
         Engines([(EMBEDDED.to_owned(), Backend::Embedded(embedded))].into())
     }

@@ -6,7 +6,7 @@ use alertmanager::{
     config::{Config, file::ConfigFile},
     message::Composer,
 };
-use yaml::{self, YamlError};
+use yaml::YamlError;
 
 /// Largest file of templates, in bytes.
 const MAX_TEMPLATE_BYTES: u64 = 1 << 20;

@@ -232,10 +232,11 @@ fn delivery(notification: &Notification, body: Result<String, String>) -> NewDel
 
 #[cfg(test)]
 mod tests {
-    use database;
 
     use super::*;
-    use crate::Notifier;
+    use telemetry::Telemetry;
+
+    use crate::{Notifier, Options};
 
     #[tokio::test]
     async fn a_restart_ends_no_acknowledgement_of_what_goes_on() {

@@ -315,10 +315,11 @@ mod tests {
     use std::time::Duration;
 
     use alertmanager::alert::Posted;
-    use database;
+    use telemetry::Telemetry;
     use tempfile::TempDir;
 
     use super::*;
+    use crate::Options;
 
     /// A notifier with a database, and an alert that fires since a time.
     async fn with_alert(starts_at_ms: i64) -> (TempDir, Notifier, Posted, Fingerprint) {

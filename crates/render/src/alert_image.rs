@@ -136,7 +136,7 @@ mod tests {
         let subject = |expr: &str| AlertSubject {
             name: "Leak".into(),
             expr: expr.into(),
-            labels: BTreeMap::new(),
+            labels: std::collections::BTreeMap::new(),
             since_ms: 0,
             until_ms: 0,
         };
@@ -158,7 +158,7 @@ mod tests {
         let subject = AlertSubject {
             name: "DiskFull".into(),
             expr: "disk_free_bytes / disk_bytes < 0.1".into(),
-            labels: BTreeMap::new(),
+            labels: std::collections::BTreeMap::new(),
             since_ms: 0,
             until_ms: 0,
         };

@@ -132,14 +132,14 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_with_what_to_write() {
-        let complaint = |query: &str| Wanted::parse(query, NOW_MS).unwrap_err().message;
+        let complaint = |query: &str| Wanted::parse(query, NOW_MS).unwrap_err().to_string();
         assert_eq!(complaint("width=wide"), "width \"wide\": write a whole number of pixels from 100 to 6000");
         assert_eq!(complaint("height=1"), "height \"1\": write a whole number of pixels from 50 to 20000");
         assert_eq!(complaint("theme=blue"), "theme \"blue\": write light or dark");
         assert!(complaint("tz=Mars/Olympus").contains("Europe/Berlin"));
         assert_eq!(Wanted::parse("tz=asia/kolkata", NOW_MS).unwrap().zone.name(), "Asia/Kolkata");
         assert!(complaint("from=yesterday").contains("now-6h"));
-        assert!(named("x.gif").unwrap_err().message.contains(".png or .svg"));
+        assert!(named("x.gif").unwrap_err().to_string().contains(".png or .svg"));
         assert_eq!(named("a.b.svg").unwrap(), ("a.b", Format::Svg));
     }
 }

@@ -2,11 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use alerting;
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use dashboards;
-use notify as delivery;
 
 use super::{check_store::CheckStore, say};
 use crate::config::{Config, Options, default_data_dir};

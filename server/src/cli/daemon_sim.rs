@@ -41,7 +41,7 @@ impl DaemonSimCommand {
         };
         let simulator = Simulator::start(options).await?;
         say(format_args!("daemon-sim ready on http://{}", simulator.addr()))?;
-        super::stop_signal().await;
+        crate::signals::stop_signal().await;
         simulator.shutdown().await;
         Ok(())
     }

@@ -98,26 +98,6 @@ impl Cli {
     }
 }
 
-/// Completes when the process is told to stop: SIGINT or SIGTERM.
-pub(crate) async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminated = async {
-        match signal(SignalKind::terminate()) {
-            Ok(mut signals) => {
-                signals.recv().await;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "SIGTERM cannot be waited for");
-                std::future::pending::<()>().await;
-            }
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-    }
-}
-
 /// Writes one line to stdout, where a pipe that is closed is an error like any other.
 fn say(line: impl std::fmt::Display) -> std::io::Result<()> {
     use std::io::Write;

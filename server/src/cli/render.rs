@@ -11,7 +11,6 @@ use std::{
 use access::{NewToken, TokenStore};
 use anyhow::{Context, bail};
 use clap::Args;
-use database;
 use model::{clock::now_ms, range::Instant, role::Role};
 use redact::Secret;
 use render::Format;

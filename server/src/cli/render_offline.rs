@@ -6,7 +6,7 @@ use access::Scope;
 use anyhow::{Context, bail};
 use app::picture::Setting;
 use budget::Budgets;
-use dashboards::{self, DashboardRegistry};
+use dashboards::DashboardRegistry;
 use datasource::{Embedded, Engines, QueryLimits, ReadScheduler, fixed};
 use model::{
     clock::now_ms,
@@ -17,7 +17,7 @@ use model::{
 use redact::Redactor;
 use render::{Format, Order, PANEL, What, params};
 
-use crate::{config::Config, serve::Mode, storage};
+use crate::{config::Config, serve::store_options, storage};
 
 /// What is wanted.
 pub(crate) struct Wanted {
@@ -82,7 +82,7 @@ async fn engines(config: &Config) -> anyhow::Result<Engines> {
         max_response_bytes: config.limits.response_bytes,
     };
     let aliases = Arc::new(dashboards::aliases(config.dashboards_dir.as_deref())?);
-    let store = storage::open(config, Mode::Serve).await?;
+    let store = storage::open(&config.data_dir, store_options(config)).await?;
     let reads = ReadScheduler::new(&Budgets::of(config.limits.memory), config.limits.reads, config.limits.read_wait);
     let embedded = Embedded::new(store, limits.clone(), reads)
         .with_experimental(config.promql_experimental)

@@ -6,7 +6,6 @@ use access as audit;
 use access::{Actor, NewToken, TokenInfo, TokenStore};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use database;
 use model::{clock::now_ms, range::DurationMs, role::Role};
 
 use super::{ConfigFile, logging, say};

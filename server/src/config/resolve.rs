@@ -12,7 +12,7 @@ use model::label::is_label_name;
 use notify::{AlertmanagerConfig, AlertmanagerLogin, Options as NotifyConfig};
 use redact::Secret;
 use reqwest::Url;
-use yaml::{self, YamlError};
+use yaml::YamlError;
 
 use super::{
     AlertmanagerEntry, ByteSize, Config, DaemonConfig, DaemonEntry, DemoConfig, EngineEntry, Limits, Options, Period,

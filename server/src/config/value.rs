@@ -169,6 +169,8 @@ pub enum WrongValue {
 
 #[cfg(test)]
 mod tests {
+    use redact::Secret;
+
     use super::*;
 
     #[test]

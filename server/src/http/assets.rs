@@ -299,7 +299,7 @@ mod source {
 mod tests {
     use std::fs;
 
-    use crate::*;
+    use super::*;
 
     fn bundle() -> (tempfile::TempDir, Assets) {
         let dir = tempfile::tempdir().unwrap();

@@ -9,7 +9,6 @@ use exposition::{page::Kind, write::Writer};
 use labels::METRIC_NAME;
 use model::clock::now_ms;
 use promql::{InstantSample, Value};
-use telemetry;
 use timeseries::Sample;
 
 use super::{api::listed::Listed, prometheus::envelope::ErrorResponse};

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use alerting::{Alerting, history, posted};
-use collect as upstream;
 use collect::Upstreams;
 use datasource::{Admission, Engines};
 use labels::{Labels, METRIC_NAME};
@@ -22,7 +21,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{cli::stop_signal, source_list::SourceList};
+use crate::{signals::stop_signal, source_list::SourceList};
 
 /// How long tasks may take to end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
@@ -272,7 +271,7 @@ fn trouble(statuses: &[UpstreamStatus]) -> Option<(i64, String)> {
 /// Keeps what scrapes tell of metric families in the store.
 pub(super) struct StoreMetadata(pub(super) Store);
 
-impl upstream::MetadataSink for StoreMetadata {
+impl collect::MetadataSink for StoreMetadata {
     fn describe(&self, families: &[exposition::Metadata]) {
         let families: Vec<_> = families
             .iter()

@@ -17,8 +17,6 @@ use model::{
 use store::{Store, StoreOptions};
 use tokio::sync::Mutex;
 
-use crate::{config::Config, serve::Mode};
-
 /// Where a server keeps its series, in its data directory.
 pub const SERIES: &str = "store";
 /// Where a demo keeps them.
@@ -26,24 +24,22 @@ pub const DEMO_SERIES: &str = "demo-store";
 /// The store's name among the sources.
 const STORE_NAME: &str = "store";
 
-/// Opens the store of a server. A demo's history is made anew at each start, so its store begins empty.
+/// Opens the store of a server.
 ///
 /// # Errors
 /// The directory is in use by another process, was written by a later version, or cannot be read or written.
-pub async fn open(config: &Config, mode: Mode) -> anyhow::Result<Store> {
-    let options = StoreOptions {
-        retention: config.retention,
-        max_disk_bytes: config.retention_bytes,
-        out_of_order: config.out_of_order_window,
-        max_series: config.max_series,
-        ..StoreOptions::default()
-    };
-    let data_dir = config.data_dir.clone();
-    let opened = tokio::task::spawn_blocking(move || match mode {
-        Mode::Serve => Store::open(&data_dir.join(SERIES), options),
-        Mode::Demo => Store::open_emptied(&data_dir.join(DEMO_SERIES), options),
-    });
-    Ok(opened.await??)
+pub async fn open(data_dir: &Path, options: StoreOptions) -> anyhow::Result<Store> {
+    let directory = data_dir.join(SERIES);
+    Ok(tokio::task::spawn_blocking(move || Store::open(&directory, options)).await??)
+}
+
+/// Opens the store of a demo, whose history is made at each start: it begins empty.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_for_demo(data_dir: &Path, options: StoreOptions) -> anyhow::Result<Store> {
+    let directory = data_dir.join(DEMO_SERIES);
+    Ok(tokio::task::spawn_blocking(move || Store::open_emptied(&directory, options)).await??)
 }
 
 /// The care of a store. A cheap handle.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use access::{NewToken, Principal, TokenInfo, TokenStore};
 use axum::{
-    Router,
+    Extension, Router,
     extract::{
         Path, WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket},
@@ -13,13 +13,11 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
-use database;
 use hyperscope::{
     config::{Config, Options},
     http::{
         auth::{self, Auth, AuthOptions, SocketAdmission},
-        csp as security,
-        csp::Nonce,
+        csp::{self, Nonce},
     },
 };
 use model::role::Role;
@@ -55,7 +53,7 @@ impl Server {
         let config = Config::resolve(options, data_dir.path().to_owned()).unwrap();
         let pool = database::open(data_dir.path()).await.unwrap();
         let auth = Auth::open(pool, AuthOptions::from(&config)).await.unwrap();
-        let router = security::secure_headers(routes(&auth), &config);
+        let router = csp::secure_headers(routes(&auth), &config);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -136,7 +134,7 @@ fn routes(auth: &Auth) -> Router {
         .route("/health", get(async || "ok"))
 }
 
-async fn dashboard(principal: Principal, Path(uid): Path<String>) -> Response {
+async fn dashboard(Extension(principal): Extension<Principal>, Path(uid): Path<String>) -> Response {
     if principal.may_see(&uid) { "seen".into_response() } else { StatusCode::FORBIDDEN.into_response() }
 }
 

@@ -1,6 +1,6 @@
 //! Finds the secret in a request: in a header, in a subprotocol of the live socket, or in the cookie. Nowhere else.
 
-use access::{self, Principal};
+use access::Principal;
 use axum::http::{HeaderMap, StatusCode, header, request::Parts};
 
 use super::{Auth, client, origin, rejection::Denied};

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use access::{self, Action, Actor, Carrier, ClientAddress, Hash, Principal, SessionOrigin, StoreError, Verdict};
+use access::{Action, Actor, Carrier, ClientAddress, Hash, Principal, SessionOrigin, StoreError, Verdict};
 use axum::{
     body::Bytes,
     extract::{Form, Query, State},

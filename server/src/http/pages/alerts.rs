@@ -370,9 +370,11 @@ fn shown_group(group: GroupJson) -> ShownGroup {
         last_error: rule.last_error,
     };
     ShownGroup {
-        evaluated_at: chrono::DateTime::parse_from_rfc3339(&group.last_evaluation)
+        evaluated_at: group
+            .last_evaluation
+            .parse::<jiff::Timestamp>()
             .ok()
-            .map(|at| at.timestamp_millis())
+            .map(jiff::Timestamp::as_millisecond)
             .filter(|at_ms| *at_ms > 0),
         name: group.name,
         file: group.file,
