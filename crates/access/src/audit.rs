@@ -10,20 +10,35 @@ use crate::ClientAddress;
 pub enum Action {
     /// Anything that a token may not do. The object is the method and path.
     Request,
+    /// A login.
     Login,
+    /// A logout.
     Logout,
+    /// The end of sessions of one token.
     EndSessions,
+    /// A new token.
     CreateToken,
+    /// The first token is made to last.
     KeepToken,
+    /// A token is revoked.
     RevokeToken,
+    /// Links to images are withdrawn.
     WithdrawPictureLinks,
+    /// A job is cancelled.
     CancelJob,
+    /// A notification is sent again.
     ResendNotification,
+    /// A new silence.
     CreateSilence,
+    /// A silence is changed.
     ChangeSilence,
+    /// A silence is ended.
     ExpireSilence,
+    /// An alert is acknowledged.
     AcknowledgeAlert,
+    /// An acknowledgement is taken back.
     UnacknowledgeAlert,
+    /// A snapshot of the store.
     TakeSnapshot,
 }
 

@@ -38,6 +38,7 @@ pub struct Principal {
 }
 
 impl Principal {
+    /// The holder of a token that came with the request.
     pub fn by_token(token: &LiveToken, address: ClientAddress) -> Self {
         Principal {
             token_id: Arc::clone(&token.id),
@@ -50,6 +51,7 @@ impl Principal {
         }
     }
 
+    /// The holder of the token that a session was begun with.
     pub fn by_session(session: &LiveSession, address: ClientAddress) -> Self {
         Principal {
             token_id: Arc::clone(&session.token.id),
@@ -115,6 +117,7 @@ impl Principal {
         self.session.role
     }
 
+    /// How the request said who it is from.
     pub fn carrier(&self) -> Carrier {
         self.carrier
     }

@@ -19,7 +19,7 @@ const CHECKSUM_LENGTH: usize = 6;
 pub struct Hash([u8; 32]);
 
 /// Half of a hash, to find the other half by.
-pub type HashKey = [u8; 16];
+pub(crate) type HashKey = [u8; 16];
 
 impl Hash {
     /// The hash of `secret`.
@@ -62,14 +62,14 @@ pub fn random_text<const N: usize>() -> Result<String, NoRandomness> {
 }
 
 /// A new secret of a token.
-pub fn new_token() -> Result<Secret, NoRandomness> {
+pub(crate) fn new_token() -> Result<Secret, NoRandomness> {
     let body = random_text::<RANDOM_BYTES>()?;
     let sum = checksum(&body);
     Ok(Secret::new(format!("{PREFIX}{body}{sum}")))
 }
 
 /// A new secret of a session, the value of its cookie.
-pub fn new_session() -> Result<Secret, NoRandomness> {
+pub(crate) fn new_session() -> Result<Secret, NoRandomness> {
     random_text::<RANDOM_BYTES>().map(Secret::new)
 }
 
@@ -85,7 +85,7 @@ pub fn is_mistyped(secret: &str) -> bool {
 }
 
 /// Whether `secret` has the form of a token of ours, with the right checksum: anyone can make such a text.
-pub fn is_well_formed(secret: &str) -> bool {
+pub(crate) fn is_well_formed(secret: &str) -> bool {
     let parts = secret.strip_prefix(PREFIX).and_then(|rest| rest.split_at_checked(BODY_LENGTH));
     parts.is_some_and(|(body, sum)| sum == checksum(body))
 }

@@ -44,7 +44,7 @@ pub struct SessionInfo {
 }
 
 /// The id of the session whose secret has this hash.
-pub fn id(hash: &Hash) -> String {
+pub(crate) fn id(hash: &Hash) -> String {
     let digest = Sha256::new().chain_update(b"hyperscope session id\0").chain_update(hash.as_bytes()).finalize();
     URL_SAFE_NO_PAD.encode(digest.get(..ID_BYTES).unwrap_or_default())
 }
@@ -88,6 +88,7 @@ impl SessionUse {
 pub struct SocketUse(Arc<SessionUse>);
 
 impl SocketUse {
+    /// Counts one more socket of a session.
     pub fn begin(session: Arc<SessionUse>) -> Self {
         session.sockets.fetch_add(1, Ordering::Relaxed);
         SocketUse(session)

@@ -180,7 +180,7 @@ fn joined<'a>(panel: &'a str, spans: impl Iterator<Item = &'a Span>, gap_ms: i64
 
 /// Which series queries read, as [`concern::series`] names them, found out once for each.
 #[derive(Default)]
-pub struct ReadMetrics(Mutex<HashMap<String, Arc<BTreeSet<String>>>>);
+pub(crate) struct ReadMetrics(Mutex<HashMap<String, Arc<BTreeSet<String>>>>);
 
 impl ReadMetrics {
     /// Names of the series that a query reads.

@@ -129,7 +129,7 @@ impl CurrentAlerts {
 
 /// The list that was made last, and whether it still holds.
 #[derive(Default)]
-pub struct Latest {
+pub(crate) struct Latest {
     /// Rises whenever an alert of any origin changes.
     version: AtomicU64,
     list: RwLock<Arc<CurrentAlerts>>,
@@ -141,7 +141,7 @@ pub struct Latest {
 
 impl Latest {
     /// An alert changed: the list is made again when somebody asks next. To be called after the change is made.
-    pub fn is_outdated(&self) {
+    pub(crate) fn is_outdated(&self) {
         self.version.fetch_add(1, Ordering::Release);
     }
 
@@ -184,7 +184,7 @@ impl Shared {
         list.holds(self.versions(), now_ms()).then_some(list)
     }
 
-    pub fn current(&self) -> Arc<CurrentAlerts> {
+    pub(crate) fn current(&self) -> Arc<CurrentAlerts> {
         if let Some(list) = self.at_hand() {
             return list;
         }
@@ -221,13 +221,13 @@ impl Shared {
     }
 
     /// Writes into each alert what mutes it now.
-    pub fn mark(&self, alerts: &mut [Arc<Alert>]) {
+    pub(crate) fn mark(&self, alerts: &mut [Arc<Alert>]) {
         self.notifier.mark(alerts);
     }
 }
 
 /// Tells whoever follows the alerts when other ones are muted than before, until `stop` is cancelled.
-pub async fn follow(alerting: Alerting, stop: CancellationToken) {
+pub(crate) async fn follow(alerting: Alerting, stop: CancellationToken) {
     let shared = &alerting.0;
     loop {
         tokio::select! {

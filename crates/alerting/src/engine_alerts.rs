@@ -9,7 +9,7 @@ use model::live::{Alert, AlertList, AlertState, AlertTransition};
 
 /// What is known of them.
 #[derive(Default)]
-pub struct EngineAlerts(Mutex<Known>);
+pub(crate) struct EngineAlerts(Mutex<Known>);
 
 #[derive(Default)]
 struct Known {
@@ -19,7 +19,7 @@ struct Known {
 }
 
 /// What a replacement changed.
-pub struct Replaced {
+pub(crate) struct Replaced {
     /// Alerts that are in another state.
     pub changes: Vec<AlertTransition>,
     /// Whether other engines can be asked than before.
@@ -28,12 +28,12 @@ pub struct Replaced {
 
 impl EngineAlerts {
     /// All that is known, and why it may not be all.
-    pub fn list(&self) -> Arc<AlertList> {
+    pub(crate) fn list(&self) -> Arc<AlertList> {
         Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner).list)
     }
 
     /// Takes in what the engines answered. What one that did not answer had told stays, with its age.
-    pub fn replace(&self, lists: Vec<(String, AlertList)>, at_ms: i64) -> Replaced {
+    pub(crate) fn replace(&self, lists: Vec<(String, AlertList)>, at_ms: i64) -> Replaced {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut new = AlertList::default();
         let mut reasons = Vec::new();

@@ -37,7 +37,7 @@ const POSTED: &str = "posted";
 
 /// The alerts that fire by what others said.
 #[derive(Default)]
-pub struct ExternalAlerts(Mutex<All>);
+pub(crate) struct ExternalAlerts(Mutex<All>);
 
 #[derive(Default)]
 struct All {
@@ -108,7 +108,7 @@ type Change = (AlertTransition, i64);
 
 impl ExternalAlerts {
     /// The alerts that fire, without those that are posted by one of whom `known` are.
-    pub fn alerts(&self, known: &[Alert]) -> Vec<Alert> {
+    pub(crate) fn alerts(&self, known: &[Alert]) -> Vec<Alert> {
         let fires = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         news(&fires.fires, known).cloned().collect()
     }
@@ -152,7 +152,7 @@ impl ExternalAlerts {
     }
 
     /// Takes in what was posted; the changes of states.
-    pub fn post(&self, posted: &[Posted], at_ms: i64) -> Vec<AlertTransition> {
+    pub(crate) fn post(&self, posted: &[Posted], at_ms: i64) -> Vec<AlertTransition> {
         let one = |posted: &Posted| {
             let alert = of_posted(posted);
             match posted.ends_at_ms {
@@ -285,7 +285,7 @@ async fn restore(shared: &Shared) {
 }
 
 /// Takes in what daemons say of alerts, and tells of it and of what is over, until `stop` is cancelled.
-pub async fn follow(shared: Arc<Shared>, mut events: broadcast::Receiver<Event>, stop: CancellationToken) {
+pub(crate) async fn follow(shared: Arc<Shared>, mut events: broadcast::Receiver<Event>, stop: CancellationToken) {
     restore(&shared).await;
     let mut looks = tokio::time::interval(LOOK_INTERVAL);
     let mut has_daemons = true;

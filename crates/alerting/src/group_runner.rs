@@ -81,7 +81,7 @@ impl GroupRunner {
     }
 
     /// Evaluates it at each multiple of its interval until it is retired or the server stops.
-    pub async fn run(self: Arc<Self>, shared: Arc<Shared>) {
+    pub(crate) async fn run(self: Arc<Self>, shared: Arc<Shared>) {
         let mut at_ms = aligned_after(now_ms(), self.interval_ms);
         loop {
             let wait_ms = u64::try_from(at_ms - now_ms()).unwrap_or(0);

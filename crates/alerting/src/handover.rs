@@ -7,7 +7,7 @@ use crate::Shared;
 
 impl Shared {
     /// Lets the notifier know what it will be handed: whoever is told of an alert has to be told what inhibits it.
-    pub fn foresee(&self, notifications: &[Notification]) {
+    pub(crate) fn foresee(&self, notifications: &[Notification]) {
         if !notifications.is_empty() {
             let posted: Vec<Posted> = notifications.iter().map(posted).collect();
             self.notifier.foresee(&posted);
@@ -15,7 +15,7 @@ impl Shared {
     }
 
     /// Hands alerts to the notifier.
-    pub fn raise(&self, notifications: Vec<Notification>) {
+    pub(crate) fn raise(&self, notifications: Vec<Notification>) {
         if !notifications.is_empty() {
             // Nobody may be listening.
             let _ = self.notifications.send(notifications.into());

@@ -36,7 +36,7 @@ pub struct History {
     queue: mpsc::Sender<Vec<AlertTransition>>,
     /// The youngest last.
     firing: Arc<Mutex<VecDeque<FiringChange>>>,
-    pub past: Arc<PastLists>,
+    pub(crate) past: Arc<PastLists>,
     /// When the database was made, in milliseconds since the Unix epoch.
     made_ms: i64,
 }

@@ -62,7 +62,7 @@ impl PastLists {
 }
 
 impl History {
-    pub async fn alerts_at(&self, at_ms: i64, limit: usize) -> Result<Arc<PastList>, sqlx::Error> {
+    pub(crate) async fn alerts_at(&self, at_ms: i64, limit: usize) -> Result<Arc<PastList>, sqlx::Error> {
         let list = self.past.of(at_ms, now_ms());
         let read = async || {
             let mut changes = self.last_of_each(at_ms, limit.saturating_add(1)).await?;

@@ -12,10 +12,10 @@ use store::{Incoming, Store};
 use timeseries::Sample;
 
 /// Our engine over our store. Call it on a thread that may block, within a runtime.
-pub struct EmbeddedQuerier(pub Arc<Embedded>);
+pub(crate) struct EmbeddedQuerier(pub Arc<Embedded>);
 
 impl EmbeddedQuerier {
-    pub fn store(&self) -> &Store {
+    pub(crate) fn store(&self) -> &Store {
         self.0.store()
     }
 }
@@ -58,7 +58,7 @@ impl rules::Sink for EmbeddedQuerier {
 }
 
 /// An engine elsewhere. Call it on a thread that may block, within a runtime.
-pub struct RemoteQuerier(pub Arc<Prometheus>);
+pub(crate) struct RemoteQuerier(pub Arc<Prometheus>);
 
 impl rules::Engine for RemoteQuerier {
     fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, String> {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How often the files are looked at.
-pub const LOOK_INTERVAL: Duration = Duration::from_secs(3);
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_secs(3);
 
 impl Alerting {
     /// Reads the files, and replaces what changed; the groups that are new. What is wrong keeps the old rules.
@@ -58,7 +58,7 @@ impl Shared {
     }
 
     /// Groups of files, without those that are switched off, and whether they come with the program.
-    pub fn groups_of(&self, loaded: &[Loaded], is_restored: bool) -> Vec<(Group, bool)> {
+    pub(crate) fn groups_of(&self, loaded: &[Loaded], is_restored: bool) -> Vec<(Group, bool)> {
         let interval_ms = i64::try_from(self.settings.interval.as_millis()).unwrap_or(i64::MAX);
         let mut groups = Vec::new();
         for file in loaded {
@@ -119,17 +119,17 @@ impl Shared {
 }
 
 /// SIGHUP, where there is such a thing.
-pub struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
+pub(crate) struct Hangups(#[cfg(unix)] Option<tokio::signal::unix::Signal>);
 
 impl Hangups {
     #[cfg(unix)]
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let signal = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup());
         Hangups(signal.inspect_err(|error| tracing::warn!(%error, "SIGHUP will not be heard")).ok())
     }
 
     #[cfg(unix)]
-    pub async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) {
         let heard = match &mut self.0 {
             Some(signal) => signal.recv().await.is_some(),
             None => false,

@@ -52,7 +52,7 @@ pub enum FilesError {
 
 /// The text of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Text {
+pub(crate) struct Text {
     pub file: PathBuf,
     pub text: String,
     pub is_built_in: bool,
@@ -60,7 +60,7 @@ pub struct Text {
 
 /// One file, read and checked.
 #[derive(Debug)]
-pub struct Loaded {
+pub(crate) struct Loaded {
     pub file: String,
     pub rules: RuleFile,
     pub is_built_in: bool,
@@ -99,7 +99,7 @@ pub fn run_tests(file: &Path) -> Result<usize, FilesError> {
 ///
 /// # Errors
 /// A file that is named cannot be opened, or a pattern is none.
-pub fn texts(built_in: BuiltInRules, patterns: &[PathBuf]) -> Result<Vec<Text>, FilesError> {
+pub(crate) fn texts(built_in: BuiltInRules, patterns: &[PathBuf]) -> Result<Vec<Text>, FilesError> {
     let mut texts = Vec::new();
     for name in BuiltIn::iter() {
         let is_used = name.ends_with(".yml")
@@ -148,7 +148,7 @@ pub fn expand(patterns: &[PathBuf]) -> Result<Vec<PathBuf>, FilesError> {
 ///
 /// # Errors
 /// The first file that is not a good one, with all that is wrong in it.
-pub fn parse(texts: &[Text]) -> Result<Vec<Loaded>, FilesError> {
+pub(crate) fn parse(texts: &[Text]) -> Result<Vec<Loaded>, FilesError> {
     texts
         .iter()
         .map(|text| match RuleFile::parse(&text.text) {

@@ -42,7 +42,9 @@ pub struct RuleView {
 /// A group as it was after an evaluation.
 #[derive(Debug, Clone)]
 pub struct GroupView {
+    /// The file that it is of.
     pub file: String,
+    /// Its name in that file.
     pub name: String,
     interval_ms: i64,
     limit: i64,
@@ -52,6 +54,7 @@ pub struct GroupView {
     missed: u64,
     /// How many of its alerts fire.
     pub firing: usize,
+    /// Its rules, in their order.
     pub rules: Vec<RuleView>,
     /// Its alerts, written out when they are asked for first.
     alerts: OnceLock<Vec<Arc<Alert>>>,
@@ -211,12 +214,17 @@ impl GroupView {
 /// Which rules are wanted: the parameters of `/api/v1/rules`. Empty lists want all.
 #[derive(Debug, Default)]
 pub struct RulesFilter {
+    /// Alerting rules, recording rules, or both.
     pub is_alerting: Option<bool>,
+    /// Names of rules.
     pub names: Vec<String>,
+    /// Names of groups.
     pub groups: Vec<String>,
+    /// Files.
     pub files: Vec<String>,
     /// A rule is wanted if its labels fulfil all matchers of one of these.
     pub selectors: Vec<Vec<Matcher>>,
+    /// Whether the alerts of the rules are left out.
     pub leaves_out_alerts: bool,
 }
 

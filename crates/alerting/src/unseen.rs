@@ -27,7 +27,7 @@ type Key = (String, i64);
 
 /// Ends what the history takes for pending or firing and nobody else does: after the start, and whenever rules were replaced, until
 /// `stop` is cancelled.
-pub async fn follow(shared: Arc<Shared>, stop: CancellationToken) {
+pub(crate) async fn follow(shared: Arc<Shared>, stop: CancellationToken) {
     let started_ms = now_ms();
     loop {
         settle(&shared, started_ms, &stop).await;

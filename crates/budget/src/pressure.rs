@@ -37,6 +37,7 @@ impl Pressure {
         self.set(resident.unwrap_or_default());
     }
 
+    /// Notes how much memory the process takes, in bytes.
     pub fn set(&self, resident: u64) {
         self.resident.store(resident, Ordering::Relaxed);
     }

@@ -4,19 +4,19 @@ use std::time::Duration;
 
 /// Exponential back-off with jitter, without an end.
 #[derive(Debug)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     first: Duration,
     longest: Duration,
     failures: u32,
 }
 
 impl Backoff {
-    pub fn new(first: Duration, longest: Duration) -> Self {
+    pub(crate) fn new(first: Duration, longest: Duration) -> Self {
         Backoff { first, longest, failures: 0 }
     }
 
     /// The time to wait after one more failure: between half and all of what the number of failures asks for.
-    pub fn next(&mut self) -> Duration {
+    pub(crate) fn next(&mut self) -> Duration {
         let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
         self.failures = self.failures.saturating_add(1).min(16);
         let whole = self.first.saturating_mul(factor).min(self.longest);
@@ -24,7 +24,7 @@ impl Backoff {
     }
 
     /// It worked: the next failure starts from the beginning.
-    pub fn reset(&mut self) {
+    pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }
 }

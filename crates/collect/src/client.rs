@@ -12,7 +12,7 @@ use rustls::ClientConfig;
 use serde::de::DeserializeOwned;
 
 /// The header that carries a daemon's key.
-pub const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+pub(crate) const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
 /// A daemon closes idle connections after 30 s; ours must not be the one that finds out.
 const IDLE: Duration = Duration::from_secs(20);
@@ -129,14 +129,14 @@ impl CallError {
 }
 
 /// An answer with its body.
-pub struct Answer {
+pub(crate) struct Answer {
     pub content_type: Option<String>,
     pub body: String,
 }
 
 /// Calls one source.
 #[derive(Clone)]
-pub struct Client {
+pub(crate) struct Client {
     http: reqwest::Client,
     base: Url,
     timeout: Duration,
@@ -149,7 +149,7 @@ impl Client {
     ///
     /// # Errors
     /// The key cannot be a header, or TLS cannot be set up.
-    pub fn new(
+    pub(crate) fn new(
         base: Url,
         key: Option<&ApiKey>,
         tls: &ClientConfig,
@@ -181,12 +181,12 @@ impl Client {
     }
 
     /// The address of a path below the source's, without credentials, for messages.
-    pub fn shown(&self, path: &str) -> String {
+    pub(crate) fn shown(&self, path: &str) -> String {
         shown(&self.url(path))
     }
 
     /// Gets JSON.
-    pub async fn get<T: DeserializeOwned + Send + 'static>(
+    pub(crate) async fn get<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
         limit_bytes: usize,
@@ -196,7 +196,7 @@ impl Client {
     }
 
     /// Posts JSON and gets JSON.
-    pub async fn post<T: DeserializeOwned + Send + 'static>(
+    pub(crate) async fn post<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
         body: String,
@@ -207,7 +207,7 @@ impl Client {
     }
 
     /// Gets text of any kind but HTML.
-    pub async fn get_text(&self, path: &str, accept: &str, limit_bytes: usize) -> Result<Answer, CallError> {
+    pub(crate) async fn get_text(&self, path: &str, accept: &str, limit_bytes: usize) -> Result<Answer, CallError> {
         self.call(Method::GET, path, None, accept, limit_bytes).await
     }
 
@@ -309,7 +309,7 @@ pub enum ClientError {
 }
 
 /// The cause at the end of the chain, which is the one that says something: "Connection refused", not "error sending request".
-pub fn innermost(error: &dyn std::error::Error) -> String {
+pub(crate) fn innermost(error: &dyn std::error::Error) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {
         cause = next;
@@ -318,7 +318,7 @@ pub fn innermost(error: &dyn std::error::Error) -> String {
 }
 
 /// An address without the credentials and query it may hold.
-pub fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);

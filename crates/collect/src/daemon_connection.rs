@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// One daemon.
-pub struct DaemonConnection {
+pub(crate) struct DaemonConnection {
     pub name: String,
     pub config: DaemonConfig,
     pub options: Options,
@@ -55,7 +55,7 @@ pub struct DaemonConnection {
 }
 
 impl DaemonConnection {
-    pub fn new(
+    pub(crate) fn new(
         config: DaemonConfig,
         client: Client,
         redactor: Arc<Redactor>,
@@ -81,29 +81,29 @@ impl DaemonConnection {
         }
     }
 
-    pub fn jobs(&self) -> Vec<Job> {
+    pub(crate) fn jobs(&self) -> Vec<Job> {
         self.knowledge().jobs.jobs().cloned().collect()
     }
 
-    pub fn job_count(&self) -> usize {
+    pub(crate) fn job_count(&self) -> usize {
         self.knowledge().jobs.jobs().count()
     }
 
-    pub fn job(&self, id: &str) -> Option<Job> {
+    pub(crate) fn job(&self, id: &str) -> Option<Job> {
         self.knowledge().jobs.job(id).cloned()
     }
 
-    pub fn system(&self) -> Option<SystemMetrics> {
+    pub(crate) fn system(&self) -> Option<SystemMetrics> {
         self.knowledge().system.clone()
     }
 
     /// What there is to count and to measure, once the daemon has told all its jobs. What is taken is not given again.
-    pub fn take_news(&self) -> Option<News> {
+    pub(crate) fn take_news(&self) -> Option<News> {
         self.knowledge().take_news()
     }
 
     /// Whether it is known what there is to write at first: the daemon has told its jobs, or cannot be heard.
-    pub fn has_spoken(&self) -> bool {
+    pub(crate) fn has_spoken(&self) -> bool {
         let has_page = self.profile.borrow().as_ref().is_some_and(|profile| profile.metrics_path.is_some());
         match self.status.state() {
             UpstreamState::Connecting => false,
@@ -113,7 +113,7 @@ impl DaemonConnection {
     }
 
     /// The daemon was recognised.
-    pub fn recognised(&self, profile: Profile) {
+    pub(crate) fn recognised(&self, profile: Profile) {
         let is_documented = profile.dialect == Dialect::Documented;
         self.knowledge().jobs.set_cancelled_is_final(is_documented);
         self.liveness().set_sends_events(is_documented);
@@ -121,23 +121,23 @@ impl DaemonConnection {
         self.profile.send_replace(Some(profile));
     }
 
-    pub fn prefix(&self) -> &'static str {
+    pub(crate) fn prefix(&self) -> &'static str {
         self.profile.borrow().as_ref().map_or("", |profile| profile.prefix)
     }
 
-    pub fn dialect(&self) -> Option<Dialect> {
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
         self.profile.borrow().as_ref().map(|profile| profile.dialect)
     }
 
     /// Reads a message of the socket.
-    pub fn parse(&self, text: &str) -> Result<Incoming, FeedError> {
+    pub(crate) fn parse(&self, text: &str) -> Result<Incoming, FeedError> {
         json::check(text.as_bytes(), json::OF_DAEMONS).map_err(<serde_json::Error as serde::de::Error>::custom)?;
         let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
         feed::parse(text, &self.redactor, &mut repeats)
     }
 
     /// A message came over the socket. Changes of status go out before this returns.
-    pub fn receive(&self, incoming: Incoming) {
+    pub(crate) fn receive(&self, incoming: Incoming) {
         let (now_ms, at) = (now_ms(), self.begun.elapsed());
         let made_ms = incoming.at_ms;
         let is_data = !matches!(incoming.message, Message::Other);
@@ -200,12 +200,12 @@ impl DaemonConnection {
     }
 
     /// An answer told the daemon's uptime.
-    pub fn note_uptime(&self, uptime_seconds: f64) {
+    pub(crate) fn note_uptime(&self, uptime_seconds: f64) {
         self.knowledge().note_uptime(uptime_seconds, None, now_ms(), self.begun.elapsed());
     }
 
     /// An answer told all jobs.
-    pub fn answered_all(&self, jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
+    pub(crate) fn answered_all(&self, jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
         let now_ms = now_ms();
         self.apply(|knowledge| {
             let moment = knowledge.moment(now_ms, daemon_ms);
@@ -220,7 +220,7 @@ impl DaemonConnection {
     }
 
     /// An answer told some jobs, of those asked for.
-    pub fn answered_some(&self, asked: &[String], jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
+    pub(crate) fn answered_some(&self, asked: &[String], jobs: Vec<JobUpdate>, daemon_ms: Option<i64>) {
         let now_ms = now_ms();
         self.apply(|knowledge| {
             let moment = knowledge.moment(now_ms, daemon_ms);
@@ -232,36 +232,36 @@ impl DaemonConnection {
     }
 
     /// The time of ours for one that the daemon told.
-    pub fn our_time(&self, daemon_ms: i64) -> i64 {
+    pub(crate) fn our_time(&self, daemon_ms: i64) -> i64 {
         self.knowledge().our_time(daemon_ms)
     }
 
     /// The daemon accepted to cancel a job.
-    pub fn cancel_accepted(&self, id: &str) {
+    pub(crate) fn cancel_accepted(&self, id: &str) {
         let now_ms = now_ms();
         self.apply(|knowledge| knowledge.jobs.cancel_accepted(id, Moment { now_ms, daemon_ms: now_ms }));
         self.wake.notify_one();
     }
 
     /// Jobs to ask the daemon about.
-    pub fn wanting_detail(&self, limit: usize, refresh_ms: Option<i64>) -> Vec<String> {
+    pub(crate) fn wanting_detail(&self, limit: usize, refresh_ms: Option<i64>) -> Vec<String> {
         self.knowledge().jobs.wanting_detail(limit, now_ms(), refresh_ms)
     }
 
     /// Progress that had to wait goes out.
-    pub fn tick(&self) {
+    pub(crate) fn tick(&self) {
         for event in self.knowledge().jobs.tick(now_ms()) {
             let _ = self.events.send(event);
         }
     }
 
-    pub fn settle_cancelled(&self) {
+    pub(crate) fn settle_cancelled(&self) {
         let now_ms = now_ms();
         self.apply(|knowledge| knowledge.jobs.settle_cancelled(Moment { now_ms, daemon_ms: now_ms }));
     }
 
     /// The socket is open; data need not come yet.
-    pub fn socket_opened(&self, is_reconnect: bool) {
+    pub(crate) fn socket_opened(&self, is_reconnect: bool) {
         self.liveness().opened();
         self.repeats.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.wake.notify_one();
@@ -271,20 +271,20 @@ impl DaemonConnection {
     }
 
     /// The socket is closed, or could not be opened. `is_reached` tells whether something answered.
-    pub fn socket_failed(&self, error: &str, is_reached: bool) {
+    pub(crate) fn socket_failed(&self, error: &str, is_reached: bool) {
         self.liveness().closed(self.redactor.text(error).into_owned(), is_reached);
         self.wake.notify_one();
         self.refresh();
     }
 
     /// Something is wrong with the feed, though the connection goes on.
-    pub fn feed_issue(&self, error: &str) {
+    pub(crate) fn feed_issue(&self, error: &str) {
         self.liveness().set_feed_trouble(self.redactor.text(error).into_owned());
         self.refresh();
     }
 
     /// A poll failed.
-    pub fn poll_failed(&self, error: &CallError) {
+    pub(crate) fn poll_failed(&self, error: &CallError) {
         if !self.feed_is_fresh() {
             self.liveness().poll_failed(error.to_string(), error.is_reached());
             self.refresh();
@@ -292,13 +292,13 @@ impl DaemonConnection {
     }
 
     /// A scrape ended, well or with an error.
-    pub fn scraped(&self, error: Option<String>) {
+    pub(crate) fn scraped(&self, error: Option<String>) {
         self.liveness().set_scrape_trouble(error.map(|error| format!("the scrape failed: {error}")));
         self.refresh();
     }
 
     /// The page of metrics told the state of the process. The feed knows better, while there is one that tells it.
-    pub fn read_vitals(&self, reading: SystemReading) {
+    pub(crate) fn read_vitals(&self, reading: SystemReading) {
         if self.feed_is_fresh() {
             return;
         }
@@ -309,28 +309,28 @@ impl DaemonConnection {
     }
 
     /// True while messages come over the socket.
-    pub fn feed_is_fresh(&self) -> bool {
+    pub(crate) fn feed_is_fresh(&self) -> bool {
         let liveness = self.liveness();
         liveness.feed_is_fresh(Instant::now(), self.thresholds(&liveness))
     }
 
     /// When the last message with data came.
-    pub fn last_message(&self) -> Option<Instant> {
+    pub(crate) fn last_message(&self) -> Option<Instant> {
         self.liveness().last_message()
     }
 
     /// Whether all jobs should be asked for now; asks once.
-    pub fn take_wants_all(&self) -> bool {
+    pub(crate) fn take_wants_all(&self) -> bool {
         self.liveness().take_wants_all()
     }
 
     /// Whether it tells what happens rather than, each second, all there is.
-    pub fn sends_events(&self) -> bool {
+    pub(crate) fn sends_events(&self) -> bool {
         self.liveness().sends_events()
     }
 
     /// How long a socket without data counts as current.
-    pub fn stale_after(&self) -> Duration {
+    pub(crate) fn stale_after(&self) -> Duration {
         self.thresholds(&self.liveness()).message
     }
 
@@ -341,7 +341,7 @@ impl DaemonConnection {
     }
 
     /// Brings the status up to date with what is wrong and with the time since the last data.
-    pub fn refresh(&self) {
+    pub(crate) fn refresh(&self) {
         let before = self.status.state();
         self.status.update(now_ms(), |status| {
             let liveness = self.liveness();

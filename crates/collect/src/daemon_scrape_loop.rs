@@ -36,7 +36,7 @@ const HEARD_SLACK_MS: i64 = 2_000;
 const NEAR_MS: i64 = 3_600_000;
 
 /// Collects from the daemon of `connection` until `stop`.
-pub async fn run(connection: Arc<DaemonConnection>, scraper: Scraper, sinks: Sinks, stop: CancellationToken) {
+pub(crate) async fn run(connection: Arc<DaemonConnection>, scraper: Scraper, sinks: Sinks, stop: CancellationToken) {
     let begun = async {
         let _ = tokio::time::timeout(FIRST_PATIENCE, first_word(&connection)).await;
         let stored = find_stored(&connection, &sinks).await;

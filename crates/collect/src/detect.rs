@@ -14,11 +14,11 @@ const METRICS_PATHS: [&str; 2] = ["/api/v1/metrics", PLAIN_METRICS];
 const PLAIN_METRICS: &str = "/metrics";
 
 /// Size of an answer of `/status` that is accepted.
-pub const STATUS_LIMIT: usize = 1 << 20;
+pub(crate) const STATUS_LIMIT: usize = 1 << 20;
 
 /// The ways in which daemons speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Dialect {
+pub(crate) enum Dialect {
     /// As built: a constant feed, no metrics.
     Stock,
     /// The same with `/metrics` switched on.
@@ -28,7 +28,7 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Dialect::Stock => "stock",
             Dialect::Custom => "custom",
@@ -38,7 +38,7 @@ impl Dialect {
 
     /// What the series of this name tell, in words, if no daemon of this dialect can ever have them: it does not measure it, or always
     /// writes zero.
-    pub fn never_reports(self, series: &str) -> Option<&'static str> {
+    pub(crate) fn never_reports(self, series: &str) -> Option<&'static str> {
         let never = match self {
             Dialect::Stock => STOCK_NEVER,
             Dialect::Custom => CUSTOM_NEVER,
@@ -60,7 +60,7 @@ const CUSTOM_NEVER: &[(&str, &str)] =
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Profile {
+pub(crate) struct Profile {
     /// Before each path.
     pub prefix: &'static str,
     pub dialect: Dialect,
@@ -75,7 +75,7 @@ pub struct Profile {
 
 impl Profile {
     /// In words, for a person.
-    pub fn detail(&self) -> String {
+    pub(crate) fn detail(&self) -> String {
         let version = self.version.as_deref().map(|version| format!(", version {version}")).unwrap_or_default();
         let metrics =
             self.metrics_path.map_or_else(|| ", no metrics".to_owned(), |path| format!(", metrics at {path}"));
@@ -87,7 +87,7 @@ impl Profile {
 ///
 /// # Errors
 /// Nothing does, or something that is no daemon.
-pub async fn detect(client: &Client, metrics_limit: usize) -> Result<Profile, CallError> {
+pub(crate) async fn detect(client: &Client, metrics_limit: usize) -> Result<Profile, CallError> {
     let (prefix, status) = find_status(client).await?;
     let profile = Profile {
         prefix,
@@ -101,7 +101,7 @@ pub async fn detect(client: &Client, metrics_limit: usize) -> Result<Profile, Ca
 }
 
 /// Looks for the metrics of a daemon of this profile, again if that was not settled before.
-pub async fn probe_metrics(client: &Client, metrics_limit: usize, mut profile: Profile) -> Profile {
+pub(crate) async fn probe_metrics(client: &Client, metrics_limit: usize, mut profile: Profile) -> Profile {
     profile.may_have_metrics = false;
     profile.metrics_trouble = None;
     for path in METRICS_PATHS {

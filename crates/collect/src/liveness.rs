@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// How long each kind of data counts as current.
 #[derive(Debug, Clone, Copy)]
-pub struct StalenessThresholds {
+pub(crate) struct StalenessThresholds {
     /// A message of the socket.
     pub message: Duration,
     /// An answer to a poll.
@@ -16,7 +16,7 @@ pub struct StalenessThresholds {
 
 /// The liveness with one daemon.
 #[derive(Debug, Default)]
-pub struct Liveness {
+pub(crate) struct Liveness {
     socket_is_open: bool,
     last_message: Option<Instant>,
     last_poll: Option<Instant>,
@@ -38,14 +38,14 @@ struct Issues {
 
 impl Liveness {
     /// The socket is open; data need not come yet. What was missed must be asked for.
-    pub fn opened(&mut self) {
+    pub(crate) fn opened(&mut self) {
         self.socket_is_open = true;
         self.is_reached = true;
         self.wants_all = true;
     }
 
     /// The socket ended, or could not be opened.
-    pub fn closed(&mut self, trouble: String, is_reached: bool) {
+    pub(crate) fn closed(&mut self, trouble: String, is_reached: bool) {
         self.socket_is_open = false;
         self.is_reached = is_reached;
         self.has_failed = true;
@@ -53,47 +53,47 @@ impl Liveness {
     }
 
     /// A message with data came over the socket.
-    pub fn heard(&mut self, now: Instant) {
+    pub(crate) fn heard(&mut self, now: Instant) {
         self.last_message = Some(now);
         self.issues.feed = None;
         self.issues.poll = None;
     }
 
     /// It sends the documented events: whether the detect was right about it is settled.
-    pub fn set_sends_events(&mut self, sends_events: bool) {
+    pub(crate) fn set_sends_events(&mut self, sends_events: bool) {
         self.sends_events = sends_events;
     }
 
     /// Whether it tells what happens rather than, each second, all there is.
-    pub fn sends_events(&self) -> bool {
+    pub(crate) fn sends_events(&self) -> bool {
         self.sends_events
     }
 
     /// A poll told all jobs.
-    pub fn polled(&mut self, now: Instant) {
+    pub(crate) fn polled(&mut self, now: Instant) {
         self.last_poll = Some(now);
         self.issues.poll = None;
     }
 
     /// A poll failed while it was needed.
-    pub fn poll_failed(&mut self, trouble: String, is_reached: bool) {
+    pub(crate) fn poll_failed(&mut self, trouble: String, is_reached: bool) {
         self.is_reached |= is_reached;
         self.has_failed = true;
         self.issues.poll = Some(trouble);
     }
 
     /// Something is wrong with the feed, though it may go on.
-    pub fn set_feed_trouble(&mut self, trouble: String) {
+    pub(crate) fn set_feed_trouble(&mut self, trouble: String) {
         self.issues.feed = Some(trouble);
     }
 
     /// A scrape ended, well or not.
-    pub fn set_scrape_trouble(&mut self, trouble: Option<String>) {
+    pub(crate) fn set_scrape_trouble(&mut self, trouble: Option<String>) {
         self.issues.scrape = trouble;
     }
 
     /// What to show of all that is wrong: the feed or, if it is well, the polls, which suffer from the same; and the scrapes.
-    pub fn issues(&self) -> Option<String> {
+    pub(crate) fn issues(&self) -> Option<String> {
         let Issues { feed, poll, scrape } = &self.issues;
         let told: Vec<&str> =
             [feed.as_ref().or(poll.as_ref()), scrape.as_ref()].into_iter().flatten().map(String::as_str).collect();
@@ -101,22 +101,22 @@ impl Liveness {
     }
 
     /// Whether all jobs should be asked for now; says so once.
-    pub fn take_wants_all(&mut self) -> bool {
+    pub(crate) fn take_wants_all(&mut self) -> bool {
         std::mem::take(&mut self.wants_all)
     }
 
     /// When the last message with data came.
-    pub fn last_message(&self) -> Option<Instant> {
+    pub(crate) fn last_message(&self) -> Option<Instant> {
         self.last_message
     }
 
     /// True while messages come over the socket.
-    pub fn feed_is_fresh(&self, now: Instant, thresholds: StalenessThresholds) -> bool {
+    pub(crate) fn feed_is_fresh(&self, now: Instant, thresholds: StalenessThresholds) -> bool {
         self.socket_is_open && is_within(self.last_message, now, thresholds.message)
     }
 
     /// The state that follows, after the one `before`. `has_data` tells whether there ever was any.
-    pub fn state(
+    pub(crate) fn state(
         &self,
         before: UpstreamState,
         has_data: bool,

@@ -38,7 +38,7 @@ struct CancelRequest<'a> {
 }
 
 /// Asks the daemon of `connection` until `stop`.
-pub async fn run(connection: Arc<DaemonConnection>, stop: CancellationToken) {
+pub(crate) async fn run(connection: Arc<DaemonConnection>, stop: CancellationToken) {
     let mut asked_all: Option<Instant> = None;
     let mut details_failed: Option<Instant> = None;
     loop {
@@ -111,7 +111,7 @@ async fn query(connection: &DaemonConnection, query: &JobsQuery<'_>) -> Result<J
 }
 
 /// Asks the daemon to cancel one job.
-pub async fn cancel(connection: &DaemonConnection, id: &str) -> Result<CancelAnswer, CancelError> {
+pub(crate) async fn cancel(connection: &DaemonConnection, id: &str) -> Result<CancelAnswer, CancelError> {
     if connection.job(id).is_none() {
         return Err(CancelError::UnknownJob { daemon: connection.name.clone(), id: id.to_owned() });
     }
@@ -130,7 +130,7 @@ pub async fn cancel(connection: &DaemonConnection, id: &str) -> Result<CancelAns
 }
 
 /// A job with the log entries that the daemon has for it.
-pub async fn detail(connection: &DaemonConnection, job: Job) -> JobDetail {
+pub(crate) async fn detail(connection: &DaemonConnection, job: Job) -> JobDetail {
     // The daemon forgot a historic job, and an id with a strange character in it would be another path.
     let is_safe = job.id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:~".contains(&byte));
     if job.historic || !is_safe || job.id.starts_with('.') {

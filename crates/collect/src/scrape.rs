@@ -20,7 +20,7 @@ use crate::client::{CallError, Client};
 
 /// What a target may cost.
 #[derive(Debug, Clone, Copy)]
-pub struct ScrapeLimits {
+pub(crate) struct ScrapeLimits {
     /// Of the page, unpacked.
     pub body_bytes: usize,
     /// Of the page.
@@ -28,7 +28,7 @@ pub struct ScrapeLimits {
 }
 
 /// Reads one target again and again.
-pub struct Scraper {
+pub(crate) struct Scraper {
     client: Client,
     labels: TargetLabels,
     limits: ScrapeLimits,
@@ -41,7 +41,7 @@ pub struct Scraper {
 
 /// What one scrape gave.
 #[derive(Debug)]
-pub struct Scrape {
+pub(crate) struct Scrape {
     pub points: Vec<Point>,
     pub duration: Duration,
     /// Samples on the page.
@@ -53,7 +53,7 @@ pub struct Scrape {
 
 /// Why a scrape gave nothing.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum ScrapeError {
+pub(crate) enum ScrapeError {
     #[error(transparent)]
     Call(#[from] CallError),
     /// The page cannot be read.
@@ -62,7 +62,7 @@ pub enum ScrapeError {
 }
 
 impl Scraper {
-    pub fn new(client: Client, labels: TargetLabels, limits: ScrapeLimits, redactor: Arc<Redactor>) -> Self {
+    pub(crate) fn new(client: Client, labels: TargetLabels, limits: ScrapeLimits, redactor: Arc<Redactor>) -> Self {
         Scraper {
             client,
             labels,
@@ -75,17 +75,17 @@ impl Scraper {
     }
 
     /// Names of the series on the last page that could be read.
-    pub fn names(&self) -> &HashSet<String> {
+    pub(crate) fn names(&self) -> &HashSet<String> {
         &self.names
     }
 
     /// The labels of a series of this target.
-    pub fn labels(&self) -> &TargetLabels {
+    pub(crate) fn labels(&self) -> &TargetLabels {
         &self.labels
     }
 
     /// Scrapes `path` for the time `at_ms`.
-    pub async fn scrape(&mut self, path: &str, at_ms: i64) -> Scrape {
+    pub(crate) async fn scrape(&mut self, path: &str, at_ms: i64) -> Scrape {
         let start = Instant::now();
         let answer = self.client.get_text(path, Format::ACCEPT, self.limits.body_bytes).await;
         let duration = start.elapsed();

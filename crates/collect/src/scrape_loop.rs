@@ -20,7 +20,7 @@ use crate::{
 const MOST_POINTS: usize = 50_000;
 
 /// Collects from a plain Prometheus endpoint until `stop`.
-pub async fn run_target(
+pub(crate) async fn run_target(
     name: String,
     path: String,
     mut scraper: Scraper,
@@ -58,7 +58,7 @@ pub async fn run_target(
 }
 
 /// The points of a scrape with those about it, and what else it brought to where it belongs.
-pub fn settle(scrape: Scrape, scraper: &Scraper, status: &StatusCell, sinks: &Sinks, at_ms: i64) -> Vec<Point> {
+pub(crate) fn settle(scrape: Scrape, scraper: &Scraper, status: &StatusCell, sinks: &Sinks, at_ms: i64) -> Vec<Point> {
     let seconds = scrape.duration.as_secs_f64();
     status.update(at_ms, |status| status.scrape_duration_seconds = Some(seconds));
     if let Some(metadata) = &scrape.metadata {
@@ -73,12 +73,12 @@ pub fn settle(scrape: Scrape, scraper: &Scraper, status: &StatusCell, sinks: &Si
     points
 }
 
-pub fn own_point(labels: &TargetLabels, name: &str, value: f64, at_ms: i64) -> Point {
+pub(crate) fn own_point(labels: &TargetLabels, name: &str, value: f64, at_ms: i64) -> Point {
     Point { labels: labels.series(name, &[]), timestamp_ms: at_ms, value }
 }
 
 /// Appends on a thread that may wait for a disk.
-pub async fn write(sink: &Arc<dyn SampleSink>, points: Vec<Point>, name: &str) {
+pub(crate) async fn write(sink: &Arc<dyn SampleSink>, points: Vec<Point>, name: &str) {
     let sink = Arc::clone(sink);
     let written = tokio::task::spawn_blocking(move || append(sink.as_ref(), &points)).await;
     match written {

@@ -5,14 +5,14 @@ use std::time::Duration;
 use model::clock::now_ms;
 
 /// A duration in whole milliseconds.
-pub fn millis(duration: Duration) -> i64 {
+pub(crate) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Ticks at equal distances, the first at once. Steady timestamps are what a store packs best, so a tick carries the time that was
 /// due rather than the moment of waking.
 #[derive(Debug)]
-pub struct ScrapeTicker {
+pub(crate) struct ScrapeTicker {
     interval: Duration,
     /// The tick that is waited for, or was waited for last.
     due_ms: Option<i64>,
@@ -20,13 +20,13 @@ pub struct ScrapeTicker {
 }
 
 impl ScrapeTicker {
-    pub fn new(interval: Duration) -> Self {
+    pub(crate) fn new(interval: Duration) -> Self {
         ScrapeTicker { interval: interval.max(Duration::from_millis(1)), due_ms: None, is_waiting: false }
     }
 
     /// Waits for the next tick and gives its time. Ticks that were missed are left out; after a jump of the clock they start anew.
     /// A wait that is dropped goes on with the next call.
-    pub async fn tick(&mut self) -> i64 {
+    pub(crate) async fn tick(&mut self) -> i64 {
         let now = now_ms();
         let due_ms = self.due(now);
         let wait_ms = u64::try_from(due_ms - now).unwrap_or_default();

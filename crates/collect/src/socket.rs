@@ -38,7 +38,7 @@ const LARGE_MESSAGE: usize = 512 * 1024;
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Keeps the socket of `connection` open until `stop`.
-pub async fn run(connection: Arc<DaemonConnection>, tls: Arc<ClientConfig>, stop: CancellationToken) {
+pub(crate) async fn run(connection: Arc<DaemonConnection>, tls: Arc<ClientConfig>, stop: CancellationToken) {
     let mut backoff = Backoff::new(connection.options.first_retry, connection.options.longest_retry);
     let mut recognised: Option<Instant> = None;
     let mut was_open = false;

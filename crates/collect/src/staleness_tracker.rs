@@ -7,14 +7,14 @@ use timeseries::{Point, STALE_NAN};
 
 /// Series of one target.
 #[derive(Debug, Default)]
-pub struct StalenessTracker {
+pub(crate) struct StalenessTracker {
     shown: HashSet<Labels>,
 }
 
 impl StalenessTracker {
     /// `points` are all that the target shows at `timestamp_ms`: adds a marker for each series that it showed before and no more.
     /// Points with a time of their own are left out of this, as Prometheus does: nobody knows when they end.
-    pub fn close_missing(&mut self, points: &mut Vec<Point>, timestamp_ms: i64) {
+    pub(crate) fn close_missing(&mut self, points: &mut Vec<Point>, timestamp_ms: i64) {
         let shows: HashSet<Labels> = points
             .iter()
             .filter(|point| point.timestamp_ms == timestamp_ms)
@@ -26,7 +26,7 @@ impl StalenessTracker {
     }
 
     /// The target shows these as well: they are marked too when they end.
-    pub fn add(&mut self, points: &[Point]) {
+    pub(crate) fn add(&mut self, points: &[Point]) {
         for point in points {
             if !self.shown.contains(&point.labels) {
                 self.shown.insert(point.labels.clone());

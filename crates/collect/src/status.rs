@@ -9,7 +9,7 @@ use model::{
 use tokio::sync::broadcast;
 
 /// The state of one source. Tells the browsers of each change that a person would notice.
-pub struct StatusCell {
+pub(crate) struct StatusCell {
     status: Mutex<UpstreamStatus>,
     /// The last error that was logged: one that comes and goes is logged once.
     logged: Mutex<Option<String>>,
@@ -17,7 +17,7 @@ pub struct StatusCell {
 }
 
 impl StatusCell {
-    pub fn new(name: &str, kind: UpstreamKind, now_ms: i64, events: broadcast::Sender<Event>) -> Self {
+    pub(crate) fn new(name: &str, kind: UpstreamKind, now_ms: i64, events: broadcast::Sender<Event>) -> Self {
         let status = UpstreamStatus {
             name: name.to_owned(),
             kind,
@@ -32,21 +32,21 @@ impl StatusCell {
         StatusCell { status: Mutex::new(status), logged: Mutex::default(), events }
     }
 
-    pub fn get(&self) -> UpstreamStatus {
+    pub(crate) fn get(&self) -> UpstreamStatus {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    pub fn state(&self) -> UpstreamState {
+    pub(crate) fn state(&self) -> UpstreamState {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).state
     }
 
     /// When the daemon was last heard, in milliseconds since the Unix epoch.
-    pub fn last_data_ms(&self) -> Option<i64> {
+    pub(crate) fn last_data_ms(&self) -> Option<i64> {
         self.status.lock().unwrap_or_else(PoisonError::into_inner).last_data_ms
     }
 
     /// Changes the status. Times of data and of scrapes change all the time and are not told by themselves.
-    pub fn update(&self, now_ms: i64, change: impl FnOnce(&mut UpstreamStatus)) {
+    pub(crate) fn update(&self, now_ms: i64, change: impl FnOnce(&mut UpstreamStatus)) {
         let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
         let before = status.clone();
         change(&mut status);

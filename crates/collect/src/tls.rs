@@ -8,7 +8,7 @@ use rustls::{ClientConfig, RootCertStore};
 ///
 /// # Errors
 /// The cryptography does not support the protocol versions asked for: a fault of the build.
-pub fn client_config() -> Result<Arc<ClientConfig>, rustls::Error> {
+pub(crate) fn client_config() -> Result<Arc<ClientConfig>, rustls::Error> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {

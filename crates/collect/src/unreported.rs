@@ -6,7 +6,7 @@ use crate::detect::Profile;
 
 /// Why there are no series of the name `series`. `None` if one of the daemons may have them, or nothing is known of any.
 /// Of daemons that may have them, those that never do are named beside.
-pub fn explain(series: &str, daemons: &[(&str, Option<Profile>)]) -> Option<String> {
+pub(crate) fn explain(series: &str, daemons: &[(&str, Option<Profile>)]) -> Option<String> {
     let mut words = None;
     let mut unable: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     let mut able = Vec::new();

@@ -18,9 +18,9 @@ use tokio::sync::oneshot;
 use crate::{ErrorKind, QueryError};
 
 /// Least memory that a read is charged, in bytes: threads and buffers.
-pub const LEAST_COST: u64 = 256 << 10;
+pub(crate) const LEAST_COST: u64 = 256 << 10;
 /// Reads that may wait.
-pub const MOST_WAITING: MostWaiting = MostWaiting { in_all: 1_024, of_token: 256 };
+pub(crate) const MOST_WAITING: MostWaiting = MostWaiting { in_all: 1_024, of_token: 256 };
 
 /// How many may wait for their turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

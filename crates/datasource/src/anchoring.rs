@@ -11,7 +11,7 @@ use promql::Query;
 use crate::learned::Learned;
 
 /// What an engine is asked to find out: it reads no series.
-pub const PROBE: &str = "increase(hyperscope_probe[1s] anchored)";
+pub(crate) const PROBE: &str = "increase(hyperscope_probe[1s] anchored)";
 /// An engine may get another version or flag.
 const LASTS: Duration = Duration::from_secs(600);
 /// What could not be found out is asked again soon.
@@ -19,12 +19,12 @@ const GUESS_LASTS: Duration = Duration::from_secs(5);
 
 /// What one engine knows. It is asked when a query first needs it, and again after a while.
 #[derive(Default)]
-pub struct Anchoring(Learned<bool>);
+pub(crate) struct Anchoring(Learned<bool>);
 
 impl Anchoring {
     /// The query without the modifier, where it has it and the engine does not know it. `ask` tells whether the engine does; `None`
     /// if that cannot be known now.
-    pub async fn as_sent(&self, query: &ScopedQuery, ask: impl AsyncFnOnce() -> Option<bool>) -> Option<ScopedQuery> {
+    pub(crate) async fn as_sent(&self, query: &ScopedQuery, ask: impl AsyncFnOnce() -> Option<bool>) -> Option<ScopedQuery> {
         if !query.parsed().is_ok_and(Query::is_anchored) {
             return None;
         }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// Prometheus' envelope.
 #[derive(Deserialize)]
-pub struct Envelope<T> {
+pub(crate) struct Envelope<T> {
     pub data: Option<T>,
     #[serde(default, rename = "errorType")]
     pub error_type: Option<String>,
@@ -21,7 +21,7 @@ pub struct Envelope<T> {
 /// The data of a query.
 #[derive(Deserialize)]
 #[serde(tag = "resultType", content = "result", rename_all = "lowercase")]
-pub enum QueryData {
+pub(crate) enum QueryData {
     Matrix(Vec<MatrixSeries>),
     Vector(Vec<VectorSample>),
     Scalar(Sample),
@@ -29,7 +29,7 @@ pub enum QueryData {
 }
 
 #[derive(Deserialize)]
-pub struct MatrixSeries {
+pub(crate) struct MatrixSeries {
     metric: Labels,
     /// Absent for a series of native histograms alone.
     #[serde(default)]
@@ -39,14 +39,14 @@ pub struct MatrixSeries {
 }
 
 #[derive(Deserialize)]
-pub struct VectorSample {
+pub(crate) struct VectorSample {
     metric: Labels,
     value: Option<Sample>,
 }
 
 /// Unix seconds and the value as text.
 #[derive(Deserialize)]
-pub struct Sample(f64, String);
+pub(crate) struct Sample(f64, String);
 
 impl Sample {
     #[allow(clippy::cast_possible_truncation)] // a time within a query's bounds
@@ -78,7 +78,7 @@ fn series(labels: Labels, names: &LabelNames, samples: &[Sample]) -> Series {
 
 impl QueryData {
     /// As series, with our names of labels. Native histograms and strings have no line and are left out.
-    pub fn into_ranged(self, names: &LabelNames) -> Ranged {
+    pub(crate) fn into_ranged(self, names: &LabelNames) -> Ranged {
         let mut has_histograms = false;
         let series = match self {
             QueryData::Matrix(matrix) => matrix

@@ -23,7 +23,7 @@ pub struct EngineError {
 ///
 /// # Errors
 /// A file of a certificate or key cannot be read or holds something else, or TLS cannot be set up with them.
-pub fn client(config: &EngineConfig, timeout: Duration) -> Result<reqwest::Client, EngineError> {
+pub(crate) fn client(config: &EngineConfig, timeout: Duration) -> Result<reqwest::Client, EngineError> {
     let wrong = |reason: String| EngineError { engine: config.name.clone(), reason };
     let builder = reqwest::Client::builder()
         .default_headers(headers(config).map_err(wrong)?)

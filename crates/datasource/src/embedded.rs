@@ -41,7 +41,7 @@ pub struct Embedded {
 }
 
 /// Says of a metric's name why there are no series of it, if it is known that there can be none.
-pub type Explainer = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
+pub(crate) type Explainer = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// When a query is evaluated.
 #[derive(Debug, Clone, Copy)]

@@ -16,7 +16,7 @@ const EXCERPT: usize = 120;
 
 /// A request without a usable answer.
 #[derive(Debug, Clone)]
-pub struct Failure {
+pub(crate) struct Failure {
     /// For whoever asked.
     pub error: QueryError,
     /// The engine is to blame, and not the request.
@@ -31,25 +31,25 @@ impl Failure {
     }
 
     /// There is no room for the answer.
-    pub fn busy(reason: String) -> Self {
+    pub(crate) fn busy(reason: String) -> Self {
         let message = format!("{reason}: try again in a moment, or select fewer series");
         Failure { error: QueryError::new(ErrorKind::Busy, message), is_engines: false, may_pass: false }
     }
 
     /// An answer longer than is accepted.
-    pub fn too_large(limit: usize) -> Self {
+    pub(crate) fn too_large(limit: usize) -> Self {
         let message = format!("the answer is larger than {limit} bytes: ask for fewer series or points");
         Failure { error: QueryError::new(ErrorKind::Execution, message), is_engines: false, may_pass: false }
     }
 
     /// The same without secrets.
-    pub fn without_secrets(mut self, redactor: &Redactor) -> Self {
+    pub(crate) fn without_secrets(mut self, redactor: &Redactor) -> Self {
         self.error.message = redactor.text(&self.error.message).into_owned();
         self
     }
 
     /// No connection, or one that broke.
-    pub fn of_transfer(base_url: &str, timeout: Duration, trust: Trust, error: &reqwest::Error) -> Self {
+    pub(crate) fn of_transfer(base_url: &str, timeout: Duration, trust: Trust, error: &reqwest::Error) -> Self {
         if error.is_timeout() && !error.is_connect() {
             let seconds = timeout.as_secs_f64();
             return Self::unavailable(format!("{base_url} cannot be reached: no answer within {seconds} s"), false);
@@ -72,7 +72,7 @@ impl Failure {
 }
 
 /// An answer that is no success, without secrets: the texts inside JSON, or all of it.
-pub fn without_secrets(body: &Bytes, redactor: &Redactor) -> Bytes {
+pub(crate) fn without_secrets(body: &Bytes, redactor: &Redactor) -> Bytes {
     if let Ok(mut answer) = serde_json::from_slice::<Value>(body) {
         clean(&mut answer, redactor);
         return serde_json::to_vec(&answer).map_or_else(|_| Bytes::new(), Bytes::from);
@@ -84,7 +84,7 @@ pub fn without_secrets(body: &Bytes, redactor: &Redactor) -> Bytes {
 }
 
 /// Takes secrets out of all texts of a value; whether there were any.
-pub fn clean(value: &mut Value, redactor: &Redactor) -> bool {
+pub(crate) fn clean(value: &mut Value, redactor: &Redactor) -> bool {
     match value {
         Value::String(text) => match redactor.text(text) {
             Cow::Owned(replaced) => {
@@ -101,14 +101,14 @@ pub fn clean(value: &mut Value, redactor: &Redactor) -> bool {
 
 /// How an engine may know us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Trust {
+pub(crate) struct Trust {
     is_tls: bool,
     shows_certificate: bool,
 }
 
 impl Trust {
     /// That of the engine of `config`.
-    pub fn of(config: &EngineConfig) -> Self {
+    pub(crate) fn of(config: &EngineConfig) -> Self {
         Trust { is_tls: config.url.scheme() == "https", shows_certificate: config.tls.cert.is_some() }
     }
 
@@ -162,7 +162,7 @@ fn concerns_certificates(alert: AlertDescription) -> bool {
 }
 
 /// The innermost cause, which is the one that tells.
-pub fn cause(error: &reqwest::Error) -> String {
+pub(crate) fn cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
@@ -171,7 +171,7 @@ pub fn cause(error: &reqwest::Error) -> String {
 }
 
 /// What is wrong with an answer, if it is not one of the API.
-pub fn of_answer(base_url: &str, path: &str, answer: &Fetched, location: Option<&HeaderValue>) -> Option<Failure> {
+pub(crate) fn of_answer(base_url: &str, path: &str, answer: &Fetched, location: Option<&HeaderValue>) -> Option<Failure> {
     #[derive(Deserialize)]
     struct Envelope {
         status: String,

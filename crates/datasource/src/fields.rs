@@ -9,26 +9,26 @@ use serde::{
 use serde_json::value::RawValue;
 
 /// The fields of an envelope, in their order.
-pub struct Fields<'a>(Vec<(String, Cow<'a, RawValue>)>);
+pub(crate) struct Fields<'a>(Vec<(String, Cow<'a, RawValue>)>);
 
 impl<'a> Fields<'a> {
     /// The fields of `body`, if it is a JSON object.
-    pub fn read(body: &'a [u8]) -> Option<Self> {
+    pub(crate) fn read(body: &'a [u8]) -> Option<Self> {
         serde_json::from_slice(body).ok()
     }
 
     /// A field.
-    pub fn get(&mut self, name: &str) -> Option<&mut Cow<'a, RawValue>> {
+    pub(crate) fn get(&mut self, name: &str) -> Option<&mut Cow<'a, RawValue>> {
         self.0.iter_mut().find(|(other, _)| other == name).map(|(_, value)| value)
     }
 
     /// Adds a field.
-    pub fn push(&mut self, name: &str, value: Cow<'a, RawValue>) {
+    pub(crate) fn push(&mut self, name: &str, value: Cow<'a, RawValue>) {
         self.0.push((name.to_owned(), value));
     }
 
     /// As JSON of about so many bytes.
-    pub fn write(self, bytes: usize) -> Option<Vec<u8>> {
+    pub(crate) fn write(self, bytes: usize) -> Option<Vec<u8>> {
         let mut text = Vec::with_capacity(bytes);
         serde_json::Serializer::new(&mut text).collect_map(self.0).ok()?;
         Some(text)

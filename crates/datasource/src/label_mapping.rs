@@ -14,7 +14,7 @@ const LABELS: [&str; 3] = ["metric", "labels", "seriesLabels"];
 const PROMQL: [&str; 2] = ["query", "match[]"];
 
 /// Path and parameters of a request with the engine's names.
-pub fn sent(names: &LabelNames, request: &ScopedRequest) -> (String, Vec<(String, String)>) {
+pub(crate) fn sent(names: &LabelNames, request: &ScopedRequest) -> (String, Vec<(String, String)>) {
     let (path, pairs) = (request.path().to_owned(), request.pairs().to_vec());
     if names.is_empty() {
         return (path, pairs);
@@ -36,7 +36,7 @@ fn of_values(names: &LabelNames, path: &str) -> Option<String> {
 
 /// The body of an answer to a request for `path` with our names, and with `remark` among what the engine says itself; `None` if it is not
 /// Prometheus' JSON.
-pub fn answer(names: &LabelNames, path: &str, body: &[u8], remark: Option<&str>) -> Option<Vec<u8>> {
+pub(crate) fn answer(names: &LabelNames, path: &str, body: &[u8], remark: Option<&str>) -> Option<Vec<u8>> {
     let mut fields = Fields::read(body)?;
     if !names.is_empty() {
         let data = fields.get("data")?;
@@ -59,7 +59,7 @@ pub fn answer(names: &LabelNames, path: &str, body: &[u8], remark: Option<&str>)
 }
 
 /// Gives the data of an answer to a request for `path` our names.
-pub fn shown(names: &LabelNames, path: &str, data: &mut Value) {
+pub(crate) fn shown(names: &LabelNames, path: &str, data: &mut Value) {
     if names.is_empty() {
         return;
     }

@@ -8,7 +8,7 @@ use std::{
 use crate::freshness;
 
 /// Something that one engine was asked for.
-pub struct Learned<T> {
+pub(crate) struct Learned<T> {
     known: Mutex<Option<Known<T>>>,
     /// Held while the engine is asked. Who needs nothing newer than what is known does not wait for it.
     asking: tokio::sync::Mutex<()>,
@@ -29,7 +29,7 @@ impl<T> Default for Learned<T> {
 impl<T: Clone> Learned<T> {
     /// What is known, where that is fresh enough, or else what `ask` gives. `settle` makes of the answer, which is `None` if there is none
     /// now, and of what was known before what is taken for true, and for how long.
-    pub async fn get(
+    pub(crate) async fn get(
         &self,
         ask: impl Future<Output = Option<T>>,
         settle: impl FnOnce(Option<T>, Option<T>) -> (T, Duration),

@@ -8,12 +8,12 @@ use front::aliases::Aliases;
 use crate::learned::Learned;
 
 /// How far back a series counts as one that the source has.
-pub const LOOK_BACK_MS: i64 = 6 * 3_600_000;
+pub(crate) const LOOK_BACK_MS: i64 = 6 * 3_600_000;
 /// How long it counts that a source has none of the names.
 const EMPTY_LASTS: Duration = Duration::from_secs(5);
 
 /// The names that one source has. What it has is asked for when a query first needs it, and again after a while.
-pub struct SourceNames {
+pub(crate) struct SourceNames {
     aliases: Arc<Aliases>,
     lasts: Duration,
     has: Learned<Arc<BTreeSet<String>>>,
@@ -21,7 +21,7 @@ pub struct SourceNames {
 
 impl SourceNames {
     /// Nothing is known yet; what is asked for counts for so long.
-    pub fn new(aliases: Arc<Aliases>, lasts: Duration) -> Self {
+    pub(crate) fn new(aliases: Arc<Aliases>, lasts: Duration) -> Self {
         SourceNames { aliases, lasts, has: Learned::default() }
     }
 
@@ -32,7 +32,7 @@ impl SourceNames {
 
     /// The query with the names that the source has, where these differ. `ask` tells which of the names it is given the source
     /// has; `None` if that cannot be known now.
-    pub async fn as_sent(
+    pub(crate) async fn as_sent(
         &self,
         query: &ScopedQuery,
         ask: impl AsyncFnOnce(&[&str]) -> Option<BTreeSet<String>>,

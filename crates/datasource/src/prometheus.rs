@@ -53,11 +53,11 @@ const CORRECTIONS: usize = 2;
 const NAMES_LAST: Duration = Duration::from_secs(60);
 
 /// Results of range queries, shared by all engines.
-pub type ResultCache = Arc<Mutex<Cache>>;
+pub(crate) type ResultCache = Arc<Mutex<Cache>>;
 
 /// An empty cache for engines with these settings.
 #[must_use]
-pub fn result_cache(settings: &EngineSettings) -> ResultCache {
+pub(crate) fn result_cache(settings: &EngineSettings) -> ResultCache {
     Arc::new(Mutex::new(Cache::new(settings.cache_bytes, Ages { firm_ms: MAX_AGE_MS, brief_ms: BRIEFLY_MS })))
 }
 
@@ -81,8 +81,11 @@ pub struct Prometheus {
 /// The steps of a range query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Steps {
+    /// The first step, in milliseconds since the Unix epoch.
     pub start_ms: i64,
+    /// No step is later.
     pub end_ms: i64,
+    /// From one step to the next.
     pub step_ms: i64,
 }
 

@@ -14,12 +14,12 @@ const NICENESS: i32 = 10;
 type Work = Box<dyn FnOnce() + Send>;
 
 /// A fixed number of threads. They end with it.
-pub struct ReadThreads {
+pub(crate) struct ReadThreads {
     work: Sender<Work>,
 }
 
 impl ReadThreads {
-    pub fn new(count: usize) -> Self {
+    pub(crate) fn new(count: usize) -> Self {
         let (work, waiting) = channel::<Work>();
         let waiting = Arc::new(Mutex::new(waiting));
         for number in 0..count {
@@ -33,7 +33,7 @@ impl ReadThreads {
     }
 
     /// Does it on one of the threads.
-    pub fn run(&self, work: Work) {
+    pub(crate) fn run(&self, work: Work) {
         // Where no thread could be started, whoever waits for the result sees that there is none.
         let _ = self.work.send(work);
     }

@@ -60,7 +60,7 @@ impl Reading<'_> {
 }
 
 /// Why a read that somebody waits for was ended.
-pub fn ended() -> QueryError {
+pub(crate) fn ended() -> QueryError {
     QueryError::new(ErrorKind::Busy, "the query was ended because the server's memory is nearly at its limit")
 }
 

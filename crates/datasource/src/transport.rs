@@ -52,8 +52,11 @@ const PICTURE_REQUESTS: usize = 2;
 /// An answer: not yet read, but from an engine's API.
 #[derive(Debug, Clone)]
 pub struct Fetched {
+    /// The status of the response.
     pub status: StatusCode,
+    /// Its media type, if it says one.
     pub content_type: Option<HeaderValue>,
+    /// Its body.
     pub body: Bytes,
     /// What it takes, with what is read from it, as long as anybody has it.
     pub charge: Option<Arc<Charge>>,

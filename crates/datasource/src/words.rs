@@ -15,7 +15,7 @@ const WORDS: [&str; 3] = ["error", "warnings", "infos"];
 const LAST_ERROR: &str = "lastError";
 
 /// The body of an answer that went well, with no secrets in its words. What is no JSON has none.
-pub fn without_secrets(body: Bytes, redactor: &Redactor) -> Bytes {
+pub(crate) fn without_secrets(body: Bytes, redactor: &Redactor) -> Bytes {
     cleaned(&body, redactor).map_or(body, Bytes::from)
 }
 

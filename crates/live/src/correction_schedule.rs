@@ -26,7 +26,7 @@ const PUT_OFF_SECS: (f64, f64) = (5.0, 15.0);
 
 /// Steps of another engine by how likely they are to change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StepAge {
+pub(crate) enum StepAge {
     /// All, as history can be loaded.
     Whole,
     /// Young enough for a backlog, a late rule, an out-of-order sample.
@@ -40,7 +40,7 @@ const ALL: [StepAge; 3] = [StepAge::Whole, StepAge::Unsettled, StepAge::Fresh];
 
 /// When each kind of steps is next asked for again.
 #[derive(Debug)]
-pub struct CorrectionSchedule {
+pub(crate) struct CorrectionSchedule {
     due: Vec<(StepAge, Instant)>,
     window: Duration,
 }
@@ -68,14 +68,14 @@ impl StepAge {
 
 impl CorrectionSchedule {
     /// For a query over a window whose first evaluation is at `now`. One that is `whole` is evaluated as a whole with each new step anyway.
-    pub fn new(window: Duration, whole: bool, now: Instant) -> Self {
+    pub(crate) fn new(window: Duration, whole: bool, now: Instant) -> Self {
         let kinds = ALL.into_iter().filter(|steps| !whole || *steps == StepAge::Whole);
         let due = kinds.map(|steps| (steps, now + steps.interval(window).mul_f64(rand::random_range(0.5..=1.0))));
         CorrectionSchedule { due: due.collect(), window }
     }
 
     /// The most steps that are due at `now`, with a permit where they need one.
-    pub fn next<P>(&mut self, now: Instant, permit: impl Fn() -> Option<P>) -> Option<(StepAge, Option<P>)> {
+    pub(crate) fn next<P>(&mut self, now: Instant, permit: impl Fn() -> Option<P>) -> Option<(StepAge, Option<P>)> {
         for (steps, due) in self.due.iter_mut().filter(|(_, due)| now >= *due) {
             if *steps == StepAge::Fresh {
                 return Some((*steps, None));
@@ -89,7 +89,7 @@ impl CorrectionSchedule {
     }
 
     /// These steps were evaluated by `now`, and what is part of them.
-    pub fn done(&mut self, evaluated: StepAge, took: Duration, now: Instant) {
+    pub(crate) fn done(&mut self, evaluated: StepAge, took: Duration, now: Instant) {
         for (steps, due) in self.due.iter_mut().skip_while(|(steps, _)| *steps != evaluated) {
             let interval = steps.interval(self.window).mul_f64(rand::random_range(0.9..=1.1));
             *due = now + interval.max(steps.pause(took));
@@ -97,7 +97,7 @@ impl CorrectionSchedule {
     }
 
     /// When there is something to do next.
-    pub fn next_due(&self) -> Option<Instant> {
+    pub(crate) fn next_due(&self) -> Option<Instant> {
         self.due.iter().map(|(_, due)| *due).min()
     }
 }

@@ -26,7 +26,7 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 const PAUSE: u32 = 20;
 
 /// What a live query knows of changes below it.
-pub struct Corrections {
+pub(crate) struct Corrections {
     /// What was appended before it to our own store is evaluated.
     mark: LateMark,
     /// Nothing of our own store is evaluated again before.
@@ -36,7 +36,7 @@ pub struct Corrections {
 }
 
 /// What is to be evaluated again, and what is known once that is done.
-pub struct Due {
+pub(crate) struct Due {
     /// First and last step, as far as there are any.
     pub steps: Option<StepRange>,
     /// Nothing that was kept on the way may be used.
@@ -52,7 +52,7 @@ enum DueKind {
 
 impl Corrections {
     /// For a query over a window. One that is `whole` is evaluated as a whole with each new step.
-    pub fn new(window_ms: i64, whole: bool) -> Self {
+    pub(crate) fn new(window_ms: i64, whole: bool) -> Self {
         let now = Instant::now();
         let window = Duration::from_millis(window_ms.max(0).unsigned_abs());
         Corrections {
@@ -64,7 +64,7 @@ impl Corrections {
 
     /// Says which of the `known` steps (a first and a last one) are to be evaluated again, before anything up to `end_ms` is evaluated.
     /// Where none are known, all are.
-    pub async fn due(
+    pub(crate) async fn due(
         &mut self,
         backend: &Backend,
         query: &ScopedQuery,
@@ -104,7 +104,7 @@ impl Corrections {
     }
 
     /// Notes that what was due is done, or was tried in vain.
-    pub fn done(&mut self, due: Due, took: Duration, succeeded: bool) {
+    pub(crate) fn done(&mut self, due: Due, took: Duration, succeeded: bool) {
         let now = Instant::now();
         match due.kind {
             DueKind::Store(mark) => {
@@ -123,7 +123,7 @@ impl Corrections {
     }
 
     /// How long there is nothing to look at.
-    pub fn rest(&self, backend: &Backend) -> Duration {
+    pub(crate) fn rest(&self, backend: &Backend) -> Duration {
         match backend {
             Backend::Embedded(_) => STORE_INTERVAL,
             Backend::Prometheus(_) => {
@@ -141,7 +141,7 @@ fn rest_after(took: Duration) -> Duration {
 
 /// Leaves of a result for steps of which some are `known` already only what differs from it, and says what that replaces. False if
 /// nothing differs.
-pub fn only_what_differs(known: &Frame, again: &mut Frame, (first, last): StepRange) -> bool {
+pub(crate) fn only_what_differs(known: &Frame, again: &mut Frame, (first, last): StepRange) -> bool {
     let is_longer = last > known.end_ms;
     let differing = if first > known.end_ms { None } else { difference(known, again, (first, last.min(known.end_ms))) };
     let from = match differing {

@@ -60,7 +60,7 @@ pub enum Next {
 
 /// A queue for one socket, whose updates are charged to `payer` where it does not keep up.
 #[must_use]
-pub fn queue(payer: Payer) -> (QueueSender, QueueReceiver) {
+pub(crate) fn queue(payer: Payer) -> (QueueSender, QueueReceiver) {
     let (sender, receiver) = mpsc::channel(QUEUE_LENGTH);
     let overflow = Arc::new(Mutex::new(Overflow::default()));
     let bell = Arc::new(Notify::new());

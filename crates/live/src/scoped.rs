@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// The whole topics.
-pub struct Topics {
+pub(crate) struct Topics {
     pub jobs: Arc<Channel>,
     pub system: Arc<Channel>,
     pub alerts: Arc<Channel>,
@@ -26,7 +26,7 @@ pub struct Topics {
 
 impl Topics {
     /// The topic of an event.
-    pub fn of(&self, event: &Event) -> &Channel {
+    pub(crate) fn of(&self, event: &Event) -> &Channel {
         match event {
             Event::JobProgress(_) | Event::JobStatus(_) | Event::JobRemoved(_) => &self.jobs,
             Event::SystemMetrics(_) => &self.system,
@@ -35,13 +35,13 @@ impl Topics {
         }
     }
 
-    pub fn all(&self) -> [&Channel; 4] {
+    pub(crate) fn all(&self) -> [&Channel; 4] {
         [&self.jobs, &self.system, &self.alerts, &self.upstreams]
     }
 }
 
 /// The part of the topics that one scope sees.
-pub struct ScopedTopics {
+pub(crate) struct ScopedTopics {
     scope: Scope,
     pub topics: Topics,
     /// Jobs that were shown: an event of progress does not tell a job's labels.
@@ -49,7 +49,7 @@ pub struct ScopedTopics {
 }
 
 impl ScopedTopics {
-    pub fn new(scope: Scope, whole: &Topics, sequence: &Sequence, log_length: usize) -> Self {
+    pub(crate) fn new(scope: Scope, whole: &Topics, sequence: &Sequence, log_length: usize) -> Self {
         let seen = Arc::<Mutex<HashSet<JobKey>>>::default();
         let part = |channel: &Arc<Channel>| {
             let (channel, scope, seen) = (Arc::clone(channel), scope.clone(), Arc::clone(&seen));
@@ -75,7 +75,7 @@ impl ScopedTopics {
     }
 
     /// Hands an event to those who look, if they may see it.
-    pub fn publish(&self, event: &Event) {
+    pub(crate) fn publish(&self, event: &Event) {
         let channel = self.topics.of(event);
         channel.publish(|| self.sees(event).then(|| Content::Event { ts: now_ms(), event: event.clone() }));
     }
@@ -104,7 +104,7 @@ impl ScopedTopics {
     }
 
     /// True when nobody looks.
-    pub fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.topics.all().into_iter().all(Channel::is_idle)
     }
 }

@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 use crate::Shared;
 
 /// Name of the picture in a message.
-pub const FILE_NAME: &str = "alert.png";
+pub(crate) const FILE_NAME: &str = "alert.png";
 
 /// A message as it is written down.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Packed {
+pub(crate) struct Packed {
     #[serde(flatten)]
     pub outgoing: Outgoing,
     /// What a picture would be of.
@@ -53,7 +53,7 @@ pub trait ImageRenderer: Send + Sync {
 }
 
 /// What a picture of a message would be of: its first alert that fires and tells its expression, else the first that tells it.
-pub fn subject(notification: &Notification, now_ms: i64) -> Option<AlertSubject> {
+pub(crate) fn subject(notification: &Notification, now_ms: i64) -> Option<AlertSubject> {
     let told = notification.alerts.iter().filter_map(|(alert, is_resolved)| {
         let expr = expression(&alert.generator_url)?;
         Some((*is_resolved, alert, expr))
@@ -78,7 +78,7 @@ fn expression(generator_url: &str) -> Option<String> {
 
 impl Shared {
     /// The picture of a message, if it is wanted and there in time.
-    pub async fn picture(&self, of: Option<&AlertSubject>) -> Option<Vec<u8>> {
+    pub(crate) async fn picture(&self, of: Option<&AlertSubject>) -> Option<Vec<u8>> {
         let (subject, images) = (of?, self.images.as_ref()?);
         if !self.options.pictures {
             return None;
@@ -98,7 +98,7 @@ impl Shared {
     }
 
     /// The address of the picture of a message, where such links are given.
-    pub fn picture_link(&self, of: Option<&AlertSubject>) -> Option<String> {
+    pub(crate) fn picture_link(&self, of: Option<&AlertSubject>) -> Option<String> {
         let (subject, images) = (of?, self.images.as_ref()?);
         let life = self.options.picture_links?;
         let path = images.link(subject, now_ms(), life)?;
@@ -107,14 +107,14 @@ impl Shared {
 }
 
 /// Shows the picture at an address below the first attachment of a message to Slack, unless it shows one already.
-pub fn link_from_slack(body: &mut Value, address: String) {
+pub(crate) fn link_from_slack(body: &mut Value, address: String) {
     if let Some(attachment) = body.pointer_mut("/attachments/0").and_then(Value::as_object_mut) {
         attachment.entry("image_url").or_insert(Value::String(address));
     }
 }
 
 /// A message to Discord as a form with the picture as a file, which its first embed shows.
-pub fn form_for_discord(mut body: Value, picture: &[u8], headers: &mut HeaderMap, boundary: &str) -> Vec<u8> {
+pub(crate) fn form_for_discord(mut body: Value, picture: &[u8], headers: &mut HeaderMap, boundary: &str) -> Vec<u8> {
     if let Some(embed) = body.pointer_mut("/embeds/0").and_then(Value::as_object_mut) {
         embed.insert("image".to_owned(), json!({ "url": format!("attachment://{FILE_NAME}") }));
     }

@@ -49,13 +49,7 @@ pub fn is_alertmanagers(file: &Path) -> bool {
 pub fn load(file: &Path, external_url: &str) -> Result<Loaded, LoadError> {
     let read: ConfigFile = yaml::read(file)?;
     let directory = file.parent().unwrap_or(Path::new(""));
-    let config = read.check(directory).map_err(|problem| YamlError::Content {
-        file: file.to_owned(),
-        // A thing that is missing altogether has no place.
-        line: problem.line.max(1),
-        column: problem.column.max(1),
-        message: problem.message,
-    })?;
+    let config = read.check(directory).map_err(|problem| problem.in_file(file))?;
     let mut templates = Vec::new();
     for pattern in &config.templates {
         let wrong = |reason: &dyn std::fmt::Display| LoadError::Templates(format!("{pattern}: {reason}"));

@@ -59,7 +59,7 @@ struct Courier {
 }
 
 /// Delivers until `stop` is cancelled.
-pub async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     let mut courier = Courier {
         shared,
         lanes: HashMap::new(),

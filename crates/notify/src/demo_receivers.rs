@@ -17,7 +17,7 @@ use serde::Serialize;
 use crate::{Notifier, Options as NotifyConfig, outbox::Ticket};
 
 /// Alertmanager's configuration file of a demo.
-pub const FILE: &str = include_str!("demo.yml");
+pub(crate) const FILE: &str = include_str!("demo.yml");
 /// Messages kept of each receiver's means, so that none crowds out the others.
 const KEPT: usize = 20;
 /// The alerts that a demo silences, so that a silence can be seen.
@@ -40,10 +40,10 @@ pub struct ShownMessage {
 
 /// What was kept, the newest first.
 #[derive(Debug, Default)]
-pub struct Showcase(Mutex<VecDeque<ShownMessage>>);
+pub(crate) struct Showcase(Mutex<VecDeque<ShownMessage>>);
 
 impl Showcase {
-    pub fn take(&self, ticket: &Ticket, message: Outgoing) {
+    pub(crate) fn take(&self, ticket: &Ticket, message: Outgoing) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.push_front(ShownMessage {
             at: now_ms(),
@@ -61,12 +61,12 @@ impl Showcase {
 }
 
 /// Whether a demo with these settings shows messages rather than sends them: it is told nothing of receivers.
-pub fn is_wanted(options: &NotifyConfig) -> bool {
+pub(crate) fn is_wanted(options: &NotifyConfig) -> bool {
     options.config.is_none() && options.hooks.is_empty()
 }
 
 /// The settings of a demo that shows messages: webhooks of every format beside the receivers of [`FILE`].
-pub fn options(mut options: NotifyConfig) -> NotifyConfig {
+pub(crate) fn options(mut options: NotifyConfig) -> NotifyConfig {
     let webhook = |name: &str, url: &str, events: &[&str]| HookFile {
         name: name.to_owned(),
         url: Some(Secret::new(url)),

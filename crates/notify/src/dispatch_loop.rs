@@ -28,7 +28,7 @@ const ON_THE_WAY_MS: i64 = 30_000;
 const MAX_LISTED: usize = 10_000;
 
 /// Works until `stop` is cancelled.
-pub async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Batch>, stop: CancellationToken) {
+pub(crate) async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Batch>, stop: CancellationToken) {
     let mut batches = Vec::new();
     loop {
         let wake = [shared.dispatcher().next_wake(), shared.quiet().next_look()].into_iter().flatten().min();
@@ -57,7 +57,7 @@ pub async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Batch>, stop: Ca
 
 impl Shared {
     /// Takes alerts in.
-    pub fn take_in(&self, posted: Vec<Posted>) -> Entry {
+    pub(crate) fn take_in(&self, posted: Vec<Posted>) -> Entry {
         let now_ms = now_ms();
         if let Some(link) = &self.link {
             link.post(&posted, now_ms);
@@ -181,7 +181,7 @@ impl Shared {
     }
 
     /// Writes an entry, however often that fails, and wakes the courier; false if the server stops before.
-    pub async fn save(&self, entry: &Entry, stop: &CancellationToken) -> bool {
+    pub(crate) async fn save(&self, entry: &Entry, stop: &CancellationToken) -> bool {
         if entry.is_empty() {
             return true;
         }

@@ -12,7 +12,7 @@ use reqwest::{
 
 /// Lets public addresses pass, or all.
 #[derive(Debug, Clone, Copy)]
-pub struct Guard {
+pub(crate) struct Guard {
     pub allows_private: bool,
 }
 
@@ -25,7 +25,7 @@ impl Guard {
     }
 
     /// The addresses of a host that may be connected to. What is returned is what is connected to: nobody looks again.
-    pub async fn resolve(self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    pub(crate) async fn resolve(self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
         let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port)).await?.collect();
         let (allowed, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(|address| self.allows(address.ip()));
         match (allowed.is_empty(), refused.first()) {
@@ -39,7 +39,7 @@ impl Guard {
     }
 
     /// Refuses a URL whose host is an address that may not be connected to, which is never looked up.
-    pub fn check(self, url: &Url) -> Result<(), String> {
+    pub(crate) fn check(self, url: &Url) -> Result<(), String> {
         let address = match url.host() {
             Some(url::Host::Ipv4(address)) => IpAddr::V4(address),
             Some(url::Host::Ipv6(address)) => IpAddr::V6(address),

@@ -13,7 +13,7 @@ const REASON: usize = 300;
 
 /// The messages that were given up lately, the oldest first.
 #[derive(Debug, Default)]
-pub struct GivenUpMessages(VecDeque<Message>);
+pub(crate) struct GivenUpMessages(VecDeque<Message>);
 
 #[derive(Debug)]
 struct Message {
@@ -24,7 +24,7 @@ struct Message {
 
 impl GivenUpMessages {
     /// Notes that a message to this receiver was given up, and why.
-    pub fn add(&mut self, receiver: String, reason: &str, at_ms: i64) {
+    pub(crate) fn add(&mut self, receiver: String, reason: &str, at_ms: i64) {
         if self.0.len() >= MAX_KNOWN {
             self.0.pop_front();
         }
@@ -32,7 +32,7 @@ impl GivenUpMessages {
     }
 
     /// What the alert page says, if anything was given up in the last hour.
-    pub fn summary(&mut self, now_ms: i64) -> Option<String> {
+    pub(crate) fn summary(&mut self, now_ms: i64) -> Option<String> {
         self.0.retain(|message| message.at_ms.saturating_add(SHOWN_MS) > now_ms);
         let last = self.0.back()?;
         let receivers: BTreeSet<&str> = self.0.iter().map(|message| message.receiver.as_str()).collect();

@@ -37,7 +37,7 @@ const IMPLICIT_TLS: u16 = 465;
 const LOGINS: [Mechanism; 2] = [Mechanism::Plain, Mechanism::Login];
 
 /// Sends a mail.
-pub async fn send(
+pub(crate) async fn send(
     email: &Email,
     mail: &Mail,
     id: &str,

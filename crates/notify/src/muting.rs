@@ -33,7 +33,7 @@ const CHUNK: usize = 64;
 
 /// That something else mutes alerts than before: wakes whoever waits for that, and counts it for those who look later.
 #[derive(Debug, Default)]
-pub struct MutingChanges {
+pub(crate) struct MutingChanges {
     version: AtomicU64,
     noted: Notify,
     /// As `noted`, for the clerk.
@@ -42,26 +42,26 @@ pub struct MutingChanges {
 
 impl MutingChanges {
     /// Something else may mute alerts from now on. To be called after the change is made.
-    pub fn note(&self) {
+    pub(crate) fn note(&self) {
         self.version.fetch_add(1, Ordering::Release);
         self.noted.notify_one();
         self.clerk.notify_one();
     }
 
     /// How often something was noted.
-    pub fn version(&self) -> u64 {
+    pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
     /// Waits until something is noted. Of the clerk, who is the only one to wait here.
-    pub async fn noted_for_clerk(&self) {
+    pub(crate) async fn noted_for_clerk(&self) {
         self.clerk.notified().await;
     }
 }
 
 /// What mutes an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Muting {
+pub(crate) struct Muting {
     /// Ids of silences.
     pub silenced_by: Vec<String>,
     /// When the last of them ends.
@@ -72,7 +72,7 @@ pub struct Muting {
 
 impl Muting {
     /// What of `silences` mutes an alert with these labels, and that these alerts inhibit it.
-    pub fn of<'a>(
+    pub(crate) fn of<'a>(
         silences: impl Iterator<Item = &'a Silence>,
         inhibited_by: Vec<Fingerprint>,
         labels: &Labels,
@@ -86,7 +86,7 @@ impl Muting {
         muting
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.silenced_by.is_empty() && self.inhibited_by.is_empty()
     }
 }
@@ -156,7 +156,7 @@ impl Notifier {
 
 impl Shared {
     /// What mutes an alert: as the Alertmanagers say where there are some, else our own silences and inhibition.
-    pub fn muting_of(&self, dispatcher: &Dispatcher, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Muting {
+    pub(crate) fn muting_of(&self, dispatcher: &Dispatcher, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Muting {
         match &self.link {
             Some(link) => link.muting(fingerprint, labels, now_ms),
             None => {
@@ -167,7 +167,7 @@ impl Shared {
     }
 
     /// When time alone mutes other alerts than at `now_ms`, if it does; in milliseconds since the Unix epoch.
-    pub fn next_muting_change(&self, now_ms: i64) -> Option<i64> {
+    pub(crate) fn next_muting_change(&self, now_ms: i64) -> Option<i64> {
         match &self.link {
             Some(link) => link.next_change(now_ms),
             None => self.dispatcher().next_muting_change(now_ms),
@@ -205,7 +205,7 @@ impl Shared {
 
     /// Ends the acknowledgements of alerts, each given before a time (milliseconds since the Unix epoch): whose, and when they were
     /// given. One that is younger is of the firing that began then: it was given while the news of that were on their way.
-    pub fn end_acknowledgements(&self, of: impl Iterator<Item = (Fingerprint, i64)>) -> Vec<(Fingerprint, i64)> {
+    pub(crate) fn end_acknowledgements(&self, of: impl Iterator<Item = (Fingerprint, i64)>) -> Vec<(Fingerprint, i64)> {
         let mut acknowledged = self.acknowledged();
         of.filter_map(|(fingerprint, before_ms)| {
             let given = acknowledged.remove(&fingerprint)?;

@@ -24,7 +24,7 @@ const KEPT_DONE: i64 = 20_000;
 
 /// A message to be delivered.
 #[derive(Debug, Clone)]
-pub struct NewDelivery {
+pub(crate) struct NewDelivery {
     pub id: String,
     pub receiver: String,
     pub kind: String,
@@ -40,7 +40,7 @@ pub struct NewDelivery {
 
 /// A message that was given up.
 #[derive(Debug, PartialEq)]
-pub struct GivenUp {
+pub(crate) struct GivenUp {
     pub receiver: String,
     pub reason: String,
     /// What was taken back in the log, if something was.
@@ -49,7 +49,7 @@ pub struct GivenUp {
 
 /// What is written together, or not at all.
 #[derive(Debug, Default)]
-pub struct Entry {
+pub(crate) struct Entry {
     pub deliveries: Vec<NewDelivery>,
     pub logged: Vec<(LogKey, LogEntry)>,
     /// With whether the webhooks were told that it fires.
@@ -62,7 +62,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         let Entry { deliveries, logged, alerts, forgotten, unacknowledged, jobs } = self;
         let is_quiet = deliveries.is_empty() && logged.is_empty() && jobs.is_empty();
         is_quiet && alerts.is_empty() && forgotten.is_empty() && unacknowledged.is_empty()
@@ -71,7 +71,7 @@ impl Entry {
 
 /// A message that waits, without its body.
 #[derive(Debug, Clone)]
-pub struct Ticket {
+pub(crate) struct Ticket {
     pub seq: i64,
     pub id: String,
     pub receiver: String,
@@ -85,7 +85,7 @@ pub struct Ticket {
 
 /// How a try ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum State {
+pub(crate) enum State {
     Delivered,
     Pending { next_at: i64 },
     Dead,
@@ -135,13 +135,13 @@ pub struct DeliveryFilter {
 
 /// The tables. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     pub pool: SqlitePool,
 }
 
 impl Outbox {
     /// Writes all of an entry, or nothing; those of its messages that were given up at once.
-    pub async fn save(&self, entry: &Entry, now_ms: i64) -> Result<Vec<GivenUp>, sqlx::Error> {
+    pub(crate) async fn save(&self, entry: &Entry, now_ms: i64) -> Result<Vec<GivenUp>, sqlx::Error> {
         let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         for (alert, is_told) in &entry.alerts {
             sqlx::query("INSERT OR REPLACE INTO known_alerts (fingerprint, alert, is_told) VALUES (?, ?, ?)")
@@ -230,7 +230,7 @@ impl Outbox {
     }
 
     /// What waits, in order, from after `seq`.
-    pub async fn pending_after(&self, seq: i64) -> Result<Vec<Ticket>, sqlx::Error> {
+    pub(crate) async fn pending_after(&self, seq: i64) -> Result<Vec<Ticket>, sqlx::Error> {
         let rows = sqlx::query(
             "SELECT seq, id, receiver, kind, place, lane, attempts, created_at, next_at FROM deliveries
              WHERE state = 'pending' AND seq > ? ORDER BY seq",
@@ -242,13 +242,13 @@ impl Outbox {
     }
 
     /// The body of a message.
-    pub async fn body(&self, seq: i64) -> Result<Option<String>, sqlx::Error> {
+    pub(crate) async fn body(&self, seq: i64) -> Result<Option<String>, sqlx::Error> {
         let row = sqlx::query("SELECT body FROM deliveries WHERE seq = ?").bind(seq).fetch_optional(&self.pool).await?;
         row.map_or(Ok(None), |row| row.try_get(0))
     }
 
     /// Writes down how a try ended. Where the message is given up, the log says no more that it was told: what was taken back there.
-    pub async fn tried(
+    pub(crate) async fn tried(
         &self,
         ticket: &Ticket,
         state: &State,
@@ -285,7 +285,7 @@ impl Outbox {
     }
 
     /// Lists messages, the newest first.
-    pub async fn list(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryInfo>, sqlx::Error> {
+    pub(crate) async fn list(&self, filter: &DeliveryFilter) -> Result<Vec<DeliveryInfo>, sqlx::Error> {
         let rows = sqlx::query(
             "SELECT *, (SELECT group_concat(fingerprint) FROM (SELECT fingerprint FROM delivery_alerts a
                         WHERE a.seq = deliveries.seq LIMIT 100)) AS alerts
@@ -303,7 +303,7 @@ impl Outbox {
     }
 
     /// Puts a message that was given up to the end of its lane, under a new name. False if there is none of that id.
-    pub async fn send_again(&self, id: &str, new_id: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
+    pub(crate) async fn send_again(&self, id: &str, new_id: &str, now_ms: i64) -> Result<bool, sqlx::Error> {
         let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await?;
         let copied = sqlx::query(
             "INSERT INTO deliveries (id, receiver, kind, place, lane, subject, body, state, created_at, next_at)
@@ -333,7 +333,7 @@ impl Outbox {
     }
 
     /// Drops what is old.
-    pub async fn prune(&self, now_ms: i64) -> Result<(), sqlx::Error> {
+    pub(crate) async fn prune(&self, now_ms: i64) -> Result<(), sqlx::Error> {
         for (delete, before) in [
             ("DELETE FROM deliveries WHERE state = 'delivered' AND done_at < ?", now_ms - KEPT_DELIVERED_MS),
             ("DELETE FROM deliveries WHERE state = 'dead' AND done_at < ?", now_ms - KEPT_DEAD_MS),
@@ -350,13 +350,13 @@ impl Outbox {
     }
 
     /// What receivers were told.
-    pub async fn log(&self) -> Result<Vec<(LogKey, LogEntry)>, sqlx::Error> {
+    pub(crate) async fn log(&self) -> Result<Vec<(LogKey, LogEntry)>, sqlx::Error> {
         let rows = sqlx::query("SELECT key, entry FROM notification_log").fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok((from_json(row, "key")?, from_json(row, "entry")?))).collect()
     }
 
     /// The alerts that are known, and those of them that webhooks were told of.
-    pub async fn alerts(&self) -> Result<(Vec<Alert>, HashSet<Fingerprint>), sqlx::Error> {
+    pub(crate) async fn alerts(&self) -> Result<(Vec<Alert>, HashSet<Fingerprint>), sqlx::Error> {
         let rows = sqlx::query("SELECT alert, is_told FROM known_alerts").fetch_all(&self.pool).await?;
         let (mut alerts, mut told) = (Vec::with_capacity(rows.len()), HashSet::new());
         for row in &rows {
@@ -370,7 +370,7 @@ impl Outbox {
     }
 
     /// The last event of each job that was told of.
-    pub async fn told_jobs(&self) -> Result<HashMap<(String, String), String>, sqlx::Error> {
+    pub(crate) async fn told_jobs(&self) -> Result<HashMap<(String, String), String>, sqlx::Error> {
         let rows = sqlx::query("SELECT daemon, job, event FROM told_jobs").fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).collect()
     }

@@ -12,7 +12,7 @@ const SHORTEST_WAIT_MS: i64 = 1_000;
 
 /// The alerts, all of them known to the dispatcher, and when to look next what mutes them.
 #[derive(Debug, Default)]
-pub struct Quiet {
+pub(crate) struct Quiet {
     alerts: HashSet<Fingerprint>,
     next_look_ms: i64,
     /// The version of what mutes alerts that was looked at last.
@@ -21,13 +21,13 @@ pub struct Quiet {
 
 impl Quiet {
     /// Those of `alerts`, as they were kept, that fire and are not among the `told` ones.
-    pub fn of(alerts: &[Alert], told: &HashSet<Fingerprint>) -> Self {
+    pub(crate) fn of(alerts: &[Alert], told: &HashSet<Fingerprint>) -> Self {
         let fires = alerts.iter().filter(|alert| !alert.is_resolved(alert.updated_at_ms));
         let untold = fires.map(|alert| alert.fingerprint).filter(|fingerprint| !told.contains(fingerprint));
         Quiet { alerts: untold.collect(), ..Quiet::default() }
     }
 
-    pub fn add(&mut self, alert: Fingerprint) {
+    pub(crate) fn add(&mut self, alert: Fingerprint) {
         if self.alerts.is_empty() {
             // While there were none, nobody looked when something ends that mutes alerts.
             self.next_look_ms = 0;
@@ -35,17 +35,17 @@ impl Quiet {
         self.alerts.insert(alert);
     }
 
-    pub fn remove(&mut self, alert: Fingerprint) {
+    pub(crate) fn remove(&mut self, alert: Fingerprint) {
         self.alerts.remove(&alert);
     }
 
     /// When to look again at the latest, if there are any; in milliseconds since the Unix epoch.
-    pub fn next_look(&self) -> Option<i64> {
+    pub(crate) fn next_look(&self) -> Option<i64> {
         (!self.alerts.is_empty()).then_some(self.next_look_ms)
     }
 
     /// Those that may be muted no more: all, if it is time to look again or something else mutes alerts than when it was looked last.
-    pub fn due(&mut self, version: u64, now_ms: i64) -> Vec<Fingerprint> {
+    pub(crate) fn due(&mut self, version: u64, now_ms: i64) -> Vec<Fingerprint> {
         if self.alerts.is_empty() || self.seen == Some(version) && now_ms < self.next_look_ms {
             return Vec::new();
         }
@@ -54,7 +54,7 @@ impl Quiet {
     }
 
     /// They were looked at, and time alone mutes others than now at `change_ms`.
-    pub fn look_again(&mut self, change_ms: Option<i64>, now_ms: i64) {
+    pub(crate) fn look_again(&mut self, change_ms: Option<i64>, now_ms: i64) {
         let longest_ms = now_ms.saturating_add(LONGEST_WAIT_MS);
         self.next_look_ms = change_ms.unwrap_or(longest_ms).clamp(now_ms.saturating_add(SHORTEST_WAIT_MS), longest_ms);
     }

@@ -19,7 +19,7 @@ const LOGGED_EVERY_MS: i64 = 10_000;
 const REASON: usize = 300;
 
 /// The alerts that were refused lately.
-pub struct Refusals {
+pub(crate) struct Refusals {
     telemetry: Telemetry,
     /// The last refusal of each alert. One that is posted again each minute is one alert.
     known: Mutex<HashMap<Fingerprint, Refusal>>,
@@ -59,7 +59,7 @@ impl std::fmt::Debug for Refusals {
 }
 
 impl Refusals {
-    pub fn new(telemetry: Telemetry) -> Self {
+    pub(crate) fn new(telemetry: Telemetry) -> Self {
         Refusals { telemetry, known: Mutex::default(), lines: Mutex::default() }
     }
 
@@ -69,7 +69,7 @@ impl Refusals {
 
     /// Notes that an alert was refused. One with the labels of another that was refused in the last hour is the same alert, and is not
     /// counted again.
-    pub fn add(&self, labels: &Labels, reason: &str, now_ms: i64) {
+    pub(crate) fn add(&self, labels: &Labels, reason: &str, now_ms: i64) {
         let count = || self.telemetry.deliveries().refused.fetch_add(1, Ordering::Relaxed);
         let mut known = self.known();
         known.retain(|_, refusal| refusal.at_ms.saturating_add(SHOWN_MS) > now_ms);
@@ -91,7 +91,7 @@ impl Refusals {
     }
 
     /// What the alert page says, if anything was refused in the last hour.
-    pub fn summary(&self, now_ms: i64) -> Option<String> {
+    pub(crate) fn summary(&self, now_ms: i64) -> Option<String> {
         let mut known = self.known();
         known.retain(|_, refusal| refusal.at_ms.saturating_add(SHOWN_MS) > now_ms);
         let last = known.values().max_by(|one, other| (one.at_ms, &one.name).cmp(&(other.at_ms, &other.name)))?;

@@ -45,7 +45,7 @@ const PAGERDUTY_V2: &str = "https://events.pagerduty.com/v2/enqueue";
 
 /// How a try ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// The receiver has it.
     Delivered { status: Option<u16> },
     /// The receiver does not have it; another try may help, if asked for after a time.
@@ -63,18 +63,18 @@ impl Outcome {
         self
     }
 
-    pub fn refused(reason: impl Into<String>) -> Self {
+    pub(crate) fn refused(reason: impl Into<String>) -> Self {
         Outcome::Refused { status: None, reason: reason.into() }
     }
 
-    pub fn failed(reason: impl Into<String>) -> Self {
+    pub(crate) fn failed(reason: impl Into<String>) -> Self {
         Outcome::Failed { status: None, reason: reason.into(), after: None }
     }
 }
 
 /// When a failed delivery is tried again.
 #[derive(Debug, Clone, Copy)]
-pub struct Policy {
+pub(crate) struct Policy {
     /// Tries in all; `None` for as long as `give_up_ms`.
     pub tries: Option<u32>,
     pub delay_ms: i64,
@@ -83,17 +83,17 @@ pub struct Policy {
 
 /// Clients by how they speak TLS.
 #[derive(Debug)]
-pub struct Sender {
+pub(crate) struct Sender {
     guard: Guard,
     clients: Mutex<HashMap<String, Client>>,
 }
 
 impl Sender {
-    pub fn new(guard: Guard) -> Self {
+    pub(crate) fn new(guard: Guard) -> Self {
         Sender { guard, clients: Mutex::default() }
     }
 
-    pub fn guard(&self) -> Guard {
+    pub(crate) fn guard(&self) -> Guard {
         self.guard
     }
 
@@ -256,7 +256,7 @@ fn chain(error: &reqwest::Error) -> String {
 }
 
 /// The secret itself, read from where it lies.
-pub fn read_secret(secret: &Secret) -> Result<String, String> {
+pub(crate) fn read_secret(secret: &Secret) -> Result<String, String> {
     let text = match secret {
         Secret::Text(text) => return Ok(text.clone()),
         Secret::Variable(name) => std::env::var(name).map_err(|_| format!("the variable {name} is not set"))?,
@@ -269,7 +269,7 @@ pub fn read_secret(secret: &Secret) -> Result<String, String> {
 }
 
 /// A secret, which `sent` learns.
-pub fn reveal(secret: &Secret, sent: &Redactor) -> Result<String, String> {
+pub(crate) fn reveal(secret: &Secret, sent: &Redactor) -> Result<String, String> {
     let text = read_secret(secret)?;
     sent.learn_configured(&text);
     Ok(text)
@@ -289,7 +289,7 @@ fn reveal_url(secret: &Secret, sent: &Redactor) -> Result<String, String> {
 
 impl Shared {
     /// Tries a delivery once.
-    pub async fn attempt(&self, ticket: &Ticket) -> (Policy, Outcome) {
+    pub(crate) async fn attempt(&self, ticket: &Ticket) -> (Policy, Outcome) {
         // Of this delivery alone: its secrets may be ordinary words to others.
         let sent = Redactor::default();
         let (policy, outcome) = self.attempt_once(ticket, &sent).await;

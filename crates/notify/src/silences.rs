@@ -234,7 +234,7 @@ fn new_id() -> Result<String, SilenceError> {
 }
 
 impl Outbox {
-    pub async fn silences(&self) -> Result<Vec<Silence>, sqlx::Error> {
+    pub(crate) async fn silences(&self) -> Result<Vec<Silence>, sqlx::Error> {
         let rows = sqlx::query("SELECT * FROM silences").fetch_all(&self.pool).await?;
         rows.iter().map(silence).collect()
     }
@@ -261,7 +261,7 @@ impl Outbox {
         Ok(())
     }
 
-    pub async fn acknowledgements(&self) -> Result<Vec<(Fingerprint, Acknowledgement)>, sqlx::Error> {
+    pub(crate) async fn acknowledgements(&self) -> Result<Vec<(Fingerprint, Acknowledgement)>, sqlx::Error> {
         let rows = sqlx::query("SELECT * FROM acknowledgements").fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {

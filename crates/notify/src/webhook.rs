@@ -20,13 +20,13 @@ use crate::{
 };
 
 /// The kind of these deliveries.
-pub const KIND: &str = "hook";
+pub(crate) const KIND: &str = "hook";
 
 /// Jobs whose last event is kept in memory.
 const MAX_JOBS: usize = 100_000;
 
 /// The messages for an event.
-pub fn deliveries(shared: &Shared, event: &HookEvent) -> Vec<NewDelivery> {
+pub(crate) fn deliveries(shared: &Shared, event: &HookEvent) -> Vec<NewDelivery> {
     let wanting = shared.options.hooks.iter().filter(|hook| hook.wants(event.name));
     wanting.map(|hook| delivery(shared, hook, event)).collect()
 }
@@ -58,7 +58,7 @@ fn delivery(shared: &Shared, hook: &Hook, event: &HookEvent) -> NewDelivery {
 }
 
 /// Tells the webhooks of jobs until `stop` is cancelled.
-pub async fn follow_jobs(
+pub(crate) async fn follow_jobs(
     shared: std::sync::Arc<Shared>,
     mut events: broadcast::Receiver<Event>,
     stop: CancellationToken,
@@ -122,7 +122,7 @@ fn is_older(transition: &JobTransition, started_ms: i64) -> bool {
 }
 
 /// The event that an alert's change is.
-pub fn of_alert(alert: &std::sync::Arc<alertmanager::alert::Alert>, fires: bool, now_ms: i64) -> HookEvent {
+pub(crate) fn of_alert(alert: &std::sync::Arc<alertmanager::alert::Alert>, fires: bool, now_ms: i64) -> HookEvent {
     let name = if fires { EventName::AlertFired } else { EventName::AlertResolved };
     HookEvent { name, at_ms: now_ms, subject: Subject::Alert(std::sync::Arc::clone(alert)) }
 }

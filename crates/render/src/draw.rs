@@ -29,6 +29,7 @@ impl Format {
         }
     }
 
+    /// The media type of a response.
     pub fn media_type(self) -> &'static str {
         match self {
             Format::Png => "image/png",
@@ -36,6 +37,7 @@ impl Format {
         }
     }
 
+    /// The end of a file's name.
     pub fn extension(self) -> &'static str {
         match self {
             Format::Png => "png",
@@ -81,6 +83,10 @@ impl Order {
         }
     }
 
+    /// Draws it; on a thread that may block.
+    ///
+    /// # Errors
+    /// It would have more than `most_pixels`, or cannot be drawn.
     pub fn draw(self, format: Format, most_pixels: u64) -> Result<Vec<u8>, PictureFailure> {
         #[allow(clippy::cast_precision_loss)] // some thousand
         let size = (self.size.0 as f32, self.size.1 as f32);

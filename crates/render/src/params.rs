@@ -33,9 +33,13 @@ pub enum ParamsError {
 /// The parameters of a picture. Those of a dashboard's variables (`var-*`) and unknown ones change nothing.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Wanted {
+    /// The time shown.
     pub range: TimeRange,
+    /// In pixels.
     pub width: Option<u32>,
+    /// In pixels.
     pub height: Option<u32>,
+    /// Light or dark.
     pub theme: Theme,
     /// From `tz`.
     pub zone: Zone,

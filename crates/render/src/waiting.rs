@@ -6,7 +6,7 @@ use std::{
 };
 
 /// A number of places, of which a token has at most half.
-pub struct Begun {
+pub(crate) struct Begun {
     places: usize,
     by_token: Arc<Mutex<HashMap<Arc<str>, usize>>>,
 }
@@ -18,12 +18,12 @@ pub struct Place {
 }
 
 impl Begun {
-    pub fn new(places: usize) -> Self {
+    pub(crate) fn new(places: usize) -> Self {
         Begun { places, by_token: Arc::default() }
     }
 
     /// A place for one more of `token`, if there is one.
-    pub fn begin(&self, token: Arc<str>) -> Option<Place> {
+    pub(crate) fn begin(&self, token: Arc<str>) -> Option<Place> {
         let mut by_token = lock(&self.by_token);
         let all: usize = by_token.values().sum();
         let own = by_token.get(&token).copied().unwrap_or_default();

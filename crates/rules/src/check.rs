@@ -3,12 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use model::label::is_label_name;
+use yaml::Problem;
 
-use crate::{
-    file::{Placed, RuleFile, RuleSpec, Span},
-    template,
-    text::Problem,
-};
+use crate::{file::{Placed, RuleFile, RuleSpec, Span}, template};
 
 /// All that is wrong with a file.
 pub(crate) fn problems(file: &RuleFile) -> Vec<Problem> {

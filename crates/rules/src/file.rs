@@ -5,11 +5,9 @@ use std::{collections::BTreeMap, str::FromStr};
 use model::range::DurationMs;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
+use yaml::Problem;
 
-use crate::{
-    check,
-    text::{self, Problem, or_default, texts},
-};
+use crate::{check, lenient::{or_default, texts}};
 
 /// A file of rules that was read and found good.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -126,7 +124,7 @@ impl RuleFile {
     /// # Errors
     /// All that is wrong; never empty.
     pub fn parse(text: &str) -> Result<Self, Vec<Problem>> {
-        let file: RuleFile = text::read(text).map_err(|problem| vec![problem])?;
+        let file: RuleFile = yaml::parse_text(text).map_err(|problem| vec![problem])?;
         let problems = check::problems(&file);
         if problems.is_empty() { Ok(file) } else { Err(problems) }
     }

@@ -11,7 +11,7 @@ pub mod link;
 mod restore;
 mod rule;
 mod template;
-mod text;
+mod lenient;
 mod threshold;
 pub mod unit;
 
@@ -20,5 +20,5 @@ pub use file::{GroupSpec, Placed, RuleFile, RuleSpec, Span};
 pub use group::{Evaluation, Group, Recorded, RuleHealth, Sink, World};
 pub use restore::{FOR_GRACE_MS, OUTAGE_TOLERANCE_MS};
 pub use rule::{Alerting, Engine, Kind, Rule, Surroundings, Transition};
-pub use text::Problem;
+pub use yaml::Problem;
 pub use threshold::Threshold;

@@ -9,17 +9,17 @@ use crate::{Kind, Metric};
 
 /// What is told of budgets, once they are there.
 #[derive(Default)]
-pub struct BudgetMetrics(OnceLock<(Budgets, Vec<Admission>)>);
+pub(crate) struct BudgetMetrics(OnceLock<(Budgets, Vec<Admission>)>);
 
 impl BudgetMetrics {
     /// From now on tells of these.
-    pub fn follow(&self, budgets: Budgets, turns: Vec<Admission>) {
+    pub(crate) fn follow(&self, budgets: Budgets, turns: Vec<Admission>) {
         // There is one set of them.
         let _ = self.0.set((budgets, turns));
     }
 
     #[allow(clippy::cast_precision_loss)] // bytes and counts, far below 2^53
-    pub fn gather(&self, metrics: &mut Vec<Metric>) {
+    pub(crate) fn gather(&self, metrics: &mut Vec<Metric>) {
         let Some((budgets, turns)) = self.0.get() else { return };
         let gauge = |name, help, value: u64| Metric { name, help, kind: Kind::Gauge, value: value as f64 };
         let counter = |name, help, value: u64| Metric { name, help, kind: Kind::Counter, value: value as f64 };

@@ -19,6 +19,7 @@ pub struct DeliveryCounters {
 
 impl DeliveryCounters {
     #[allow(clippy::cast_precision_loss)] // counts, far below 2^53
+    /// Appends the metrics as they are now.
     pub fn gather(&self, metrics: &mut Vec<Metric>) {
         let counters = [
             ("hyperscope_notifications_delivered_total", "Notifications that their receiver has.", &self.delivered),

@@ -5,7 +5,7 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use crate::{Kind, Metric};
 
 /// Reads the machine; keeps what differences are taken from.
-pub struct Host {
+pub(crate) struct Host {
     /// `None` where the system tells nothing.
     system: Option<System>,
     pid: Option<Pid>,
@@ -19,7 +19,7 @@ impl Default for Host {
 
 impl Host {
     #[allow(clippy::cast_precision_loss)] // bytes and seconds, far below 2^53
-    pub fn gather(&mut self, metrics: &mut Vec<Metric>) {
+    pub(crate) fn gather(&mut self, metrics: &mut Vec<Metric>) {
         let Some(system) = &mut self.system else { return };
         let mut gauge = |name, help, value| metrics.push(Metric { name, help, kind: Kind::Gauge, value });
         system.refresh_memory();

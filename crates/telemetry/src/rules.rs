@@ -37,6 +37,7 @@ impl RuleCounters {
     }
 
     #[allow(clippy::cast_precision_loss)] // counts, far below 2^53
+    /// Appends the metrics as they are now.
     pub fn gather(&self, metrics: &mut Vec<Metric>) {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
         let metric = |name, help, kind, value| Metric { name, help, kind, value };

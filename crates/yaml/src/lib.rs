@@ -3,9 +3,36 @@
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use serde_saphyr::Location;
 
 /// Names closer than this are offered as what was meant: 1 is equal, 0 has nothing in common.
 const NEAR_ENOUGH: f64 = 0.65;
+
+/// Something wrong in a text, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{line}:{column}: {message}")]
+pub struct Problem {
+    /// From 1.
+    pub line: u64,
+    /// From 1.
+    pub column: u64,
+    /// What is wrong and how to mend it.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem at a place in a text.
+    pub fn at(location: Location, message: impl Into<String>) -> Self {
+        Problem { line: location.line(), column: location.column(), message: message.into() }
+    }
+
+    /// The same with the file that it is in. What has no place is said to be at its begin.
+    #[must_use]
+    pub fn in_file(self, file: &Path) -> YamlError {
+        let Problem { line, column, message } = self;
+        YamlError::Content { file: file.to_owned(), line: line.max(1), column: column.max(1), message }
+    }
+}
 
 /// Why a file could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +73,15 @@ pub fn read<T: DeserializeOwned>(file: &Path) -> Result<T, YamlError> {
 /// # Errors
 /// The text is not YAML, or does not hold a `T`.
 pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, YamlError> {
-    let empty = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#'));
+    parse_text(text).map_err(|problem| problem.in_file(file))
+}
+
+/// Reads the first document of `text` as one `T`. An empty text is an empty map.
+///
+/// # Errors
+/// The text is not YAML, or does not hold a `T`.
+pub fn parse_text<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    let empty = text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#') || line == "---");
     let text = if empty { "{}" } else { text };
     let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
@@ -55,7 +90,7 @@ pub fn parse<T: DeserializeOwned>(file: &Path, text: &str) -> Result<T, YamlErro
             serde_saphyr::Error::SerdeUnknownField { field, expected, .. } => unknown_key(field, expected),
             _ => plain(&error),
         };
-        YamlError::Content { file: file.to_owned(), line, column, message }
+        Problem { line, column, message }
     })
 }
 

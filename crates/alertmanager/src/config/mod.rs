@@ -9,7 +9,7 @@ pub mod secret;
 
 use std::collections::BTreeMap;
 
-use serde_saphyr::Location;
+use yaml::Problem;
 
 pub use self::{
     receiver::{Discord, Email, Integration, Kind, PagerDuty, Receiver, Slack, Webhook},
@@ -17,24 +17,6 @@ pub use self::{
     secret::Secret,
 };
 use crate::{alert::Labels, inhibit::InhibitRule, time_interval::TimeInterval};
-
-/// What is wrong in a file, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{line}:{column}: {message}")]
-pub struct Problem {
-    /// From 1.
-    pub line: u64,
-    /// From 1.
-    pub column: u64,
-    /// What is wrong and how to mend it.
-    pub message: String,
-}
-
-impl Problem {
-    fn at(location: Location, message: impl Into<String>) -> Self {
-        Problem { line: location.line(), column: location.column(), message: message.into() }
-    }
-}
 
 /// A configuration that holds: every name it uses is there, every default is filled in.
 #[derive(Debug, Clone)]

@@ -47,7 +47,7 @@ const AT_A_TIME: usize = 2;
 type Ask<'a> = &'a (dyn Fn(ScopedQuery, Steps) -> BoxFuture<'a, Option<Vec<Series>>> + Sync);
 
 /// Since when one engine has data, by selector and window.
-pub struct EngineCoverage {
+pub(crate) struct EngineCoverage {
     cached: Mutex<HashMap<Asked, Cached>>,
     gate: Semaphore,
 }
@@ -81,7 +81,7 @@ impl Default for EngineCoverage {
 
 impl EngineCoverage {
     /// Says it, if the time that `query` reads for its value at `end_ms` is longer than what the engine has of it.
-    pub async fn remark(&self, query: &ScopedQuery, end_ms: i64, ask: Ask<'_>) -> Option<String> {
+    pub(crate) async fn remark(&self, query: &ScopedQuery, end_ms: i64, ask: Ask<'_>) -> Option<String> {
         let mut windows = windows(query.parsed().ok()?, end_ms);
         windows.truncate(MOST_SELECTORS);
         let begins = join_all(windows.iter().map(|window| self.begin_ms(window, ask))).await;

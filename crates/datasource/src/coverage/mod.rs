@@ -18,7 +18,7 @@ use store::Store;
 
 use crate::ReadScheduler;
 
-pub use self::engine::EngineCoverage;
+pub(crate) use self::engine::EngineCoverage;
 
 /// What tells a target from others: the daemon, or what Prometheus calls it.
 const TARGET: [&str; 3] = ["daemon", "job", "instance"];
@@ -31,7 +31,7 @@ const MOST_HELD: usize = 1_024;
 
 /// What is to be said of queries over one store. A query that is evaluated at each step is looked at once a minute.
 #[derive(Default)]
-pub struct Coverage {
+pub(crate) struct Coverage {
     /// By the text of the query, with the matchers of its scope.
     held: Mutex<HashMap<String, Held>>,
 }
@@ -52,7 +52,7 @@ impl Held {
 
 impl Coverage {
     /// Says it, if the time that `query` reads for its value at `end_ms` is longer than what `store` has of it.
-    pub async fn remark(
+    pub(crate) async fn remark(
         &self,
         query: &ScopedQuery,
         store: &Store,

@@ -29,7 +29,7 @@ use self::{
 };
 use crate::{AlertmanagerConfig, AlertmanagerLogin, muting::MutingChanges, refused::Refusals};
 
-pub use self::wire::time;
+pub(crate) use self::wire::time;
 
 /// Longest call.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -92,7 +92,7 @@ impl LinkError {
 
 /// The Alertmanagers of one cluster, each of which is told of everything.
 #[derive(Debug)]
-pub struct Link {
+pub(crate) struct Link {
     members: Vec<Arc<Member>>,
     /// Alerts to tell of again.
     known: Mutex<HashMap<Fingerprint, Alert>>,
@@ -124,7 +124,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Link {
-    pub fn new(
+    pub(crate) fn new(
         configs: &[AlertmanagerConfig],
         refusals: &Arc<Refusals>,
         muting: Arc<MutingChanges>,
@@ -159,7 +159,7 @@ impl Link {
     }
 
     /// Tells all of these alerts, soon.
-    pub fn post(&self, posted: &[Posted], now_ms: i64) {
+    pub(crate) fn post(&self, posted: &[Posted], now_ms: i64) {
         let alerts = posted.iter().filter_map(|posted| Alert::from_posted(posted.clone(), now_ms, LIFETIME_MS).ok());
         let alerts: Vec<Alert> = alerts.collect();
         lock(&self.known).extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
@@ -186,7 +186,7 @@ impl Link {
     }
 
     /// Tells of alerts again and reads back what became of them, until `stop` is cancelled.
-    pub async fn run(self: Arc<Self>, stop: CancellationToken) {
+    pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut tasks = tokio::task::JoinSet::new();
         for member in &self.members {
             tasks.spawn(Arc::clone(member).run(Arc::clone(&self), stop.clone()));
@@ -219,7 +219,7 @@ impl Link {
     }
 
     /// Which Alertmanagers do not take alerts, and why: each in a sentence, with how many alerts wait for it.
-    pub fn failures(&self) -> Vec<String> {
+    pub(crate) fn failures(&self) -> Vec<String> {
         let failing = self.members.iter().filter_map(|member| {
             let reason = lock(&member.failure).clone()?;
             let noun = |count| if count == 1 { "alert waits" } else { "alerts wait" };
@@ -229,12 +229,12 @@ impl Link {
         failing.collect()
     }
 
-    pub async fn silences(&self) -> Result<Vec<Silence>, LinkError> {
+    pub(crate) async fn silences(&self) -> Result<Vec<Silence>, LinkError> {
         let silences: Vec<SilenceJson> = self.ask(Method::GET, "api/v2/silences", None).await?;
         Ok(silences.into_iter().filter_map(SilenceJson::read).collect())
     }
 
-    pub async fn put_silence(&self, silence: &Silence) -> Result<String, LinkError> {
+    pub(crate) async fn put_silence(&self, silence: &Silence) -> Result<String, LinkError> {
         #[derive(Deserialize)]
         struct Made {
             #[serde(rename = "silenceID")]
@@ -254,7 +254,7 @@ impl Link {
         Ok(made.silence_id)
     }
 
-    pub async fn expire_silence(&self, id: &str) -> Result<(), LinkError> {
+    pub(crate) async fn expire_silence(&self, id: &str) -> Result<(), LinkError> {
         let encoded = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC);
         self.ask::<Nothing>(Method::DELETE, &format!("api/v2/silence/{encoded}"), None).await.map(|_| ())
     }

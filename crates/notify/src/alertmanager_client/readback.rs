@@ -20,7 +20,7 @@ const AWAITED: Duration = Duration::from_secs(30);
 
 /// The last answers.
 #[derive(Debug, Default)]
-pub struct Readback {
+pub(super) struct Readback {
     alerts: HashMap<Fingerprint, Remote>,
     /// By the name of the rule.
     by_name: HashMap<String, Vec<Fingerprint>>,
@@ -83,7 +83,7 @@ impl Readback {
 
 impl Link {
     /// Reads what became of alerts, and which silences there are.
-    pub async fn read_back(&self) {
+    pub(crate) async fn read_back(&self) {
         let (alerts, silences) = futures_util::future::join(
             self.ask::<Vec<RemoteAlert>>(Method::GET, "api/v2/alerts", None),
             self.silences(),
@@ -105,7 +105,7 @@ impl Link {
     }
 
     /// Takes in a silence that they were just given, before it is read back.
-    pub fn note_silence(&self, silence: Silence) {
+    pub(crate) fn note_silence(&self, silence: Silence) {
         let mut known = lock(&self.readback);
         known.silences.retain(|other| other.id != silence.id);
         known.silences.push(silence);
@@ -115,33 +115,33 @@ impl Link {
     }
 
     /// Whether they have said what mutes alerts, or are away for so long that nobody waits for it any more.
-    pub fn knows_muting(&self) -> bool {
+    pub(crate) fn knows_muting(&self) -> bool {
         lock(&self.readback).is_read || self.begun.elapsed() >= AWAITED
     }
 
     /// What mutes an alert.
-    pub fn muting(&self, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Muting {
+    pub(crate) fn muting(&self, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Muting {
         lock(&self.readback).muting(fingerprint, labels, now_ms)
     }
 
     /// Whom they tell of an alert, if they know it.
-    pub fn receivers(&self, fingerprint: Fingerprint) -> Option<Vec<String>> {
+    pub(crate) fn receivers(&self, fingerprint: Fingerprint) -> Option<Vec<String>> {
         lock(&self.readback).alerts.get(&fingerprint).map(|known| known.receivers.clone())
     }
 
     /// An alert that they know.
-    pub fn alert(&self, fingerprint: Fingerprint) -> Option<Arc<Alert>> {
+    pub(crate) fn alert(&self, fingerprint: Fingerprint) -> Option<Arc<Alert>> {
         lock(&self.readback).alerts.get(&fingerprint).map(|known| Arc::clone(&known.alert))
     }
 
     /// The alerts that they know and that fire, whoever told them.
-    pub fn alerts(&self, now_ms: i64) -> Vec<Arc<Alert>> {
+    pub(crate) fn alerts(&self, now_ms: i64) -> Vec<Arc<Alert>> {
         let known = lock(&self.readback);
         known.alerts.values().map(|known| Arc::clone(&known.alert)).filter(|alert| !alert.is_resolved(now_ms)).collect()
     }
 
     /// When the next of their silences begins or ends.
-    pub fn next_change(&self, now_ms: i64) -> Option<i64> {
+    pub(crate) fn next_change(&self, now_ms: i64) -> Option<i64> {
         lock(&self.readback).silences.iter().filter_map(|silence| silence.next_change(now_ms)).min()
     }
 }

@@ -36,14 +36,14 @@ struct VersionInfo {
 
 impl Link {
     /// How each of them is doing.
-    pub fn statuses(&self) -> Vec<UpstreamStatus> {
+    pub(crate) fn statuses(&self) -> Vec<UpstreamStatus> {
         (1..).zip(&self.members).map(|(number, member)| member.status(number)).collect()
     }
 }
 
 impl Member {
     /// Asks it at intervals whether it is there, until `stop` is cancelled.
-    pub async fn watch(self: Arc<Self>, stop: CancellationToken) {
+    pub(super) async fn watch(self: Arc<Self>, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(PROBE_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -67,7 +67,7 @@ impl Member {
     }
 
     /// Notes what an answer says about it.
-    pub fn note(&self, path: &str, answer: &Result<String, LinkError>, took: Duration) {
+    pub(super) fn note(&self, path: &str, answer: &Result<String, LinkError>, took: Duration) {
         let now_ms = now_ms();
         let mut health = lock(&self.health);
         match answer {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 /// What an Alertmanager says of an alert.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct RemoteStatus {
+pub(crate) struct RemoteStatus {
     /// Ids of silences that mute it.
     #[serde(rename = "silencedBy", default)]
     pub silenced_by: Vec<String>,
@@ -24,7 +24,7 @@ pub struct RemoteStatus {
 
 /// An alert as the API takes and gives it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AlertJson {
+pub(crate) struct AlertJson {
     labels: Labels,
     #[serde(default)]
     annotations: Labels,
@@ -38,7 +38,7 @@ pub struct AlertJson {
 
 /// An alert as the API gives it.
 #[derive(Debug, Deserialize)]
-pub struct RemoteAlert {
+pub(crate) struct RemoteAlert {
     pub fingerprint: Fingerprint,
     pub status: RemoteStatus,
     #[serde(default)]
@@ -51,7 +51,7 @@ pub struct RemoteAlert {
 
 /// An alert that an Alertmanager knows.
 #[derive(Debug, Clone)]
-pub struct Remote {
+pub(crate) struct Remote {
     pub alert: Arc<Alert>,
     pub status: RemoteStatus,
     pub receivers: Vec<String>,
@@ -86,7 +86,7 @@ struct RemoteReceiver {
 
 /// A silence as the API takes and gives it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct SilenceJson {
+pub(crate) struct SilenceJson {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
     pub matchers: Vec<MatcherJson>,
@@ -120,7 +120,7 @@ impl From<&Alert> for AlertJson {
 
 impl SilenceJson {
     /// The silence; `None` if it is none that we understand.
-    pub fn read(self) -> Option<Silence> {
+    pub(crate) fn read(self) -> Option<Silence> {
         let ms = read_time;
         Some(Silence {
             id: self.id,

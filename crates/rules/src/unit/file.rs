@@ -3,11 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+use yaml::Problem;
 
-use crate::{
-    file::{Placed, Span},
-    text::{self, Problem, or_default},
-};
+use crate::{file::{Placed, Span}, lenient::or_default};
 
 /// A file of unit tests.
 #[derive(Debug, Clone, Deserialize)]
@@ -100,7 +98,7 @@ impl TestFile {
     /// # Errors
     /// It is no file of tests: what is wrong, and where.
     pub fn parse(text: &str) -> Result<Self, Problem> {
-        text::read(text)
+        yaml::parse_text(text)
     }
 
     /// How many tests there are.

@@ -5,19 +5,10 @@ use std::{collections::BTreeMap, fmt::Write};
 use labels::Labels;
 use promql::{InstantSample, Value};
 use timeseries::{Sample, format};
+use yaml::Problem;
 
-use super::{
-    file::{AlertTest, ExprTest, Test, TestFile},
-    memory::Memory,
-    series,
-};
-use crate::{
-    alert::AlertState,
-    file::{Placed, RuleFile},
-    group::{Group, Recorded, Sink, World},
-    rule::{Engine, Kind, Surroundings},
-    text::Problem,
-};
+use crate::{alert::AlertState, file::{Placed, RuleFile}, group::{Group, Recorded, Sink, World}, rule::{Engine, Kind, Surroundings}};
+use super::{file::{AlertTest, ExprTest, Test, TestFile}, memory::Memory, series};
 
 const MINUTE_MS: i64 = 60_000;
 /// Most evaluations of one test: a mistyped time should not run for hours.
