@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use alerting::Alerting;
+use axum::extract::FromRef;
 use budget::Budgets;
 use collect::Upstreams;
 use dashboards::DashboardRegistry;
@@ -15,13 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, Limits},
-    http::{assets::Assets, auth::Auth, pages::Gallery, remote_write::Exemplars},
+    http::{assets::Assets, auth::Auth, pages::PanelHtmlCache, remote_write::Exemplars},
     source_list::SourceList,
     storage::Storage,
 };
 
 /// Handles to everything. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, FromRef)]
 pub struct AppState {
     /// Who may do what.
     pub auth: Auth,
@@ -48,8 +49,9 @@ pub struct AppState {
     /// Who is told of alerts, and what keeps them quiet.
     pub notifier: Notifier,
     /// The panels of pages, as they were drawn last.
-    pub gallery: Gallery,
+    pub drawn_panels: PanelHtmlCache,
     /// Lets pages be drawn.
+    #[from_ref(skip)]
     pub page_drawing: ReadScheduler,
     /// Pictures of panels and dashboards.
     pub pictures: Pictures,
@@ -62,10 +64,12 @@ pub struct AppState {
     /// Our own metrics.
     pub telemetry: Telemetry,
     /// Whether `/metrics` asks for no token.
+    #[from_ref(skip)]
     pub metrics_public: bool,
     /// The settings; they hold secrets, which must not be shown.
     pub config: Arc<Config>,
     /// When the server started, in milliseconds since the Unix epoch.
+    #[from_ref(skip)]
     pub started_ms: i64,
     /// What one request or socket may take.
     pub limits: Limits,

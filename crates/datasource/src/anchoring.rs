@@ -24,7 +24,11 @@ pub(crate) struct Anchoring(Learned<bool>);
 impl Anchoring {
     /// The query without the modifier, where it has it and the engine does not know it. `ask` tells whether the engine does; `None`
     /// if that cannot be known now.
-    pub(crate) async fn as_sent(&self, query: &ScopedQuery, ask: impl AsyncFnOnce() -> Option<bool>) -> Option<ScopedQuery> {
+    pub(crate) async fn as_sent(
+        &self,
+        query: &ScopedQuery,
+        ask: impl AsyncFnOnce() -> Option<bool>,
+    ) -> Option<ScopedQuery> {
         if !query.parsed().is_ok_and(Query::is_anchored) {
             return None;
         }

@@ -171,7 +171,12 @@ pub(crate) fn cause(error: &reqwest::Error) -> String {
 }
 
 /// What is wrong with an answer, if it is not one of the API.
-pub(crate) fn of_answer(base_url: &str, path: &str, answer: &Fetched, location: Option<&HeaderValue>) -> Option<Failure> {
+pub(crate) fn of_answer(
+    base_url: &str,
+    path: &str,
+    answer: &Fetched,
+    location: Option<&HeaderValue>,
+) -> Option<Failure> {
     #[derive(Deserialize)]
     struct Envelope {
         status: String,

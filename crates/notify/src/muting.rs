@@ -156,7 +156,13 @@ impl Notifier {
 
 impl Shared {
     /// What mutes an alert: as the Alertmanagers say where there are some, else our own silences and inhibition.
-    pub(crate) fn muting_of(&self, dispatcher: &Dispatcher, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Muting {
+    pub(crate) fn muting_of(
+        &self,
+        dispatcher: &Dispatcher,
+        fingerprint: Fingerprint,
+        labels: &Labels,
+        now_ms: i64,
+    ) -> Muting {
         match &self.link {
             Some(link) => link.muting(fingerprint, labels, now_ms),
             None => {

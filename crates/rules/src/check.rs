@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use model::label::is_label_name;
 use yaml::Problem;
 
-use crate::{file::{Placed, RuleFile, RuleSpec, Span}, template};
+use crate::{
+    file::{Placed, RuleFile, RuleSpec, Span},
+    template,
+};
 
 /// All that is wrong with a file.
 pub(crate) fn problems(file: &RuleFile) -> Vec<Problem> {

@@ -7,7 +7,10 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 use yaml::Problem;
 
-use crate::{check, lenient::{or_default, texts}};
+use crate::{
+    check,
+    lenient::{or_default, texts},
+};
 
 /// A file of rules that was read and found good.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]

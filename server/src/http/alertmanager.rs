@@ -6,6 +6,7 @@ use std::{
 };
 
 use access::{Action, Principal};
+use alerting::Alerting;
 use alertmanager::{
     alert::{ALERT_NAME, Alert, Labels, Posted},
     matcher::{Gathered, MatcherJson, Matchers},
@@ -22,7 +23,7 @@ use datasource::QueryError;
 use jiff::Timestamp;
 use labels::Fingerprint;
 use model::clock::now_ms;
-use notify::{SilenceError, time};
+use notify::{Notifier, SilenceError, time};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,7 +36,7 @@ use super::{
     },
     prometheus::envelope::RETRY_SECS,
 };
-use crate::state::AppState;
+use crate::http::slices::AlertState;
 
 /// The Alertmanager whose API this is. Generated clients demand a version; amtool compares its first two numbers with its own at each
 /// command and warns where they differ, and shows all of `versionInfo` without looking whether it is there.
@@ -112,12 +113,12 @@ impl Parameters {
 }
 
 /// `GET /api/v2/status`
-pub(super) async fn status(State(state): State<AppState>) -> Json<Value> {
+pub(super) async fn status(State(notifier): State<Notifier>) -> Json<Value> {
     Json(json!({
         "cluster": { "status": "disabled", "peers": [] },
         // Amtool reads the routes of it: what it holds of secrets stays here.
         "config": { "original": "" },
-        "uptime": time(now_ms().saturating_sub(state.notifier.uptime_ms())),
+        "uptime": time(now_ms().saturating_sub(notifier.uptime_ms())),
         "versionInfo": {
             "version": LIKE_ALERTMANAGER,
             "revision": concat!("hyperscope ", env!("CARGO_PKG_VERSION")),
@@ -130,15 +131,16 @@ pub(super) async fn status(State(state): State<AppState>) -> Json<Value> {
 }
 
 /// `GET /api/v2/receivers`: all, or for a token with matchers those that the alerts it sees go to.
-pub(super) async fn receivers(State(state): State<AppState>, principal: Principal) -> Result<Json<Value>, Refused> {
+pub(super) async fn receivers(State(state): State<AlertState>, principal: Principal) -> Result<Json<Value>, Refused> {
     let mut receivers = state.notifier.receivers();
     if !principal.scope().is_all() {
-        let make = move |state: &AppState| -> BTreeSet<String> {
+        let (lists, current) = (state.lists.clone(), state.alerting.current().await);
+        let make = move || -> BTreeSet<String> {
             let alerts = state.notifier.alerts();
             let seen = alerts.iter().filter(|alert| is_seen(&principal, alert));
             seen.flat_map(|alert| state.notifier.status(&alert.labels).receivers).collect()
         };
-        let told = state.list(Listed::Alerts(&*state.alerting.current().await), make).await?;
+        let told = lists.list(Listed::Alerts(&current), make).await?;
         receivers.retain(|name| told.contains(name));
     }
     Ok(Json(receivers.into_iter().map(|name| json!({ "name": name })).collect()))
@@ -173,7 +175,7 @@ impl Wanted {
     }
 
     /// The alerts, each as the API shows it with its receivers.
-    fn shown(&self, state: &AppState, principal: &Principal) -> Vec<(Value, Arc<Alert>)> {
+    fn shown(&self, state: &AlertState, principal: &Principal) -> Vec<(Value, Arc<Alert>)> {
         let mut alerts = state.notifier.preview(&self.matchers);
         alerts.retain(|alert| is_seen(principal, alert));
         let shown = alerts.into_iter().filter_map(|alert| {
@@ -201,27 +203,29 @@ fn alert_json(alert: &Alert, status: &alertmanager::dispatch::Status) -> Value {
 
 /// `GET /api/v2/alerts`
 pub(super) async fn alerts(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     principal: Principal,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refused> {
     let wanted = Wanted::read(&Parameters::new(query)?)?;
-    let make = move |state: &AppState| -> Json<Value> {
-        let shown = wanted.shown(state, &principal);
+    let (lists, current) = (state.lists.clone(), state.alerting.current().await);
+    let make = move || -> Json<Value> {
+        let shown = wanted.shown(&state, &principal);
         Json(shown.into_iter().map(|(alert, ..)| alert).collect())
     };
-    Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
+    Ok(lists.answer(Listed::Alerts(&current), make).await?)
 }
 
 /// `GET /api/v2/alerts/groups`: by receiver and by the labels that the routes group by.
 pub(super) async fn groups(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     principal: Principal,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refused> {
     let wanted = Wanted::read(&Parameters::new(query)?)?;
-    let make = move |state: &AppState| -> Json<Value> {
-        let shown = wanted.shown(state, &principal);
+    let (lists, current) = (state.lists.clone(), state.alerting.current().await);
+    let make = move || -> Json<Value> {
+        let shown = wanted.shown(&state, &principal);
         let by_alert: HashMap<Fingerprint, &Value> =
             shown.iter().map(|(shown, alert)| (alert.fingerprint, shown)).collect();
         let groups = state.notifier.groups_of(shown.iter().map(|(_, alert)| alert)).into_iter().map(|group| {
@@ -236,7 +240,7 @@ pub(super) async fn groups(
         });
         Json(groups.collect())
     };
-    Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
+    Ok(lists.answer(Listed::Alerts(&current), make).await?)
 }
 
 /// A time as clients send it. The end of the year 9999 stands for ever with many: it counts as the last time that can be written.
@@ -271,7 +275,8 @@ pub(super) struct AlertPosted {
 /// `POST /api/v2/alerts`: so that a Prometheus can name this server as its Alertmanager. What was answered is kept. As in
 /// Alertmanager, the good alerts of a batch are taken whatever the others are; the answer names those that are not.
 pub(super) async fn post_alerts(
-    State(state): State<AppState>,
+    State(alerting): State<Alerting>,
+    State(notifier): State<Notifier>,
     principal: Principal,
     posted: Result<Body<Vec<Value>>, ApiError>,
 ) -> Result<StatusCode, Refused> {
@@ -287,10 +292,10 @@ pub(super) async fn post_alerts(
         }
     }
     for (labels, reason) in &refused.invalid {
-        state.notifier.refuse(labels, reason, now_ms);
+        notifier.refuse(labels, reason, now_ms);
     }
-    state.alerting.take_posted(&alerts);
-    state.notifier.keep(alerts).await.map_err(|error| Refused(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+    alerting.take_posted(&alerts);
+    notifier.keep(alerts).await.map_err(|error| Refused(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
     refused.answer(count)
 }
 
@@ -397,11 +402,12 @@ fn silence_json(silence: &Silence) -> Value {
 }
 
 /// `GET /api/v2/silences`
-pub(super) async fn silences(State(state): State<AppState>, RawQuery(query): RawQuery) -> Result<Response, Refused> {
+pub(super) async fn silences(State(state): State<AlertState>, RawQuery(query): RawQuery) -> Result<Response, Refused> {
     let filter = Parameters::new(query)?.filter()?;
     let mut silences = state.notifier.silences().await?;
     let count = silences.len();
-    let make = move |_: &AppState| -> Json<Value> {
+    let lists = state.lists;
+    let make = move || -> Json<Value> {
         // As in Alertmanager: a filter is looked for in the silence's own matchers.
         silences.retain(|silence| {
             let named: Labels =
@@ -410,17 +416,17 @@ pub(super) async fn silences(State(state): State<AppState>, RawQuery(query): Raw
         });
         Json(silences.iter().map(silence_json).collect())
     };
-    Ok(state.answer(Listed::Rules(count), make).await?)
+    Ok(lists.answer(Listed::Rules(count), make).await?)
 }
 
 /// `GET /api/v2/silence/{id}`
-pub(super) async fn silence(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Value>, Refused> {
-    Ok(Json(silence_json(&state.notifier.silence(&id).await?)))
+pub(super) async fn silence(State(notifier): State<Notifier>, Path(id): Path<String>) -> Result<Json<Value>, Refused> {
+    Ok(Json(silence_json(&notifier.silence(&id).await?)))
 }
 
 /// `POST /api/v2/silences`
 pub(super) async fn post_silence(
-    State(state): State<AppState>,
+    State(notifier): State<Notifier>,
     principal: Principal,
     posted: Result<Body<SilencePosted>, ApiError>,
 ) -> Result<Json<Value>, Refused> {
@@ -441,18 +447,18 @@ pub(super) async fn post_silence(
         comment: posted.comment,
         updated_at_ms: 0,
     };
-    let silence = state.notifier.put_silence(silence).await?;
+    let silence = notifier.put_silence(silence).await?;
     audit(&principal, Action::CreateSilence, &silence);
     Ok(Json(json!({ "silenceID": silence.id })))
 }
 
 /// `DELETE /api/v2/silence/{id}`
 pub(super) async fn expire(
-    State(state): State<AppState>,
+    State(notifier): State<Notifier>,
     principal: Principal,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refused> {
-    let silence = state.notifier.expire_silence(&id).await?;
+    let silence = notifier.expire_silence(&id).await?;
     audit(&principal, Action::ExpireSilence, &silence);
     Ok(StatusCode::OK)
 }

@@ -9,7 +9,7 @@ use axum::{
 use tower::ServiceExt;
 
 use super::{api::error::ApiError, auth::Denied, prometheus::envelope::failure};
-use crate::state::AppState;
+use crate::http::assets::Assets;
 
 /// A method that a path does not have; `OPTIONS` is answered everywhere, and allows no other site anything.
 pub(super) async fn other_method(OriginalUri(uri): OriginalUri, request: Request) -> Response {
@@ -22,14 +22,14 @@ pub(super) async fn other_method(OriginalUri(uri): OriginalUri, request: Request
 
 /// A file of the bundle, which holds no secrets; else, for those who may see pages, the one that says that there is none.
 pub(super) async fn bundle_or_page(
-    State(state): State<AppState>,
+    State(assets): State<Assets>,
     OriginalUri(uri): OriginalUri,
     request: Request,
     unknown: Router,
 ) -> Response {
     let path = request.uri().path().trim_start_matches('/');
     let message = format!("there is no endpoint {} {}", request.method(), uri.path());
-    match state.assets.respond(path, request.headers()) {
+    match assets.respond(path, request.headers()) {
         Some(file) => file,
         None if path.starts_with("api/v1/") => failure(StatusCode::NOT_FOUND, "not_found", &message),
         None if path.starts_with("api/") => ApiError::not_found(message).into_response(),

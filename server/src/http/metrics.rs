@@ -1,18 +1,23 @@
 //! `/metrics`: our own series, and those known of the daemons, so that a Prometheus can scrape what a daemon does not expose.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use access::{Principal, Scope};
 use axum::{Extension, extract::State, http::header::CONTENT_TYPE, response::Response};
-use datasource::{ErrorKind, QueryError};
+use datasource::{Embedded, ErrorKind, QueryError};
 use exposition::{page::Kind, write::Writer};
 use labels::METRIC_NAME;
 use model::clock::now_ms;
 use promql::{InstantSample, Value};
+use store::Store;
+use telemetry::Telemetry;
 use timeseries::Sample;
 
-use super::{api::listed::Listed, prometheus::envelope::ErrorResponse};
-use crate::state::AppState;
+use super::{
+    api::listed::{Listed, Lists},
+    prometheus::envelope::ErrorResponse,
+};
+use crate::storage::Storage;
 
 /// Media type of the text format, version 0.0.4.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -24,16 +29,18 @@ const SUFFIXES: [&str; 4] = ["_bucket", "_sum", "_count", ""];
 const SCRAPED: (&str, &str) = ("up", "Whether the last scrape of the target went well.");
 
 pub(super) async fn own(
-    State(state): State<AppState>,
+    State(storage): State<Storage>,
+    State(telemetry): State<Telemetry>,
+    State(embedded): State<Arc<Embedded>>,
+    State(lists): State<Lists>,
     principal: Option<Extension<Principal>>,
 ) -> Result<Response, ErrorResponse> {
     // Nobody is asked where the page is public.
     let scope = principal.map_or_else(Scope::all, |Extension(principal)| principal.scope().clone());
     let mut page = Writer::new();
-    let storage = state.storage.clone();
     let stored = tokio::task::spawn_blocking(move || storage.metrics()).await;
     let stored = stored.map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
-    let ours = state.telemetry.gather().into_iter().chain(stored);
+    let ours = telemetry.gather().into_iter().chain(stored);
     for metric in ours.filter(|metric| scope.proves(|name| (name == METRIC_NAME).then_some(metric.name))) {
         let kind = match metric.kind {
             telemetry::Kind::Gauge => Kind::Gauge,
@@ -42,18 +49,19 @@ pub(super) async fn own(
         page.family(metric.name, kind, metric.help).sample([], metric.value);
     }
     let when = datasource::When::At(now_ms());
-    let found = state.embedded.evaluate(&scope.query(DAEMONS_SERIES)?, when).await?;
-    let write = move |state: &AppState| {
+    let found = embedded.evaluate(&scope.query(DAEMONS_SERIES)?, when).await?;
+    let families = embedded.store().family_count();
+    let write = move || {
         if let Value::Vector(samples) = &found.value {
-            write_daemons(&mut page, state, samples);
+            write_daemons(&mut page, embedded.store(), samples);
         }
         ([(CONTENT_TYPE, TEXT_FORMAT)], page.finish())
     };
-    Ok(state.answer(Listed::Families, write).await?)
+    Ok(lists.answer(Listed::Families(families), write).await?)
 }
 
-fn write_daemons(page: &mut Writer, state: &AppState, samples: &[InstantSample]) {
-    let described: BTreeMap<String, store::Metadata> = state.embedded.store().metadata().into_iter().collect();
+fn write_daemons(page: &mut Writer, store: &Store, samples: &[InstantSample]) {
+    let described: BTreeMap<String, store::Metadata> = store.metadata().into_iter().collect();
     let mut families: BTreeMap<&str, Vec<(&str, &InstantSample)>> = BTreeMap::new();
     for sample in samples {
         let name = sample.labels.metric_name();

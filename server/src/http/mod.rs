@@ -24,6 +24,7 @@ pub mod render;
 mod rewrite;
 mod rights;
 mod route;
+pub(crate) mod slices;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -46,6 +47,7 @@ use tower_http::{
 };
 
 use self::{
+    assets::Assets,
     csp::secure_headers,
     heads::HeadLimit,
     remote_write::{Ingest, IngestLimits},
@@ -152,8 +154,8 @@ pub fn router(state: &AppState) -> Router {
     let heads = HeadLimit::of(&state.config, auth);
     let mut routes = table(state);
     let usual = take(&mut routes, state, Taken::Usual)
-        .fallback(move |state: State<AppState>, uri: OriginalUri, request: Request| {
-            fallbacks::bundle_or_page(state, uri, request, unknown.clone())
+        .fallback(move |assets: State<Assets>, uri: OriginalUri, request: Request| {
+            fallbacks::bundle_or_page(assets, uri, request, unknown.clone())
         })
         .layer(middleware::from_fn(freshness::layer))
         .layer(middleware::from_fn_with_state(heads.clone(), heads::limit))

@@ -9,10 +9,11 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use dashboards::DashboardRegistry;
 use model::{clock::now_ms, dashboard::Dashboard, range::TimeRange};
-use render::{Format, Order, ParamsError, PictureFailure, What, params};
+use render::{AlertPictures, Format, Order, ParamsError, PictureFailure, PictureLinks, Pictures, What, params};
 
-use super::{Rights, Route, Who, api::error::ApiError, pages};
+use super::{Rights, Route, Who, api::error::ApiError, pages, slices::PanelState};
 use crate::state::AppState;
 
 /// A picture waits no longer than this for its data.
@@ -42,8 +43,11 @@ impl From<ParamsError> for ApiError {
 }
 
 /// `DELETE /api/picture-links`: no link that was given until now leads anywhere any more.
-async fn withdraw_links(State(state): State<AppState>, principal: Principal) -> Result<StatusCode, ApiError> {
-    let withdrawn = state.picture_links.withdraw();
+async fn withdraw_links(
+    State(picture_links): State<PictureLinks>,
+    principal: Principal,
+) -> Result<StatusCode, ApiError> {
+    let withdrawn = picture_links.withdraw();
     withdrawn.map_err(|error| ApiError::internal("the links to pictures could not be withdrawn", error))?;
     principal.actor().did(Action::WithdrawPictureLinks, "", "");
     Ok(StatusCode::NO_CONTENT)
@@ -51,7 +55,8 @@ async fn withdraw_links(State(state): State<AppState>, principal: Principal) -> 
 
 /// What a signed link leads to.
 async fn alert(
-    State(state): State<AppState>,
+    State(alert_pictures): State<AlertPictures>,
+    State(picture_links): State<PictureLinks>,
     Path(file): Path<String>,
     OriginalUri(uri): OriginalUri,
 ) -> Result<Response, ApiError> {
@@ -64,8 +69,8 @@ async fn alert(
     let name = file.strip_suffix(".png").ok_or_else(gone)?;
     let until = value("until").and_then(|until| until.parse().ok()).ok_or_else(gone)?;
     let signature = value("signature").ok_or_else(gone)?;
-    let subject = state.picture_links.open(name, until, &signature, now_ms()).ok_or_else(gone)?;
-    let body = state.alert_pictures.draw(&subject).await.map_err(refused)?;
+    let subject = picture_links.open(name, until, &signature, now_ms()).ok_or_else(gone)?;
+    let body = alert_pictures.draw(&subject).await.map_err(refused)?;
     let left_secs = until.saturating_sub(now_ms() / 1_000).clamp(0, PAST_KEPT);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(Format::Png.media_type())),
@@ -75,7 +80,9 @@ async fn alert(
 }
 
 async fn dashboard(
-    State(state): State<AppState>,
+    State(library): State<DashboardRegistry>,
+    State(panels): State<PanelState>,
+    State(pictures): State<Pictures>,
     principal: Principal,
     Path(file): Path<String>,
     OriginalUri(uri): OriginalUri,
@@ -83,18 +90,20 @@ async fn dashboard(
     let now_ms = now_ms();
     let (name, format) = params::named(&file)?;
     let wanted = params::Wanted::parse(uri.query().unwrap_or_default(), now_ms)?;
-    let dashboard = seen(&state, &principal, name)?;
+    let dashboard = seen(&library, &principal, name)?;
     let size = wanted.dashboard_size(dashboard);
-    check_size(&state, size)?;
-    let _begun = state.pictures.begin().map_err(refused)?;
-    let data = pages::panels(&state, principal.scope(), dashboard, wanted.range, now_ms, PATIENCE).await;
+    check_size(&pictures, size)?;
+    let _begun = pictures.begin().map_err(refused)?;
+    let data = pages::panels(&panels, principal.scope(), dashboard, wanted.range, now_ms, PATIENCE).await;
     let setting = Setting::new(wanted.range, now_ms, wanted.theme, data.values()).in_zone(wanted.zone);
     let what = What::Dashboard(Box::new(dashboard.clone()), data);
-    answer(&state, Order { what, setting, size, zoom: 1.0 }, format, wanted.range, name).await
+    answer(&pictures, Order { what, setting, size, zoom: 1.0 }, format, wanted.range, name).await
 }
 
 async fn panel(
-    State(state): State<AppState>,
+    State(library): State<DashboardRegistry>,
+    State(panels): State<PanelState>,
+    State(pictures): State<Pictures>,
     principal: Principal,
     Path((uid, file)): Path<(String, String)>,
     OriginalUri(uri): OriginalUri,
@@ -102,28 +111,28 @@ async fn panel(
     let now_ms = now_ms();
     let (id, format) = params::named(&file)?;
     let wanted = params::Wanted::parse(uri.query().unwrap_or_default(), now_ms)?;
-    let panel = params::panel_of(seen(&state, &principal, &uid)?, id)?;
+    let panel = params::panel_of(seen(&library, &principal, &uid)?, id)?;
     let size = (wanted.width.unwrap_or(params::PANEL.0), wanted.height.unwrap_or(params::PANEL.1));
-    check_size(&state, size)?;
-    let _begun = state.pictures.begin().map_err(refused)?;
-    let data = pages::panel_data(&state, principal.scope(), panel, wanted.range, now_ms, PATIENCE).await;
+    check_size(&pictures, size)?;
+    let _begun = pictures.begin().map_err(refused)?;
+    let data = pages::panel_data(&panels, principal.scope(), panel, wanted.range, now_ms, PATIENCE).await;
     let setting = Setting::new(wanted.range, now_ms, wanted.theme, [&data]).in_zone(wanted.zone);
     let what = What::Panel(Box::new(panel.clone()), data);
-    answer(&state, Order { what, setting, size, zoom: 1.0 }, format, wanted.range, &format!("{uid}-{id}")).await
+    answer(&pictures, Order { what, setting, size, zoom: 1.0 }, format, wanted.range, &format!("{uid}-{id}")).await
 }
 
 /// A dashboard that a session may see.
-fn seen<'a>(state: &'a AppState, principal: &Principal, uid: &str) -> Result<&'a Dashboard, ApiError> {
-    let dashboard = state.library.get(uid).filter(|dashboard| principal.may_see(&dashboard.uid));
+fn seen<'a>(library: &'a DashboardRegistry, principal: &Principal, uid: &str) -> Result<&'a Dashboard, ApiError> {
+    let dashboard = library.get(uid).filter(|dashboard| principal.may_see(&dashboard.uid));
     dashboard.ok_or_else(|| {
-        let seen: Vec<String> = state.library.links(&principal.session).into_iter().map(|link| link.uid).collect();
+        let seen: Vec<String> = library.links(&principal.session).into_iter().map(|link| link.uid).collect();
         ApiError::not_found(format!("there is no dashboard {uid:?} that you may see: use one of {}", seen.join(", ")))
     })
 }
 
 /// Refuses a size before anything is asked for it.
-fn check_size(state: &AppState, (width, height): (u32, u32)) -> Result<(), ApiError> {
-    let most = state.pictures.most_pixels();
+fn check_size(pictures: &Pictures, (width, height): (u32, u32)) -> Result<(), ApiError> {
+    let most = pictures.most_pixels();
     if u64::from(width) * u64::from(height) <= most {
         return Ok(());
     }
@@ -141,14 +150,14 @@ fn refused(failure: PictureFailure) -> ApiError {
 }
 
 async fn answer(
-    state: &AppState,
+    pictures: &Pictures,
     order: Order,
     format: Format,
     range: TimeRange,
     name: &str,
 ) -> Result<Response, ApiError> {
     let now_ms = order.setting.now_ms;
-    let body = state.pictures.draw(order, format).await.map_err(refused)?;
+    let body = pictures.draw(order, format).await.map_err(refused)?;
     let kept = match range.resolve(now_ms).1 < now_ms.saturating_sub(LIVE_KEPT * 1_000) {
         true => PAST_KEPT,
         false => (range.step_ms(now_ms) / 1_000).clamp(1, LIVE_KEPT),

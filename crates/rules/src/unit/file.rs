@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use yaml::Problem;
 
-use crate::{file::{Placed, Span}, lenient::or_default};
+use crate::{
+    file::{Placed, Span},
+    lenient::or_default,
+};
 
 /// A file of unit tests.
 #[derive(Debug, Clone, Deserialize)]

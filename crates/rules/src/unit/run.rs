@@ -7,8 +7,17 @@ use promql::{InstantSample, Value};
 use timeseries::{Sample, format};
 use yaml::Problem;
 
-use crate::{alert::AlertState, file::{Placed, RuleFile}, group::{Group, Recorded, Sink, World}, rule::{Engine, Kind, Surroundings}};
-use super::{file::{AlertTest, ExprTest, Test, TestFile}, memory::Memory, series};
+use super::{
+    file::{AlertTest, ExprTest, Test, TestFile},
+    memory::Memory,
+    series,
+};
+use crate::{
+    alert::AlertState,
+    file::{Placed, RuleFile},
+    group::{Group, Recorded, Sink, World},
+    rule::{Engine, Kind, Surroundings},
+};
 
 const MINUTE_MS: i64 = 60_000;
 /// Most evaluations of one test: a mistyped time should not run for hours.

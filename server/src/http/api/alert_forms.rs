@@ -11,7 +11,7 @@ use model::clock::now_ms;
 use serde::Deserialize;
 
 use super::{ACTS, ACTS_ON_ALL, error::ApiError, extract::Body, notifications, silences};
-use crate::state::AppState;
+use crate::http::slices::AlertState;
 
 /// What "extend" adds.
 const MORE_MS: i64 = 2 * 3_600_000;
@@ -33,7 +33,7 @@ pub(crate) struct Sent {
 }
 
 /// `POST /alerts/do`
-pub(crate) async fn act(State(state): State<AppState>, principal: Principal, Form(sent): Form<Sent>) -> Response {
+pub(crate) async fn act(State(state): State<AlertState>, principal: Principal, Form(sent): Form<Sent>) -> Response {
     // Only back to where the form was: not to wherever a form of somebody else says.
     let back =
         if sent.back == "/alerts" || sent.back.starts_with("/alerts?") { sent.back.clone() } else { "/alerts".into() };
@@ -47,7 +47,7 @@ pub(crate) async fn act(State(state): State<AppState>, principal: Principal, For
     }
 }
 
-async fn carry_out(state: AppState, principal: Principal, sent: Sent) -> Result<(), ApiError> {
+async fn carry_out(state: AlertState, principal: Principal, sent: Sent) -> Result<(), ApiError> {
     let Sent { action, id, matchers, duration, comment, .. } = sent;
     // The route is for whoever may acknowledge; the rest asks for the rights that it has in the JSON API.
     let rights = if matches!(action.as_str(), "ack" | "unack") { ACTS } else { ACTS_ON_ALL };
@@ -67,7 +67,7 @@ async fn carry_out(state: AppState, principal: Principal, sent: Sent) -> Result<
         "expire" => silences::expire(State(state), principal, Path(id)).await.map(|_| ()),
         "ack" => silences::acknowledge(State(state), principal, Path(id), None).await.map(|_| ()),
         "unack" => silences::unacknowledge(State(state), principal, Path(id)).await.map(|_| ()),
-        "resend" => notifications::resend(State(state), principal, Path(id)).await.map(|_| ()),
+        "resend" => notifications::resend(State(state.notifier), principal, Path(id)).await.map(|_| ()),
         other => Err(ApiError::bad_request(format!("there is no action {other:?}"))),
     }
 }

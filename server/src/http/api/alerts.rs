@@ -14,16 +14,16 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{error::ApiError, extract::Parameters, listed::Listed};
-use crate::state::AppState;
+use crate::http::slices::AlertState;
 
 /// Changes in one answer unless asked for more.
 const USUAL_ANSWER: usize = 1_000;
 
 /// `GET /api/alerts`
-pub(super) async fn list(State(state): State<AppState>, principal: Principal) -> Result<Response, ApiError> {
+pub(super) async fn list(State(state): State<AlertState>, principal: Principal) -> Result<Response, ApiError> {
     let current = state.alerting.current().await;
     let listed = Arc::clone(&current);
-    Ok(state.answer(Listed::Alerts(&current), move |_| Json(listed.list(principal.scope()))).await?)
+    Ok(state.lists.answer(Listed::Alerts(&current), move || Json(listed.list(principal.scope()))).await?)
 }
 
 /// Parameters of `/api/alerts/history`.
@@ -41,7 +41,7 @@ pub(super) struct HistoryParams {
 
 /// `GET /api/alerts/history`
 pub(super) async fn history(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     principal: Principal,
     Parameters(params): Parameters<HistoryParams>,
 ) -> Result<Response, ApiError> {
@@ -51,14 +51,14 @@ pub(super) async fn history(
         name: params.name.filter(|name| !name.is_empty()),
         limit: params.limit.unwrap_or(USUAL_ANSWER).min(MAX_ANSWER),
     };
-    let cost = state.cost(&Listed::Changes(wanted.limit));
     let shown = move |found: Result<Vec<AlertTransition>, sqlx::Error>| {
         found.map(|mut transitions| {
             transitions.retain(|change| visible::alert(principal.scope(), &change.alert));
             Json(json!({ "transitions": transitions })).into_response()
         })
     };
-    let found = state.embedded.reads().read_after(cost, state.alerting.history().read(&wanted), shown).await?;
+    let read = state.alerting.history().read(&wanted);
+    let found = state.lists.answer_after(Listed::Changes(wanted.limit), read, shown).await?;
     found.map_err(|error| ApiError::internal("the history of alerts could not be read", error))
 }
 
@@ -74,14 +74,13 @@ pub(super) struct At {
 /// # Errors
 /// The history cannot be read.
 pub(super) async fn past(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     principal: Principal,
     Parameters(At { at }): Parameters<At>,
 ) -> Result<Response, ApiError> {
     let most = app::panels::MOST_ALERTS;
     let list = state.alerting.alerts_at(principal.scope(), at, most);
-    let cost = state.cost(&Listed::Changes(MAX_ANSWER));
     let answered = |list: Result<AlertList, sqlx::Error>| list.map(|list| Json(list).into_response());
-    let list = state.embedded.reads().read_after(cost, list, answered).await?;
+    let list = state.lists.answer_after(Listed::Changes(MAX_ANSWER), list, answered).await?;
     list.map_err(|error| ApiError::internal("the history of alerts could not be read", error))
 }

@@ -1,32 +1,38 @@
 //! `/api/dashboards`: what pages there are, as data.
 
+use std::sync::Arc;
+
 use access::Principal;
-use alerting::FiringChanges;
+use alerting::{Alerting, FiringChanges};
 use axum::{
     Json,
     extract::{Path, State},
     response::{IntoResponse, Response},
 };
+use dashboards::DashboardRegistry;
 use model::{clock::now_ms, dashboard::Dashboard, page::DashboardLink, range::TimeRange};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{error::ApiError, extract::Parameters, listed::Listed};
-use crate::state::AppState;
+use super::{
+    error::ApiError,
+    extract::Parameters,
+    listed::{Listed, Lists},
+};
 
 /// `GET /api/dashboards`
-pub(super) async fn list(State(state): State<AppState>, principal: Principal) -> Json<Value> {
-    let links: Vec<DashboardLink> = state.library.links(&principal.session);
+pub(super) async fn list(State(library): State<DashboardRegistry>, principal: Principal) -> Json<Value> {
+    let links: Vec<DashboardLink> = library.links(&principal.session);
     Json(json!({ "dashboards": links }))
 }
 
 /// `GET /api/dashboards/{uid}`
 pub(super) async fn one(
-    State(state): State<AppState>,
+    State(library): State<DashboardRegistry>,
     principal: Principal,
     Path(uid): Path<String>,
 ) -> Result<Json<Dashboard>, ApiError> {
-    seen(&state, &principal, &uid).cloned().map(Json)
+    seen(&library, &principal, &uid).cloned().map(Json)
 }
 
 /// Parameters of `GET /api/dashboards/{uid}/marks`: a range as pages have it.
@@ -38,29 +44,30 @@ pub(super) struct MarksParams {
 
 /// `GET /api/dashboards/{uid}/marks`
 pub(super) async fn marks(
-    State(state): State<AppState>,
+    State(library): State<DashboardRegistry>,
+    State(alerting): State<Alerting>,
+    State(lists): State<Lists>,
     principal: Principal,
     Path(uid): Path<String>,
     Parameters(params): Parameters<MarksParams>,
 ) -> Result<Response, ApiError> {
-    let dashboard = seen(&state, &principal, &uid)?.clone();
+    let dashboard = seen(&library, &principal, &uid)?.clone();
     let now_ms = now_ms();
     let range = TimeRange::parse(params.from.as_deref(), params.to.as_deref(), now_ms)
         .map_err(|error| ApiError::bad_request(error.to_string()))?;
     let (start_ms, end_ms) = range.resolve(now_ms);
-    let current = state.alerting.current().await;
-    let cost = state.cost(&Listed::Alerts(&current));
-    let alerting = state.alerting.clone();
+    let current = alerting.current().await;
+    let (marked, listed) = (alerting.clone(), Arc::clone(&current));
     let make = move |firing: Result<FiringChanges, sqlx::Error>| {
-        let marks = alerting.marks(firing?, &current, principal.scope(), &dashboard, start_ms, end_ms);
+        let marks = marked.marks(firing?, &listed, principal.scope(), &dashboard, start_ms, end_ms);
         Ok(Json(marks).into_response())
     };
-    let found =
-        state.embedded.reads().read_after(cost, state.alerting.history().firing_in(start_ms, end_ms), make).await?;
+    let firing = alerting.history().firing_in(start_ms, end_ms);
+    let found = lists.answer_after(Listed::Alerts(&current), firing, make).await?;
     found.map_err(|error: sqlx::Error| ApiError::internal("the history of alerts could not be read", error))
 }
 
-fn seen<'a>(state: &'a AppState, principal: &Principal, uid: &str) -> Result<&'a Dashboard, ApiError> {
-    let dashboard = state.library.get(uid).filter(|dashboard| principal.may_see(&dashboard.uid));
+fn seen<'a>(library: &'a DashboardRegistry, principal: &Principal, uid: &str) -> Result<&'a Dashboard, ApiError> {
+    let dashboard = library.get(uid).filter(|dashboard| principal.may_see(&dashboard.uid));
     dashboard.ok_or_else(|| ApiError::not_found(format!("there is no dashboard {uid:?} that you may see")))
 }

@@ -6,11 +6,11 @@ use axum::{
     extract::State,
     response::{Html, IntoResponse, Response},
 };
-use notify::{ShownMessage, time};
+use notify::{Notifier, ShownMessage, time};
 use serde_json::{Value, json};
 
 use super::error::ApiError;
-use crate::{http::auth::escape, state::AppState};
+use crate::http::auth::escape;
 
 /// Seconds from one look to the next.
 const REFRESH_SECS: u32 = 5;
@@ -19,8 +19,8 @@ const STYLE: &str = "\
 article{margin:12px 0;padding:12px 16px;border:1px solid #8886;border-radius:8px}h1{font-size:20px}h2{margin:0 0 4px;font-size:15px}\
 p{margin:4px 0}pre{margin:8px 0 0;max-height:320px;overflow:auto;white-space:pre-wrap;overflow-wrap:anywhere;font-size:12px}";
 
-fn shown(state: &AppState) -> Result<Vec<ShownMessage>, ApiError> {
-    state.notifier.shown().ok_or_else(|| {
+fn shown(notifier: &Notifier) -> Result<Vec<ShownMessage>, ApiError> {
+    notifier.shown().ok_or_else(|| {
         ApiError::not_found(
             "only a demo without receivers of its own shows messages; here they are sent: see /api/notifications",
         )
@@ -28,13 +28,13 @@ fn shown(state: &AppState) -> Result<Vec<ShownMessage>, ApiError> {
 }
 
 /// `GET /api/demo/receivers`
-pub(super) async fn list(State(state): State<AppState>) -> Result<Json<Value>, ApiError> {
-    Ok(Json(json!({ "messages": shown(&state)? })))
+pub(super) async fn list(State(notifier): State<Notifier>) -> Result<Json<Value>, ApiError> {
+    Ok(Json(json!({ "messages": shown(&notifier)? })))
 }
 
 /// `GET /demo/receivers`
-pub async fn page(State(state): State<AppState>) -> Response {
-    let messages = match shown(&state) {
+pub async fn page(State(notifier): State<Notifier>) -> Response {
+    let messages = match shown(&notifier) {
         Ok(messages) => messages,
         Err(error) => return error.into_response(),
     };

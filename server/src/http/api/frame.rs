@@ -7,7 +7,8 @@ use axum::{
     http::{StatusCode, header::CACHE_CONTROL},
     response::{IntoResponse, Response},
 };
-use datasource::{ErrorKind, QueryError, fixed};
+use dashboards::DashboardRegistry;
+use datasource::{Engines, ErrorKind, QueryError, fixed};
 use model::{
     dashboard,
     live::{LiveQuery, Topic},
@@ -15,7 +16,7 @@ use model::{
 use serde::Deserialize;
 
 use super::{error::ApiError, extract::Parameters};
-use crate::{http::live::upgrade::may_follow, state::AppState};
+use crate::http::limited::may_follow;
 
 /// What is asked for.
 #[derive(Debug, Deserialize)]
@@ -38,7 +39,8 @@ pub(super) struct Asked {
 
 /// `GET /api/frame?query=&start_ms=&end_ms=&step_ms=&instant=&engine=`
 pub(super) async fn frame(
-    State(state): State<AppState>,
+    State(library): State<DashboardRegistry>,
+    State(engines): State<Engines>,
     principal: Principal,
     Parameters(asked): Parameters<Asked>,
 ) -> Result<Response, ApiError> {
@@ -47,11 +49,11 @@ pub(super) async fn frame(
         return Err(ApiError::bad_request("step_ms is the time between points in milliseconds: more than 0"));
     }
     let topic = Topic::Query(LiveQuery { expr: expr.clone(), window_ms: 0, step_ms, instant, engine: engine.clone() });
-    if !may_follow(&state, &principal, &topic) {
+    if !may_follow(&library, &principal, &topic) {
         return Err(ApiError::forbidden("this session is limited to what is on its dashboards"));
     }
     let query = dashboard::Query { expr, instant, engine, ..dashboard::Query::default() };
-    let frame = fixed::frame(&state.engines, principal.scope(), &query, (start_ms, end_ms), step_ms).await?;
+    let frame = fixed::frame(&engines, principal.scope(), &query, (start_ms, end_ms), step_ms).await?;
     Ok(([(CACHE_CONTROL, "no-store")], Json(frame)).into_response())
 }
 

@@ -6,11 +6,15 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
+use collect::Upstreams;
 use model::job::{Job, JobDetail, JobStatus};
 use serde::{Deserialize, Serialize};
 
-use super::{error::ApiError, extract::Parameters, listed::Listed};
-use crate::state::AppState;
+use super::{
+    error::ApiError,
+    extract::Parameters,
+    listed::{Listed, Lists},
+};
 
 /// Filters of the list. All must hold.
 #[derive(Debug, Deserialize)]
@@ -63,30 +67,31 @@ impl Filter {
 
 /// `GET /api/jobs`
 pub(super) async fn list(
-    State(state): State<AppState>,
+    State(upstreams): State<Upstreams>,
+    State(lists): State<Lists>,
     principal: Principal,
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Response, ApiError> {
     let statuses = filter.statuses()?;
-    let make = move |state: &AppState| {
-        let mut jobs = state.upstreams.jobs();
+    let count = upstreams.job_count();
+    let make = move || {
+        let mut jobs = upstreams.jobs();
         jobs.retain(|job| visible::job(principal.scope(), job));
         jobs.retain(|job| statuses.as_ref().is_none_or(|wanted| wanted.contains(&job.status)) && filter.passes(job));
         let total = jobs.len();
         jobs.truncate(filter.limit.unwrap_or(usize::MAX));
         Json(JobList { jobs, total })
     };
-    Ok(state.answer(Listed::Jobs, make).await?)
+    Ok(lists.answer(Listed::Jobs(count), make).await?)
 }
 
 /// `GET /api/jobs/{daemon}/{id}`
 pub(super) async fn detail(
-    State(state): State<AppState>,
+    State(upstreams): State<Upstreams>,
     principal: Principal,
     Path((daemon, id)): Path<(String, String)>,
 ) -> Result<Json<JobDetail>, ApiError> {
-    state
-        .upstreams
+    upstreams
         .job_detail(&daemon, &id)
         .await
         .filter(|detail| visible::job(principal.scope(), &detail.job))
@@ -103,14 +108,14 @@ pub(super) struct Cancelled {
 
 /// `POST /api/jobs/{daemon}/{id}/cancel`
 pub(super) async fn cancel(
-    State(state): State<AppState>,
+    State(upstreams): State<Upstreams>,
     principal: Principal,
     Path((daemon, id)): Path<(String, String)>,
 ) -> Result<Json<Cancelled>, ApiError> {
-    if !state.upstreams.job(&daemon, &id).is_some_and(|job| visible::job(principal.scope(), &job)) {
+    if !upstreams.job(&daemon, &id).is_some_and(|job| visible::job(principal.scope(), &job)) {
         return Err(ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")));
     }
-    let answer = state.upstreams.cancel(&daemon, &id).await;
+    let answer = upstreams.cancel(&daemon, &id).await;
     let object = format!("{daemon}/{id}");
     match &answer {
         Ok(answer) if answer.accepted => principal.actor().did(Action::CancelJob, &object, ""),

@@ -1,7 +1,10 @@
 //! Lists of what is watched, made and written as reads of whoever asks: they are as long as there are jobs, alerts or rules.
 
 use alerting::CurrentAlerts;
-use axum::response::{IntoResponse, Response};
+use axum::{
+    extract::FromRef,
+    response::{IntoResponse, Response},
+};
 use datasource::{QueryError, ReadScheduler};
 
 use crate::state::AppState;
@@ -19,16 +22,16 @@ const COPIES: u64 = 3;
 
 /// What a list is of.
 pub(crate) enum Listed<'a> {
-    /// Jobs of all daemons.
-    Jobs,
+    /// So many jobs.
+    Jobs(usize),
     /// Alerts.
     Alerts(&'a CurrentAlerts),
     /// So many rules or silences.
     Rules(usize),
     /// The same with their alerts.
     RulesWithAlerts(usize, &'a CurrentAlerts),
-    /// Metric families.
-    Families,
+    /// So many metric families.
+    Families(usize),
     /// Daemons with their newest samples.
     Targets,
     /// So many changes of alerts.
@@ -37,50 +40,72 @@ pub(crate) enum Listed<'a> {
 
 impl Listed<'_> {
     /// What the list takes while it is made, about, in bytes.
-    pub(crate) fn weight(&self, state: &AppState) -> u64 {
+    pub(crate) fn weight(&self) -> u64 {
         let of = |count: usize, each: usize| u64::try_from(count.saturating_mul(each)).unwrap_or(u64::MAX);
         match self {
-            Listed::Jobs => of(state.upstreams.job_count(), JOB_BYTES),
+            Listed::Jobs(count) => of(*count, JOB_BYTES),
             Listed::Alerts(alerts) => alerts.weight().saturating_mul(COPIES),
             Listed::RulesWithAlerts(count, alerts) => {
                 alerts.weight().saturating_mul(COPIES).saturating_add(of(*count, RULE_BYTES))
             }
-            Listed::Families => of(state.embedded.store().family_count(), FAMILY_BYTES),
+            Listed::Families(count) => of(*count, FAMILY_BYTES),
             Listed::Targets => TARGETS_BYTES,
             Listed::Changes(count) | Listed::Rules(count) => of(*count, RULE_BYTES),
         }
     }
 }
 
-impl AppState {
+/// Makes lists as reads of whoever asks. A cheap handle.
+#[derive(Clone)]
+pub(crate) struct Lists(ReadScheduler);
+
+impl FromRef<AppState> for Lists {
+    fn from_ref(state: &AppState) -> Self {
+        Lists(state.embedded.reads().clone())
+    }
+}
+
+impl Lists {
     /// What a list of this costs as a read.
     pub(crate) fn cost(&self, listed: &Listed) -> u64 {
-        within(listed.weight(self), self.embedded.reads())
+        within(listed.weight(), &self.0)
     }
 
-    /// Makes a list as a read of whoever asks.
+    /// Makes a list as a read.
     ///
     /// # Errors
     /// It is not its turn in time, or too many wait.
     pub(crate) async fn list<T: Send + 'static>(
         &self,
         listed: Listed<'_>,
-        make: impl FnOnce(&AppState) -> T + Send + 'static,
+        make: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, QueryError> {
-        let (state, cost) = (self.clone(), self.cost(&listed));
-        self.embedded.reads().read(cost, move || make(&state)).await
+        self.0.read(self.cost(&listed), make).await
     }
 
     /// The same as an answer, which is written there as well.
     ///
     /// # Errors
-    /// As [`AppState::list`].
+    /// As [`Lists::list`].
     pub(crate) async fn answer<T: IntoResponse>(
         &self,
         listed: Listed<'_>,
-        make: impl FnOnce(&AppState) -> T + Send + 'static,
+        make: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Response, QueryError> {
-        self.list(listed, move |state| make(state).into_response()).await
+        self.list(listed, move || make().into_response()).await
+    }
+
+    /// Reads from the database, then makes an answer of what was found as a read.
+    ///
+    /// # Errors
+    /// As [`Lists::list`].
+    pub(crate) async fn answer_after<T: Send + 'static, R: Send + 'static>(
+        &self,
+        listed: Listed<'_>,
+        found: impl Future<Output = T> + Send,
+        make: impl FnOnce(T) -> R + Send + 'static,
+    ) -> Result<R, QueryError> {
+        self.0.read_after(self.cost(&listed), found, make).await
     }
 }
 

@@ -5,12 +5,11 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use notify::DeliveryFilter;
+use notify::{DeliveryFilter, Notifier};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{error::ApiError, extract::Parameters};
-use crate::state::AppState;
 
 /// Deliveries listed unless asked otherwise, and at most.
 const LIMITS: (i64, i64) = (100, 1_000);
@@ -28,7 +27,7 @@ pub(super) struct Filter {
 
 /// `GET /api/notifications`
 pub(super) async fn list(
-    State(state): State<AppState>,
+    State(notifier): State<Notifier>,
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Json<Value>, ApiError> {
     if let Some(word) = filter.state.as_deref().filter(|word| !["pending", "delivered", "dead"].contains(word)) {
@@ -46,8 +45,7 @@ pub(super) async fn list(
         alert,
         limit: filter.limit.unwrap_or(usual).clamp(0, most),
     };
-    let deliveries = state
-        .notifier
+    let deliveries = notifier
         .deliveries(&filter)
         .await
         .map_err(|error| ApiError::internal("the notifications could not be read", error))?;
@@ -56,12 +54,11 @@ pub(super) async fn list(
 
 /// `POST /api/notifications/{id}/resend`
 pub(super) async fn resend(
-    State(state): State<AppState>,
+    State(notifier): State<Notifier>,
     principal: Principal,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let again = state
-        .notifier
+    let again = notifier
         .send_again(&id)
         .await
         .map_err(|error| ApiError::internal("the notification could not be sent again", error))?;

@@ -25,7 +25,7 @@ use super::{
     extract::{Body, Parameters},
     listed::Listed,
 };
-use crate::state::AppState;
+use crate::http::slices::AlertState;
 
 /// Longest silence without an end of its own.
 const DEFAULT_DURATION_MS: i64 = 2 * 3_600_000;
@@ -132,11 +132,12 @@ fn shown(silence: &Silence, firing: &[Arc<Alert>]) -> Shown {
 }
 
 /// All silences, active ones first, then those to come, then those that are over.
-pub(crate) async fn listed(state: &AppState) -> Result<Vec<Shown>, ApiError> {
+pub(crate) async fn listed(state: &AlertState) -> Result<Vec<Shown>, ApiError> {
     let silences = state.notifier.silences().await?;
     let current = state.alerting.current().await;
-    let shown = state.list(Listed::RulesWithAlerts(silences.len(), &current), move |state| {
-        let firing = state.notifier.alerts();
+    let notifier = state.notifier.clone();
+    let shown = state.lists.list(Listed::RulesWithAlerts(silences.len(), &current), move || {
+        let firing = notifier.alerts();
         let mut shown: Vec<Shown> = silences.iter().map(|silence| shown(silence, &firing)).collect();
         shown.sort_by_key(|silence| match silence.state {
             "active" => (0, silence.ends_at),
@@ -157,7 +158,7 @@ pub(super) struct Filter {
 
 /// `GET /api/silences`
 pub(super) async fn list(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Json<Value>, ApiError> {
     let mut silences = listed(&state).await?;
@@ -168,10 +169,11 @@ pub(super) async fn list(
 }
 
 /// `GET /api/silences/{id}`
-pub(super) async fn one(State(state): State<AppState>, Path(id): Path<String>) -> Result<Json<Shown>, ApiError> {
+pub(super) async fn one(State(state): State<AlertState>, Path(id): Path<String>) -> Result<Json<Shown>, ApiError> {
     let silence = state.notifier.silence(&id).await?;
     let current = state.alerting.current().await;
-    let shown = state.list(Listed::Alerts(&current), move |state| shown(&silence, &state.notifier.alerts()));
+    let notifier = state.notifier;
+    let shown = state.lists.list(Listed::Alerts(&current), move || shown(&silence, &notifier.alerts()));
     Ok(Json(shown.await?))
 }
 
@@ -189,7 +191,7 @@ fn end(wanted: &Wanted, from_ms: i64) -> Result<Option<i64>, ApiError> {
 
 /// `POST /api/silences`
 pub(super) async fn create(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     principal: Principal,
     Body(wanted): Body<Wanted>,
 ) -> Result<(StatusCode, Json<Shown>), ApiError> {
@@ -212,7 +214,7 @@ pub(super) async fn create(
 
 /// `PATCH /api/silences/{id}`: another end, or another comment.
 pub(super) async fn change(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     principal: Principal,
     Path(id): Path<String>,
     Body(wanted): Body<Wanted>,
@@ -231,7 +233,7 @@ pub(super) async fn change(
 
 /// `DELETE /api/silences/{id}`: ends it now.
 pub(super) async fn expire(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     principal: Principal,
     Path(id): Path<String>,
 ) -> Result<Json<Shown>, ApiError> {
@@ -241,7 +243,7 @@ pub(super) async fn expire(
 }
 
 /// A silence that was just written, with how many alerts it mutes: that waits for no turn, since what is done cannot be refused.
-async fn written(state: AppState, silence: Silence) -> Result<Json<Shown>, ApiError> {
+async fn written(state: AlertState, silence: Silence) -> Result<Json<Shown>, ApiError> {
     let shown = tokio::task::spawn_blocking(move || shown(&silence, &state.notifier.alerts()));
     shown.await.map(Json).map_err(|error| ApiError::internal("the silence is stored and cannot be shown", error))
 }
@@ -260,19 +262,20 @@ pub(super) struct PreviewOf {
 
 /// `GET /api/silences/preview?matchers=`: the alerts that fire and that a silence would mute.
 pub(super) async fn preview(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     principal: Principal,
     Parameters(of): Parameters<PreviewOf>,
 ) -> Result<Response, ApiError> {
     let matchers = MatchersGiven::Text(of.matchers).read()?;
-    let make = move |state: &AppState| {
+    let (lists, current) = (state.lists.clone(), state.alerting.current().await);
+    let make = move || {
         let mut alerts = state.notifier.preview(&matchers);
         alerts.retain(|alert| is_seen(&principal, alert));
         let total = alerts.len();
-        let alerts: Vec<Value> = alerts.iter().take(MAX_PREVIEW).map(|alert| alert_json(state, alert)).collect();
+        let alerts: Vec<Value> = alerts.iter().take(MAX_PREVIEW).map(|alert| alert_json(&state, alert)).collect();
         Json(json!({ "matchers": matchers.to_string(), "total": total, "alerts": alerts }))
     };
-    Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
+    Ok(lists.answer(Listed::Alerts(&current), make).await?)
 }
 
 /// Whether a token sees an alert.
@@ -280,7 +283,7 @@ pub(crate) fn is_seen(principal: &Principal, alert: &Alert) -> bool {
     principal.scope().proves(|name| alert.labels.get(name).map(String::as_str))
 }
 
-fn alert_json(state: &AppState, alert: &Alert) -> Value {
+fn alert_json(state: &AlertState, alert: &Alert) -> Value {
     json!({
         "fingerprint": alert.fingerprint,
         "name": alert.name(),
@@ -295,17 +298,18 @@ fn alert_json(state: &AppState, alert: &Alert) -> Value {
 }
 
 /// `GET /api/alerts/status`: what keeps alerts quiet, whom they go to and who looks after them, by fingerprint.
-pub(super) async fn statuses(State(state): State<AppState>, principal: Principal) -> Result<Response, ApiError> {
-    let make = move |state: &AppState| {
+pub(super) async fn statuses(State(state): State<AlertState>, principal: Principal) -> Result<Response, ApiError> {
+    let (lists, current) = (state.lists.clone(), state.alerting.current().await);
+    let make = move || {
         let alerts = state.notifier.alerts();
         let seen = alerts.iter().filter(|alert| is_seen(&principal, alert));
-        let shown = seen.map(|alert| (alert.fingerprint.to_string(), status_json(state, alert)));
+        let shown = seen.map(|alert| (alert.fingerprint.to_string(), status_json(&state, alert)));
         Json(json!({ "alerts": shown.collect::<serde_json::Map<String, Value>>() }))
     };
-    Ok(state.answer(Listed::Alerts(&*state.alerting.current().await), make).await?)
+    Ok(lists.answer(Listed::Alerts(&current), make).await?)
 }
 
-fn status_json(state: &AppState, alert: &Alert) -> Value {
+fn status_json(state: &AlertState, alert: &Alert) -> Value {
     let status = state.notifier.status(&alert.labels);
     json!({
         "state": status.state,
@@ -323,20 +327,22 @@ fn fingerprint(text: &str) -> Result<Fingerprint, ApiError> {
 
 /// `GET /api/alerts/{fingerprint}`: an alert that fires, what keeps it quiet, and which receiver was told when.
 pub(super) async fn alert(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     principal: Principal,
     Path(text): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
     let fingerprint = fingerprint(&text)?;
     let scope = principal.scope().clone();
-    let find = move |state: &AppState| {
+    let notifier = state.notifier.clone();
+    let (lists, current) = (state.lists.clone(), state.alerting.current().await);
+    let find = move || {
         let alerts = state.notifier.alerts();
         let found = alerts.iter().find(|alert| alert.fingerprint == fingerprint && is_seen(&principal, alert))?;
-        Some((alert_json(state, found), state.notifier.status(&found.labels).receivers))
+        Some((alert_json(&state, found), state.notifier.status(&found.labels).receivers))
     };
-    let found = state.list(Listed::Alerts(&*state.alerting.current().await), find).await?;
+    let found = lists.list(Listed::Alerts(&current), find).await?;
     let (mut shown, receivers) = found.ok_or_else(|| ApiError::not_found(format!("no alert {text} fires")))?;
-    let told = state.notifier.told_of(&scope, fingerprint, MAX_TOLD).await;
+    let told = notifier.told_of(&scope, fingerprint, MAX_TOLD).await;
     let told = told.map_err(|error| ApiError::internal("the notifications could not be read", error))?;
     if let Some(fields) = shown.as_object_mut() {
         fields.insert("receivers".to_owned(), json!(receivers));
@@ -354,7 +360,7 @@ pub(super) struct AckWanted {
 
 /// `POST /api/alerts/{fingerprint}/ack`
 pub(super) async fn acknowledge(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     principal: Principal,
     Path(text): Path<String>,
     wanted: Option<Body<AckWanted>>,
@@ -372,7 +378,7 @@ pub(super) async fn acknowledge(
 
 /// `DELETE /api/alerts/{fingerprint}/ack`
 pub(super) async fn unacknowledge(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     principal: Principal,
     Path(text): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
@@ -385,7 +391,7 @@ pub(super) async fn unacknowledge(
     Ok(Json(json!({ "acknowledged": null })))
 }
 
-fn check_seen(state: &AppState, principal: &Principal, fingerprint: Fingerprint) -> Result<(), ApiError> {
+fn check_seen(state: &AlertState, principal: &Principal, fingerprint: Fingerprint) -> Result<(), ApiError> {
     let alerts = state.notifier.alerts();
     let is_there = alerts.iter().any(|alert| alert.fingerprint == fingerprint && is_seen(principal, alert));
     if is_there { Ok(()) } else { Err(ApiError::not_found(SilenceError::NoAlert.to_string())) }

@@ -5,14 +5,18 @@ use axum::{
     extract::{Query, State, WebSocketUpgrade},
     response::{IntoResponse, Response},
 };
-use live::poll::topics;
-use model::live::{BINARY_PROTOCOL, JSON_PROTOCOL, Topic};
+use budget::Budgets;
+use dashboards::DashboardRegistry;
+use live::{Hub, poll::topics};
+use model::live::{BINARY_PROTOCOL, JSON_PROTOCOL};
 use serde::Deserialize;
+use telemetry::Telemetry;
+use tokio_util::sync::CancellationToken;
 
 use super::socket::{self, MAX_CLIENT_MESSAGE_BYTES, READ_BUFFER_BYTES, SocketOptions, format_of};
 use crate::{
+    config::Limits,
     http::{api::error::ApiError, auth::SocketAdmission, limited},
-    state::AppState,
 };
 
 /// Parameters of the URL.
@@ -22,15 +26,14 @@ pub struct Parameters {
     topics: String,
 }
 
-/// Whether a session may follow a topic.
-#[must_use]
-pub fn may_follow(state: &AppState, principal: &Principal, topic: &Topic) -> bool {
-    limited::may_follow(&state.library, principal, topic)
-}
-
 /// Upgrades a request that was admitted.
 pub(crate) async fn upgrade(
-    State(state): State<AppState>,
+    State(library): State<DashboardRegistry>,
+    State(limits): State<Limits>,
+    State(budgets): State<Budgets>,
+    State(telemetry): State<Telemetry>,
+    State(hub): State<Hub>,
+    State(stop): State<CancellationToken>,
     principal: Principal,
     admission: SocketAdmission,
     Query(parameters): Query<Parameters>,
@@ -47,20 +50,19 @@ pub(crate) async fn upgrade(
         .read_buffer_size(READ_BUFFER_BYTES);
     let format = format_of(upgrade.selected_protocol().and_then(|protocol| protocol.to_str().ok()));
     upgrade.on_upgrade(move |socket| async move {
-        let _counted = state.telemetry.socket_opened();
+        let _counted = telemetry.socket_opened();
         let _admitted = admission;
-        let library = state.library.clone();
         let (follower, role) = (principal.clone(), principal.role());
         let options = SocketOptions {
             format,
             role,
             topics,
-            max_subscriptions: state.limits.subscriptions,
-            memory: state.budgets.answers.clone(),
+            max_subscriptions: limits.subscriptions,
+            memory: budgets.answers.clone(),
             scope: principal.scope().clone(),
             may_follow: Box::new(move |topic| limited::may_follow(&library, &follower, topic)),
         };
-        let serving = socket::serve(socket, state.hub.clone(), options, principal.ended(), state.stop.clone());
+        let serving = socket::serve(socket, hub, options, principal.ended(), stop);
         principal.requester().scope(serving).await;
     })
 }

@@ -20,16 +20,14 @@ use model::{
     range::{Instant, TimeRange},
     zone::Zone,
 };
-use notify::{DeliveryFilter, DeliveryInfo};
+use notify::{DeliveryFilter, DeliveryInfo, Notifier};
 use render::narrowed;
 use serde::Deserialize;
 
-use crate::{
-    http::{
-        api::{listed::Listed, silences},
-        prometheus::{params::Params, rules::rule_groups},
-    },
-    state::AppState,
+use crate::http::{
+    api::{listed::Listed, silences},
+    prometheus::{params::Params, rules::rule_groups},
+    slices::{AlertState, PageState},
 };
 
 /// What the history goes back.
@@ -52,25 +50,25 @@ const SOME_ONLY: &str = "This token sees some alerts only, and silences and noti
 
 /// Gathers what the page at `query` shows.
 pub(super) async fn gather(
-    state: &AppState,
+    state: &PageState,
     principal: &Principal,
     query: &str,
     now_ms: i64,
     zone: Zone,
 ) -> AlertsView {
     let address = ViewAddress::read(|name| super::parameter(query, name));
-    let current = state.alerting.current().await;
+    let current = state.alerts.alerting.current().await;
     let firing = current.firing(principal.scope());
     let is_whole = principal.scope().is_all();
     let content = match address.tab {
         Tab::Alerts => shown_alerts(state, principal, &address, &current, now_ms).await,
         Tab::Rules => rules(state, principal).await,
-        Tab::History => history(state, principal, now_ms).await,
+        Tab::History => history(&state.alerts, principal, now_ms).await,
         Tab::Silences | Tab::Deliveries if !is_whole => Content::Unavailable(SOME_ONLY.to_owned()),
-        Tab::Silences => silence_list(state, &current, &address).await,
+        Tab::Silences => silence_list(&state.alerts, &current, &address).await,
         Tab::Deliveries => {
             let filter = DeliveryFilter { limit: DELIVERIES, ..DeliveryFilter::default() };
-            match state.notifier.deliveries(&filter).await {
+            match state.alerts.notifier.deliveries(&filter).await {
                 Ok(deliveries) => Content::Deliveries(deliveries.into_iter().map(delivery).collect()),
                 Err(error) => {
                     tracing::error!(%error, "notifications could not be listed");
@@ -81,12 +79,12 @@ pub(super) async fn gather(
     };
     let may_operate = principal.session.role.operates() && is_whole;
     // It names alerts, which a token with matchers may not see.
-    let troubles = if is_whole { state.notifier.troubles() } else { None };
+    let troubles = if is_whole { state.alerts.notifier.troubles() } else { None };
     AlertsView { address, now_ms, zone, may_operate, firing, troubles, content }
 }
 
 async fn shown_alerts(
-    state: &AppState,
+    state: &PageState,
     principal: &Principal,
     address: &ViewAddress,
     current: &Arc<CurrentAlerts>,
@@ -100,7 +98,10 @@ async fn shown_alerts(
         open: address.open.clone(),
         now_ms,
     };
-    let mut listed = match state.list(Listed::Alerts(current), move |state| selection.listed(state)).await {
+    let mut listed = match {
+        let notifier = state.alerts.notifier.clone();
+        state.alerts.lists.list(Listed::Alerts(current), move || selection.listed(&notifier)).await
+    } {
         Ok(listed) => listed,
         Err(error) => return Content::Unavailable(error.message),
     };
@@ -125,7 +126,7 @@ struct Selection {
 }
 
 impl Selection {
-    fn listed(&self, state: &AppState) -> ListedAlerts {
+    fn listed(&self, notifier: &Notifier) -> ListedAlerts {
         let (filter, filter_error) = match self.filter.as_str() {
             "" => (None, None),
             text => match text.parse::<Matchers>() {
@@ -158,13 +159,13 @@ impl Selection {
         matching.extend(open_beyond);
         let inhibitor = |by: &String| {
             if seen.as_ref().is_none_or(|seen| seen.contains(by.as_str())) {
-                by.parse().ok().and_then(|by| state.notifier.name_of(by)).unwrap_or_else(|| by.clone())
+                by.parse().ok().and_then(|by| notifier.name_of(by)).unwrap_or_else(|| by.clone())
             } else {
                 "an alert that this token does not see".to_owned()
             }
         };
         let shown = matching.into_iter().map(|alert| {
-            let routed = state.notifier.routed(Fingerprint::of(&alert.labels), &alert.labels, self.now_ms);
+            let routed = notifier.routed(Fingerprint::of(&alert.labels), &alert.labels, self.now_ms);
             ShownAlert {
                 inhibited_by: alert.inhibited_by.iter().map(inhibitor).collect(),
                 muted_by: routed.muted_by,
@@ -188,13 +189,13 @@ impl Selection {
 }
 
 async fn detail(
-    state: &AppState,
+    state: &PageState,
     principal: &Principal,
     alert: &Alert,
     fingerprint: Fingerprint,
     now_ms: i64,
 ) -> Detail {
-    let told = state.notifier.told_of(principal.scope(), fingerprint, TOLD).await.unwrap_or_else(|error| {
+    let told = state.alerts.notifier.told_of(principal.scope(), fingerprint, TOLD).await.unwrap_or_else(|error| {
         tracing::error!(%error, "notifications could not be listed");
         Vec::new()
     });
@@ -210,7 +211,7 @@ async fn detail(
         let range = TimeRange { from: Instant::At(start_ms), to: Instant::At(now_ms) };
         let step_ms = range.step_ms(now_ms);
         let query = Query { expr, ..Query::default() };
-        let data = super::panels::query_state(state, principal.scope(), &query, range, now_ms);
+        let data = super::panels::query_state(&state.panels, principal.scope(), &query, range, now_ms);
         let data = tokio::time::timeout(super::PATIENCE, data).await.ok();
         data.map(|data| Chart {
             data: PanelData::Queries(vec![narrowed(data, &alert.labels)]),
@@ -235,7 +236,7 @@ fn delivery(info: DeliveryInfo) -> ShownDelivery {
     }
 }
 
-async fn silence_list(state: &AppState, current: &CurrentAlerts, address: &ViewAddress) -> Content {
+async fn silence_list(state: &AlertState, current: &CurrentAlerts, address: &ViewAddress) -> Content {
     let listed = match silences::listed(state).await {
         Ok(listed) => listed,
         Err(error) => return Content::Unavailable(error.message),
@@ -254,7 +255,8 @@ async fn silence_list(state: &AppState, current: &CurrentAlerts, address: &ViewA
         None => None,
         Some(matchers) => {
             let text = matchers.trim().to_owned();
-            match state.list(Listed::Alerts(current), move |state| preview(state, &text)).await {
+            let notifier = state.notifier.clone();
+            match state.lists.list(Listed::Alerts(current), move || preview(&notifier, &text)).await {
                 Ok(preview) => Some(Draft { matchers, preview }),
                 Err(error) => return Content::Unavailable(error.message),
             }
@@ -264,13 +266,13 @@ async fn silence_list(state: &AppState, current: &CurrentAlerts, address: &ViewA
 }
 
 /// The names of the alerts that matchers would mute; what is wrong with them, if that is so.
-fn preview(state: &AppState, matchers: &str) -> Result<Vec<String>, String> {
+fn preview(notifier: &Notifier, matchers: &str) -> Result<Vec<String>, String> {
     if matchers.is_empty() {
         return Ok(Vec::new());
     }
     let matchers: Matchers =
         matchers.parse().map_err(|error: alertmanager::matcher::WrongMatcher| error.to_string())?;
-    Ok(state.notifier.preview(&matchers).iter().map(|alert| named(alert.name(), &alert.labels)).collect())
+    Ok(notifier.preview(&matchers).iter().map(|alert| named(alert.name(), &alert.labels)).collect())
 }
 
 /// An alert's name with what tells it from its like.
@@ -280,7 +282,7 @@ fn named(name: &str, labels: &BTreeMap<String, String>) -> String {
     if others.is_empty() { name.to_owned() } else { format!("{name} ({})", others.join(", ")) }
 }
 
-async fn history(state: &AppState, principal: &Principal, now_ms: i64) -> Content {
+async fn history(state: &AlertState, principal: &Principal, now_ms: i64) -> Content {
     let start_ms = now_ms.saturating_sub(HISTORY_MS);
     let wanted = Wanted { since_ms: Some(start_ms), limit: CHANGES, ..Wanted::default() };
     let scope = principal.scope().clone();
@@ -291,8 +293,7 @@ async fn history(state: &AppState, principal: &Principal, now_ms: i64) -> Conten
             transitions
         })
     };
-    let cost = state.cost(&Listed::Changes(CHANGES));
-    match state.embedded.reads().read_after(cost, state.alerting.history().read(&wanted), shown).await {
+    match state.lists.answer_after(Listed::Changes(CHANGES), state.alerting.history().read(&wanted), shown).await {
         Ok(Ok(transitions)) => {
             // A month with one busy hour would be an empty line with a dot at its end.
             let oldest_ms = transitions.last().map_or(start_ms, |change| change.at);
@@ -343,10 +344,10 @@ struct RuleJson {
     last_error: String,
 }
 
-async fn rules(state: &AppState, principal: &Principal) -> Content {
+async fn rules(state: &PageState, principal: &Principal) -> Content {
     // The alerts of the rules are not shown, but tell the state of a rule to those who see some only.
     let params = if principal.scope().is_all() { Params::one("exclude_alerts", "true") } else { Params::none() };
-    let groups = async { rule_groups(state, state.engines.first()?, principal, &params).await };
+    let groups = async { rule_groups(&state.alerts, state.panels.engines.first()?, principal, &params).await };
     let groups = match groups.await {
         Ok((groups, _)) => groups,
         Err(error) => return Content::Unavailable(error.message),

@@ -10,7 +10,7 @@ use model::{
     zone::Zone,
 };
 
-use crate::state::AppState;
+use crate::http::slices::PageState;
 
 /// Names of metrics that are offered.
 const METRICS: usize = 1_000;
@@ -19,7 +19,7 @@ const EXAMPLES: usize = 8;
 
 /// Gathers what the page at `query` shows.
 pub(super) async fn gather(
-    state: &AppState,
+    state: &PageState,
     principal: &Principal,
     query: &str,
     now_ms: i64,
@@ -31,7 +31,7 @@ pub(super) async fn gather(
         async { if address.expr.is_empty() { None } else { Some(outcome(state, principal, &address, now_ms).await) } };
     let (outcome, metrics) = tokio::join!(outcome, metrics(state, principal, &address));
     ExploreView {
-        engines: state.engines.names().map(str::to_owned).collect(),
+        engines: state.panels.engines.names().map(str::to_owned).collect(),
         metrics,
         examples: if outcome.is_none() { examples(state, principal) } else { Vec::new() },
         address,
@@ -51,8 +51,8 @@ fn one_line(expr: String) -> String {
 }
 
 /// The names that the form offers. It works without them, so that nobody waits long.
-async fn metrics(state: &AppState, principal: &Principal, address: &ExploreAddress) -> Vec<String> {
-    let engine = state.engines.get(address.engine.as_deref()).or_else(|_| state.engines.first());
+async fn metrics(state: &PageState, principal: &Principal, address: &ExploreAddress) -> Vec<String> {
+    let engine = state.panels.engines.get(address.engine.as_deref()).or_else(|_| state.panels.engines.first());
     let Ok(engine) = engine else { return Vec::new() };
     match tokio::time::timeout(super::PATIENCE, engine.metric_names(principal.scope(), METRICS)).await {
         Ok(Ok(names)) => names,
@@ -64,7 +64,7 @@ async fn metrics(state: &AppState, principal: &Principal, address: &ExploreAddre
     }
 }
 
-async fn outcome(state: &AppState, principal: &Principal, address: &ExploreAddress, now_ms: i64) -> Outcome {
+async fn outcome(state: &PageState, principal: &Principal, address: &ExploreAddress, now_ms: i64) -> Outcome {
     let asked = Instant::now();
     match found(state, principal, address, now_ms).await {
         Ok(found) => Outcome::Found(Found { took_secs: asked.elapsed().as_secs_f64(), ..found }),
@@ -77,7 +77,7 @@ async fn outcome(state: &AppState, principal: &Principal, address: &ExploreAddre
 }
 
 async fn found(
-    state: &AppState,
+    state: &PageState,
     principal: &Principal,
     address: &ExploreAddress,
     now_ms: i64,
@@ -86,7 +86,7 @@ async fn found(
     let query = Query { expr: address.expr.clone(), instant, engine: address.engine.clone(), ..Query::default() };
     let step_ms = address.step_ms.unwrap_or_else(|| address.range.step_ms(now_ms)).max(1);
     let range_ms = address.range.resolve(now_ms);
-    let frame = fixed::frame(&state.engines, principal.scope(), &query, range_ms, step_ms).await?;
+    let frame = fixed::frame(&state.panels.engines, principal.scope(), &query, range_ms, step_ms).await?;
     let (start_ms, end_ms, step_ms) = match address.kind {
         Kind::Instant => (range_ms.1, range_ms.1, 0),
         Kind::Range => {
@@ -98,7 +98,7 @@ async fn found(
 }
 
 /// What the dashboards show over time, by title: each title once, since a link of the same words should lead to the same.
-fn examples(state: &AppState, principal: &Principal) -> Vec<(String, String)> {
+fn examples(state: &PageState, principal: &Principal) -> Vec<(String, String)> {
     let links = state.library.links(&principal.session);
     let dashboards = links.iter().filter_map(|link| state.library.get(&link.uid));
     let panels = dashboards.flat_map(|dashboard| &dashboard.panels).filter(|panel| panel.kind == PanelKind::Timeseries);

@@ -15,8 +15,8 @@ use model::clock::now_ms;
 
 use super::{View, alerts, charge, explore, refused};
 use crate::{
+    http::slices::PageState,
     http::{answers, api::error::ApiError},
-    state::AppState,
 };
 
 /// A page of this kind.
@@ -61,7 +61,7 @@ impl Part {
     /// Gathers what the page shows for the query of `uri`.
     pub(super) async fn gather(
         self,
-        state: &AppState,
+        state: &PageState,
         principal: &Principal,
         uri: &Uri,
         view: &View,
@@ -88,7 +88,7 @@ impl Part {
 }
 
 /// The sessions of the token that looks.
-fn logins(state: &AppState, principal: &Principal) -> Vec<Login> {
+fn logins(state: &PageState, principal: &Principal) -> Vec<Login> {
     let login = |session: SessionInfo| Login {
         id: session.id,
         begun_at: session.begun_at,
@@ -113,7 +113,7 @@ impl Gathered {
 
 /// The content alone, for a page that is there already.
 pub async fn fragment(
-    State(state): State<AppState>,
+    State(state): State<PageState>,
     principal: Principal,
     Path(name): Path<String>,
     OriginalUri(uri): OriginalUri,

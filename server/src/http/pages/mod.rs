@@ -41,10 +41,10 @@ use super::{
     csp::Nonce,
     reached::Reached,
 };
-use crate::state::AppState;
+use crate::http::slices::PageState;
 
 pub use fragments::fragment;
-pub use panel_html_cache::Gallery;
+pub use panel_html_cache::PanelHtmlCache;
 pub(crate) use panels::{panel_data, panels};
 
 /// A page waits no longer than this for its data; what is not there then comes live.
@@ -91,7 +91,7 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 
 /// Any page: the address says which dashboard or job it shows, if any.
 pub async fn page(
-    State(state): State<AppState>,
+    State(state): State<PageState>,
     principal: Principal,
     nonce: Nonce,
     reached: Reached,
@@ -119,14 +119,14 @@ pub async fn page(
             let View { range, zone, .. } = view;
             let (scope, url) = (principal.scope(), &path_and_query);
             let looking = Looking { scope, url, range, zone, marks: &marks, now_ms };
-            (gather(&state, dashboard, &looking).await, marks)
+            (gather(&state.panels, dashboard, &looking).await, marks)
         }
         None => Default::default(),
     };
     let Gathered { panels, evaluated_ms, undrawn } = gathered;
     let job = match job_of(uri.path()) {
         Some((daemon, id)) if !principal.is_limited() => {
-            let detail = state.upstreams.job_detail(&daemon, &id).await;
+            let detail = state.panels.upstreams.job_detail(&daemon, &id).await;
             detail.filter(|detail| visible::job(principal.scope(), &detail.job))
         }
         _ => None,
@@ -139,12 +139,12 @@ pub async fn page(
     let input = app::PageInput {
         boot: Boot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            boot_id: state.hub.boot_id().to_owned(),
+            boot_id: state.panels.hub.boot_id().to_owned(),
             now_ms,
             session: principal.session.clone(),
             dashboards: state.library.links(&principal.session),
             dashboard,
-            firing: state.alerting.current().await.firing(principal.scope()),
+            firing: state.alerts.alerting.current().await.firing(principal.scope()),
             marks,
             range: view.range,
             kiosk,
@@ -166,7 +166,7 @@ pub async fn page(
     };
     match state.page_drawing.read_charged(draw).await {
         Ok(app::Document { html, pictures }) => {
-            undrawn.keep(&state.gallery, pictures, now_ms);
+            undrawn.keep(&state.panels.drawn, pictures, now_ms);
             state.telemetry.page_drawn();
             let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
             (status, [(header::CACHE_CONTROL, "no-store")], Html(range_form::with_zone(html, zone))).into_response()
@@ -176,10 +176,13 @@ pub async fn page(
 }
 
 /// Charges whoever asks for a page for what it is drawn from, as far as no query is charged for it, and for the page.
-fn charge(state: &AppState, dashboard: Option<&Dashboard>) -> Result<Charge, OverBudget> {
+fn charge(state: &PageState, dashboard: Option<&Dashboard>) -> Result<Charge, OverBudget> {
     let panels = dashboard.map_or(&[][..], |dashboard| &dashboard.panels);
-    let of_jobs =
-        panels.iter().filter(|panel| panel.kind == PanelKind::Jobs).map(|_| Listed::Jobs.weight(state)).sum::<u64>();
+    let of_jobs = panels
+        .iter()
+        .filter(|panel| panel.kind == PanelKind::Jobs)
+        .map(|_| Listed::Jobs(state.panels.upstreams.job_count()).weight())
+        .sum::<u64>();
     let memory = state.page_drawing.memory();
     memory.charge(&Requester::current().account(), PAGE_BYTES.saturating_add(of_jobs).min(memory.token_limit()))
 }
@@ -187,20 +190,20 @@ fn charge(state: &AppState, dashboard: Option<&Dashboard>) -> Result<Charge, Ove
 /// When alerts fired that concern a dashboard. As part of a page it waits for other pages alone, but where the time is so long past that
 /// the database is asked; a page without marks is better than one that waits for that.
 async fn marks(
-    state: &AppState,
+    state: &PageState,
     principal: &Principal,
     dashboard: &Dashboard,
     range: TimeRange,
     now_ms: i64,
 ) -> Result<Frame, QueryError> {
-    let current = state.alerting.current().await;
-    let (alerting, scope, dashboard) = (state.alerting.clone(), principal.scope().clone(), dashboard.clone());
+    let current = state.alerts.alerting.current().await;
+    let (alerting, scope, dashboard) = (state.alerts.alerting.clone(), principal.scope().clone(), dashboard.clone());
     let (start_ms, end_ms) = range.resolve(now_ms);
     let nothing = Frame { end_ms, ..Frame::default() };
     if !may_have_marks(&dashboard) {
         return Ok(nothing);
     }
-    let history = state.alerting.history();
+    let history = state.alerts.alerting.history();
     if let Some(firing) = history.firing_at_hand(start_ms) {
         let marks = move || alerting.marks(firing, &current, &scope, &dashboard, start_ms, end_ms);
         return state.page_drawing.read_charged(marks).await;

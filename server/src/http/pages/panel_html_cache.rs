@@ -15,7 +15,7 @@ const UNUSED_MS: i64 = 60_000;
 
 /// Pictures of panels, each as it was drawn last. A cheap handle.
 #[derive(Clone, Default)]
-pub struct Gallery(Arc<Mutex<Kept>>);
+pub struct PanelHtmlCache(Arc<Mutex<Kept>>);
 
 #[derive(Default)]
 struct Kept {
@@ -61,7 +61,7 @@ pub(super) struct Shown {
     pub(super) second: Option<i64>,
 }
 
-impl Gallery {
+impl PanelHtmlCache {
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,16 +111,16 @@ mod tests {
 
     #[test]
     fn a_picture_is_there_until_something_else_is_to_be_shown() {
-        let gallery = Gallery::default();
-        gallery.keep(place("a"), shown(1), "one".into(), 0);
-        assert_eq!(gallery.find(&place("a"), &shown(1), 1).as_deref(), Some("one"));
+        let drawn_panels = PanelHtmlCache::default();
+        drawn_panels.keep(place("a"), shown(1), "one".into(), 0);
+        assert_eq!(drawn_panels.find(&place("a"), &shown(1), 1).as_deref(), Some("one"));
         for other in [
             shown(2),
             Shown { end_ms: None, ..shown(1) },
             Shown { second: Some(1), ..shown(1) },
             Shown { marks: vec![(Labels::new(), vec![1])], ..shown(1) },
         ] {
-            assert_eq!(gallery.find(&place("a"), &other, 1), None, "{other:?}");
+            assert_eq!(drawn_panels.find(&place("a"), &other, 1), None, "{other:?}");
         }
         for other in [
             place("b"),
@@ -128,26 +128,26 @@ mod tests {
             Place { zone: Zone::Fixed(60), ..place("a") },
             Place { scope: Scope::parse(r#"daemon="a""#).unwrap(), ..place("a") },
         ] {
-            assert_eq!(gallery.find(&other, &shown(1), 1), None, "{other:?}");
+            assert_eq!(drawn_panels.find(&other, &shown(1), 1), None, "{other:?}");
         }
-        gallery.keep(place("a"), shown(2), "two".into(), 2);
-        assert_eq!(gallery.find(&place("a"), &shown(2), 3).as_deref(), Some("two"));
+        drawn_panels.keep(place("a"), shown(2), "two".into(), 2);
+        assert_eq!(drawn_panels.find(&place("a"), &shown(2), 3).as_deref(), Some("two"));
     }
 
     #[test]
     fn it_is_never_full_of_what_nobody_looks_at() {
-        let gallery = Gallery::default();
+        let drawn_panels = PanelHtmlCache::default();
         let large: Arc<str> = "x".repeat(MAX_BYTES / 8).into();
         for (number, now_ms) in (0_u64..40).zip((0..).step_by(10_000)) {
-            gallery.keep(place(&number.to_string()), shown(number), Arc::clone(&large), now_ms);
-            gallery.find(&place("0"), &shown(0), now_ms);
-            assert!(gallery.lock().bytes <= MAX_BYTES);
+            drawn_panels.keep(place(&number.to_string()), shown(number), Arc::clone(&large), now_ms);
+            drawn_panels.find(&place("0"), &shown(0), now_ms);
+            assert!(drawn_panels.lock().bytes <= MAX_BYTES);
         }
-        assert!(gallery.find(&place("0"), &shown(0), 400_000).is_some(), "what is looked at stays");
-        assert!(gallery.find(&place("39"), &shown(39), 400_000).is_some(), "and the newest");
-        gallery.keep(place("40"), shown(40), "x".repeat(MAX_BYTES).into(), 400_000);
-        assert_eq!(gallery.find(&place("40"), &shown(40), 400_000), None, "larger than all that is kept");
-        let kept = gallery.lock();
+        assert!(drawn_panels.find(&place("0"), &shown(0), 400_000).is_some(), "what is looked at stays");
+        assert!(drawn_panels.find(&place("39"), &shown(39), 400_000).is_some(), "and the newest");
+        drawn_panels.keep(place("40"), shown(40), "x".repeat(MAX_BYTES).into(), 400_000);
+        assert_eq!(drawn_panels.find(&place("40"), &shown(40), 400_000), None, "larger than all that is kept");
+        let kept = drawn_panels.lock();
         let sum: usize = kept.pictures.iter().map(|(place, picture)| place.bytes() + picture.html.len()).sum();
         assert_eq!(kept.bytes, sum);
     }

@@ -17,9 +17,9 @@ use model::{
 
 use super::{
     PATIENCE,
-    panel_html_cache::{Gallery, Place, Shown},
+    panel_html_cache::{PanelHtmlCache, Place, Shown},
 };
-use crate::state::AppState;
+use crate::http::slices::PanelState;
 
 /// Who looks at which page of a dashboard.
 pub(super) struct Looking<'a> {
@@ -47,17 +47,17 @@ pub(super) struct Undrawn(Vec<(Place, Shown)>);
 
 impl Undrawn {
     /// Keeps what was drawn, by panel, for the next viewer.
-    pub(super) fn keep(self, gallery: &Gallery, mut drawn: HashMap<String, Arc<str>>, now_ms: i64) {
+    pub(super) fn keep(self, drawn_panels: &PanelHtmlCache, mut drawn: HashMap<String, Arc<str>>, now_ms: i64) {
         for (place, shown) in self.0 {
             if let Some(html) = drawn.remove(&place.panel) {
-                gallery.keep(place, shown, html, now_ms);
+                drawn_panels.keep(place, shown, html, now_ms);
             }
         }
     }
 }
 
 /// Gathers the panels of a dashboard, and waits no longer than [`PATIENCE`] for data.
-pub(super) async fn gather(state: &AppState, dashboard: &Dashboard, looking: &Looking<'_>) -> Gathered {
+pub(super) async fn gather(state: &PanelState, dashboard: &Dashboard, looking: &Looking<'_>) -> Gathered {
     let Looking { scope, url, range, zone, marks, now_ms } = *looking;
     let versions: Vec<_> = dashboard.panels.iter().map(|panel| Versions::of(state, panel, looking)).collect();
     let evaluated_ms = versions.iter().flatten().filter_map(|versions| versions.evaluated_ms).max();
@@ -76,7 +76,7 @@ pub(super) async fn gather(state: &AppState, dashboard: &Dashboard, looking: &Lo
             marks: marks_of(marks, &panel.id),
             second: versions.has_ages.then(|| now_ms.div_euclid(1_000)),
         };
-        match state.gallery.find(&place, &shown, now_ms) {
+        match state.drawn.find(&place, &shown, now_ms) {
             Some(picture) => {
                 gathered.panels.insert(panel.id.clone(), Evaluated::Picture(picture));
             }
@@ -104,7 +104,7 @@ struct Versions {
 
 impl Versions {
     /// `None` where they are not known without asking; and for lists that are short and tell ages, which gain nothing.
-    fn of(state: &AppState, panel: &Panel, looking: &Looking) -> Option<Self> {
+    fn of(state: &PanelState, panel: &Panel, looking: &Looking) -> Option<Self> {
         match panel.kind {
             PanelKind::Jobs => {
                 Some(Versions { numbers: vec![state.hub.jobs_version()], evaluated_ms: None, has_ages: true })
@@ -131,7 +131,7 @@ fn marks_of(marks: &Frame, panel: &str) -> Vec<(Labels, Vec<i64>)> {
 
 /// The data of every panel of a dashboard, as far as it is there within `patience`.
 pub(crate) async fn panels(
-    state: &AppState,
+    state: &PanelState,
     scope: &Scope,
     dashboard: &Dashboard,
     range: TimeRange,
@@ -147,7 +147,7 @@ pub(crate) async fn panels(
 
 /// The data of a panel; see [`panels`].
 pub(crate) async fn panel_data(
-    state: &AppState,
+    state: &PanelState,
     scope: &Scope,
     panel: &Panel,
     range: TimeRange,
@@ -177,7 +177,7 @@ pub(crate) async fn panel_data(
 }
 
 /// The alerts of the time that a page shows: those of now, unless it shows the past and the history reaches so far.
-async fn alerts(state: &AppState, scope: &Scope, range: TimeRange, now_ms: i64) -> AlertList {
+async fn alerts(state: &PanelState, scope: &Scope, range: TimeRange, now_ms: i64) -> AlertList {
     let most = app::panels::MOST_ALERTS;
     let Some(at_ms) = app::panels::alerts_of_ms(range, now_ms) else {
         return state.alerting.current().await.worst(scope, most);
@@ -190,7 +190,7 @@ async fn alerts(state: &AppState, scope: &Scope, range: TimeRange, now_ms: i64) 
 
 /// The state of one query of a panel.
 pub(super) async fn query_state(
-    state: &AppState,
+    state: &PanelState,
     scope: &Scope,
     query: &Query,
     range: TimeRange,

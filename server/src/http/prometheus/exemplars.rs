@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use access::{Principal, Reads, distinct_selectors_of};
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
-use datasource::{Backend, Reading};
+use datasource::{Backend, Embedded, Exemplars, Reading};
 use remote_write::Exemplar;
 use serde::Serialize;
 
@@ -16,10 +16,7 @@ use super::{
     params::Params,
     pass_on,
 };
-use crate::{
-    http::remote_write::{SeriesExemplars, Wanted},
-    state::AppState,
-};
+use crate::http::remote_write::{SeriesExemplars, Wanted};
 
 /// What an exemplar takes in an answer, with the labels of its series, about, in bytes.
 const EXEMPLAR_BYTES: usize = 1 << 10;
@@ -41,7 +38,8 @@ struct One<'a> {
 
 /// The exemplars of all series that the selectors of a query name.
 pub(super) async fn query(
-    State(state): State<AppState>,
+    State(embedded): State<Arc<Embedded>>,
+    State(exemplars): State<Exemplars>,
     backend: Backend,
     principal: Principal,
     params: Params,
@@ -61,7 +59,7 @@ pub(super) async fn query(
     if selectors.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let (exemplars, wanted) = (state.exemplars.clone(), Arc::new(Wanted { selectors, start_ms, end_ms }));
+    let (exemplars, wanted) = (exemplars.clone(), Arc::new(Wanted { selectors, start_ms, end_ms }));
     let weight = {
         let (exemplars, wanted) = (exemplars.clone(), Arc::clone(&wanted));
         move |reading: &Reading| {
@@ -73,7 +71,7 @@ pub(super) async fn query(
         let found = exemplars.select(&wanted, || reading.check())?;
         Ok(success(&found.iter().map(OfSeries::of).collect::<Vec<_>>()).into_response())
     };
-    Ok(state.embedded.reads().read_sized(weight, make).await?)
+    Ok(embedded.reads().read_sized(weight, make).await?)
 }
 
 impl<'a> OfSeries<'a> {

@@ -8,7 +8,7 @@ use axum::{
     http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
-use datasource::{Backend, ErrorKind, QueryError, Reading, cost};
+use datasource::{Backend, Embedded, ErrorKind, QueryError, Reading, cost};
 use exposition::{
     page::{Format, Kind},
     write::Writer,
@@ -18,7 +18,6 @@ use model::clock::now_ms;
 use timeseries::{SeriesSource, is_stale_marker};
 
 use super::{Answer, bad_data, params::Params, pass_on};
-use crate::state::AppState;
 
 /// How far back a sample may lie and still count as current.
 const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
@@ -27,7 +26,7 @@ const INSTANCE: &str = "instance";
 
 /// The newest float sample of each series that a `match[]` selects, unless the series has ended.
 pub(super) async fn federate(
-    State(state): State<AppState>,
+    State(embedded): State<Arc<Embedded>>,
     backend: Backend,
     principal: Principal,
     params: Params,
@@ -41,13 +40,13 @@ pub(super) async fn federate(
         return pass_on(engine, &scope.request("../../federate", Reads::Selectors, params.pairs())?).await;
     }
     let selectors = scope.selectors(params.all("match[]"))?;
-    let (store, limit) = (state.embedded.store().clone(), state.embedded.limits().max_response_bytes);
+    let (store, limit) = (embedded.store().clone(), embedded.limits().max_response_bytes);
     let now_ms = now_ms();
     let sized = (store.clone(), selectors.clone());
     let times = (now_ms.saturating_sub(LOOK_BACK_MS), now_ms);
     let size = move |reading: &Reading| cost::of_page(&sized.0, sized.1.matchers(), times, reading);
     let make = move |reading: &Reading| page(&store, &selectors, now_ms, reading);
-    let page = state.embedded.reads().read_sized(size, make).await?;
+    let page = embedded.reads().read_sized(size, make).await?;
     if page.len() > limit {
         let message = format!("the answer is larger than {limit} bytes: select fewer series");
         return Err(QueryError::new(ErrorKind::Execution, message).into());

@@ -1,14 +1,14 @@
 //! What is said about metric families.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use access::{Principal, Reads};
 use axum::extract::State;
-use datasource::Backend;
+use datasource::{Backend, Embedded};
 use serde::Serialize;
 
 use super::{Answer, envelope::success, params::Params, pass_on, scope_filter, series::Selection};
-use crate::{http::api::listed::Listed, state::AppState};
+use crate::http::api::listed::{Listed, Lists};
 
 /// Type, help and unit of a metric family.
 #[derive(Serialize)]
@@ -19,7 +19,8 @@ struct Family {
 }
 
 pub(super) async fn metadata(
-    State(state): State<AppState>,
+    State(embedded): State<Arc<Embedded>>,
+    State(lists): State<Lists>,
     backend: Backend,
     principal: Principal,
     params: Params,
@@ -51,9 +52,9 @@ pub(super) async fn metadata(
         Some(names.await?.found.into_iter().collect())
     };
     let wanted = params.get("metric").filter(|metric| !metric.is_empty()).map(str::to_owned);
-    let make = move |state: &AppState| {
-        let families: BTreeMap<String, [Family; 1]> = state
-            .embedded
+    let count = embedded.store().family_count();
+    let make = move || {
+        let families: BTreeMap<String, [Family; 1]> = embedded
             .store()
             .metadata()
             .into_iter()
@@ -64,5 +65,5 @@ pub(super) async fn metadata(
             .collect();
         success(&families)
     };
-    Ok(state.answer(Listed::Families, make).await?)
+    Ok(lists.answer(Listed::Families(count), make).await?)
 }

@@ -14,7 +14,7 @@ use super::{
     params::{Params, not_a_number},
     scope_filter,
 };
-use crate::{http::api::listed::Listed, state::AppState};
+use crate::{http::api::listed::Listed, http::slices::AlertState};
 
 /// The parameters of `/api/v1/rules`.
 fn rules_filter(params: &Params) -> Result<RulesFilter, QueryError> {
@@ -133,7 +133,7 @@ async fn upstream(
 /// # Errors
 /// A parameter is wrong.
 pub(crate) async fn rule_groups(
-    state: &AppState,
+    state: &AlertState,
     backend: &Backend,
     principal: &Principal,
     params: &Params,
@@ -149,7 +149,7 @@ pub(crate) async fn rule_groups(
     let count = views.iter().map(|view| view.rules.len()).sum::<usize>().saturating_add(theirs.len());
     let current = state.alerting.current().await;
     let listed = if wanted.leaves_out_alerts { Listed::Rules(count) } else { Listed::RulesWithAlerts(count, &current) };
-    let groups = state.list(listed, move |_| {
+    let groups = state.lists.list(listed, move || {
         let mut groups: Vec<Value> = views.iter().filter_map(|view| view.json(&wanted)).collect();
         groups.extend(theirs);
         let mut data = json!({ "groups": groups });
@@ -170,7 +170,7 @@ pub(crate) async fn rule_groups(
 
 /// `GET /api/v1/rules`
 pub(super) async fn rules(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     backend: Backend,
     principal: Principal,
     params: Params,
@@ -187,14 +187,15 @@ pub(super) async fn rules(
 
 /// `GET /api/v1/alerts`
 pub(super) async fn alerts(
-    State(state): State<AppState>,
+    State(state): State<AlertState>,
     backend: Backend,
     principal: Principal,
     params: Params,
 ) -> Answer {
     let (theirs, warnings) = upstream(&backend, &principal, "alerts", &params, "alerts").await?;
     let current = state.alerting.current().await;
-    let make = move |state: &AppState| {
+    let lists = state.lists.clone();
+    let make = move || {
         let views = state.alerting.rule_groups();
         let ours = views.iter().flat_map(|view| &view.rules).flat_map(|rule| &rule.alerts);
         let mut alerts: Vec<Value> = ours.map(alert_json).collect();
@@ -206,7 +207,7 @@ pub(super) async fn alerts(
         }
         annotated_raw(&data.to_string(), &warnings, &[])
     };
-    Ok(state.answer(Listed::Alerts(&current), make).await?)
+    Ok(lists.answer(Listed::Alerts(&current), make).await?)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use store::Extent;
 
 use super::{Answer, envelope::success};
-use crate::state::AppState;
+use crate::storage::Storage;
 
 #[derive(Serialize)]
 struct Taken {
@@ -16,7 +16,7 @@ struct Taken {
 
 /// `POST /api/v1/admin/tsdb/snapshot`. The copy holds everything that was acknowledged; with Prometheus' `skip_head=true` only what is
 /// in files of chunks.
-pub(super) async fn take(State(state): State<AppState>, principal: Principal, RawQuery(query): RawQuery) -> Answer {
+pub(super) async fn take(State(storage): State<Storage>, principal: Principal, RawQuery(query): RawQuery) -> Answer {
     let query = query.unwrap_or_default();
     let extent = match form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "skip_head") {
         None => Extent::All,
@@ -26,7 +26,7 @@ pub(super) async fn take(State(state): State<AppState>, principal: Principal, Ra
             _ => return Err(bad("skip_head must be true or false").into()),
         },
     };
-    match state.storage.snapshot(extent).await {
+    match storage.snapshot(extent).await {
         Ok(snapshot) => {
             principal.actor().did(Action::TakeSnapshot, &snapshot.name, &format!("{} are kept", snapshot.kept));
             Ok(success(&Taken { name: snapshot.name }))

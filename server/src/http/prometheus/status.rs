@@ -1,15 +1,15 @@
 //! What the server tells of itself, in the places where Prometheus does.
 
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use access::{Principal, Reads};
 use axum::extract::State;
-use datasource::Backend;
+use datasource::{Backend, Embedded};
 use model::clock::now_ms;
 use serde_json::json;
 
 use super::{Answer, envelope::success, params::Params, pass_on};
-use crate::state::AppState;
+use crate::{config::Config, state::AppState};
 
 /// The engine's own answer, if it is elsewhere: clients choose by it what they ask for, and it is the engine that answers.
 macro_rules! from_engine {
@@ -72,13 +72,13 @@ pub(super) async fn runtimeinfo(
 
 /// The settings that Prometheus has too, under the names of its flags.
 pub(super) async fn flags(
-    State(state): State<AppState>,
+    State(config): State<Arc<Config>>,
     backend: Backend,
     principal: Principal,
     params: Params,
 ) -> Answer {
     from_engine!(backend, principal, params, "status/flags");
-    let config = &state.config;
+    let config = &config;
     let experimental = if config.promql_experimental { "promql-experimental-functions" } else { "" };
     let flags = BTreeMap::from([
         ("enable-feature", experimental.to_owned()),
@@ -97,30 +97,30 @@ pub(super) async fn flags(
 
 /// How much is stored.
 pub(super) async fn tsdb(
-    State(state): State<AppState>,
+    State(embedded): State<Arc<Embedded>>,
     backend: Backend,
     principal: Principal,
     params: Params,
 ) -> Answer {
     from_engine!(backend, principal, params, "status/tsdb");
-    super::tsdb_status::status(state.embedded.store().clone(), params.given("limit"), state.embedded.reads()).await
+    super::tsdb_status::status(embedded.store().clone(), params.given("limit"), embedded.reads()).await
 }
 
 /// What is scraped, in the words of Prometheus' configuration, without secrets.
 pub(super) async fn config(
-    State(state): State<AppState>,
+    State(config): State<Arc<Config>>,
     backend: Backend,
     principal: Principal,
     params: Params,
 ) -> Answer {
     from_engine!(backend, principal, params, "status/config");
-    let scrape = &state.config.scrape;
+    let scrape = &config.scrape;
     let (interval, timeout) = (duration(scrape.interval), duration(scrape.timeout));
     let mut yaml = format!("global:\n  scrape_interval: {interval}\n  scrape_timeout: {timeout}\n");
-    if !state.config.daemons.is_empty() {
+    if !config.daemons.is_empty() {
         yaml.push_str("scrape_configs:\n");
     }
-    for daemon in &state.config.daemons {
+    for daemon in &config.daemons {
         // Writing to a string cannot fail; JSON's strings are YAML's.
         let _ = write!(
             yaml,

@@ -1,6 +1,9 @@
 //! What is scraped: the daemons, and ourselves.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use access::{Principal, Reads, Scope};
 use axum::{extract::State, response::Response};
@@ -19,7 +22,7 @@ use super::{
     params::Params,
     pass_on, scope_filter,
 };
-use crate::{http::api::listed::Listed, state::AppState};
+use crate::{config::Config, http::api::listed::Listed, http::slices::TargetState};
 
 /// How far back a reading may lie and still be told.
 const LOOK_BACK_MS: i64 = 5 * 60 * 1000;
@@ -72,7 +75,7 @@ async fn of_engine(
 }
 
 pub(super) async fn targets(
-    State(state): State<AppState>,
+    State(state): State<TargetState>,
     backend: Backend,
     principal: Principal,
     params: Params,
@@ -97,7 +100,7 @@ struct Pools {
 }
 
 pub(super) async fn pools(
-    State(state): State<AppState>,
+    State(state): State<TargetState>,
     backend: Backend,
     principal: Principal,
     params: Params,
@@ -124,7 +127,7 @@ struct OfTarget {
 
 /// What is said about the families that each target has series of.
 pub(super) async fn metadata(
-    State(state): State<AppState>,
+    State(state): State<TargetState>,
     backend: Backend,
     principal: Principal,
     params: Params,
@@ -142,12 +145,13 @@ pub(super) async fn metadata(
     let metric = params.get("metric").filter(|metric| !metric.is_empty()).map(str::to_owned);
     let seen = scope.selectors([])?.matchers().first().cloned().unwrap_or_default();
     let targets = active(&state, scope).await?;
-    let make = move |state: &AppState| {
+    let (lists, families) = (state.lists.clone(), state.embedded.store().family_count());
+    let make = move || {
         let mut told = told(state.embedded.store(), &targets, &wanted_target, metric.as_deref(), &seen);
         told.truncate(limit);
         success(&told)
     };
-    Ok(state.answer(Listed::Families, make).await?)
+    Ok(lists.answer(Listed::Families(families), make).await?)
 }
 
 /// What is said about the families that each of these targets has series of, as far as they fulfil `seen`.
@@ -198,7 +202,7 @@ struct Receivers {
 
 /// The Alertmanagers that are told of alerts; for those who see everything.
 pub(super) async fn alertmanagers(
-    State(state): State<AppState>,
+    State(config): State<Arc<Config>>,
     backend: Backend,
     principal: Principal,
     params: Params,
@@ -207,7 +211,7 @@ pub(super) async fn alertmanagers(
     if let Some(answer) = of_engine("alertmanagers", &backend, scope, &params).await? {
         return Ok(answer);
     }
-    let configured = state.config.alertmanagers.iter().filter(|_| scope.is_all());
+    let configured = config.alertmanagers.iter().filter(|_| scope.is_all());
     let active_alertmanagers = configured
         .filter_map(|one| {
             let mut url = one.url.join("api/v2/alerts").ok()?;
@@ -220,12 +224,15 @@ pub(super) async fn alertmanagers(
 }
 
 /// All targets that a scope may see.
-async fn active(state: &AppState, scope: &Scope) -> Result<Vec<Target>, QueryError> {
+async fn active(state: &TargetState, scope: &Scope) -> Result<Vec<Target>, QueryError> {
     let scope = scope.clone();
-    state.list(Listed::Targets, move |state| active_now(state, &scope)).await
+    {
+        let seen = state.clone();
+        state.lists.list(Listed::Targets, move || active_now(&seen, &scope)).await
+    }
 }
 
-fn active_now(state: &AppState, scope: &Scope) -> Vec<Target> {
+fn active_now(state: &TargetState, scope: &Scope) -> Vec<Target> {
     let statuses = state.upstreams.statuses().into_iter().filter(|status| status.kind == UpstreamKind::Daemon);
     let mut found: Vec<Target> = statuses.map(|status| of_daemon(state, status)).collect();
     found.push(ourselves(state));
@@ -233,7 +240,7 @@ fn active_now(state: &AppState, scope: &Scope) -> Vec<Target> {
     found
 }
 
-fn of_daemon(state: &AppState, status: UpstreamStatus) -> Target {
+fn of_daemon(state: &TargetState, status: UpstreamStatus) -> Target {
     let up = newest(state, &[Matcher::equal(METRIC_NAME, "up"), Matcher::equal(DAEMON, &status.name)]);
     let health = match (&up, status.state) {
         (Some((_, _, value)), _) if *value > 0.0 => "up",
@@ -260,7 +267,7 @@ fn of_daemon(state: &AppState, status: UpstreamStatus) -> Target {
     }
 }
 
-fn ourselves(state: &AppState) -> Target {
+fn ourselves(state: &TargetState) -> Target {
     let newest = newest(state, &[Matcher::equal("job", OWN_JOB)]);
     let labels = BTreeMap::from([("job".to_owned(), OWN_JOB.to_owned())]);
     let health = if newest.is_some() { "up" } else { "unknown" };
@@ -271,7 +278,7 @@ fn ourselves(state: &AppState) -> Target {
 
 impl Target {
     fn new(
-        state: &AppState,
+        state: &TargetState,
         pool: String,
         url: String,
         labels: BTreeMap<String, String>,
@@ -320,7 +327,7 @@ fn owned((name, value): (&str, &str)) -> (String, String) {
 }
 
 /// The newest sample of series that was stored lately.
-fn newest(state: &AppState, matchers: &[Matcher]) -> Option<(Labels, i64, f64)> {
+fn newest(state: &TargetState, matchers: &[Matcher]) -> Option<(Labels, i64, f64)> {
     let now = now_ms();
     let found = state.embedded.store().select(matchers, now.saturating_sub(LOOK_BACK_MS), now).ok()?;
     found

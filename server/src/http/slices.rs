@@ -1,0 +1,119 @@
+//! What the handlers of a subject take of the state, where it is more than one thing.
+
+use std::sync::Arc;
+
+use alerting::Alerting;
+use axum::extract::FromRef;
+use collect::Upstreams;
+use dashboards::DashboardRegistry;
+use datasource::{Embedded, Engines, ReadScheduler};
+use live::Hub;
+use notify::Notifier;
+use telemetry::Telemetry;
+
+use super::{api::listed::Lists, assets::Assets, auth::Auth, pages::PanelHtmlCache};
+use crate::{config::Config, source_list::SourceList, state::AppState};
+
+/// Alerts, and what mutes them.
+#[derive(Clone)]
+pub(crate) struct AlertState {
+    /// Rules and alerts.
+    pub(crate) alerting: Alerting,
+    /// Silences, acknowledgements, receivers.
+    pub(crate) notifier: Notifier,
+    /// Makes lists of them.
+    pub(crate) lists: Lists,
+}
+
+impl FromRef<AppState> for AlertState {
+    fn from_ref(state: &AppState) -> Self {
+        AlertState { alerting: state.alerting.clone(), notifier: state.notifier.clone(), lists: Lists::from_ref(state) }
+    }
+}
+
+/// What is scraped.
+#[derive(Clone)]
+pub(crate) struct TargetState {
+    /// The daemons.
+    pub(crate) upstreams: Upstreams,
+    /// How they are scraped.
+    pub(crate) config: Arc<Config>,
+    /// Their newest samples.
+    pub(crate) embedded: Arc<Embedded>,
+    /// Makes lists of them.
+    pub(crate) lists: Lists,
+}
+
+impl FromRef<AppState> for TargetState {
+    fn from_ref(state: &AppState) -> Self {
+        TargetState {
+            upstreams: state.upstreams.clone(),
+            config: Arc::clone(&state.config),
+            embedded: Arc::clone(&state.embedded),
+            lists: Lists::from_ref(state),
+        }
+    }
+}
+
+/// What panels are drawn from.
+#[derive(Clone)]
+pub(crate) struct PanelState {
+    /// Results of live queries.
+    pub(crate) hub: Hub,
+    /// Queries that nobody follows.
+    pub(crate) engines: Engines,
+    /// Jobs.
+    pub(crate) upstreams: Upstreams,
+    /// Sources.
+    pub(crate) sources: SourceList,
+    /// Alerts.
+    pub(crate) alerting: Alerting,
+    /// Panels that were drawn.
+    pub(crate) drawn: PanelHtmlCache,
+}
+
+impl FromRef<AppState> for PanelState {
+    fn from_ref(state: &AppState) -> Self {
+        PanelState {
+            hub: state.hub.clone(),
+            engines: state.engines.clone(),
+            upstreams: state.upstreams.clone(),
+            sources: state.sources.clone(),
+            alerting: state.alerting.clone(),
+            drawn: state.drawn_panels.clone(),
+        }
+    }
+}
+
+/// What pages are made of.
+#[derive(Clone)]
+pub(crate) struct PageState {
+    /// Panels.
+    pub(crate) panels: PanelState,
+    /// Alerts.
+    pub(crate) alerts: AlertState,
+    /// The dashboards that there are.
+    pub(crate) library: DashboardRegistry,
+    /// The bundle.
+    pub(crate) assets: Assets,
+    /// Lets pages be drawn.
+    pub(crate) page_drawing: ReadScheduler,
+    /// Counts them.
+    pub(crate) telemetry: Telemetry,
+    /// Sessions.
+    pub(crate) auth: Auth,
+}
+
+impl FromRef<AppState> for PageState {
+    fn from_ref(state: &AppState) -> Self {
+        PageState {
+            panels: PanelState::from_ref(state),
+            alerts: AlertState::from_ref(state),
+            library: state.library.clone(),
+            assets: state.assets.clone(),
+            page_drawing: state.page_drawing.clone(),
+            telemetry: state.telemetry.clone(),
+            auth: state.auth.clone(),
+        }
+    }
+}
