@@ -6,14 +6,14 @@ use std::{net::SocketAddr, path::Path};
 const FILE: &str = "address";
 
 /// Writes down that a server answers at `url`. The commands that look for it do without, if that fails.
-pub fn note(data_dir: &Path, url: &str) {
+pub(crate) fn note(data_dir: &Path, url: &str) {
     if let Err(error) = std::fs::write(data_dir.join(FILE), url) {
         tracing::warn!(%error, "the address could not be written down: hyperscope render needs --url");
     }
 }
 
 /// Takes it back, if it is still the one that was written.
-pub fn forget(data_dir: &Path, url: &str) {
+pub(crate) fn forget(data_dir: &Path, url: &str) {
     if std::fs::read_to_string(data_dir.join(FILE)).is_ok_and(|noted| noted == url) {
         // What is left behind leads nowhere, which its reader finds out.
         let _ = std::fs::remove_file(data_dir.join(FILE));
@@ -22,7 +22,7 @@ pub fn forget(data_dir: &Path, url: &str) {
 
 /// Where a server on a data directory said that it answers, as a URL to ask from this machine. It may have ended since.
 #[must_use]
-pub fn noted(data_dir: &Path) -> Option<String> {
+pub(crate) fn noted(data_dir: &Path) -> Option<String> {
     let text = std::fs::read_to_string(data_dir.join(FILE)).ok()?;
     let (scheme, address) = text.trim().split_once("://")?;
     let address: SocketAddr = address.parse().ok()?;
@@ -31,7 +31,7 @@ pub fn noted(data_dir: &Path) -> Option<String> {
 
 /// An address of this machine in place of one that stands for all.
 #[must_use]
-pub fn reachable(mut address: SocketAddr) -> SocketAddr {
+pub(crate) fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         address.set_ip(match address {
             SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),

@@ -20,7 +20,7 @@ const HISTORY_STEP_SECS: u32 = 15;
 const BATCH: usize = 50_000;
 
 /// A simulated daemon that runs.
-pub struct Demo {
+pub(crate) struct Demo {
     simulator: Simulator,
 }
 
@@ -29,7 +29,7 @@ impl Demo {
     ///
     /// # Errors
     /// The history cannot be stored, or no port is free on loopback.
-    pub async fn start(demo: &DemoConfig, store: &Store) -> anyhow::Result<Self> {
+    pub(crate) async fn start(demo: &DemoConfig, store: &Store) -> anyhow::Result<Self> {
         let options = SimOptions {
             dialect: Dialect::Documented,
             seed: demo.seed,
@@ -51,13 +51,13 @@ impl Demo {
     ///
     /// # Errors
     /// Its address is no URL, which does not happen.
-    pub fn daemon(&self) -> anyhow::Result<DaemonConfig> {
+    pub(crate) fn daemon(&self) -> anyhow::Result<DaemonConfig> {
         let url = format!("http://{}", self.simulator.addr()).parse()?;
         Ok(DaemonConfig { name: NAME.to_owned(), url, key: None })
     }
 
     /// Ends the daemon.
-    pub async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.simulator.shutdown().await;
     }
 }

@@ -1,9 +1,21 @@
-//! The program `hyperscope`.
+//! The program `hyperscope`: an axum backend-for-frontend between browsers and the sources.
+
+mod address;
+mod cli;
+mod config;
+mod demo;
+mod http;
+mod privacy;
+mod serve;
+mod signals;
+mod source_list;
+mod state;
+mod storage;
 
 use std::{io::Write, process::ExitCode};
 
+use crate::cli::Cli;
 use clap::Parser;
-use hyperscope::cli::Cli;
 
 /// Gives memory back to the machine. Much of it is needed for a moment only, to take in samples or to answer a query, and the system's own
 /// allocator keeps what each thread once had.

@@ -3,13 +3,13 @@
 use std::path::{Path, PathBuf};
 
 /// From now on, files and directories that this process makes are for its own user alone.
-pub fn make_private() {
+pub(crate) fn make_private() {
     #[cfg(unix)]
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
 
 /// Warns of what every user of the machine may read: the data directory, and files that hold secrets.
-pub fn warn_of_readable(data_dir: &Path, secret_files: &[PathBuf]) {
+pub(crate) fn warn_of_readable(data_dir: &Path, secret_files: &[PathBuf]) {
     if let Some(found) = readable_within(data_dir) {
         let (data_dir, found) = (data_dir.display(), found.display());
         tracing::warn!(%data_dir, %found, "every user of this machine may read what is stored here: chmod -R o= {data_dir}");

@@ -47,7 +47,7 @@ use crate::{
 
 /// Which command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(crate) enum Mode {
     /// Real sources.
     Serve,
     /// A simulated daemon in the same process.
@@ -65,7 +65,7 @@ const EVENT_QUEUE: usize = 8_192;
 ///
 /// # Errors
 /// What keeps it from starting, in a sentence for the person who started it.
-pub async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
+pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let descriptors = connections::raise_limit();
     let listener = listen::bind(config.listen)?;

@@ -454,35 +454,6 @@ async fn engines_have_names_credentials_and_headers() {
     }
 }
 
-#[test]
-fn wrong_engines_are_refused() {
-    let resolve = |text: &str| {
-        let (directory, file) = configured(text, &[]);
-        let options = hyperscope::config::Options::from_file(Path::new(&file));
-        let outcome =
-            options.and_then(|options| hyperscope::config::Config::resolve(options, directory.path().to_owned()));
-        outcome.unwrap_err().to_string()
-    };
-    for (text, said) in [
-        ("engines: [{ url: 'http://a', nmae: b }]\n", "did you mean `name`"),
-        ("engines: [{ url: '' }]\n", "engines: "),
-        ("engines: [{ name: embedded, url: 'http://a' }]\n", "choose another"),
-        ("engines: [{ name: a, url: 'http://a' }, { name: a, url: 'http://b' }]\n", "two engines"),
-        ("engines: [{ url: 'http://a', bearer_token: x, basic_auth: { username: y } }]\n", "leave one out"),
-        ("engines: [{ url: 'http://a', bearer_token_env: HYPERSCOPE_NOT_THERE }]\n", "HYPERSCOPE_NOT_THERE is not set"),
-        ("engines: [{ url: 'http://a', tls: { cert: x } }]\n", "both `cert` and `key`"),
-        ("engine: { cert: x }\n", "engine.key: "),
-        ("engine: { key: x }\n", "engine.cert: "),
-        ("engine: { labels: [provider] }\n", "provider=vcenter"),
-        ("engines: [{ url: 'http://a', labels: { a: x, b: x } }]\n", "engines.labels: "),
-        ("engines: [{ url: 'http://a', headers: { 'a b': x } }]\n", "not the name of a header"),
-        ("engine: { concurrency: 0 }\n", "engine.concurrency"),
-    ] {
-        let complaint = resolve(text);
-        assert!(complaint.contains(said), "{text}: {complaint}");
-    }
-}
-
 #[tokio::test]
 async fn many_sockets_cost_an_engine_what_one_does() {
     const SOCKETS: usize = 30;

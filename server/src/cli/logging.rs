@@ -15,7 +15,7 @@ const DEFAULT_FILTER: &str = "warn,hyperscope=info,daemon_sim=info,store=info,au
 const REQUESTS: &str = "tungstenite::handshake::client";
 
 /// Starts the log. Only the first call counts.
-pub fn init(format: LogFormat) {
+pub(crate) fn init(format: LogFormat) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let started = match format {

@@ -7,7 +7,7 @@ mod daemon_sim;
 mod dashboard;
 mod healthcheck;
 mod log_fields;
-pub mod logging;
+pub(crate) mod logging;
 mod render;
 pub(crate) mod render_offline;
 mod serve;
@@ -22,7 +22,7 @@ use crate::config::{ConfigError, Options};
 /// Live dashboards for HyperSDK's daemon and anything that speaks Prometheus.
 #[derive(Debug, Parser)]
 #[command(name = "hyperscope", version, propagate_version = true, after_help = AFTER_HELP)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -83,7 +83,7 @@ impl Cli {
     ///
     /// # Errors
     /// What went wrong, as one sentence with its cause.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Serve(serve) => serve.run().await,
             Command::Demo(demo) => demo.run().await,

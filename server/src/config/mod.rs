@@ -5,7 +5,9 @@
 mod engines;
 mod options;
 mod resolve;
-pub mod value;
+#[cfg(test)]
+mod tests;
+pub(crate) mod value;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -14,12 +16,9 @@ use datasource::{EngineConfig, EngineSettings};
 use redact::Secret;
 use reqwest::Url;
 
-pub use self::{
-    engines::{BasicAuthEntry, EngineEntry},
-    options::{
-        AlertmanagerEntry, DaemonEntry, DaemonSim, Demo, Dialect, Limits as LimitOptions, Metrics,
-        Notify as NotifyOptions, Options, Redact, Scrape, Tls,
-    },
+pub(crate) use self::{
+    engines::EngineEntry,
+    options::{AlertmanagerEntry, DaemonEntry, DaemonSim, Demo, Dialect, Options, Tls},
     resolve::{ConfigError, default_data_dir},
     value::{ByteSize, Listen, LogFormat, Network, Period},
 };

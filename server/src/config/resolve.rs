@@ -69,7 +69,7 @@ pub(super) fn wrong(setting: &'static str, message: impl ToString) -> ConfigErro
 
 /// Where a server keeps its files unless told: `hyperscope` in the user's data directory, or `/var/lib/hyperscope` for a user without one.
 #[must_use]
-pub fn default_data_dir() -> PathBuf {
+pub(crate) fn default_data_dir() -> PathBuf {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     absolute("XDG_DATA_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))

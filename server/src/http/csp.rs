@@ -21,12 +21,12 @@ const NONCE_BYTES: usize = 16;
 
 /// Marks the scripts of one page as ours. Handlers inside [`secure_headers`] take it as an argument.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Nonce(Arc<str>);
+pub(crate) struct Nonce(Arc<str>);
 
 impl Nonce {
     /// The value for `nonce="…"`.
     #[must_use]
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -50,7 +50,7 @@ struct HeaderSettings {
 }
 
 /// Gives every answer of `router` its headers, and every request the [`Nonce`] for its page. To be laid on last, over everything.
-pub fn secure_headers<S: Clone + Send + Sync + 'static>(router: Router<S>, config: &Config) -> Router<S> {
+pub(crate) fn secure_headers<S: Clone + Send + Sync + 'static>(router: Router<S>, config: &Config) -> Router<S> {
     let hsts = config.hsts.map(|hsts: Duration| format!("max-age={}", hsts.as_secs()));
     let settings = HeaderSettings {
         frame_ancestors: config.frame_ancestors.clone(),

@@ -9,7 +9,7 @@ use axum::{
 use datasource::{Freshness, freshness::with};
 
 /// Gives a request that asks for a fresh answer one (RFC 9111, 5.2.1 and 5.4).
-pub async fn layer(request: Request, next: Next) -> Response {
+pub(super) async fn layer(request: Request, next: Next) -> Response {
     if asks_for_fresh(request.headers()) {
         with(Freshness::All, next.run(request)).await
     } else {

@@ -2,12 +2,12 @@
 
 mod alertmanager;
 pub(crate) mod answers;
-pub mod api;
-pub mod assets;
-pub mod auth;
+pub(crate) mod api;
+pub(crate) mod assets;
+pub(crate) mod auth;
 pub(crate) mod bodies;
 pub(crate) mod connections;
-pub mod csp;
+pub(crate) mod csp;
 mod fallbacks;
 mod freshness;
 pub(crate) mod heads;
@@ -16,11 +16,11 @@ mod limited;
 mod listing;
 pub(crate) mod live;
 mod metrics;
-pub mod pages;
-pub mod prometheus;
-pub mod reached;
-pub mod remote_write;
-pub mod render;
+pub(crate) mod pages;
+pub(crate) mod prometheus;
+pub(crate) mod reached;
+pub(crate) mod remote_write;
+pub(crate) mod render;
 mod rewrite;
 mod rights;
 mod route;
@@ -54,7 +54,7 @@ use self::{
 };
 use crate::state::AppState;
 
-pub use self::{
+pub(crate) use self::{
     rights::{OnDashboards, Rights, Who, WithinMatchers},
     route::Route,
 };
@@ -67,7 +67,7 @@ const SOCKET: &str = "/ws";
 /// Every route there is, with the rights that it asks for: what the router is made of, and
 /// what `/api/routes` and `docs/security.md` list.
 #[must_use]
-pub fn table(state: &AppState) -> Vec<Route> {
+pub(crate) fn table(state: &AppState) -> Vec<Route> {
     let mut routes = vec![
         Route::get("/", Rights::PAGES, pages::page),
         Route::get("/jobs", Rights::PAGES, pages::page),
@@ -146,7 +146,7 @@ fn take(routes: &mut Vec<Route>, state: &AppState, taken: Taken) -> Router<AppSt
 }
 
 /// The whole server.
-pub fn router(state: &AppState) -> Router {
+pub(crate) fn router(state: &AppState) -> Router {
     let auth = &state.auth;
     let in_time = || TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, REQUEST_TIME);
     let unknown = auth::require(get(pages::page), auth, Role::reads, true);

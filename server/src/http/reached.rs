@@ -54,7 +54,7 @@ const OWN_SEGMENTS: [&str; 20] = [
 
 /// How a request reached this server.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reached {
+pub(crate) struct Reached {
     base: Arc<str>,
     https: bool,
 }
@@ -62,13 +62,13 @@ pub struct Reached {
 impl Reached {
     /// The path below which browsers see this server, without a slash at its end; empty at the root of its host.
     #[must_use]
-    pub fn base(&self) -> &str {
+    pub(crate) fn base(&self) -> &str {
         &self.base
     }
 
     /// Whether the browser speaks HTTPS, to us or to a proxy in front of us.
     #[must_use]
-    pub fn is_https(&self) -> bool {
+    pub(crate) fn is_https(&self) -> bool {
         self.https
     }
 
@@ -95,7 +95,7 @@ struct Settings {
 }
 
 /// `router` as seen from outside: also below the path of `public_url`, or below the one that a trusted proxy says it took off.
-pub fn below_base(router: Router, config: &Config) -> Router {
+pub(crate) fn below_base(router: Router, config: &Config) -> Router {
     let settings = Settings {
         base: config.base_path().into(),
         https: config.is_https(),
@@ -135,7 +135,7 @@ pub(crate) fn without(uri: &Uri, base: &str) -> Option<Uri> {
 
 /// Whether `path` can be one below which we are: segments of unreserved characters, which mean the same to every proxy and browser.
 #[must_use]
-pub fn is_base(path: &str) -> bool {
+pub(crate) fn is_base(path: &str) -> bool {
     let is_segment = |segment: &str| {
         !matches!(segment, "" | "." | "..")
             && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
@@ -145,7 +145,7 @@ pub fn is_base(path: &str) -> bool {
 
 /// The first segment of `base`, if it is one of ours.
 #[must_use]
-pub fn own_segment(base: &str) -> Option<&str> {
+pub(crate) fn own_segment(base: &str) -> Option<&str> {
     base.split('/').nth(1).filter(|segment| OWN_SEGMENTS.contains(segment))
 }
 

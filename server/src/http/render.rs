@@ -24,7 +24,7 @@ const PAST_KEPT: i64 = 600;
 const LIVE_KEPT: i64 = 60;
 
 /// The routes: pictures for whoever may see the pages, and pictures of alerts for whoever has a signed link.
-pub fn routes() -> Vec<Route<AppState>> {
+pub(crate) fn routes() -> Vec<Route<AppState>> {
     vec![
         Route::get("/render/d/{file}", Rights::PAGES, dashboard),
         Route::get("/render/d/{uid}/{file}", Rights::PAGES, panel),

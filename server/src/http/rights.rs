@@ -15,7 +15,7 @@ use crate::state::AppState;
 
 /// The rights that one route asks for. Each route has its own, in the table that the router is made of: see [`super::Route`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Rights {
+pub(crate) struct Rights {
     /// Whose tokens may use it at all.
     pub who: Who,
     /// What of it a token has that is limited to dashboards.
@@ -27,7 +27,7 @@ pub struct Rights {
 /// Whose tokens may use a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Who {
+pub(crate) enum Who {
     /// Anyone, without a token: it tells nothing of what is watched.
     Anyone,
     /// Every token that is valid.
@@ -49,7 +49,7 @@ pub enum Who {
 /// What of a route a token has that is limited to dashboards.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum OnDashboards {
+pub(crate) enum OnDashboards {
     /// As much as every other.
     Whole,
     /// What is on its dashboards; the handler sees to that.
@@ -63,7 +63,7 @@ pub enum OnDashboards {
 /// What of a route a token has that is limited by matchers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WithinMatchers {
+pub(crate) enum WithinMatchers {
     /// As much as every other: it tells of no series, job or alert.
     Whole,
     /// What its matchers take; the handler sees to that.
@@ -74,25 +74,25 @@ pub enum WithinMatchers {
 
 impl Rights {
     /// For who has no token: health, the login, signed links.
-    pub const OPEN: Rights =
+    pub(crate) const OPEN: Rights =
         Rights { who: Who::Anyone, on_dashboards: OnDashboards::Whole, within_matchers: WithinMatchers::Whole };
 
     /// For each token, whatever it is limited to: what is its own.
-    pub const OWN: Rights = Rights { who: Who::AnyToken, ..Rights::OPEN };
+    pub(crate) const OWN: Rights = Rights { who: Who::AnyToken, ..Rights::OPEN };
 
     /// Pages, and what is made for them: a limited session has its dashboards, one with matchers what they take.
-    pub const PAGES: Rights =
+    pub(crate) const PAGES: Rights =
         Rights { who: Who::Readers, on_dashboards: OnDashboards::Part, within_matchers: WithinMatchers::Part };
 
     /// Lists beside the dashboards: jobs, alerts, sources.
-    pub const LISTS: Rights = Rights { on_dashboards: OnDashboards::Nothing, ..Rights::PAGES };
+    pub(crate) const LISTS: Rights = Rights { on_dashboards: OnDashboards::Nothing, ..Rights::PAGES };
 
     /// What tells of everything there is, so that nobody has it who may see some.
-    pub const OF_ALL: Rights = Rights { within_matchers: WithinMatchers::Nothing, ..Rights::LISTS };
+    pub(crate) const OF_ALL: Rights = Rights { within_matchers: WithinMatchers::Nothing, ..Rights::LISTS };
 
     /// Why a token is too limited by its matchers, if it is.
     #[must_use]
-    pub fn beyond_matchers(self, scope: &Scope) -> Option<&'static str> {
+    pub(crate) fn beyond_matchers(self, scope: &Scope) -> Option<&'static str> {
         let tells_of_all = self.within_matchers == WithinMatchers::Nothing && !scope.is_all();
         tells_of_all.then_some(
             "this tells of everything that is watched, and a token with matchers sees some of it only: use one without",
@@ -101,7 +101,7 @@ impl Rights {
 
     /// The same rights for somebody else.
     #[must_use]
-    pub const fn of(self, who: Who) -> Self {
+    pub(crate) const fn of(self, who: Who) -> Self {
         Rights { who, ..self }
     }
 }
@@ -109,7 +109,7 @@ impl Rights {
 impl Who {
     /// Whether tokens of a role may.
     #[must_use]
-    pub fn allows(self) -> fn(Role) -> bool {
+    pub(crate) fn allows(self) -> fn(Role) -> bool {
         match self {
             Who::Anyone | Who::AnyToken => |_| true,
             Who::Readers => Role::reads,

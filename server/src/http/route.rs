@@ -16,7 +16,7 @@ use super::{
 use crate::state::AppState;
 
 /// A route that nobody can add without saying who may use it. `S` is the state that its handler takes.
-pub struct Route<S = AppState> {
+pub(crate) struct Route<S = AppState> {
     /// The methods that it takes; GET takes HEAD as well.
     pub methods: &'static [Method],
     /// As axum writes paths: `/api/jobs/{daemon}/{id}`.
@@ -42,50 +42,50 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
     }
 
     /// Reads.
-    pub fn get<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
+    pub(crate) fn get<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
         const METHODS: &[Method] = &[Method::GET];
         Self::new(METHODS, MethodFilter::GET, path, rights, handler)
     }
 
     /// Makes or does something.
-    pub fn post<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
+    pub(crate) fn post<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
         const METHODS: &[Method] = &[Method::POST];
         Self::new(METHODS, MethodFilter::POST, path, rights, handler)
     }
 
     /// Reads, with parameters that may be too long for a URL.
-    pub fn get_or_post<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
+    pub(crate) fn get_or_post<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
         const METHODS: &[Method] = &[Method::GET, Method::POST];
         Self::new(METHODS, MethodFilter::GET.or(MethodFilter::POST), path, rights, handler)
     }
 
     /// Does something, by either method that clients use for it.
-    pub fn post_or_put<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
+    pub(crate) fn post_or_put<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
         const METHODS: &[Method] = &[Method::POST, Method::PUT];
         Self::new(METHODS, MethodFilter::POST.or(MethodFilter::PUT), path, rights, handler)
     }
 
     /// Changes a part of something.
-    pub fn patch<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
+    pub(crate) fn patch<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
         const METHODS: &[Method] = &[Method::PATCH];
         Self::new(METHODS, MethodFilter::PATCH, path, rights, handler)
     }
 
     /// Takes something away.
-    pub fn delete<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
+    pub(crate) fn delete<H: Handler<T, S>, T: 'static>(path: &'static str, rights: Rights, handler: H) -> Self {
         const METHODS: &[Method] = &[Method::DELETE];
         Self::new(METHODS, MethodFilter::DELETE, path, rights, handler)
     }
 
     /// With a limit of its own for bodies, in bytes.
     #[must_use]
-    pub fn with_body_limit(self, bytes: usize) -> Self {
+    pub(crate) fn with_body_limit(self, bytes: usize) -> Self {
         Route { handler: self.handler.layer(DefaultBodyLimit::max(bytes)), ..self }
     }
 
     /// With the state of its handler, to stand among the routes of others.
     #[must_use]
-    pub fn with_state<T>(self, state: S) -> Route<T> {
+    pub(crate) fn with_state<T>(self, state: S) -> Route<T> {
         let Route { methods, path, rights, handler } = self;
         Route { methods, path, rights, handler: handler.with_state(state) }
     }
@@ -93,7 +93,7 @@ impl<S: Clone + Send + Sync + 'static> Route<S> {
 
 impl<S: Clone + Send + Sync + 'static> Route<S> {
     /// What answers it, to those whose role it is for.
-    pub fn for_roles(self, auth: &Auth) -> MethodRouter<S> {
+    pub(crate) fn for_roles(self, auth: &Auth) -> MethodRouter<S> {
         match self.rights.who {
             Who::Anyone => self.handler,
             who => auth::require(self.handler, auth, who.allows(), self.methods.contains(&Method::GET)),

@@ -18,9 +18,9 @@ use store::{Store, StoreOptions};
 use tokio::sync::Mutex;
 
 /// Where a server keeps its series, in its data directory.
-pub const SERIES: &str = "store";
+pub(crate) const SERIES: &str = "store";
 /// Where a demo keeps them.
-pub const DEMO_SERIES: &str = "demo-store";
+pub(crate) const DEMO_SERIES: &str = "demo-store";
 /// The store's name among the sources.
 const STORE_NAME: &str = "store";
 
@@ -28,7 +28,7 @@ const STORE_NAME: &str = "store";
 ///
 /// # Errors
 /// The directory is in use by another process, was written by a later version, or cannot be read or written.
-pub async fn open(data_dir: &Path, options: StoreOptions) -> anyhow::Result<Store> {
+pub(crate) async fn open(data_dir: &Path, options: StoreOptions) -> anyhow::Result<Store> {
     let directory = data_dir.join(SERIES);
     Ok(tokio::task::spawn_blocking(move || Store::open(&directory, options)).await??)
 }
@@ -37,7 +37,7 @@ pub async fn open(data_dir: &Path, options: StoreOptions) -> anyhow::Result<Stor
 ///
 /// # Errors
 /// As [`open`].
-pub async fn open_for_demo(data_dir: &Path, options: StoreOptions) -> anyhow::Result<Store> {
+pub(crate) async fn open_for_demo(data_dir: &Path, options: StoreOptions) -> anyhow::Result<Store> {
     let directory = data_dir.join(DEMO_SERIES);
     Ok(tokio::task::spawn_blocking(move || Store::open_emptied(&directory, options)).await??)
 }

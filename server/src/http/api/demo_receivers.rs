@@ -33,7 +33,7 @@ pub(super) async fn list(State(notifier): State<Notifier>) -> Result<Json<Value>
 }
 
 /// `GET /demo/receivers`
-pub async fn page(State(notifier): State<Notifier>) -> Response {
+pub(crate) async fn page(State(notifier): State<Notifier>) -> Response {
     let messages = match shown(&notifier) {
         Ok(messages) => messages,
         Err(error) => return error.into_response(),

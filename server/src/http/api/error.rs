@@ -8,7 +8,7 @@ use axum::{
 
 /// An error with its status.
 #[derive(Debug)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     /// HTTP status.
     pub status: StatusCode,
     /// A word for programs.
@@ -19,39 +19,34 @@ pub struct ApiError {
 
 impl ApiError {
     /// 400.
-    pub fn bad_request(message: impl Into<String>) -> Self {
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
         ApiError { status: StatusCode::BAD_REQUEST, code: "bad_request", message: message.into() }
     }
 
-    /// 401.
-    pub fn unauthorized(message: impl Into<String>) -> Self {
-        ApiError { status: StatusCode::UNAUTHORIZED, code: "unauthorized", message: message.into() }
-    }
-
     /// 403.
-    pub fn forbidden(message: impl Into<String>) -> Self {
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         ApiError { status: StatusCode::FORBIDDEN, code: "forbidden", message: message.into() }
     }
 
     /// 404.
-    pub fn not_found(message: impl Into<String>) -> Self {
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
         ApiError { status: StatusCode::NOT_FOUND, code: "not_found", message: message.into() }
     }
 
     /// 500: what is no fault of who asks. Why goes into the log alone, since a database's error tells of paths and tables.
-    pub fn internal(what: &str, why: impl std::fmt::Display) -> Self {
+    pub(crate) fn internal(what: &str, why: impl std::fmt::Display) -> Self {
         tracing::error!(%why, "{what}");
         let message = format!("{what}: the server's log says why");
         ApiError { status: StatusCode::INTERNAL_SERVER_ERROR, code: "internal", message }
     }
 
     /// 503: too much at a time, to be asked again in a moment.
-    pub fn busy(message: impl Into<String>) -> Self {
+    pub(crate) fn busy(message: impl Into<String>) -> Self {
         ApiError { status: StatusCode::SERVICE_UNAVAILABLE, code: "busy", message: message.into() }
     }
 
     /// 502: a source refused or failed.
-    pub fn upstream(message: impl Into<String>) -> Self {
+    pub(crate) fn upstream(message: impl Into<String>) -> Self {
         ApiError { status: StatusCode::BAD_GATEWAY, code: "upstream", message: message.into() }
     }
 }

@@ -3,8 +3,8 @@
 pub(crate) mod alert_forms;
 mod alerts;
 mod dashboards;
-pub mod demo_receivers;
-pub mod error;
+pub(crate) mod demo_receivers;
+pub(crate) mod error;
 pub(crate) mod extract;
 mod frame;
 mod jobs;
@@ -25,7 +25,7 @@ const ACTS: Rights = Rights::LISTS.of(Who::Operators);
 const ABOUT: Rights = Rights { within_matchers: WithinMatchers::Whole, ..Rights::LISTS };
 
 /// The routes under `/api` that are not Prometheus'.
-pub fn routes() -> Vec<Route<AppState>> {
+pub(crate) fn routes() -> Vec<Route<AppState>> {
     vec![
         Route::get("/api/jobs", Rights::LISTS, jobs::list),
         Route::get("/api/jobs/{daemon}/{id}", Rights::LISTS, jobs::detail),

@@ -33,7 +33,7 @@ struct Guard {
 /// Lets only those roles that `allows` names reach `handler`, for example [`Role::reads`]. Handlers find the
 /// [`Principal`]. Who is nobody gets 401, or on a page the login; who may not gets 403. What `only_reads`, also by POST, ends with its
 /// token; a change that has begun is carried out.
-pub fn require<S: Clone + Send + Sync + 'static>(
+pub(crate) fn require<S: Clone + Send + Sync + 'static>(
     handler: MethodRouter<S>,
     auth: &Auth,
     allows: fn(Role) -> bool,
@@ -44,7 +44,10 @@ pub fn require<S: Clone + Send + Sync + 'static>(
 
 /// Lets only requests that may open a live socket reach `handler`, which takes a
 /// [`SocketAdmission`] before the upgrade and keeps it as long as the socket is open. It finds the [`Principal`] too.
-pub fn admit_sockets<S: Clone + Send + Sync + 'static>(handler: MethodRouter<S>, auth: &Auth) -> MethodRouter<S> {
+pub(crate) fn admit_sockets<S: Clone + Send + Sync + 'static>(
+    handler: MethodRouter<S>,
+    auth: &Auth,
+) -> MethodRouter<S> {
     handler.layer(from_fn_with_state(auth.clone(), admit))
 }
 

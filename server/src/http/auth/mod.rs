@@ -17,6 +17,8 @@ mod origin;
 mod rejection;
 mod session_api;
 mod sockets;
+#[cfg(test)]
+mod tests;
 mod token_api;
 
 use std::{
@@ -41,7 +43,7 @@ pub(crate) use self::{
     html::escape,
     origin::host,
 };
-pub use self::{
+pub(crate) use self::{
     guard::{admit_sockets, require},
     rejection::Denied,
     sockets::{SocketAdmission, SocketLimits},
@@ -196,7 +198,7 @@ impl Auth {
 
 /// The login, and the routes about sessions and tokens.
 #[must_use]
-pub fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Vec<Route<S>> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Vec<Route<S>> {
     const TOKENS: Rights = Rights::OF_ALL.of(Who::Admins);
     let routes = [
         Route::get("/api/session", Rights::OWN, session_api::session),

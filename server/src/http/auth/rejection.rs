@@ -13,7 +13,7 @@ use super::{html, login};
 
 /// A request that is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Denied {
+pub(crate) struct Denied {
     status: StatusCode,
     code: &'static str,
     message: String,
@@ -41,7 +41,7 @@ impl From<&StoreError> for Denied {
 
 impl Denied {
     /// A refusal with a code for programs and a sentence for people.
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         Denied { status, code, message: message.into(), retry_after: None }
     }
 
@@ -53,20 +53,20 @@ impl Denied {
 
     /// The status it is answered with.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         self.status
     }
 
     /// What people read.
     #[must_use]
-    pub fn message(&self) -> &str {
+    pub(crate) fn message(&self) -> &str {
         &self.message
     }
 
     /// Prometheus' envelope under `/api/v1`, ours for the other paths of programs, and a page for people: the login for who
     /// is not logged in.
     #[must_use]
-    pub fn for_path(&self, uri: &Uri) -> Response {
+    pub(crate) fn for_path(&self, uri: &Uri) -> Response {
         let audience = Audience::of(uri.path());
         if audience == Audience::People && self.status == StatusCode::UNAUTHORIZED {
             let next = uri.path_and_query().map_or("/", |path| path.as_str());

@@ -21,7 +21,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(30);
 
 /// Leave for one live socket, given up when the last clone goes. Handlers behind [`super::admit_sockets`] take it as an argument.
 #[derive(Debug, Clone)]
-pub struct SocketAdmission {
+pub(crate) struct SocketAdmission {
     principal: Principal,
     _permit: Arc<(Permit, Option<SocketUse>)>,
 }
@@ -34,7 +34,7 @@ impl SocketAdmission {
 
     /// Whose socket it is. When it [ends](Principal::ended), the socket is to be closed with 4401.
     #[must_use]
-    pub fn principal(&self) -> &Principal {
+    pub(crate) fn principal(&self) -> &Principal {
         &self.principal
     }
 }

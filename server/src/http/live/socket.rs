@@ -24,9 +24,9 @@ const PING_INTERVAL: Duration = Duration::from_secs(20);
 /// Without a pong for this long the browser is gone; a message that cannot be written for this long says the same.
 const DEAD_AFTER: Duration = Duration::from_secs(40);
 /// Largest message from a browser.
-pub const MAX_CLIENT_MESSAGE_BYTES: usize = 64 << 10;
+pub(super) const MAX_CLIENT_MESSAGE_BYTES: usize = 64 << 10;
 /// Read buffer of a socket: browsers send little, and thousands of sockets each have one.
-pub const READ_BUFFER_BYTES: usize = 1 << 10;
+pub(super) const READ_BUFFER_BYTES: usize = 1 << 10;
 /// Subscriptions that follow a `resume` within this time are those of the lost connection; later ones are new, and begin whole.
 const RESUME_TIME: Duration = Duration::from_secs(5);
 /// Messages sent before the socket is flushed.
@@ -41,7 +41,7 @@ const ROOM_INTERVAL: Duration = Duration::from_millis(100);
 const CLOSE_GOING_AWAY: u16 = 1001;
 
 /// What a socket is opened with.
-pub struct SocketOptions {
+pub(super) struct SocketOptions {
     /// Form of the messages.
     pub format: Format,
     /// What the session may do.
@@ -60,12 +60,12 @@ pub struct SocketOptions {
 
 /// The form for the subprotocol that was agreed on; JSON for clients that named none.
 #[must_use]
-pub fn format_of(protocol: Option<&str>) -> Format {
+pub(super) fn format_of(protocol: Option<&str>) -> Format {
     if protocol == Some(BINARY_PROTOCOL) { Format::Cbor } else { Format::Json }
 }
 
 /// Serves a socket until the browser leaves, `session_ended` comes to pass, or the server stops.
-pub async fn serve(
+pub(super) async fn serve(
     socket: WebSocket,
     hub: Hub,
     options: SocketOptions,

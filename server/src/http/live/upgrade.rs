@@ -21,7 +21,7 @@ use crate::{
 
 /// Parameters of the URL.
 #[derive(Debug, Deserialize)]
-pub struct Parameters {
+pub(crate) struct Parameters {
     #[serde(default)]
     topics: String,
 }

@@ -112,7 +112,7 @@ impl Gathered {
 }
 
 /// The content alone, for a page that is there already.
-pub async fn fragment(
+pub(crate) async fn fragment(
     State(state): State<PageState>,
     principal: Principal,
     Path(name): Path<String>,

@@ -43,8 +43,8 @@ use super::{
 };
 use crate::http::slices::PageState;
 
-pub use fragments::fragment;
-pub use panel_html_cache::PanelHtmlCache;
+pub(crate) use fragments::fragment;
+pub(crate) use panel_html_cache::PanelHtmlCache;
 pub(crate) use panels::{panel_data, panels};
 
 /// A page waits no longer than this for its data; what is not there then comes live.
@@ -90,7 +90,7 @@ fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
 }
 
 /// Any page: the address says which dashboard or job it shows, if any.
-pub async fn page(
+pub(crate) async fn page(
     State(state): State<PageState>,
     principal: Principal,
     nonce: Nonce,

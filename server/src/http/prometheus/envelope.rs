@@ -1,7 +1,6 @@
 //! Prometheus' response envelope: `{"status":"success","data":...}` and its errors.
 
 use axum::{
-    Json,
     http::{
         HeaderValue, StatusCode,
         header::{CONTENT_TYPE, RETRY_AFTER},
@@ -31,12 +30,12 @@ struct Failure<'a> {
 }
 
 /// An answer with its data.
-pub fn success<T: Serialize>(data: &T) -> Response {
+pub(crate) fn success<T: Serialize>(data: &T) -> Response {
     success_with(data, &[])
 }
 
 /// An answer with its data, and what is to be remarked on it.
-pub fn success_with<T: Serialize>(data: &T, warnings: &[&'static str]) -> Response {
+pub(crate) fn success_with<T: Serialize>(data: &T, warnings: &[&'static str]) -> Response {
     match serde_json::to_vec(&Success { status: "success", data, warnings }) {
         Ok(body) => json(StatusCode::OK, body),
         Err(error) => ErrorResponse(QueryError::new(ErrorKind::Internal, error.to_string())).into_response(),
@@ -44,7 +43,7 @@ pub fn success_with<T: Serialize>(data: &T, warnings: &[&'static str]) -> Respon
 }
 
 /// An answer whose data is JSON already, with the engine's annotations.
-pub fn annotated_raw(data: &str, warnings: &[String], infos: &[String]) -> Response {
+pub(crate) fn annotated_raw(data: &str, warnings: &[String], infos: &[String]) -> Response {
     let mut body = Vec::with_capacity(data.len() + 64);
     body.extend_from_slice(b"{\"status\":\"success\",\"data\":");
     body.extend_from_slice(data.as_bytes());
@@ -94,12 +93,7 @@ impl IntoResponse for ErrorResponse {
 }
 
 /// An error outside of [`datasource::ErrorKind`], by its status and `errorType`.
-pub fn failure(status: StatusCode, error_type: &'static str, message: &str) -> Response {
+pub(crate) fn failure(status: StatusCode, error_type: &'static str, message: &str) -> Response {
     let failure = Failure { status: "error", error_type, error: message };
     json(status, serde_json::to_vec(&failure).unwrap_or_default())
-}
-
-/// The envelope of a refusal.
-pub fn forbidden(message: &str) -> Json<serde_json::Value> {
-    Json(serde_json::json!({ "status": "error", "errorType": "forbidden", "error": message }))
 }

@@ -2,14 +2,14 @@
 //!
 //! The embedded engine's answers are written here; an upstream's are passed on as they come.
 
-pub mod envelope;
+pub(crate) mod envelope;
 mod exemplars;
 mod federate;
 pub(crate) mod json;
 mod metadata;
 pub(crate) mod params;
 mod query;
-pub mod rules;
+pub(crate) mod rules;
 pub(crate) mod scope_filter;
 mod series;
 mod snapshot;
@@ -36,7 +36,7 @@ const QUERY: Rights = Rights { on_dashboards: OnDashboards::Queries, ..Rights::L
 const ABOUT: Rights = Rights { within_matchers: WithinMatchers::Whole, ..Rights::LISTS };
 
 /// The routes under `/api/v1` that read, and `/federate`, which stands beside them.
-pub fn routes() -> Vec<Route<AppState>> {
+pub(crate) fn routes() -> Vec<Route<AppState>> {
     vec![
         Route::get_or_post("/api/v1/query", QUERY, query::instant),
         Route::get_or_post("/api/v1/query_range", QUERY, query::range),

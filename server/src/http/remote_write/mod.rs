@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use super::{Rights, Route, Who};
 use crate::config::Limits;
 
-pub use datasource::{Exemplars, SeriesExemplars, Wanted};
+pub(crate) use datasource::{Exemplars, SeriesExemplars, Wanted};
 
 /// Requests that are unpacked at once: each may take much memory for a moment.
 const REQUESTS_AT_ONCE: usize = 4;
@@ -28,7 +28,7 @@ const MIN_OBJECT_BYTES: usize = 16 << 20;
 
 /// Takes what is sent. A cheap handle.
 #[derive(Clone)]
-pub struct Ingest {
+pub(crate) struct Ingest {
     store: Store,
     exemplars: Exemplars,
     limits: IngestLimits,
@@ -38,7 +38,7 @@ pub struct Ingest {
 
 /// What one request may cost. Each is a setting.
 #[derive(Debug, Clone, Copy)]
-pub struct IngestLimits {
+pub(crate) struct IngestLimits {
     /// Bytes as they come.
     pub body_bytes: usize,
     /// Bytes once they are unpacked.
@@ -51,7 +51,7 @@ impl IngestLimits {
     /// Those of a server whose process may take so many bytes of memory: all requests that are unpacked at once have an eighth of it, and
     /// none is longer than what `bodies` has for all that arrive.
     #[must_use]
-    pub fn of(limits: &Limits, bodies: &MemoryBudget) -> Self {
+    pub(crate) fn of(limits: &Limits, bodies: &MemoryBudget) -> Self {
         let part = limits.memory / 8 / (REQUESTS_AT_ONCE as u64);
         IngestLimits {
             body_bytes: limits.write_body_bytes.min(usize::try_from(bodies.limit()).unwrap_or(usize::MAX)),
@@ -64,7 +64,7 @@ impl IngestLimits {
 impl Ingest {
     /// Writes samples to `store`, and exemplars to `exemplars`.
     #[must_use]
-    pub fn new(store: Store, exemplars: Exemplars, limits: IngestLimits) -> Self {
+    pub(crate) fn new(store: Store, exemplars: Exemplars, limits: IngestLimits) -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
         let (slots, requests) = (semaphore(REQUESTS_AT_ONCE), semaphore(MAX_REQUESTS));
         Ingest { store, exemplars, limits, slots, requests }
@@ -72,7 +72,7 @@ impl Ingest {
 
     /// `POST /api/v1/write`.
     #[must_use]
-    pub fn routes(self) -> Vec<Route> {
+    pub(crate) fn routes(self) -> Vec<Route> {
         vec![Route::post("/api/v1/write", Rights::OWN.of(Who::Writers), write::write).with_state(self)]
     }
 }

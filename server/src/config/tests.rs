@@ -1,10 +1,8 @@
 //! Settings from files, beside flags: what holds, and what is refused and how.
 
-#![cfg(test)]
-
 use std::{path::Path, time::Duration};
 
-use hyperscope::config::{Config, ConfigError, Options};
+use super::{Config, ConfigError, Options};
 use redact::Secret;
 
 fn options(text: &str) -> Result<Options, String> {
@@ -160,4 +158,26 @@ fn a_flag_lies_over_the_file_even_when_one_of_them_is_a_file_of_a_secret() {
 fn a_file_that_is_not_there_is_named() {
     let error = Options::from_file(Path::new("/nowhere/h.yaml")).unwrap_err().to_string();
     assert!(error.starts_with("/nowhere/h.yaml: "), "{error}");
+}
+
+#[test]
+fn wrong_engines_are_refused() {
+    for (text, said) in [
+        ("engines: [{ url: 'http://a', nmae: b }]\n", "did you mean `name`"),
+        ("engines: [{ url: '' }]\n", "engines: "),
+        ("engines: [{ name: embedded, url: 'http://a' }]\n", "choose another"),
+        ("engines: [{ name: a, url: 'http://a' }, { name: a, url: 'http://b' }]\n", "two engines"),
+        ("engines: [{ url: 'http://a', bearer_token: x, basic_auth: { username: y } }]\n", "leave one out"),
+        ("engines: [{ url: 'http://a', bearer_token_env: HYPERSCOPE_NOT_THERE }]\n", "HYPERSCOPE_NOT_THERE is not set"),
+        ("engines: [{ url: 'http://a', tls: { cert: x } }]\n", "both `cert` and `key`"),
+        ("engine: { cert: x }\n", "engine.key: "),
+        ("engine: { key: x }\n", "engine.cert: "),
+        ("engine: { labels: [provider] }\n", "provider=vcenter"),
+        ("engines: [{ url: 'http://a', labels: { a: x, b: x } }]\n", "engines.labels: "),
+        ("engines: [{ url: 'http://a', headers: { 'a b': x } }]\n", "not the name of a header"),
+        ("engine: { concurrency: 0 }\n", "engine.concurrency"),
+    ] {
+        let complaint = complaint(text);
+        assert!(complaint.contains(said), "{text}: {complaint}");
+    }
 }

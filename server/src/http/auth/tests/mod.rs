@@ -1,7 +1,5 @@
 //! Tokens, sessions and roles over real sockets: what gets in, and above all what does not.
 
-#![cfg(test)]
-
 mod api;
 mod carriers;
 mod login;

@@ -1,15 +1,15 @@
 //! The login page, login links, cookies, and how logins go wrong.
 
-use access::NewToken;
-use axum::http::StatusCode;
-use hyperscope::{
+use crate::{
     config::{Options, Period},
     http::auth::LoginLink,
 };
+use access::NewToken;
+use axum::http::StatusCode;
 use model::role::Role;
 use redact::Secret;
 
-use crate::server::{Server, client, cookie, location};
+use super::server::{Server, client, cookie, location};
 
 #[tokio::test]
 async fn a_login_link_sets_the_cookie_and_loses_the_token() {

@@ -2,6 +2,13 @@
 
 use std::net::SocketAddr;
 
+use crate::{
+    config::{Config, Options},
+    http::{
+        auth::{self, Auth, AuthOptions, SocketAdmission},
+        csp::{self, Nonce},
+    },
+};
 use access::{NewToken, Principal, TokenInfo, TokenStore};
 use axum::{
     Extension, Router,
@@ -12,13 +19,6 @@ use axum::{
     http::StatusCode,
     response::{Html, IntoResponse, Response},
     routing::{MethodRouter, get, post},
-};
-use hyperscope::{
-    config::{Config, Options},
-    http::{
-        auth::{self, Auth, AuthOptions, SocketAdmission},
-        csp::{self, Nonce},
-    },
 };
 use model::role::Role;
 use reqwest::{Client, redirect::Policy};

@@ -6,7 +6,7 @@ use access::NewToken;
 use axum::http::StatusCode;
 use model::{clock::now_ms, role::Role};
 
-use crate::server::{Server, client};
+use super::server::{Server, client};
 
 /// Waits until the server no longer takes the token, for a bounded time.
 async fn until_refused(server: &Server, secret: &str) {

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use model::role::Role;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::server::{Server, client};
+use super::server::{Server, client};
 
 #[tokio::test]
 async fn without_a_token_nothing_is_answered() {
@@ -175,7 +175,7 @@ async fn another_site_changes_nothing_by_cookie() {
 
 #[tokio::test]
 async fn without_tokens_only_this_machine_is_served_by_its_own_name() {
-    let options = hyperscope::config::Options { insecure_no_auth: Some(true), ..Default::default() };
+    let options = crate::config::Options { insecure_no_auth: Some(true), ..Default::default() };
     let server = Server::start_with(options).await;
     let get = || client().get(server.url("/api/thing"));
     assert_eq!(get().send().await.unwrap().status(), StatusCode::OK);

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::config::Options;
 use access::NewToken;
 use axum::http::{HeaderValue, StatusCode};
 use futures_util::{SinkExt, StreamExt};
-use hyperscope::config::Options;
 use model::{clock::now_ms, role::Role};
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -15,7 +15,7 @@ use tokio_tungstenite::{
     },
 };
 
-use crate::server::Server;
+use super::server::Server;
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -129,7 +129,7 @@ async fn a_logout_closes_the_sockets_of_that_session_alone() {
     let own = format!("http://{}", server.address);
     let mut ending = open(&server, &[("cookie", &one), ("origin", &own)]).await.unwrap();
     let mut staying = open(&server, &[("cookie", &other), ("origin", &own)]).await.unwrap();
-    crate::server::client().post(server.url("/logout")).header("cookie", &one).send().await.unwrap();
+    super::server::client().post(server.url("/logout")).header("cookie", &one).send().await.unwrap();
     assert_eq!(closed(&mut ending).await, CloseCode::from(4401));
     staying.send(Message::text("still here")).await.unwrap();
     assert_eq!(staying.next().await.unwrap().unwrap(), Message::text("still here"));

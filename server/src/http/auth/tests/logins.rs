@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use hyperscope::{
+use crate::{
     config::{Options, Period},
     http::auth::LoginLink,
 };
+use axum::http::StatusCode;
 use model::role::Role;
 use serde_json::Value;
 
-use crate::server::{Server, client, cookie, location};
+use super::server::{Server, client, cookie, location};
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use model::role::Role;
 use serde_json::{Value, json};
 
-use crate::server::{Server, client};
+use super::server::{Server, client};
 
 #[tokio::test]
 async fn a_session_says_who_is_looking() {
@@ -64,7 +64,7 @@ async fn what_cannot_be_made_is_said() {
 #[tokio::test]
 async fn pages_carry_the_headers_that_keep_them_safe() {
     let frame_ancestors = Some(vec!["'self'".to_owned(), "https://wiki.example.org".to_owned()]);
-    let options = hyperscope::config::Options { frame_ancestors, ..Default::default() };
+    let options = crate::config::Options { frame_ancestors, ..Default::default() };
     let server = Server::start_with(options).await;
     let (_, secret) = server.token(Role::Viewer).await;
     let page = async || {
