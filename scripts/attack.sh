@@ -7,4 +7,4 @@ cd "$root"
 
 scripts/tools.sh server
 say "Attacking servers, about 5 minutes beside the build"
-exec cargo test -p server --test attack -- --ignored --nocapture --test-threads 1
+exec cargo test --workspace --test integration attack:: -- --ignored --nocapture --test-threads 1

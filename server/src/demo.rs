@@ -7,8 +7,8 @@ use collect::DaemonConfig;
 use daemon_sim::{Dialect, SimOptions, Simulator, world::World};
 use labels::{Labels, METRIC_NAME};
 use model::clock::now_ms;
-use store::Store;
 use timeseries::{Point, SampleSink};
+use tsdb::Store;
 
 use crate::config::DemoConfig;
 

@@ -21,10 +21,10 @@ use model::live::{Event, SnapshotData};
 use notify::Notifier;
 use redact::Redactor;
 use render::{AlertImages, AlertPictures, PictureLinks, Pictures};
-use store::StoreOptions;
 use telemetry::Telemetry;
 use timeseries::SampleSink;
 use tokio_util::sync::CancellationToken;
+use tsdb::StoreOptions;
 
 use self::background::Background;
 use crate::{

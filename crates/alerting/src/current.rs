@@ -272,7 +272,7 @@ mod tests {
             Notifier::open(pool, Options::default(), &[], "http://localhost", Telemetry::default(), None, false)
                 .await
                 .unwrap();
-        let store = store::Store::in_memory(store::StoreOptions::default());
+        let store = tsdb::Store::in_memory(tsdb::StoreOptions::default());
         let reads = ReadScheduler::new(&Budgets::of(1 << 30), 2, std::time::Duration::from_secs(10));
         let embedded = Arc::new(Embedded::new(store, QueryLimits::default(), reads));
         let settings = Settings {

@@ -26,7 +26,7 @@ const UNSETTLED_MS: i64 = 60_000;
 
 /// What was pending or fired at an instant, of any scope.
 #[derive(Debug)]
-pub struct PastList {
+pub(crate) struct PastList {
     /// The worst first.
     alerts: Vec<Alert>,
     /// Whether there were more than are listed.
@@ -35,7 +35,7 @@ pub struct PastList {
 
 /// The lists of the instants that viewers look at. Who asks for one that is being read waits for it.
 #[derive(Debug, Default)]
-pub struct PastLists(Mutex<VecDeque<Asked>>);
+pub(crate) struct PastLists(Mutex<VecDeque<Asked>>);
 
 #[derive(Debug)]
 struct Asked {
@@ -98,7 +98,7 @@ impl Alerting {
 
 impl PastList {
     /// Those of them that fired.
-    pub fn firing(&self) -> impl Iterator<Item = &Alert> {
+    pub(crate) fn firing(&self) -> impl Iterator<Item = &Alert> {
         self.alerts.iter().filter(|alert| alert.state == AlertState::Firing)
     }
 

@@ -8,8 +8,8 @@ use datasource::{Embedded, Prometheus};
 use labels::Labels;
 use promql::{InstantSample, Query, Value};
 use rules::Recorded;
-use store::{Incoming, Store};
 use timeseries::Sample;
+use tsdb::{Incoming, Store};
 
 /// Our engine over our store. Call it on a thread that may block, within a runtime.
 pub(crate) struct EmbeddedQuerier(pub Arc<Embedded>);

@@ -245,8 +245,8 @@ impl Collector {
 #[cfg(test)]
 mod tests {
     use labels::Labels;
-    use store::{Store, StoreOptions};
     use timeseries::{STALE_NAN, SampleSink};
+    use tsdb::{Store, StoreOptions};
 
     use super::*;
 

@@ -8,11 +8,11 @@ use std::{
     sync::Arc,
 };
 
-use front::aliases::{Aliases, Table};
 use model::{
     dashboard::{Dashboard, PanelKind},
     page::{DashboardLink, Session},
 };
+use query_frontend::aliases::{Aliases, Table};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_saphyr::Spanned;

@@ -1,7 +1,7 @@
 //! What an engine answers in Prometheus' JSON, read into columns.
 
-use front::labels::LabelNames;
 use model::frame::{Labels, Series};
+use query_frontend::labels::LabelNames;
 use serde::Deserialize;
 
 /// Prometheus' envelope.

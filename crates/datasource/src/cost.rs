@@ -3,7 +3,7 @@
 
 use labels::Matcher;
 use promql::{Options, Query, Value};
-use store::{Store, Volume};
+use tsdb::{Store, Volume};
 
 use crate::{embedded::When, schedule::Reading};
 

@@ -7,15 +7,15 @@ use std::{
 
 use access::ScopedQuery;
 use budget::Requester;
-use front::aliases::Aliases;
 use labels::{METRIC_NAME, MatchOp};
 use model::{
     clock::now_ms,
     frame::{Frame, Labels, Series},
 };
 use promql::{Options, Outcome, Value};
-use store::Store;
+use query_frontend::aliases::Aliases;
 use timeseries::Sample;
+use tsdb::Store;
 
 use crate::{
     ErrorKind, QueryError, QueryLimits, ReadPermit, ReadScheduler, cost,

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use front::aliases::Aliases;
 use model::upstream::UpstreamStatus;
+use query_frontend::aliases::Aliases;
 use redact::Redactor;
 
 use crate::{

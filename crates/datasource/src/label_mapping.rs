@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use access::ScopedRequest;
-use front::labels::LabelNames;
+use query_frontend::labels::LabelNames;
 use serde_json::{Map, Value, value::to_raw_value};
 
 use crate::fields::Fields;

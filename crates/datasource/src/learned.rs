@@ -51,7 +51,7 @@ impl<T: Clone> Learned<T> {
 
     /// As if it had been asked for earlier.
     #[cfg(test)]
-    pub fn grow_older(&self, by: Duration) {
+    pub(crate) fn grow_older(&self, by: Duration) {
         if let Some(known) = &mut *self.known.lock().unwrap() {
             known.asked_at = known.asked_at.checked_sub(by).unwrap();
         }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use access::ScopedQuery;
-use front::aliases::Aliases;
+use query_frontend::aliases::Aliases;
 
 use crate::learned::Learned;
 

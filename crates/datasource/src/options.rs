@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use front::labels::LabelNames;
+use query_frontend::labels::LabelNames;
 use redact::Secret;
 use reqwest::Url;
 use serde::Deserialize;

@@ -7,18 +7,18 @@ use std::{
 
 use ::labels::Fingerprint;
 use access::{ScopedQuery, ScopedRequest};
-use front::{
-    aliases::Aliases,
-    cache::{Ages, Cache, Extent, Key, Lookup, Settled},
-    horizon,
-    labels::LabelNames,
-};
 use futures_util::FutureExt;
 use model::{
     clock::now_ms,
     frame::{Frame, Labels, Series},
     live::{Alert, AlertList, AlertState},
     upstream::UpstreamStatus,
+};
+use query_frontend::{
+    aliases::Aliases,
+    cache::{Ages, Cache, Extent, Key, Lookup, Settled},
+    horizon,
+    labels::LabelNames,
 };
 use serde::{
     Deserialize,

@@ -9,10 +9,6 @@ use std::{
 
 use budget::{Charge, OverBudget, Requester, json};
 use bytes::Bytes;
-use front::{
-    breaker::{Breaker, BreakerOptions},
-    budget::RetryBudget,
-};
 use futures_util::{
     FutureExt,
     future::{BoxFuture, Shared, WeakShared},
@@ -20,6 +16,10 @@ use futures_util::{
 use model::{
     clock::now_ms,
     upstream::{UpstreamKind, UpstreamStatus},
+};
+use query_frontend::{
+    breaker::{Breaker, BreakerOptions},
+    budget::RetryBudget,
 };
 use redact::Redactor;
 use reqwest::{
@@ -567,7 +567,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use budget::Budgets;
-    use front::labels::LabelNames;
+    use query_frontend::labels::LabelNames;
 
     use super::*;
     use crate::EngineTls;

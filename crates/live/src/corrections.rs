@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 
 use access::ScopedQuery;
 use datasource::{Backend, UNSETTLED_MS};
-use front::late::Reads;
 use model::{
     clock::now_ms,
     frame::{Frame, Labels, Series, StepRange},
 };
-use store::LateMark;
+use query_frontend::late::Reads;
 use tokio::sync::OwnedSemaphorePermit;
+use tsdb::LateMark;
 
 use crate::correction_schedule::{CorrectionSchedule, StepAge};
 

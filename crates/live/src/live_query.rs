@@ -11,13 +11,13 @@ use std::{
 use access::{Scope, ScopedQuery};
 use budget::{Charge, Requester, memory::megabytes};
 use datasource::{Backend, ErrorKind, Freshness, QueryError, freshness};
-use front::late;
 use model::{
     clock::now_ms,
     frame::{Frame, StepRange},
     live::{LiveQuery, SnapshotData},
     panel::{QueryState, Staleness},
 };
+use query_frontend::late;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 

@@ -210,8 +210,8 @@ mod tests {
         job::Job,
         live::{AlertList, SnapshotData},
     };
-    use store::{Store, StoreOptions};
     use tokio_util::sync::CancellationToken;
+    use tsdb::{Store, StoreOptions};
 
     use super::*;
     use crate::{

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use clap::Args;
 use model::civil::Civil;
-use store::{Damage, Verification, verify};
+use tsdb::{Damage, Verification, verify};
 
 use super::{ConfigFile, say};
 use crate::{
@@ -80,7 +80,7 @@ fn stores(directory: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// Checks a store. What a server is just writing looks torn, and is not: it is looked at twice.
-fn look(store: &Path) -> Result<Verification, store::OpenError> {
+fn look(store: &Path) -> Result<Verification, tsdb::OpenError> {
     let first = verify(store)?;
     if !first.in_use || first.damage.is_empty() {
         return Ok(first);

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf};
 
 use datasource::{EMBEDDED, EngineAuth, EngineConfig, EngineTls};
-use front::labels::LabelNames;
+use query_frontend::labels::LabelNames;
 use redact::Secret;
 use reqwest::header::{HeaderName, HeaderValue};
 use serde::Deserialize;

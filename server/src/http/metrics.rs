@@ -9,9 +9,9 @@ use exposition::{page::Kind, write::Writer};
 use labels::METRIC_NAME;
 use model::clock::now_ms;
 use promql::{InstantSample, Value};
-use store::Store;
 use telemetry::Telemetry;
 use timeseries::Sample;
+use tsdb::Store;
 
 use super::{
     api::listed::{Listed, Lists},
@@ -61,7 +61,7 @@ pub(super) async fn own(
 }
 
 fn write_daemons(page: &mut Writer, store: &Store, samples: &[InstantSample]) {
-    let described: BTreeMap<String, store::Metadata> = store.metadata().into_iter().collect();
+    let described: BTreeMap<String, tsdb::Metadata> = store.metadata().into_iter().collect();
     let mut families: BTreeMap<&str, Vec<(&str, &InstantSample)>> = BTreeMap::new();
     for sample in samples {
         let name = sample.labels.metric_name();

@@ -9,7 +9,6 @@ use labels::{Labels, METRIC_NAME};
 use live::Hub;
 use model::{clock::now_ms, live::Event, upstream::UpstreamStatus};
 use notify::{Inbox, Notifier};
-use store::Store;
 use telemetry::Telemetry;
 use timeseries::{Point, SampleSink};
 use tokio::{
@@ -20,6 +19,7 @@ use tokio::{
     time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
+use tsdb::Store;
 
 use crate::{signals::stop_signal, source_list::SourceList};
 
@@ -276,7 +276,7 @@ impl collect::MetadataSink for StoreMetadata {
         let families: Vec<_> = families
             .iter()
             .map(|family| {
-                let metadata = store::Metadata {
+                let metadata = tsdb::Metadata {
                     kind: family.kind.name().to_owned(),
                     help: family.help.clone(),
                     unit: family.unit.clone(),

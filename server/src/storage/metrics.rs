@@ -1,7 +1,7 @@
 //! What the store tells of itself on `/metrics`.
 
-use store::Store;
 use telemetry::{Kind, Metric};
+use tsdb::Store;
 
 use super::{Storage, snapshot};
 

@@ -14,8 +14,8 @@ use model::{
     clock::now_ms,
     upstream::{UpstreamKind, UpstreamStatus},
 };
-use store::{Store, StoreOptions};
 use tokio::sync::Mutex;
+use tsdb::{Store, StoreOptions};
 
 /// Where a server keeps its series, in its data directory.
 pub(crate) const SERIES: &str = "store";

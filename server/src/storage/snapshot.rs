@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use model::{civil::Civil, clock::now_ms};
-use store::Extent;
+use tsdb::Extent;
 
 use super::{SERIES, Storage};
 

@@ -14,7 +14,7 @@ use std::{
 use access::ScopedQuery;
 use labels::{Labels, METRIC_NAME, Matcher};
 use promql::{Query, SelectorBounds};
-use store::Store;
+use tsdb::Store;
 
 use crate::ReadScheduler;
 
@@ -170,8 +170,8 @@ fn roughly(length_ms: i64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use store::StoreOptions;
     use timeseries::{Point, SampleSink};
+    use tsdb::StoreOptions;
 
     use super::*;
 

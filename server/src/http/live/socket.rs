@@ -382,7 +382,7 @@ mod tests {
     use datasource::{Embedded, Engines, QueryLimits, ReadScheduler};
     use live::{HubLimits, Sources, StartLimit};
     use model::live::LiveQuery;
-    use store::{Store, StoreOptions};
+    use tsdb::{Store, StoreOptions};
 
     use super::*;
 

@@ -62,7 +62,7 @@ fn response(page: String) -> Response {
 type Newest = (i64, f64);
 
 fn page(
-    store: &store::Store,
+    store: &tsdb::Store,
     selectors: &ScopedSelectors,
     now_ms: i64,
     reading: &Reading,
@@ -85,7 +85,7 @@ fn page(
             }
         }
     }
-    let kinds: BTreeMap<String, store::Metadata> = store.metadata().into_iter().collect();
+    let kinds: BTreeMap<String, tsdb::Metadata> = store.metadata().into_iter().collect();
     let mut by_name: BTreeMap<Arc<str>, Vec<(Labels, Newest)>> = BTreeMap::new();
     for (labels, sample) in newest {
         by_name.entry(labels.metric_name().into()).or_default().push((labels, sample));

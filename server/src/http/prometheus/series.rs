@@ -49,7 +49,7 @@ impl Selection {
     pub(super) async fn gather<T: Ord + Send + 'static>(
         self,
         engine: &Arc<Embedded>,
-        ask: impl Fn(&store::Store, &[Matcher], i64, i64) -> Vec<T> + Send + 'static,
+        ask: impl Fn(&tsdb::Store, &[Matcher], i64, i64) -> Vec<T> + Send + 'static,
     ) -> Result<Found<T>, QueryError> {
         let (store, sized, selectors) = (engine.store().clone(), engine.store().clone(), self.selectors.clone());
         let times = (self.start_ms, self.end_ms);

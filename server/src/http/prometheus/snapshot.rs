@@ -4,7 +4,7 @@ use access::{Action, Principal};
 use axum::extract::{RawQuery, State};
 use datasource::{ErrorKind, QueryError};
 use serde::Serialize;
-use store::Extent;
+use tsdb::Extent;
 
 use super::{Answer, envelope::success};
 use crate::storage::Storage;

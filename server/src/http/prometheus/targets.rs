@@ -156,7 +156,7 @@ pub(super) async fn metadata(
 
 /// What is said about the families that each of these targets has series of, as far as they fulfil `seen`.
 fn told(
-    store: &store::Store,
+    store: &tsdb::Store,
     targets: &[Target],
     wanted_target: &[Matcher],
     metric: Option<&str>,

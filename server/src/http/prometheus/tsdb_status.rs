@@ -2,7 +2,7 @@
 
 use datasource::{ErrorKind, QueryError, ReadScheduler};
 use serde::Serialize;
-use store::{Cardinality, Counted, Stats, Store};
+use tsdb::{Cardinality, Counted, Stats, Store};
 
 use super::{Answer, envelope::success};
 

@@ -9,8 +9,8 @@ mod write;
 use std::sync::Arc;
 
 use budget::MemoryBudget;
-use store::Store;
 use tokio::sync::Semaphore;
+use tsdb::Store;
 
 use super::{Rights, Route, Who};
 use crate::config::Limits;

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use labels::Labels;
 use model::clock::now_ms;
 use remote_write::{DecodeError, Limits, Rejected, Request};
-use store::{Incoming, Ingested};
 use timeseries::{MAX_AHEAD_MS, Sample};
+use tsdb::{Incoming, Ingested};
 
 use super::{Ingest, IngestLimits, headers};
 use crate::http::prometheus::envelope::failure;
@@ -111,7 +111,7 @@ fn store(ingest: &Ingest, body: &Bytes) -> Result<(), Refused> {
         .filter(|family| !family.name.is_empty())
         .map(|family| {
             let kind = family.kind.name().to_owned();
-            (family.name, store::Metadata { kind, help: family.help, unit: family.unit })
+            (family.name, tsdb::Metadata { kind, help: family.help, unit: family.unit })
         })
         .collect();
     if !families.is_empty() {

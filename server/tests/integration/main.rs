@@ -1,0 +1,48 @@
+//! The program as its users meet it: over real sockets, beside real engines, in the state that crashes and full disks leave it in.
+//!
+//! A module is a subject; `cargo test --workspace --test integration live::` runs one.
+
+#![cfg(test)]
+// Clippy takes helpers of tests for something else.
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    unreachable_pub
+)]
+
+mod attack;
+mod auth_server;
+mod bad_input;
+mod budgets;
+mod cli;
+mod common;
+mod connections;
+mod daemon_jobs;
+mod differential;
+mod edge;
+mod engines;
+mod federation;
+mod http_api;
+mod late_samples;
+mod link;
+mod live;
+mod notify;
+mod openapi;
+mod pages;
+mod privacy;
+mod prometheus_backend;
+mod promql_scripts;
+mod query_api;
+mod remote_write;
+mod render;
+mod rights;
+mod rules;
+mod rules_beside_prometheus;
+mod scoped_tokens;
+mod secrets;
+mod store_care;
+mod store_crash;
+mod whole_counts;
