@@ -41,8 +41,10 @@ pub struct AppState {
     /// Rules and alerts.
     pub alerting: Alerting,
     /// The daemons.
+    #[from_ref(skip)]
     pub upstreams: Upstreams,
     /// How all sources are doing.
+    #[from_ref(skip)]
     pub sources: SourceList,
     /// Live topics.
     pub hub: Hub,

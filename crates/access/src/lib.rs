@@ -10,7 +10,7 @@ mod scoped_request;
 mod secret;
 mod session;
 mod store;
-pub mod visible;
+mod visible;
 
 pub use crate::audit::{Action, Actor};
 pub use crate::cache::Cache;
@@ -18,6 +18,7 @@ pub use crate::cache::earlier;
 pub use crate::login_throttle::{LoginThrottle, Verdict};
 pub use crate::scope::{distinct_selectors_of, selectors_of};
 pub use crate::secret::{Hash, NoRandomness, has_our_prefix, is_mistyped, random_text};
+pub use crate::visible::{Restricted, Visible, is_visible, visible_snapshot};
 pub use crate::{
     address::ClientAddress,
     principal::{Carrier, Principal},

@@ -1,71 +1,139 @@
-//! Which jobs, alerts and sources a session sees whose token has matchers: those that their labels prove to be in its scope.
+//! What a token may see of jobs, alerts and sources: those that their labels prove to be in its scope.
+//!
+//! Lists of them are handed about as [`Restricted`], out of which nothing comes but by a [`Scope`], as [`Visible`]; or by
+//! [`Restricted::for_all`], which says at the place that it is for nobody in particular. So a handler that forgets the scope does not build.
 
-use model::{
-    job::Job,
-    live::{Alert, SnapshotData},
-    system::SystemMetrics,
-    upstream::{UpstreamKind, UpstreamStatus},
-};
+use std::ops::Deref;
+
+use model::{Labelled, live::SnapshotData};
+use serde::Serialize;
 
 use crate::Scope;
 
-/// Whether the labels that a job's series would have are in the scope.
-#[must_use]
-pub fn job(scope: &Scope, job: &Job) -> bool {
-    scope.proves(|name| match name {
-        "daemon" => Some(job.daemon.as_str()),
-        "provider" => Some(job.provider.as_str()),
-        "region" => job.region.as_deref(),
-        "job_type" => job.job_type.as_deref(),
-        _ => None,
-    })
-}
+/// Data of which a token with matchers may see a part only.
+#[derive(Clone)]
+pub struct Restricted<T>(T);
 
-/// Whether an alert's labels are in the scope.
-#[must_use]
-pub fn alert(scope: &Scope, alert: &Alert) -> bool {
-    scope.proves(|name| alert.labels.get(name).map(String::as_str))
-}
+impl<T> Restricted<T> {
+    /// Lets nothing of `all` be seen without a scope.
+    pub fn new(all: T) -> Self {
+        Restricted(all)
+    }
 
-/// Whether a daemon's process is in the scope.
-#[must_use]
-pub fn system(scope: &Scope, system: &SystemMetrics) -> bool {
-    daemon(scope, &system.daemon)
-}
+    /// All of it, for what no token is shown: fan-out that filters later, sums, health.
+    pub fn for_all(self) -> T {
+        self.0
+    }
 
-/// Whether the state of a source is in the scope. An engine's is where there are no matchers.
-#[must_use]
-pub fn upstream(scope: &Scope, status: &UpstreamStatus) -> bool {
-    match status.kind {
-        UpstreamKind::Daemon => daemon(scope, &status.name),
-        _ => scope.is_all(),
+    /// The same data in another form.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Restricted<U> {
+        Restricted(change(self.0))
     }
 }
 
-fn daemon(scope: &Scope, daemon: &str) -> bool {
-    scope.proves(|name| (name == "daemon").then_some(daemon))
+impl<T: Labelled> Restricted<Vec<T>> {
+    /// Those that are in the scope.
+    #[must_use]
+    pub fn visible_to(self, scope: &Scope) -> Visible<Vec<T>> {
+        let mut items = self.0;
+        items.retain(|item| is_visible(scope, item));
+        Visible(items)
+    }
+}
+
+impl<T: Labelled> Restricted<Option<T>> {
+    /// It, if it is in the scope.
+    #[must_use]
+    pub fn visible_to(self, scope: &Scope) -> Visible<Option<T>> {
+        Visible(self.0.filter(|item| is_visible(scope, item)))
+    }
+}
+
+/// What a token may see. Only a [`Scope`] makes one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Visible<T>(T);
+
+impl<T> Visible<T> {
+    /// What is seen.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl<T> Deref for Visible<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Whether something is in the scope: each label that the scope speaks of is known of it and fulfils the condition.
+#[must_use]
+pub fn is_visible(scope: &Scope, item: &impl Labelled) -> bool {
+    scope.proves(|name| item.label(name))
 }
 
 /// What of a topic's state is in the scope. A query's is already: it was asked for within it.
 #[must_use]
-pub fn snapshot(scope: &Scope, data: SnapshotData) -> SnapshotData {
+pub fn visible_snapshot(scope: &Scope, data: SnapshotData) -> SnapshotData {
     match data {
         SnapshotData::Query(frame) => SnapshotData::Query(frame),
         SnapshotData::Jobs { mut jobs } => {
-            jobs.retain(|one| job(scope, one));
+            jobs.retain(|one| is_visible(scope, one));
             SnapshotData::Jobs { jobs }
         }
         SnapshotData::System { system: mut all } => {
-            all.retain(|one| system(scope, one));
+            all.retain(|one| is_visible(scope, one));
             SnapshotData::System { system: all }
         }
         SnapshotData::Upstreams { mut upstreams } => {
-            upstreams.retain(|one| upstream(scope, one));
+            upstreams.retain(|one| is_visible(scope, one));
             SnapshotData::Upstreams { upstreams }
         }
         SnapshotData::Alerts(mut list) => {
-            list.alerts.retain(|one| alert(scope, one));
+            list.alerts.retain(|one| is_visible(scope, one));
             SnapshotData::Alerts(list)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{
+        job::Job,
+        upstream::{UpstreamKind, UpstreamStatus},
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_to_be_in_the_scope_is_not_seen() {
+        let job = |provider: &str, region: Option<&str>| Job {
+            provider: provider.to_owned(),
+            region: region.map(str::to_owned),
+            ..Job::default()
+        };
+        let jobs = || Restricted::new(vec![job("aws", Some("eu")), job("aws", None), job("gcp", Some("eu"))]);
+        let seen = |matchers: &str| jobs().visible_to(&Scope::parse(matchers).unwrap()).len();
+        assert_eq!((seen(""), seen(r#"provider="aws""#), seen(r#"provider="aws", region="eu""#)), (3, 2, 1));
+        // No condition holds for a label that nothing is known of.
+        assert_eq!((seen(r#"region!="us""#), seen(r#"unknown!="x""#)), (2, 0));
+        let status = |name: &str, kind| UpstreamStatus {
+            name: name.to_owned(),
+            kind,
+            state: model::upstream::UpstreamState::Live,
+            since_ms: 0,
+            last_data_ms: None,
+            reconnects: 0,
+            scrape_duration_seconds: None,
+            error: None,
+            detail: None,
+        };
+        let source = |kind| status("one", kind);
+        let sees = |matchers: &str, kind| is_visible(&Scope::parse(matchers).unwrap(), &source(kind));
+        assert!(sees(r#"daemon="one""#, UpstreamKind::Daemon) && !sees(r#"daemon="two""#, UpstreamKind::Daemon));
+        assert!(sees("", UpstreamKind::Prometheus) && !sees(r#"daemon="one""#, UpstreamKind::Prometheus));
     }
 }

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use access::{Scope, visible};
+use access::Scope;
 use dashboards::related_panels as concern;
 use model::{
     dashboard::{Dashboard, Panel, PanelKind},
@@ -78,7 +78,7 @@ impl Alerting {
             return nothing;
         }
         let FiringChanges { mut changes, until_ms } = firing;
-        changes.retain(|change| visible::alert(scope, &change.alert));
+        changes.retain(|change| access::is_visible(scope, &change.alert));
         let mut spans = spans(changes, current.firing_alerts(scope), start_ms, until_ms);
         spans.retain(|span| span.from <= end_ms && span.to.is_none_or(|to| to >= start_ms));
         if spans.is_empty() {

@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use access::{Scope, visible};
+use access::Scope;
 use model::{
     clock::now_ms,
     live::{Alert, AlertList, AlertState, FiringCount},
@@ -49,7 +49,7 @@ struct Versions(u64, u64);
 impl CurrentAlerts {
     /// Those of which `scope` sees something, the worst first.
     pub fn seen_by(&self, scope: &Scope) -> impl Iterator<Item = &Arc<Alert>> {
-        self.alerts.iter().filter(|alert| visible::alert(scope, alert))
+        self.alerts.iter().filter(|alert| access::is_visible(scope, *alert))
     }
 
     /// Those that fire of which `scope` sees something, the worst first.

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use access::Restricted;
 use model::{
     clock::now_ms,
     live::{ALERT_HISTORY_MS, Alert, AlertState, AlertTransition},
@@ -182,7 +183,7 @@ impl History {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub async fn read(&self, wanted: &HistoryFilter) -> Result<Vec<AlertTransition>, sqlx::Error> {
+    pub async fn read(&self, wanted: &HistoryFilter) -> Result<Restricted<Vec<AlertTransition>>, sqlx::Error> {
         let limit = i64::try_from(wanted.limit.min(MAX_ANSWER)).unwrap_or(i64::MAX);
         let rows = sqlx::query(
             "SELECT at, was, state, alert FROM alert_history \
@@ -194,7 +195,7 @@ impl History {
         .bind(limit)
         .fetch_all(&self.pool)
         .await?;
-        rows.iter().map(change).collect()
+        Ok(Restricted::new(rows.iter().map(change).collect::<Result<_, _>>()?))
     }
 
     /// The last change of each alert up to a time, included (milliseconds since the Unix epoch), of those that were pending or fired

@@ -24,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+use access::Restricted;
 use alertmanager::alert::Posted;
 use datasource::{Backend, Embedded};
 use model::{
@@ -255,8 +256,9 @@ impl Alerting {
     }
 
     /// The alerts that others raised, without those that an engine lists itself.
-    pub fn reported_alerts(&self) -> Vec<Alert> {
-        self.0.reported.alerts(&self.0.upstream.list().alerts)
+    pub fn reported_alerts(&self) -> Restricted<Vec<Alert>> {
+        let alerts = self.0.reported.alerts(&self.0.upstream.list().alerts);
+        Restricted::new(alerts)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use access::{Scope, visible};
+use access::Scope;
 use model::{
     clock::now_ms,
     live::{Alert, AlertList, AlertState, AlertTransition},
@@ -103,7 +103,7 @@ impl PastList {
     }
 
     fn seen_by(&self, scope: &Scope, most: usize) -> AlertList {
-        let seen = || self.alerts.iter().filter(|alert| visible::alert(scope, alert));
+        let seen = || self.alerts.iter().filter(|alert| access::is_visible(scope, *alert));
         let more = seen().count().saturating_sub(most);
         let unavailable = match (self.is_cut, more) {
             (true, _) => Some(format!("there were more than {} at that time", self.alerts.len())),

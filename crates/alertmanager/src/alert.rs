@@ -148,6 +148,12 @@ impl Alert {
     }
 }
 
+impl model::Labelled for Alert {
+    fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use access::{Scope, visible};
+use access::Scope;
 use budget::{MemoryBudget, Requester};
 use datasource::{Backend, Engines, ErrorKind, QueryError};
 use model::{
@@ -226,7 +226,7 @@ impl Hub {
             Topic::Upstreams => self.0.topics.upstreams.snapshot_data(),
             Topic::Query(_) => None,
         };
-        data.map(|data| visible::snapshot(scope, data))
+        data.map(|data| access::visible_snapshot(scope, data))
     }
 
     /// The topic of a query, which begins now if it is not there yet.

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use access::{Scope, visible};
+use access::Scope;
 use model::{
     clock::now_ms,
     live::{Event, JobKey, SnapshotData},
@@ -54,7 +54,7 @@ impl ScopedTopics {
         let part = |channel: &Arc<Channel>| {
             let (channel, scope, seen) = (Arc::clone(channel), scope.clone(), Arc::clone(&seen));
             let snapshot = move || {
-                let data = visible::snapshot(&scope, channel.snapshot_data()?);
+                let data = access::visible_snapshot(&scope, channel.snapshot_data()?);
                 if let SnapshotData::Jobs { jobs } = &data {
                     let keys = jobs.iter().map(|job| JobKey { job_id: job.id.clone(), daemon: job.daemon.clone() });
                     *seen.lock().unwrap_or_else(PoisonError::into_inner) = keys.collect();
@@ -84,7 +84,7 @@ impl ScopedTopics {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
             Event::JobStatus(transition) => {
-                let sees = visible::job(&self.scope, &transition.job);
+                let sees = access::is_visible(&self.scope, &transition.job);
                 let key = JobKey { job_id: transition.job_id.clone(), daemon: transition.daemon.clone() };
                 if sees {
                     seen.insert(key);
@@ -97,9 +97,9 @@ impl ScopedTopics {
                 seen.contains(&JobKey { job_id: progress.job_id.clone(), daemon: progress.daemon.clone() })
             }
             Event::JobRemoved(key) => seen.remove(key),
-            Event::SystemMetrics(system) => visible::system(&self.scope, system),
-            Event::UpstreamStatus(status) => visible::upstream(&self.scope, status),
-            Event::AlertFired(alert) | Event::AlertResolved(alert) => visible::alert(&self.scope, alert),
+            Event::SystemMetrics(system) => access::is_visible(&self.scope, system),
+            Event::UpstreamStatus(status) => access::is_visible(&self.scope, status),
+            Event::AlertFired(alert) | Event::AlertResolved(alert) => access::is_visible(&self.scope, &**alert),
         }
     }
 

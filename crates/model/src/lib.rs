@@ -9,6 +9,7 @@ pub mod dashboard;
 pub mod frame;
 pub mod job;
 pub mod label;
+pub mod labelled;
 pub mod live;
 pub mod page;
 pub mod panel;
@@ -23,4 +24,5 @@ pub mod upstream;
 pub mod words;
 pub mod zone;
 
+pub use labelled::Labelled;
 pub use severity::Severity;

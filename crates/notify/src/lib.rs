@@ -36,7 +36,7 @@ use std::{
     time::Duration,
 };
 
-use access::Scope;
+use access::{Restricted, Scope};
 use alertmanager::{
     alert::{Alert, Labels, Posted},
     config::Config as AlertmanagerFile,
@@ -378,7 +378,11 @@ impl Notifier {
 
     /// The alerts that fire, in order of their labels: those told of here, and those that an Alertmanager knows beside them.
     #[must_use]
-    pub fn alerts(&self) -> Vec<Arc<Alert>> {
+    pub fn alerts(&self) -> Restricted<Vec<Arc<Alert>>> {
+        Restricted::new(self.all_alerts())
+    }
+
+    pub(crate) fn all_alerts(&self) -> Vec<Arc<Alert>> {
         let now_ms = now_ms();
         let mut alerts = self.0.dispatcher().firing(now_ms);
         if let Some(link) = &self.0.link {
@@ -391,10 +395,10 @@ impl Notifier {
 
     /// The alerts that fire and that `matchers` take.
     #[must_use]
-    pub fn preview(&self, matchers: &Matchers) -> Vec<Arc<Alert>> {
-        let mut alerts = self.alerts();
+    pub fn preview(&self, matchers: &Matchers) -> Restricted<Vec<Arc<Alert>>> {
+        let mut alerts = self.all_alerts();
         alerts.retain(|alert| matchers.matches(&alert.labels));
-        alerts
+        Restricted::new(alerts)
     }
 
     /// Who is told of an alert with these labels, and what keeps it quiet.

@@ -185,7 +185,7 @@ impl Notifier {
         comment: &str,
     ) -> Result<Acknowledgement, SilenceError> {
         let at = now_ms();
-        let seen = self.alerts().into_iter().find(|alert| alert.fingerprint == fingerprint);
+        let seen = self.all_alerts().into_iter().find(|alert| alert.fingerprint == fingerprint);
         let seen_ms = seen.ok_or(SilenceError::NoAlert)?.starts_at_ms;
         let acknowledgement = Acknowledgement { who: who.to_owned(), comment: comment.to_owned(), at };
         self.0.outbox.put_acknowledgement(fingerprint, &acknowledgement).await?;

@@ -28,12 +28,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    api::{
-        error::ApiError,
-        extract::Body,
-        listed::Listed,
-        silences::{audit, is_seen},
-    },
+    api::{error::ApiError, extract::Body, listed::Listed, silences::audit},
     prometheus::envelope::RETRY_SECS,
 };
 use crate::http::slices::AlertState;
@@ -136,8 +131,8 @@ pub(super) async fn receivers(State(state): State<AlertState>, principal: Princi
     if !principal.scope().is_all() {
         let (lists, current) = (state.lists.clone(), state.alerting.current().await);
         let make = move || -> BTreeSet<String> {
-            let alerts = state.notifier.alerts();
-            let seen = alerts.iter().filter(|alert| is_seen(&principal, alert));
+            let alerts = state.notifier.alerts().visible_to(principal.scope());
+            let seen = alerts.iter();
             seen.flat_map(|alert| state.notifier.status(&alert.labels).receivers).collect()
         };
         let told = lists.list(Listed::Alerts(&current), make).await?;
@@ -176,9 +171,8 @@ impl Wanted {
 
     /// The alerts, each as the API shows it with its receivers.
     fn shown(&self, state: &AlertState, principal: &Principal) -> Vec<(Value, Arc<Alert>)> {
-        let mut alerts = state.notifier.preview(&self.matchers);
-        alerts.retain(|alert| is_seen(principal, alert));
-        let shown = alerts.into_iter().filter_map(|alert| {
+        let alerts = state.notifier.preview(&self.matchers).visible_to(principal.scope());
+        let shown = alerts.into_inner().into_iter().filter_map(|alert| {
             let status = state.notifier.status(&alert.labels);
             self.takes(&status).then(|| (alert_json(&alert, &status), alert))
         });
@@ -324,7 +318,7 @@ fn read_alert(given: &Value, principal: &Principal, now_ms: i64) -> Result<Poste
         Alert::from_posted(alert.clone(), now_ms, 0).map_err(|error| WrongPost::Invalid(error.to_string()))?;
     // An alert that names no start begins now: for the list and for the notifier at the same instant.
     let alert = Posted { starts_at_ms: Some(checked.starts_at_ms), ..alert };
-    if is_seen(principal, &checked) { Ok(alert) } else { Err(WrongPost::Forbidden) }
+    if access::is_visible(principal.scope(), &checked) { Ok(alert) } else { Err(WrongPost::Forbidden) }
 }
 
 /// The alerts of a batch that are not taken.

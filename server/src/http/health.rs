@@ -7,7 +7,7 @@ use model::{
 };
 use serde_json::{Value, json};
 
-use crate::source_list::SourceList;
+use super::watched::Watched;
 
 /// A source may be silent for so long before it counts as gone.
 const SILENCE_MS: i64 = 60_000;
@@ -16,9 +16,10 @@ pub(super) async fn health() -> Json<Value> {
     Json(json!({ "status": "ok" }))
 }
 
-pub(super) async fn ready(State(sources): State<SourceList>) -> (StatusCode, Json<Value>) {
+pub(super) async fn ready(State(watched): State<Watched>) -> (StatusCode, Json<Value>) {
     let now_ms = now_ms();
-    let reasons: Vec<String> = sources.statuses().iter().filter_map(|status| trouble(status, now_ms)).collect();
+    let reasons: Vec<String> =
+        watched.sources().for_all().iter().filter_map(|status| trouble(status, now_ms)).collect();
     if reasons.is_empty() {
         (StatusCode::OK, Json(json!({ "ready": true })))
     } else {

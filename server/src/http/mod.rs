@@ -25,6 +25,7 @@ mod rewrite;
 mod rights;
 mod route;
 pub(crate) mod slices;
+pub(crate) mod watched;
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -4,15 +4,14 @@ use std::sync::Arc;
 
 use alerting::Alerting;
 use axum::extract::FromRef;
-use collect::Upstreams;
 use dashboards::DashboardRegistry;
 use datasource::{Embedded, Engines, ReadScheduler};
 use live::Hub;
 use notify::Notifier;
 use telemetry::Telemetry;
 
-use super::{api::listed::Lists, assets::Assets, auth::Auth, pages::PanelHtmlCache};
-use crate::{config::Config, source_list::SourceList, state::AppState};
+use super::{api::listed::Lists, assets::Assets, auth::Auth, pages::PanelHtmlCache, watched::Watched};
+use crate::{config::Config, state::AppState};
 
 /// Alerts, and what mutes them.
 #[derive(Clone)]
@@ -35,7 +34,7 @@ impl FromRef<AppState> for AlertState {
 #[derive(Clone)]
 pub(crate) struct TargetState {
     /// The daemons.
-    pub(crate) upstreams: Upstreams,
+    pub(crate) watched: Watched,
     /// How they are scraped.
     pub(crate) config: Arc<Config>,
     /// Their newest samples.
@@ -47,7 +46,7 @@ pub(crate) struct TargetState {
 impl FromRef<AppState> for TargetState {
     fn from_ref(state: &AppState) -> Self {
         TargetState {
-            upstreams: state.upstreams.clone(),
+            watched: Watched::from_ref(state),
             config: Arc::clone(&state.config),
             embedded: Arc::clone(&state.embedded),
             lists: Lists::from_ref(state),
@@ -62,10 +61,8 @@ pub(crate) struct PanelState {
     pub(crate) hub: Hub,
     /// Queries that nobody follows.
     pub(crate) engines: Engines,
-    /// Jobs.
-    pub(crate) upstreams: Upstreams,
-    /// Sources.
-    pub(crate) sources: SourceList,
+    /// Jobs and sources.
+    pub(crate) watched: Watched,
     /// Alerts.
     pub(crate) alerting: Alerting,
     /// Panels that were drawn.
@@ -77,8 +74,7 @@ impl FromRef<AppState> for PanelState {
         PanelState {
             hub: state.hub.clone(),
             engines: state.engines.clone(),
-            upstreams: state.upstreams.clone(),
-            sources: state.sources.clone(),
+            watched: Watched::from_ref(state),
             alerting: state.alerting.clone(),
             drawn: state.drawn_panels.clone(),
         }

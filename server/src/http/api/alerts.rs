@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use access::{Principal, visible};
+use access::{Principal, Restricted};
 use alerting::{HistoryFilter, MAX_ANSWER};
 use axum::{
     Json,
@@ -51,10 +51,9 @@ pub(super) async fn history(
         name: params.name.filter(|name| !name.is_empty()),
         limit: params.limit.unwrap_or(USUAL_ANSWER).min(MAX_ANSWER),
     };
-    let shown = move |found: Result<Vec<AlertTransition>, sqlx::Error>| {
-        found.map(|mut transitions| {
-            transitions.retain(|change| visible::alert(principal.scope(), &change.alert));
-            Json(json!({ "transitions": transitions })).into_response()
+    let shown = move |found: Result<Restricted<Vec<AlertTransition>>, sqlx::Error>| {
+        found.map(|transitions| {
+            Json(json!({ "transitions": transitions.visible_to(principal.scope()) })).into_response()
         })
     };
     let read = state.alerting.history().read(&wanted);

@@ -1,12 +1,11 @@
 //! `/api/jobs`: the jobs of all daemons.
 
-use access::{Action, Principal, visible};
+use access::{Action, Principal};
 use axum::{
     Json,
     extract::{Path, State},
     response::Response,
 };
-use collect::Upstreams;
 use model::job::{Job, JobDetail, JobStatus};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +14,7 @@ use super::{
     extract::Parameters,
     listed::{Listed, Lists},
 };
+use crate::http::watched::Watched;
 
 /// Filters of the list. All must hold.
 #[derive(Debug, Deserialize)]
@@ -67,16 +67,15 @@ impl Filter {
 
 /// `GET /api/jobs`
 pub(super) async fn list(
-    State(upstreams): State<Upstreams>,
+    State(watched): State<Watched>,
     State(lists): State<Lists>,
     principal: Principal,
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Response, ApiError> {
     let statuses = filter.statuses()?;
-    let count = upstreams.job_count();
+    let count = watched.job_count();
     let make = move || {
-        let mut jobs = upstreams.jobs();
-        jobs.retain(|job| visible::job(principal.scope(), job));
+        let mut jobs = watched.jobs().visible_to(principal.scope()).into_inner();
         jobs.retain(|job| statuses.as_ref().is_none_or(|wanted| wanted.contains(&job.status)) && filter.passes(job));
         let total = jobs.len();
         jobs.truncate(filter.limit.unwrap_or(usize::MAX));
@@ -87,16 +86,12 @@ pub(super) async fn list(
 
 /// `GET /api/jobs/{daemon}/{id}`
 pub(super) async fn detail(
-    State(upstreams): State<Upstreams>,
+    State(watched): State<Watched>,
     principal: Principal,
     Path((daemon, id)): Path<(String, String)>,
 ) -> Result<Json<JobDetail>, ApiError> {
-    upstreams
-        .job_detail(&daemon, &id)
-        .await
-        .filter(|detail| visible::job(principal.scope(), &detail.job))
-        .map(Json)
-        .ok_or_else(|| ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")))
+    let detail = watched.job_detail(&daemon, &id).await.visible_to(principal.scope()).into_inner();
+    detail.map(Json).ok_or_else(|| ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")))
 }
 
 /// What a daemon said to a cancel.
@@ -108,14 +103,13 @@ pub(super) struct Cancelled {
 
 /// `POST /api/jobs/{daemon}/{id}/cancel`
 pub(super) async fn cancel(
-    State(upstreams): State<Upstreams>,
+    State(watched): State<Watched>,
     principal: Principal,
     Path((daemon, id)): Path<(String, String)>,
 ) -> Result<Json<Cancelled>, ApiError> {
-    if !upstreams.job(&daemon, &id).is_some_and(|job| visible::job(principal.scope(), &job)) {
-        return Err(ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")));
-    }
-    let answer = upstreams.cancel(&daemon, &id).await;
+    let job = watched.job(&daemon, &id).visible_to(principal.scope()).into_inner();
+    let job = job.ok_or_else(|| ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")))?;
+    let answer = watched.cancel(&job).await;
     let object = format!("{daemon}/{id}");
     match &answer {
         Ok(answer) if answer.accepted => principal.actor().did(Action::CancelJob, &object, ""),

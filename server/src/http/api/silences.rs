@@ -137,7 +137,8 @@ pub(crate) async fn listed(state: &AlertState) -> Result<Vec<Shown>, ApiError> {
     let current = state.alerting.current().await;
     let notifier = state.notifier.clone();
     let shown = state.lists.list(Listed::RulesWithAlerts(silences.len(), &current), move || {
-        let firing = notifier.alerts();
+        // Silences are listed for those who see all alerts.
+        let firing = notifier.alerts().for_all();
         let mut shown: Vec<Shown> = silences.iter().map(|silence| shown(silence, &firing)).collect();
         shown.sort_by_key(|silence| match silence.state {
             "active" => (0, silence.ends_at),
@@ -173,7 +174,7 @@ pub(super) async fn one(State(state): State<AlertState>, Path(id): Path<String>)
     let silence = state.notifier.silence(&id).await?;
     let current = state.alerting.current().await;
     let notifier = state.notifier;
-    let shown = state.lists.list(Listed::Alerts(&current), move || shown(&silence, &notifier.alerts()));
+    let shown = state.lists.list(Listed::Alerts(&current), move || shown(&silence, &notifier.alerts().for_all()));
     Ok(Json(shown.await?))
 }
 
@@ -244,7 +245,7 @@ pub(super) async fn expire(
 
 /// A silence that was just written, with how many alerts it mutes: that waits for no turn, since what is done cannot be refused.
 async fn written(state: AlertState, silence: Silence) -> Result<Json<Shown>, ApiError> {
-    let shown = tokio::task::spawn_blocking(move || shown(&silence, &state.notifier.alerts()));
+    let shown = tokio::task::spawn_blocking(move || shown(&silence, &state.notifier.alerts().for_all()));
     shown.await.map(Json).map_err(|error| ApiError::internal("the silence is stored and cannot be shown", error))
 }
 
@@ -269,18 +270,12 @@ pub(super) async fn preview(
     let matchers = MatchersGiven::Text(of.matchers).read()?;
     let (lists, current) = (state.lists.clone(), state.alerting.current().await);
     let make = move || {
-        let mut alerts = state.notifier.preview(&matchers);
-        alerts.retain(|alert| is_seen(&principal, alert));
+        let alerts = state.notifier.preview(&matchers).visible_to(principal.scope());
         let total = alerts.len();
         let alerts: Vec<Value> = alerts.iter().take(MAX_PREVIEW).map(|alert| alert_json(&state, alert)).collect();
         Json(json!({ "matchers": matchers.to_string(), "total": total, "alerts": alerts }))
     };
     Ok(lists.answer(Listed::Alerts(&current), make).await?)
-}
-
-/// Whether a token sees an alert.
-pub(crate) fn is_seen(principal: &Principal, alert: &Alert) -> bool {
-    principal.scope().proves(|name| alert.labels.get(name).map(String::as_str))
 }
 
 fn alert_json(state: &AlertState, alert: &Alert) -> Value {
@@ -301,9 +296,8 @@ fn alert_json(state: &AlertState, alert: &Alert) -> Value {
 pub(super) async fn statuses(State(state): State<AlertState>, principal: Principal) -> Result<Response, ApiError> {
     let (lists, current) = (state.lists.clone(), state.alerting.current().await);
     let make = move || {
-        let alerts = state.notifier.alerts();
-        let seen = alerts.iter().filter(|alert| is_seen(&principal, alert));
-        let shown = seen.map(|alert| (alert.fingerprint.to_string(), status_json(&state, alert)));
+        let seen = state.notifier.alerts().visible_to(principal.scope());
+        let shown = seen.iter().map(|alert| (alert.fingerprint.to_string(), status_json(&state, alert)));
         Json(json!({ "alerts": shown.collect::<serde_json::Map<String, Value>>() }))
     };
     Ok(lists.answer(Listed::Alerts(&current), make).await?)
@@ -336,8 +330,8 @@ pub(super) async fn alert(
     let notifier = state.notifier.clone();
     let (lists, current) = (state.lists.clone(), state.alerting.current().await);
     let find = move || {
-        let alerts = state.notifier.alerts();
-        let found = alerts.iter().find(|alert| alert.fingerprint == fingerprint && is_seen(&principal, alert))?;
+        let alerts = state.notifier.alerts().visible_to(principal.scope());
+        let found = alerts.iter().find(|alert| alert.fingerprint == fingerprint)?;
         Some((alert_json(&state, found), state.notifier.status(&found.labels).receivers))
     };
     let found = lists.list(Listed::Alerts(&current), find).await?;
@@ -392,7 +386,7 @@ pub(super) async fn unacknowledge(
 }
 
 fn check_seen(state: &AlertState, principal: &Principal, fingerprint: Fingerprint) -> Result<(), ApiError> {
-    let alerts = state.notifier.alerts();
-    let is_there = alerts.iter().any(|alert| alert.fingerprint == fingerprint && is_seen(principal, alert));
+    let alerts = state.notifier.alerts().visible_to(principal.scope());
+    let is_there = alerts.iter().any(|alert| alert.fingerprint == fingerprint);
     if is_there { Ok(()) } else { Err(ApiError::not_found(SilenceError::NoAlert.to_string())) }
 }

@@ -1,14 +1,19 @@
 //! `/api/upstreams`: the sources.
 
-use access::{Principal, visible};
+use access::{Principal, Visible};
 use axum::{Json, extract::State};
-use serde_json::{Value, json};
+use model::upstream::UpstreamStatus;
+use serde::Serialize;
 
-use crate::source_list::SourceList;
+use crate::http::watched::Watched;
+
+/// The answer.
+#[derive(Serialize)]
+pub(super) struct UpstreamList {
+    upstreams: Visible<Vec<UpstreamStatus>>,
+}
 
 /// `GET /api/upstreams`
-pub(super) async fn list(State(sources): State<SourceList>, principal: Principal) -> Json<Value> {
-    let mut statuses = sources.statuses();
-    statuses.retain(|status| visible::upstream(principal.scope(), status));
-    Json(json!({ "upstreams": statuses }))
+pub(super) async fn list(State(watched): State<Watched>, principal: Principal) -> Json<UpstreamList> {
+    Json(UpstreamList { upstreams: watched.sources().visible_to(principal.scope()) })
 }

@@ -5,7 +5,7 @@ use std::{
     sync::Arc,
 };
 
-use access::{Principal, Scope, visible};
+use access::{Principal, Restricted, Scope};
 use alerting::{CurrentAlerts, HistoryFilter as Wanted};
 use alertmanager::matcher::Matchers;
 use app::alerts::{
@@ -272,7 +272,7 @@ fn preview(notifier: &Notifier, matchers: &str) -> Result<Vec<String>, String> {
     }
     let matchers: Matchers =
         matchers.parse().map_err(|error: alertmanager::matcher::WrongMatcher| error.to_string())?;
-    Ok(notifier.preview(&matchers).iter().map(|alert| named(alert.name(), &alert.labels)).collect())
+    Ok(notifier.preview(&matchers).for_all().iter().map(|alert| named(alert.name(), &alert.labels)).collect())
 }
 
 /// An alert's name with what tells it from its like.
@@ -286,9 +286,9 @@ async fn history(state: &AlertState, principal: &Principal, now_ms: i64) -> Cont
     let start_ms = now_ms.saturating_sub(HISTORY_MS);
     let wanted = Wanted { since_ms: Some(start_ms), limit: CHANGES, ..Wanted::default() };
     let scope = principal.scope().clone();
-    let shown = move |found: Result<Vec<AlertTransition>, sqlx::Error>| {
-        found.map(|mut transitions| {
-            transitions.retain(|change| visible::alert(&scope, &change.alert));
+    let shown = move |found: Result<Restricted<Vec<AlertTransition>>, sqlx::Error>| {
+        found.map(|transitions| {
+            let mut transitions = transitions.visible_to(&scope).into_inner();
             transitions.sort_by_key(|change| std::cmp::Reverse(change.at));
             transitions
         })

@@ -9,7 +9,7 @@ mod range_form;
 
 use std::time::Duration;
 
-use access::{Principal, visible};
+use access::Principal;
 use alerting::{FiringChanges, may_have_marks};
 use axum::{
     extract::{OriginalUri, State},
@@ -126,8 +126,7 @@ pub(crate) async fn page(
     let Gathered { panels, evaluated_ms, undrawn } = gathered;
     let job = match job_of(uri.path()) {
         Some((daemon, id)) if !principal.is_limited() => {
-            let detail = state.panels.upstreams.job_detail(&daemon, &id).await;
-            detail.filter(|detail| visible::job(principal.scope(), &detail.job))
+            state.panels.watched.job_detail(&daemon, &id).await.visible_to(principal.scope()).into_inner()
         }
         _ => None,
     };
@@ -181,7 +180,7 @@ fn charge(state: &PageState, dashboard: Option<&Dashboard>) -> Result<Charge, Ov
     let of_jobs = panels
         .iter()
         .filter(|panel| panel.kind == PanelKind::Jobs)
-        .map(|_| Listed::Jobs(state.panels.upstreams.job_count()).weight())
+        .map(|_| Listed::Jobs(state.panels.watched.job_count()).weight())
         .sum::<u64>();
     let memory = state.page_drawing.memory();
     memory.charge(&Requester::current().account(), PAGE_BYTES.saturating_add(of_jobs).min(memory.token_limit()))

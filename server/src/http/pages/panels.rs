@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use access::{Scope, visible};
+use access::Scope;
 use app::Evaluated;
 use datasource::fixed;
 use futures_util::future::join_all;
@@ -155,13 +155,10 @@ pub(crate) async fn panel_data(
     patience: Duration,
 ) -> PanelData {
     match panel.kind {
-        PanelKind::Jobs => {
-            PanelData::Jobs(state.upstreams.jobs().into_iter().filter(|job| visible::job(scope, job)).collect())
-        }
+        PanelKind::Jobs => PanelData::Jobs(state.watched.jobs().visible_to(scope).into_inner()),
         PanelKind::Sources => {
-            let statuses = state.sources.statuses().into_iter().filter(|status| visible::upstream(scope, status));
-            let system = state.upstreams.system().into_iter().filter(|system| visible::system(scope, system));
-            PanelData::Sources(statuses.collect(), system.collect())
+            let sources = state.watched.sources().visible_to(scope).into_inner();
+            PanelData::Sources(sources, state.watched.system().visible_to(scope).into_inner())
         }
         PanelKind::Alerts => PanelData::Alerts(alerts(state, scope, range, now_ms).await),
         _ => {

@@ -199,7 +199,7 @@ pub(super) async fn alerts(
         let views = state.alerting.rule_groups();
         let ours = views.iter().flat_map(|view| &view.rules).flat_map(|rule| &rule.alerts);
         let mut alerts: Vec<Value> = ours.map(alert_json).collect();
-        alerts.extend(state.alerting.reported_alerts().iter().map(reported_json));
+        alerts.extend(state.alerting.reported_alerts().visible_to(principal.scope()).iter().map(reported_json));
         alerts.extend(theirs);
         let mut data = json!({ "alerts": alerts });
         if !principal.scope().is_all() {

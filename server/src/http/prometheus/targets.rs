@@ -226,14 +226,13 @@ pub(super) async fn alertmanagers(
 /// All targets that a scope may see.
 async fn active(state: &TargetState, scope: &Scope) -> Result<Vec<Target>, QueryError> {
     let scope = scope.clone();
-    {
-        let seen = state.clone();
-        state.lists.list(Listed::Targets, move || active_now(&seen, &scope)).await
-    }
+    let seen = state.clone();
+    state.lists.list(Listed::Targets, move || active_now(&seen, &scope)).await
 }
 
 fn active_now(state: &TargetState, scope: &Scope) -> Vec<Target> {
-    let statuses = state.upstreams.statuses().into_iter().filter(|status| status.kind == UpstreamKind::Daemon);
+    // A target is what its series say it is: it is held against the scope as they are, below.
+    let statuses = state.watched.daemons().for_all().into_iter().filter(|status| status.kind == UpstreamKind::Daemon);
     let mut found: Vec<Target> = statuses.map(|status| of_daemon(state, status)).collect();
     found.push(ourselves(state));
     found.retain(|target| scope.is_all() || scope.has_series(|name| target.labels.get(name).map(String::as_str)));
