@@ -341,10 +341,10 @@ async fn an_engines_own_errors_keep_their_kind() {
         let word = format!(r#"{{"status":"error","errorType":"{kind}","error":"the engine's {kind}"}}"#);
         let word: &'static str = word.leak();
         for path in [
-            format!("query?query=a&time={status}"),
+            format!("query?query={kind}&time={status}"),
             // Of parts, and as it is.
-            format!("query_range?query=a&start={}&end={end}&step=60", end - 600),
-            format!("query_range?query=a&start={}&end={end}&step=60", end - 601),
+            format!("query_range?query={kind}&start={}&end={end}&step=60", end - 600),
+            format!("query_range?query={kind}&start={}&end={end}&step=60", end - 601),
         ] {
             let answered = StatusCode::from_u16(status).unwrap();
             stub.mood(Mood::Failing(usize::MAX, answered, "application/json", word));
