@@ -90,7 +90,8 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path, socket
         let base = format!("http://{}", server.address);
         let through = median_ms(async || ask_all(&client, &base, &queries).await).await?;
         rows.push(
-            Row::new(&format!("queries of {path} through /api/v1, warm"), through, "ms").beside(&prometheus.name, direct),
+            Row::new(&format!("queries of {path} through /api/v1, warm"), through, "ms")
+                .beside(&prometheus.name, direct),
         );
     }
     server.stop().await?;

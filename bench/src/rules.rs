@@ -11,13 +11,7 @@ use anyhow::Context;
 use labels::Labels;
 use remote_write::{Request, TimeSeries};
 
-use crate::{
-    engine::subject::Subject,
-    report,
-    row::Row,
-    statistics::percentile,
-    storm,
-};
+use crate::{engine::subject::Subject, report, row::Row, statistics::percentile, storm};
 
 /// Parts that the series are split into; each rule looks at one.
 const SHARDS: usize = 100;

@@ -351,7 +351,10 @@ async fn an_engines_own_errors_keep_their_kind() {
             let answer = server.get(&format!("/api/v1/{path}")).send().await.unwrap();
             assert_eq!(answer.status(), answered, "{path}");
             let answer: Value = answer.json().await.unwrap();
-            assert_eq!((&answer["errorType"], &answer["error"]), (&json!(kind), &json!(format!("the engine's {kind}"))));
+            assert_eq!(
+                (&answer["errorType"], &answer["error"]),
+                (&json!(kind), &json!(format!("the engine's {kind}")))
+            );
         }
     }
 }

@@ -89,7 +89,8 @@ impl Mimir {
         let written = with_body(request, body(all.collect())).send().await.unwrap();
         assert!(written.status().is_success(), "{}", written.text().await.unwrap());
         eventually("the samples", async || {
-            let (_, answer) = self.ask(tenant, &format!("/api/v1/query?query=count(jobs)&time={}", until_ms / 1_000)).await;
+            let (_, answer) =
+                self.ask(tenant, &format!("/api/v1/query?query=count(jobs)&time={}", until_ms / 1_000)).await;
             // A tenant that may not read all of it has it as well.
             (answer["data"]["result"][0]["value"][1] == "10" || answer["status"] == "error").then_some(())
         })
@@ -154,7 +155,8 @@ async fn tenants_are_engines_that_see_nothing_of_each_other() {
     let start = end - 240;
     for (tenant, sum) in [("team-a", "30"), ("team-b", "80")] {
         let range = format!("start={start}&end={end}");
-        let (status, answer) = same(&server, &mimir, tenant, &format!("/api/v1/query?query=sum(jobs)&time={end}")).await;
+        let (status, answer) =
+            same(&server, &mimir, tenant, &format!("/api/v1/query?query=sum(jobs)&time={end}")).await;
         assert_eq!((status, &answer["data"]["result"][0]["value"][1]), (StatusCode::OK, &json!(sum)));
         for path in [
             // The first is put together of parts, the second passed on.
@@ -177,11 +179,8 @@ async fn tenants_are_engines_that_see_nothing_of_each_other() {
     // What names no engine asks the first one.
     assert_eq!(server.query("max(jobs)").await[0].1, 3.0);
     // A token's matchers hold here as well.
-    let part = token(
-        server.data_dir.path(),
-        &["create", "--name", "part", "--role", "viewer", "--match", "team=\"x\""],
-    )
-    .await;
+    let part =
+        token(server.data_dir.path(), &["create", "--name", "part", "--role", "viewer", "--match", "team=\"x\""]).await;
     let path = format!("/api/v1/query?query=count(jobs)&time={end}&engine=team-b");
     let count = eventually("the token", async || {
         let answer = server.get_as_nobody(&path).bearer_auth(&part).send().await.unwrap();
@@ -207,7 +206,7 @@ async fn limits_of_a_tenant_are_answers_in_its_own_words() {
     mimir.fill("small", 1.0, end * 1_000).await;
     let (_directory, server) = in_front_of(&mimir, &["small"]).await;
     let start = end - 240;
-    let long = format!("%20%2B%20vector(1)").repeat(60);
+    let long = "%20%2B%20vector(1)".repeat(60);
     for (path, status, kind, says) in [
         (format!("query?query=jobs&time={end}"), 422, "execution", "err-mimir-max-series-per-query"),
         (

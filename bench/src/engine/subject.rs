@@ -110,8 +110,16 @@ impl Subject {
         let child = spawn(binary, &args)?;
         let client = Client::builder().no_proxy().build()?;
         let started = Instant::now();
-        let mut subject =
-            Self { name, binary: binary.to_owned(), args, directory, address, client, child, ready_after: Duration::ZERO };
+        let mut subject = Self {
+            name,
+            binary: binary.to_owned(),
+            args,
+            directory,
+            address,
+            client,
+            child,
+            ready_after: Duration::ZERO,
+        };
         subject.wait_until_ready(started).await?;
         Ok(subject)
     }

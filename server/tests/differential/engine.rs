@@ -93,26 +93,15 @@ fn read(data: &Value) -> (Answer, Vec<String>) {
     (Answer::Values(kind, values), order)
 }
 
-/// How two values may differ: not at all, unless something is said.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Leeway {
+/// How much two values may differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Leeway {
+    /// Not at all.
+    None,
     /// In the sign of a zero.
-    pub zeros: bool,
+    Zeros,
     /// In their last digits.
-    pub digits: bool,
-    /// Theirs may be NaN.
-    pub nans: bool,
-}
-
-impl Leeway {
-    /// What either allows.
-    pub fn or(self, other: Self) -> Self {
-        Leeway {
-            zeros: self.zeros || other.zeros,
-            digits: self.digits || other.digits,
-            nans: self.nans || other.nans,
-        }
-    }
+    Digits,
 }
 
 /// What of two answers is not the same.
@@ -142,14 +131,11 @@ pub fn difference(ours: &Answer, theirs: &Answer, leeway: Leeway) -> Option<Stri
     }
 }
 
-fn is_close(ours: &str, theirs: &str, leeway: Leeway) -> bool {
-    if leeway.nans && theirs == "NaN" {
-        return true;
+fn is_close(left: &str, right: &str, leeway: Leeway) -> bool {
+    if leeway < Leeway::Digits {
+        return leeway == Leeway::Zeros && [left, right].iter().all(|value| matches!(*value, "0" | "-0"));
     }
-    if leeway.zeros && [ours, theirs].iter().all(|value| matches!(*value, "0" | "-0")) {
-        return true;
-    }
-    let (true, Ok(left), Ok(right)) = (leeway.digits, ours.parse::<f64>(), theirs.parse::<f64>()) else { return false };
+    let (Ok(left), Ok(right)) = (left.parse::<f64>(), right.parse::<f64>()) else { return false };
     // What was divided by the rest that rounding left of zero.
     let is_noise = left.abs() > 1e18 && right.abs() > 1e18;
     is_noise || (left - right).abs() <= 1e-8 * left.abs().max(right.abs()).max(1e-2)

@@ -153,7 +153,9 @@ async fn amtool_adds_lists_and_expires_silences_and_shows_alerts() {
         assert!(output.status.success(), "{args:?}: {text}{complaint}");
         // Ours is the API of Debian's Alertmanager, and newer ones say at each command that they are newer.
         let is_newer = |line: &str| {
-            Peers::chosen() == Peers::Current && line.starts_with("Warning: amtool version") && line.ends_with("are different.")
+            Peers::chosen() == Peers::Current
+                && line.starts_with("Warning: amtool version")
+                && line.ends_with("are different.")
         };
         assert!(complaint.lines().all(is_newer), "{args:?}: {complaint}");
         text
