@@ -15,5 +15,5 @@ export PATH=$root/target/peers/bin:$PATH
 export HYPERSCOPE_PEERS=current
 
 tests=(differential engines federation http_api mimir notify prometheus_backend query_api remote_write rules rules_beside_prometheus)
-say "Running the tests beside $(prometheus --version 2>&1 | sed -n '1s/^\(prometheus\), version \([^ ]*\).*/\1 \2/p') and other current releases, about 4 minutes"
+say "Running the tests beside $(prometheus --version 2>&1 | sed -n '1s/^\(prometheus\), version \([^ ]*\).*/\1 \2/p') and other current releases, about 6 minutes"
 cargo test --locked --workspace "${tests[@]/#/--test=}" -- --include-ignored
