@@ -11,7 +11,7 @@ scripts/bundle.sh quick
 scripts/peers.sh
 export HYPERSCOPE_DIST=$root/target/quick-dist
 export PATH=$root/target/peers/bin:$PATH
-# Chooses the list of known differences, and that what needs a current peer runs.
+# Chooses the lists of known differences.
 export HYPERSCOPE_PEERS=current
 
 tests=(differential engines federation http_api mimir notify prometheus_backend query_api remote_write rules rules_beside_prometheus)
