@@ -1,13 +1,13 @@
 # Every verb works from a clean clone and installs what it needs; long steps say how long they take.
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test bench attack fuzz lint dev
+.PHONY: help run build test test-peers bench attack fuzz lint dev
 MAKEFLAGS += --no-print-directory
 # Tools that scripts/tools.sh built for this clone.
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 run: build ## Build what changed, then start the demo on 127.0.0.1:3030
 	@exec target/release/hyperscope demo --listen 127.0.0.1:3030
@@ -17,6 +17,9 @@ build: ## Build the release binary, target/release/hyperscope, and the browser b
 
 test: ## Run every test: Rust, real Prometheus and Alertmanager, Chromium
 	@scripts/test.sh
+
+test-peers: ## Run the tests that compare with other programs beside current releases of those
+	@scripts/test-peers.sh
 
 bench: ## Run every benchmark; also writes bench/results.json
 	@scripts/bench.sh

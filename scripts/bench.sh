@@ -7,6 +7,9 @@ cd "$root"
 
 scripts/build.sh
 scripts/tools.sh services node browser
+# What it is measured beside: current releases.
+scripts/peers.sh prometheus victoria-metrics
+PATH="$root/target/peers/bin:$PATH"
 cargo build --quiet --release --locked --package hyperscope-bench
 
 parts=$root/target/bench
@@ -17,8 +20,8 @@ export HYPERSCOPE_BIN=$root/target/release/hyperscope
 say "Measuring the server, about 5 minutes"
 target/release/hyperscope-bench server --binary "$HYPERSCOPE_BIN" --out "$parts/server.json" >&2
 
-say "Measuring store and engine beside Prometheus, about 6 minutes"
-target/release/hyperscope-bench engine --binary "$HYPERSCOPE_BIN" --out "$parts/engine.json" >&2
+say "Measuring store and engine beside Prometheus and VictoriaMetrics, about 7 minutes"
+target/release/hyperscope-bench engine --binary "$HYPERSCOPE_BIN" --victoria-metrics victoria-metrics --out "$parts/engine.json" >&2
 
 say "Measuring in front of Prometheus, about 4 minutes"
 target/release/hyperscope-bench front --binary "$HYPERSCOPE_BIN" --out "$parts/front.json" >&2

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Builds the current releases of the programs that the tests compare with, from their Go modules, and links them from target/peers/bin under
 # the names by which tests start them. What is built once stays in ~/.cache/hyperscope/peers and costs nothing the next time.
-#   peers.sh [NAME...]   of prometheus, alertmanager, victoria-metrics; all of them if none is named
-# Each folder below peers/ pins one: go.mod names the release, go.sum what it is made of.
+#   peers.sh [NAME...]   of prometheus, alertmanager, victoria-metrics, mimir; all of them if none is named
+# Each folder below peers/ pins one: go.mod names the release, go.sum what it is made of. The `replace` lines of a program's own go.mod
+# do not count for whoever builds it as a dependency, so those that it needs are repeated here.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 cd "$root"
@@ -19,7 +20,19 @@ programs() {
     prometheus) echo github.com/prometheus/prometheus/cmd/prometheus:prometheus github.com/prometheus/prometheus/cmd/promtool:promtool ;;
     alertmanager) echo github.com/prometheus/alertmanager/cmd/alertmanager:prometheus-alertmanager github.com/prometheus/alertmanager/cmd/amtool:amtool ;;
     victoria-metrics) echo github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics:victoria-metrics ;;
+    mimir) echo github.com/grafana/mimir/cmd/mimir:mimir ;;
     *) die "There is no peer '$1'. There are: $(ls peers | tr '\n' ' ')" ;;
+    esac
+}
+
+# version_flag NAME VERSION: the linker's flag by which a program learns the version that its `--version` prints.
+version_flag() {
+    case $1 in
+    # Prometheus 3.16.0 is version 0.316.0 of its module.
+    prometheus) echo "-X github.com/prometheus/common/version.Version=$(sed 's/^v0\.\([0-9]*\)\([0-9][0-9]\)\./\1.\2./' <<<"$2")" ;;
+    alertmanager) echo "-X github.com/prometheus/common/version.Version=${2#v}" ;;
+    victoria-metrics) echo "-X github.com/VictoriaMetrics/VictoriaMetrics/lib/buildinfo.Version=victoria-metrics-$2" ;;
+    mimir) echo "-X github.com/grafana/mimir/pkg/util/version.Version=${2#v}" ;;
     esac
 }
 
@@ -59,7 +72,7 @@ build() {
         for program in $(programs "$name"); do
             package=${program%:*}
             (cd "peers/$name" && GOFLAGS=-mod=readonly GOTOOLCHAIN=local GOMODCACHE=$work/modules GOCACHE=$work/built CGO_ENABLED=0 \
-                go build -trimpath -ldflags '-s -w' -o "$kept/${program#*:}" "$package" >&2) ||
+                go build -trimpath -ldflags "-s -w $(version_flag "$name" "$version")" -o "$kept/${program#*:}" "$package" >&2) ||
                 die "$name $version could not be built. See what Go says above; peers/$name/go.mod pins it."
         done
         # Go makes its module cache read-only.

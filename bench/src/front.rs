@@ -54,7 +54,7 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path, socket
     // The client asks for one even where nothing is encrypted. Another one can only have been installed by ourselves.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let prometheus = Subject::prometheus(prometheus).await?;
-    println!("Writing six hours of a daemon's samples into Prometheus");
+    println!("Writing six hours of a daemon's samples into {}", prometheus.name);
     for body in history()? {
         prometheus.write(&[body]).await?;
     }
@@ -85,12 +85,13 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path, socket
         let direct = median_ms(async || ask_all(&client, &base, &queries).await).await?;
         rows.push(
             Row::new(&format!("{path}, warm, Prometheus behind it"), page, "ms")
-                .beside("its queries to Prometheus", direct),
+                .beside(&format!("its queries to {}", prometheus.name), direct),
         );
         let base = format!("http://{}", server.address);
         let through = median_ms(async || ask_all(&client, &base, &queries).await).await?;
         rows.push(
-            Row::new(&format!("queries of {path} through /api/v1, warm"), through, "ms").beside("Prometheus", direct),
+            Row::new(&format!("queries of {path} through /api/v1, warm"), through, "ms")
+                .beside(&prometheus.name, direct),
         );
     }
     server.stop().await?;

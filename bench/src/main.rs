@@ -1,7 +1,7 @@
 //! `make bench`: what the server costs and how quick it is, measured from outside, on the release binary.
 //!
 //! `server` starts the demo and measures it; `bare` is the peer of the fan-out, an axum server that does nothing else;
-//! `engine` compares our store and engine with Prometheus';
+//! `engine` compares our store and engine with Prometheus' and others';
 //! `front` has Prometheus behind the server and counts what it is asked;
 //! `report` joins the rows of several runs into one table. What only a browser can tell is in `end2end/bench`.
 
@@ -59,12 +59,16 @@ enum Command {
         #[arg(long, default_value_t = 1_000)]
         sockets: usize,
     },
-    /// Compare store and engine with Prometheus, over the same samples
+    /// Compare store and engine with Prometheus and others, over the same samples
     Engine {
         #[command(flatten)]
         run: Run,
-        #[command(flatten)]
-        peer: Peer,
+        /// Prometheus, one or more versions of it
+        #[arg(long, default_value = "prometheus")]
+        prometheus: Vec<PathBuf>,
+        /// VictoriaMetrics, if it is to be compared with
+        #[arg(long)]
+        victoria_metrics: Vec<PathBuf>,
         /// Steady series
         #[arg(long, default_value_t = 10_000)]
         series: usize,
@@ -105,8 +109,9 @@ enum Command {
 async fn main() -> anyhow::Result<()> {
     match Cli::parse().command {
         Command::Server { run, sockets } => server::measure(&run.binary, &run.out, sockets).await,
-        Command::Engine { run, peer, series, hours } => {
-            engine::measure(&run.binary, &peer.prometheus, &run.out, &engine::Size { series, hours }).await
+        Command::Engine { run, prometheus, victoria_metrics, series, hours } => {
+            let peers = engine::Peers { prometheus, victoria_metrics };
+            engine::measure(&run.binary, &peers, &run.out, &engine::Size { series, hours }).await
         }
         Command::Front { run, peer, sockets } => front::measure(&run.binary, &peer.prometheus, &run.out, sockets).await,
         Command::Rules { run, peer } => rules::measure(&run.binary, &peer.prometheus, &run.out).await,

@@ -16,13 +16,17 @@ pub(crate) fn write(files: &[PathBuf], out: &Path) -> anyhow::Result<()> {
             serde_json::from_str(&text).with_context(|| format!("{} is not a list of rows", file.display()))?;
         rows.extend(more);
     }
-    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default();
-    println!("{:width$}  {:>12}  {:14}  {:22}  {:>12}  {:>6}", "what", "value", "unit", "beside", "its value", "ratio");
+    let widest = |text: fn(&Row) -> &str| rows.iter().map(|row| text(row).chars().count()).max().unwrap_or_default();
+    let (width, peer_width) = (widest(|row| &row.name), widest(|row| row.peer.as_deref().unwrap_or_default()));
+    println!(
+        "{:width$}  {:>12}  {:14}  {:peer_width$}  {:>12}  {:>6}",
+        "what", "value", "unit", "beside", "its value", "ratio"
+    );
     for row in &rows {
         let number = |value: Option<f64>| value.map(round).unwrap_or_default();
         let ratio = row.ratio.map(|ratio| format!("{ratio:.2}")).unwrap_or_default();
         println!(
-            "{:width$}  {:>12}  {:14}  {:22}  {:>12}  {ratio:>6}",
+            "{:width$}  {:>12}  {:14}  {:peer_width$}  {:>12}  {ratio:>6}",
             row.name,
             round(row.value),
             row.unit,

@@ -11,13 +11,7 @@ use anyhow::Context;
 use labels::Labels;
 use remote_write::{Request, TimeSeries};
 
-use crate::{
-    engine::{PEER, subject::Subject},
-    report,
-    row::Row,
-    statistics::percentile,
-    storm,
-};
+use crate::{engine::subject::Subject, report, row::Row, statistics::percentile, storm};
 
 /// Parts that the series are split into; each rule looks at one.
 const SHARDS: usize = 100;
@@ -61,10 +55,10 @@ pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path) -> any
     let name = "rules: one evaluation of 1,000 over 10,000 series, all groups added up";
     let mebibytes = |bytes: f64| bytes / f64::from(1 << 20);
     let mut rows = vec![
-        Row::new(name, ours_median * 1e3, "ms").beside(PEER, theirs_median * 1e3),
+        Row::new(name, ours_median * 1e3, "ms").beside(&theirs.name, theirs_median * 1e3),
         Row::new(name, ours_median * 1e3, "ms").goal(1_000.0),
         Row::new(&format!("rules: resident with {our_alerts} alerts"), mebibytes(ours.resident_bytes()?), "MiB")
-            .beside(PEER, mebibytes(theirs.resident_bytes()?)),
+            .beside(&theirs.name, mebibytes(theirs.resident_bytes()?)),
     ];
     ours.stop().await?;
     theirs.stop().await?;

@@ -1,10 +1,10 @@
-//! Our store and engine beside Prometheus: the same samples written remotely into both, then the same questions over HTTP.
+//! Our store and engine beside Prometheus and others: the same samples written remotely into each, then the same questions over HTTP.
 
 mod data;
 mod queries;
 pub(crate) mod subject;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -14,12 +14,16 @@ use self::subject::Subject;
 use crate::report;
 use crate::row::Row;
 
-/// What the figures are beside.
-pub(crate) const PEER: &str = "Prometheus 2.42";
-/// After loading, until memory is looked at: both clean up behind a load.
+/// After loading, until memory is looked at: all clean up behind a load.
 const REST: Duration = Duration::from_secs(90);
 
-/// Most that may be asked of both.
+/// What the figures are beside.
+pub(crate) struct Peers {
+    pub(crate) prometheus: Vec<PathBuf>,
+    pub(crate) victoria_metrics: Vec<PathBuf>,
+}
+
+/// Most that may be asked of each.
 pub(crate) struct Size {
     /// Steady series.
     pub(crate) series: usize,
@@ -28,59 +32,79 @@ pub(crate) struct Size {
 }
 
 /// Measures and writes the rows to `out`.
-pub(crate) async fn measure(binary: &Path, prometheus: &Path, out: &Path, size: &Size) -> anyhow::Result<()> {
+pub(crate) async fn measure(binary: &Path, peers: &Peers, out: &Path, size: &Size) -> anyhow::Result<()> {
     // The client asks for one even where nothing is encrypted. Another one can only have been installed by ourselves.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut ours = Subject::hyperscope(binary).await?;
-    let mut theirs = Subject::prometheus(prometheus).await?;
+    let mut others = Vec::new();
+    for binary in &peers.prometheus {
+        others.push(Subject::prometheus(binary).await?);
+    }
+    for binary in &peers.victoria_metrics {
+        others.push(Subject::victoria_metrics(binary).await?);
+    }
     let data = Data::new(size.series, size.hours)?;
     let mut rows = Vec::new();
 
-    println!("Writing {:.1} million samples into each of both", data.count() / 1e6);
-    let (our_rate, their_rate) = load(&data, &ours, &theirs).await?;
-    // Time for the same samples, so that less is better, as in every row.
-    rows.push(Row::new("ingest: 1 M samples by remote write", 1e3 / our_rate, "ms").beside(PEER, 1e3 / their_rate));
-    rows.push(Row::new("ingest: samples", our_rate * 1e6, "samples/s").beside(PEER, their_rate * 1e6));
+    println!("Writing {:.1} million samples into each of {}", data.count() / 1e6, 1 + others.len());
+    let rates = load(&data, &ours, &others).await?;
+    let (our_rate, their_rates) = rates.split_first().context("nothing was written")?;
+    for (other, rate) in others.iter().zip(their_rates) {
+        // Time for the same samples, so that less is better, as in every row.
+        let row = Row::new("ingest: 1 M samples by remote write", 1e3 / our_rate, "ms");
+        rows.push(row.beside(&other.name, 1e3 / rate));
+        rows.push(Row::new("ingest: samples", our_rate * 1e6, "samples/s").beside(&other.name, rate * 1e6));
+    }
 
     println!("Waiting {} s, for memory and disk", REST.as_secs());
     tokio::time::sleep(REST).await;
     let per_sample = |bytes: f64| bytes / data.count();
-    let name = "resident, all of it, a sample";
-    rows.push(Row::new(name, per_sample(ours.resident_bytes()?), "bytes").goal(4.0));
-    rows.push(
-        Row::new(name, per_sample(ours.resident_bytes()?), "bytes").beside(PEER, per_sample(theirs.resident_bytes()?)),
-    );
-    let name = "disk, all of it, a sample";
-    rows.push(Row::new(name, per_sample(ours.disk_bytes()?), "bytes").goal(2.5));
-    rows.push(Row::new(name, per_sample(ours.disk_bytes()?), "bytes").beside(PEER, per_sample(theirs.disk_bytes()?)));
+    let row = Row::new("resident, all of it, a sample", per_sample(ours.resident_bytes()?), "bytes");
+    rows.push(row.clone().goal(4.0));
+    for other in &others {
+        rows.push(row.clone().beside(&other.name, per_sample(other.resident_bytes()?)));
+    }
+    let row = Row::new("disk, all of it, a sample", per_sample(ours.disk_bytes()?), "bytes");
+    rows.push(row.clone().goal(2.5));
+    for other in &others {
+        rows.push(row.clone().beside(&other.name, per_sample(other.disk_bytes()?)));
+    }
 
     ours.kill_and_start().await.context("hyperscope after kill -9")?;
-    theirs.kill_and_start().await.context("Prometheus after kill -9")?;
-    rows.push(
-        Row::new("start to ready after kill -9", ours.ready_after.as_secs_f64(), "s")
-            .beside(PEER, theirs.ready_after.as_secs_f64()),
-    );
-
-    for query in queries::all(data.end_ms()) {
-        rows.push(queries::compare(&query, &ours, &theirs).await?);
+    for other in &mut others {
+        other.kill_and_start().await.with_context(|| format!("{} after kill -9", other.name))?;
+        let row = Row::new("start to ready after kill -9", ours.ready_after.as_secs_f64(), "s");
+        rows.push(row.beside(&other.name, other.ready_after.as_secs_f64()));
     }
-    let ratios = rows.iter().filter(|row| row.name.starts_with("query: ")).filter_map(|row| row.ratio);
-    let mut ratios: Vec<f64> = ratios.collect();
-    rows.push(Row::new("queries: median of the ratios", crate::statistics::percentile(&mut ratios, 0.5), "").goal(1.0));
+
+    let mut ratios: Vec<Vec<f64>> = vec![Vec::new(); others.len()];
+    for query in queries::all(data.end_ms()) {
+        for (row, ratios) in queries::compare(&query, &ours, &others).await?.into_iter().zip(&mut ratios) {
+            ratios.extend(row.ratio);
+            rows.push(row);
+        }
+    }
+    for (other, ratios) in others.iter().zip(&mut ratios) {
+        let name = format!("queries: median of the ratios to {}", other.name);
+        rows.push(Row::new(&name, crate::statistics::percentile(ratios, 0.5), "").goal(1.0));
+    }
     ours.stop().await?;
-    theirs.stop().await?;
+    for other in others {
+        other.stop().await?;
+    }
     report::save(&rows, out)
 }
 
-/// Writes everything into both, a part of the time at a time, as no sample may be much older than others; gives millions of samples
-/// a second of each.
-async fn load(data: &Data, ours: &Subject, theirs: &Subject) -> anyhow::Result<(f64, f64)> {
-    let (mut our_time, mut their_time) = (Duration::ZERO, Duration::ZERO);
+/// Writes everything into each, a part of the time at a time, as no sample may be much older than others; gives millions of samples
+/// a second of ours, then of each other.
+async fn load(data: &Data, ours: &Subject, others: &[Subject]) -> anyhow::Result<Vec<f64>> {
+    let mut times = vec![Duration::ZERO; 1 + others.len()];
     for band in data.bands() {
         let bodies = data.bodies(&band)?;
-        our_time += ours.write(&bodies).await?;
-        their_time += theirs.write(&bodies).await?;
+        for (subject, time) in std::iter::once(ours).chain(others).zip(&mut times) {
+            *time += subject.write(&bodies).await?;
+        }
     }
     let millions = data.count() / 1e6;
-    Ok((millions / our_time.as_secs_f64(), millions / their_time.as_secs_f64()))
+    Ok(times.into_iter().map(|time| millions / time.as_secs_f64()).collect())
 }

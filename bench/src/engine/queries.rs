@@ -1,8 +1,7 @@
-//! What both are asked.
+//! What each is asked.
 
 use std::time::Duration;
 
-use super::PEER;
 use super::subject::Subject;
 use crate::row::Row;
 use crate::statistics::percentile;
@@ -54,18 +53,20 @@ impl Question {
     }
 }
 
-/// Asks both in turn, so that what else the machine does falls on both; gives the medians in milliseconds.
-pub(crate) async fn compare(question: &Question, ours: &Subject, theirs: &Subject) -> anyhow::Result<Row> {
-    let (mut our_times, mut their_times) = (Vec::new(), Vec::new());
+/// Asks each in turn, so that what else the machine does falls on all; gives the medians in milliseconds, a row for each other.
+pub(crate) async fn compare(question: &Question, ours: &Subject, others: &[Subject]) -> anyhow::Result<Vec<Row>> {
+    let mut times = vec![Vec::new(); 1 + others.len()];
     for time in 0..TIMES {
-        let (our_time, their_time) = (question.ask(ours, time).await?, question.ask(theirs, time).await?);
-        if time > 0 {
-            our_times.push(our_time.as_secs_f64() * 1e3);
-            their_times.push(their_time.as_secs_f64() * 1e3);
+        for (subject, times) in std::iter::once(ours).chain(others).zip(&mut times) {
+            let took = question.ask(subject, time).await?;
+            if time > 0 {
+                times.push(took.as_secs_f64() * 1e3);
+            }
         }
     }
-    let row = Row::new(&question.name, percentile(&mut our_times, 0.5), "ms");
-    Ok(row.beside(PEER, percentile(&mut their_times, 0.5)))
+    let mut medians = times.iter_mut().map(|times| percentile(times, 0.5));
+    let row = Row::new(&question.name, medians.next().unwrap_or_default(), "ms");
+    Ok(others.iter().zip(medians).map(|(other, median)| row.clone().beside(&other.name, median)).collect())
 }
 
 /// All questions, about samples up to this time.

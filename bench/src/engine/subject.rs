@@ -21,6 +21,8 @@ const SENDERS: usize = 2;
 
 /// A server as a process of its own. It is killed when dropped.
 pub(crate) struct Subject {
+    /// The program and its version, as far as it prints one: `Prometheus 3.16.0`.
+    pub(crate) name: String,
     binary: PathBuf,
     args: Vec<String>,
     directory: TempDir,
@@ -34,7 +36,7 @@ pub(crate) struct Subject {
 impl Subject {
     /// Ours.
     pub(crate) async fn hyperscope(binary: &Path) -> anyhow::Result<Self> {
-        Self::start(binary, None, |directory, address| {
+        Self::start("hyperscope", binary, None, |directory, address| {
             vec!["serve".into(), format!("--listen={address}"), format!("--data-dir={directory}")]
         })
         .await
@@ -42,7 +44,7 @@ impl Subject {
 
     /// Ours, with a file of rules and further arguments.
     pub(crate) async fn hyperscope_with_rules(binary: &Path, rules: &str, further: &[String]) -> anyhow::Result<Self> {
-        Self::start(binary, Some(rules), |directory, address| {
+        Self::start("hyperscope", binary, Some(rules), |directory, address| {
             let mut args = vec![
                 "serve".into(),
                 format!("--listen={address}"),
@@ -62,7 +64,7 @@ impl Subject {
 
     /// Prometheus, which scrapes nothing, with a file of rules.
     pub(crate) async fn prometheus_with_rules(binary: &Path, rules: &str) -> anyhow::Result<Self> {
-        Self::start(binary, Some(rules), |directory, address| {
+        Self::start("Prometheus", binary, Some(rules), |directory, address| {
             vec![
                 format!("--config.file={directory}/prometheus.yml"),
                 format!("--storage.tsdb.path={directory}/data"),
@@ -74,11 +76,30 @@ impl Subject {
         .await
     }
 
+    /// VictoriaMetrics, which answers each time anew and from the newest samples, and takes them however old they are.
+    pub(crate) async fn victoria_metrics(binary: &Path) -> anyhow::Result<Self> {
+        Self::start("VictoriaMetrics", binary, None, |directory, address| {
+            vec![
+                format!("-storageDataPath={directory}/data"),
+                format!("-httpListenAddr={address}"),
+                "-search.disableCache".into(),
+                "-search.latencyOffset=0s".into(),
+                "-retentionPeriod=100y".into(),
+                "-inmemoryDataFlushInterval=1s".into(),
+                "-loggerLevel=ERROR".into(),
+            ]
+        })
+        .await
+    }
+
     async fn start(
+        program: &str,
         binary: &Path,
         rules: Option<&str>,
         args: impl Fn(&str, &str) -> Vec<String>,
     ) -> anyhow::Result<Self> {
+        let version = version(binary).await?;
+        let name = version.map_or_else(|| program.to_owned(), |version| format!("{program} {version}"));
         let directory = tempfile::tempdir()?;
         std::fs::write(directory.path().join("prometheus.yml"), "rule_files: [rules.yml]\n")?;
         std::fs::write(directory.path().join("rules.yml"), rules.unwrap_or_default())?;
@@ -89,8 +110,16 @@ impl Subject {
         let child = spawn(binary, &args)?;
         let client = Client::builder().no_proxy().build()?;
         let started = Instant::now();
-        let mut subject =
-            Self { binary: binary.to_owned(), args, directory, address, client, child, ready_after: Duration::ZERO };
+        let mut subject = Self {
+            name,
+            binary: binary.to_owned(),
+            args,
+            directory,
+            address,
+            client,
+            child,
+            ready_after: Duration::ZERO,
+        };
         subject.wait_until_ready(started).await?;
         Ok(subject)
     }
@@ -174,6 +203,27 @@ impl Subject {
     }
 }
 
+/// The version that a program prints of itself; one that was built without it prints none.
+async fn version(binary: &Path) -> anyhow::Result<Option<String>> {
+    let printed = Command::new(binary)
+        .arg("--version")
+        .output()
+        .await
+        .with_context(|| format!("cannot start {}", binary.display()))?;
+    let printed = String::from_utf8_lossy(&[printed.stdout, printed.stderr].concat()).into_owned();
+    Ok(find_version(printed.lines().next().unwrap_or_default()).map(str::to_owned))
+}
+
+/// The first word of a text that is a version, such as `2.42.0+ds`: numbers with points between, and what follows them.
+fn find_version(text: &str) -> Option<&str> {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && !".+~".contains(letter));
+    words.map(|word| word.trim_start_matches('v')).find(|word| {
+        let mut parts = word.split('.');
+        let mut is_number = || parts.next().is_some_and(|part| part.starts_with(|digit: char| digit.is_ascii_digit()));
+        is_number() && is_number()
+    })
+}
+
 fn spawn(binary: &Path, args: &[String]) -> anyhow::Result<Child> {
     Command::new(binary)
         .args(args)
@@ -195,4 +245,22 @@ fn size_of_files(directory: &Path) -> anyhow::Result<f64> {
         bytes += if metadata.is_dir() { size_of_files(&entry.path())? } else { metadata.len() as f64 };
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_found_in_what_programs_print() {
+        for (printed, version) in [
+            ("prometheus, version 2.42.0+ds (branch: debian/sid, revision: 2.42.0+ds-5+b5)\n", Some("2.42.0+ds")),
+            ("prometheus, version 3.16.0 (branch: , revision: unknown)\n", Some("3.16.0")),
+            ("victoria-metrics-20261001-101010-tags-v1.151.0-0-g0123456789\n", Some("1.151.0")),
+            ("hyperscope 0.1.0\n", Some("0.1.0")),
+            ("prometheus, version  (branch: , revision: unknown)\n", None),
+        ] {
+            assert_eq!(find_version(printed), version, "{printed}");
+        }
+    }
 }

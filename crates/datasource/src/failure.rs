@@ -60,6 +60,10 @@ impl Failure {
                 false,
             ),
             Some(rustls::Error::AlertReceived(alert)) if concerns_certificates(*alert) => (trust.hint(), false),
+            // Under TLS 1.2 it says so as well who misses a certificate of ours (RFC 5246, 7.4.6), beside who finds no common cipher.
+            Some(rustls::Error::AlertReceived(AlertDescription::HandshakeFailure)) if !trust.shows_certificate => {
+                (trust.guess(), false)
+            }
             Some(rustls::Error::InvalidCertificate(_)) => {
                 (": check the engine's certificate, and `tls` of the engine in the configuration", false)
             }

@@ -487,6 +487,8 @@ fn kind_of(error_type: Option<&str>) -> ErrorKind {
         Some("timeout" | "canceled") => ErrorKind::Timeout,
         Some("unavailable") => ErrorKind::Unavailable,
         Some("internal") => ErrorKind::Internal,
+        Some("not_found") => ErrorKind::NotFound,
+        Some("too_many_requests") => ErrorKind::TooMany,
         _ => ErrorKind::Execution,
     }
 }

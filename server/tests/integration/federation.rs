@@ -181,8 +181,9 @@ async fn a_request_says_how_it_is_evaluated() {
     assert!(cut["data"]["stats"]["samples"]["totalQueryableSamples"].as_u64() >= Some(5), "{cut}");
     let (_, short) = get(&server, "/api/v1/query", &at(&[("lookback_delta", "1m")])).await;
     assert_eq!(short["data"]["result"], json!([]));
-    let (status, timed_out) = get(&server, "/api/v1/query", &at(&[("timeout", "0")])).await;
+    let (status, timed_out) = get(&server, "/api/v1/query", &at(&[("timeout", "1e-9")])).await;
     assert_eq!((status, &timed_out["errorType"]), (503, &json!("timeout")), "{timed_out}");
+    assert_eq!(get(&server, "/api/v1/query", &at(&[("timeout", "0")])).await.0, 400);
     let (_, labels) = get(&server, "/api/v1/series", &[("match[]", "x"), ("limit", "1")]).await;
     assert_eq!((labels["data"].as_array().unwrap().len(), labels["warnings"].is_array()), (1, true));
     assert_eq!(get(&server, "/api/v1/label/U__n_2e_m/values", &[]).await.1["data"].as_array().unwrap().len(), 5);

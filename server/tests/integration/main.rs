@@ -29,6 +29,7 @@ mod http_api;
 mod late_samples;
 mod link;
 mod live;
+mod mimir;
 mod notify;
 mod openapi;
 mod pages;

@@ -3,6 +3,7 @@
 use std::{
     error::Error,
     num::{IntErrorKind, ParseIntError},
+    time::Duration,
 };
 
 use axum::{
@@ -127,7 +128,7 @@ impl Params {
     /// A time, if there is one: RFC 3339 or Unix seconds with a fraction, as milliseconds.
     pub(crate) fn time_ms(&self, name: &str) -> Result<Option<i64>, QueryError> {
         let parse = |text: &str| {
-            let prefix = format!("Invalid time value for '{name}': ");
+            let prefix = format!("invalid time value for '{name}': ");
             parse_time_ms(text).ok_or_else(|| unreadable(name, &prefix, text, "timestamp"))
         };
         self.given(name).map(parse).transpose()
@@ -142,6 +143,18 @@ impl Params {
     /// A duration, if there is one: seconds with a fraction or a Prometheus duration, as nanoseconds; may be negative.
     pub(crate) fn duration_ns(&self, name: &str) -> Result<Option<i64>, QueryError> {
         self.given(name).map(|text| duration_ns(name, text)).transpose()
+    }
+
+    /// How long the query may take, if it says so.
+    pub(crate) fn timeout(&self) -> Result<Option<Duration>, QueryError> {
+        let Some(ns) = self.duration_ns("timeout")? else { return Ok(None) };
+        match u64::try_from(ns) {
+            Ok(ns @ 1..) => Ok(Some(Duration::from_nanos(ns))),
+            _ => {
+                let given = go_duration(ns);
+                Err(bad_data(format!("invalid parameter \"timeout\": timeout must be positive, got {given}")))
+            }
+        }
     }
 
     /// The width of steps in whole milliseconds.
@@ -236,6 +249,28 @@ fn duration_ns(name: &str, text: &str) -> Result<i64, QueryError> {
     }
 }
 
+/// A duration in nanoseconds as Go prints it: `-1h0m0.5s`, `-1ms`, `0s`.
+fn go_duration(ns: i64) -> String {
+    /// With a point so many digits from the right, and no zeros at the end.
+    fn decimal(value: u64, places: usize) -> String {
+        let digits = format!("{value:0width$}", width = places + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - places);
+        format!("{whole}.{fraction}").trim_end_matches('0').trim_end_matches('.').to_owned()
+    }
+    let sign = if ns < 0 { "-" } else { "" };
+    let ns = ns.unsigned_abs();
+    let (minutes, rest) = (ns / 60_000_000_000, decimal(ns % 60_000_000_000, 9));
+    match (minutes / 60, minutes % 60, ns) {
+        (_, _, 0) => "0s".to_owned(),
+        (_, _, ..1_000) => format!("{sign}{ns}ns"),
+        (_, _, ..1_000_000) => format!("{sign}{}µs", decimal(ns, 3)),
+        (_, _, ..1_000_000_000) => format!("{sign}{}ms", decimal(ns, 6)),
+        (0, 0, _) => format!("{sign}{rest}s"),
+        (0, minutes, _) => format!("{sign}{minutes}m{rest}s"),
+        (hours, minutes, _) => format!("{sign}{hours}h{minutes}m{rest}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -285,6 +320,24 @@ mod tests {
         assert_eq!(ns(""), Ok(None));
         for wrong in ["NaN", "1e300", "9223372037", "300y", "1.5m", "-5m"] {
             assert!(ns(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn timeouts_are_positive() {
+        let timeout = |text: &str| with("timeout", text).timeout();
+        assert_eq!((timeout(""), timeout("1ms")), (Ok(None), Ok(Some(Duration::from_millis(1)))));
+        for (text, printed) in [
+            ("0", "0s"),
+            ("-1", "-1s"),
+            ("-300", "-5m0s"),
+            ("-3600.5", "-1h0m0.5s"),
+            ("-0.0015", "-1.5ms"),
+            ("-2e-6", "-2µs"),
+            ("-2e-9", "-2ns"),
+        ] {
+            let message = timeout(text).unwrap_err().message;
+            assert_eq!(message, format!("invalid parameter \"timeout\": timeout must be positive, got {printed}"));
         }
     }
 

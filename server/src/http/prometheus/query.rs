@@ -115,8 +115,7 @@ async fn range_elsewhere(engine: &Prometheus, scope: &Scope, params: &Params) ->
 
 /// What a request says of how it is to be evaluated.
 fn settings(params: &Params) -> Result<Settings, QueryError> {
-    // A time that is over already is none at all.
-    let timeout = params.duration_ns("timeout")?.map(|ns| Duration::from_nanos(u64::try_from(ns).unwrap_or(0)));
+    let timeout = params.timeout()?;
     let look_back = params.duration_ns("lookback_delta").map_err(|error| {
         let reason = error.message.trim_start_matches("invalid parameter \"lookback_delta\": ");
         bad_data(format!("error parsing lookback delta duration: {reason}"))
@@ -147,7 +146,10 @@ fn answer(engine: &Embedded, evaluated: Evaluated, limit: Option<usize>, params:
         )
         .into());
     }
-    if params.get("stats").is_some_and(|stats| !stats.is_empty()) {
+    if let Some(wanted) = params.given("stats") {
+        if !["true", "all"].contains(&wanted) {
+            outcome.warnings.push(deprecated_stats(wanted));
+        }
         let stats = Stats::of(&outcome, queued, evaluation, started.elapsed());
         if let (Ok(stats), Some('}')) = (serde_json::to_string(&stats), data.pop()) {
             data.push_str(",\"stats\":");
@@ -156,6 +158,13 @@ fn answer(engine: &Embedded, evaluated: Evaluated, limit: Option<usize>, params:
         }
     }
     Ok(annotated_raw(&data, &outcome.warnings, &outcome.infos))
+}
+
+/// What is remarked on a value of the parameter `stats` that only older versions of Prometheus name.
+fn deprecated_stats(value: &str) -> String {
+    format!(
+        "value {value:?} for parameter \"stats\" is deprecated and will be rejected in the next major release, use \"true\" or \"all\""
+    )
 }
 
 /// Leaves at most `limit` series; true if some are gone.

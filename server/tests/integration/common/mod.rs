@@ -2,6 +2,7 @@
 
 mod engine_stub;
 mod nginx;
+mod peers;
 mod process;
 mod prometheus;
 mod sender;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use engine_stub::EngineStub;
 pub use nginx::Nginx;
+pub use peers::Peers;
 pub use process::Program;
 pub use prometheus::Prometheus;
 pub use sender::{body, series, with_body, write};

@@ -54,7 +54,7 @@ pub fn world() -> Vec<TimeSeries> {
         let target = [("job", job), ("instance", instance)];
         for (code, most) in [("200", 400), ("404", 30), ("500", 9)] {
             for path in ["/", "/x"] {
-                // Far from zero, see differences.tsv.
+                // Far from zero, see the list of differences.
                 let mut total = 100_000 + dice.roll(1_000);
                 all.push(steady("requests_total", &[&target[..], &[("code", code), ("path", path)]].concat(), |_| {
                     total += dice.roll(most);

@@ -320,6 +320,40 @@ async fn a_passing_failure_is_tried_again_and_a_lasting_one_left_alone() {
 }
 
 #[tokio::test]
+async fn an_engines_own_errors_keep_their_kind() {
+    let stub = Stub::start().await;
+    let server = Server::serve(&["--prometheus-url", &stub.url]).await;
+    let end = now_ms() / 60_000 * 60;
+    for (status, kind) in [
+        (400, "bad_data"),
+        (404, "not_found"),
+        (422, "execution"),
+        (429, "too_many_requests"),
+        (500, "internal"),
+        (503, "timeout"),
+    ] {
+        let word = format!(r#"{{"status":"error","errorType":"{kind}","error":"the engine's {kind}"}}"#);
+        let word: &'static str = word.leak();
+        for path in [
+            format!("query?query={kind}&time={status}"),
+            // Of parts, and as it is.
+            format!("query_range?query={kind}&start={}&end={end}&step=60", end - 600),
+            format!("query_range?query={kind}&start={}&end={end}&step=60", end - 601),
+        ] {
+            let answered = StatusCode::from_u16(status).unwrap();
+            stub.mood(Mood::Failing(usize::MAX, answered, "application/json", word));
+            let answer = server.get(&format!("/api/v1/{path}")).send().await.unwrap();
+            assert_eq!(answer.status(), answered, "{path}");
+            let answer: Value = answer.json().await.unwrap();
+            assert_eq!(
+                (&answer["errorType"], &answer["error"]),
+                (&json!(kind), &json!(format!("the engine's {kind}")))
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_engine_is_told_with_what_to_do() {
     let stub = Stub::start().await;
     for (status, kind, text, said) in [

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    common::{Server, client, eventually},
+    common::{Peers, Server, client, eventually},
     notify::{alert, file, post, receiver::Receiver, serve},
 };
 
@@ -176,14 +176,20 @@ async fn an_alertmanager_takes_the_good_ones_of_a_batch_as_we_do_and_refusals_ar
         assert_eq!(alerts[0]["labels"]["alertname"], "Good");
     }
 
-    // Debian's version knows no names in UTF-8: what it refuses is shown here, and the neighbours arrive.
     let server = Server::serve(&["--alertmanager-url", &alertmanager.url]).await;
     post(&server, &[alert("Dotted", &NAMES), alert("Plain", &[])]).await;
-    eventually("a plain one at the Alertmanager", async || {
-        let alerts = alertmanager.json("/api/v2/alerts?filter=alertname%3DPlain").await;
-        (alerts.as_array()?.len() == 1).then_some(())
-    })
-    .await;
+    let arrives = async |name: &str| {
+        eventually("an alert at the Alertmanager", async || {
+            let alerts = alertmanager.json(&format!("/api/v2/alerts?filter=alertname%3D{name}")).await;
+            (alerts.as_array()?.len() == 1).then_some(())
+        })
+        .await;
+    };
+    arrives("Plain").await;
+    // Names in UTF-8 are good since Alertmanager 0.27. What an older one refuses is shown here, and the neighbours arrive.
+    if Peers::chosen() == Peers::Current {
+        return arrives("Dotted").await;
+    }
     eventually("the refusal on the page", async || {
         let page = server.text("/alerts").await;
         (page.contains("1 alert was refused in the last hour") && page.contains("Dotted: ")).then_some(())

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
-    common::{Server, client, eventually, token},
+    common::{Peers, Server, client, eventually, token},
     notify::{alert, file, post, quick, receiver::Receiver, serve},
 };
 
@@ -148,7 +148,13 @@ async fn amtool_adds_lists_and_expires_silences_and_shows_alerts() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{args:?}: {text}{complaint}");
-        assert_eq!(complaint, "", "no warning about the version");
+        // Ours is the API of Debian's Alertmanager, and newer ones say at each command that they are newer.
+        let is_newer = |line: &str| {
+            Peers::chosen() == Peers::Current
+                && line.starts_with("Warning: amtool version")
+                && line.ends_with("are different.")
+        };
+        assert!(complaint.lines().all(is_newer), "{args:?}: {complaint}");
         text
     };
     post(&server, &[alert("DiskFull", &[("host", "a")])]).await;

@@ -24,8 +24,9 @@ pub(crate) fn find(name: &str) -> Option<fn(f64) -> f64> {
         "asinh" => gomath::asinh,
         "acosh" => gomath::acosh,
         "atanh" => gomath::atanh,
-        "deg" => |value| value * 180.0 / std::f64::consts::PI,
-        "rad" => |value| value * std::f64::consts::PI / 180.0,
+        // Both multiply by one constant, as Prometheus 3 does.
+        "deg" => f64::to_degrees,
+        "rad" => f64::to_radians,
         _ => return None,
     })
 }

@@ -172,6 +172,10 @@ pub(crate) fn quantile(phi: f64, values: &mut [f64]) -> f64 {
     let weight = rank - lower;
     let at = |index: usize| values.get(index.min(values.len() - 1)).copied().unwrap_or(f64::NAN);
     let index = position(lower);
+    if weight == 0.0 {
+        // The next value may be infinite, and infinity times zero is NaN.
+        return at(index);
+    }
     at(index) * (1.0 - weight) + at(index + 1) * weight
 }
 
@@ -263,5 +267,14 @@ mod tests {
         assert_eq!(quantile(1.0, &mut [3.0]), 3.0);
         assert!(quantile(0.2, &mut [0.0, f64::NAN, 1.0]).is_nan());
         assert_eq!(quantile(-1.0, &mut [1.0]), f64::NEG_INFINITY);
+    }
+
+    #[test]
+    fn a_quantile_at_a_value_takes_nothing_of_the_next() {
+        let (least, most) = (f64::NEG_INFINITY, f64::INFINITY);
+        assert_eq!(quantile(0.5, &mut [0.0, 1.0, most]), 1.0);
+        assert_eq!(quantile(0.0, &mut [least, most]), least);
+        assert_eq!(quantile(1.0, &mut [least, most]), most);
+        assert!(quantile(0.5, &mut [least, most]).is_nan());
     }
 }

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The tests that compare with other programs, beside current releases of them instead of Debian's, and those that only a current one can be
+# part of. Building the programs takes about 10 minutes on two cores; what is built once costs nothing the next time.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+PATH="$tools/bin:$PATH"
+cd "$root"
+
+scripts/tools.sh server services
+scripts/bundle.sh quick
+scripts/peers.sh
+export HYPERSCOPE_DIST=$root/target/quick-dist
+export PATH=$root/target/peers/bin:$PATH
+# Chooses the lists of known differences.
+export HYPERSCOPE_PEERS=current
+
+tests=(differential engines federation http_api mimir notify prometheus_backend query_api remote_write rules rules_beside_prometheus)
+say "Running the tests beside $(prometheus --version 2>&1 | sed -n '1s/^\(prometheus\), version \([^ ]*\).*/\1 \2/p') and other current releases, about 6 minutes"
+cargo test --locked --workspace --test integration -- --include-ignored "${tests[@]/%/::}"
