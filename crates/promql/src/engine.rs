@@ -9,8 +9,9 @@ use crate::{
     eval::Context,
     output,
     plan::{Edges, Node, Selector, Shift},
+    planner::Planned,
     stack::with_room,
-    syntax::{self, ParseError, ValueType, lower::Lowered, print::Printed, value_type},
+    syntax::{self, ParseError, ValueType, print::Printed, value_type},
     value::Steps,
 };
 use labels::{Labels, Matcher};
@@ -25,7 +26,7 @@ pub struct Query {
 
 /// What a query is evaluated by.
 #[derive(Clone)]
-struct Plan(Lowered);
+struct Plan(Planned);
 
 impl Drop for Plan {
     fn drop(&mut self) {
@@ -261,7 +262,7 @@ impl Query {
     }
 
     /// The query with another plan.
-    fn changed(&self, change: impl FnOnce(&mut Lowered)) -> Self {
+    fn changed(&self, change: impl FnOnce(&mut Planned)) -> Self {
         let mut changed = self.clone();
         with_room(self.plan.0.levels, || change(&mut Arc::make_mut(&mut changed.plan).0));
         changed
