@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    comparison::{Comparison, comparison},
     eval::Context,
     output,
     plan::{Edges, Node, Selector, Shift},
@@ -276,6 +277,12 @@ impl Query {
     #[must_use]
     pub fn calls(&self, name: &str) -> bool {
         self.any(|node| matches!(node, Node::Call(call) if call.name == name))
+    }
+
+    /// The comparison with a number at the top of the query, or of the left side of an `and` or `unless` at its top.
+    #[must_use]
+    pub fn comparison(&self) -> Option<Comparison> {
+        with_room(self.plan.0.levels, || comparison(&self.plan.0.root))
     }
 
     /// The type of an instant query's result.

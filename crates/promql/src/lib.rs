@@ -27,6 +27,7 @@
 //! ```
 
 mod annotation;
+mod comparison;
 mod engine;
 mod eval;
 mod functions;
@@ -37,5 +38,6 @@ mod stack;
 mod syntax;
 mod value;
 
+pub use comparison::Comparison;
 pub use engine::{EvalError, InstantSample, Options, Outcome, Query, SelectorBounds, Value, parse, parse_selector};
-pub use syntax::{ParseError, Tree, ValueType, pretty, tree, with_room_for};
+pub use syntax::{ParseError, Tree, ValueType, pretty, tree};

@@ -181,8 +181,7 @@ impl Planner<'_> {
             self.experimental.push(name.to_owned());
         }
         let positions = arguments.iter().map(|argument| argument.start).collect();
-        let parts =
-            arguments.into_iter().map(|argument| self.expression(argument)).collect::<Result<Vec<_>, _>>()?;
+        let parts = arguments.into_iter().map(|argument| self.expression(argument)).collect::<Result<Vec<_>, _>>()?;
         let invariant = !function.uses_step_time() && parts.iter().all(|part| part.invariant);
         let arguments = parts.into_iter().map(|part| part.within(invariant)).collect();
         Ok((Node::Call(Call { function, name, arguments, positions, position }), invariant))

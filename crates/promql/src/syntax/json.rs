@@ -2,7 +2,7 @@
 
 use super::{
     ParseError, ValueType, parser,
-    tree::{Binary, Duration, Expression, Form, Selector, Shift, Sign, Subquery},
+    tree::{Binary, Duration, Expression, Form, Selector, Shift, Subquery},
 };
 use crate::plan::{At, Edges, Many};
 use labels::{METRIC_NAME, MatchOp, Matcher};
@@ -59,8 +59,7 @@ fn node(kind: &str, mut fields: Vec<(&'static str, Tree)>) -> Tree {
 fn expression(tree: &Expression) -> Tree {
     match &tree.form {
         Form::Paren(inner) => node("parenExpr", vec![("expr", expression(inner))]),
-        Form::Unary(Sign::Plus, inner) => expression(inner),
-        Form::Unary(Sign::Minus, inner) => node("unaryExpr", vec![("op", text("-")), ("expr", expression(inner))]),
+        Form::Unary(sign, inner) => node("unaryExpr", vec![("op", text(sign.text())), ("expr", expression(inner))]),
         Form::Number { value, .. } => node("numberLiteral", vec![("val", text(timeseries::format::float(*value)))]),
         Form::Text(value) => node("stringLiteral", vec![("val", text(value.as_str()))]),
         Form::Binary(parts) => binary(parts),

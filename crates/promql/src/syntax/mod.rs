@@ -15,7 +15,6 @@ use crate::{
     annotation::{Position, line_and_column},
     plan::Node,
     planner::{Planned, plan},
-    stack::with_room,
 };
 
 /// A query that is not PromQL: what is wrong, and where.
@@ -45,14 +44,6 @@ impl ParseError {
 /// The text is not PromQL, or too complex.
 pub(crate) fn parse(query: &str) -> Result<Planned, ParseError> {
     parser::with_tree(query, |tree, levels| plan(query, tree, levels))
-}
-
-/// Does something that recurses over the tree of a query, in whatever form, with as much stack as that needs.
-///
-/// # Errors
-/// The query is too complex.
-pub fn with_room_for<T>(query: &str, act: impl FnOnce() -> T) -> Result<T, ParseError> {
-    Ok(with_room(parser::levels(query)?, act))
 }
 
 /// The type of what an expression yields.

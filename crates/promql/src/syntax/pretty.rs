@@ -7,7 +7,7 @@ use super::{
     length::{to_milliseconds, to_seconds},
     parser::{self, Kind, Token},
     print::quote,
-    tree::{Aggregate, Binary, Duration, Expression, Form, Selector, Shift, Sign},
+    tree::{Aggregate, Binary, Duration, Expression, Form, Selector, Shift},
 };
 use crate::plan::{At, Edges, Many, Matching};
 use labels::{MatchOp, Matcher};
@@ -37,7 +37,7 @@ enum Parts {
     /// Two sides and what stands between them.
     Sides(Box<(Laid, Laid)>, String),
     /// A node with text before it.
-    Prefixed(String, Box<Laid>),
+    Prefixed(&'static str, Box<Laid>),
     /// A node with text behind it.
     Suffixed(Box<Laid>, String),
 }
@@ -77,10 +77,9 @@ impl Laid {
 fn laid_out(tree: &Expression) -> Laid {
     match &tree.form {
         Form::Paren(inner) => Laid::bracket(String::new(), vec![laid_out(inner)]),
-        Form::Unary(Sign::Plus, inner) => laid_out(inner),
-        Form::Unary(Sign::Minus, inner) => {
-            let inner = laid_out(inner);
-            Laid { line: format!("-{}", inner.line), parts: Parts::Prefixed("-".to_owned(), Box::new(inner)) }
+        Form::Unary(sign, inner) => {
+            let (sign, inner) = (sign.text(), laid_out(inner));
+            Laid { line: format!("{sign}{}", inner.line), parts: Parts::Prefixed(sign, Box::new(inner)) }
         }
         Form::Number { value, is_duration: true } => Laid::whole(signed_duration(*value)),
         Form::Number { value, is_duration: false } => Laid::whole(format::float(*value)),
@@ -296,6 +295,7 @@ mod tests {
             ("-a</2", "-a </ 2"),
             ("info(a,{b='c'})", r#"info(a, {b="c"})"#),
             ("-Inf+1e3", "-Inf + 1000"),
+            ("+a-+1", "+a - 1"),
         ] {
             assert_eq!(pretty(query).unwrap(), expected);
         }

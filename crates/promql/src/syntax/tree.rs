@@ -68,6 +68,16 @@ pub(crate) enum Sign {
     Minus,
 }
 
+impl Sign {
+    /// The spelling in a query.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Sign::Plus => "+",
+            Sign::Minus => "-",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Binary<'a> {
     pub(crate) operator: Operator,

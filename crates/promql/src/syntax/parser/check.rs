@@ -100,7 +100,8 @@ fn binary(query: &str, whole: &Expression, parts: &Binary) -> Read<ValueType> {
         return at_operator("bool modifier can only be used on comparison operators".to_owned());
     }
     let of_scalars = left == ValueType::Scalar && right == ValueType::Scalar;
-    if operator.is_comparison() && !parts.returns_bool && of_scalars {
+    // Histograms alone can be trimmed.
+    if (operator.is_comparison() || operator.is_trim()) && !parts.returns_bool && of_scalars {
         return at_operator("comparisons between scalars must use BOOL modifier".to_owned());
     }
     if let Some(twice) = matching.labels.iter().find(|label| matching.on && matching.include.contains(label)) {

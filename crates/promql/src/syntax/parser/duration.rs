@@ -15,8 +15,9 @@ use crate::{
 
 const EXPECTED: &str = "number, duration, step(), or range()";
 /// Prometheus' longest, which is that of 64 bits of nanoseconds, in seconds.
-const LONGEST_NUMBER: f64 = 9_223_372_036.854_776;
-/// A hundred years, in seconds.
+pub(super) const LONGEST_NUMBER: f64 = 9_223_372_036.854_776;
+pub(super) const OUT_OF_RANGE: &str = "duration out of range";
+/// Ours: a hundred years, in seconds.
 const LONGEST: f64 = 3.2e9;
 /// Most parentheses and functions within each other.
 const MAX_DEPTH: usize = 50;
@@ -53,25 +54,23 @@ impl<'a> Parser<'a> {
         let sign = self.take_sign()?;
         let length = self.plain(context)?;
         let length = self.with_sign(sign, length, from);
-        self.written(from, start, length)
+        Ok(self.written(from, start, length))
     }
 
     fn positive(&mut self, context: Context) -> Read<Duration<'a>> {
         let (from, start) = (self.index, self.peek()?.start);
         match self.computed(context)? {
-            Length::Seconds(seconds) if seconds <= 0.0 => {
-                Err((start, "duration must be greater than 0".to_owned()))
-            }
-            length => self.written(from, start, length),
+            Length::Seconds(seconds) if seconds <= 0.0 => Err((start, "duration must be greater than 0".to_owned())),
+            length => Ok(self.written(from, start, length)),
         }
     }
 
     /// A length with the tokens from an index on.
-    fn written(&self, from: usize, start: usize, length: Length) -> Read<Duration<'a>> {
-        if matches!(length, Length::Seconds(seconds) if seconds.abs() > LONGEST) {
-            return Err((start, "duration out of range".to_owned()));
+    fn written(&mut self, from: usize, start: usize, length: Length) -> Duration<'a> {
+        if matches!(length, Length::Seconds(seconds) if seconds.abs() > LONGEST) && self.beyond.is_none() {
+            self.beyond = Some((start, OUT_OF_RANGE.to_owned()));
         }
-        Ok(Duration { length, tokens: self.tokens.get(from..self.index).unwrap_or_default() })
+        Duration { length, tokens: self.tokens.get(from..self.index).unwrap_or_default() }
     }
 
     /// A whole length, or what is in parentheses.
@@ -137,7 +136,7 @@ impl<'a> Parser<'a> {
             return if seconds.abs() <= LONGEST_NUMBER {
                 Ok(Length::Seconds(seconds))
             } else {
-                Err((token.start, "duration out of range".to_owned()))
+                Err((token.start, OUT_OF_RANGE.to_owned()))
             };
         }
         let from = self.index;

@@ -1,6 +1,10 @@
 //! Operators, signs and operands.
 
-use super::{Kind, Parser, Read, Token, literal};
+use super::{
+    Kind, Parser, Read, Token,
+    duration::{LONGEST_NUMBER, OUT_OF_RANGE},
+    literal,
+};
 use crate::{
     plan::Operator,
     syntax::tree::{Binary, Expression, Form, Selector, Sign},
@@ -81,10 +85,11 @@ impl<'a> Parser<'a> {
         self.pass();
         let whole = |form: Form<'a>| Expression { form, start: token.start, end: token.end() };
         match token.kind {
-            Kind::Number | Kind::Duration => {
-                let value = Self::signed_seconds(&token, None)?;
-                Ok(whole(Form::Number { value, is_duration: token.kind == Kind::Duration }))
-            }
+            Kind::Number => Ok(whole(Form::Number { value: Self::signed_seconds(&token, None)?, is_duration: false })),
+            Kind::Duration => match Self::signed_seconds(&token, None)? {
+                value if value > LONGEST_NUMBER => Err((token.start, OUT_OF_RANGE.to_owned())),
+                value => Ok(whole(Form::Number { value, is_duration: true })),
+            },
             Kind::Text => Ok(whole(Form::Text(literal::text(token.text)))),
             Kind::Mark if token.text == "(" => {
                 let inner = self.expression(1)?;

@@ -15,6 +15,9 @@ use crate::syntax::length::parse_duration;
 pub(super) fn number(text: &str) -> Result<f64, String> {
     let wrong =
         |why: &str| Err(format!("error parsing number: strconv.ParseFloat: parsing {}: {why}", quote::text(text)));
+    if text.ends_with('_') {
+        return wrong("invalid syntax");
+    }
     let plain = if text.contains('_') { Cow::Owned(text.replace('_', "")) } else { Cow::Borrowed(text) };
     if let Some(digits) = plain.strip_prefix("0x").or_else(|| plain.strip_prefix("0X")) {
         return i64::from_str_radix(digits, 16).map_or_else(|_| wrong("invalid syntax"), |value| Ok(as_float(value)));
@@ -139,9 +142,12 @@ mod tests {
 
     #[test]
     fn numbers_are_read_as_go_reads_them() {
-        for (text, value) in [("0x1F", 31.0), ("017", 15.0), ("08", 8.0), ("0", 0.0), ("1_000", 1000.0), (".5e1", 5.0)] {
+        for (text, value) in [("0x1F", 31.0), ("017", 15.0), ("08", 8.0), ("0", 0.0), ("1_000", 1000.0), (".5e1", 5.0)]
+        {
             assert_eq!(number(text), Ok(value), "{text}");
         }
-        assert!(number("1_000.5").is_err() && number("1e999").is_err() && number("0x").is_err());
+        assert!(
+            number("1_").is_err() && number("1_000.5").is_err() && number("1e999").is_err() && number("0x").is_err()
+        );
     }
 }

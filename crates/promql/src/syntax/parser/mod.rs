@@ -49,23 +49,16 @@ pub(crate) fn with_tree<T>(
     let tokens = lexer::tokens(query);
     let levels = limits::levels(query, &tokens.list)?;
     with_room(levels, || {
-        let parsed = Parser::new(query, &tokens).query().and_then(|tree| {
+        let mut parser = Parser::new(query, &tokens);
+        let parsed = parser.query().and_then(|tree| {
             check::check(query, &tree)?;
-            Ok(tree)
+            parser.beyond.map_or(Ok(tree), Err)
         });
         match parsed {
             Ok(tree) => act(tree, levels),
             Err((position, message)) => Err(ParseError::new(query, position, message)),
         }
     })
-}
-
-/// How many levels the tree of a query has at most.
-///
-/// # Errors
-/// The query is too complex.
-pub(crate) fn levels(query: &str) -> Result<usize, ParseError> {
-    limits::levels(query, &lexer::tokens(query).list)
 }
 
 /// Reads the parts of a query from its tokens.
@@ -85,6 +78,8 @@ struct Parser<'a> {
     weight: usize,
     /// Lengths of time within each other.
     nested_lengths: usize,
+    /// A length that is longer than we take, though Prometheus does: what else is wrong comes first.
+    beyond: Option<Wrong>,
 }
 
 impl<'a> Parser<'a> {
@@ -99,6 +94,7 @@ impl<'a> Parser<'a> {
             aggregations: 0,
             weight: 0,
             nested_lengths: 0,
+            beyond: None,
         }
     }
 

@@ -66,7 +66,8 @@ impl Token<'_> {
             Kind::Identifier | Kind::MetricIdentifier | Kind::Aggregator | Kind::Preprocessor => true,
             Kind::Mark => matches!(self.text, "(" | "{"),
             Kind::Operator => self.is_any(&["and", "or", "unless"]),
-            Kind::Keyword => self.is_any(&["by", "without", "offset", "anchored", "smoothed"]),
+            // All but those that only stand behind an operator are names too.
+            Kind::Keyword => !self.is_any(&["on", "ignoring", "group_left", "group_right", "bool"]),
             Kind::End => false,
         }
     }
