@@ -29,7 +29,10 @@ target/release/hyperscope-bench front --binary "$HYPERSCOPE_BIN" --out "$parts/f
 say "Measuring rules beside Prometheus and a storm of alerts, about 3 minutes"
 target/release/hyperscope-bench rules --binary "$HYPERSCOPE_BIN" --out "$parts/rules.json" >&2
 
+say "Measuring how long queries take to parse"
+target/release/hyperscope-bench parse --out "$parts/parse.json" >&2
+
 say "Measuring in the browser, about 1 minute"
 HYPERSCOPE_BENCH_ROWS=$parts/browser.json scripts/end2end.sh run --config bench.config.ts >&2
 
-target/release/hyperscope-bench report --out bench/results.json "$parts/server.json" "$parts/engine.json" "$parts/front.json" "$parts/rules.json" "$parts/browser.json"
+target/release/hyperscope-bench report --out bench/results.json "$parts/server.json" "$parts/engine.json" "$parts/front.json" "$parts/rules.json" "$parts/parse.json" "$parts/browser.json"

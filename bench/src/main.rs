@@ -2,7 +2,7 @@
 //!
 //! `server` starts the demo and measures it; `bare` is the peer of the fan-out, an axum server that does nothing else;
 //! `engine` compares our store and engine with Prometheus' and others';
-//! `front` has Prometheus behind the server and counts what it is asked;
+//! `front` has Prometheus behind the server and counts what it is asked; `parse` parses queries, without a server;
 //! `report` joins the rows of several runs into one table. What only a browser can tell is in `end2end/bench`.
 
 mod attack;
@@ -10,6 +10,7 @@ mod bare;
 mod engine;
 mod fanout;
 mod front;
+mod parse;
 mod process;
 mod report;
 mod request;
@@ -93,6 +94,12 @@ enum Command {
         #[arg(long, default_value_t = 1_000)]
         sockets: usize,
     },
+    /// Measure how long a query takes to parse
+    Parse {
+        /// Where the row goes, as JSON
+        #[arg(long)]
+        out: PathBuf,
+    },
     /// Serve a plain broadcast, for comparison
     Bare,
     /// Print the rows of FILES as a table and write them as one list
@@ -115,6 +122,7 @@ async fn main() -> anyhow::Result<()> {
         }
         Command::Front { run, peer, sockets } => front::measure(&run.binary, &peer.prometheus, &run.out, sockets).await,
         Command::Rules { run, peer } => rules::measure(&run.binary, &peer.prometheus, &run.out).await,
+        Command::Parse { out } => parse::measure(&out),
         Command::Bare => bare::serve().await,
         Command::Report { out, files } => report::write(&files, &out),
     }

@@ -6,11 +6,13 @@ use std::{
 };
 
 use crate::{
+    comparison::{Comparison, comparison},
     eval::Context,
     output,
     plan::{Edges, Node, Selector, Shift},
+    planner::Planned,
     stack::with_room,
-    syntax::{self, ParseError, ValueType, lower::Lowered, print::Printed, value_type},
+    syntax::{self, ParseError, ValueType, print::Printed, value_type},
     value::Steps,
 };
 use labels::{Labels, Matcher};
@@ -25,7 +27,7 @@ pub struct Query {
 
 /// What a query is evaluated by.
 #[derive(Clone)]
-struct Plan(Lowered);
+struct Plan(Planned);
 
 impl Drop for Plan {
     fn drop(&mut self) {
@@ -261,7 +263,7 @@ impl Query {
     }
 
     /// The query with another plan.
-    fn changed(&self, change: impl FnOnce(&mut Lowered)) -> Self {
+    fn changed(&self, change: impl FnOnce(&mut Planned)) -> Self {
         let mut changed = self.clone();
         with_room(self.plan.0.levels, || change(&mut Arc::make_mut(&mut changed.plan).0));
         changed
@@ -275,6 +277,12 @@ impl Query {
     #[must_use]
     pub fn calls(&self, name: &str) -> bool {
         self.any(|node| matches!(node, Node::Call(call) if call.name == name))
+    }
+
+    /// The comparison with a number at the top of the query, or of the left side of an `and` or `unless` at its top.
+    #[must_use]
+    pub fn comparison(&self) -> Option<Comparison> {
+        with_room(self.plan.0.levels, || comparison(&self.plan.0.root))
     }
 
     /// The type of an instant query's result.

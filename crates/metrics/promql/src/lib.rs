@@ -1,4 +1,4 @@
-//! PromQL: `promql-parser`'s syntax tree, evaluated over any [`timeseries::SeriesSource`].
+//! PromQL: parsed, and evaluated over any [`timeseries::SeriesSource`].
 //!
 //! No I/O and no clock: what is evaluated, over what, and at which times is all given by the caller, so the same engine serves
 //! the HTTP API, live queries and rules, and gives the same answer each time.
@@ -27,14 +27,17 @@
 //! ```
 
 mod annotation;
+mod comparison;
 mod engine;
 mod eval;
 mod functions;
 mod output;
 mod plan;
+mod planner;
 mod stack;
 mod syntax;
 mod value;
 
+pub use comparison::Comparison;
 pub use engine::{EvalError, InstantSample, Options, Outcome, Query, SelectorBounds, Value, parse, parse_selector};
-pub use syntax::{ParseError, Tree, ValueType, pretty, tree, with_room_for};
+pub use syntax::{ParseError, Tree, ValueType, pretty, tree};

@@ -1,4 +1,4 @@
-//! The query as the engine evaluates it: the parser's tree with names resolved, positions added and constants found.
+//! The query as the engine evaluates it: what was written, with names resolved and constants found.
 
 use crate::{annotation::Position, functions::Function, syntax::length::Length};
 use labels::Matcher;
@@ -131,6 +131,14 @@ impl Node {
                 };
                 call.arguments.iter_mut().for_each(|argument| argument.mark_counts(counts_only));
             }
+        }
+    }
+
+    /// The node without the mark that it never changes.
+    pub(crate) fn unmarked(&self) -> &Node {
+        match self {
+            Node::Invariant(inner) => inner.unmarked(),
+            other => other,
         }
     }
 
@@ -317,6 +325,25 @@ impl Operator {
         }
     }
 
+    /// How tightly it binds; a sign binds as a product does.
+    pub(crate) const fn precedence(self) -> u8 {
+        match self {
+            Operator::Or => 1,
+            Operator::And | Operator::Unless => 2,
+            Operator::Equal
+            | Operator::NotEqual
+            | Operator::Greater
+            | Operator::Less
+            | Operator::GreaterOrEqual
+            | Operator::LessOrEqual
+            | Operator::TrimUpper
+            | Operator::TrimLower => 3,
+            Operator::Add | Operator::Sub => 4,
+            Operator::Mul | Operator::Div | Operator::Mod | Operator::Atan2 => 5,
+            Operator::Pow => 6,
+        }
+    }
+
     pub(crate) fn is_comparison(self) -> bool {
         matches!(
             self,
@@ -393,6 +420,12 @@ impl Aggregator {
             "limit_ratio" => Aggregator::LimitRatio,
             _ => return None,
         })
+    }
+
+    /// Whether something stands before what is aggregated.
+    pub(crate) fn takes_parameter(self) -> bool {
+        use Aggregator::{BottomK, CountValues, LimitK, LimitRatio, Quantile, TopK};
+        matches!(self, TopK | BottomK | Quantile | CountValues | LimitK | LimitRatio)
     }
 
     /// The spelling in a query.

@@ -1,7 +1,5 @@
 //! Lengths of time in a query: ranges, resolutions and offsets, which may be computed from the query's step and range.
 
-use super::token::{Kind, Token};
-
 /// Where a computed length stands in the query: its first byte and the one after its last.
 pub(crate) type Place = (usize, usize);
 
@@ -104,6 +102,12 @@ pub(crate) fn to_milliseconds(seconds: f64) -> Option<i64> {
     whole_milliseconds((seconds * 1000.0).round())
 }
 
+/// Milliseconds of a time in seconds, rounded; the last ones that there are if it lies beyond.
+#[allow(clippy::cast_possible_truncation, reason = "what is out of range becomes its end")]
+pub(crate) fn to_timestamp(seconds: f64) -> i64 {
+    (seconds * 1000.0).round() as i64
+}
+
 #[allow(clippy::cast_possible_truncation, reason = "the range is checked before")]
 fn whole_milliseconds(milliseconds: f64) -> Option<i64> {
     (milliseconds.abs() < 9.0e15).then_some(milliseconds as i64)
@@ -113,166 +117,11 @@ fn at((start, end): Place, text: &str) -> String {
     format!("{start}:{end}: {text}")
 }
 
-/// A length could not be read: at which token, and why.
-pub(crate) type Malformed = (usize, String);
-
-/// Reads lengths from tokens.
-pub(crate) struct Reader<'t, 'a> {
-    tokens: &'t [Token<'a>],
-    /// The next token.
-    pub(crate) index: usize,
-    depth: usize,
-}
-
-const MAX_DEPTH: usize = 50;
-
-impl<'t, 'a> Reader<'t, 'a> {
-    pub(crate) fn new(tokens: &'t [Token<'a>], index: usize) -> Self {
-        Reader { tokens, index, depth: 0 }
-    }
-
-    fn peek(&self) -> Option<&'t Token<'a>> {
-        self.tokens.get(self.index)
-    }
-
-    fn at(&self, mark: &str) -> bool {
-        self.peek().is_some_and(|token| token.is(mark))
-    }
-
-    fn take(&mut self, mark: &str) -> bool {
-        let found = self.at(mark);
-        self.index += usize::from(found);
-        found
-    }
-
-    fn expect(&mut self, mark: &str) -> Result<(), Malformed> {
-        if self.take(mark) { Ok(()) } else { Err(self.unexpected(&format!("{mark:?}"))) }
-    }
-
-    fn unexpected(&self, expected: &str) -> Malformed {
-        let found = self.peek().map_or("end of input".to_owned(), |token| format!("{:?}", token.text));
-        (self.index, format!("unexpected {found} in duration expression, expected {expected}"))
-    }
-
-    /// What stands between brackets: sums of products.
-    pub(crate) fn sum(&mut self) -> Result<Length, Malformed> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err((self.index, "duration expression is nested too deeply".to_owned()));
-        }
-        let from = self.index;
-        let mut left = self.product()?;
-        while let Some(operator) = ['+', '-'].into_iter().find(|c| self.at(&c.to_string())) {
-            self.index += 1;
-            let right = self.product()?;
-            left = Length::Both(operator, Box::new((left, right)), self.since(from));
-        }
-        self.depth -= 1;
-        Ok(left)
-    }
-
-    fn product(&mut self) -> Result<Length, Malformed> {
-        let from = self.index;
-        let mut left = self.signed()?;
-        while let Some(operator) = ['*', '/', '%'].into_iter().find(|c| self.at(&c.to_string())) {
-            let at = self.index;
-            self.index += 1;
-            let right = self.signed()?;
-            if right == Length::Seconds(0.0) && operator != '*' {
-                let what = if operator == '/' { "division" } else { "modulo" };
-                return Err((at, format!("{what} by zero")));
-            }
-            left = Length::Both(operator, Box::new((left, right)), self.since(from));
-        }
-        Ok(left)
-    }
-
-    /// Where the tokens from an index on that have been read stand.
-    fn since(&self, from: usize) -> Place {
-        let start = self.tokens.get(from).map_or(0, |token| token.start);
-        let end = self.index.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(start, Token::end);
-        (start, end)
-    }
-
-    /// What follows `offset`: a single length with signs before it. Operators after it are those of the query.
-    pub(crate) fn offset(&mut self) -> Result<Length, Malformed> {
-        self.with_sign(Self::single)
-    }
-
-    fn signed(&mut self) -> Result<Length, Malformed> {
-        self.with_sign(Self::power)
-    }
-
-    fn with_sign(&mut self, read: impl Fn(&mut Self) -> Result<Length, Malformed>) -> Result<Length, Malformed> {
-        let from = self.index;
-        let mut negative = false;
-        while let Some(minus) = self.peek().filter(|token| token.is("+") || token.is("-")).map(|token| token.is("-")) {
-            negative ^= minus;
-            self.index += 1;
-        }
-        Ok(match read(self)? {
-            Length::Seconds(seconds) if negative => Length::Seconds(-seconds),
-            other if negative => Length::Negative(Box::new(other), self.since(from)),
-            other => other,
-        })
-    }
-
-    fn power(&mut self) -> Result<Length, Malformed> {
-        let from = self.index;
-        let base = self.single()?;
-        if self.take("^") {
-            let exponent = self.signed()?;
-            return Ok(Length::Both('^', Box::new((base, exponent)), self.since(from)));
-        }
-        Ok(base)
-    }
-
-    fn single(&mut self) -> Result<Length, Malformed> {
-        let Some(token) = self.peek() else { return Err(self.unexpected("duration")) };
-        if token.kind == Kind::Number {
-            let seconds = parse_seconds(token.text)
-                .ok_or_else(|| (self.index, format!("not a valid duration string: {:?}", token.text)))?;
-            self.index += 1;
-            return Ok(Length::Seconds(seconds));
-        }
-        if self.take("(") {
-            let inner = self.sum()?;
-            self.expect(")")?;
-            return Ok(inner);
-        }
-        let name = token.text.to_ascii_lowercase();
-        let named = match name.as_str() {
-            "step" | "range" | "min_of" | "max_of" | "min" | "max" if token.kind == Kind::Word => name,
-            _ => return Err(self.unexpected("number, duration, step(), or range()")),
-        };
-        let from = self.index;
-        self.index += 1;
-        self.expect("(")?;
-        if matches!(named.as_str(), "step" | "range") {
-            self.expect(")")?;
-            let place = self.since(from);
-            return Ok(if named == "step" { Length::Step(place) } else { Length::Range(place) });
-        }
-        let left = self.sum()?;
-        self.expect(",")?;
-        let right = self.sum()?;
-        self.expect(")")?;
-        let operator = if named.starts_with("min") { '<' } else { '>' };
-        Ok(Length::Both(operator, Box::new((left, right)), self.since(from)))
-    }
-}
-
 const UNITS: [(&str, f64); 7] =
     [("y", 31_536_000.0), ("w", 604_800.0), ("d", 86_400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0), ("ms", 0.001)];
 
-/// Seconds of a number (`90`, `1e3`, `0x5a`) or of a duration (`1m30s`). Units must fall in size, each once.
-pub(crate) fn parse_seconds(text: &str) -> Option<f64> {
-    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        return u32::from_str_radix(digits, 16).ok().map(f64::from);
-    }
-    if text.ends_with(|c: char| c.is_ascii_digit() || c == '.') {
-        return text.parse().ok().filter(|seconds: &f64| seconds.is_finite());
-    }
+/// Seconds of a duration such as `1m30s`. Units must fall in size, each once.
+pub(crate) fn parse_duration(text: &str) -> Option<f64> {
     let mut rest = text;
     let mut units = UNITS.iter();
     let mut milliseconds = 0.0;
@@ -291,23 +140,33 @@ pub(crate) fn parse_seconds(text: &str) -> Option<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::token::tokens, *};
+    use super::{
+        super::{parser::with_tree, tree::Form},
+        *,
+    };
+
+    /// The length of a query's range.
+    fn length(text: &str) -> Option<Length> {
+        with_tree(&format!("x[{text}]"), |tree, _| match tree.form {
+            Form::Range(_, range) => Ok(range.length),
+            other => unreachable!("a range is {other:?}"),
+        })
+        .ok()
+    }
 
     fn seconds(text: &str) -> Option<f64> {
-        let tokens = tokens(text);
-        let mut reader = Reader::new(&tokens, 0);
-        let length = reader.sum().ok()?;
-        if reader.index == tokens.len() { length.seconds(15.0, 3600.0).ok() } else { None }
+        length(text)?.seconds(15.0, 3600.0).ok()
     }
 
     #[test]
     fn durations_have_falling_units() {
-        assert_eq!(parse_seconds("1h30m"), Some(5400.0));
-        assert_eq!(parse_seconds("1d2h3m4s5ms"), Some(93_784.005));
-        assert_eq!(parse_seconds("30m1h"), None);
-        assert_eq!(parse_seconds("5x"), None);
-        assert_eq!(parse_seconds("0x10"), Some(16.0));
-        assert_eq!(parse_seconds("2."), Some(2.0));
+        assert_eq!(parse_duration("1h30m"), Some(5400.0));
+        assert_eq!(parse_duration("1d2h3m4s5ms"), Some(93_784.005));
+        assert_eq!(parse_duration("30m1h"), None);
+        assert_eq!(parse_duration("5x"), None);
+        assert_eq!(parse_duration("5"), None);
+        assert_eq!(seconds("0x10"), Some(16.0));
+        assert_eq!(seconds("2."), Some(2.0));
     }
 
     #[test]
@@ -315,7 +174,7 @@ mod tests {
         assert_eq!(seconds("5m*2+1"), Some(601.0));
         assert_eq!(seconds("(1m+1m)^2"), Some(14_400.0));
         assert_eq!(seconds("2^3^2"), Some(512.0));
-        assert_eq!(seconds("-2^2"), Some(-4.0));
+        assert_eq!(seconds("-2^2+5"), Some(1.0));
         assert_eq!(seconds("step()*4"), Some(60.0));
         assert_eq!(seconds("max_of(range(), 2h) - min_of(1, 2)"), Some(7199.0));
         assert_eq!(seconds("5m 3"), None);
@@ -324,9 +183,7 @@ mod tests {
 
     #[test]
     fn computed_lengths_are_cut_off_and_say_where_they_fail() {
-        let text = "x[step() / 8 - 1m]";
-        let tokens = tokens(text);
-        let length = Reader::new(&tokens, 2).sum().unwrap();
+        let length = length("step() / 8 - 1m").unwrap();
         assert_eq!(length.milliseconds(1_000_010, (0, 0)), Ok(65_001));
         assert_eq!(length.positive_milliseconds(8, (0, 0)), Err("2:17: duration must be greater than 0".to_owned()));
         assert_eq!(seconds("1m / (2 - 2)"), None);
@@ -335,7 +192,7 @@ mod tests {
 
     #[test]
     fn nesting_is_limited() {
-        let deep = format!("{}1{}", "(".repeat(1000), ")".repeat(1000));
-        assert_eq!(seconds(&deep), None);
+        assert_eq!(seconds(&format!("{}1{}", "(".repeat(49), ")".repeat(49))), Some(1.0));
+        assert_eq!(seconds(&format!("{}1{}", "(".repeat(50), ")".repeat(50))), None);
     }
 }

@@ -1,24 +1,21 @@
-//! From a query's text to a plan.
+//! From a query's text to its tree, and from trees and plans back to text.
 
-pub(crate) mod diagnose;
+mod json;
 pub(crate) mod length;
-pub(crate) mod lower;
-mod lower_selector;
-pub(crate) mod prepare;
+mod parser;
 mod pretty;
 pub(crate) mod print;
-pub(crate) mod token;
-mod tree;
+pub(crate) mod tree;
 
-pub use tree::{Tree, pretty, tree};
+pub use json::{Tree, tree};
+pub(crate) use parser::Signature;
+pub use pretty::pretty;
 
 use crate::{
     annotation::{Position, line_and_column},
     plan::Node,
-    stack::with_room,
+    planner::{Planned, plan},
 };
-use lower::Lowered;
-use token::Token;
 
 /// A query that is not PromQL: what is wrong, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,38 +38,12 @@ impl ParseError {
     }
 }
 
-/// Parses a query.
+/// Parses and plans a query.
 ///
 /// # Errors
 /// The text is not PromQL, or too complex.
-pub(crate) fn parse(query: &str) -> Result<Lowered, ParseError> {
-    let tokens = token::tokens(query);
-    let levels = prepare::check_complexity(query, &tokens)?;
-    with_room(levels, || {
-        let read = read(query, &tokens);
-        // Even of a query that was read, as the parser lets some pass that Prometheus refuses.
-        match diagnose::first_complaint(query) {
-            Some((position, message)) => Err(ParseError::new(query, position, message)),
-            None => read.map(|lowered| Lowered { levels, ..lowered }),
-        }
-    })
-}
-
-/// Does something that recurses over the tree of a query, in whatever form, with as much stack as that needs.
-///
-/// # Errors
-/// The query is too complex.
-pub fn with_room_for<T>(query: &str, act: impl FnOnce() -> T) -> Result<T, ParseError> {
-    let levels = prepare::check_complexity(query, &token::tokens(query))?;
-    Ok(with_room(levels, act))
-}
-
-fn read(query: &str, tokens: &[Token]) -> Result<Lowered, ParseError> {
-    let prepared = prepare::prepare(query, tokens)?;
-    match promql_parser::parser::parse(&prepared.text) {
-        Ok(tree) => lower::lower(query, &tree, tokens, &prepared),
-        Err(message) => Err(ParseError::new(query, 0, message.replace('\'', "\""))),
-    }
+pub(crate) fn parse(query: &str) -> Result<Planned, ParseError> {
+    parser::with_tree(query, |tree, levels| plan(query, tree, levels))
 }
 
 /// The type of what an expression yields.

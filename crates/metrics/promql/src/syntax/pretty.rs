@@ -1,27 +1,24 @@
 //! A query laid out for reading, as Prometheus lays it out: what is longer than a line is broken where it is nested.
-//!
-//! Walks the parser's tree, which knows parentheses, beside the plan, which knows what the parser does not, and beside the
-//! numbers and lengths of the text, which know how they were written.
 
-use std::{collections::VecDeque, time::UNIX_EPOCH};
-
-use promql_parser::{
-    label::{MatchOp, Matcher},
-    parser::{
-        AggregateExpr, AtModifier, BinaryExpr, Call, Expr, LabelModifier, Offset, VectorMatchCardinality,
-        VectorSelector,
-    },
-};
 use timeseries::format;
 
 use super::{
-    length::{parse_seconds, to_milliseconds},
-    prepare::{Lengths, Prepared, STAND_IN_LABEL},
+    ParseError,
+    length::{to_milliseconds, to_seconds},
+    parser::{self, Kind, Token},
     print::quote,
-    token::{Kind, Token},
-    tree::bare,
+    tree::{Aggregate, Binary, Duration, Expression, Form, Selector, Shift},
 };
-use crate::plan::{Edges, Node, Selector};
+use crate::plan::{At, Edges, Many, Matching};
+use labels::{MatchOp, Matcher};
+
+/// A query laid out for reading, as `/api/v1/format_query` gives it: in one line if it is short, else in indented lines.
+///
+/// # Errors
+/// The text is not PromQL.
+pub fn pretty(query: &str) -> Result<String, ParseError> {
+    parser::with_tree(query, |tree, _| Ok(laid_out(&tree).indented(0)))
+}
 
 /// The most bytes of a line that is not broken.
 const LINE: usize = 100;
@@ -40,7 +37,7 @@ enum Parts {
     /// Two sides and what stands between them.
     Sides(Box<(Laid, Laid)>, String),
     /// A node with text before it.
-    Prefixed(String, Box<Laid>),
+    Prefixed(&'static str, Box<Laid>),
     /// A node with text behind it.
     Suffixed(Box<Laid>, String),
 }
@@ -77,221 +74,118 @@ impl Laid {
     }
 }
 
-/// What was written, in the order of the text.
-struct Written<'a> {
-    /// Numbers outside of brackets.
-    numbers: VecDeque<&'a str>,
-    /// Ranges and offsets.
-    lengths: VecDeque<&'a [Token<'a>]>,
+fn laid_out(tree: &Expression) -> Laid {
+    match &tree.form {
+        Form::Paren(inner) => Laid::bracket(String::new(), vec![laid_out(inner)]),
+        Form::Unary(sign, inner) => {
+            let (sign, inner) = (sign.text(), laid_out(inner));
+            Laid { line: format!("{sign}{}", inner.line), parts: Parts::Prefixed(sign, Box::new(inner)) }
+        }
+        Form::Number { value, is_duration: true } => Laid::whole(signed_duration(*value)),
+        Form::Number { value, is_duration: false } => Laid::whole(format::float(*value)),
+        Form::Text(text) => Laid::whole(quote(text)),
+        Form::Binary(parts) => binary(parts),
+        Form::Aggregate(parts) => aggregate(parts),
+        Form::Call(signature, arguments) => {
+            Laid::bracket(signature.current_name().to_owned(), arguments.iter().map(laid_out).collect())
+        }
+        Form::Subquery(subquery) => {
+            let inner = laid_out(&subquery.inner);
+            let (range, step) = (length(&subquery.range), subquery.step.as_ref().map(length).unwrap_or_default());
+            let after = format!("[{range}:{step}]{}{}", at(&subquery.shift), offset(&subquery.shift));
+            Laid { line: format!("{}{after}", inner.line), parts: Parts::Suffixed(Box::new(inner), after) }
+        }
+        Form::Selector(selector) => {
+            let (at, offset) = (at(&selector.shift), offset(&selector.shift));
+            Laid::whole(format!("{}{at}{}{offset}", matchers(selector), edges(selector)))
+        }
+        Form::Range(selector, range) => {
+            let (at, offset) = (at(&selector.shift), offset(&selector.shift));
+            Laid::whole(format!("{}[{}]{}{at}{offset}", matchers(selector), length(range), edges(selector)))
+        }
+    }
 }
 
-/// Lays out a query.
-pub(super) fn laid_out(tree: &Expr, plan: &Node, tokens: &[Token], prepared: &Prepared) -> String {
-    let mut written = Written { numbers: VecDeque::new(), lengths: VecDeque::new() };
-    let mut index = 0;
-    while let Some(token) = tokens.get(index) {
-        index += 1;
-        if let Some(Lengths { next, .. }) = prepared.lengths.get(&(index - 1)) {
-            written.lengths.extend(tokens.get(index..*next));
-            index = *next;
-        } else if token.kind == Kind::Number {
-            written.numbers.push_back(token.text);
-        }
+fn binary(binary: &Binary) -> Laid {
+    let left = laid_out(&binary.left);
+    let mut between = binary.operator.text().to_owned();
+    if binary.returns_bool {
+        between.push_str(" bool");
     }
-    written.expression(tree, Some(plan)).indented(0)
+    between.push_str(&matching(&binary.matching));
+    let right = laid_out(&binary.right);
+    let line = format!("{} {between} {}", left.line, right.line);
+    Laid { line, parts: Parts::Sides(Box::new((left, right)), between) }
 }
 
-impl Written<'_> {
-    fn expression(&mut self, tree: &Expr, plan: Option<&Node>) -> Laid {
-        let plan = bare(plan);
-        match tree {
-            Expr::Paren(paren) => {
-                let inner = self.expression(&paren.expr, plan);
-                Laid::bracket(String::new(), vec![inner])
-            }
-            Expr::Unary(unary) => {
-                let inner = match plan {
-                    Some(Node::Negate(inner)) => Some(&**inner),
-                    _ => None,
-                };
-                let inner = self.expression(&unary.expr, inner);
-                Laid { line: format!("-{}", inner.line), parts: Parts::Prefixed("-".to_owned(), Box::new(inner)) }
-            }
-            Expr::NumberLiteral(number) => Laid::whole(self.number(number.val)),
-            Expr::StringLiteral(string) => Laid::whole(quote(match plan {
-                Some(Node::Text(value)) => value,
-                _ => &string.val,
-            })),
-            Expr::Binary(binary) => self.binary(binary, plan),
-            Expr::Aggregate(aggregate) => self.aggregate(aggregate, plan),
-            Expr::Call(call) => self.call(call, plan),
-            Expr::Subquery(subquery) => {
-                let planned = match plan {
-                    Some(Node::Subquery(planned)) => Some(&planned.inner),
-                    _ => None,
-                };
-                let inner = self.expression(&subquery.expr, planned);
-                let range = self.range();
-                let shift = self.at(subquery.at.as_ref()) + &self.offset(subquery.offset.as_ref());
-                let after = format!("[{range}]{shift}");
-                Laid { line: format!("{}{after}", inner.line), parts: Parts::Suffixed(Box::new(inner), after) }
-            }
-            Expr::VectorSelector(selector) => {
-                let planned = match plan {
-                    Some(Node::Instant(planned)) => Some(planned),
-                    _ => None,
-                };
-                let at = self.at(selector.at.as_ref());
-                let offset = self.offset(selector.offset.as_ref());
-                Laid::whole(format!("{}{at}{}{offset}", matchers(selector), edges(planned)))
-            }
-            Expr::MatrixSelector(matrix) => {
-                let planned = match plan {
-                    Some(Node::Range(planned, _)) => Some(planned),
-                    _ => None,
-                };
-                let range = self.range();
-                let at = self.at(matrix.vs.at.as_ref());
-                let offset = self.offset(matrix.vs.offset.as_ref());
-                Laid::whole(format!("{}[{range}]{}{at}{offset}", matchers(&matrix.vs), edges(planned)))
-            }
-            Expr::Extension(_) => Laid::whole(String::new()),
+fn matching(matching: &Matching) -> String {
+    let mut text = String::new();
+    if matching.on {
+        text.push_str(&format!(" on ({})", names(&matching.labels)));
+    } else if !matching.labels.is_empty() || matching.many != Many::Neither {
+        text.push_str(&format!(" ignoring ({})", names(&matching.labels)));
+    }
+    match matching.many {
+        Many::Neither => {}
+        Many::Left => text.push_str(&format!(" group_left ({})", names(&matching.include))),
+        Many::Right => text.push_str(&format!(" group_right ({})", names(&matching.include))),
+    }
+    let fills = match (matching.fill_left, matching.fill_right) {
+        (Some(left), Some(right)) if left == right => [("fill", Some(left)), ("", None)],
+        (left, right) => [("fill_left", left), ("fill_right", right)],
+    };
+    for (word, value) in fills {
+        if let Some(value) = value {
+            text.push_str(&format!(" {word} ({})", format::general(value)));
         }
     }
+    text
+}
 
-    fn binary(&mut self, binary: &BinaryExpr, plan: Option<&Node>) -> Laid {
-        let planned = match plan {
-            Some(Node::Binary(planned)) => Some(planned),
-            _ => None,
-        };
-        let left = self.expression(&binary.lhs, planned.map(|planned| &planned.left));
-        let operator = planned.map_or_else(|| binary.op.to_string(), |planned| planned.operator.text().to_owned());
-        let mut between = operator;
-        if let Some(modifier) = &binary.modifier {
-            if modifier.return_bool {
-                between.push_str(" bool");
-            }
-            let group = match &modifier.card {
-                VectorMatchCardinality::ManyToOne(labels) => Some(("group_left", &labels.labels)),
-                VectorMatchCardinality::OneToMany(labels) => Some(("group_right", &labels.labels)),
-                _ => None,
-            };
-            match &modifier.matching {
-                Some(LabelModifier::Include(labels)) => between.push_str(&format!(" on ({})", names(&labels.labels))),
-                Some(LabelModifier::Exclude(labels)) if !labels.labels.is_empty() || group.is_some() => {
-                    between.push_str(&format!(" ignoring ({})", names(&labels.labels)));
-                }
-                _ => {}
-            }
-            if let Some((word, labels)) = group {
-                between.push_str(&format!(" {word} ({})", names(labels)));
-            }
-        }
-        if let Some(matching) = planned.map(|planned| &planned.matching) {
-            let fills = [("fill_left", matching.fill_left), ("fill_right", matching.fill_right)];
-            let same = matching.fill_left.filter(|_| matching.fill_left == matching.fill_right);
-            let shown: Vec<(&str, f64)> = match same {
-                Some(value) => vec![("fill", value)],
-                None => fills.into_iter().filter_map(|(word, value)| Some((word, value?))).collect(),
-            };
-            for (word, value) in shown {
-                if value.is_finite() {
-                    self.numbers.pop_front();
-                }
-                between.push_str(&format!(" {word} ({})", format::general(value)));
-            }
-        }
-        let right = self.expression(&binary.rhs, planned.map(|planned| &planned.right));
-        let line = format!("{} {between} {}", left.line, right.line);
-        Laid { line, parts: Parts::Sides(Box::new((left, right)), between) }
+fn aggregate(aggregate: &Aggregate) -> Laid {
+    let mut before = aggregate.operator.text().to_owned();
+    let grouping = &aggregate.grouping;
+    if grouping.without {
+        before.push_str(&format!(" without ({}) ", names(&grouping.labels)));
+    } else if !grouping.labels.is_empty() {
+        before.push_str(&format!(" by ({}) ", names(&grouping.labels)));
     }
+    Laid::bracket(before, aggregate.parameter.iter().chain([&aggregate.inner]).map(laid_out).collect())
+}
 
-    fn aggregate(&mut self, aggregate: &AggregateExpr, plan: Option<&Node>) -> Laid {
-        let (inner, parameter) = match plan {
-            Some(Node::Aggregate(plan)) => (Some(&plan.inner), plan.parameter.as_ref()),
-            _ => (None, None),
-        };
-        let mut before = aggregate.op.to_string();
-        match &aggregate.modifier {
-            Some(LabelModifier::Exclude(labels)) => {
-                before.push_str(&format!(" without ({}) ", names(&labels.labels)));
-            }
-            Some(LabelModifier::Include(labels)) if !labels.labels.is_empty() => {
-                before.push_str(&format!(" by ({}) ", names(&labels.labels)));
-            }
-            _ => {}
-        }
-        let mut inside = Vec::with_capacity(2);
-        if let Some(tree) = &aggregate.param {
-            inside.push(self.expression(tree, parameter));
-        }
-        inside.push(self.expression(&aggregate.expr, inner));
-        Laid::bracket(before, inside)
+fn at(shift: &Shift) -> String {
+    match shift.at {
+        None => String::new(),
+        Some(At::Start) => " @ start()".to_owned(),
+        Some(At::End) => " @ end()".to_owned(),
+        Some(At::Time(time)) => format!(" @ {:.3}", to_seconds(time)),
     }
+}
 
-    fn call(&mut self, call: &Call, plan: Option<&Node>) -> Laid {
-        let planned = match plan {
-            Some(Node::Call(planned)) => planned.arguments.as_slice(),
-            _ => &[],
-        };
-        let arguments = call.args.args.iter().enumerate();
-        let inside = arguments.map(|(index, one)| self.expression(one, planned.get(index))).collect();
-        Laid::bracket(call.func.name.to_owned(), inside)
+fn offset(shift: &Shift) -> String {
+    match shift.offset.as_ref().filter(|_| shift.is_offset()) {
+        None => String::new(),
+        Some(offset) => format!(" offset {}", length(offset)),
     }
+}
 
-    /// A number, as a duration if it was written as one.
-    fn number(&mut self, value: f64) -> String {
-        // Infinity is written as a word.
-        let written = if value.is_finite() { self.numbers.pop_front() } else { None };
-        if written.is_some_and(is_duration) { signed_duration(value) } else { format::float(value) }
-    }
-
-    fn at(&mut self, at: Option<&AtModifier>) -> String {
-        match at {
-            None => String::new(),
-            Some(AtModifier::Start) => " @ start()".to_owned(),
-            Some(AtModifier::End) => " @ end()".to_owned(),
-            Some(AtModifier::At(time)) => {
-                self.numbers.pop_front();
-                let seconds = match time.duration_since(UNIX_EPOCH) {
-                    Ok(span) => span.as_secs_f64(),
-                    Err(error) => -error.duration().as_secs_f64(),
-                };
-                format!(" @ {seconds:.3}")
-            }
-        }
-    }
-
-    fn offset(&mut self, offset: Option<&Offset>) -> String {
-        let Some(tokens) = offset.and_then(|_| self.lengths.pop_front()) else { return String::new() };
-        match single(tokens) {
-            Some(0.0) => String::new(),
-            Some(seconds) => format!(" offset {}", signed_duration(seconds)),
-            None => format!(" offset {}", spaced(tokens)),
-        }
-    }
-
-    /// What stands between brackets.
-    fn range(&mut self) -> String {
-        let tokens = self.lengths.pop_front().unwrap_or_default();
-        let mut sides = tokens.splitn(2, |token| token.is(":"));
-        let length = |tokens: &[Token]| single(tokens).map_or_else(|| spaced(tokens), signed_duration);
-        let range = length(sides.next().unwrap_or_default());
-        match sides.next() {
-            None => range,
-            Some([]) => format!("{range}:"),
-            Some(step) => format!("{range}:{}", length(step)),
-        }
-    }
+/// A single length as a duration, a computed one as it was written.
+fn length(duration: &Duration) -> String {
+    single(duration.tokens).map_or_else(|| spaced(duration.tokens), signed_duration)
 }
 
 /// The seconds of a length that is a single one, with a sign perhaps.
 fn single(tokens: &[Token]) -> Option<f64> {
     let (last, signs) = tokens.split_last()?;
-    let seconds = parse_seconds(last.text).filter(|_| last.kind == Kind::Number)?;
-    let is_signed = signs.iter().all(|sign| sign.is("+") || sign.is("-"));
+    let seconds = number(last)?;
+    let is_signed = signs.iter().all(|sign| sign.is_any(&["+", "-"]));
     let is_negative = signs.iter().filter(|sign| sign.is("-")).count() % 2 == 1;
     is_signed.then_some(if is_negative { -seconds } else { seconds })
+}
+
+fn number(token: &Token) -> Option<f64> {
+    let is_number = matches!(token.kind, Kind::Number | Kind::Duration);
+    is_number.then(|| parser::seconds(token).ok()).flatten()
 }
 
 /// A computed length, with spaces around what combines two.
@@ -299,13 +193,10 @@ fn spaced(tokens: &[Token]) -> String {
     let mut text = String::new();
     let mut after_operand = false;
     for token in tokens {
-        let is_operator = ["+", "-", "*", "/", "%", "^"].iter().any(|mark| token.is(mark));
-        if token.kind == Kind::Number {
-            match parse_seconds(token.text) {
-                Some(seconds) if is_duration(token.text) => text.push_str(&duration(seconds)),
-                Some(seconds) => text.push_str(&format::float(seconds)),
-                None => text.push_str(token.text),
-            }
+        let is_operator = token.is_any(&["+", "-", "*", "/", "%", "^"]);
+        if let Some(seconds) = number(token) {
+            let is_duration = token.kind == Kind::Duration;
+            text.push_str(&if is_duration { duration(seconds) } else { format::float(seconds) });
         } else if is_operator && after_operand {
             text.push_str(&format!(" {} ", token.text));
         } else if token.is(",") {
@@ -313,14 +204,9 @@ fn spaced(tokens: &[Token]) -> String {
         } else if !(is_operator && token.is("+")) {
             text.push_str(&token.text.to_ascii_lowercase());
         }
-        after_operand = token.kind == Kind::Number || token.is(")");
+        after_operand = matches!(token.kind, Kind::Number | Kind::Duration) || token.is(")");
     }
     text
-}
-
-/// True if a number is written with units.
-fn is_duration(text: &str) -> bool {
-    !text.starts_with("0x") && !text.starts_with("0X") && text.ends_with(|c: char| c.is_ascii_alphabetic())
 }
 
 fn signed_duration(seconds: f64) -> String {
@@ -349,8 +235,8 @@ fn duration(seconds: f64) -> String {
     text
 }
 
-fn edges(selector: Option<&Selector>) -> &'static str {
-    match selector.map_or(Edges::Plain, |selector| selector.edges) {
+fn edges(selector: &Selector) -> &'static str {
+    match selector.edges {
         Edges::Plain => "",
         Edges::Anchored => " anchored",
         Edges::Smoothed => " smoothed",
@@ -370,10 +256,9 @@ fn label(name: &str) -> String {
 }
 
 /// A name and matchers, in the order of their text.
-fn matchers(selector: &VectorSelector) -> String {
-    let name = selector.name.as_deref().unwrap_or_default();
-    let written = selector.matchers.matchers.iter().filter(|matcher| matcher.name != STAND_IN_LABEL);
-    let mut shown: Vec<String> = written.map(matcher).collect();
+fn matchers(selector: &Selector) -> String {
+    let name = selector.name.unwrap_or_default();
+    let mut shown: Vec<String> = selector.matchers.iter().map(matcher).collect();
     if shown.is_empty() && !name.is_empty() {
         return name.to_owned();
     }
@@ -382,13 +267,13 @@ fn matchers(selector: &VectorSelector) -> String {
 }
 
 fn matcher(matcher: &Matcher) -> String {
-    let operator = match matcher.op {
-        MatchOp::Equal => "=",
-        MatchOp::NotEqual => "!=",
-        MatchOp::Re(_) => "=~",
-        MatchOp::NotRe(_) => "!~",
+    let (operator, value) = match &matcher.op {
+        MatchOp::Equal(value) => ("=", value.as_str()),
+        MatchOp::NotEqual(value) => ("!=", value.as_str()),
+        MatchOp::Regex(pattern) => ("=~", pattern.written()),
+        MatchOp::NotRegex(pattern) => ("!~", pattern.written()),
     };
-    format!("{}{operator}{}", label(&matcher.name), quote(&matcher.value))
+    format!("{}{operator}{}", label(&matcher.name), quote(value))
 }
 
 #[cfg(test)]
@@ -406,10 +291,11 @@ mod tests {
             ("a-ignoring()(b>bool 90m)", "a - (b > bool 1h30m)"),
             ("a[5m*(2+step()):-+-max_of(1,range())]", "a[5m * (2 + step()):--max_of(1, range())]"),
             ("a smoothed offset -step()", "a smoothed offset -step()"),
-            ("anchored{a='1'}[5] anchored", r#"{__name__="anchored",a="1"}[5s] anchored"#),
+            ("anchored{a='1'}[5] anchored", r#"anchored{a="1"}[5s] anchored"#),
             ("-a</2", "-a </ 2"),
             ("info(a,{b='c'})", r#"info(a, {b="c"})"#),
             ("-Inf+1e3", "-Inf + 1000"),
+            ("+a-+1", "+a - 1"),
         ] {
             assert_eq!(pretty(query).unwrap(), expected);
         }
@@ -427,5 +313,15 @@ mod tests {
             pretty(&format!("topk(3, {long} * {long})[1h:]")).unwrap(),
             format!("topk(\n  3,\n    {long}\n  *\n    {long}\n)[1h:]")
         );
+    }
+
+    #[test]
+    fn a_query_is_laid_out() {
+        assert_eq!(pretty("foo/bar").unwrap(), "foo / bar");
+        assert_eq!(pretty("sum by(a)(rate(x[5m]))").unwrap(), "sum by (a) (rate(x[5m]))");
+        let long = format!("sum(rate({}[5m])) / sum(rate({}[5m]))", "a".repeat(60), "b".repeat(60));
+        assert!(pretty(&long).unwrap().lines().count() >= 3);
+        assert_eq!(pretty("rate(x[5m] smoothed)").unwrap(), "rate(x[5m] smoothed)");
+        assert!(pretty("foo/").is_err());
     }
 }

@@ -34,9 +34,9 @@ impl fmt::Display for Printed<'_> {
             Node::Call(call) => {
                 write!(out, "{}(", call.name)?;
                 list(out, call.arguments.iter().enumerate(), |out, (index, node)| {
-                    match super::tree::bare(Some(node)) {
+                    match node.unmarked() {
                         // Only matchers may stand there, no name.
-                        Some(Node::Instant(selector)) if call.name == "info" && index == 1 => {
+                        Node::Instant(selector) if call.name == "info" && index == 1 => {
                             matchers_within(out, &selector.matchers)
                         }
                         _ => write!(out, "{}", Printed(node)),
@@ -50,13 +50,13 @@ impl fmt::Display for Printed<'_> {
 }
 
 /// A negation binds as a product does.
-const UNARY: u8 = 5;
+const UNARY: u8 = Operator::Mul.precedence();
 
 /// How tightly a node's outermost operator binds; more than any operator for what has none.
 fn strength(node: &Node) -> u8 {
     match node {
         Node::Invariant(inner) => strength(inner),
-        Node::Binary(binary) => operator_strength(binary.operator),
+        Node::Binary(binary) => binary.operator.precedence(),
         Node::Negate(_) => UNARY,
         // The minus of a number is an operator too.
         Node::Number(value) if value.is_sign_negative() && !value.is_nan() => UNARY,
@@ -81,23 +81,12 @@ fn is_number(node: &Node) -> bool {
     }
 }
 
-fn operator_strength(operator: Operator) -> u8 {
-    match operator {
-        Operator::Or => 1,
-        Operator::And | Operator::Unless => 2,
-        Operator::Add | Operator::Sub => 4,
-        Operator::Mul | Operator::Div | Operator::Mod | Operator::Atan2 => UNARY,
-        Operator::Pow => 6,
-        _ => 3,
-    }
-}
-
 fn wrapped(out: &mut fmt::Formatter, node: &Node, wrap: bool) -> fmt::Result {
     if wrap { write!(out, "({})", Printed(node)) } else { write!(out, "{}", Printed(node)) }
 }
 
 fn print_binary(out: &mut fmt::Formatter, binary: &Binary) -> fmt::Result {
-    let own = operator_strength(binary.operator);
+    let own = binary.operator.precedence();
     let from_right = binary.operator == Operator::Pow;
     let (left, right) = (strength(&binary.left), strength(&binary.right));
     wrapped(out, &binary.left, left < own || (left == own && from_right))?;

@@ -1,20 +1,18 @@
-//! Labels: in groupings and in matchers.
+//! Labels: their names in groupings, and matchers in braces.
 
-use super::{
-    lexer::Kind,
-    literal,
-    reader::{Matcher, Read, Reader, unexpected},
-};
+use super::{Kind, Parser, Read, Token, complaint::unexpected, literal, regex_error::expression_error};
+use crate::annotation::Position;
+use labels::{METRIC_NAME, MatchOp, Matcher, Pattern, go_regex::MOST_WEIGHT};
 
-impl Reader<'_> {
-    /// Labels in parentheses.
-    pub(super) fn grouping(&mut self) -> Read<Vec<String>> {
+impl Parser<'_> {
+    /// Names in parentheses.
+    pub(super) fn label_names(&mut self) -> Read<Vec<String>> {
         const CONTEXT: &str = "grouping opts";
         let open = self.peek()?;
         if !open.is("(") {
             return Err(unexpected(&open, CONTEXT, "\"(\""));
         }
-        self.ahead = None;
+        self.pass();
         let mut labels = Vec::new();
         if self.take_if(")")?.is_some() {
             return Ok(labels);
@@ -37,7 +35,7 @@ impl Reader<'_> {
                 }
                 _ => return Err(unexpected(&label, CONTEXT, "label")),
             }
-            self.ahead = None;
+            self.pass();
             if self.take_if(",")?.is_none() {
                 let close = self.peek()?;
                 if !close.is(")") {
@@ -50,7 +48,8 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn matchers(&mut self) -> Read<(Vec<Matcher>, usize)> {
+    /// Matchers up to the closing brace, and where that ends; the opening one has been read.
+    pub(super) fn matchers(&mut self) -> Read<(Vec<Matcher>, Position)> {
         const CONTEXT: &str = "label matching";
         let mut matchers = Vec::new();
         loop {
@@ -64,29 +63,44 @@ impl Reader<'_> {
                 _ => return Err(unexpected(&label, CONTEXT, "identifier or \"}\"")),
             };
             let operator = self.peek()?;
-            if ["=", "!=", "=~", "!~"].iter().any(|text| operator.is(text)) {
-                self.ahead = None;
+            if operator.is_any(&["=", "!=", "=~", "!~"]) {
+                self.pass();
                 let value = self.take()?;
                 if value.kind != Kind::Text {
                     return Err(unexpected(&value, CONTEXT, "string"));
                 }
-                let text = literal::text(value.text);
-                let matches_nothing =
-                    literal::matches_nothing(operator.text, &text).map_err(|message| (label.start, message))?;
-                matchers.push(Matcher { label: name, value: text, matches_nothing });
+                matchers.push(Matcher { name, op: self.condition(&label, &operator, &value)? });
             } else if label.kind == Kind::Identifier {
                 return Err(unexpected(&operator, CONTEXT, "label matching operator"));
             } else {
-                let matches_nothing = name.is_empty();
-                let label = labels::METRIC_NAME.to_owned();
-                matchers.push(Matcher { label, value: name, matches_nothing });
+                matchers.push(Matcher::equal(METRIC_NAME, name));
             }
             let next = self.peek()?;
             if next.is(",") {
-                self.ahead = None;
+                self.pass();
             } else if !next.is("}") {
                 return Err(unexpected(&next, CONTEXT, "\",\" or \"}\""));
             }
+        }
+    }
+
+    fn condition(&mut self, label: &Token, operator: &Token, value: &Token) -> Read<MatchOp> {
+        let text = literal::text(value.text);
+        match operator.text {
+            "=" => return Ok(MatchOp::Equal(text)),
+            "!=" => return Ok(MatchOp::NotEqual(text)),
+            _ => {}
+        }
+        // What an expression takes is known before it is compiled.
+        self.weight = self.weight.saturating_add(Pattern::weight_of(&text));
+        if self.weight > MOST_WEIGHT {
+            let message = "the regular expressions are too many or too complex: repeat shorter pieces, or less often";
+            return Err((value.start, message.to_owned()));
+        }
+        match Pattern::compile(&text) {
+            Some(pattern) if operator.text == "=~" => Ok(MatchOp::Regex(pattern)),
+            Some(pattern) => Ok(MatchOp::NotRegex(pattern)),
+            None => Err((label.start, format!("error parsing regexp: {}", expression_error(&text)))),
         }
     }
 }

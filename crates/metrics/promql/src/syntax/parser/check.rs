@@ -1,13 +1,15 @@
 //! Whether the parts of an expression fit together, in the order in which Prometheus looks at them.
 
-use super::{
-    lexer::Wrong,
-    quote,
-    reader::{Binary, Expression, Form, Selector},
-    signature::Signature,
+use super::{Read, Signature, quote};
+use crate::{
+    annotation::Position,
+    plan::{Aggregator, Many},
+    syntax::{
+        ValueType,
+        tree::{Binary, Expression, Form, Selector},
+    },
 };
-use crate::syntax::ValueType;
-use labels::METRIC_NAME;
+use labels::{METRIC_NAME, MatchOp, Matcher};
 
 /// A type as messages name it.
 fn name(value: ValueType) -> &'static str {
@@ -23,47 +25,59 @@ fn name(value: ValueType) -> &'static str {
 ///
 /// # Errors
 /// They do not.
-pub(super) fn check(query: &str, expression: &Expression) -> Result<ValueType, Wrong> {
+pub(super) fn check(query: &str, expression: &Expression) -> Read<ValueType> {
     let start = expression.start;
     match &expression.form {
-        Form::Number | Form::Text => {}
-        Form::Paren(inner) => drop(check(query, inner)?),
-        Form::Unary(inner) => {
+        Form::Number { .. } => Ok(ValueType::Scalar),
+        Form::Text(_) => Ok(ValueType::String),
+        Form::Paren(inner) => check(query, inner),
+        Form::Unary(_, inner) => {
             let found = check(query, inner)?;
-            if !is_operand(found) {
-                let text = "unary expression only allowed on expressions of type scalar or instant vector";
-                return Err((start, format!("{text}, got {:?}", name(found))));
+            if is_operand(found) {
+                return Ok(found);
             }
+            let text = "unary expression only allowed on expressions of type scalar or instant vector";
+            Err((start, format!("{text}, got {:?}", name(found))))
         }
-        Form::Binary(parts) => binary(query, expression, parts)?,
-        Form::Call(signature, arguments) => call(query, start, signature, arguments)?,
-        Form::Aggregate { operator, parameter, inner } => {
-            expect(query, inner, ValueType::Vector, "aggregation expression")?;
-            if let Some(parameter) = parameter {
-                let takes_text = operator.text.eq_ignore_ascii_case("count_values");
+        Form::Binary(parts) => binary(query, expression, parts),
+        Form::Call(signature, arguments) => {
+            call(query, start, signature, arguments)?;
+            Ok(signature.result)
+        }
+        Form::Aggregate(aggregate) => {
+            expect(query, &aggregate.inner, ValueType::Vector, "aggregation expression")?;
+            if let Some(parameter) = &aggregate.parameter {
+                let takes_text = aggregate.operator == Aggregator::CountValues;
                 let wanted = if takes_text { ValueType::String } else { ValueType::Scalar };
                 expect(query, parameter, wanted, "aggregation parameter")?;
             }
+            Ok(ValueType::Vector)
         }
-        Form::Selector(parts) | Form::Range(parts) => selector(start, parts, false)?,
-        Form::Subquery(inner, _) => {
-            let found = match check(query, inner)? {
+        Form::Selector(parts) => {
+            selector(start, parts, false)?;
+            Ok(ValueType::Vector)
+        }
+        Form::Range(parts, _) => {
+            selector(start, parts, false)?;
+            Ok(ValueType::Matrix)
+        }
+        Form::Subquery(subquery) => {
+            let found = match check(query, &subquery.inner)? {
                 ValueType::Vector => return Ok(ValueType::Matrix),
                 ValueType::Matrix => "matrix",
                 ValueType::Scalar => "scalar",
                 ValueType::String => "string",
             };
-            return Err((start, format!("subquery is only allowed on instant vector, got {found} instead")));
+            Err((start, format!("subquery is only allowed on instant vector, got {found} instead")))
         }
     }
-    Ok(expression.value_type())
 }
 
 fn is_operand(value: ValueType) -> bool {
     matches!(value, ValueType::Scalar | ValueType::Vector)
 }
 
-fn expect(query: &str, expression: &Expression, wanted: ValueType, context: &str) -> Result<(), Wrong> {
+fn expect(query: &str, expression: &Expression, wanted: ValueType, context: &str) -> Read<()> {
     match check(query, expression)? {
         found if found == wanted => Ok(()),
         found => {
@@ -73,26 +87,24 @@ fn expect(query: &str, expression: &Expression, wanted: ValueType, context: &str
     }
 }
 
-fn binary(query: &str, whole: &Expression, parts: &Binary) -> Result<(), Wrong> {
+fn binary(query: &str, whole: &Expression, parts: &Binary) -> Read<ValueType> {
     let left = check(query, &parts.left)?;
     let right = check(query, &parts.right)?;
-    let operator = parts.operator.text.to_ascii_lowercase();
-    let compares = matches!(operator.as_str(), "==" | "!=" | "<" | ">" | "<=" | ">=");
-    let is_set = matches!(operator.as_str(), "and" | "or" | "unless");
-    let modifiers = &parts.modifiers;
+    let (operator, matching) = (parts.operator, &parts.matching);
     let at_operator = |message: String| {
         let after = query.get(parts.left.end..).unwrap_or_default();
         let spaces = after.len() - after.trim_start_matches([' ', '\t', '\n', '\r']).len();
         Err((parts.left.end + spaces, message))
     };
-    if modifiers.returns_bool && !compares {
+    if parts.returns_bool && !operator.is_comparison() {
         return at_operator("bool modifier can only be used on comparison operators".to_owned());
     }
     let of_scalars = left == ValueType::Scalar && right == ValueType::Scalar;
-    if compares && !modifiers.returns_bool && of_scalars {
+    // Histograms alone can be trimmed.
+    if (operator.is_comparison() || operator.is_trim()) && !parts.returns_bool && of_scalars {
         return at_operator("comparisons between scalars must use BOOL modifier".to_owned());
     }
-    if let Some(twice) = modifiers.labels.iter().find(|label| modifiers.on && modifiers.include.contains(label)) {
+    if let Some(twice) = matching.labels.iter().find(|label| matching.on && matching.include.contains(label)) {
         return at_operator(format!("label {} must not occur in ON and GROUP clause at once", quote::text(twice)));
     }
     for (side, found) in [(&parts.left, left), (&parts.right, right)] {
@@ -102,28 +114,30 @@ fn binary(query: &str, whole: &Expression, parts: &Binary) -> Result<(), Wrong> 
         }
     }
     let wrong = |message: String| Err((whole.start, message));
+    let fills = matching.fill_left.is_some() || matching.fill_right.is_some();
+    let name = operator.text();
     if left != ValueType::Vector || right != ValueType::Vector {
-        if !modifiers.labels.is_empty() {
+        if !matching.labels.is_empty() {
             return wrong("vector matching only allowed between instant vectors".to_owned());
         }
-        if modifiers.fills {
+        if fills {
             return wrong("filling in missing series only allowed between instant vectors".to_owned());
         }
-        if is_set {
-            return wrong(format!("set operator {operator:?} not allowed in binary scalar expression"));
+        if operator.is_set() {
+            return wrong(format!("set operator {name:?} not allowed in binary scalar expression"));
         }
-    } else if is_set {
-        if modifiers.grouped {
-            return wrong(format!("no grouping allowed for {operator:?} operation"));
+    } else if operator.is_set() {
+        if matching.many != Many::Neither {
+            return wrong(format!("no grouping allowed for {name:?} operation"));
         }
-        if modifiers.fills {
+        if fills {
             return wrong("filling in missing series not allowed for set operators".to_owned());
         }
     }
-    Ok(())
+    Ok(if of_scalars { ValueType::Scalar } else { ValueType::Vector })
 }
 
-fn call(query: &str, start: usize, signature: &Signature, arguments: &[Expression]) -> Result<(), Wrong> {
+fn call(query: &str, start: Position, signature: &Signature, arguments: &[Expression]) -> Read<()> {
     let (takes, got, function) = (signature.arguments.len(), arguments.len(), quote::text(signature.name));
     let expected =
         |count: String| Err((start, format!("expected {count} argument(s) in call to {function}, got {got}")));
@@ -155,7 +169,7 @@ fn call(query: &str, start: usize, signature: &Signature, arguments: &[Expressio
 }
 
 /// The second argument of `info`.
-fn label_selector(call: usize, argument: &Expression, context: &str) -> Result<(), Wrong> {
+fn label_selector(call: Position, argument: &Expression, context: &str) -> Read<()> {
     let found = argument.value_type();
     if found != ValueType::Vector {
         return Err((call, format!("expected type instant vector in {context}, got {}", name(found))));
@@ -168,19 +182,25 @@ fn label_selector(call: usize, argument: &Expression, context: &str) -> Result<(
     Err((argument.start, text.to_owned()))
 }
 
-fn selector(start: usize, parts: &Selector, may_be_empty: bool) -> Result<(), Wrong> {
+fn selector(start: Position, parts: &Selector, may_be_empty: bool) -> Read<()> {
     let Some(outside) = parts.name else {
-        let is_empty = parts.matchers.iter().all(|matcher| matcher.matches_nothing);
-        if is_empty && !may_be_empty {
+        if !may_be_empty && parts.matchers.iter().all(|matcher| matcher.matches("")) {
             return Err((start, "vector selector must contain at least one non-empty matcher".to_owned()));
         }
         return Ok(());
     };
-    match parts.matchers.iter().find(|matcher| matcher.label == METRIC_NAME) {
+    match parts.matchers.iter().find(|matcher| matcher.name == METRIC_NAME) {
         Some(inside) => {
-            let (outside, inside) = (quote::text(outside), quote::text(&inside.value));
+            let (outside, inside) = (quote::text(outside), quote::text(value(inside)));
             Err((start, format!("metric name must not be set twice: {outside} or {inside}")))
         }
         None => Ok(()),
+    }
+}
+
+fn value(matcher: &Matcher) -> &str {
+    match &matcher.op {
+        MatchOp::Equal(value) | MatchOp::NotEqual(value) => value,
+        MatchOp::Regex(pattern) | MatchOp::NotRegex(pattern) => pattern.written(),
     }
 }

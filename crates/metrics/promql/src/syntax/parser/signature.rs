@@ -1,15 +1,26 @@
 //! What functions take and yield, as Prometheus' messages name it.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use crate::syntax::ValueType;
 
 /// A function's arguments and result.
-#[derive(Debug, Clone)]
-pub(super) struct Signature {
-    pub(super) name: &'static str,
-    pub(super) arguments: Vec<ValueType>,
+#[derive(Debug)]
+pub(crate) struct Signature {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: Vec<ValueType>,
     /// How many arguments at the end may be left out or follow; below zero, any number. Zero: none.
-    pub(super) variadic: i32,
-    pub(super) result: ValueType,
+    pub(crate) variadic: i32,
+    pub(crate) result: ValueType,
+    /// Behind a flag in Prometheus.
+    pub(crate) is_experimental: bool,
+}
+
+impl Signature {
+    /// The name that it goes by now, if it was called by an older one.
+    pub(crate) fn current_name(&self) -> &'static str {
+        if self.name == "holt_winters" { "double_exponential_smoothing" } else { self.name }
+    }
 }
 
 /// Arguments, how many may vary, result, and the functions of this form: `v`ector, `m`atrix, `s`calar, `t`ext.
@@ -47,13 +58,33 @@ const SIGNATURES: &[(&str, i32, char, &str)] = &[
     ("s", 0, 'v', "vector"),
 ];
 
+/// Those of them that Prometheus has behind a flag.
+const EXPERIMENTAL: &str = "double_exponential_smoothing end histogram_quantiles info integral mad_over_time max_of min_of range \
+    sort_by_label sort_by_label_desc start start_timestamp step ts_of_first_over_time ts_of_last_over_time ts_of_max_over_time \
+    ts_of_min_over_time";
+
+/// By name.
+static FUNCTIONS: LazyLock<HashMap<&str, Signature>> = LazyLock::new(|| {
+    let experimental: Vec<&str> = EXPERIMENTAL.split_whitespace().collect();
+    let mut functions = HashMap::new();
+    for (arguments, variadic, result, names) in SIGNATURES {
+        for name in names.split_whitespace() {
+            let signature = Signature {
+                name,
+                arguments: arguments.chars().map(value_type).collect(),
+                variadic: *variadic,
+                result: value_type(*result),
+                is_experimental: experimental.contains(&name),
+            };
+            functions.insert(name, signature);
+        }
+    }
+    functions
+});
+
 /// The function of a name.
-pub(super) fn find(name: &str) -> Option<Signature> {
-    SIGNATURES.iter().find_map(|(arguments, variadic, result, names)| {
-        let name = names.split(' ').find(|one| *one == name)?;
-        let arguments = arguments.chars().map(value_type).collect();
-        Some(Signature { name, arguments, variadic: *variadic, result: value_type(*result) })
-    })
+pub(super) fn find(name: &str) -> Option<&'static Signature> {
+    FUNCTIONS.get(name)
 }
 
 fn value_type(letter: char) -> ValueType {
