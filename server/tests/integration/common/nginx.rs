@@ -9,7 +9,7 @@ use super::{Program, client, eventually, free_port};
 /// A proxy in front of a server, until it is dropped.
 pub struct Nginx {
     pub address: SocketAddr,
-    program: Program,
+    _program: Program,
     _directory: TempDir,
 }
 
@@ -42,7 +42,7 @@ impl Nginx {
             client().get(format!("http://{address}/")).send().await.ok()
         })
         .await;
-        Nginx { address, program, _directory: directory }
+        Nginx { address, _program: program, _directory: directory }
     }
 
     pub fn url(&self, path: &str) -> String {
