@@ -48,8 +48,4 @@ impl Nginx {
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
-
-    pub fn stderr(&self) -> String {
-        self.program.stderr()
-    }
 }
