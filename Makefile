@@ -30,7 +30,7 @@ attack: ## Attack servers as holders of tokens could, about five minutes
 fuzz: ## Try random inputs at everything that reads, SECONDS=60 of them
 	@scripts/fuzz.sh $(SECONDS)
 
-lint: ## Check format, lints (host and wasm), licences, the browser tests' types
+lint: ## Check format, lints (host and wasm), licences, spelling, the browser tests' types
 	@scripts/lint.sh
 
 dev: ## Run the demo from a debug build, rebuilt on change

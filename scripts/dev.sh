@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the demo from a debug build on 127.0.0.1:3030 and builds anew when a source file changes.
+# Runs the demo from a debug build on 127.0.0.1:3030 and builds again when a source file changes.
 # The bundle is read from disk, so that a change to the browser's code only needs the page to be loaded again.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"

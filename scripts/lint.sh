@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Format, lints of the server's and the browser's code, licences and sources of what is linked in, the browser tests' types.
+# Format, lints of the server's and the browser's code, licences and sources of what is linked in, spelling, the browser tests' types.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 PATH="$tools/bin:$PATH"
 cd "$root"
 
-scripts/tools.sh server deny node
+scripts/tools.sh server deny typos node
 scripts/with-wasm.sh
 
 say "Checking the format"
@@ -23,6 +23,9 @@ CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh cargo clippy --quiet --l
 
 say "Checking licences and sources of the dependencies"
 cargo deny --log-level error check licenses bans sources
+
+say "Checking spelling and words"
+typos
 
 say "Checking the browser tests' types"
 scripts/end2end.sh check

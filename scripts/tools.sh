@@ -6,6 +6,7 @@
 #   tools.sh browser  Chromium
 #   tools.sh services Prometheus, Alertmanager, nginx and others, for the tests against the real ones
 #   tools.sh deny     cargo-deny
+#   tools.sh typos    typos, which checks spelling
 #   tools.sh fuzz     cargo-fuzz, and the C++ compiler that libFuzzer is built with
 # Tools of the right version on PATH are used; others are built once into target/tools.
 set -euo pipefail
@@ -14,6 +15,7 @@ PATH="$tools/bin:$PATH"
 
 trunk_version=0.21.14
 deny_version=0.20.2
+typos_version=1.52.0
 fuzz_version=0.13.2
 # The command and the crate that the bundle links must be equal.
 wasm_bindgen_version=$(sed -n '/^name = "wasm-bindgen"$/{n;s/^version = "\(.*\)"$/\1/p}' "$root/Cargo.lock")
@@ -98,6 +100,18 @@ need_services() {
 need_deny() {
     need_server
     cargo_tool cargo-deny "$deny_version" "about 3 minutes" cargo-deny --locked --no-default-features
+}
+
+# From PyPI, where it comes ready made; else it is built.
+need_typos() {
+    is_version typos "$typos_version" && return 0
+    if have python3 && python3 -m pip install --quiet --target "$tools/typos" "typos==$typos_version" >&2 2>/dev/null; then
+        mkdir -p "$tools/bin"
+        cp "$tools/typos/bin/typos" "$tools/bin/typos"
+        return 0
+    fi
+    need_server
+    cargo_tool typos "$typos_version" "about 4 minutes" typos-cli --locked
 }
 
 need_fuzz() {

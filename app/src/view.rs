@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 /// Leptos' `view!`, with the type of the view forgotten at once.
 ///
-/// What builds, hydrates and updates a view is generated anew for each type of view, and types of nested views are all
+/// What builds, hydrates and updates a view is generated again for each type of view, and types of nested views are all
 /// different. As one type, the bundle is smaller by a tenth.
 macro_rules! view {
     ($($tokens:tt)*) => {{

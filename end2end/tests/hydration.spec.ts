@@ -7,7 +7,7 @@ import { expect, test } from '../support/fixtures.ts';
 
 for (const { name, path, panels } of dashboards) {
   test(`${name} is taken over as the server sent it`, async ({ board, page }) => {
-    // Marked by the first script, before the bundle runs: what is hydrated keeps its mark, what is made anew has none.
+    // Marked by the first script, before the bundle runs: what is hydrated keeps its mark, what is made again has none.
     await page.addInitScript(() => {
       document.addEventListener('readystatechange', () => {
         for (const panel of document.querySelectorAll('section.panel')) panel.setAttribute('data-mark', '');

@@ -115,7 +115,7 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     };
     let (events, received_events) = tokio::sync::broadcast::channel(EVENT_QUEUE);
     let (job_events, alert_events) = (events.subscribe(), events.subscribe());
-    // What is measured anew each time need not wait for a disk.
+    // What is measured again each time need not wait for a disk.
     let samples: Arc<dyn SampleSink> = Arc::new(store.unawaited());
     let metadata = Arc::new(background::StoreMetadata(store.clone()));
     let stored = Arc::new(store.clone());
@@ -295,7 +295,7 @@ fn rule_settings(config: &Config, mode: Mode, external_url: &str) -> alerting::S
             Mode::Serve => config.evaluation_interval,
             Mode::Demo => config.evaluation_interval.min(DEMO_INTERVAL),
         },
-        around: rules::Surroundings {
+        around: rules::EvalContext {
             external_labels: labels::Labels::new(config.external_labels.clone()),
             external_url: external_url.to_owned(),
         },

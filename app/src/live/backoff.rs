@@ -17,7 +17,7 @@ impl Backoff {
         self.failures
     }
 
-    /// Begins anew after a success.
+    /// Begins again after a success.
     pub(crate) fn succeed(&mut self) {
         self.failures = 0;
     }

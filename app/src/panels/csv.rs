@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use model::{civil::Civil, dashboard::Panel, panel::PanelData};
 
-use super::traces::every;
+use super::plot_series::every;
 
 /// The data of a panel with a heading, times in UTC.
 pub(super) fn csv(panel: &Panel, data: &PanelData) -> String {

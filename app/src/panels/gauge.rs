@@ -10,8 +10,8 @@ use model::{dashboard::Panel, panel::PanelData};
 
 use super::{
     cells::Cells,
+    plot_series::{Shown, Written, every, mark, thresholds_of, unit_of, write},
     stat::{more, split},
-    traces::{Shown, Written, every, mark, thresholds_of, unit_of, write},
 };
 
 /// Least width and height of an arc with its name, in CSS pixels.

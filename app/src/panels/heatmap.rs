@@ -11,8 +11,8 @@ use model::{dashboard::Panel, panel::PanelData, unit::Unit};
 use super::{
     context::PanelsContext,
     percent,
+    plot_series::{Written, every, unit_of},
     timeseries::hover::{self, Line},
-    traces::{Written, every, unit_of},
 };
 
 /// Labels beside the rows at most.

@@ -7,7 +7,7 @@ use model::{
     sort::sort_by,
 };
 
-use super::traces::Shown;
+use super::plot_series::Shown;
 
 /// Name of a series of `query`: the legend with `{{label}}` replaced, or, where that is nothing, the value of its only label, or its labels as
 /// PromQL writes them. One that has none is called as its panel: a viewer reads words, and the query is in the panel's menu.

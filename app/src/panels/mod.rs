@@ -27,12 +27,12 @@ pub(crate) mod legend;
 pub(crate) mod look;
 mod menu;
 mod narrow;
+pub(crate) mod plot_series;
 pub(crate) mod shares;
 pub(crate) mod sources;
 pub(crate) mod stat;
 pub(crate) mod table;
 pub(crate) mod timeseries;
-pub(crate) mod traces;
 mod view;
 
 #[cfg(feature = "ssr")]

@@ -11,7 +11,7 @@ use model::{
 
 use super::{
     colors::Colors,
-    traces::{ABSENT, MOST_SERIES, Written, shown_in, unit_of, write},
+    plot_series::{ABSENT, MOST_SERIES, Written, shown_in, unit_of, write},
 };
 
 /// The newest value of one series.

@@ -11,7 +11,7 @@ use model::{
     upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
 };
 
-use super::{context::PanelsContext, look::message_view, traces::ABSENT};
+use super::{context::PanelsContext, look::message_view, plot_series::ABSENT};
 
 pub(super) fn body(data: Signal<PanelData>) -> AnyView {
     let now_ms = PanelsContext::of_page().now_ms;

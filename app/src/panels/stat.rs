@@ -11,7 +11,7 @@ use model::{
 use super::{
     cells::Cells,
     context::PanelsContext,
-    traces::{Shown, Written, every, mark, shown, write},
+    plot_series::{Shown, Written, every, mark, shown, write},
 };
 
 /// Least width and height of a number with its name, in CSS pixels.

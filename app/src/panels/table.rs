@@ -16,7 +16,7 @@ use model::{
 
 use super::{
     legend::column_names,
-    traces::{ABSENT, Written, mark, write},
+    plot_series::{ABSENT, Written, mark, write},
 };
 
 /// Rows that are shown; a table that needs more wants a narrower query.

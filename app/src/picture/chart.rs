@@ -14,8 +14,8 @@ use super::{
 };
 use crate::panels::{
     heatmap::{self as heat, MOST_LABELS},
+    plot_series::{MOST_SERIES, Shown, Written, series_count, shown},
     timeseries::{axis_unit, beside, options},
-    traces::{MOST_SERIES, Shown, Written, series_count, shown},
 };
 
 /// Height of a row of the legend.

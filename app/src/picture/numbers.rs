@@ -14,8 +14,8 @@ use super::{
 use crate::panels::{
     cells::Cells,
     gauge::{self, Reading, ends, readings},
+    plot_series::{Written, shown, write},
     stat::{self, Number, course, numbers, split},
-    traces::{Written, shown, write},
 };
 
 /// Size of a unit beside its number.

@@ -21,9 +21,9 @@ use crate::panels::{
         row::{note, rate, short_vm, state_of},
     },
     legend::column_names,
+    plot_series::ABSENT,
     sources::{kind_name, look_of},
     table::{heading, join},
-    traces::ABSENT,
 };
 
 /// Rows that are laid out: more do not fit into a picture.

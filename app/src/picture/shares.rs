@@ -12,8 +12,8 @@ use super::{
 };
 use crate::panels::{
     colors::Colors,
+    plot_series::{ABSENT, unit_of},
     shares::{Part, parts, shares, total},
-    traces::{ABSENT, unit_of},
 };
 
 const ROW: f32 = 20.0;

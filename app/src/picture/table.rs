@@ -112,7 +112,7 @@ fn progress(canvas: &mut Canvas, (left, right): (f32, f32), area: Area, fraction
     let (middle, text_wide) = (area.y + area.height / 2.0, 40.0);
     let look = Type { anchor: Anchor::End, ..Type::plain("text") };
     let Some(fraction) = fraction else {
-        canvas.text((right, middle + 4.0), crate::panels::traces::ABSENT, look);
+        canvas.text((right, middle + 4.0), crate::panels::plot_series::ABSENT, look);
         return;
     };
     let fraction = fraction.clamp(0.0, 1.0);

@@ -1,4 +1,4 @@
-//! Where the page is: the URL as signals, and links that lead on without loading a document anew.
+//! Where the page is: the URL as signals, and links that lead on without loading a document again.
 
 use leptos::prelude::*;
 

@@ -76,7 +76,7 @@ impl Subject {
         .await
     }
 
-    /// VictoriaMetrics, which answers each time anew and from the newest samples, and takes them however old they are.
+    /// VictoriaMetrics, which answers each time again and from the newest samples, and takes them however old they are.
     pub(crate) async fn victoria_metrics(binary: &Path) -> anyhow::Result<Self> {
         Self::start("VictoriaMetrics", binary, None, |directory, address| {
             vec![

@@ -3,13 +3,10 @@
 //! Every token and session has a [`CancellationToken`] that is cancelled when it expires or is revoked, by whichever
 //! process: a socket waits for that alone, however many there are.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use model::{clock::now_ms, page::Session, role::Role};
+use parking_lot::RwLock;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -86,7 +83,7 @@ pub struct Cache {
     /// How long a session may go unused.
     idle: Duration,
     usable: RwLock<Arc<Usable>>,
-    /// Held while the database is read anew, so that an older reading never replaces a newer one.
+    /// Held while the database is read again, so that an older reading never replaces a newer one.
     reloading: tokio::sync::Mutex<()>,
     /// Tells of changes by other processes. Held until what changed has been read, so that whoever waits for it finds that too.
     watch: tokio::sync::Mutex<Option<ChangeWatch>>,
@@ -171,13 +168,13 @@ impl Cache {
         sessions.filter(|one| *one.token.id == *token_id && ends(&one.id)).map(|one| one.hash).collect()
     }
 
-    /// Reads the database anew and ends what it no longer holds. To be called after every change of ours.
+    /// Reads the database again and ends what it no longer holds. To be called after every change of ours.
     pub async fn reload(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.reloading.lock().await;
         let (tokens, sessions) = self.store.usable(now_ms()).await?;
         let before = self.usable();
         let after = Arc::new(Usable::next(&before, tokens, sessions));
-        *self.usable.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
+        *self.usable.write() = Arc::clone(&after);
         after.end_what_is_missing(&before);
         Ok(())
     }
@@ -220,7 +217,7 @@ impl Cache {
         self.reload().await
     }
 
-    /// Reads the database anew if it was changed. After a failure the next call reads it in any case.
+    /// Reads the database again if it was changed. After a failure the next call reads it in any case.
     async fn poll(&self) -> Result<(), StoreError> {
         let mut kept = self.watch.lock().await;
         let mut watch = match kept.take() {
@@ -243,12 +240,12 @@ impl Cache {
         let _one_at_a_time = self.reloading.lock().await;
         let before = self.usable();
         let after = Arc::new(before.at(now_ms));
-        *self.usable.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&after);
+        *self.usable.write() = Arc::clone(&after);
         after.end_what_is_missing(&before);
     }
 
     fn usable(&self) -> Arc<Usable> {
-        Arc::clone(&self.usable.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.usable.read())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use access::Scope;
@@ -12,6 +12,7 @@ use model::{
     frame::{Frame, Labels, Series},
     live::Alert,
 };
+use parking_lot::Mutex;
 
 use crate::{
     Alerting, CurrentAlerts,
@@ -185,7 +186,7 @@ pub(crate) struct ReadMetrics(Mutex<HashMap<String, Arc<BTreeSet<String>>>>);
 impl ReadMetrics {
     /// Names of the series that a query reads.
     fn of(&self, expr: &str) -> Arc<BTreeSet<String>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         if let Some(metrics) = known.get(expr) {
             return Arc::clone(metrics);
         }

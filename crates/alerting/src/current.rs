@@ -6,7 +6,7 @@
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -17,6 +17,7 @@ use model::{
     live::{Alert, AlertList, AlertState, FiringCount},
 };
 use notify::LONGEST_WAIT_MS;
+use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use crate::{Alerting, Shared};
@@ -146,7 +147,7 @@ impl Latest {
     }
 
     fn list(&self) -> Arc<CurrentAlerts> {
-        Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.list.read())
     }
 }
 
@@ -188,12 +189,12 @@ impl Shared {
         if let Some(list) = self.at_hand() {
             return list;
         }
-        let _making = self.latest.making.lock().unwrap_or_else(PoisonError::into_inner);
+        let _making = self.latest.making.lock();
         if let Some(list) = self.at_hand() {
             return list;
         }
         let list = Arc::new(self.made());
-        *self.latest.list.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&list);
+        *self.latest.list.write() = Arc::clone(&list);
         list
     }
 
@@ -245,7 +246,7 @@ pub(crate) async fn follow(alerting: Alerting, stop: CancellationToken) {
 mod tests {
     use std::time::Duration;
 
-    use alertmanager::{alert::Posted, silence::Silence};
+    use alertmanager::{alert::PostableAlert, silence::Silence};
     use budget::Budgets;
     use datasource::{Backend, Embedded, QueryLimits, ReadScheduler};
     use notify::{Notifier, Options};
@@ -280,7 +281,7 @@ mod tests {
             built_in: BuiltInRules::None,
             off: Vec::new(),
             interval: Duration::from_secs(15),
-            around: rules::Surroundings::default(),
+            around: rules::EvalContext::default(),
         };
         let backend = Backend::Embedded(Arc::clone(&embedded));
         let alerting = Alerting::new(
@@ -297,10 +298,10 @@ mod tests {
         (directory, alerting, notifier)
     }
 
-    fn posted(name: &str, severity: &str) -> Posted {
+    fn posted(name: &str, severity: &str) -> PostableAlert {
         let labels = [("alertname", name), ("severity", severity)];
         let labels = labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        Posted { labels, ..Posted::default() }
+        PostableAlert { labels, ..PostableAlert::default() }
     }
 
     fn silence(matchers: &str, lasts_ms: i64) -> Silence {

@@ -1,11 +1,9 @@
 //! Alerts of the engines' own rules, as the engines were asked last.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use model::live::{Alert, AlertList, AlertState, AlertTransition};
+use parking_lot::Mutex;
 
 /// What is known of them.
 #[derive(Default)]
@@ -29,12 +27,12 @@ pub(crate) struct Replaced {
 impl EngineAlerts {
     /// All that is known, and why it may not be all.
     pub(crate) fn list(&self) -> Arc<AlertList> {
-        Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner).list)
+        Arc::clone(&self.0.lock().list)
     }
 
     /// Takes in what the engines answered. What one that did not answer had told stays, with its age.
     pub(crate) fn replace(&self, lists: Vec<(String, AlertList)>, at_ms: i64) -> Replaced {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         let mut new = AlertList::default();
         let mut reasons = Vec::new();
         new.without_rules = lists.iter().all(|(_, list)| list.without_rules);

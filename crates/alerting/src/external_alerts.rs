@@ -3,17 +3,18 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 
-use alertmanager::alert::Posted;
+use alertmanager::alert::PostableAlert;
 use labels::Fingerprint;
 use model::{
     clock::now_ms,
     frame::Labels,
     live::{Alert, AlertState, AlertTransition, Event},
 };
+use parking_lot::Mutex;
 use rules::Notification;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -109,14 +110,14 @@ type Change = (AlertTransition, i64);
 impl ExternalAlerts {
     /// The alerts that fire, without those that are posted by one of whom `known` are.
     pub(crate) fn alerts(&self, known: &[Alert]) -> Vec<Alert> {
-        let fires = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let fires = self.0.lock();
         news(&fires.fires, known).cloned().collect()
     }
 
     /// Takes in that an alert fires. One that goes on changes nothing but its texts and until when it lasts.
     fn fired(&self, mut alert: Alert, until_ms: i64, at_ms: i64) -> Option<Change> {
         alert.state = AlertState::Firing;
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         if !all.has_room(&alert) {
             all.leave_out(&alert, at_ms);
             // One that is known goes on with the texts that it had.
@@ -134,7 +135,7 @@ impl ExternalAlerts {
 
     /// Takes in an alert that fired before a restart and goes on.
     fn restore(&self, alert: Alert, until_ms: i64, at_ms: i64) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         if all.fires.contains_key(&alert.labels) {
             return;
         }
@@ -147,13 +148,13 @@ impl ExternalAlerts {
 
     /// Takes in that an alert is over.
     fn resolved(&self, labels: &Labels, at_ms: i64) -> Option<Change> {
-        let fires = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(labels)?;
+        let fires = self.0.lock().remove(labels)?;
         Some(over(fires.alert, at_ms))
     }
 
     /// Takes in what was posted; the changes of states.
-    pub(crate) fn post(&self, posted: &[Posted], at_ms: i64) -> Vec<AlertTransition> {
-        let one = |posted: &Posted| {
+    pub(crate) fn post(&self, posted: &[PostableAlert], at_ms: i64) -> Vec<AlertTransition> {
+        let one = |posted: &PostableAlert| {
             let alert = of_posted(posted);
             match posted.ends_at_ms {
                 Some(end_ms) if end_ms <= at_ms => self.resolved(&alert.labels, at_ms),
@@ -165,7 +166,7 @@ impl ExternalAlerts {
 
     /// The alerts of which nothing was heard for too long, which are over by that.
     fn forgotten(&self, at_ms: i64) -> Vec<Change> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         all.tell(at_ms);
         let due = all.fires.iter().filter(|(_, fires)| fires.until_ms <= at_ms).map(|(labels, _)| labels.clone());
         let due: Vec<Labels> = due.collect();
@@ -209,7 +210,7 @@ fn of_daemon(mut alert: Alert) -> Option<Alert> {
 }
 
 /// An alert as it was posted.
-fn of_posted(posted: &Posted) -> Alert {
+fn of_posted(posted: &PostableAlert) -> Alert {
     let mut labels = posted.labels.clone();
     labels.retain(|_, value| !value.is_empty());
     let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
@@ -370,20 +371,20 @@ mod tests {
     fn what_is_posted_fires_until_it_is_posted_as_over() {
         let reported = ExternalAlerts::default();
         let labels = Labels::from([("alertname".to_owned(), "A".to_owned()), ("b".to_owned(), String::new())]);
-        let posted = Posted { labels, starts_at_ms: Some(500), ..Posted::default() };
+        let posted = PostableAlert { labels, starts_at_ms: Some(500), ..PostableAlert::default() };
         let begun = reported.post(std::slice::from_ref(&posted), 1_000);
         assert_eq!((begun.len(), begun[0].alert.fired_at, begun[0].alert.labels.len()), (1, Some(500), 1));
         assert!(reported.post(std::slice::from_ref(&posted), 2_000).is_empty(), "it goes on");
         assert_eq!(reported.alerts(&[]).len(), 1);
         assert!(reported.alerts(&[begun[0].alert.clone()]).is_empty(), "an engine tells of it itself");
-        let over = reported.post(&[Posted { ends_at_ms: Some(3_000), ..posted }], 3_000);
+        let over = reported.post(&[PostableAlert { ends_at_ms: Some(3_000), ..posted }], 3_000);
         assert_eq!(over[0].to, AlertState::Inactive);
     }
 
     #[test]
     fn alerts_have_room_by_number_and_by_bytes_and_give_it_back() {
         let posted = |number: usize, bytes: usize| {
-            of_posted(&Posted {
+            of_posted(&PostableAlert {
                 labels: Labels::from([("alertname".to_owned(), format!("a{number}"))]),
                 annotations: Labels::from([("summary".to_owned(), "x".repeat(bytes))]),
                 starts_at_ms: None,
@@ -397,10 +398,10 @@ mod tests {
         assert!((400..600).contains(&taken), "{taken}");
         assert!(reported.fired(posted(0, 30_000), 9, 1).is_some(), "one that goes on");
         assert_eq!(reported.forgotten(9).len(), taken);
-        assert_eq!(reported.0.lock().unwrap().bytes, 0);
+        assert_eq!(reported.0.lock().bytes, 0);
         assert_eq!((0..=MOST).filter(|number| reported.fired(posted(*number, 1), 9, 0).is_some()).count(), MOST);
-        assert!(reported.0.lock().unwrap().left_out > 0);
+        assert!(reported.0.lock().left_out > 0);
         reported.forgotten(TOLD_AGAIN_MS);
-        assert_eq!(reported.0.lock().unwrap().left_out, 0, "the last ones are told too");
+        assert_eq!(reported.0.lock().left_out, 0, "the last ones are told too");
     }
 }

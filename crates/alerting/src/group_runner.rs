@@ -2,13 +2,14 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use model::clock::now_ms;
+use parking_lot::Mutex;
 use rules::{Evaluation, Group, World};
 use tokio_util::sync::CancellationToken;
 
@@ -56,7 +57,7 @@ impl GroupRunner {
 
     /// How it was after the last evaluation.
     pub fn view(&self) -> Arc<GroupView> {
-        Arc::clone(&self.view.lock().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.view.lock())
     }
 
     /// How many evaluations there were.
@@ -66,7 +67,7 @@ impl GroupRunner {
 
     /// True if `group` would do the same.
     pub fn is_same(&self, group: &Group) -> bool {
-        self.group.lock().unwrap_or_else(PoisonError::into_inner).is_same(group)
+        self.group.lock().is_same(group)
     }
 
     /// Ends it.
@@ -77,7 +78,7 @@ impl GroupRunner {
     /// Ends it after the evaluation that may be going on, and gives its state away.
     pub fn retire(&self) -> Group {
         self.stop.cancel();
-        self.group.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.group.lock().clone()
     }
 
     /// Evaluates it at each multiple of its interval until it is retired or the server stops.
@@ -105,6 +106,7 @@ impl GroupRunner {
         }
     }
 
+    #[tracing::instrument(level = "debug", skip_all, fields(at_ms))]
     async fn evaluate(self: &Arc<Self>, shared: &Arc<Shared>, at_ms: i64) {
         // The semaphore is never closed.
         let Ok(slot) = Arc::clone(&shared.slots).acquire_owned().await else { return };
@@ -125,7 +127,7 @@ impl GroupRunner {
 
     /// Blocks. What the evaluation gave, and how the group is after and was before it.
     fn evaluate_now(&self, shared: &Shared, at_ms: i64) -> Option<(Evaluation, Arc<GroupView>, Arc<GroupView>)> {
-        let mut group = self.group.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut group = self.group.lock();
         if self.stop.is_cancelled() {
             return None;
         }
@@ -143,13 +145,13 @@ impl GroupRunner {
             tracing::warn!(
                 group = self.name,
                 error,
-                "since when alerts are on could not be looked up: they begin anew"
+                "since when alerts are on could not be looked up: they begin again"
             );
         }
         shared.counters.evaluated(group.rules().len(), evaluation.failures);
         let missed = self.missed.load(Ordering::Relaxed);
         let view = Arc::new(GroupView::of(&group, &self.facts, Some(at_ms), clock(), missed));
-        let mut known = self.view.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.view.lock();
         let before = std::mem::replace(&mut *known, Arc::clone(&view));
         drop(known);
         if view.has_alerts() || before.has_alerts() {

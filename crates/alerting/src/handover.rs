@@ -1,6 +1,6 @@
 //! Alerts on their way to the notifier: announced to it first, then handed over.
 
-use alertmanager::alert::Posted;
+use alertmanager::alert::PostableAlert;
 use rules::Notification;
 
 use crate::Shared;
@@ -9,7 +9,7 @@ impl Shared {
     /// Lets the notifier know what it will be handed: whoever is told of an alert has to be told what inhibits it.
     pub(crate) fn foresee(&self, notifications: &[Notification]) {
         if !notifications.is_empty() {
-            let posted: Vec<Posted> = notifications.iter().map(posted).collect();
+            let posted: Vec<PostableAlert> = notifications.iter().map(posted).collect();
             self.notifier.foresee(&posted);
         }
     }
@@ -25,9 +25,9 @@ impl Shared {
 
 /// An alert as the notifier takes it.
 #[must_use]
-pub fn posted(raised: &Notification) -> Posted {
+pub fn posted(raised: &Notification) -> PostableAlert {
     let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    Posted {
+    PostableAlert {
         labels: raised.labels.iter().map(owned).collect(),
         annotations: raised.annotations.iter().map(|(name, value)| owned((name, value))).collect(),
         starts_at_ms: Some(raised.starts_at_ms),

@@ -1,15 +1,13 @@
 //! Changes of alerts' states, remembered for a month.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use access::Restricted;
 use model::{
     clock::now_ms,
     live::{ALERT_HISTORY_MS, Alert, AlertState, AlertTransition},
 };
+use parking_lot::Mutex;
 use sqlx::{Row, SqlitePool, sqlite::SqliteRow};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -118,7 +116,7 @@ impl History {
         if changes.is_empty() {
             return;
         }
-        let mut firing = self.firing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut firing = self.firing.lock();
         firing.extend(changes.iter().filter_map(FiringChange::of));
         let surplus = firing.len().saturating_sub(AT_HAND);
         firing.drain(..surplus);
@@ -171,7 +169,7 @@ impl History {
     /// The same where all of it is at hand, and the database is not asked.
     #[must_use]
     pub fn firing_at_hand(&self, start_ms: i64) -> Option<FiringChanges> {
-        let firing = self.firing.lock().unwrap_or_else(PoisonError::into_inner);
+        let firing = self.firing.lock();
         let is_whole = firing.len() < AT_HAND || firing.front().is_some_and(|oldest| oldest.at < start_ms);
         is_whole.then(|| FiringChanges {
             changes: firing.iter().filter(|change| change.at >= start_ms).cloned().collect(),

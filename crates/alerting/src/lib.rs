@@ -20,19 +20,20 @@ pub use self::history::{History, HistoryFilter, MAX_ANSWER};
 
 use std::{
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError, RwLock, atomic::AtomicU64},
+    sync::{Arc, atomic::AtomicU64},
     time::Duration,
 };
 
 use access::Restricted;
-use alertmanager::alert::Posted;
+use alertmanager::alert::PostableAlert;
 use datasource::{Backend, Embedded};
 use model::{
     clock::now_ms,
     live::{Alert, AlertList, AlertState, AlertTransition, Event},
 };
 use notify::Notifier;
-use rules::{Evaluation, Notification, Surroundings};
+use parking_lot::{Mutex, RwLock};
+use rules::{EvalContext, Evaluation, Notification};
 use telemetry::{RuleCounters, Telemetry};
 use tokio::{
     sync::{Notify, Semaphore, broadcast},
@@ -75,7 +76,7 @@ pub struct Settings {
     /// How often groups that do not say so themselves are evaluated.
     pub interval: Duration,
     /// What all rules have in common.
-    pub around: Surroundings,
+    pub around: EvalContext,
 }
 
 /// Whoever shows alerts as they change.
@@ -176,7 +177,7 @@ impl Alerting {
         let running = groups.into_iter().map(|(group, is_built_in)| {
             Arc::new(GroupRunner::new(group, is_built_in, false, CancellationToken::new()))
         });
-        *shared.groups.write().unwrap_or_else(PoisonError::into_inner) = running.collect();
+        *shared.groups.write() = running.collect();
         Ok(Alerting(Arc::new(shared)))
     }
 
@@ -197,11 +198,11 @@ impl Alerting {
     /// Why the files of rules are not those in use, if they are not: with file and line.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.trouble.lock().clone()
     }
 
     /// Takes in alerts that were posted as to an Alertmanager, for all who look. The notifier is told by whoever calls this.
-    pub fn take_posted(&self, posted: &[Posted]) {
+    pub fn take_posted(&self, posted: &[PostableAlert]) {
         self.0.notifier.foresee(posted);
         let changes = self.0.reported.post(posted, now_ms());
         self.0.latest.is_outdated();
@@ -218,7 +219,7 @@ impl Alerting {
         }
     }
 
-    /// Evaluates the rules, reads the files anew when they change or the process gets SIGHUP, and takes in the alerts among the
+    /// Evaluates the rules, reads the files again when they change or the process gets SIGHUP, and takes in the alerts among the
     /// `events` of daemons, until `stop` is cancelled.
     pub async fn run(self, events: broadcast::Receiver<Event>, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
@@ -264,7 +265,7 @@ impl Alerting {
 
 impl Shared {
     fn groups(&self) -> Vec<Arc<GroupRunner>> {
-        self.groups.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.groups.read().clone()
     }
 
     fn views(&self) -> Vec<Arc<GroupView>> {

@@ -1,15 +1,13 @@
 //! Alerts as they were at a time: what the history says last of each before it.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use access::Scope;
 use model::{
     clock::now_ms,
     live::{Alert, AlertList, AlertState, AlertTransition},
 };
+use parking_lot::Mutex;
 use tokio::sync::OnceCell;
 
 use crate::{
@@ -46,7 +44,7 @@ struct Asked {
 
 impl PastLists {
     fn of(&self, at_ms: i64, now_ms: i64) -> Arc<OnceCell<Arc<PastList>>> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.0.lock();
         known.retain(|asked| (asked.asked_ms..asked.asked_ms.saturating_add(LASTS_MS)).contains(&now_ms));
         if let Some(asked) = known.iter().find(|asked| asked.at_ms == at_ms) {
             return Arc::clone(&asked.list);
@@ -207,7 +205,7 @@ mod tests {
         for number in 1..100 {
             history.alerts_at(at + number, 5).await.unwrap();
         }
-        assert_eq!(history.past.0.lock().unwrap().len(), INSTANTS);
+        assert_eq!(history.past.0.lock().len(), INSTANTS);
         // What may not be written yet is read each time.
         let now = now_ms();
         let young = history.alerts_at(now, 5).await.unwrap();

@@ -1,10 +1,6 @@
-//! The files of rules read anew: what changed is replaced, what stays goes on, what is gone is ended, and what is wrong changes nothing.
+//! The files of rules read again: what changed is replaced, what stays goes on, what is gone is ended, and what is wrong changes nothing.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use model::clock::now_ms;
 use rules::Group;
@@ -44,14 +40,14 @@ impl Shared {
     /// Blocks. Reads the files, and replaces what changed; the groups that are new.
     fn read_again(&self, is_told: bool) -> Result<Vec<Arc<GroupRunner>>, FilesError> {
         let texts = files::texts(self.settings.built_in, &self.settings.files)?;
-        let mut known = self.texts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.texts.lock();
         if texts == *known && !is_told {
             return Ok(Vec::new());
         }
         // The same mistake is told once, not at each look.
         known.clone_from(&texts);
         let new = self.replace(&files::parse(&texts)?);
-        *self.trouble.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.trouble.lock() = None;
         self.counters.set_reloaded(true);
         tracing::info!(groups = self.groups().len(), new = new.len(), "read the rules");
         Ok(new)
@@ -95,7 +91,7 @@ impl Shared {
                 }
             }
         }
-        *self.groups.write().unwrap_or_else(PoisonError::into_inner) = all;
+        *self.groups.write() = all;
         self.latest.is_outdated();
         for gone in old.into_values() {
             let ends = gone.retire().ends(now_ms());
@@ -109,9 +105,9 @@ impl Shared {
     }
 
     fn refuse(&self, error: String) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trouble = self.trouble.lock();
         if trouble.as_ref() != Some(&error) {
-            tracing::error!(error, "the rules were not read anew: those from before stay in use");
+            tracing::error!(error, "the rules were not read again: those from before stay in use");
             *trouble = Some(error);
         }
         self.counters.set_reloaded(false);

@@ -15,7 +15,7 @@ pub const ALERT_NAME: &str = "alertname";
 /// An alert as whoever evaluates rules tells of it, at each change and again while it fires: what Prometheus posts to an
 /// Alertmanager. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub struct Posted {
+pub struct PostableAlert {
     /// What it is; `alertname` among them.
     pub labels: Labels,
     /// What people read of it.
@@ -90,8 +90,8 @@ impl Alert {
     ///
     /// # Errors
     /// It has no labels, a name that is none, ends before it starts, or is too long.
-    pub fn from_posted(posted: Posted, now_ms: i64, resolve_timeout_ms: i64) -> Result<Self, WrongAlert> {
-        let Posted { mut labels, annotations, starts_at_ms, ends_at_ms, generator_url, value } = posted;
+    pub fn from_posted(posted: PostableAlert, now_ms: i64, resolve_timeout_ms: i64) -> Result<Self, WrongAlert> {
+        let PostableAlert { mut labels, annotations, starts_at_ms, ends_at_ms, generator_url, value } = posted;
         labels.retain(|_, value| !value.is_empty());
         if labels.is_empty() {
             return Err(WrongAlert::NoLabels);
@@ -165,7 +165,12 @@ mod tests {
     #[test]
     fn what_is_no_alert_is_refused() {
         let post = |names: &[(&str, &str)], start, end| {
-            let posted = Posted { labels: labels(names), starts_at_ms: start, ends_at_ms: end, ..Posted::default() };
+            let posted = PostableAlert {
+                labels: labels(names),
+                starts_at_ms: start,
+                ends_at_ms: end,
+                ..PostableAlert::default()
+            };
             Alert::from_posted(posted, 1_000, 300)
         };
         assert_eq!(post(&[("a", "")], None, None), Err(WrongAlert::NoLabels));
@@ -180,11 +185,11 @@ mod tests {
     #[test]
     fn one_that_goes_on_keeps_its_start() {
         let at = |start, end| {
-            let posted = Posted {
+            let posted = PostableAlert {
                 labels: labels(&[("a", "b")]),
                 starts_at_ms: Some(start),
                 ends_at_ms: Some(end),
-                ..Posted::default()
+                ..PostableAlert::default()
             };
             Alert::from_posted(posted, start, 0).unwrap()
         };

@@ -5,7 +5,7 @@
 use std::{path::Path, sync::Arc};
 
 use alertmanager::{
-    alert::{Alert, Labels, Posted},
+    alert::{Alert, Labels, PostableAlert},
     config::{Config, file::ConfigFile},
     dispatch::{Dispatcher, LogChange, LogEntry, LogKey, Notification},
     silence::Silence,
@@ -31,8 +31,8 @@ fn labels(text: &str) -> Labels {
 }
 
 /// That an alert which began at 0 is over.
-fn ended(names: &str, now_ms: i64) -> Posted {
-    Posted { labels: labels(names), starts_at_ms: Some(0), ends_at_ms: Some(now_ms), ..Posted::default() }
+fn ended(names: &str, now_ms: i64) -> PostableAlert {
+    PostableAlert { labels: labels(names), starts_at_ms: Some(0), ends_at_ms: Some(now_ms), ..PostableAlert::default() }
 }
 
 /// A dispatcher and its time.
@@ -60,11 +60,11 @@ impl World {
     fn post(&mut self, names: &str, ends_at_ms: Option<i64>) {
         // Long enough not to end by itself within a test.
         let ends_at_ms = ends_at_ms.unwrap_or(self.now + 100 * HOUR);
-        let posted = Posted {
+        let posted = PostableAlert {
             labels: labels(names),
             ends_at_ms: Some(ends_at_ms),
             starts_at_ms: Some(self.now.min(ends_at_ms)),
-            ..Posted::default()
+            ..PostableAlert::default()
         };
         self.dispatcher.ingest([posted], self.now);
     }
@@ -199,11 +199,11 @@ inhibit_rules:
 fn what_an_alert_will_inhibit_is_known_before_it_is_taken_in() {
     let rule = "inhibit_rules: [{source_match: {severity: critical}, target_match: {severity: warning}}]";
     let mut world = World::new(&format!("{USUAL}{rule}\n"));
-    let posted = |ends_at_ms| Posted {
+    let posted = |ends_at_ms| PostableAlert {
         labels: labels("alertname=b,severity=critical"),
         starts_at_ms: Some(0),
         ends_at_ms: Some(ends_at_ms),
-        ..Posted::default()
+        ..PostableAlert::default()
     };
     let lesser = labels("alertname=a,severity=warning");
     world.dispatcher.foresee(&[posted(-1)], 0);
@@ -343,20 +343,20 @@ fn what_was_given_up_is_not_told_again_after_something_newer() {
 
 #[test]
 fn a_restart_is_no_end_of_what_fired_for_long() {
-    // Posted each minute, to last for four more: kept as it was posted first.
+    // PostableAlert each minute, to last for four more: kept as it was posted first.
     let mut before = World::new(USUAL);
     let mut kept = Vec::new();
     for minute in 0..30 {
         before.until(minute * MINUTE);
-        let lasting = ["a", "b"].map(|name| Posted {
+        let lasting = ["a", "b"].map(|name| PostableAlert {
             labels: labels(&format!("alertname={name}")),
             starts_at_ms: Some(0),
             ends_at_ms: Some(before.now + 4 * MINUTE),
-            ..Posted::default()
+            ..PostableAlert::default()
         });
         kept.extend(before.dispatcher.ingest(lasting, before.now).changed);
     }
-    assert_eq!(kept.len(), 2, "not kept anew");
+    assert_eq!(kept.len(), 2, "not kept again");
     // This one is over, and the server stops before anybody is told.
     before.post("alertname=c", Some(40 * MINUTE));
     before.until(30 * MINUTE);
@@ -369,11 +369,11 @@ fn a_restart_is_no_end_of_what_fired_for_long() {
     after.dispatcher.restore_alerts(kept.iter().map(|alert| (**alert).clone()), after.now, grace_until_ms);
     assert_eq!(after.until(after.now), told(&[(1_860, "team0: -c")]), "what ended has ended");
     assert_eq!(after.dispatcher.firing(after.now).len(), 2);
-    let again = Posted {
+    let again = PostableAlert {
         labels: labels("alertname=a"),
         starts_at_ms: Some(after.now),
         ends_at_ms: Some(HOUR + HOUR),
-        ..Posted::default()
+        ..PostableAlert::default()
     };
     let ingested = after.dispatcher.ingest([again], after.now);
     assert!(ingested.fired.is_empty() && ingested.changed.is_empty(), "it goes on: {ingested:?}");
@@ -383,11 +383,11 @@ fn a_restart_is_no_end_of_what_fired_for_long() {
 #[test]
 fn after_a_long_stop_nobody_is_told_of_what_nobody_confirms() {
     let mut before = World::new(USUAL);
-    let lasting = ["a", "b"].map(|name| Posted {
+    let lasting = ["a", "b"].map(|name| PostableAlert {
         labels: labels(&format!("alertname={name}")),
         starts_at_ms: Some(0),
         ends_at_ms: Some(4 * MINUTE),
-        ..Posted::default()
+        ..PostableAlert::default()
     });
     let kept = before.dispatcher.ingest(lasting, 0).changed;
     before.until(3 * MINUTE);
@@ -398,11 +398,11 @@ fn after_a_long_stop_nobody_is_told_of_what_nobody_confirms() {
     let grace_until_ms = after.now + 5 * MINUTE;
     after.dispatcher.restore_alerts(kept.iter().map(|alert| (**alert).clone()), after.now, grace_until_ms);
     assert_eq!(after.until(after.now + MINUTE), []);
-    let again = Posted {
+    let again = PostableAlert {
         labels: labels("alertname=a"),
         starts_at_ms: Some(0),
         ends_at_ms: Some(200 * HOUR),
-        ..Posted::default()
+        ..PostableAlert::default()
     };
     after.dispatcher.ingest([again], after.now);
     let told = after.until(after.now + 20 * MINUTE);
@@ -434,12 +434,12 @@ fn ten_thousand_alerts_of_one_group_are_one_message() {
 #[test]
 fn alerts_are_bounded_by_what_they_take_and_give_it_back() {
     let mut world = World::new(USUAL);
-    let posted = |number: usize, bytes: usize, ends_at_ms: i64| Posted {
+    let posted = |number: usize, bytes: usize, ends_at_ms: i64| PostableAlert {
         labels: labels(&format!("alertname=a{number}")),
         annotations: Labels::from([("summary".to_owned(), "x".repeat(bytes))]),
         starts_at_ms: Some(0),
         ends_at_ms: Some(ends_at_ms),
-        ..Posted::default()
+        ..PostableAlert::default()
     };
     let large = (0..4_000).map(|number| posted(number, 30_000, HOUR));
     let ingested = world.dispatcher.ingest(large, 0);

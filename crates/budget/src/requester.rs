@@ -2,7 +2,9 @@
 //!
 //! It is known where a request is let in, far above what it costs: what lies between passes nothing on. So it goes with the task.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::Charge;
 
@@ -38,7 +40,7 @@ impl Requester {
     /// Charges what the current task's work was given, such as the result of a query, until that work is done.
     pub fn hold(charge: Charge) {
         // Outside of any scope it is given up at once: nobody could say until when it is held.
-        let _ = CURRENT.try_with(|(_, held)| held.lock().unwrap_or_else(PoisonError::into_inner).push(charge));
+        let _ = CURRENT.try_with(|(_, held)| held.lock().push(charge));
     }
 
     /// What counts for them in budgets.

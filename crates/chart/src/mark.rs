@@ -2,7 +2,7 @@
 
 use crate::{
     palette::Ink,
-    plot::{TimeSpan, Trace},
+    plot::{PlotSeries, TimeSpan},
     scale::fraction,
 };
 
@@ -56,7 +56,7 @@ impl Fired {
 }
 
 /// The times at which a series has a value, each as wide as a step, neighbours together.
-pub(crate) fn of_values(trace: &Trace<'_>, span: &TimeSpan) -> Vec<Mark> {
+pub(crate) fn of_values(trace: &PlotSeries<'_>, span: &TimeSpan) -> Vec<Mark> {
     let half_step = fraction(span.step_ms, span.end_ms - span.start_ms) / 2.0;
     let mut marks: Vec<Mark> = Vec::new();
     let times = trace.timestamps.iter().zip(trace.values).filter(|(_, value)| value.is_finite());

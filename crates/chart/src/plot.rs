@@ -44,7 +44,7 @@ const GAP_STEPS: f64 = 1.5;
 
 /// One series to draw.
 #[derive(Debug, Clone, Copy)]
-pub struct Trace<'a> {
+pub struct PlotSeries<'a> {
     /// Its colour.
     pub ink: Ink,
     /// How it is drawn.
@@ -143,8 +143,8 @@ pub struct Limit {
 impl<'a> TimePlot<'a> {
     /// Makes a plot. `previous` is the y axis of the picture before, which stays if it still suits.
     #[must_use]
-    pub fn new(traces: &[Trace<'a>], options: &PlotOptions<'_>, previous: Option<ValueScale>) -> Self {
-        let (stacked, lines_only): (Vec<&Trace<'a>>, Vec<&Trace<'a>>) = traces
+    pub fn new(traces: &[PlotSeries<'a>], options: &PlotOptions<'_>, previous: Option<ValueScale>) -> Self {
+        let (stacked, lines_only): (Vec<&PlotSeries<'a>>, Vec<&PlotSeries<'a>>) = traces
             .iter()
             .filter(|trace| trace.draw != Draw::Mark)
             .partition(|trace| options.stacked && trace.draw == Draw::Panel);

@@ -3,13 +3,13 @@
 use model::{dashboard::ThresholdStyle, unit::Roundness, zone::Zone};
 
 use crate::{
-    plot::{PlotOptions, TimePlot, TimeSpan, Trace},
+    plot::{PlotOptions, PlotSeries, TimePlot, TimeSpan},
     svg::{self, Paint},
 };
 
 /// A small area without axes, stretched to its box: the recent course of one number.
 #[must_use]
-pub fn sparkline(trace: Trace<'_>, span: TimeSpan) -> String {
+pub fn sparkline(trace: PlotSeries<'_>, span: TimeSpan) -> String {
     const SPARK: (u32, u32) = (600, 100);
     let plot = spark(trace, span);
     svg::document("spark", SPARK, false, |out| {
@@ -19,12 +19,12 @@ pub fn sparkline(trace: Trace<'_>, span: TimeSpan) -> String {
 
 /// A sparkline by itself, at the origin, `width` times `height` units large.
 #[must_use]
-pub fn spark_drawing(trace: Trace<'_>, span: TimeSpan, (width, height): (f32, f32), paint: Paint<'_>) -> String {
+pub fn spark_drawing(trace: PlotSeries<'_>, span: TimeSpan, (width, height): (f32, f32), paint: Paint<'_>) -> String {
     let (size, plot) = ((svg::fine(width), svg::fine(height)), spark(trace, span));
     svg::finely(|out| svg::painted(out, "stroke-width=\"16\"", size, paint, |area| plot.draw_series(area)))
 }
 
-fn spark(trace: Trace<'_>, span: TimeSpan) -> TimePlot<'_> {
+fn spark(trace: PlotSeries<'_>, span: TimeSpan) -> TimePlot<'_> {
     let options = PlotOptions {
         span,
         stacked: false,

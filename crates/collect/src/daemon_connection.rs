@@ -1,10 +1,7 @@
 //! What is known of one daemon, and what its messages and answers do to it. The tasks that fetch them are in [`crate::socket`],
 //! [`crate::poller`] and [`crate::scrape_loop`].
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use budget::json;
 use hypervisord::{
@@ -19,6 +16,7 @@ use model::{
     system::SystemMetrics,
     upstream::{UpstreamKind, UpstreamState},
 };
+use parking_lot::{Mutex, MutexGuard};
 use redact::Redactor;
 use tokio::{
     sync::{Notify, broadcast, watch},
@@ -132,7 +130,7 @@ impl DaemonConnection {
     /// Reads a message of the socket.
     pub(crate) fn parse(&self, text: &str) -> Result<Incoming, FeedError> {
         json::check(text.as_bytes(), json::OF_DAEMONS).map_err(<serde_json::Error as serde::de::Error>::custom)?;
-        let mut repeats = self.repeats.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut repeats = self.repeats.lock();
         feed::parse(text, &self.redactor, &mut repeats)
     }
 
@@ -263,7 +261,7 @@ impl DaemonConnection {
     /// The socket is open; data need not come yet.
     pub(crate) fn socket_opened(&self, is_reconnect: bool) {
         self.liveness().opened();
-        self.repeats.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.repeats.lock().clear();
         self.wake.notify_one();
         if is_reconnect {
             self.status.update(now_ms(), |status| status.reconnects += 1);
@@ -371,10 +369,10 @@ impl DaemonConnection {
     }
 
     fn knowledge(&self) -> MutexGuard<'_, Knowledge> {
-        self.knowledge.lock().unwrap_or_else(PoisonError::into_inner)
+        self.knowledge.lock()
     }
 
     fn liveness(&self) -> MutexGuard<'_, Liveness> {
-        self.liveness.lock().unwrap_or_else(PoisonError::into_inner)
+        self.liveness.lock()
     }
 }

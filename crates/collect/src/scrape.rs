@@ -85,6 +85,7 @@ impl Scraper {
     }
 
     /// Scrapes `path` for the time `at_ms`.
+    #[tracing::instrument(level = "debug", skip_all, fields(path))]
     pub(crate) async fn scrape(&mut self, path: &str, at_ms: i64) -> Scrape {
         let start = Instant::now();
         let answer = self.client.get_text(path, Format::ACCEPT, self.limits.body_bytes).await;
@@ -114,7 +115,7 @@ impl Scraper {
 
     fn take(&mut self, families: &[Family], at_ms: i64, scrape: &mut Scrape) {
         let total: usize = families.iter().map(|family| family.samples.len()).sum();
-        // Series that are gone leave their labels behind; begin anew before that becomes a leak.
+        // Series that are gone leave their labels behind; begin again before that becomes a leak.
         if self.known.len() > total.saturating_mul(2).saturating_add(1024) {
             self.known.clear();
         }

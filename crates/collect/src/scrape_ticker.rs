@@ -24,7 +24,7 @@ impl ScrapeTicker {
         ScrapeTicker { interval: interval.max(Duration::from_millis(1)), due_ms: None, is_waiting: false }
     }
 
-    /// Waits for the next tick and gives its time. Ticks that were missed are left out; after a jump of the clock they start anew.
+    /// Waits for the next tick and gives its time. Ticks that were missed are left out; after a jump of the clock they start again.
     /// A wait that is dropped goes on with the next call.
     pub(crate) async fn tick(&mut self) -> i64 {
         let now = now_ms();

@@ -1,11 +1,10 @@
 //! In what state a source is, and telling when that changes.
 
-use std::sync::{Mutex, PoisonError};
-
 use model::{
     live::Event,
     upstream::{UpstreamKind, UpstreamState, UpstreamStatus},
 };
+use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 /// The state of one source. Tells the browsers of each change that a person would notice.
@@ -33,21 +32,21 @@ impl StatusCell {
     }
 
     pub(crate) fn get(&self) -> UpstreamStatus {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.status.lock().clone()
     }
 
     pub(crate) fn state(&self) -> UpstreamState {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).state
+        self.status.lock().state
     }
 
     /// When the daemon was last heard, in milliseconds since the Unix epoch.
     pub(crate) fn last_data_ms(&self) -> Option<i64> {
-        self.status.lock().unwrap_or_else(PoisonError::into_inner).last_data_ms
+        self.status.lock().last_data_ms
     }
 
     /// Changes the status. Times of data and of scrapes change all the time and are not told by themselves.
     pub(crate) fn update(&self, now_ms: i64, change: impl FnOnce(&mut UpstreamStatus)) {
-        let mut status = self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut status = self.status.lock();
         let before = status.clone();
         change(&mut status);
         if status.state != before.state {
@@ -74,7 +73,7 @@ impl StatusCell {
     /// Logs what is wrong, once, where the line on the state has not said it.
     fn log_error(&self, status: &UpstreamStatus, before: &UpstreamStatus) {
         let Some(error) = status.error.as_ref().filter(|_| status.error != before.error) else { return };
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged = self.logged.lock();
         if logged.as_ref() == Some(error) {
             return;
         }

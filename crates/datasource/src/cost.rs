@@ -5,7 +5,7 @@ use labels::Matcher;
 use promql::{Options, Query, Value};
 use tsdb::{Store, Volume};
 
-use crate::{embedded::When, schedule::Reading};
+use crate::{embedded::EvalTime, schedule::Reading};
 
 /// A sample or point: its time and its value.
 pub const SAMPLE_BYTES: usize = 16;
@@ -15,10 +15,10 @@ const SERIES_BYTES: usize = 512;
 const LISTED_BYTES: usize = 384;
 
 /// Of an evaluation.
-pub fn of_query(query: &Query, store: &Store, when: When, options: &Options, reading: &Reading) -> u64 {
+pub fn of_query(query: &Query, store: &Store, when: EvalTime, options: &Options, reading: &Reading) -> u64 {
     let (start_ms, end_ms, step_ms) = match when {
-        When::At(time_ms) => (time_ms, time_ms, 0),
-        When::Range { start_ms, end_ms, step_ms } => (start_ms, end_ms, step_ms),
+        EvalTime::At(time_ms) => (time_ms, time_ms, 0),
+        EvalTime::Range { start_ms, end_ms, step_ms } => (start_ms, end_ms, step_ms),
     };
     let steps = end_ms.saturating_sub(start_ms).checked_div(step_ms).unwrap_or_default().max(0);
     let steps = usize::try_from(steps).unwrap_or(usize::MAX).saturating_add(1);

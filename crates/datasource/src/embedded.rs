@@ -43,9 +43,9 @@ pub struct Embedded {
 /// Says of a metric's name why there are no series of it, if it is known that there can be none.
 pub(crate) type Explainer = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// When a query is evaluated.
+/// EvalTime a query is evaluated.
 #[derive(Debug, Clone, Copy)]
-pub enum When {
+pub enum EvalTime {
     /// At one time, in milliseconds since the Unix epoch.
     At(i64),
     /// At each step of a closed range.
@@ -61,7 +61,7 @@ pub enum When {
 
 /// How a query is to be evaluated, where that is not as usual.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Settings {
+pub struct QuerySettings {
     /// Longest evaluation; at most the limit.
     pub timeout: Option<Duration>,
     /// How far before an evaluation time a sample may lie and still count.
@@ -153,8 +153,8 @@ impl Embedded {
     ///
     /// # Errors
     /// It is wrong, over a limit, or took too long.
-    pub async fn evaluate(&self, query: &ScopedQuery, when: When) -> Result<Outcome, QueryError> {
-        let Evaluated { outcome, permit, .. } = self.evaluate_with(query, when, &Settings::default()).await?;
+    pub async fn evaluate(&self, query: &ScopedQuery, when: EvalTime) -> Result<Outcome, QueryError> {
+        let Evaluated { outcome, permit, .. } = self.evaluate_with(query, when, &QuerySettings::default()).await?;
         Requester::hold(permit.into_result(cost::of_value(&outcome.value)));
         Ok(outcome)
     }
@@ -179,14 +179,15 @@ impl Embedded {
     ///
     /// # Errors
     /// As [`Embedded::evaluate`].
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn evaluate_with(
         &self,
         query: &ScopedQuery,
-        when: When,
-        settings: &Settings,
+        when: EvalTime,
+        settings: &QuerySettings,
     ) -> Result<Evaluated, QueryError> {
         let query = query.parsed()?.clone();
-        if let When::Range { start_ms, end_ms, step_ms } = when {
+        if let EvalTime::Range { start_ms, end_ms, step_ms } = when {
             self.check_steps(start_ms, end_ms, step_ms)?;
         }
         let timeout = settings.timeout.map_or(self.limits.timeout, |timeout| timeout.min(self.limits.timeout));
@@ -220,8 +221,10 @@ impl Embedded {
             let cancelled = || reading.is_over() || Instant::now() > deadline;
             let options = Options { cancelled: &cancelled, ..limited };
             let outcome = match when {
-                When::At(time_ms) => query.instant(&store, time_ms, &options),
-                When::Range { start_ms, end_ms, step_ms } => query.range(&store, start_ms, end_ms, step_ms, &options),
+                EvalTime::At(time_ms) => query.instant(&store, time_ms, &options),
+                EvalTime::Range { start_ms, end_ms, step_ms } => {
+                    query.range(&store, start_ms, end_ms, step_ms, &options)
+                }
             };
             (outcome, begun)
         };
@@ -246,6 +249,7 @@ impl Embedded {
     ///
     /// # Errors
     /// As [`Embedded::evaluate`].
+    #[tracing::instrument(level = "debug", skip_all, fields(step_ms))]
     pub async fn range_frame(
         &self,
         query: &ScopedQuery,
@@ -253,7 +257,7 @@ impl Embedded {
         end_ms: i64,
         step_ms: i64,
     ) -> Result<Frame, QueryError> {
-        let outcome = self.evaluate(query, When::Range { start_ms, end_ms, step_ms }).await?;
+        let outcome = self.evaluate(query, EvalTime::Range { start_ms, end_ms, step_ms }).await?;
         let frame = self.explained(query, frame(outcome, end_ms));
         Ok(Frame {
             remarks: self.coverage.remark(query, &self.store, &self.reads, end_ms).await.into_iter().collect(),
@@ -266,7 +270,7 @@ impl Embedded {
     /// # Errors
     /// As [`Embedded::evaluate`].
     pub async fn instant_frame(&self, query: &ScopedQuery, time_ms: i64) -> Result<Frame, QueryError> {
-        let outcome = self.evaluate(query, When::At(time_ms)).await?;
+        let outcome = self.evaluate(query, EvalTime::At(time_ms)).await?;
         let frame = self.explained(query, frame(outcome, time_ms));
         Ok(Frame {
             remarks: self.coverage.remark(query, &self.store, &self.reads, time_ms).await.into_iter().collect(),

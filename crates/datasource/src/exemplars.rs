@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, RwLock},
+    sync::Arc,
 };
 
 use labels::{Labels, Matcher};
+use parking_lot::RwLock;
 use remote_write::Exemplar;
 
 /// Most characters of an exemplar's labels (OpenMetrics 1.0, "Exemplars").
@@ -50,7 +51,7 @@ impl Exemplars {
         if self.capacity == 0 || exemplars.is_empty() {
             return;
         }
-        let mut ring = self.ring.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut ring = self.ring.write();
         for exemplar in exemplars {
             let chars = exemplar.labels.iter().map(|(name, value)| name.chars().count() + value.chars().count());
             // A sender that repeats itself repeats the newest one of the series.
@@ -67,7 +68,7 @@ impl Exemplars {
 
     /// Copies of what is kept, in pieces: whoever matches them keeps nobody from adding. What comes meanwhile is not among them.
     fn pieces(&self) -> impl Iterator<Item = Vec<One>> {
-        let read = || self.ring.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let read = || self.ring.read();
         let (mut next, end) = {
             let ring = read();
             (ring.gone, ring.gone + ring.kept.len())
@@ -83,7 +84,7 @@ impl Exemplars {
 
     /// How many [`Exemplars::select`] finds, as far as it is looked for: `goes_on` is asked with each piece, and told how many there are.
     #[must_use]
-    pub fn count(&self, wanted: &Wanted, goes_on: impl Fn(usize) -> bool) -> usize {
+    pub fn count(&self, wanted: &ExemplarFilter, goes_on: impl Fn(usize) -> bool) -> usize {
         let mut count = 0;
         for piece in self.pieces() {
             count += piece.iter().filter(|one| wanted.has(one)).count();
@@ -98,7 +99,11 @@ impl Exemplars {
     ///
     /// # Errors
     /// That of `check`.
-    pub fn select<E>(&self, wanted: &Wanted, check: impl Fn() -> Result<(), E>) -> Result<Vec<SeriesExemplars>, E> {
+    pub fn select<E>(
+        &self,
+        wanted: &ExemplarFilter,
+        check: impl Fn() -> Result<(), E>,
+    ) -> Result<Vec<SeriesExemplars>, E> {
         let mut found: BTreeMap<Labels, Vec<Exemplar>> = BTreeMap::new();
         for piece in self.pieces() {
             check()?;
@@ -120,7 +125,7 @@ impl Exemplars {
 
 /// Which exemplars are asked for: those of a closed time, of series that fulfil all matchers of one of the selectors.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct ExemplarFilter {
     /// Matchers of each selector.
     pub selectors: Vec<Vec<Matcher>>,
     /// Milliseconds since the Unix epoch.
@@ -129,7 +134,7 @@ pub struct Wanted {
     pub end_ms: i64,
 }
 
-impl Wanted {
+impl ExemplarFilter {
     fn has(&self, (series, exemplar): &One) -> bool {
         let matches =
             |matchers: &Vec<Matcher>| matchers.iter().all(|matcher| matcher.matches(series.get(&matcher.name)));
@@ -158,12 +163,12 @@ mod tests {
         exemplars.add(&b, vec![exemplar("3", 5), exemplar(&"x".repeat(200), 6)]);
         exemplars.add(&a, vec![exemplar("4", 40)]);
         let select = |selector: Vec<Matcher>, start_ms, end_ms| {
-            let wanted = Wanted { selectors: vec![selector], start_ms, end_ms };
+            let wanted = ExemplarFilter { selectors: vec![selector], start_ms, end_ms };
             exemplars.select(&wanted, || Ok::<(), ()>(())).unwrap()
         };
         let all = select(Vec::new(), i64::MIN, i64::MAX);
         assert_eq!(all.len(), 2);
-        let until_30 = Wanted { selectors: vec![Vec::new()], start_ms: i64::MIN, end_ms: 30 };
+        let until_30 = ExemplarFilter { selectors: vec![Vec::new()], start_ms: i64::MIN, end_ms: 30 };
         assert_eq!(exemplars.count(&until_30, |_| true), 2);
         assert_eq!(all[0].exemplars, [exemplar("2", 20), exemplar("4", 40)]);
         let only_b = promql::parse_selector("b").unwrap();
@@ -177,7 +182,7 @@ mod tests {
         let series = Labels::new([("__name__", "a")]);
         let add = |time: usize| exemplars.add(&series, vec![exemplar("x", i64::try_from(time).unwrap())]);
         (0..3 * PIECE).for_each(add);
-        let wanted = Wanted { selectors: vec![Vec::new()], start_ms: 0, end_ms: i64::MAX };
+        let wanted = ExemplarFilter { selectors: vec![Vec::new()], start_ms: 0, end_ms: i64::MAX };
         // Each piece pushes one more out of those to come; what is pushed in is not looked at.
         let asked = std::cell::Cell::new(0);
         let adding = || {

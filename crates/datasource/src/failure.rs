@@ -9,7 +9,7 @@ use rustls::AlertDescription;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{EngineConfig, ErrorKind, QueryError, transport::Fetched};
+use crate::{EngineConfig, ErrorKind, QueryError, transport::EngineResponse};
 
 /// Longest piece of an answer that an error repeats, in characters.
 const EXCERPT: usize = 120;
@@ -178,7 +178,7 @@ pub(crate) fn cause(error: &reqwest::Error) -> String {
 pub(crate) fn of_answer(
     base_url: &str,
     path: &str,
-    answer: &Fetched,
+    answer: &EngineResponse,
     location: Option<&HeaderValue>,
 ) -> Option<Failure> {
     #[derive(Deserialize)]
@@ -251,7 +251,7 @@ pub(crate) fn of_answer(
 }
 
 /// The beginning of an answer, as a sentence goes on.
-fn excerpt(answer: &Fetched) -> String {
+fn excerpt(answer: &EngineResponse) -> String {
     let text = String::from_utf8_lossy(answer.body.get(..answer.body.len().min(EXCERPT * 4)).unwrap_or_default());
     let words: Vec<&str> = text.split_whitespace().collect();
     let short: String = words.join(" ").chars().filter(|character| !character.is_control()).take(EXCERPT).collect();
@@ -263,7 +263,7 @@ mod tests {
     use super::*;
 
     fn of(status: u16, kind: &str, body: &str) -> Option<Failure> {
-        let answer = Fetched {
+        let answer = EngineResponse {
             status: StatusCode::from_u16(status).unwrap(),
             content_type: HeaderValue::from_str(kind).ok(),
             body: body.to_owned().into(),
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn nothing_and_refused_federation_are_answers() {
         assert!(of(204, "", "").is_none());
-        let answer = |kind: &'static str| Fetched {
+        let answer = |kind: &'static str| EngineResponse {
             status: StatusCode::BAD_REQUEST,
             content_type: Some(HeaderValue::from_static(kind)),
             body: "1:5: parse error: unexpected \"[\"".to_owned().into(),

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-/// What must be asked of an engine anew.
+/// What must be asked of an engine again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Freshness {
     /// Nothing.

@@ -1,9 +1,8 @@
 //! What is learned of an engine by asking it: asked by one for all who need it, and again after a while.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use crate::freshness;
 
@@ -43,7 +42,7 @@ impl<T: Clone> Learned<T> {
         }
         let asked_at = Instant::now();
         let answer = ask.await;
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock();
         let (value, lasts) = settle(answer, known.take().map(|before| before.value));
         *known = Some(Known { asked_at, lasts, value: value.clone() });
         value
@@ -52,13 +51,13 @@ impl<T: Clone> Learned<T> {
     /// As if it had been asked for earlier.
     #[cfg(test)]
     pub(crate) fn grow_older(&self, by: Duration) {
-        if let Some(known) = &mut *self.known.lock().unwrap() {
+        if let Some(known) = &mut *self.known.lock() {
             known.asked_at = known.asked_at.checked_sub(by).unwrap();
         }
     }
 
     fn fresh(&self) -> Option<T> {
-        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = self.known.lock();
         let counts = |known: &&Known<T>| known.asked_at.elapsed() < known.lasts && freshness::is_known(known.asked_at);
         known.as_ref().filter(counts).map(|known| known.value.clone())
     }

@@ -27,8 +27,8 @@ mod source_health;
 mod transport;
 mod words;
 
-pub use self::embedded::{Embedded, Evaluated, Settings, When};
-pub use self::exemplars::{Exemplars, SeriesExemplars, Wanted};
+pub use self::embedded::{Embedded, EvalTime, Evaluated, QuerySettings};
+pub use self::exemplars::{ExemplarFilter, Exemplars, SeriesExemplars};
 pub use self::freshness::Freshness;
 pub use self::prometheus::{Prometheus, Steps, UNSETTLED_MS};
 pub use self::source_health::SourceHealth;
@@ -44,7 +44,7 @@ pub use crate::engines::Engines;
 pub use crate::options::{EMBEDDED, EngineAuth, EngineConfig, EngineSettings, EngineTls};
 pub use crate::schedule::ReadScheduler;
 pub use crate::schedule::Reading;
-pub use crate::transport::Fetched;
+pub use crate::transport::EngineResponse;
 
 /// The engine that answers queries. A cheap handle.
 #[derive(Clone)]

@@ -1,7 +1,7 @@
 //! An engine elsewhere that speaks Prometheus' HTTP API: Prometheus, Thanos, Mimir, VictoriaMetrics.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use model::{
     live::{Alert, AlertList, AlertState},
     upstream::UpstreamStatus,
 };
+use parking_lot::Mutex;
 use query_frontend::{
     aliases::Aliases,
     cache::{Ages, Cache, Extent, Key, Lookup, Settled},
@@ -34,7 +35,7 @@ use crate::{
     freshness::{self, Freshness},
     label_mapping,
     names::{LOOK_BACK_MS, SourceNames},
-    transport::{Fetched, Transport},
+    transport::{EngineResponse, Transport},
 };
 
 /// Answers larger than this are read on a thread of their own, so that they delay nothing else.
@@ -308,8 +309,8 @@ impl Prometheus {
         Ok(Some(Ranged { series, has_histograms: false, warnings, infos }))
     }
 
-    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cache(&self) -> parking_lot::MutexGuard<'_, Cache> {
+        self.cache.lock()
     }
 
     async fn ask<T: DeserializeOwned + Send + 'static>(
@@ -317,7 +318,7 @@ impl Prometheus {
         path: &str,
         pairs: &[(String, String)],
     ) -> Result<Envelope<T>, QueryError> {
-        let Fetched { status, body, charge: _charge, .. } = self.transport.fetch(path, pairs).await?;
+        let EngineResponse { status, body, charge: _charge, .. } = self.transport.fetch(path, pairs).await?;
         let is_large = body.len() > LARGE_ANSWER;
         let read = move || serde_json::from_slice::<Envelope<T>>(&body).map_err(|error| error.to_string());
         let read = if is_large {
@@ -375,7 +376,7 @@ impl Prometheus {
 
     /// Whether the engine has no alerting rule: that none fires says nothing then. Asked once a minute; unknown counts as no.
     async fn is_without_rules(&self) -> bool {
-        if let Some((asked, is_without)) = *self.without_rules.lock().unwrap_or_else(PoisonError::into_inner)
+        if let Some((asked, is_without)) = *self.without_rules.lock()
             && asked.elapsed() < RULES_LAST
         {
             return is_without;
@@ -383,7 +384,7 @@ impl Prometheus {
         let answer = self.ask::<RulesData>("rules", &[("type".to_owned(), "alert".to_owned())]).await;
         let groups = answer.ok().and_then(|envelope| envelope.data).map(|data| data.groups);
         let is_without = groups.is_some_and(|groups| groups.iter().all(|group| group.rules.is_empty()));
-        *self.without_rules.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), is_without));
+        *self.without_rules.lock() = Some((Instant::now(), is_without));
         is_without
     }
 
@@ -403,13 +404,13 @@ impl Prometheus {
     ///
     /// # Errors
     /// The engine cannot be reached, or its answer is none.
-    pub async fn pass_on(&self, request: &ScopedRequest) -> Result<Fetched, QueryError> {
+    pub async fn pass_on(&self, request: &ScopedRequest) -> Result<EngineResponse, QueryError> {
         let (path, pairs) = label_mapping::sent(&self.labels, request);
         Ok(self.shown(request, self.transport.fetch(&path, &pairs).await?).await)
     }
 
     /// An answer with our names of labels, and with what there is to say of how its request was sent.
-    async fn shown(&self, request: &ScopedRequest, fetched: Fetched) -> Fetched {
+    async fn shown(&self, request: &ScopedRequest, fetched: EngineResponse) -> EngineResponse {
         let remark = request.remark();
         if self.labels.is_empty() && remark.is_none() {
             return fetched;
@@ -418,7 +419,7 @@ impl Prometheus {
         let shown = tokio::task::spawn_blocking(move || label_mapping::answer(&labels, &path, &body, remark)).await;
         // What is no JSON is the engine's word as it is.
         match shown {
-            Ok(Some(body)) => Fetched { body: body.into(), ..fetched },
+            Ok(Some(body)) => EngineResponse { body: body.into(), ..fetched },
             _ => fetched,
         }
     }

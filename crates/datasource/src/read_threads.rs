@@ -3,10 +3,12 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         mpsc::{Receiver, Sender, channel},
     },
 };
+
+use parking_lot::Mutex;
 
 /// How nice the threads are, by setpriority(2): others get most of a processor that both want.
 const NICENESS: i32 = 10;
@@ -46,7 +48,7 @@ fn serve(waiting: &Mutex<Receiver<Work>>) {
         tracing::debug!(%error, "a thread for queries has the same priority as others");
     }
     loop {
-        let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let next = waiting.lock().recv();
         let Ok(work) = next else { return };
         // Who waits for the result sees that there is none.
         let _ = catch_unwind(AssertUnwindSafe(work));

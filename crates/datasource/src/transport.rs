@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
+    sync::{Arc, OnceLock, Weak},
     time::{Duration, Instant},
 };
 
@@ -17,6 +17,7 @@ use model::{
     clock::now_ms,
     upstream::{UpstreamKind, UpstreamStatus},
 };
+use parking_lot::{Mutex, MutexGuard};
 use query_frontend::{
     breaker::{Breaker, BreakerOptions},
     budget::RetryBudget,
@@ -51,7 +52,7 @@ const PICTURE_REQUESTS: usize = 2;
 
 /// An answer: not yet read, but from an engine's API.
 #[derive(Debug, Clone)]
-pub struct Fetched {
+pub struct EngineResponse {
     /// The status of the response.
     pub status: StatusCode,
     /// Its media type, if it says one.
@@ -62,7 +63,7 @@ pub struct Fetched {
     pub charge: Option<Arc<Charge>>,
 }
 
-type Answer = Result<Fetched, QueryError>;
+type Answer = Result<EngineResponse, QueryError>;
 type Sharing = Shared<BoxFuture<'static, Answer>>;
 /// Path and parameters.
 type Asked = (String, Vec<(String, String)>);
@@ -180,7 +181,7 @@ struct Held {
 struct HeldAnswer {
     at: Instant,
     /// Without its charge.
-    answer: Fetched,
+    answer: EngineResponse,
     charge: Weak<Charge>,
 }
 
@@ -191,7 +192,7 @@ impl Held {
         asked: &Asked,
         hold: Duration,
         charge: impl FnOnce(u64) -> Result<Option<Charge>, OverBudget>,
-    ) -> Option<Fetched> {
+    ) -> Option<EngineResponse> {
         let held = self.answers.get_mut(asked).filter(|held| held.at.elapsed() < hold)?;
         let charge = match held.charge.upgrade() {
             Some(charge) => Some(charge),
@@ -199,16 +200,16 @@ impl Held {
             None => charge(json::weight(&held.answer.body)).ok()?.map(Arc::new),
         };
         held.charge = charge.as_ref().map(Arc::downgrade).unwrap_or_default();
-        Some(Fetched { charge, ..held.answer.clone() })
+        Some(EngineResponse { charge, ..held.answer.clone() })
     }
 
-    fn put(&mut self, asked: Asked, answer: &Fetched, hold: Duration, is_fresh: bool) {
+    fn put(&mut self, asked: Asked, answer: &EngineResponse, hold: Duration, is_fresh: bool) {
         self.answers.retain(|other, held| held.at.elapsed() < hold && !(is_fresh && *other == asked));
         let bytes: usize = self.answers.values().map(|held| held.answer.body.len()).sum();
         if bytes + answer.body.len() <= HELD_BYTES {
             self.answers.entry(asked).or_insert_with(|| HeldAnswer {
                 at: Instant::now(),
-                answer: Fetched { charge: None, ..answer.clone() },
+                answer: EngineResponse { charge: None, ..answer.clone() },
                 charge: answer.charge.as_ref().map(Arc::downgrade).unwrap_or_default(),
             });
         }
@@ -303,6 +304,7 @@ impl Transport {
 
     /// Asks for `path` below `/api/v1/`, or joins somebody who asks the same just now. A fresh answer is asked for after it was wanted: by
     /// one request that goes out when the one on its way has ended, for all who come until then.
+    #[tracing::instrument(level = "debug", skip_all, fields(path))]
     pub async fn fetch(&self, path: &str, pairs: &[(String, String)]) -> Answer {
         let asked = (path.to_owned(), pairs.to_vec());
         let since = freshness::since();
@@ -329,7 +331,7 @@ impl Transport {
     /// A request on its way whose answer is of `since` or later, or the next one whose answer comes; and whether it is another token's.
     fn share(&self, asked: Asked, since: Option<Instant>) -> (Sharing, bool) {
         let lane = Lane::current();
-        let mut in_flight = self.0.in_flight.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut in_flight = self.0.in_flight.lock();
         let flights = in_flight.get(&asked);
         let own = flights.and_then(|flights| flights.get(&lane));
         if since.is_none()
@@ -398,11 +400,11 @@ impl Drop for Admitted<'_> {
 
 impl Inner {
     fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 
     /// An answer that is held, charged to the current task's requester if it is a viewer.
-    fn held_answer(&self, asked: &Asked) -> Option<Fetched> {
+    fn held_answer(&self, asked: &Asked) -> Option<EngineResponse> {
         let charge = |bytes| match Lane::current() {
             Lane::Token(token) => self.gate.memory().try_charge(&token, bytes).map(Some),
             Lane::Rules | Lane::Server | Lane::Pictures => Ok(None),
@@ -411,7 +413,7 @@ impl Inner {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Waits for a turn of `lane`.
@@ -450,7 +452,10 @@ impl Inner {
             match outcome {
                 Ok(fetched) => {
                     self.succeeded(started.elapsed());
-                    return Ok(Fetched { charge: turn.permit.map(|permit| Arc::new(permit.into_charge())), ..fetched });
+                    return Ok(EngineResponse {
+                        charge: turn.permit.map(|permit| Arc::new(permit.into_charge())),
+                        ..fetched
+                    });
                 }
                 Err(failure) => {
                     let again = self.failed(&failure) && tries_left > 0;
@@ -482,7 +487,7 @@ impl Inner {
         path: &str,
         pairs: &[(String, String)],
         mut charge: Option<&mut Charge>,
-    ) -> Result<Fetched, Failure> {
+    ) -> Result<EngineResponse, Failure> {
         let url = format!("{}/api/v1/{path}", self.base_url);
         // What may be long is sent as a form, which Prometheus takes for these paths alone.
         let request = if matches!(path, "query" | "query_range" | "query_exemplars" | "labels" | "series") {
@@ -509,7 +514,7 @@ impl Inner {
         if let Some(charge) = &mut charge {
             charge.resize(json::weight(&body)).map_err(busy)?;
         }
-        let mut fetched = Fetched {
+        let mut fetched = EngineResponse {
             status: StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY),
             content_type: answer.headers().get(header::CONTENT_TYPE).cloned(),
             body: body.into(),
@@ -625,7 +630,7 @@ mod tests {
         let body = Bytes::from(format!("[{}1]", "1,".repeat(1_000)));
         let weight = json::weight(&body);
         let charge = Some(Arc::new(reads.charge(&token, weight).unwrap()));
-        let answer = Fetched { status: StatusCode::OK, content_type: None, body, charge };
+        let answer = EngineResponse { status: StatusCode::OK, content_type: None, body, charge };
         let (mut held, asked) = (Held::default(), (String::new(), Vec::new()));
         held.put(asked.clone(), &answer, HOLD, false);
         let mut ask = || held.get(&asked, HOLD, |bytes| reads.charge(&token, bytes).map(Some));

@@ -302,7 +302,7 @@ mod tests {
         assert_eq!(read(&both), (1, 1));
         assert_eq!(read(r#"{"id":"a","status":"failed","error_msg":"x"},7"#), (1, 0));
         assert_eq!(read(running), (1, 0));
-        assert_eq!(read(&both), (2, 0), "what was away is read anew");
+        assert_eq!(read(&both), (2, 0), "what was away is read again");
     }
 
     #[test]

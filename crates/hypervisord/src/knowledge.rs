@@ -55,7 +55,7 @@ struct Process {
 /// Something that the collector counts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// The daemon started anew, with no job of before: what is counted begins at zero. Milliseconds since the Unix epoch.
+    /// The daemon started again, with no job of before: what is counted begins at zero. Milliseconds since the Unix epoch.
     NewLife {
         /// When its process started.
         start_ms: i64,

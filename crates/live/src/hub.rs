@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,11 +14,12 @@ use model::{
     live::{Event, LiveQuery, SnapshotData, Topic},
     panel::QueryState,
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{sync::broadcast, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    live_query::{Glance, QueryTopic},
+    live_query::{QueryTopic, ResultVersion},
     message::{Content, Payer},
     payers::Payers,
     queue::{QueueReceiver, QueueSender, queue},
@@ -172,7 +173,7 @@ impl Hub {
         if scope.is_all() {
             return Ok(subscribe_to(&self.0.topics, topic, queue, id, resume_seq));
         }
-        let mut all = self.0.scoped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.scoped.lock();
         if !all.contains_key(scope) {
             all.retain(|_, scoped| !scoped.is_idle());
         }
@@ -206,8 +207,8 @@ impl Hub {
 
     /// Which result a live query has now; `None` where there is none yet. Starts the query if nobody looks at it yet.
     #[must_use]
-    pub fn glance(&self, scope: &Scope, query: &LiveQuery) -> Option<Glance> {
-        self.query(scope, query).ok()?.glance()
+    pub fn result_version(&self, scope: &Scope, query: &LiveQuery) -> Option<ResultVersion> {
+        self.query(scope, query).ok()?.result_version()
     }
 
     /// Number of the newest change of jobs, for whoever sees all of them.
@@ -253,20 +254,20 @@ impl Hub {
         if let Some(other) = running(&queries, &key, &token)? {
             return Ok(other);
         }
-        let trouble = self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let trouble = self.0.trouble.lock().clone();
         if matches!(engine, Backend::Embedded(_)) {
             topic.channel.publish_status(trouble_for(scope, &trouble));
         }
         queries.insert(key.clone(), Arc::clone(&topic));
         let (hub, running) = (Arc::downgrade(&self.0), Arc::clone(&topic));
         let stop = self.0.stop.clone();
-        let mut tasks = self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.0.tasks.lock();
         while tasks.try_join_next().is_some() {}
         tasks.spawn(async move {
             loop {
                 running.run(stop.clone()).await;
                 let Some(shared) = hub.upgrade() else { return };
-                let mut queries = shared.queries.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut queries = shared.queries.lock();
                 // Under the lock nobody can find it: if it is still idle, it goes.
                 if stop.is_cancelled() || running.channel.is_idle() {
                     queries.remove(&key);
@@ -278,7 +279,7 @@ impl Hub {
     }
 
     fn queries(&self) -> MutexGuard<'_, Queries> {
-        self.0.queries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.queries.lock()
     }
 
     /// Hands an event of a source to those who look.
@@ -290,7 +291,7 @@ impl Hub {
     }
 
     fn scoped(&self) -> Vec<Arc<ScopedTopics>> {
-        self.0.scoped.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect()
+        self.0.scoped.lock().values().map(Arc::clone).collect()
     }
 
     /// Tells everybody that looks at data of the daemons whether it is current. `None` for all is well. Queries are
@@ -298,7 +299,7 @@ impl Hub {
     pub fn publish_freshness(&self, trouble: Option<(i64, String)>) {
         let queries: Vec<_> = {
             let queries = self.queries();
-            self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&trouble);
+            self.0.trouble.lock().clone_from(&trouble);
             let embedded = queries.iter().filter(|(_, topic)| topic.is_embedded());
             embedded.map(|((scope, _), topic)| (scope.clone(), Arc::clone(topic))).collect()
         };
@@ -338,7 +339,7 @@ impl Hub {
         }
     }
 
-    /// Tells those who follow the alerts the whole list anew.
+    /// Tells those who follow the alerts the whole list again.
     pub fn publish_alerts(&self) {
         self.0.topics.alerts.publish_snapshot();
         for scoped in self.scoped() {
@@ -348,7 +349,7 @@ impl Hub {
 
     /// Waits for the tasks of the live queries, after `stop` was cancelled; gives up after `patience`.
     pub async fn ended(&self, patience: Duration) {
-        let mut tasks = std::mem::take(&mut *self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut tasks = std::mem::take(&mut *self.0.tasks.lock());
         if tokio::time::timeout(patience, async { while tasks.join_next().await.is_some() {} }).await.is_err() {
             tracing::warn!("live queries did not end in time");
         }

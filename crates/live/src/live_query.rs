@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
@@ -17,6 +17,7 @@ use model::{
     live::{LiveQuery, SnapshotData},
     panel::{QueryState, Staleness},
 };
+use parking_lot::{Mutex, MutexGuard};
 use query_frontend::late;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -67,7 +68,7 @@ pub struct QueryTopic {
 
 /// Which result a topic has, without the result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Glance {
+pub struct ResultVersion {
     /// Tells it from all other results, of this topic and others.
     pub version: u64,
     /// Up to when it was evaluated, in milliseconds since the Unix epoch, if that ever went well.
@@ -119,7 +120,7 @@ impl QueryTopic {
         let known = Arc::new(Mutex::new(Known::default()));
         let snapshot_of = Arc::clone(&known);
         let snapshot = move || {
-            let known = snapshot_of.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = snapshot_of.lock();
             known.frame.clone().map(SnapshotData::Query)
         };
         Ok(QueryTopic {
@@ -184,7 +185,7 @@ impl QueryTopic {
     }
 
     /// Which result there is; `None` before the first.
-    pub fn glance(&self) -> Option<Glance> {
+    pub fn result_version(&self) -> Option<ResultVersion> {
         self.touch();
         if !*self.evaluated.borrow() {
             return None;
@@ -193,7 +194,7 @@ impl QueryTopic {
         let version = self.channel.newest();
         let is_stale = self.channel.trouble().is_some();
         let known = self.lock();
-        Some(Glance { version, end_ms: known.frame.as_ref().map(|frame| frame.end_ms), is_stale })
+        Some(ResultVersion { version, end_ms: known.frame.as_ref().map(|frame| frame.end_ms), is_stale })
     }
 
     /// Evaluates at each multiple of the step, and again what came late, until nobody has wanted it for a while or `stop` is cancelled.
@@ -250,7 +251,7 @@ impl QueryTopic {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 
     /// Charges what is known. Where there is no room, nothing is known any more.

@@ -1,12 +1,10 @@
 //! Whose share a live query takes: of those who asked for it last, one that has room. So nobody whose own is used up takes from others
 //! what they follow as well.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use budget::{Charge, MemoryBudget, OverBudget};
+use parking_lot::{Mutex, MutexGuard};
 
 /// Tokens that are remembered.
 const MOST: usize = 4;
@@ -25,7 +23,7 @@ impl Payers {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<str>>> {
-        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
+        self.newest.lock()
     }
 
     /// The one who started it.

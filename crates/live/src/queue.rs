@@ -8,11 +8,9 @@
 //! and a snapshot always gets through. Of more, each update must be charged: to the token of the first socket that does not keep up with it.
 //! Where that token has no room, the queue is as good as full.
 
-use std::{
-    collections::BTreeSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::BTreeSet, sync::Arc};
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Notify, mpsc};
 
 use crate::message::{Payer, Update};
@@ -108,7 +106,7 @@ impl QueueSender {
         self.bell.notify_one();
     }
 
-    /// Takes updates of this subscription again, whatever was dropped: the next one is where it begins anew.
+    /// Takes updates of this subscription again, whatever was dropped: the next one is where it begins again.
     pub fn begin(&self, id: u64) {
         let mut overflow = lock(&self.overflow);
         overflow.marked.remove(&id);
@@ -154,7 +152,7 @@ impl QueueReceiver {
         lock(&self.overflow).due.pop_first().map(Next::Resync)
     }
 
-    /// True when updates of a subscription were dropped, and it did not begin anew since.
+    /// True when updates of a subscription were dropped, and it did not begin again since.
     #[must_use]
     pub fn is_behind(&self) -> bool {
         !lock(&self.overflow).marked.is_empty()
@@ -168,7 +166,7 @@ impl QueueReceiver {
 }
 
 fn lock(overflow: &Mutex<Overflow>) -> MutexGuard<'_, Overflow> {
-    overflow.lock().unwrap_or_else(PoisonError::into_inner)
+    overflow.lock()
 }
 
 #[cfg(test)]
@@ -204,7 +202,7 @@ mod tests {
             assert!(matches!(receiver.next().await, Some(Next::Update(3, _))));
         }
         assert!(matches!(receiver.next().await, Some(Next::Resync(3))));
-        // Until it begins anew, nothing comes that would follow over the gap.
+        // Until it begins again, nothing comes that would follow over the gap.
         assert!(sender.push(3, Arc::clone(&update)));
         assert!(receiver.try_next().is_none());
         sender.begin(3);

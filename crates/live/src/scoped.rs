@@ -1,15 +1,13 @@
 //! The topics that are no queries, for those whose token has matchers: the same events, without those they may not see.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashSet, sync::Arc};
 
 use access::Scope;
 use model::{
     clock::now_ms,
     live::{Event, JobKey, SnapshotData},
 };
+use parking_lot::Mutex;
 
 use crate::{
     message::Content,
@@ -57,7 +55,7 @@ impl ScopedTopics {
                 let data = access::visible_snapshot(&scope, channel.snapshot_data()?);
                 if let SnapshotData::Jobs { jobs } = &data {
                     let keys = jobs.iter().map(|job| JobKey { job_id: job.id.clone(), daemon: job.daemon.clone() });
-                    *seen.lock().unwrap_or_else(PoisonError::into_inner) = keys.collect();
+                    *seen.lock() = keys.collect();
                 }
                 Some(data)
             };
@@ -81,7 +79,7 @@ impl ScopedTopics {
     }
 
     fn sees(&self, event: &Event) -> bool {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self.seen.lock();
         match event {
             Event::JobStatus(transition) => {
                 let sees = access::is_visible(&self.scope, &transition.job);

@@ -2,9 +2,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
+
+use parking_lot::Mutex;
 
 /// Starts of live queries by token.
 pub struct StartLimit {
@@ -32,7 +34,7 @@ impl StartLimit {
     /// # Errors
     /// There were too many: how many there may be.
     pub fn count(&self, token: &Arc<str>, now: Instant) -> Result<(), u32> {
-        let mut started = self.started.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut started = self.started.lock();
         started.retain(|_, (begun, _)| now.duration_since(*begun) < self.window);
         let (_, count) = started.entry(Arc::clone(token)).or_insert((now, 0));
         if *count >= self.most {
@@ -56,6 +58,6 @@ mod tests {
         assert_eq!(started, [Ok(()), Ok(()), Err(2)]);
         assert_eq!(limit.count(&other, begin), Ok(()));
         assert_eq!(limit.count(&one, begin + limit.window), Ok(()));
-        assert_eq!(limit.started.lock().unwrap().len(), 1, "others are forgotten");
+        assert_eq!(limit.started.lock().len(), 1, "others are forgotten");
     }
 }

@@ -1,12 +1,10 @@
 //! The subscribers of one topic, and what they were told last.
 
-use std::{
-    collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::VecDeque, sync::Arc};
 
 use budget::{Charge, MemoryBudget, OverBudget};
 use model::{clock::now_ms, live::SnapshotData};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     message::{Content, Update, Weighed},
@@ -25,7 +23,7 @@ pub struct Sequence(Arc<Mutex<u64>>);
 
 impl Sequence {
     fn lock(&self) -> MutexGuard<'_, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// The number of the newest update.
@@ -130,7 +128,7 @@ impl Channel {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Adds a subscriber and sends it what it has to know: what it missed since update `resume_seq` where that is still
@@ -269,7 +267,7 @@ impl Channel {
         (self.snapshot)()
     }
 
-    /// Tells all subscribers the whole state anew.
+    /// Tells all subscribers the whole state again.
     pub fn publish_snapshot(&self) {
         self.publish(|| (self.snapshot)().map(Content::Snapshot));
     }

@@ -110,7 +110,7 @@ pub enum ServerMessage {
     Hello {
         /// Version of the protocol, 1.
         protocol: u32,
-        /// Names this run of the server; a different one after a reconnect means that `seq` starts anew.
+        /// Names this run of the server; a different one after a reconnect means that `seq` starts again.
         boot_id: String,
         /// Version of the server.
         version: String,

@@ -20,7 +20,7 @@ pub(crate) const FILE_NAME: &str = "alert.png";
 
 /// A message as it is written down.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Packed {
+pub(crate) struct StoredMessage {
     #[serde(flatten)]
     pub outgoing: Outgoing,
     /// What a picture would be of.
@@ -149,12 +149,12 @@ mod tests {
 
     #[test]
     fn messages_written_before_are_read_as_well() {
-        let old: Packed = serde_json::from_str(r#"{"json":{"text":"x"}}"#).unwrap();
+        let old: StoredMessage = serde_json::from_str(r#"{"json":{"text":"x"}}"#).unwrap();
         assert_eq!((old.outgoing, old.of), (Outgoing::Json(json!({ "text": "x" })), None));
         let of =
             AlertSubject { name: "a".into(), expr: "up".into(), labels: Default::default(), since_ms: 1, until_ms: 2 };
-        let packed = Packed { outgoing: Outgoing::Json(json!({ "n": 1.5 })), of: Some(of.clone()) };
-        let read: Packed = serde_json::from_str(&serde_json::to_string(&packed).unwrap()).unwrap();
+        let packed = StoredMessage { outgoing: Outgoing::Json(json!({ "n": 1.5 })), of: Some(of.clone()) };
+        let read: StoredMessage = serde_json::from_str(&serde_json::to_string(&packed).unwrap()).unwrap();
         assert_eq!((read.outgoing, read.of), (packed.outgoing, Some(of)));
     }
 

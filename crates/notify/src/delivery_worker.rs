@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Shared,
-    outbox::{GivenUp, State, Ticket},
+    outbox::{GivenUp, QueuedDelivery, State},
     send::{Outcome, Policy},
 };
 
@@ -35,7 +35,7 @@ type Means = (String, String, usize);
 
 #[derive(Default)]
 struct Lane {
-    queue: VecDeque<Ticket>,
+    queue: VecDeque<QueuedDelivery>,
     is_busy: bool,
 }
 
@@ -48,19 +48,19 @@ struct Gate {
     paused_until_ms: i64,
 }
 
-struct Courier {
+struct DeliveryWorker {
     shared: Arc<Shared>,
     lanes: HashMap<String, Lane>,
     gates: HashMap<Means, Gate>,
     last_seq: i64,
-    running: JoinSet<(Ticket, Policy, Outcome)>,
+    running: JoinSet<(QueuedDelivery, Policy, Outcome)>,
     /// The lanes of the tries under way, so that one that breaks off does not block its lane.
     lanes_of_tasks: HashMap<Id, String>,
 }
 
 /// Delivers until `stop` is cancelled.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
-    let mut courier = Courier {
+    let mut worker = DeliveryWorker {
         shared,
         lanes: HashMap::new(),
         gates: HashMap::new(),
@@ -70,20 +70,20 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
     };
     let mut prune = tokio::time::interval(PRUNING);
     loop {
-        if let Err(error) = courier.take_in().await {
+        if let Err(error) = worker.take_in().await {
             tracing::error!(%error, "the messages that wait cannot be read");
             tokio::select! {
                 () = tokio::time::sleep(DATABASE_PAUSE) => continue,
                 () = stop.cancelled() => break,
             }
         }
-        let wake = courier.start_due(now_ms());
+        let wake = worker.start_due(now_ms());
         tokio::select! {
-            () = courier.shared.courier_wake.notified() => {}
+            () = worker.shared.worker_wake.notified() => {}
             () = sleep_until(wake) => {}
-            Some(ended) = courier.running.join_next_with_id() => courier.ended(ended).await,
+            Some(ended) = worker.running.join_next_with_id() => worker.ended(ended).await,
             _ = prune.tick() => {
-                if let Err(error) = courier.shared.outbox.prune(now_ms()).await {
+                if let Err(error) = worker.shared.outbox.prune(now_ms()).await {
                     tracing::warn!(%error, "old messages could not be dropped");
                 }
             }
@@ -91,8 +91,8 @@ pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
         }
     }
     let last = async {
-        while let Some(ended) = courier.running.join_next_with_id().await {
-            courier.ended(ended).await;
+        while let Some(ended) = worker.running.join_next_with_id().await {
+            worker.ended(ended).await;
         }
     };
     // What does not end in time stays in the outbox, and is delivered after the next start.
@@ -109,7 +109,7 @@ async fn sleep_until(wake_ms: Option<i64>) {
     }
 }
 
-impl Courier {
+impl DeliveryWorker {
     /// Takes in what was written to the outbox since.
     async fn take_in(&mut self) -> Result<(), sqlx::Error> {
         for ticket in self.shared.outbox.pending_after(self.last_seq).await? {
@@ -179,7 +179,7 @@ impl Courier {
     }
 
     /// Writes down how a try ended.
-    async fn ended(&mut self, ended: Result<(Id, (Ticket, Policy, Outcome)), tokio::task::JoinError>) {
+    async fn ended(&mut self, ended: Result<(Id, (QueuedDelivery, Policy, Outcome)), tokio::task::JoinError>) {
         let (id, done) = match ended {
             Ok((id, done)) => (id, Some(done)),
             Err(error) => {
@@ -206,7 +206,7 @@ impl Courier {
                 gate.paused_until_ms = gate.paused_until_ms.max(*next_at);
             }
         }
-        let Ticket { receiver, kind, id: delivery, attempts, .. } = &ticket;
+        let QueuedDelivery { receiver, kind, id: delivery, attempts, .. } = &ticket;
         match (&state, error.as_deref()) {
             (State::Delivered, _) => tracing::debug!(receiver, kind, delivery, attempts, "delivered"),
             (State::Pending { .. }, error) => {
@@ -250,7 +250,12 @@ impl Courier {
 }
 
 /// What follows from the end of a try.
-fn judged(ticket: &Ticket, policy: &Policy, outcome: &Outcome, now_ms: i64) -> (State, Option<u16>, Option<String>) {
+fn judged(
+    ticket: &QueuedDelivery,
+    policy: &Policy,
+    outcome: &Outcome,
+    now_ms: i64,
+) -> (State, Option<u16>, Option<String>) {
     match outcome {
         Outcome::Delivered { status } => (State::Delivered, *status, None),
         Outcome::Refused { status, reason } => (State::Dead, *status, Some(reason.clone())),
@@ -276,8 +281,8 @@ fn judged(ticket: &Ticket, policy: &Policy, outcome: &Outcome, now_ms: i64) -> (
 mod tests {
     use super::*;
 
-    fn ticket(attempts: u32) -> Ticket {
-        Ticket {
+    fn ticket(attempts: u32) -> QueuedDelivery {
+        QueuedDelivery {
             seq: 1,
             id: "d".into(),
             receiver: "r".into(),

@@ -1,9 +1,6 @@
 //! The receivers of a demo: nothing is sent, and what each would have got is kept for people to look at.
 
-use std::{
-    collections::VecDeque,
-    sync::{Mutex, PoisonError},
-};
+use std::collections::VecDeque;
 
 use alertmanager::{
     config::Secret,
@@ -12,9 +9,10 @@ use alertmanager::{
     silence::Silence,
 };
 use model::clock::now_ms;
+use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::{Notifier, Options as NotifyConfig, outbox::Ticket};
+use crate::{Notifier, Options as NotifyConfig, outbox::QueuedDelivery};
 
 /// Alertmanager's configuration file of a demo.
 pub(crate) const FILE: &str = include_str!("demo.yml");
@@ -40,11 +38,11 @@ pub struct ShownMessage {
 
 /// What was kept, the newest first.
 #[derive(Debug, Default)]
-pub(crate) struct Showcase(Mutex<VecDeque<ShownMessage>>);
+pub(crate) struct DemoReceivers(Mutex<VecDeque<ShownMessage>>);
 
-impl Showcase {
-    pub(crate) fn take(&self, ticket: &Ticket, message: Outgoing) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+impl DemoReceivers {
+    pub(crate) fn take(&self, ticket: &QueuedDelivery, message: Outgoing) {
+        let mut kept = self.0.lock();
         kept.push_front(ShownMessage {
             at: now_ms(),
             receiver: ticket.receiver.clone(),
@@ -94,7 +92,7 @@ impl Notifier {
     #[must_use]
     pub fn shown(&self) -> Option<Vec<ShownMessage>> {
         let showcase = self.0.showcase.as_ref()?;
-        Some(showcase.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect())
+        Some(showcase.0.lock().iter().cloned().collect())
     }
 
     /// Begins the silence of a demo, unless it has one.
@@ -125,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_receiver_that_gets_much_crowds_out_no_other() {
-        let ticket = |receiver: &str| Ticket {
+        let ticket = |receiver: &str| QueuedDelivery {
             seq: 1,
             id: "d".into(),
             receiver: receiver.into(),
@@ -136,12 +134,12 @@ mod tests {
             created_at: 0,
             next_at: 0,
         };
-        let showcase = Showcase::default();
+        let showcase = DemoReceivers::default();
         showcase.take(&ticket("quiet"), Outgoing::Json(0.into()));
         for number in 1..100 {
             showcase.take(&ticket("loud"), Outgoing::Json(number.into()));
         }
-        let kept = showcase.0.lock().unwrap();
+        let kept = showcase.0.lock();
         assert_eq!(kept.len(), 1 + KEPT);
         assert_eq!(kept.front().unwrap().message, Outgoing::Json(99.into()), "the newest first");
         assert_eq!(kept.back().unwrap().receiver, "quiet");

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use alertmanager::{
-    alert::{Alert, Posted},
+    alert::{Alert, PostableAlert},
     config::Kind,
     dispatch::{Dispatcher, Notification, Tick},
 };
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Batch, POST_QUEUE, Shared,
-    alert_image::{self, Packed},
+    alert_image::{self, StoredMessage},
     outbox::{Entry, NewDelivery, State},
     webhook as hooks,
 };
@@ -57,7 +57,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Batch>, s
 
 impl Shared {
     /// Takes alerts in.
-    pub(crate) fn take_in(&self, posted: Vec<Posted>) -> Entry {
+    pub(crate) fn take_in(&self, posted: Vec<PostableAlert>) -> Entry {
         let now_ms = now_ms();
         if let Some(link) = &self.link {
             link.post(&posted, now_ms);
@@ -122,7 +122,7 @@ impl Shared {
                     } else {
                         None
                     };
-                    crate::body_of(&Packed { outgoing: rendered.outgoing, of }, &notification.receiver)
+                    crate::body_of(&StoredMessage { outgoing: rendered.outgoing, of }, &notification.receiver)
                 }
                 None => crate::unbuilt(&notification.receiver, "the configuration has no such integration any more"),
             };
@@ -180,7 +180,7 @@ impl Shared {
         self.link.as_ref().is_none_or(|link| link.knows_muting())
     }
 
-    /// Writes an entry, however often that fails, and wakes the courier; false if the server stops before.
+    /// Writes an entry, however often that fails, and wakes the delivery worker; false if the server stops before.
     pub(crate) async fn save(&self, entry: &Entry, stop: &CancellationToken) -> bool {
         if entry.is_empty() {
             return true;
@@ -200,7 +200,7 @@ impl Shared {
             self.note_given_up(given_up);
         }
         if !entry.deliveries.is_empty() {
-            self.courier_wake.notify_one();
+            self.worker_wake.notify_one();
         }
         true
     }
@@ -256,7 +256,7 @@ mod tests {
         // Kept half an hour ago, to last for four minutes, and told of since without news.
         let begun_ms = now_ms() - 30 * 60_000;
         let labels = [("alertname".to_owned(), "A".to_owned())].into();
-        let fires = Posted { labels, starts_at_ms: Some(begun_ms), ..Posted::default() };
+        let fires = PostableAlert { labels, starts_at_ms: Some(begun_ms), ..PostableAlert::default() };
         let alert = Alert::from_posted(fires.clone(), begun_ms, 4 * 60_000).unwrap();
         notifier.0.take_in(vec![fires.clone()]);
         notifier

@@ -12,14 +12,14 @@ use reqwest::{
 
 /// Lets public addresses pass, or all.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Guard {
+pub(crate) struct EgressPolicy {
     pub allows_private: bool,
 }
 
 /// What to do about a refused address.
 const ADVICE: &str = "set notify.allow_private (--notify-allow-private) if that is meant";
 
-impl Guard {
+impl EgressPolicy {
     fn allows(self, address: IpAddr) -> bool {
         self.allows_private || is_public(address)
     }
@@ -50,12 +50,12 @@ impl Guard {
     }
 }
 
-impl Resolve for Guard {
+impl Resolve for EgressPolicy {
     fn resolve(&self, name: Name) -> Resolving {
         let guard = *self;
         Box::pin(async move {
             // The port is put in by the caller.
-            let found = Guard::resolve(guard, name.as_str(), 0).await?;
+            let found = EgressPolicy::resolve(guard, name.as_str(), 0).await?;
             let addresses: Addrs = Box::new(found.into_iter());
             Ok(addresses)
         })
@@ -151,20 +151,20 @@ mod tests {
 
     #[test]
     fn a_url_with_an_inner_address_is_refused_in_every_spelling() {
-        let guard = Guard { allows_private: false };
+        let guard = EgressPolicy { allows_private: false };
         for url in
             ["http://127.0.0.1/", "http://2130706433/", "http://0x7f.1/", "http://[::1]/", "http://[::ffff:7f00:1]/"]
         {
             assert!(guard.check(&url.parse().unwrap()).is_err(), "{url}");
         }
         assert!(guard.check(&"http://8.8.8.8/".parse().unwrap()).is_ok());
-        assert!(Guard { allows_private: true }.check(&"http://127.0.0.1/".parse().unwrap()).is_ok());
+        assert!(EgressPolicy { allows_private: true }.check(&"http://127.0.0.1/".parse().unwrap()).is_ok());
     }
 
     #[tokio::test]
     async fn a_name_that_leads_inside_is_refused() {
-        let refused = Guard { allows_private: false }.resolve("localhost", 80).await.unwrap_err();
+        let refused = EgressPolicy { allows_private: false }.resolve("localhost", 80).await.unwrap_err();
         assert!(refused.to_string().contains("not a public address"), "{refused}");
-        assert!(!Guard { allows_private: true }.resolve("localhost", 80).await.unwrap().is_empty());
+        assert!(!EgressPolicy { allows_private: true }.resolve("localhost", 80).await.unwrap().is_empty());
     }
 }

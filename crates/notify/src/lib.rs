@@ -1,7 +1,7 @@
 //! Telling people: alerts come in by [`Notifier::post`] and [`Notifier::keep`], messages go out to receivers and webhooks.
 //!
-//! [`clerk`] decides by the rules of Alertmanager's configuration file and writes what is to be sent into the [`outbox`] of the
-//! database; [`courier`] delivers what stands there. Where Alertmanagers are configured, [`alertmanager`] hands alerts to them
+//! `dispatch_loop` decides by the rules of Alertmanager's configuration file and writes what is to be sent into the [`outbox`] of the
+//! database; `delivery_worker` delivers what stands there. Where Alertmanagers are configured, `alertmanager_client` hands alerts to them
 //! instead. Webhooks of the short form are told of jobs and alerts either way.
 
 mod alert_image;
@@ -30,7 +30,7 @@ use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -38,13 +38,14 @@ use std::{
 
 use access::{Restricted, Scope};
 use alertmanager::{
-    alert::{Alert, Labels, Posted},
+    alert::{Alert, Labels, PostableAlert},
     config::Config as AlertmanagerFile,
     dispatch::{Dispatcher, Status},
     matcher::Matchers,
 };
 use labels::Fingerprint;
 use model::{clock::now_ms, live::Event, upstream::UpstreamStatus};
+use parking_lot::{Mutex, MutexGuard};
 use serde::Serialize;
 use sqlx::SqlitePool;
 use telemetry::Telemetry;
@@ -55,10 +56,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    alertmanager_client::Link,
+    alertmanager_client::AlertmanagerClient,
     config_file::{LoadError, Loaded},
-    demo_receivers::Showcase,
-    egress_policy::Guard,
+    demo_receivers::DemoReceivers,
+    egress_policy::EgressPolicy,
     given_up::GivenUpMessages,
     muting::MutingChanges,
     outbox::{GivenUp, Outbox, State},
@@ -101,15 +102,15 @@ struct Shared {
     quiet: Mutex<Quiet>,
     acknowledged: Mutex<HashMap<Fingerprint, Acknowledgement>>,
     muting: Arc<MutingChanges>,
-    link: Option<Arc<Link>>,
+    link: Option<Arc<AlertmanagerClient>>,
     refusals: Arc<Refusals>,
     given_up: Mutex<GivenUpMessages>,
     posts: mpsc::Sender<Batch>,
-    courier_wake: Notify,
+    worker_wake: Notify,
     started_ms: i64,
     telemetry: Telemetry,
     /// Keeps messages instead of sending them.
-    showcase: Option<Showcase>,
+    showcase: Option<DemoReceivers>,
     /// Draws the images that go with messages.
     images: Option<Arc<dyn ImageRenderer>>,
 }
@@ -128,16 +129,16 @@ pub struct Inbox {
     posts: mpsc::Receiver<Batch>,
 }
 
-/// Alerts on their way to the clerk.
+/// Alerts on their way to the dispatch loop.
 struct Batch {
-    alerts: Vec<Posted>,
+    alerts: Vec<PostableAlert>,
     /// Who waits until they are in the database.
     kept: Option<oneshot::Sender<()>>,
 }
 
 /// Alerts that were not kept, and have to be told of again.
 #[derive(Debug, thiserror::Error)]
-pub enum NotKept {
+pub enum EnqueueError {
     /// Too many wait already.
     #[error("alerts come faster than they are taken in: post these again")]
     TooMany,
@@ -147,7 +148,7 @@ pub enum NotKept {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
 /// An id for a delivery. It need not be secret, only new.
@@ -248,12 +249,12 @@ impl Notifier {
         let muting = Arc::<MutingChanges>::default();
         let link = match alertmanagers {
             [] => None,
-            members => Some(Arc::new(Link::new(members, &refusals, Arc::clone(&muting))?)),
+            members => Some(Arc::new(AlertmanagerClient::new(members, &refusals, Arc::clone(&muting))?)),
         };
         let (posts, received) = mpsc::channel(POST_QUEUE);
         let notifier = Notifier(Arc::new(Shared {
             outbox,
-            sender: Sender::new(Guard { allows_private: options.allow_private }),
+            sender: Sender::new(EgressPolicy { allows_private: options.allow_private }),
             options,
             external_url: external_url.trim_end_matches('/').to_owned(),
             loaded: Mutex::new(loaded),
@@ -266,10 +267,10 @@ impl Notifier {
             refusals,
             given_up: Mutex::default(),
             posts,
-            courier_wake: Notify::new(),
+            worker_wake: Notify::new(),
             started_ms: now_ms,
             telemetry,
-            showcase: is_showcase.then(Showcase::default),
+            showcase: is_showcase.then(DemoReceivers::default),
             images,
         }));
         if is_showcase {
@@ -299,7 +300,7 @@ impl Notifier {
 
     /// Takes alerts in, as whoever evaluates rules tells of them: at each change, and again at least every minute while they
     /// fire. Never waits: when far too many come at once, some are dropped, and told of again by the next call.
-    pub fn post(&self, alerts: Vec<Posted>) {
+    pub fn post(&self, alerts: Vec<PostableAlert>) {
         if alerts.is_empty() {
             return;
         }
@@ -317,17 +318,17 @@ impl Notifier {
     ///
     /// # Errors
     /// They may be lost: too many come at once, or the database is slow or fails.
-    pub async fn keep(&self, alerts: Vec<Posted>) -> Result<(), NotKept> {
+    pub async fn keep(&self, alerts: Vec<PostableAlert>) -> Result<(), EnqueueError> {
         let (kept, written) = oneshot::channel();
         self.send(alerts, Some(kept))?;
         match tokio::time::timeout(KEEPING, written).await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(NotKept::TooSlow),
+            Ok(Err(_)) | Err(_) => Err(EnqueueError::TooSlow),
         }
     }
 
-    fn send(&self, alerts: Vec<Posted>, kept: Option<oneshot::Sender<()>>) -> Result<(), NotKept> {
-        self.0.posts.try_send(Batch { alerts, kept }).map_err(|_| NotKept::TooMany)
+    fn send(&self, alerts: Vec<PostableAlert>, kept: Option<oneshot::Sender<()>>) -> Result<(), EnqueueError> {
+        self.0.posts.try_send(Batch { alerts, kept }).map_err(|_| EnqueueError::TooMany)
     }
 
     /// Notes that an alert was refused: it is counted, and the alert page says so.
@@ -357,7 +358,7 @@ impl Notifier {
         self.0.options.config.as_ref()
     }
 
-    /// Reads the configuration file anew; a wrong one changes nothing.
+    /// Reads the configuration file again; a wrong one changes nothing.
     ///
     /// # Errors
     /// The file is wrong.
@@ -479,7 +480,7 @@ impl Notifier {
     pub async fn send_again(&self, id: &str) -> Result<Option<String>, sqlx::Error> {
         let new_id = new_id();
         let is_there = self.0.outbox.send_again(id, &new_id, now_ms()).await?;
-        self.0.courier_wake.notify_one();
+        self.0.worker_wake.notify_one();
         Ok(is_there.then_some(new_id))
     }
 

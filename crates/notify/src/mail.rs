@@ -26,7 +26,7 @@ use redact::Redactor;
 
 use crate::{
     alert_image::FILE_NAME,
-    egress_policy::Guard,
+    egress_policy::EgressPolicy,
     send::{Outcome, reveal},
 };
 
@@ -42,7 +42,7 @@ pub(crate) async fn send(
     mail: &Mail,
     id: &str,
     picture: Option<&[u8]>,
-    guard: Guard,
+    guard: EgressPolicy,
     timeout: Duration,
     sent: &Redactor,
 ) -> Outcome {
@@ -56,7 +56,7 @@ pub(crate) async fn send(
     }
 }
 
-async fn transmit(email: &Email, message: Message, guard: Guard, timeout: Duration, sent: &Redactor) -> Outcome {
+async fn transmit(email: &Email, message: Message, guard: EgressPolicy, timeout: Duration, sent: &Redactor) -> Outcome {
     let Some((host, port)) =
         email.smarthost.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)))
     else {
@@ -330,7 +330,9 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use alertmanager::config::Secret;
     use tokio::{
@@ -356,7 +358,7 @@ mod tests {
                     if stream.read_line(&mut line).await.unwrap_or(0) == 0 {
                         break;
                     }
-                    heard.lock().unwrap().push(line.split_whitespace().next().unwrap_or_default().to_owned());
+                    heard.lock().push(line.split_whitespace().next().unwrap_or_default().to_owned());
                     answer = if line.starts_with("EHLO") { offers } else { "250 ok\r\n" };
                 }
             }
@@ -402,7 +404,7 @@ mod tests {
             let server = mail_server(&email, vec![address]);
             let (mut connection, address) = server.connect().await.unwrap();
             let logged_in = server.log_in(&mut connection, address, &Redactor::default()).await;
-            let has_tried = told.lock().unwrap().iter().any(|word| word == "AUTH");
+            let has_tried = told.lock().iter().any(|word| word == "AUTH");
             (logged_in.is_ok(), has_tried)
         };
         assert_eq!(log_in("250-test\r\n250 AUTH PLAIN LOGIN\r\n").await, (true, true));

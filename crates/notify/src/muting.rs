@@ -13,7 +13,7 @@ use std::{
 };
 
 use alertmanager::{
-    alert::{Labels, Posted},
+    alert::{Labels, PostableAlert},
     dispatch::Dispatcher,
     silence::Silence,
 };
@@ -36,8 +36,8 @@ const CHUNK: usize = 64;
 pub(crate) struct MutingChanges {
     version: AtomicU64,
     noted: Notify,
-    /// As `noted`, for the clerk.
-    clerk: Notify,
+    /// As `noted`, for the dispatch loop.
+    dispatch: Notify,
 }
 
 impl MutingChanges {
@@ -45,7 +45,7 @@ impl MutingChanges {
     pub(crate) fn note(&self) {
         self.version.fetch_add(1, Ordering::Release);
         self.noted.notify_one();
-        self.clerk.notify_one();
+        self.dispatch.notify_one();
     }
 
     /// How often something was noted.
@@ -53,9 +53,9 @@ impl MutingChanges {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Waits until something is noted. Of the clerk, who is the only one to wait here.
+    /// Waits until something is noted. Called by the dispatch loop alone.
     pub(crate) async fn noted_for_clerk(&self) {
-        self.clerk.notified().await;
+        self.dispatch.notified().await;
     }
 }
 
@@ -136,7 +136,7 @@ impl Notifier {
     }
 
     /// Learns of alerts that are about to come in: what they inhibit is known at once.
-    pub fn foresee(&self, posted: &[Posted]) {
+    pub fn foresee(&self, posted: &[PostableAlert]) {
         if self.0.dispatcher().foresee(posted, now_ms()) {
             self.0.muting.note();
         }

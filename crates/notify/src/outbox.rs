@@ -71,7 +71,7 @@ impl Entry {
 
 /// A message that waits, without its body.
 #[derive(Debug, Clone)]
-pub(crate) struct Ticket {
+pub(crate) struct QueuedDelivery {
     pub seq: i64,
     pub id: String,
     pub receiver: String,
@@ -230,7 +230,7 @@ impl Outbox {
     }
 
     /// What waits, in order, from after `seq`.
-    pub(crate) async fn pending_after(&self, seq: i64) -> Result<Vec<Ticket>, sqlx::Error> {
+    pub(crate) async fn pending_after(&self, seq: i64) -> Result<Vec<QueuedDelivery>, sqlx::Error> {
         let rows = sqlx::query(
             "SELECT seq, id, receiver, kind, place, lane, attempts, created_at, next_at FROM deliveries
              WHERE state = 'pending' AND seq > ? ORDER BY seq",
@@ -250,7 +250,7 @@ impl Outbox {
     /// Writes down how a try ended. Where the message is given up, the log says no more that it was told: what was taken back there.
     pub(crate) async fn tried(
         &self,
-        ticket: &Ticket,
+        ticket: &QueuedDelivery,
         state: &State,
         status: Option<u16>,
         error: Option<&str>,
@@ -414,10 +414,10 @@ async fn take_back(write: &mut SqliteConnection, seq: i64) -> Result<Option<LogC
     Ok(Some(change))
 }
 
-fn ticket(row: &SqliteRow) -> Result<Ticket, sqlx::Error> {
+fn ticket(row: &SqliteRow) -> Result<QueuedDelivery, sqlx::Error> {
     let place: i64 = row.try_get("place")?;
     let attempts: i64 = row.try_get("attempts")?;
-    Ok(Ticket {
+    Ok(QueuedDelivery {
         seq: row.try_get("seq")?,
         id: row.try_get("id")?,
         receiver: row.try_get("receiver")?,
@@ -494,7 +494,8 @@ mod tests {
             assert_eq!(outbox.save(&entry, at_ms).await.unwrap(), []);
             (outbox.pending_after(0).await.unwrap().pop().unwrap(), log)
         };
-        let dead = async |ticket: &Ticket| outbox.tried(ticket, &State::Dead, Some(401), Some("no"), 9).await.unwrap();
+        let dead =
+            async |ticket: &QueuedDelivery| outbox.tried(ticket, &State::Dead, Some(401), Some("no"), 9).await.unwrap();
         let logged = async || outbox.log().await.unwrap().into_iter().map(|(_, entry)| entry).collect::<Vec<_>>();
 
         let (first, change) = tell(10, None, 1).await;

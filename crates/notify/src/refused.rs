@@ -1,12 +1,10 @@
 //! Alerts that were refused: counted, and for an hour shown on the alert page, so that nobody waits for a message in vain.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError, atomic::Ordering},
-};
+use std::{collections::HashMap, sync::atomic::Ordering};
 
 use alertmanager::alert::{ALERT_NAME, Labels};
 use labels::Fingerprint;
+use parking_lot::{Mutex, MutexGuard};
 use telemetry::Telemetry;
 
 /// How long a refusal is shown.
@@ -64,7 +62,7 @@ impl Refusals {
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<Fingerprint, Refusal>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock()
     }
 
     /// Notes that an alert was refused. One with the labels of another that was refused in the last hour is the same alert, and is not
@@ -82,7 +80,7 @@ impl Refusals {
             // One that is posted again and again is logged once.
             if known.insert(fingerprint, refusal).is_none() {
                 count();
-                let line = self.lines.lock().unwrap_or_else(PoisonError::into_inner).next(now_ms);
+                let line = self.lines.lock().next(now_ms);
                 if let Some(unwritten) = line {
                     tracing::warn!(?labels, reason, unwritten, "an alert was refused");
                 }

@@ -1,10 +1,6 @@
 //! One try of one delivery: by HTTP here, by mail in [`crate::mail`].
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use alertmanager::{
     config::{
@@ -15,6 +11,7 @@ use alertmanager::{
     message::Outgoing,
 };
 use model::clock::now_ms;
+use parking_lot::Mutex;
 use redact::Redactor;
 use reqwest::{
     Client, StatusCode, Url,
@@ -23,9 +20,9 @@ use reqwest::{
 
 use crate::{
     Shared,
-    alert_image::{self, Packed},
-    egress_policy::Guard,
-    outbox::Ticket,
+    alert_image::{self, StoredMessage},
+    egress_policy::EgressPolicy,
+    outbox::QueuedDelivery,
 };
 
 /// How much of an answer is read.
@@ -84,23 +81,23 @@ pub(crate) struct Policy {
 /// Clients by how they speak TLS.
 #[derive(Debug)]
 pub(crate) struct Sender {
-    guard: Guard,
+    guard: EgressPolicy,
     clients: Mutex<HashMap<String, Client>>,
 }
 
 impl Sender {
-    pub(crate) fn new(guard: Guard) -> Self {
+    pub(crate) fn new(guard: EgressPolicy) -> Self {
         Sender { guard, clients: Mutex::default() }
     }
 
-    pub(crate) fn guard(&self) -> Guard {
+    pub(crate) fn guard(&self) -> EgressPolicy {
         self.guard
     }
 
     fn client(&self, http: &Http) -> Result<Client, String> {
         let tls = &http.tls_config;
         let key = format!("{tls:?} {:?}", http.enable_http2);
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut clients = self.clients.lock();
         if let Some(client) = clients.get(&key) {
             return Ok(client.clone());
         }
@@ -289,7 +286,8 @@ fn reveal_url(secret: &Secret, sent: &Redactor) -> Result<String, String> {
 
 impl Shared {
     /// Tries a delivery once.
-    pub(crate) async fn attempt(&self, ticket: &Ticket) -> (Policy, Outcome) {
+    #[tracing::instrument(level = "debug", skip_all, fields(receiver = ticket.receiver, kind = ticket.kind))]
+    pub(crate) async fn attempt(&self, ticket: &QueuedDelivery) -> (Policy, Outcome) {
         // Of this delivery alone: its secrets may be ordinary words to others.
         let sent = Redactor::default();
         let (policy, outcome) = self.attempt_once(ticket, &sent).await;
@@ -297,7 +295,7 @@ impl Shared {
     }
 
     /// As [`Shared::attempt`]; `sent` learns the secrets that are sent.
-    async fn attempt_once(&self, ticket: &Ticket, sent: &Redactor) -> (Policy, Outcome) {
+    async fn attempt_once(&self, ticket: &QueuedDelivery, sent: &Redactor) -> (Policy, Outcome) {
         let mut policy = Policy {
             tries: None,
             delay_ms: FIRST_DELAY_MS,
@@ -308,7 +306,7 @@ impl Shared {
             Ok(None) => return (policy, Outcome::refused("the message is not there any more")),
             Err(error) => return (policy, Outcome::failed(error.to_string())),
         };
-        let Ok(Packed { outgoing, of }) = serde_json::from_str::<Packed>(&body) else {
+        let Ok(StoredMessage { outgoing, of }) = serde_json::from_str::<StoredMessage>(&body) else {
             return (policy, Outcome::refused("the message cannot be read"));
         };
         if let Some(showcase) = &self.showcase {
@@ -356,7 +354,7 @@ impl Shared {
     async fn send(
         &self,
         integration: &Integration,
-        ticket: &Ticket,
+        ticket: &QueuedDelivery,
         outgoing: &Outgoing,
         picture: Option<&[u8]>,
         sent: &Redactor,
@@ -376,7 +374,7 @@ impl Shared {
     async fn post_integration(
         &self,
         integration: &Integration,
-        ticket: &Ticket,
+        ticket: &QueuedDelivery,
         mut body: serde_json::Value,
         picture: Option<&[u8]>,
         sent: &Redactor,
@@ -420,7 +418,7 @@ impl Shared {
         self.sender.post(&url, http, headers, body, self.options.timeout, sent).await
     }
 
-    async fn post_hook(&self, hook: &Hook, ticket: &Ticket, outgoing: Outgoing, sent: &Redactor) -> Outcome {
+    async fn post_hook(&self, hook: &Hook, ticket: &QueuedDelivery, outgoing: Outgoing, sent: &Redactor) -> Outcome {
         let Outgoing::Json(mut body) = outgoing else { return Outcome::refused("the message cannot be read") };
         let url = match reveal_url(&hook.url, sent) {
             Ok(url) => url,

@@ -6,7 +6,7 @@ use model::clock::now_ms;
 use serde::Serialize;
 use sqlx::{Row, sqlite::SqliteRow};
 
-use crate::{Notifier, alertmanager_client::LinkError, outbox::Outbox};
+use crate::{Notifier, alertmanager_client::ClientError, outbox::Outbox};
 
 /// How long a silence that is over is remembered.
 const KEPT_MS: i64 = 5 * 86_400_000;
@@ -32,7 +32,7 @@ pub enum SilenceError {
     Database(#[from] sqlx::Error),
     /// The Alertmanager failed.
     #[error(transparent)]
-    Link(#[from] LinkError),
+    Alertmanager(#[from] ClientError),
     /// No id can be made.
     #[error("no random number is to be had")]
     Random,
@@ -314,7 +314,7 @@ fn silence(row: &SqliteRow) -> Result<Silence, sqlx::Error> {
 mod tests {
     use std::time::Duration;
 
-    use alertmanager::alert::Posted;
+    use alertmanager::alert::PostableAlert;
     use telemetry::Telemetry;
     use tempfile::TempDir;
 
@@ -322,7 +322,7 @@ mod tests {
     use crate::Options;
 
     /// A notifier with a database, and an alert that fires since a time.
-    async fn with_alert(starts_at_ms: i64) -> (TempDir, Notifier, Posted, Fingerprint) {
+    async fn with_alert(starts_at_ms: i64) -> (TempDir, Notifier, PostableAlert, Fingerprint) {
         let directory = tempfile::tempdir().unwrap();
         let pool = database::open(directory.path()).await.unwrap();
         let (notifier, _) =
@@ -330,16 +330,16 @@ mod tests {
                 .await
                 .unwrap();
         let labels = [("alertname".to_owned(), "A".to_owned())].into();
-        let fires = Posted { labels, starts_at_ms: Some(starts_at_ms), ..Posted::default() };
+        let fires = PostableAlert { labels, starts_at_ms: Some(starts_at_ms), ..PostableAlert::default() };
         let fingerprint = Fingerprint::of(&fires.labels);
         notifier.0.take_in(vec![fires.clone()]);
         (directory, notifier, fires, fingerprint)
     }
 
     /// The end of a firing and the begin of the next one.
-    fn next_firing(fires: &Posted, ends_at_ms: i64, starts_at_ms: i64) -> Vec<Posted> {
-        let over = Posted { ends_at_ms: Some(ends_at_ms), ..fires.clone() };
-        vec![over, Posted { starts_at_ms: Some(starts_at_ms), ..fires.clone() }]
+    fn next_firing(fires: &PostableAlert, ends_at_ms: i64, starts_at_ms: i64) -> Vec<PostableAlert> {
+        let over = PostableAlert { ends_at_ms: Some(ends_at_ms), ..fires.clone() };
+        vec![over, PostableAlert { starts_at_ms: Some(starts_at_ms), ..fires.clone() }]
     }
 
     async fn stored(notifier: &Notifier) -> Vec<i64> {

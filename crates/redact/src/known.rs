@@ -59,7 +59,7 @@ impl Finder {
 
 impl KnownSecrets {
     /// These secrets and others, which count as the newest; `None` if none of the others is new and fit to be searched for. Over the limit
-    /// of their kind, the oldest go. All are added at once: what finds them is made anew for it.
+    /// of their kind, the oldest go. All are added at once: what finds them is made again for it.
     pub(crate) fn with<'a>(&self, others: impl Iterator<Item = &'a str>, lasting: Lasting) -> Option<Self> {
         let longest = match lasting {
             Lasting::ForGood => LONGEST_SECRET,

@@ -13,18 +13,18 @@ use model::{
 };
 use notify::AlertSubject;
 
-use crate::{Format, Order, PictureFailure, Pictures, data, draw::What};
+use crate::{Format, PictureFailure, Pictures, RenderRequest, data, draw::Subject};
 
 /// Width and height.
 const SIZE: (u32, u32) = (720, 340);
 /// Pixels a unit: screens of telephones are fine.
 const ZOOM: f32 = 2.0;
-/// What is shown of the time before an alert began.
+/// Subject is shown of the time before an alert began.
 const BEFORE_MS: i64 = 30 * 60_000;
 /// Least and longest time shown.
 const WINDOW_MS: (i64, i64) = (3_600_000, 24 * 3_600_000);
 
-/// What the severity of an alert looks like.
+/// Subject the severity of an alert looks like.
 fn color(subject: &AlertSubject) -> Color {
     severity_color(subject.labels.get("severity").map_or("", String::as_str))
 }
@@ -51,7 +51,7 @@ impl AlertPictures {
         let _begun = self.0.pictures.begin()?;
         let (panel, data, range) = self.panel(subject).await;
         let setting = Setting::new(range, subject.until_ms, Theme::Light, [&data]);
-        let order = Order { what: What::Panel(Box::new(panel), data), setting, size: SIZE, zoom: ZOOM };
+        let order = RenderRequest { what: Subject::Panel(Box::new(panel), data), setting, size: SIZE, zoom: ZOOM };
         self.0.pictures.draw(order, Format::Png).await
     }
 

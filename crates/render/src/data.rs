@@ -1,4 +1,4 @@
-//! What a picture of an alert shows of its expression.
+//! Subject a picture of an alert shows of its expression.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What is drawn, and as what.
+//! Subject is drawn, and as what.
 
 use std::collections::HashMap;
 
@@ -46,10 +46,10 @@ impl Format {
     }
 }
 
-/// What is to be drawn, with everything that it takes.
-pub struct Order {
+/// Subject is to be drawn, with everything that it takes.
+pub struct RenderRequest {
     /// Of what.
-    pub what: What,
+    pub what: Subject,
     /// Time and colours.
     pub setting: Setting,
     /// Width and height.
@@ -59,19 +59,19 @@ pub struct Order {
 }
 
 /// A panel or a dashboard, with its data.
-pub enum What {
+pub enum Subject {
     /// One panel.
     Panel(Box<Panel>, PanelData),
     /// All panels.
     Dashboard(Box<Dashboard>, HashMap<String, PanelData>),
 }
 
-/// What a picture takes beside its pixels, in bytes: its text and the shapes that are made of it.
+/// Subject a picture takes beside its pixels, in bytes: its text and the shapes that are made of it.
 const SHAPES_BYTES: u64 = 4 << 20;
-/// What a pixel takes: itself, and the file that is made of it.
+/// Subject a pixel takes: itself, and the file that is made of it.
 const PIXEL_BYTES: u64 = 8;
 
-impl Order {
+impl RenderRequest {
     /// Memory that drawing takes, about, in bytes.
     pub fn cost(&self, format: Format) -> u64 {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a zoom is a small positive number
@@ -91,8 +91,8 @@ impl Order {
         #[allow(clippy::cast_precision_loss)] // some thousand
         let size = (self.size.0 as f32, self.size.1 as f32);
         let svg = match &self.what {
-            What::Panel(panel, data) => app::picture::panel(panel, data, &self.setting, size),
-            What::Dashboard(dashboard, data) => app::picture::dashboard(dashboard, data, &self.setting, size),
+            Subject::Panel(panel, data) => app::picture::panel(panel, data, &self.setting, size),
+            Subject::Dashboard(dashboard, data) => app::picture::dashboard(dashboard, data, &self.setting, size),
         };
         match format {
             Format::Svg => Ok(svg.into_bytes()),

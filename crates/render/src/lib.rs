@@ -20,18 +20,18 @@ use std::{sync::Arc, time::Duration};
 use budget::{Budgets, Requester};
 use datasource::{ErrorKind, ReadScheduler};
 
-use crate::waiting::{Begun, Place};
+use crate::waiting::{Admitted, Begun};
 
 pub use crate::{alert_image::AlertPictures, notification_images::AlertImages, signed_links::PictureLinks};
 pub use crate::{
     data::narrowed,
-    draw::{Format, Order, What},
+    draw::{Format, RenderRequest, Subject},
 };
 
 /// For each picture that is drawn, so many may wait.
 const WAITING: usize = 16;
 
-/// What pictures may take.
+/// Subject pictures may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Longest wait for its turn.
@@ -80,11 +80,11 @@ impl Pictures {
     }
 
     /// Lets one more begin, for as long as what is returned is kept.
-    pub fn begin(&self) -> Result<Place, PictureFailure> {
+    pub fn begin(&self) -> Result<Admitted, PictureFailure> {
         self.0.begun.begin(Requester::current().account()).ok_or(PictureFailure::Busy)
     }
 
-    /// What lets them be drawn.
+    /// Subject lets them be drawn.
     #[must_use]
     pub fn drawing(&self) -> &ReadScheduler {
         &self.0.drawing
@@ -96,7 +96,7 @@ impl Pictures {
     }
 
     /// Draws what was ordered, once it is its turn.
-    pub async fn draw(&self, order: Order, format: Format) -> Result<Vec<u8>, PictureFailure> {
+    pub async fn draw(&self, order: RenderRequest, format: Format) -> Result<Vec<u8>, PictureFailure> {
         let most_pixels = self.0.most_pixels;
         let cost = order.cost(format);
         let drawn = self.0.drawing.read(cost, move || order.draw(format, most_pixels)).await;

@@ -1,4 +1,4 @@
-//! What the URL of a picture asks for.
+//! Subject the URL of a picture asks for.
 
 use std::ops::RangeInclusive;
 
@@ -32,7 +32,7 @@ pub enum ParamsError {
 
 /// The parameters of a picture. Those of a dashboard's variables (`var-*`) and unknown ones change nothing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Wanted {
+pub struct RenderParams {
     /// The time shown.
     pub range: TimeRange,
     /// In pixels.
@@ -45,7 +45,7 @@ pub struct Wanted {
     pub zone: Zone,
 }
 
-impl Wanted {
+impl RenderParams {
     /// Reads the query of a URL.
     pub fn parse(query: &str, now_ms: i64) -> Result<Self, ParamsError> {
         let value = |name: &str| {
@@ -69,7 +69,7 @@ impl Wanted {
                 ))
             })?,
         };
-        Ok(Wanted {
+        Ok(RenderParams {
             range,
             width: pixels("width", value("width").as_deref(), &WIDTHS)?,
             height: pixels("height", value("height").as_deref(), &HEIGHTS)?,
@@ -124,24 +124,30 @@ mod tests {
 
     #[test]
     fn what_is_not_asked_for_has_its_default() {
-        let wanted = Wanted::parse("var-provider=aws&orgId=1", NOW_MS).unwrap();
+        let wanted = RenderParams::parse("var-provider=aws&orgId=1", NOW_MS).unwrap();
         assert_eq!(
             wanted,
-            Wanted { range: TimeRange::default(), width: None, height: None, theme: Theme::Light, zone: Zone::UTC }
+            RenderParams {
+                range: TimeRange::default(),
+                width: None,
+                height: None,
+                theme: Theme::Light,
+                zone: Zone::UTC
+            }
         );
-        let wanted = Wanted::parse("from=now-6h&to=now-1h&width=640&height=200&theme=dark", NOW_MS).unwrap();
+        let wanted = RenderParams::parse("from=now-6h&to=now-1h&width=640&height=200&theme=dark", NOW_MS).unwrap();
         assert_eq!((wanted.width, wanted.height, wanted.theme), (Some(640), Some(200), Theme::Dark));
         assert_eq!(wanted.range.from.to_string(), "now-6h");
     }
 
     #[test]
     fn what_is_wrong_is_told_with_what_to_write() {
-        let complaint = |query: &str| Wanted::parse(query, NOW_MS).unwrap_err().to_string();
+        let complaint = |query: &str| RenderParams::parse(query, NOW_MS).unwrap_err().to_string();
         assert_eq!(complaint("width=wide"), "width \"wide\": write a whole number of pixels from 100 to 6000");
         assert_eq!(complaint("height=1"), "height \"1\": write a whole number of pixels from 50 to 20000");
         assert_eq!(complaint("theme=blue"), "theme \"blue\": write light or dark");
         assert!(complaint("tz=Mars/Olympus").contains("Europe/Berlin"));
-        assert_eq!(Wanted::parse("tz=asia/kolkata", NOW_MS).unwrap().zone.name(), "Asia/Kolkata");
+        assert_eq!(RenderParams::parse("tz=asia/kolkata", NOW_MS).unwrap().zone.name(), "Asia/Kolkata");
         assert!(complaint("from=yesterday").contains("now-6h"));
         assert!(named("x.gif").unwrap_err().to_string().contains(".png or .svg"));
         assert_eq!(named("a.b.svg").unwrap(), ("a.b", Format::Svg));

@@ -1,18 +1,14 @@
 //! Links to pictures of alerts for those who cannot log in: signed, for one picture, for a limited time.
 //!
-//! What a link shows is kept here and named at random; the signature holds the name and the end of its time together. The key is made
+//! Subject a link shows is kept here and named at random; the signature holds the name and the end of its time together. The key is made
 //! at each start, so that no link outlives the server that gave it, and again when links are withdrawn.
 
-use std::{
-    collections::VecDeque,
-    fmt::Write,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::VecDeque, fmt::Write, sync::Arc, time::Duration};
 
 use access::{NoRandomness, random_text};
 use hmac::{Hmac, KeyInit, Mac};
 use notify::AlertSubject;
+use parking_lot::{Mutex, MutexGuard};
 use sha2::Sha256;
 
 /// Links that are kept; the oldest gives way.
@@ -64,7 +60,7 @@ impl PictureLinks {
     }
 
     fn parts(&self) -> MutexGuard<'_, Parts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// A path to the picture of an alert that leads there for so long; `None` where the machine has no random numbers.
@@ -85,7 +81,7 @@ impl PictureLinks {
         Some(path)
     }
 
-    /// What a link shows, if it is one of ours and its time is not over.
+    /// Subject a link shows, if it is one of ours and its time is not over.
     pub fn open(&self, name: &str, until: i64, signature: &str, now_ms: i64) -> Option<AlertSubject> {
         let signature = bytes(signature)?;
         let parts = self.parts();

@@ -1,9 +1,8 @@
 //! How many pictures have been begun: their queries are asked, or they are drawn, or wait for either.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// A number of places, of which a token has at most half.
 pub(crate) struct Begun {
@@ -12,7 +11,7 @@ pub(crate) struct Begun {
 }
 
 /// A place, until it is dropped.
-pub struct Place {
+pub struct Admitted {
     token: Arc<str>,
     by_token: Arc<Mutex<HashMap<Arc<str>, usize>>>,
 }
@@ -23,7 +22,7 @@ impl Begun {
     }
 
     /// A place for one more of `token`, if there is one.
-    pub(crate) fn begin(&self, token: Arc<str>) -> Option<Place> {
+    pub(crate) fn begin(&self, token: Arc<str>) -> Option<Admitted> {
         let mut by_token = lock(&self.by_token);
         let all: usize = by_token.values().sum();
         let own = by_token.get(&token).copied().unwrap_or_default();
@@ -31,11 +30,11 @@ impl Begun {
             return None;
         }
         by_token.insert(Arc::clone(&token), own + 1);
-        Some(Place { token, by_token: Arc::clone(&self.by_token) })
+        Some(Admitted { token, by_token: Arc::clone(&self.by_token) })
     }
 }
 
-impl Drop for Place {
+impl Drop for Admitted {
     fn drop(&mut self) {
         let mut by_token = lock(&self.by_token);
         match by_token.get_mut(&self.token) {
@@ -46,7 +45,7 @@ impl Drop for Place {
 }
 
 fn lock(by_token: &Mutex<HashMap<Arc<str>, usize>>) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
-    by_token.lock().unwrap_or_else(PoisonError::into_inner)
+    by_token.lock()
 }
 
 #[cfg(test)]

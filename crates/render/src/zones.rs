@@ -1,12 +1,10 @@
 //! Time zones by name, from the database that comes along: a machine without one writes the same times.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, OnceLock, PoisonError},
-};
+use std::{collections::HashMap, sync::OnceLock};
 
 use jiff::{Timestamp, tz::TimeZone};
 use model::zone::{Changes, Zone};
+use parking_lot::Mutex;
 
 /// Before this time (1980), clocks of a zone are taken for what they were then; in milliseconds since the Unix epoch.
 const FIRST_MS: i64 = 315_532_800_000;
@@ -17,7 +15,7 @@ const FURTHEST_MIN: i32 = 1_440;
 
 /// The zone of this name: one of the IANA database, or minutes east of UTC. `None` if there is none.
 ///
-/// What is made of a zone stays: there are some hundred of them, each of a few kilobytes.
+/// Subject is made of a zone stays: there are some hundred of them, each of a few kilobytes.
 #[must_use]
 pub fn named(name: &str) -> Option<Zone> {
     static ZONES: OnceLock<Mutex<HashMap<String, &'static Changes>>> = OnceLock::new();
@@ -30,7 +28,7 @@ pub fn named(name: &str) -> Option<Zone> {
     let zone = TimeZone::get(name).ok()?;
     // As the database spells it: names may be asked for in any case, and each is to be made once.
     let name = zone.iana_name()?;
-    let mut zones = ZONES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
+    let mut zones = ZONES.get_or_init(Mutex::default).lock();
     let changes = match zones.get(name) {
         Some(changes) => changes,
         None => {

@@ -6,7 +6,7 @@ use model::label::is_label_name;
 use yaml::Problem;
 
 use crate::{
-    file::{Placed, RuleFile, RuleSpec, Span},
+    file::{Placed, RuleDuration, RuleFile, RuleSpec},
     template,
 };
 
@@ -61,7 +61,7 @@ fn check_rule(placed: &Placed<RuleSpec>, found: &mut Vec<Problem>) {
         _ => {}
     }
     if !rule.record.is_empty() {
-        let is_set = |span: Option<Span>| span.is_some_and(|span| span.ms != 0);
+        let is_set = |span: Option<RuleDuration>| span.is_some_and(|span| span.ms != 0);
         for (is_there, key) in [
             (!rule.annotations.is_empty(), "annotations"),
             (is_set(rule.hold), "for"),

@@ -30,10 +30,10 @@ pub struct GroupSpec {
     pub name: String,
     /// How often it is evaluated.
     #[serde(default)]
-    pub interval: Option<Span>,
+    pub interval: Option<RuleDuration>,
     /// How far back it is evaluated, so that late samples are in.
     #[serde(default)]
-    pub query_offset: Option<Span>,
+    pub query_offset: Option<RuleDuration>,
     /// Most series or alerts that one of its rules may make; 0 and less for no limit.
     #[serde(default, deserialize_with = "or_default")]
     pub limit: i64,
@@ -60,10 +60,10 @@ pub struct RuleSpec {
     pub expr: Option<Placed<String>>,
     /// How long the expression must hold before the alert fires.
     #[serde(default, rename = "for")]
-    pub hold: Option<Span>,
+    pub hold: Option<RuleDuration>,
     /// How long the alert goes on firing after the expression held last.
     #[serde(default)]
-    pub keep_firing_for: Option<Span>,
+    pub keep_firing_for: Option<RuleDuration>,
     /// Labels added to what it makes.
     #[serde(default, deserialize_with = "texts")]
     pub labels: BTreeMap<String, String>,
@@ -94,26 +94,26 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
 /// A length of time in Prometheus' spelling: `5m`, `1h30m`, `0`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Span {
+pub struct RuleDuration {
     /// Milliseconds.
     pub ms: i64,
 }
 
-impl FromStr for Span {
+impl FromStr for RuleDuration {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
         if text == "0" {
-            return Ok(Span::default());
+            return Ok(RuleDuration::default());
         }
         match text.parse() {
-            Ok(DurationMs(ms)) => Ok(Span { ms }),
+            Ok(DurationMs(ms)) => Ok(RuleDuration { ms }),
             Err(_) => Err(format!("{text:?} is not a duration: write one as 30s, 5m or 1h30m")),
         }
     }
 }
 
-impl TryFrom<String> for Span {
+impl TryFrom<String> for RuleDuration {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {

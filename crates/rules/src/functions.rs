@@ -11,7 +11,7 @@ use promql::InstantSample;
 use regex::Regex;
 use timeseries::Sample;
 
-use crate::{file::Span, link};
+use crate::{file::RuleDuration, link};
 
 /// A series' value as `query` gives it, before there is one.
 static SAMPLE: Named = Named {
@@ -166,7 +166,7 @@ fn of_numbers(table: Functions<'static>) -> Functions<'static> {
         .with("toDuration", 1..=1, |arguments| Ok(Duration::value(number(arguments)?)))
         .with("parseDuration", 1..=1, |arguments| {
             let given = text(arguments, 0)?;
-            let span: Span = given.parse().map_err(|_| format!("not a valid duration string: {given:?}"))?;
+            let span: RuleDuration = given.parse().map_err(|_| format!("not a valid duration string: {given:?}"))?;
             Ok(Value::Float(seconds(span.ms)))
         })
 }

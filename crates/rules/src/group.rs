@@ -8,7 +8,7 @@ use timeseries::{STALE_NAN, Sample};
 use crate::{
     alert::{Alert, AlertState, Notification},
     file::{GroupSpec, Placed},
-    rule::{Engine, Kind, Rule, Surroundings, Times, Transition},
+    rule::{Engine, EvalContext, Kind, Rule, Times, Transition},
 };
 
 /// Where what rules record goes.
@@ -47,7 +47,7 @@ pub struct World<'a> {
     /// Takes its samples; each rule's before the next rule is evaluated.
     pub sink: &'a dyn Sink,
     /// What all rules have in common.
-    pub around: &'a Surroundings,
+    pub around: &'a EvalContext,
     /// Seconds on a clock that never goes back, for telling how long evaluations take.
     pub clock: &'a (dyn Fn() -> f64 + Sync),
 }
@@ -248,7 +248,7 @@ impl Rule {
     }
 }
 
-/// What a rule is known by after its file was read anew: name, labels, and whether it records.
+/// What a rule is known by after its file was read again: name, labels, and whether it records.
 type Identity = (String, BTreeMap<String, String>, bool);
 
 fn identity(rule: &Rule) -> Identity {

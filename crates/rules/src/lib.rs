@@ -16,9 +16,9 @@ mod threshold;
 pub mod unit;
 
 pub use alert::{Alert, AlertState, Annotations, FOR_STATE, Notification, RESEND_MS};
-pub use file::{GroupSpec, Placed, RuleFile, RuleSpec, Span};
+pub use file::{GroupSpec, Placed, RuleDuration, RuleFile, RuleSpec};
 pub use group::{Evaluation, Group, Recorded, RuleHealth, Sink, World};
 pub use restore::{FOR_GRACE_MS, OUTAGE_TOLERANCE_MS};
-pub use rule::{Alerting, Engine, Kind, Rule, Surroundings, Transition};
+pub use rule::{Alerting, Engine, EvalContext, Kind, Rule, Transition};
 pub use threshold::Threshold;
 pub use yaml::Problem;

@@ -8,14 +8,14 @@ use crate::{alert::FOR_STATE, group::Group, rule::Kind};
 /// How long we may have been away and still take up what was.
 pub const OUTAGE_TOLERANCE_MS: i64 = 60 * 60 * 1000;
 /// Least time between taking up an alert and its firing, so that there is time for data that ends it. Alerts that wait for less
-/// are not taken up: they begin anew.
+/// are not taken up: they begin again.
 pub const FOR_GRACE_MS: i64 = 10 * 60 * 1000;
 
 impl Group {
     /// Takes up how long alerts had been pending before a restart. Call it once, after the second evaluation, which has seen data.
     ///
     /// # Errors
-    /// The samples could not be read; the alerts of that rule begin anew.
+    /// The samples could not be read; the alerts of that rule begin again.
     pub fn restore(&mut self, at_ms: i64, source: &dyn SeriesSource) -> Result<(), String> {
         let mut failed = None;
         for rule in self.rules_mut() {

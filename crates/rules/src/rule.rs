@@ -30,7 +30,7 @@ pub trait Engine: Sync {
 
 /// What all rules have in common.
 #[derive(Debug, Clone, Default)]
-pub struct Surroundings {
+pub struct EvalContext {
     /// Labels that templates see as `$externalLabels`.
     pub external_labels: Labels,
     /// Where people reach us, without a slash at its end; for links.
@@ -133,7 +133,7 @@ impl Rule {
         engine: &dyn Engine,
         times: Times,
         limit: i64,
-        around: &Surroundings,
+        around: &EvalContext,
     ) -> Result<Output, String> {
         let samples = vector(engine.instant(&self.query, times.query_ms)?)?;
         match &mut self.kind {
@@ -235,7 +235,7 @@ impl Alerting {
         engine: &dyn Engine,
         times: Times,
         limit: i64,
-        around: &Surroundings,
+        around: &EvalContext,
     ) -> Result<Output, String> {
         let holding = self.holding(name, samples, engine, times, around)?;
         let mut found = HashSet::with_capacity(holding.len());
@@ -266,7 +266,7 @@ impl Alerting {
     }
 
     /// Moves each alert on.
-    fn step(&mut self, found: &HashSet<Labels>, query: &Query, times: Times, around: &Surroundings) -> Output {
+    fn step(&mut self, found: &HashSet<Labels>, query: &Query, times: Times, around: &EvalContext) -> Output {
         let mut output = Output::default();
         let generator_url = format!("{}{}", around.external_url, link::table(query.text()));
         let (patience, is_restored) = (self.patience, self.is_restored);
@@ -296,7 +296,7 @@ impl Alerting {
         samples: Vec<InstantSample>,
         engine: &dyn Engine,
         times: Times,
-        around: &Surroundings,
+        around: &EvalContext,
     ) -> Result<Vec<(Labels, Annotations, f64)>, String> {
         let query = |text: &str| {
             let query = promql::parse(text).map_err(|error| error.to_string())?;

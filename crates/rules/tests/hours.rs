@@ -7,7 +7,7 @@ use std::{fmt::Write, process::Command};
 
 use labels::Labels;
 use promql::{InstantSample, Value};
-use rules::{Engine, Group, Recorded, RuleFile, Sink, Surroundings, World, unit::Memory};
+use rules::{Engine, EvalContext, Group, Recorded, RuleFile, Sink, World, unit::Memory};
 use timeseries::{STALE_NAN, Sample, format};
 
 const MINUTES: i64 = 240;
@@ -108,7 +108,7 @@ fn prometheus_sees_every_state_as_we_do() {
     let file = RuleFile::parse(&text).unwrap();
     let mut groups: Vec<Group> =
         file.groups.iter().map(|group| Group::new("r.yml", &group.value, MINUTE_MS, true).unwrap()).collect();
-    let around = Surroundings::default();
+    let around = EvalContext::default();
     tests.push_str("  promql_expr_test:\n");
     let mut changes = 0;
     for minute in 0..=MINUTES {
@@ -162,7 +162,7 @@ fn what_is_over_a_limit_or_there_twice_fails_and_leaves_nothing() {
     let file = RuleFile::parse(RULES).unwrap();
     let mut groups: Vec<Group> =
         file.groups.iter().skip(1).map(|group| Group::new("r", &group.value, MINUTE_MS, true).unwrap()).collect();
-    let around = Surroundings::default();
+    let around = EvalContext::default();
     let mut failures = Vec::new();
     for minute in 0..6 {
         let world = World { engine: &memory, sink: &memory, around: &around, clock: &|| 0.0 };

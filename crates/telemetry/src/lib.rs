@@ -6,12 +6,13 @@ mod host;
 mod rules;
 
 use std::sync::{
-    Arc, Mutex, PoisonError,
+    Arc,
     atomic::{AtomicI64, AtomicU64, Ordering},
 };
 
 use budget::Budgets;
 use datasource::Admission;
+use parking_lot::Mutex;
 
 use crate::{budgets::BudgetMetrics, host::Host};
 
@@ -133,7 +134,7 @@ impl Telemetry {
         self.0.rules.gather(&mut metrics);
         self.0.deliveries.gather(&mut metrics);
         self.0.budgets.gather(&mut metrics);
-        self.0.host.lock().unwrap_or_else(PoisonError::into_inner).gather(&mut metrics);
+        self.0.host.lock().gather(&mut metrics);
         metrics
     }
 }

@@ -5,7 +5,10 @@ use std::{
     io::{self, Write},
 };
 
-use tracing_subscriber::{field::MakeExt, fmt::FormatFields, fmt::format};
+use tracing_subscriber::{
+    field::MakeExt,
+    fmt::{FormatFields, format},
+};
 
 /// Writes the message as it is and the rest as `name=value`. What others chose (queries, names, paths, errors) may hold line breaks and
 /// escape sequences: they are written as their codes, so that nobody forges a line or moves the terminal's cursor.
@@ -83,7 +86,9 @@ fn is_moving(character: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
 
     use tracing_subscriber::{fmt, layer::SubscriberExt};
 
@@ -94,7 +99,7 @@ mod tests {
 
     impl io::Write for Written {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -115,7 +120,7 @@ mod tests {
             tracing::warn!(error = &error as &dyn std::error::Error, "failed");
             tracing::info_span!("span", name = %forged).in_scope(|| tracing::info!("in a span"));
         });
-        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(written.0.lock().clone()).unwrap();
         assert_eq!(text.lines().count(), 3, "{text}");
         assert_eq!(text.chars().filter(|character| is_moving(*character)).count(), 3, "{text}");
         assert!(text.contains("refused: up\\n2026") && text.contains("query="), "{text}");
@@ -132,7 +137,7 @@ mod tests {
             tracing::warn!(query = forged, "refused: {forged}");
             tracing::info!("plain é");
         });
-        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        let text = String::from_utf8(written.0.lock().clone()).unwrap();
         assert_eq!(text.chars().filter(|character| is_hidden(*character)).count(), 0, "{text}");
         let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines.len(), 2);

@@ -9,7 +9,9 @@ use super::log_fields::{PlainJson, on_one_line};
 use crate::config::LogFormat;
 
 /// What is logged unless `RUST_LOG` says otherwise: what we do, and what goes wrong below us.
-const DEFAULT_FILTER: &str = "warn,hyperscope=info,daemon_sim=info,store=info,audit=info";
+/// Our crates by name: a target is a module's path.
+const DEFAULT_FILTER: &str = "warn,hyperscope=info,audit=info,access=info,alerting=info,budget=info,collect=info,daemon_sim=info,dashboards=info,\
+    database=info,datasource=info,hypervisord=info,live=info,notify=info,redact=info,render=info,telemetry=info,tsdb=info";
 
 /// Where the socket library writes whole requests at `trace`, with the daemons' keys in them. Not to be had, whatever `RUST_LOG` says.
 const REQUESTS: &str = "tungstenite::handshake::client";
@@ -41,6 +43,8 @@ fn without_requests<S: Subscriber>(filter: EnvFilter) -> impl Layer<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, path::Path};
+
     use super::*;
 
     fn shows(wanted: &str, target: &'static str, level: Level) -> bool {
@@ -66,6 +70,26 @@ mod tests {
     fn the_socket_library_is_silent_unless_asked_for() {
         for target in [REQUESTS, "tungstenite::protocol"] {
             assert!(!shows(DEFAULT_FILTER, target, Level::DEBUG), "{target}");
+        }
+    }
+
+    #[test]
+    fn every_crate_of_ours_that_logs_is_in_the_usual_filter() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+        let mut folders = vec![root];
+        while let Some(folder) = folders.pop() {
+            for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()) {
+                let Ok(manifest) = fs::read_to_string(path.join("Cargo.toml")) else {
+                    folders.push(path);
+                    continue;
+                };
+                let name = path.file_name().unwrap().to_str().unwrap().replace('-', "_");
+                let logs = manifest.split("[dev-dependencies]").next().unwrap().contains("\ntracing");
+                assert!(
+                    !logs || DEFAULT_FILTER.contains(&format!("{name}=info")),
+                    "{name} logs, and its log is not shown"
+                );
+            }
         }
     }
 }

@@ -15,24 +15,24 @@ use model::{
     panel::PanelData,
 };
 use redact::Redactor;
-use render::{Format, Order, PANEL, What, params};
+use render::{Format, PANEL, RenderRequest, Subject, params};
 
 use crate::{config::Config, serve::store_options, storage};
 
-/// What is wanted.
+/// Subject is wanted.
 pub(crate) struct Wanted {
     /// `DASHBOARD` or `DASHBOARD/PANEL`.
     pub(crate) what: String,
     /// As in the URL of a picture.
     pub(crate) parameters: String,
-    /// What it becomes.
+    /// Subject it becomes.
     pub(crate) format: Format,
 }
 
 /// Draws it.
 pub(crate) async fn draw(config: &Config, wanted: &Wanted) -> anyhow::Result<Vec<u8>> {
     let now_ms = now_ms();
-    let parameters = params::Wanted::parse(&wanted.parameters, now_ms)?;
+    let parameters = params::RenderParams::parse(&wanted.parameters, now_ms)?;
     let library = DashboardRegistry::load(config.dashboards_dir.as_deref())?;
     let (uid, id) = wanted.what.split_once('/').map_or((wanted.what.as_str(), None), |(uid, id)| (uid, Some(id)));
     let Some(dashboard) = library.get(uid) else {
@@ -55,7 +55,7 @@ pub(crate) async fn draw(config: &Config, wanted: &Wanted) -> anyhow::Result<Vec
             let data = evaluate(panel).await;
             let setting = Setting::new(parameters.range, now_ms, parameters.theme, [&data]).in_zone(parameters.zone);
             let size = (width.unwrap_or(PANEL.0), parameters.height.unwrap_or(PANEL.1));
-            (What::Panel(Box::new(panel.clone()), data), setting, size)
+            (Subject::Panel(Box::new(panel.clone()), data), setting, size)
         }
         None => {
             let mut data = HashMap::new();
@@ -65,10 +65,10 @@ pub(crate) async fn draw(config: &Config, wanted: &Wanted) -> anyhow::Result<Vec
             let setting =
                 Setting::new(parameters.range, now_ms, parameters.theme, data.values()).in_zone(parameters.zone);
             let size = parameters.dashboard_size(dashboard);
-            (What::Dashboard(Box::new(dashboard.clone()), data), setting, size)
+            (Subject::Dashboard(Box::new(dashboard.clone()), data), setting, size)
         }
     };
-    let order = Order { what, setting, size, zoom: 1.0 };
+    let order = RenderRequest { what, setting, size, zoom: 1.0 };
     let most = u64::try_from(config.limits.picture_pixels).unwrap_or(u64::MAX);
     let format = wanted.format;
     Ok(tokio::task::spawn_blocking(move || order.draw(format, most)).await.context("the drawing broke off")??)
@@ -97,7 +97,7 @@ async fn engines(config: &Config) -> anyhow::Result<Engines> {
     )?)
 }
 
-/// The data of a panel. What only a server knows is said to be missing.
+/// The data of a panel. Subject only a server knows is said to be missing.
 async fn feed(engines: &Engines, panel: &Panel, range: model::range::TimeRange, now_ms: i64) -> PanelData {
     match panel.kind {
         PanelKind::Jobs => PanelData::Jobs(Vec::new()),

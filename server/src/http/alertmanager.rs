@@ -8,7 +8,7 @@ use std::{
 use access::{Action, Principal};
 use alerting::Alerting;
 use alertmanager::{
-    alert::{ALERT_NAME, Alert, Labels, Posted},
+    alert::{ALERT_NAME, Alert, Labels, PostableAlert},
     matcher::{Gathered, MatcherJson, Matchers},
     silence::{Silence, matchers},
 };
@@ -302,11 +302,11 @@ enum WrongPost {
 }
 
 /// Reads one alert of a batch.
-fn read_alert(given: &Value, principal: &Principal, now_ms: i64) -> Result<Posted, WrongPost> {
+fn read_alert(given: &Value, principal: &Principal, now_ms: i64) -> Result<PostableAlert, WrongPost> {
     let alert = AlertPosted::deserialize(given).map_err(|error| WrongPost::Invalid(error.to_string()))?;
     // Go's zero time stands for none.
     let ms = |time: Option<Given>| time.map(|Given(time)| time.as_millisecond()).filter(|ms| *ms > 0);
-    let alert = Posted {
+    let alert = PostableAlert {
         labels: alert.labels,
         annotations: alert.annotations,
         starts_at_ms: ms(alert.starts_at),
@@ -317,7 +317,7 @@ fn read_alert(given: &Value, principal: &Principal, now_ms: i64) -> Result<Poste
     let checked =
         Alert::from_posted(alert.clone(), now_ms, 0).map_err(|error| WrongPost::Invalid(error.to_string()))?;
     // An alert that names no start begins now: for the list and for the notifier at the same instant.
-    let alert = Posted { starts_at_ms: Some(checked.starts_at_ms), ..alert };
+    let alert = PostableAlert { starts_at_ms: Some(checked.starts_at_ms), ..alert };
     if access::is_visible(principal.scope(), &checked) { Ok(alert) } else { Err(WrongPost::Forbidden) }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -15,6 +15,7 @@ use axum::{
 };
 use budget::{Charge, MemoryBudget, OverBudget, Requester, memory::megabytes};
 use http_body::{Frame, SizeHint};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{answers, auth::Denied};
 
@@ -74,7 +75,7 @@ struct Held(Arc<Mutex<(Charge, Option<OverBudget>)>>);
 
 impl Held {
     fn lock(&self) -> MutexGuard<'_, (Charge, Option<OverBudget>)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -48,7 +48,7 @@ pub(super) async fn own(
         };
         page.family(metric.name, kind, metric.help).sample([], metric.value);
     }
-    let when = datasource::When::At(now_ms());
+    let when = datasource::EvalTime::At(now_ms());
     let found = embedded.evaluate(&scope.query(DAEMONS_SERIES)?, when).await?;
     let families = embedded.store().family_count();
     let write = move || {

@@ -45,7 +45,9 @@ use tower_http::{
     },
     limit::RequestBodyLimitLayer,
     timeout::TimeoutLayer,
+    trace::TraceLayer,
 };
+use tracing::debug_span;
 
 use self::{
     assets::Assets,
@@ -168,7 +170,6 @@ pub(crate) fn router(state: &AppState) -> Router {
         // Assets come compressed from the bundle, and what says how it is encoded is left alone.
         .layer(
             CompressionLayer::new()
-                .no_br()
                 .quality(CompressionLevel::Fastest)
                 .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("application/wasm"))),
         );
@@ -176,7 +177,11 @@ pub(crate) fn router(state: &AppState) -> Router {
     let others = written
         .merge(take(&mut routes, state, Taken::Socket))
         .layer(middleware::from_fn_with_state(heads, heads::limit));
-    let secured = secure_headers(usual.merge(others), &state.config).with_state(state.clone());
+    // Without the query, which may hold a token or what somebody asks for.
+    let traced = TraceLayer::new_for_http().make_span_with(
+        |request: &Request| debug_span!("request", method = %request.method(), path = request.uri().path()),
+    );
+    let secured = secure_headers(usual.merge(others).layer(traced), &state.config).with_state(state.clone());
     reached::below_base(secured, &state.config)
 }
 

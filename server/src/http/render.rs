@@ -11,7 +11,9 @@ use axum::{
 };
 use dashboards::DashboardRegistry;
 use model::{clock::now_ms, dashboard::Dashboard, range::TimeRange};
-use render::{AlertPictures, Format, Order, ParamsError, PictureFailure, PictureLinks, Pictures, What, params};
+use render::{
+    AlertPictures, Format, ParamsError, PictureFailure, PictureLinks, Pictures, RenderRequest, Subject, params,
+};
 
 use super::{Rights, Route, Who, api::error::ApiError, pages, slices::PanelState};
 use crate::state::AppState;
@@ -53,7 +55,7 @@ async fn withdraw_links(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// What a signed link leads to.
+/// Subject a signed link leads to.
 async fn alert(
     State(alert_pictures): State<AlertPictures>,
     State(picture_links): State<PictureLinks>,
@@ -89,15 +91,15 @@ async fn dashboard(
 ) -> Result<Response, ApiError> {
     let now_ms = now_ms();
     let (name, format) = params::named(&file)?;
-    let wanted = params::Wanted::parse(uri.query().unwrap_or_default(), now_ms)?;
+    let wanted = params::RenderParams::parse(uri.query().unwrap_or_default(), now_ms)?;
     let dashboard = seen(&library, &principal, name)?;
     let size = wanted.dashboard_size(dashboard);
     check_size(&pictures, size)?;
     let _begun = pictures.begin().map_err(refused)?;
     let data = pages::panels(&panels, principal.scope(), dashboard, wanted.range, now_ms, PATIENCE).await;
     let setting = Setting::new(wanted.range, now_ms, wanted.theme, data.values()).in_zone(wanted.zone);
-    let what = What::Dashboard(Box::new(dashboard.clone()), data);
-    answer(&pictures, Order { what, setting, size, zoom: 1.0 }, format, wanted.range, name).await
+    let what = Subject::Dashboard(Box::new(dashboard.clone()), data);
+    answer(&pictures, RenderRequest { what, setting, size, zoom: 1.0 }, format, wanted.range, name).await
 }
 
 async fn panel(
@@ -110,15 +112,16 @@ async fn panel(
 ) -> Result<Response, ApiError> {
     let now_ms = now_ms();
     let (id, format) = params::named(&file)?;
-    let wanted = params::Wanted::parse(uri.query().unwrap_or_default(), now_ms)?;
+    let wanted = params::RenderParams::parse(uri.query().unwrap_or_default(), now_ms)?;
     let panel = params::panel_of(seen(&library, &principal, &uid)?, id)?;
     let size = (wanted.width.unwrap_or(params::PANEL.0), wanted.height.unwrap_or(params::PANEL.1));
     check_size(&pictures, size)?;
     let _begun = pictures.begin().map_err(refused)?;
     let data = pages::panel_data(&panels, principal.scope(), panel, wanted.range, now_ms, PATIENCE).await;
     let setting = Setting::new(wanted.range, now_ms, wanted.theme, [&data]).in_zone(wanted.zone);
-    let what = What::Panel(Box::new(panel.clone()), data);
-    answer(&pictures, Order { what, setting, size, zoom: 1.0 }, format, wanted.range, &format!("{uid}-{id}")).await
+    let what = Subject::Panel(Box::new(panel.clone()), data);
+    answer(&pictures, RenderRequest { what, setting, size, zoom: 1.0 }, format, wanted.range, &format!("{uid}-{id}"))
+        .await
 }
 
 /// A dashboard that a session may see.
@@ -151,7 +154,7 @@ fn refused(failure: PictureFailure) -> ApiError {
 
 async fn answer(
     pictures: &Pictures,
-    order: Order,
+    order: RenderRequest,
     format: Format,
     range: TimeRange,
     name: &str,

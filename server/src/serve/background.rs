@@ -1,6 +1,6 @@
 //! What goes on beside the requests. Each task is owned here, and ends when the server stops.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use alerting::{Alerting, history, posted};
 use collect::Upstreams;
@@ -15,10 +15,11 @@ use tokio::{
     runtime::{Builder, Runtime},
     signal::unix::{SignalKind, signal},
     sync::broadcast,
-    task::JoinSet,
+    task::{self, JoinSet},
     time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use tsdb::Store;
 
 use crate::{signals::stop_signal, source_list::SourceList};
@@ -46,22 +47,31 @@ pub(super) fn rule_runtime() -> std::io::Result<Runtime> {
 /// The tasks of a server.
 pub(super) struct Background {
     tasks: JoinSet<()>,
+    /// What each task is called in the log.
+    names: HashMap<task::Id, &'static str>,
     stop: CancellationToken,
 }
 
 impl Background {
     pub(super) fn new(stop: CancellationToken) -> Self {
-        Background { tasks: JoinSet::new(), stop }
+        Background { tasks: JoinSet::new(), names: HashMap::new(), stop }
+    }
+
+    /// Runs a task, which ends when the server stops.
+    fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let handle = self.tasks.spawn(task.instrument(tracing::debug_span!("task", name)));
+        self.names.insert(handle.id(), name);
     }
 
     /// Runs `each` at every `interval` until the server stops.
     fn every<F: Future<Output = ()> + Send>(
         &mut self,
+        name: &'static str,
         interval: Duration,
         mut each: impl FnMut() -> F + Send + 'static,
     ) {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move {
+        self.spawn(name, async move {
             let mut ticks = tokio::time::interval(interval);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
@@ -75,12 +85,12 @@ impl Background {
 
     /// Hands what happens at the daemons to those who look.
     pub(super) fn forward_events(&mut self, hub: Hub, events: broadcast::Receiver<Event>) {
-        self.tasks.spawn(async move { hub.forward(events).await });
+        self.spawn("daemon events", async move { hub.forward(events).await });
     }
 
     /// Tells those who look at data of the daemons when it is not current.
     pub(super) fn watch_freshness(&mut self, hub: Hub, upstreams: Upstreams) {
-        self.every(FRESHNESS_INTERVAL, move || {
+        self.every("freshness", FRESHNESS_INTERVAL, move || {
             hub.publish_freshness(trouble(&upstreams.statuses()));
             std::future::ready(())
         });
@@ -88,7 +98,7 @@ impl Background {
 
     /// Tells at intervals how old the data of each source is; that its state changed, the links tell at once.
     pub(super) fn publish_sources(&mut self, hub: Hub, sources: SourceList) {
-        self.every(SOURCES_INTERVAL, move || {
+        self.every("sources", SOURCES_INTERVAL, move || {
             for status in sources.statuses() {
                 hub.publish(Event::UpstreamStatus(status));
             }
@@ -106,14 +116,15 @@ impl Background {
     ) {
         // On threads of their own: what is asked of the others delays no evaluation.
         let stop = self.stop.clone();
-        self.tasks.spawn_blocking(move || runtime.block_on(alerting.run(events, stop)));
-        self.tasks.spawn(history.run(self.stop.clone()));
+        let rules = self.tasks.spawn_blocking(move || runtime.block_on(alerting.run(events, stop)));
+        self.names.insert(rules.id(), "rules");
+        self.spawn("alert history", history.run(self.stop.clone()));
     }
 
     /// Asks each engine whether it is there.
     pub(super) fn probe_engines(&mut self, engines: &Engines) {
         for engine in engines.elsewhere().map(Arc::clone) {
-            self.every(PROBE_INTERVAL, move || {
+            self.every("engine probes", PROBE_INTERVAL, move || {
                 let engine = Arc::clone(&engine);
                 async move { engine.probe().await }
             });
@@ -125,7 +136,7 @@ impl Background {
         if engines.elsewhere().next().is_none() {
             return;
         }
-        self.every(ALERT_INTERVAL, move || {
+        self.every("engine alerts", ALERT_INTERVAL, move || {
             let (alerting, engines) = (alerting.clone(), engines.clone());
             async move {
                 let asked = engines.elsewhere().map(async |engine| (engine.name().to_owned(), engine.alerts().await));
@@ -136,7 +147,7 @@ impl Background {
 
     /// Keeps our own metrics in the store, beside the daemons'.
     pub(super) fn sample_ourselves(&mut self, telemetry: Telemetry, samples: Arc<dyn SampleSink>, interval: Duration) {
-        self.every(interval, move || {
+        self.every("own metrics", interval, move || {
             let (telemetry, samples) = (telemetry.clone(), Arc::clone(&samples));
             async move {
                 let appended = tokio::task::spawn_blocking(move || {
@@ -164,7 +175,7 @@ impl Background {
 
     /// Looks how near the limit of memory is, and lets reads run that wait for it.
     pub(super) fn watch_memory(&mut self, admissions: Vec<Admission>) {
-        self.every(MEMORY_INTERVAL, move || {
+        self.every("memory", MEMORY_INTERVAL, move || {
             admissions.iter().for_each(Admission::look);
             std::future::ready(())
         });
@@ -172,7 +183,7 @@ impl Background {
 
     /// Drops what is older than the retention.
     pub(super) fn keep_store(&mut self, store: Store) {
-        self.every(STORE_INTERVAL, move || {
+        self.every("store maintenance", STORE_INTERVAL, move || {
             let store = store.clone();
             async move {
                 match tokio::task::spawn_blocking(move || store.run_retention(now_ms())).await {
@@ -191,7 +202,7 @@ impl Background {
         notifier: Notifier,
     ) {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move {
+        self.spawn("alerts to the notifier", async move {
             loop {
                 let batch = tokio::select! {
                     batch = raised.recv() => batch,
@@ -208,11 +219,11 @@ impl Background {
         });
     }
 
-    /// Tells people of alerts and jobs, and reads the file of receivers anew on SIGHUP.
+    /// Tells people of alerts and jobs, and reads the file of receivers again on SIGHUP.
     pub(super) fn notify(&mut self, notifier: Notifier, inbox: Inbox, events: broadcast::Receiver<Event>) {
         if let Some(file) = notifier.config_file().cloned() {
             let (notifier, stop) = (notifier.clone(), self.stop.clone());
-            self.tasks.spawn(async move {
+            self.spawn("reload of receivers", async move {
                 let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
                 loop {
                     tokio::select! {
@@ -220,7 +231,7 @@ impl Background {
                         () = stop.cancelled() => return,
                     }
                     match notifier.reload() {
-                        Ok(()) => tracing::info!(file = %file.display(), "the file of receivers was read anew"),
+                        Ok(()) => tracing::info!(file = %file.display(), "the file of receivers was read again"),
                         Err(error) => {
                             tracing::error!(%error, "the file of receivers is wrong: the one before holds on")
                         }
@@ -228,13 +239,13 @@ impl Background {
                 }
             });
         }
-        self.tasks.spawn(notifier.run(inbox, events, self.stop.clone()));
+        self.spawn("notifications", notifier.run(inbox, events, self.stop.clone()));
     }
 
     /// Stops the server on SIGINT and SIGTERM.
     pub(super) fn stop_on_signal(&mut self) {
         let stop = self.stop.clone();
-        self.tasks.spawn(async move {
+        self.spawn("stop signal", async move {
             tokio::select! {
                 () = stop_signal() => {
                     tracing::info!("told to stop");
@@ -245,10 +256,24 @@ impl Background {
         });
     }
 
-    /// Waits for all tasks after the server was stopped.
+    /// Waits for all tasks after the server was stopped, and says which of them did not end as they should.
     pub(super) async fn ended(mut self) {
-        if tokio::time::timeout(PATIENCE, async { while self.tasks.join_next().await.is_some() {} }).await.is_err() {
-            tracing::warn!("background tasks did not end in time");
+        let Background { tasks, names, .. } = &mut self;
+        let all = async {
+            while let Some(ended) = tasks.join_next_with_id().await {
+                let (id, panicked) = match ended {
+                    Ok((id, ())) => (id, false),
+                    Err(error) => (error.id(), error.is_panic()),
+                };
+                let name = names.remove(&id).unwrap_or_default();
+                if panicked {
+                    tracing::error!(task = name, "a background task broke off");
+                }
+            }
+        };
+        if tokio::time::timeout(PATIENCE, all).await.is_err() {
+            let late: Vec<&str> = names.values().copied().collect();
+            tracing::warn!(tasks = late.join(", "), "background tasks did not end in time");
         }
     }
 }

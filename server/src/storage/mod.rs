@@ -5,7 +5,7 @@ mod snapshot;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    sync::Arc,
     time::UNIX_EPOCH,
 };
 
@@ -49,14 +49,14 @@ pub struct Storage {
     data_dir: PathBuf,
     /// One copy at a time.
     copying: Arc<Mutex<()>>,
-    health: Arc<std::sync::Mutex<SourceHealth>>,
+    health: Arc<parking_lot::Mutex<SourceHealth>>,
 }
 
 impl Storage {
     /// The care of a store that is in this data directory.
     #[must_use]
     pub fn new(store: Store, data_dir: &Path) -> Self {
-        let health = Arc::new(std::sync::Mutex::new(SourceHealth::new(now_ms())));
+        let health = Arc::new(parking_lot::Mutex::new(SourceHealth::new(now_ms())));
         Storage { store, data_dir: data_dir.to_owned(), copying: Arc::default(), health }
     }
 
@@ -64,7 +64,7 @@ impl Storage {
     #[must_use]
     pub fn source_status(&self) -> UpstreamStatus {
         let now_ms = now_ms();
-        let mut health = self.health.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut health = self.health.lock();
         match self.store.write_failure() {
             Some(error) => health.failed(&format!("new samples are not kept: {error}"), now_ms),
             None => health.answered(now_ms, None),

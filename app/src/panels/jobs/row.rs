@@ -10,7 +10,7 @@ use model::{
 };
 
 use super::order::{Column, elapsed_ms};
-use crate::{panels::traces::ABSENT, platform};
+use crate::{panels::plot_series::ABSENT, platform};
 
 /// A row that follows its job; empty once the job is no longer among those shown.
 pub(super) fn row(job: Memo<Option<Job>>, now_ms: Signal<i64>) -> AnyView {

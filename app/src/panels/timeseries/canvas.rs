@@ -20,7 +20,7 @@ use crate::panels::{
     context::PanelsContext,
 };
 
-/// Pieces that are drawn beside each other before all is drawn anew.
+/// Pieces that are drawn beside each other before all is drawn again.
 const MOST_PIECES: u32 = 40;
 /// Width of a line in CSS pixels.
 const LINE_WIDTH: f64 = 1.5;
@@ -36,7 +36,7 @@ struct Drawn {
     pieces: u32,
 }
 
-/// What the series are drawn in: if any of it changed, they are drawn anew.
+/// What the series are drawn in: if any of it changed, they are drawn again.
 #[derive(Debug, Clone, PartialEq)]
 struct Frame {
     size: Size,
@@ -82,7 +82,7 @@ pub(super) fn layers(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
     }
 }
 
-/// Grid and thresholds: a few lines, drawn anew each time.
+/// Grid and thresholds: a few lines, drawn again each time.
 fn draw_back(context: &CanvasRenderingContext2d, plot: &TimePlot<'_>, size: Size) {
     context.clear_rect(0.0, 0.0, size.width, size.height);
     let line_width = size.ratio.round().max(1.0);
@@ -146,7 +146,7 @@ fn dash(context: &CanvasRenderingContext2d, size: Size, on: bool) {
     let _ = context.set_line_dash(&pattern);
 }
 
-/// The series: moved and continued where that suffices, drawn anew where not.
+/// The series: moved and continued where that suffices, drawn again where not.
 fn draw_series(
     canvas: &HtmlCanvasElement,
     context: &CanvasRenderingContext2d,

@@ -8,7 +8,7 @@ use model::{
 };
 
 use super::{Chart, hover::Line};
-use crate::panels::traces::Written;
+use crate::panels::plot_series::Written;
 
 /// A time in which an alert fired.
 pub(super) struct Mark {

@@ -10,7 +10,7 @@ use leptos::{
 use crate::panels::{
     context::{PanelsContext, Viewport},
     percent,
-    traces::Written,
+    plot_series::Written,
 };
 
 /// Values that a tooltip lists.

@@ -9,7 +9,7 @@ use crate::{
     panels::{
         context::is_still,
         keyed,
-        traces::{MOST_SERIES, Shown, Written, series_count},
+        plot_series::{MOST_SERIES, Shown, Written, series_count},
     },
     view::view,
 };

@@ -21,8 +21,8 @@ use self::legend::legend;
 use super::{
     colors::Colors,
     context::{PanelsContext, Viewport, is_still},
+    plot_series::{MOST_SERIES, Shown, mark, shown, shown_in, unit_of, write},
     stat,
-    traces::{MOST_SERIES, Shown, mark, shown, shown_in, unit_of, write},
 };
 
 #[cfg(feature = "browser")]
@@ -133,7 +133,7 @@ fn plot_box(chart: Chart, scale: Memo<ValueScale>) -> AnyView {
 }
 
 /// Numbers beside a chart: the newest value of the queries that ask for it.
-pub(crate) fn beside(panel: &Panel, data: &PanelData) -> Vec<(String, super::traces::Written)> {
+pub(crate) fn beside(panel: &Panel, data: &PanelData) -> Vec<(String, super::plot_series::Written)> {
     shown(panel, data)
         .into_iter()
         .filter(|shown| shown.query.stat)
@@ -145,7 +145,7 @@ pub(crate) fn beside(panel: &Panel, data: &PanelData) -> Vec<(String, super::tra
         .collect()
 }
 
-fn beside_view(numbers: &[(String, super::traces::Written)]) -> AnyView {
+fn beside_view(numbers: &[(String, super::plot_series::Written)]) -> AnyView {
     let numbers = numbers.iter().map(|(name, written)| {
         let (digits, unit) = stat::split(&written.text);
         view! {

@@ -20,7 +20,7 @@ use self::{
     log::NotificationLog,
 };
 use crate::{
-    alert::{Alert, Labels, Posted, WrongAlert},
+    alert::{Alert, Labels, PostableAlert, WrongAlert},
     config::{Config, Kind, Route},
     inhibit::Inhibitor,
     silence::Silences,
@@ -100,9 +100,9 @@ pub struct Ingested {
     /// Those of them that are over and were not.
     pub resolved: Vec<Arc<Alert>>,
     /// Those that could not be taken, and why.
-    pub refused: Vec<(Posted, WrongAlert)>,
+    pub refused: Vec<(PostableAlert, WrongAlert)>,
     /// Those that there was no room for.
-    pub dropped: Vec<Posted>,
+    pub dropped: Vec<PostableAlert>,
     /// Whether other alerts inhibit than before.
     pub is_inhibition_other: bool,
 }
@@ -182,7 +182,7 @@ impl Dispatcher {
     }
 
     /// Takes in what was known before a restart. Those that fired when they were kept have until `grace_until_ms` to be told of again:
-    /// an alert is not kept anew when nothing but its end is put off, so that its end may be long past. Until then nobody is told that such
+    /// an alert is not kept again when nothing but its end is put off, so that its end may be long past. Until then nobody is told that such
     /// a one fires, who was not told already or was told long ago: it may be over.
     pub fn restore_alerts(&mut self, alerts: impl IntoIterator<Item = Alert>, now_ms: i64, grace_until_ms: i64) {
         for mut alert in alerts {
@@ -205,7 +205,7 @@ impl Dispatcher {
         for alert in alerts {
             self.insert(alert, now_ms);
         }
-        // A group that was told of waits for its interval, not anew.
+        // A group that was told of waits for its interval, not again.
         for group in self.groups.values_mut() {
             if before.values().any(|old| old.key == group.key && old.was_flushed) {
                 group.was_flushed = true;
@@ -214,7 +214,7 @@ impl Dispatcher {
     }
 
     /// Takes alerts in.
-    pub fn ingest(&mut self, posted: impl IntoIterator<Item = Posted>, now_ms: i64) -> Ingested {
+    pub fn ingest(&mut self, posted: impl IntoIterator<Item = PostableAlert>, now_ms: i64) -> Ingested {
         let mut ingested = Ingested::default();
         for posted in posted {
             let alert = match Alert::from_posted(posted.clone(), now_ms, self.config.resolve_timeout_ms) {
@@ -259,7 +259,7 @@ impl Dispatcher {
 
     /// Learns of alerts that are about to be taken in, so that what they inhibit is known when somebody is told of them. One that is
     /// not taken in after all inhibits nothing for longer than [`FORESEEN_MS`]. Whether other alerts inhibit than before.
-    pub fn foresee(&mut self, posted: &[Posted], now_ms: i64) -> bool {
+    pub fn foresee(&mut self, posted: &[PostableAlert], now_ms: i64) -> bool {
         if self.inhibitor.is_idle() {
             return false;
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    alert::{Alert, Posted},
+    alert::{Alert, PostableAlert},
     color,
 };
 
@@ -28,11 +28,11 @@ fn job_event(status: &str) -> HookEvent {
 
 fn alert_event(name: EventName, severity: &str) -> HookEvent {
     let pairs = |pairs: &[(&str, &str)]| pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-    let posted = Posted {
+    let posted = PostableAlert {
         labels: pairs(&[("alertname", "HighMemory"), ("daemon", "a"), ("severity", severity)]),
         annotations: pairs(&[("summary", "Memory is high")]),
         value: Some(0.93),
-        ..Posted::default()
+        ..PostableAlert::default()
     };
     HookEvent { name, at_ms: 0, subject: Subject::Alert(Arc::new(Alert::from_posted(posted, 0, 0).unwrap())) }
 }

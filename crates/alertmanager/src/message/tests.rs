@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::{
-    alert::{Alert, Labels, Posted},
+    alert::{Alert, Labels, PostableAlert},
     config::{Config, file::ConfigFile},
 };
 
@@ -16,7 +16,7 @@ fn labels(text: &str) -> Labels {
 }
 
 fn alert(names: &str, annotations: &str) -> Arc<Alert> {
-    let posted = Posted {
+    let posted = PostableAlert {
         labels: labels(names),
         annotations: labels(annotations),
         starts_at_ms: Some(1_795_165_200_000),

@@ -4,7 +4,7 @@ use std::{borrow::Cow, ops::Range};
 
 use model::{dashboard::Draw, sort::sort_by};
 
-use super::{TimePlot, Trace};
+use super::{PlotSeries, TimePlot};
 use crate::{palette::Ink, reduce};
 
 /// Opacity of the area under a single line.
@@ -35,7 +35,7 @@ impl Layer<'_> {
 }
 
 /// Each series as a line; one that is alone has an area.
-pub(super) fn lines<'a>(traces: &[&Trace<'a>], alone: bool) -> Vec<Layer<'a>> {
+pub(super) fn lines<'a>(traces: &[&PlotSeries<'a>], alone: bool) -> Vec<Layer<'a>> {
     let fill = if alone { LINE_FILL } else { 0.0 };
     traces
         .iter()
@@ -51,7 +51,7 @@ pub(super) fn lines<'a>(traces: &[&Trace<'a>], alone: bool) -> Vec<Layer<'a>> {
 }
 
 /// Puts series on top of each other, the first at the bottom. A series without a value at a time adds nothing there.
-pub(super) fn stack<'a>(traces: &[&Trace<'a>]) -> Vec<Layer<'a>> {
+pub(super) fn stack<'a>(traces: &[&PlotSeries<'a>]) -> Vec<Layer<'a>> {
     let mut times: Vec<i64> = traces.iter().flat_map(|trace| trace.timestamps.iter().copied()).collect();
     sort_by(&mut times, Ord::cmp);
     times.dedup();

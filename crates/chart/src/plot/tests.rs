@@ -16,8 +16,8 @@ fn options(thresholds: &[Threshold]) -> PlotOptions<'_> {
     }
 }
 
-fn trace<'a>(timestamps: &'a [i64], values: &'a [f64]) -> Trace<'a> {
-    Trace { ink: Ink::Series(0), draw: Draw::Panel, timestamps, values }
+fn trace<'a>(timestamps: &'a [i64], values: &'a [f64]) -> PlotSeries<'a> {
+    PlotSeries { ink: Ink::Series(0), draw: Draw::Panel, timestamps, values }
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn no_series_still_has_axes() {
 #[test]
 fn lines_lie_over_a_stack_and_marks_behind_it() {
     let (times, values) = ([0, 25_000, 75_000], [1.0, 2.0, 3.0]);
-    let drawn = |draw| Trace { draw, ..trace(&times, &values) };
+    let drawn = |draw| PlotSeries { draw, ..trace(&times, &values) };
     let traces = [drawn(Draw::Dashed), drawn(Draw::Mark), drawn(Draw::Panel)];
     let plot = TimePlot::new(&traces, &PlotOptions { stacked: true, ..options(&[]) }, None);
     assert_eq!(plot.layers.iter().map(|layer| layer.dashed).collect::<Vec<_>>(), [false, true]);

@@ -6,7 +6,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use access::{Scope, ScopedQuery};
 use futures_util::future::{BoxFuture, join_all};
 use labels::{METRIC_NAME, MatchOp, Matcher};
 use model::frame::Series;
+use parking_lot::Mutex;
 use promql::Query;
 use tokio::sync::{OnceCell, Semaphore};
 
@@ -105,7 +106,7 @@ impl EngineCoverage {
     }
 
     fn cell(&self, asked: Asked, now: Instant) -> Arc<OnceCell<Option<i64>>> {
-        let mut cached = self.cached.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut cached = self.cached.lock();
         if let Some(known) = cached.get(&asked).filter(|known| known.holds(now)) {
             return Arc::clone(&known.begin_ms);
         }

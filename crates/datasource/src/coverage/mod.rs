@@ -7,12 +7,13 @@ mod engine;
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use access::ScopedQuery;
 use labels::{Labels, METRIC_NAME, Matcher};
+use parking_lot::{Mutex, MutexGuard};
 use promql::{Query, SelectorBounds};
 use tsdb::Store;
 
@@ -81,7 +82,7 @@ impl Coverage {
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<String, Held>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The canonical series of a daemon that has no metrics of its own, or not all: counted from what its feed tells.
 //!
 //! Jobs are counted, not estimated. A counter begins with zero when the daemon's process started and steps when a job ended, by the
-//! job's own time, also for jobs that ended before we came or while the link was down. A process that starts anew makes it fall to zero.
+//! job's own time, also for jobs that ended before we came or while the link was down. A process that starts again makes it fall to zero.
 //! Our own restart changes nothing: the daemon's list is counted once more, and what is stored already is not written again. What ended
 //! before the oldest time that is stored is what the counter begins with.
 //!
@@ -69,7 +69,7 @@ pub struct Deriver {
     stored_ms: i64,
     /// Requests that the daemon has counted when it was last heard of.
     requests: Option<f64>,
-    /// The daemon's own counters began anew since.
+    /// The daemon's own counters began again since.
     has_restarted: bool,
 }
 

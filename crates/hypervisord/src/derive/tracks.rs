@@ -77,7 +77,7 @@ impl Tracks {
         self.start_ms = Some(start_ms);
     }
 
-    /// The daemon started anew: every counter of jobs falls to zero.
+    /// The daemon started again: every counter of jobs falls to zero.
     pub(super) fn restart<'a>(
         &mut self,
         start_ms: i64,

@@ -1,7 +1,7 @@
 //! Merging files of chunks: many chunks of a series, spread over files, become few long ones in one file.
 //!
 //! Chunks are written in the order in which they fill up, so that those of one series lie far apart, late samples overlap others,
-//! and each start of the process leaves a small file. Once a few files are no longer young, their samples are written anew, series
+//! and each start of the process leaves a small file. Once a few files are no longer young, their samples are written again, series
 //! by series. That makes reading old data cheap and the index in memory short. The new file names those it replaces, so that a crash
 //! between its appearance and their removal does no harm.
 

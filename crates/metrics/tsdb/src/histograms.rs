@@ -58,7 +58,7 @@ pub(crate) fn put_in_order(column: &mut HistogramColumn) {
     }
 }
 
-/// Says of each histogram that follows another one whether its counts started anew, where nothing was said. It is told here and not
+/// Says of each histogram that follows another one whether its counts started again, where nothing was said. It is told here and not
 /// when they come, because what comes late may lie between two of them. `floats` are the times of the series' other samples.
 pub(crate) fn note_resets(column: &mut HistogramColumn, floats: &[i64]) {
     let mut before: Option<(i64, Arc<Histogram>)> = None;

@@ -146,7 +146,7 @@ impl Store {
     }
 
     /// Appends samples as [`Store::ingest`] does, without waiting for the disk: readers see them at once, and they survive the end of the
-    /// process as soon as the disk has taken them. For what is measured anew before anyone could send it again.
+    /// process as soon as the disk has taken them. For what is measured again before anyone could send it again.
     ///
     /// # Errors
     /// Nothing of the batch is stored: the disk has not kept up for so long that no more may wait for it.

@@ -160,7 +160,7 @@ fn a_histogram_of_very_many_buckets_is_refused_alone() {
 fn what_was_refused_is_not_there_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
-    // Late ones, which become a chunk; the log begins anew behind it.
+    // Late ones, which become a chunk; the log begins again behind it.
     let all: Vec<_> = (0..129).map(|at| incoming("m", "a", 1_000_000 - at * 139, histogram(1.0))).collect();
     assert_eq!(store.ingest(&all).unwrap().refused, []);
     store.run_retention(i64::MAX).unwrap();

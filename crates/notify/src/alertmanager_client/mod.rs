@@ -6,17 +6,18 @@ pub(crate) mod wire;
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use alertmanager::{
-    alert::{Alert, Posted},
+    alert::{Alert, PostableAlert},
     silence::Silence,
 };
 use datasource::SourceHealth;
 use labels::Fingerprint;
 use model::clock::now_ms;
+use parking_lot::{Mutex, MutexGuard};
 use redact::Redactor;
 use reqwest::{Method, Url};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -60,7 +61,7 @@ const PAUSES: [Duration; 5] = [
 
 /// Why an Alertmanager did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
-pub enum LinkError {
+pub enum ClientError {
     /// None of them answered.
     #[error("no Alertmanager answers: {0}")]
     Unreachable(String),
@@ -77,22 +78,22 @@ pub enum LinkError {
 /// Statuses by which an Alertmanager refuses the alerts that it was sent.
 const FAULTS_OF_ALERTS: [u16; 3] = [400, 413, 422];
 
-impl LinkError {
+impl ClientError {
     /// Why, without what of it is the same for all.
     fn reason(&self) -> &str {
         match self {
-            LinkError::Unreachable(reason) | LinkError::Refused { reason, .. } => reason,
+            ClientError::Unreachable(reason) | ClientError::Refused { reason, .. } => reason,
         }
     }
 
     fn refused(reason: impl ToString) -> Self {
-        LinkError::Refused { status: None, reason: reason.to_string() }
+        ClientError::Refused { status: None, reason: reason.to_string() }
     }
 }
 
 /// The Alertmanagers of one cluster, each of which is told of everything.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct AlertmanagerClient {
     members: Vec<Arc<Member>>,
     /// Alerts to tell of again.
     known: Mutex<HashMap<Fingerprint, Alert>>,
@@ -120,10 +121,10 @@ struct Member {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }
 
-impl Link {
+impl AlertmanagerClient {
     pub(crate) fn new(
         configs: &[AlertmanagerConfig],
         refusals: &Arc<Refusals>,
@@ -148,7 +149,7 @@ impl Link {
                 wake: Notify::new(),
             })
         };
-        Ok(Link {
+        Ok(AlertmanagerClient {
             members: configs.iter().map(member).collect(),
             known: Mutex::default(),
             readback: Mutex::default(),
@@ -159,7 +160,7 @@ impl Link {
     }
 
     /// Tells all of these alerts, soon.
-    pub(crate) fn post(&self, posted: &[Posted], now_ms: i64) {
+    pub(crate) fn post(&self, posted: &[PostableAlert], now_ms: i64) {
         let alerts = posted.iter().filter_map(|posted| Alert::from_posted(posted.clone(), now_ms, LIFETIME_MS).ok());
         let alerts: Vec<Alert> = alerts.collect();
         lock(&self.known).extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
@@ -229,12 +230,12 @@ impl Link {
         failing.collect()
     }
 
-    pub(crate) async fn silences(&self) -> Result<Vec<Silence>, LinkError> {
+    pub(crate) async fn silences(&self) -> Result<Vec<Silence>, ClientError> {
         let silences: Vec<SilenceJson> = self.ask(Method::GET, "api/v2/silences", None).await?;
         Ok(silences.into_iter().filter_map(SilenceJson::read).collect())
     }
 
-    pub(crate) async fn put_silence(&self, silence: &Silence) -> Result<String, LinkError> {
+    pub(crate) async fn put_silence(&self, silence: &Silence) -> Result<String, ClientError> {
         #[derive(Deserialize)]
         struct Made {
             #[serde(rename = "silenceID")]
@@ -249,12 +250,12 @@ impl Link {
             comment: silence.comment.clone(),
             updated_at: None,
         });
-        let body = body.map_err(LinkError::refused)?;
+        let body = body.map_err(ClientError::refused)?;
         let made: Made = self.ask(Method::POST, "api/v2/silences", Some(&body)).await?;
         Ok(made.silence_id)
     }
 
-    pub(crate) async fn expire_silence(&self, id: &str) -> Result<(), LinkError> {
+    pub(crate) async fn expire_silence(&self, id: &str) -> Result<(), ClientError> {
         let encoded = percent_encoding::utf8_percent_encode(id, percent_encoding::NON_ALPHANUMERIC);
         self.ask::<Nothing>(Method::DELETE, &format!("api/v2/silence/{encoded}"), None).await.map(|_| ())
     }
@@ -265,15 +266,15 @@ impl Link {
         method: Method,
         path: &str,
         body: Option<&serde_json::Value>,
-    ) -> Result<T, LinkError> {
-        let mut last = LinkError::Unreachable("none is configured".to_owned());
+    ) -> Result<T, ClientError> {
+        let mut last = ClientError::Unreachable("none is configured".to_owned());
         for member in &self.members {
             match member.call(method.clone(), path, body).await {
                 Ok(answer) => {
                     let text = if answer.trim().is_empty() { "null" } else { &answer };
-                    return serde_json::from_str(text).map_err(LinkError::refused);
+                    return serde_json::from_str(text).map_err(ClientError::refused);
                 }
-                Err(error @ LinkError::Refused { .. }) => return Err(error),
+                Err(error @ ClientError::Refused { .. }) => return Err(error),
                 Err(error) => last = error,
             }
         }
@@ -303,7 +304,7 @@ impl Member {
         sent
     }
 
-    async fn run(self: Arc<Self>, link: Arc<Link>, stop: CancellationToken) {
+    async fn run(self: Arc<Self>, link: Arc<AlertmanagerClient>, stop: CancellationToken) {
         let mut failures = 0_usize;
         loop {
             if lock(&self.waiting).is_empty() {
@@ -357,13 +358,13 @@ impl Member {
     ///
     /// # Errors
     /// The Alertmanager cannot be reached: all are to be posted again.
-    async fn hand_over(&self, batch: &[Alert]) -> Result<(), LinkError> {
+    async fn hand_over(&self, batch: &[Alert]) -> Result<(), ClientError> {
         match self.post(batch).await {
             // Not the alerts are wrong, but the login or the address: they wait until that is mended.
-            Err(LinkError::Refused { status: Some(status), reason }) if !FAULTS_OF_ALERTS.contains(&status) => {
-                Err(LinkError::Unreachable(reason))
+            Err(ClientError::Refused { status: Some(status), reason }) if !FAULTS_OF_ALERTS.contains(&status) => {
+                Err(ClientError::Unreachable(reason))
             }
-            Err(LinkError::Refused { reason, .. }) => match batch {
+            Err(ClientError::Refused { reason, .. }) => match batch {
                 [alert] => {
                     self.refusals.add(&alert.labels, &reason, now_ms());
                     Ok(())
@@ -371,7 +372,7 @@ impl Member {
                 batch => {
                     for alert in batch {
                         match self.post(std::slice::from_ref(alert)).await {
-                            Err(LinkError::Refused { reason, .. }) => {
+                            Err(ClientError::Refused { reason, .. }) => {
                                 self.refusals.add(&alert.labels, &reason, now_ms())
                             }
                             sent => sent?,
@@ -384,9 +385,9 @@ impl Member {
         }
     }
 
-    async fn post(&self, alerts: &[Alert]) -> Result<(), LinkError> {
+    async fn post(&self, alerts: &[Alert]) -> Result<(), ClientError> {
         let alerts: Vec<AlertJson> = alerts.iter().map(AlertJson::from).collect();
-        let body = serde_json::to_value(&alerts).map_err(LinkError::refused)?;
+        let body = serde_json::to_value(&alerts).map_err(ClientError::refused)?;
         self.call(Method::POST, "api/v2/alerts", Some(&body)).await.map(|_| ())
     }
 
@@ -398,7 +399,7 @@ impl Member {
     }
 
     /// Asks for something, and notes whether it answers.
-    async fn call(&self, method: Method, path: &str, body: Option<&serde_json::Value>) -> Result<String, LinkError> {
+    async fn call(&self, method: Method, path: &str, body: Option<&serde_json::Value>) -> Result<String, ClientError> {
         let started = Instant::now();
         let answer = self.exchange(method, path, body).await;
         self.note(path, &answer, started.elapsed());
@@ -410,9 +411,9 @@ impl Member {
         method: Method,
         path: &str,
         body: Option<&serde_json::Value>,
-    ) -> Result<String, LinkError> {
+    ) -> Result<String, ClientError> {
         let unreachable =
-            |error: reqwest::Error| LinkError::Unreachable(format!("{}: {}", self.config.url, cause(&error)));
+            |error: reqwest::Error| ClientError::Unreachable(format!("{}: {}", self.config.url, cause(&error)));
         let mut request = self.client.request(method, self.url(path));
         request = match &self.config.login {
             Some(AlertmanagerLogin::Basic(name, password)) => {
@@ -430,7 +431,7 @@ impl Member {
         while let Some(chunk) = answer.chunk().await.map_err(unreachable)? {
             bytes.extend_from_slice(&chunk);
             if bytes.len() > ANSWER_BYTES {
-                return Err(LinkError::refused(format!("the answer is larger than {ANSWER_BYTES} bytes")));
+                return Err(ClientError::refused(format!("the answer is larger than {ANSWER_BYTES} bytes")));
             }
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -441,9 +442,9 @@ impl Member {
         let excerpt: String = text.chars().filter(|letter| !letter.is_control()).take(200).collect();
         let reason = format!("{}: HTTP {status}: {excerpt}", self.config.url);
         if status.is_server_error() || status == reqwest::StatusCode::TOO_MANY_REQUESTS {
-            Err(LinkError::Unreachable(reason))
+            Err(ClientError::Unreachable(reason))
         } else {
-            Err(LinkError::Refused { status: Some(status.as_u16()), reason })
+            Err(ClientError::Refused { status: Some(status.as_u16()), reason })
         }
     }
 }
@@ -497,7 +498,7 @@ mod tests {
     }
 
     /// A link to one, which runs until it is stopped.
-    async fn linked(fake: &Arc<Fake>) -> (Arc<Link>, Arc<Refusals>, tokio_util::sync::DropGuard) {
+    async fn linked(fake: &Arc<Fake>) -> (Arc<AlertmanagerClient>, Arc<Refusals>, tokio_util::sync::DropGuard) {
         // Another test may have done so before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -508,14 +509,15 @@ mod tests {
             .with_state(Arc::clone(fake));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         let refusals = Arc::new(Refusals::new(Telemetry::default()));
-        let link = Link::new(&[AlertmanagerConfig { url, login: None }], &refusals, Arc::default()).unwrap();
+        let link =
+            AlertmanagerClient::new(&[AlertmanagerConfig { url, login: None }], &refusals, Arc::default()).unwrap();
         let (link, stop) = (Arc::new(link), CancellationToken::new());
         tokio::spawn(Arc::clone(&link).run(stop.clone()));
         (link, refusals, stop.drop_guard())
     }
 
-    fn posted(name: &str) -> Posted {
-        Posted { labels: [("alertname".to_owned(), name.to_owned())].into(), ..Posted::default() }
+    fn posted(name: &str) -> PostableAlert {
+        PostableAlert { labels: [("alertname".to_owned(), name.to_owned())].into(), ..PostableAlert::default() }
     }
 
     async fn until(what: &str, is_so: impl Fn() -> bool) {
@@ -533,7 +535,7 @@ mod tests {
         let fake = Arc::<Fake>::default();
         let (link, ..) = &linked(&fake).await;
         until("the first reading", || fake.readings.load(Ordering::Relaxed) == 1).await;
-        let alerts: Vec<Posted> = (0..20 * BATCH).map(|number| posted(&format!("A{number}"))).collect();
+        let alerts: Vec<PostableAlert> = (0..20 * BATCH).map(|number| posted(&format!("A{number}"))).collect();
         link.post(&alerts, now_ms());
         until("all batches", || fake.posts.load(Ordering::Relaxed) == 20).await;
         until("a reading after them", || fake.readings.load(Ordering::Relaxed) == 2).await;

@@ -10,7 +10,7 @@ use labels::Fingerprint;
 use reqwest::Method;
 
 use super::{
-    Link, lock,
+    AlertmanagerClient, lock,
     wire::{Remote, RemoteAlert},
 };
 use crate::muting::Muting;
@@ -81,7 +81,7 @@ impl Readback {
     }
 }
 
-impl Link {
+impl AlertmanagerClient {
     /// Reads what became of alerts, and which silences there are.
     pub(crate) async fn read_back(&self) {
         let (alerts, silences) = futures_util::future::join(

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::{FAULTS_OF_ALERTS, Link, LinkError, Member, lock};
+use super::{AlertmanagerClient, ClientError, FAULTS_OF_ALERTS, Member, lock};
 
 /// How often each is asked whether it is there.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
@@ -34,7 +34,7 @@ struct VersionInfo {
     version: String,
 }
 
-impl Link {
+impl AlertmanagerClient {
     /// How each of them is doing.
     pub(crate) fn statuses(&self) -> Vec<UpstreamStatus> {
         (1..).zip(&self.members).map(|(number, member)| member.status(number)).collect()
@@ -67,24 +67,24 @@ impl Member {
     }
 
     /// Notes what an answer says about it.
-    pub(super) fn note(&self, path: &str, answer: &Result<String, LinkError>, took: Duration) {
+    pub(super) fn note(&self, path: &str, answer: &Result<String, ClientError>, took: Duration) {
         let now_ms = now_ms();
         let mut health = lock(&self.health);
         match answer {
             Ok(_) => self.note_answer(health.answered(now_ms, Some(took))),
-            Err(LinkError::Refused { status: Some(status), .. }) if FAULTS_OF_ALERTS.contains(status) => {
+            Err(ClientError::Refused { status: Some(status), .. }) if FAULTS_OF_ALERTS.contains(status) => {
                 self.note_answer(health.answered(now_ms, Some(took)));
             }
             // There is no such silence, or it tells no status: which says nothing about the rest.
-            Err(LinkError::Refused { status: Some(404), .. }) if path != ALERTS => {}
-            Err(error @ LinkError::Refused { .. }) => {
+            Err(ClientError::Refused { status: Some(404), .. }) if path != ALERTS => {}
+            Err(error @ ClientError::Refused { .. }) => {
                 if health.refused(error.reason(), now_ms) {
                     tracing::warn!(url = %self.config.url, error = error.reason(), "the Alertmanager refuses what it is asked");
                 }
             }
             // It answers so when a silence is over already.
-            Err(LinkError::Unreachable(_)) if path.starts_with(SILENCE) => {}
-            Err(error @ LinkError::Unreachable(_)) => {
+            Err(ClientError::Unreachable(_)) if path.starts_with(SILENCE) => {}
+            Err(error @ ClientError::Unreachable(_)) => {
                 if health.failed(error.reason(), now_ms) {
                     tracing::warn!(url = %self.config.url, error = error.reason(), "the Alertmanager does not answer");
                 }

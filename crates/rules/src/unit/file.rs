@@ -6,7 +6,7 @@ use serde::Deserialize;
 use yaml::Problem;
 
 use crate::{
-    file::{Placed, Span},
+    file::{Placed, RuleDuration},
     lenient::or_default,
 };
 
@@ -18,7 +18,7 @@ pub struct TestFile {
     #[serde(default, deserialize_with = "or_default")]
     pub rule_files: Vec<String>,
     #[serde(default)]
-    pub(super) evaluation_interval: Option<Span>,
+    pub(super) evaluation_interval: Option<RuleDuration>,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) group_eval_order: Vec<String>,
     #[serde(default, deserialize_with = "or_default")]
@@ -35,7 +35,7 @@ pub(super) struct Test {
     #[serde(default)]
     pub(super) name: Option<String>,
     #[serde(default)]
-    pub(super) interval: Option<Span>,
+    pub(super) interval: Option<RuleDuration>,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) input_series: Vec<Placed<InputSeries>>,
     #[serde(default, deserialize_with = "or_default")]
@@ -61,7 +61,7 @@ pub(super) struct InputSeries {
 #[serde(deny_unknown_fields)]
 pub(super) struct AlertTest {
     #[serde(default)]
-    pub(super) eval_time: Span,
+    pub(super) eval_time: RuleDuration,
     pub(super) alertname: String,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) exp_alerts: Vec<ExpectedAlert>,
@@ -82,7 +82,7 @@ pub(super) struct ExpectedAlert {
 pub(super) struct ExprTest {
     pub(super) expr: String,
     #[serde(default)]
-    pub(super) eval_time: Span,
+    pub(super) eval_time: RuleDuration,
     #[serde(default, deserialize_with = "or_default")]
     pub(super) exp_samples: Vec<ExpectedSample>,
 }

@@ -16,7 +16,7 @@ use crate::{
     alert::AlertState,
     file::{Placed, RuleFile},
     group::{Group, Recorded, Sink, World},
-    rule::{Engine, Kind, Surroundings},
+    rule::{Engine, EvalContext, Kind},
 };
 
 const MINUTE_MS: i64 = 60_000;
@@ -65,7 +65,7 @@ fn one(placed: &Placed<Test>, mut groups: Vec<Group>, interval_ms: i64, problems
             problems.push(problem(input, message));
         }
     }
-    let around = Surroundings {
+    let around = EvalContext {
         external_labels: Labels::new(test.external_labels.clone()),
         external_url: test.external_url.trim_end_matches('/').to_owned(),
     };

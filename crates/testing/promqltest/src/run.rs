@@ -7,7 +7,7 @@ use crate::{
 
 /// What scripts are run against.
 pub trait Target {
-    /// Begins anew, without series.
+    /// Begins again, without series.
     ///
     /// # Errors
     /// It cannot.

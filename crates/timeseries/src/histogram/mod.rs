@@ -45,7 +45,7 @@ pub type Buckets = Vec<(i32, f64)>;
 /// The schema of histograms with custom buckets.
 pub const CUSTOM: i32 = -53;
 
-/// What is known about whether a histogram's counts started anew since the sample before.
+/// What is known about whether a histogram's counts started again since the sample before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ResetHint {
     /// Nothing: the counts must be compared.

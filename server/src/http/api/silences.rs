@@ -42,7 +42,7 @@ impl From<SilenceError> for ApiError {
         match error {
             SilenceError::Wrong(WrongSilence::Unknown(_)) | SilenceError::NoAlert => ApiError::not_found(message),
             SilenceError::Wrong(_) | SilenceError::TooMany => ApiError::bad_request(message),
-            SilenceError::Link(_) => ApiError::upstream(message),
+            SilenceError::Alertmanager(_) => ApiError::upstream(message),
             SilenceError::Database(_) | SilenceError::Random => {
                 ApiError::internal("silences and acknowledgements cannot be stored", message)
             }

@@ -1,6 +1,6 @@
 //! Puts routes behind a role.
 
-use std::{sync::PoisonError, time::Instant};
+use std::time::Instant;
 
 use access::{Action, Actor, Carrier, Principal, Verdict};
 use axum::{
@@ -201,7 +201,7 @@ impl Auth {
     /// Writes down that a request was refused, unless its address filled the log with such lines already.
     pub(crate) fn audit_refusal(&self, parts: &Parts, who: Option<&Principal>, why: &str) {
         let from = client::address_of(parts, &self.shared.options.trusted_proxies);
-        let mut refusals = self.shared.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut refusals = self.shared.refusals.lock();
         let verdict = refusals.check(from.0, Instant::now());
         refusals.note_wrong(from.0, Instant::now());
         drop(refusals);

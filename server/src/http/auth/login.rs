@@ -1,9 +1,6 @@
 //! Logging in and out: a token is exchanged for a session, whose secret the cookie holds.
 
-use std::{
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use access::{Action, Actor, Carrier, ClientAddress, Hash, Principal, SessionOrigin, StoreError, Verdict};
 use axum::{
@@ -30,7 +27,7 @@ use crate::http::reached::Reached;
 /// Longest form that is read.
 pub(super) const BODY_BYTES: usize = 8 << 10;
 
-/// The longest that browsers keep a cookie, 400 days, in seconds. A kiosk's is set anew with every page.
+/// The longest that browsers keep a cookie, 400 days, in seconds. A kiosk's is set again with every page.
 const LONGEST_COOKIE_SECS: i64 = 400 * 86_400;
 
 /// What the browser does with the answer: show it as a `document`, in an `iframe`, and so on.
@@ -284,7 +281,7 @@ impl Auth {
         }
     }
 
-    /// The cookie of a kiosk anew, so that a screen that is visited stays logged in for as long as its token holds.
+    /// The cookie of a kiosk again, so that a screen that is visited stays logged in for as long as its token holds.
     pub(super) fn renewed_cookie(&self, parts: &Parts, principal: &Principal) -> Option<HeaderValue> {
         let is_due = principal.role() == Role::Kiosk
             && principal.carrier() == Carrier::Cookie
@@ -334,8 +331,8 @@ impl Auth {
         html::login(next.unwrap_or_default(), error, note, theme(&parts.headers))
     }
 
-    fn attempts(&self) -> std::sync::MutexGuard<'_, access::LoginThrottle> {
-        self.shared.wrong_logins.lock().unwrap_or_else(PoisonError::into_inner)
+    fn attempts(&self) -> parking_lot::MutexGuard<'_, access::LoginThrottle> {
+        self.shared.wrong_logins.lock()
     }
 }
 

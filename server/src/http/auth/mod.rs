@@ -4,6 +4,8 @@
 //! live socket, [`routes`] brings the login and the routes about tokens.
 //! A handler behind them takes a [`Principal`] as an argument.
 
+use parking_lot::Mutex;
+
 mod browser;
 mod client;
 mod credentials;
@@ -21,10 +23,7 @@ mod sockets;
 mod tests;
 mod token_api;
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use access::{Cache, LoginThrottle, PRINTED_ID, Principal, SessionInfo, StoreError, TokenStore};
 use model::clock::now_ms;

@@ -1,10 +1,6 @@
 //! How many live sockets there are, in all and for each token.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use access::{Principal, SocketUse};
 use axum::{
@@ -13,6 +9,7 @@ use axum::{
     response::Response,
 };
 use model::role::Role;
+use parking_lot::Mutex;
 
 use super::rejection::Denied;
 
@@ -100,7 +97,7 @@ impl SocketCounts {
         let too_many = |message: String| {
             Denied::new(StatusCode::TOO_MANY_REQUESTS, "too_many_sockets", message).retry_after(RETRY_AFTER)
         };
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         if open.total >= self.limits.all {
             return Err(too_many(format!("all {} live sockets of this server are taken", self.limits.all)));
         }
@@ -118,7 +115,7 @@ impl SocketCounts {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let mut open = self.counts.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.counts.open.lock();
         open.total = open.total.saturating_sub(1);
         if let Some(of_token) = open.by_token.get_mut(&self.token) {
             *of_token = of_token.saturating_sub(1);
@@ -145,7 +142,7 @@ mod tests {
         drop(one);
         let again = counts.take(&anyone).unwrap();
         drop((other, again));
-        let open = counts.open.lock().unwrap();
+        let open = counts.open.lock();
         assert_eq!((open.total, open.by_token.len()), (0, 0));
     }
 }

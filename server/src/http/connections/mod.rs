@@ -16,7 +16,7 @@ use std::{
     future::poll_fn,
     net::{IpAddr, Ipv6Addr},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Poll, Waker},
@@ -24,6 +24,7 @@ use std::{
 };
 
 use futures_util::task::AtomicWaker;
+use parking_lot::{Mutex, MutexGuard};
 use table::{Table, Waiting};
 use telemetry::Telemetry;
 use tokio::time::Instant;
@@ -103,7 +104,7 @@ impl Refused {
     /// Counts one, and writes a line at most once a minute: many may come.
     fn note(&self, peer: Option<IpAddr>) {
         let count = self.telemetry.connection_refused();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock();
         if told.is_none_or(|told| told.elapsed() >= TOLD_AGAIN) {
             *told = Some(Instant::now());
             let peer = peer.map(|peer| peer.to_string());
@@ -118,7 +119,7 @@ impl Refused {
 
 impl Shared {
     fn table(&self) -> MutexGuard<'_, Table> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock()
     }
 }
 

@@ -31,7 +31,7 @@ use render::zones;
 
 use self::{
     fragments::Part,
-    panels::{Gathered, Looking, gather},
+    panels::{GatheredPanels, ViewRequest, gather},
 };
 use super::{
     answers,
@@ -118,12 +118,12 @@ pub(crate) async fn page(
             };
             let View { range, zone, .. } = view;
             let (scope, url) = (principal.scope(), &path_and_query);
-            let looking = Looking { scope, url, range, zone, marks: &marks, now_ms };
-            (gather(&state.panels, dashboard, &looking).await, marks)
+            let request = ViewRequest { scope, url, range, zone, marks: &marks, now_ms };
+            (gather(&state.panels, dashboard, &request).await, marks)
         }
         None => Default::default(),
     };
-    let Gathered { panels, evaluated_ms, undrawn } = gathered;
+    let GatheredPanels { panels, evaluated_ms, pending } = gathered;
     let job = match job_of(uri.path()) {
         Some((daemon, id)) if !principal.is_limited() => {
             state.panels.watched.job_detail(&daemon, &id).await.visible_to(principal.scope()).into_inner()
@@ -165,7 +165,7 @@ pub(crate) async fn page(
     };
     match state.page_drawing.read_charged(draw).await {
         Ok(app::Document { html, pictures }) => {
-            undrawn.keep(&state.panels.drawn, pictures, now_ms);
+            pending.keep(&state.panels.drawn, pictures, now_ms);
             state.telemetry.page_drawn();
             let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
             (status, [(header::CACHE_CONTROL, "no-store")], Html(range_form::with_zone(html, zone))).into_response()

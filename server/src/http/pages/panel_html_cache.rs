@@ -1,12 +1,10 @@
 //! Panels as they were drawn last, for the next who looks at the same.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use access::Scope;
 use model::{frame::Labels, zone::Zone};
+use parking_lot::{Mutex, MutexGuard};
 
 /// What the pictures may take, in bytes of HTML and addresses.
 const MAX_BYTES: usize = 16 << 20;
@@ -19,19 +17,19 @@ pub struct PanelHtmlCache(Arc<Mutex<Kept>>);
 
 #[derive(Default)]
 struct Kept {
-    pictures: HashMap<Place, Picture>,
+    pictures: HashMap<CacheKey, Picture>,
     bytes: usize,
 }
 
 struct Picture {
-    shown: Shown,
+    shown: ContentVersion,
     html: Arc<str>,
     used_ms: i64,
 }
 
 /// Whose picture of what: there is one for each.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Place {
+pub(super) struct CacheKey {
     /// What the viewer may see.
     pub(super) scope: Scope,
     /// Path and query of the page: they name the dashboard, the range and the rows of tables.
@@ -42,15 +40,15 @@ pub(super) struct Place {
     pub(super) panel: String,
 }
 
-impl Place {
+impl CacheKey {
     fn bytes(&self) -> usize {
-        size_of::<(Place, Picture)>() + self.url.len() + self.panel.len()
+        size_of::<(CacheKey, Picture)>() + self.url.len() + self.panel.len()
     }
 }
 
 /// All that a picture shows and that changes: two with the same are the same.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Shown {
+pub(super) struct ContentVersion {
     /// Numbers of the results of the panel's queries, or of the newest change of jobs.
     pub(super) versions: Vec<u64>,
     /// Where the charts of the page end, in milliseconds since the Unix epoch.
@@ -63,11 +61,11 @@ pub(super) struct Shown {
 
 impl PanelHtmlCache {
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// The picture of a place, if it shows this.
-    pub(super) fn find(&self, place: &Place, shown: &Shown, now_ms: i64) -> Option<Arc<str>> {
+    pub(super) fn find(&self, place: &CacheKey, shown: &ContentVersion, now_ms: i64) -> Option<Arc<str>> {
         let mut kept = self.lock();
         let picture = kept.pictures.get_mut(place).filter(|picture| picture.shown == *shown)?;
         picture.used_ms = now_ms;
@@ -75,7 +73,7 @@ impl PanelHtmlCache {
     }
 
     /// Puts a picture up in place of the one before.
-    pub(super) fn keep(&self, place: Place, shown: Shown, html: Arc<str>, now_ms: i64) {
+    pub(super) fn keep(&self, place: CacheKey, shown: ContentVersion, html: Arc<str>, now_ms: i64) {
         let added = place.bytes() + html.len();
         if added > MAX_BYTES {
             return;
@@ -101,12 +99,12 @@ impl PanelHtmlCache {
 mod tests {
     use super::*;
 
-    fn place(panel: &str) -> Place {
-        Place { scope: Scope::default(), url: "/".into(), zone: Zone::UTC, panel: panel.into() }
+    fn place(panel: &str) -> CacheKey {
+        CacheKey { scope: Scope::default(), url: "/".into(), zone: Zone::UTC, panel: panel.into() }
     }
 
-    fn shown(version: u64) -> Shown {
-        Shown { versions: vec![version], end_ms: Some(1), marks: Vec::new(), second: None }
+    fn shown(version: u64) -> ContentVersion {
+        ContentVersion { versions: vec![version], end_ms: Some(1), marks: Vec::new(), second: None }
     }
 
     #[test]
@@ -116,17 +114,17 @@ mod tests {
         assert_eq!(drawn_panels.find(&place("a"), &shown(1), 1).as_deref(), Some("one"));
         for other in [
             shown(2),
-            Shown { end_ms: None, ..shown(1) },
-            Shown { second: Some(1), ..shown(1) },
-            Shown { marks: vec![(Labels::new(), vec![1])], ..shown(1) },
+            ContentVersion { end_ms: None, ..shown(1) },
+            ContentVersion { second: Some(1), ..shown(1) },
+            ContentVersion { marks: vec![(Labels::new(), vec![1])], ..shown(1) },
         ] {
             assert_eq!(drawn_panels.find(&place("a"), &other, 1), None, "{other:?}");
         }
         for other in [
             place("b"),
-            Place { url: "/?from=now-6h&to=now".into(), ..place("a") },
-            Place { zone: Zone::Fixed(60), ..place("a") },
-            Place { scope: Scope::parse(r#"daemon="a""#).unwrap(), ..place("a") },
+            CacheKey { url: "/?from=now-6h&to=now".into(), ..place("a") },
+            CacheKey { zone: Zone::Fixed(60), ..place("a") },
+            CacheKey { scope: Scope::parse(r#"daemon="a""#).unwrap(), ..place("a") },
         ] {
             assert_eq!(drawn_panels.find(&other, &shown(1), 1), None, "{other:?}");
         }

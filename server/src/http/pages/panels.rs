@@ -17,12 +17,12 @@ use model::{
 
 use super::{
     PATIENCE,
-    panel_html_cache::{PanelHtmlCache, Place, Shown},
+    panel_html_cache::{CacheKey, ContentVersion, PanelHtmlCache},
 };
 use crate::http::slices::PanelState;
 
 /// Who looks at which page of a dashboard.
-pub(super) struct Looking<'a> {
+pub(super) struct ViewRequest<'a> {
     pub(super) scope: &'a Scope,
     /// Path and query.
     pub(super) url: &'a str,
@@ -34,18 +34,18 @@ pub(super) struct Looking<'a> {
 
 /// The panels of a page.
 #[derive(Default)]
-pub(super) struct Gathered {
+pub(super) struct GatheredPanels {
     pub(super) panels: HashMap<String, Evaluated>,
     /// Up to when the queries of the pictures were evaluated, in milliseconds since the Unix epoch.
     pub(super) evaluated_ms: Option<i64>,
-    pub(super) undrawn: Undrawn,
+    pub(super) pending: PendingCacheWrites,
 }
 
 /// Where pictures of what came as data belong.
 #[derive(Default)]
-pub(super) struct Undrawn(Vec<(Place, Shown)>);
+pub(super) struct PendingCacheWrites(Vec<(CacheKey, ContentVersion)>);
 
-impl Undrawn {
+impl PendingCacheWrites {
     /// Keeps what was drawn, by panel, for the next viewer.
     pub(super) fn keep(self, drawn_panels: &PanelHtmlCache, mut drawn: HashMap<String, Arc<str>>, now_ms: i64) {
         for (place, shown) in self.0 {
@@ -57,20 +57,20 @@ impl Undrawn {
 }
 
 /// Gathers the panels of a dashboard, and waits no longer than [`PATIENCE`] for data.
-pub(super) async fn gather(state: &PanelState, dashboard: &Dashboard, looking: &Looking<'_>) -> Gathered {
-    let Looking { scope, url, range, zone, marks, now_ms } = *looking;
-    let versions: Vec<_> = dashboard.panels.iter().map(|panel| Versions::of(state, panel, looking)).collect();
+pub(super) async fn gather(state: &PanelState, dashboard: &Dashboard, request: &ViewRequest<'_>) -> GatheredPanels {
+    let ViewRequest { scope, url, range, zone, marks, now_ms } = *request;
+    let versions: Vec<_> = dashboard.panels.iter().map(|panel| Versions::of(state, panel, request)).collect();
     let evaluated_ms = versions.iter().flatten().filter_map(|versions| versions.evaluated_ms).max();
     let step_ms = range.step_ms(now_ms);
-    let mut gathered = Gathered { evaluated_ms, ..Gathered::default() };
+    let mut gathered = GatheredPanels { evaluated_ms, ..GatheredPanels::default() };
     let mut to_ask = Vec::new();
     for (panel, versions) in dashboard.panels.iter().zip(versions) {
         let Some(versions) = versions else {
             to_ask.push(panel);
             continue;
         };
-        let place = Place { scope: scope.clone(), url: url.to_owned(), zone, panel: panel.id.clone() };
-        let shown = Shown {
+        let place = CacheKey { scope: scope.clone(), url: url.to_owned(), zone, panel: panel.id.clone() };
+        let shown = ContentVersion {
             versions: versions.numbers,
             end_ms: evaluated_ms.map(|evaluated_ms| evaluated_ms.div_euclid(step_ms).saturating_mul(step_ms)),
             marks: marks_of(marks, &panel.id),
@@ -81,7 +81,7 @@ pub(super) async fn gather(state: &PanelState, dashboard: &Dashboard, looking: &
                 gathered.panels.insert(panel.id.clone(), Evaluated::Picture(picture));
             }
             None => {
-                gathered.undrawn.0.push((place, shown));
+                gathered.pending.0.push((place, shown));
                 to_ask.push(panel);
             }
         }
@@ -104,19 +104,20 @@ struct Versions {
 
 impl Versions {
     /// `None` where they are not known without asking; and for lists that are short and tell ages, which gain nothing.
-    fn of(state: &PanelState, panel: &Panel, looking: &Looking) -> Option<Self> {
+    fn of(state: &PanelState, panel: &Panel, request: &ViewRequest) -> Option<Self> {
         match panel.kind {
             PanelKind::Jobs => {
                 Some(Versions { numbers: vec![state.hub.jobs_version()], evaluated_ms: None, has_ages: true })
             }
             PanelKind::Alerts | PanelKind::Sources => None,
             _ => {
-                let glance = |query| state.hub.glance(looking.scope, &live(query, looking.range, looking.now_ms)?);
-                let glances: Vec<_> = panel.asked().iter().map(glance).collect::<Option<_>>()?;
+                let result_version =
+                    |query| state.hub.result_version(request.scope, &live(query, request.range, request.now_ms)?);
+                let versions: Vec<_> = panel.asked().iter().map(result_version).collect::<Option<_>>()?;
                 Some(Versions {
-                    numbers: glances.iter().map(|glance| glance.version).collect(),
-                    evaluated_ms: glances.iter().filter_map(|glance| glance.end_ms).max(),
-                    has_ages: glances.iter().any(|glance| glance.is_stale),
+                    numbers: versions.iter().map(|result_version| result_version.version).collect(),
+                    evaluated_ms: versions.iter().filter_map(|result_version| result_version.end_ms).max(),
+                    has_ages: versions.iter().any(|result_version| result_version.is_stale),
                 })
             }
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use access::{Principal, Reads, distinct_selectors_of};
 use axum::{extract::State, http::StatusCode, response::IntoResponse};
-use datasource::{Backend, Embedded, Exemplars, Reading};
+use datasource::{Backend, Embedded, ExemplarFilter, Exemplars, Reading, SeriesExemplars};
 use remote_write::Exemplar;
 use serde::Serialize;
 
@@ -16,7 +16,6 @@ use super::{
     params::Params,
     pass_on,
 };
-use crate::http::remote_write::{SeriesExemplars, Wanted};
 
 /// What an exemplar takes in an answer, with the labels of its series, about, in bytes.
 const EXEMPLAR_BYTES: usize = 1 << 10;
@@ -59,7 +58,7 @@ pub(super) async fn query(
     if selectors.is_empty() {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let (exemplars, wanted) = (exemplars.clone(), Arc::new(Wanted { selectors, start_ms, end_ms }));
+    let (exemplars, wanted) = (exemplars.clone(), Arc::new(ExemplarFilter { selectors, start_ms, end_ms }));
     let weight = {
         let (exemplars, wanted) = (exemplars.clone(), Arc::clone(&wanted));
         move |reading: &Reading| {

@@ -24,7 +24,7 @@ use axum::{
     http::{header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
 };
-use datasource::{Backend, ErrorKind, Fetched, Prometheus, QueryError};
+use datasource::{Backend, EngineResponse, ErrorKind, Prometheus, QueryError};
 
 use self::envelope::ErrorResponse;
 use super::{OnDashboards, Rights, Route, Who, WithinMatchers};
@@ -79,7 +79,7 @@ type Answer = Result<Response, ErrorResponse>;
 
 /// Passes a request on to another engine, and its answer back as it is.
 async fn pass_on(engine: &Prometheus, request: &ScopedRequest) -> Answer {
-    let Fetched { status, content_type, body, charge: _charge } = engine.pass_on(request).await?;
+    let EngineResponse { status, content_type, body, charge: _charge } = engine.pass_on(request).await?;
     let mut response = (status, body).into_response();
     match content_type {
         Some(content_type) => response.headers_mut().insert(CONTENT_TYPE, content_type),

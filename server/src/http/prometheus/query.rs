@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use access::{Principal, Reads, Scope, ScopedQuery};
-use datasource::{Backend, Embedded, ErrorKind, Evaluated, Prometheus, QueryError, Settings, Steps, When};
+use datasource::{Backend, Embedded, ErrorKind, EvalTime, Evaluated, Prometheus, QueryError, QuerySettings, Steps};
 use model::{clock::now_ms, frame::ESTIMATED};
 use promql::{Outcome, Value};
 use serde::Serialize;
@@ -34,7 +34,7 @@ pub(super) async fn instant(backend: Backend, principal: Principal, params: Para
     };
     let started = Instant::now();
     let limit = params.limit()?;
-    let when = When::At(params.time_ms("time")?.unwrap_or_else(now_ms));
+    let when = EvalTime::At(params.time_ms("time")?.unwrap_or_else(now_ms));
     let settings = settings(&params)?;
     let query = scope.query(params.query()).map_err(in_query)?;
     query.parsed().map_err(in_query)?;
@@ -72,7 +72,7 @@ pub(super) async fn range(backend: Backend, principal: Principal, params: Params
         )).into());
     }
     let query = engine.as_sent(&query).await.unwrap_or(query);
-    let evaluated = engine.evaluate_with(&query, When::Range { start_ms, end_ms, step_ms }, &settings).await?;
+    let evaluated = engine.evaluate_with(&query, EvalTime::Range { start_ms, end_ms, step_ms }, &settings).await?;
     answer(engine, evaluated, limit, &params, started)
 }
 
@@ -114,7 +114,7 @@ async fn range_elsewhere(engine: &Prometheus, scope: &Scope, params: &Params) ->
 }
 
 /// What a request says of how it is to be evaluated.
-fn settings(params: &Params) -> Result<Settings, QueryError> {
+fn settings(params: &Params) -> Result<QuerySettings, QueryError> {
     let timeout = params.timeout()?;
     let look_back = params.duration_ns("lookback_delta").map_err(|error| {
         let reason = error.message.trim_start_matches("invalid parameter \"lookback_delta\": ");
@@ -122,7 +122,7 @@ fn settings(params: &Params) -> Result<Settings, QueryError> {
     })?;
     let look_back = look_back.map(|ns| Duration::from_nanos(u64::try_from(ns).unwrap_or(0)));
     let look_back_ms = look_back.map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
-    Ok(Settings { timeout, look_back_ms: look_back_ms.filter(|ms| *ms > 0) })
+    Ok(QuerySettings { timeout, look_back_ms: look_back_ms.filter(|ms| *ms > 0) })
 }
 
 /// The engine's outcome in Prometheus' shape.

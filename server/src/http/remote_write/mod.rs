@@ -15,7 +15,7 @@ use tsdb::Store;
 use super::{Rights, Route, Who};
 use crate::config::Limits;
 
-pub(crate) use datasource::{Exemplars, SeriesExemplars, Wanted};
+use datasource::{Exemplars, SeriesExemplars};
 
 /// Requests that are unpacked at once: each may take much memory for a moment.
 const REQUESTS_AT_ONCE: usize = 4;

@@ -48,7 +48,7 @@ async fn however_many_look_a_query_is_evaluated_once_a_step() {
         let second = |wanted: &str| -> f64 {
             pairs.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.parse().unwrap()).unwrap()
         };
-        assert!(second("end") - second("start") < 10.0, "the window anew: {pairs:?}");
+        assert!(second("end") - second("start") < 10.0, "the window again: {pairs:?}");
     }
     drop(crowd);
 }

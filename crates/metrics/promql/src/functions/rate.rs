@@ -61,7 +61,7 @@ fn extrapolated(window: &Window, inputs: &mut Inputs, kind: Kind) -> Option<Samp
     Some(Sample::Histogram(Arc::new(difference)))
 }
 
-/// How much a counter rose, where each fall means that it began anew at zero.
+/// How much a counter rose, where each fall means that it began again at zero.
 pub(crate) fn counter_difference(values: &[f64]) -> f64 {
     let (Some(first), Some(last)) = (values.first(), values.last()) else { return f64::NAN };
     let mut difference = last - first;
@@ -187,7 +187,7 @@ fn last_two(window: &Window, inputs: &mut Inputs, is_rate: bool) -> Option<Sampl
     }
 }
 
-/// How often a counter began anew. A change between numbers and histograms counts too.
+/// How often a counter began again. A change between numbers and histograms counts too.
 pub(crate) fn resets(window: &Window, _: &mut Inputs) -> Option<Sample> {
     pairs(window, |before, after| match (before, after) {
         (Either::Float(before), Either::Float(after)) => after < before,

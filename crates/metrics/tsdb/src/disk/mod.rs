@@ -7,7 +7,7 @@
 //! chunks/N.chunks sealed chunks, each file with the labels of its series
 //! damaged/        what was set aside
 //! ```
-//! Everything but the two small files is a sequence of frames ([`frame`]). A log begins anew with a checkpoint: the unsealed
+//! Everything but the two small files is a sequence of frames ([`frame`]). A log begins again with a checkpoint: the unsealed
 //! samples of all series, after which the older logs are removed. Each file can be read without the others.
 
 pub(crate) mod chunks;

@@ -2,7 +2,7 @@
 
 use chart::{
     palette::{Ink, SERIES_COLORS, threshold_color},
-    plot::Trace,
+    plot::PlotSeries,
 };
 use model::{
     dashboard::{Color, Draw, Panel, Query, Threshold},
@@ -32,8 +32,13 @@ pub(crate) struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    pub(crate) fn trace(&self) -> Trace<'a> {
-        Trace { ink: self.ink, draw: self.query.draw, timestamps: &self.series.timestamps, values: &self.series.values }
+    pub(crate) fn trace(&self) -> PlotSeries<'a> {
+        PlotSeries {
+            ink: self.ink,
+            draw: self.query.draw,
+            timestamps: &self.series.timestamps,
+            values: &self.series.values,
+        }
     }
 
     /// What it is found again by: its query and its labels. Its name changes when another series comes that would read the same.
