@@ -98,7 +98,7 @@ impl<'a> Parser<'a> {
             }
             Kind::Mark => {
                 let (matchers, end) = self.matchers()?;
-                let selector = Selector { matchers, ..Selector::default() };
+                let selector = Box::new(Selector { matchers, ..Selector::default() });
                 Ok(Expression { form: Form::Selector(selector), start: token.start, end })
             }
             Kind::Aggregator if self.peek()?.is_any(&["(", "by", "without"]) => {
@@ -114,7 +114,7 @@ impl<'a> Parser<'a> {
 
     /// A selector whose name has been read.
     fn named_selector(&mut self, name: &Token<'a>) -> Read<Expression<'a>> {
-        let mut selector = Selector { name: Some(name.text), ..Selector::default() };
+        let mut selector = Box::new(Selector { name: Some(name.text), ..Selector::default() });
         let mut end = name.end();
         if self.take_if("{")?.is_some() {
             (selector.matchers, end) = self.matchers()?;
