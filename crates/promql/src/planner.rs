@@ -25,7 +25,7 @@ pub(crate) struct Planned {
 /// Plans a whole query.
 ///
 /// # Errors
-/// It calls a function that there is only in Prometheus.
+/// It calls a function that Prometheus has and this engine does not.
 pub(crate) fn plan(query: &str, tree: Expression, levels: usize) -> Result<Planned, ParseError> {
     let mut planner = Planner { query, experimental: Vec::new() };
     let mut root = planner.expression(tree)?.once();

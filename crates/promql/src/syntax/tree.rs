@@ -20,7 +20,7 @@ use labels::Matcher;
 pub(crate) struct Expression<'a> {
     pub(crate) form: Form<'a>,
     pub(crate) start: Position,
-    /// The byte after it, as Prometheus counts: an operator's right side may reach further than its last name.
+    /// The byte after it. As in Prometheus, an aggregation or call may end where the last bracket or number does that was looked at.
     pub(crate) end: Position,
 }
 

@@ -10,7 +10,7 @@ use crate::{
     syntax::tree::{Binary, Expression, Form, Selector, Sign},
 };
 
-/// A sign's operand reaches as far as one of this.
+/// The operand of a sign is an expression of operators that bind this tightly: `-a ^ 2` is `-(a ^ 2)`.
 const POWER: u8 = Operator::Pow.precedence();
 
 /// The operator that a token is, if it stands between two expressions.
@@ -30,7 +30,7 @@ pub(super) fn right_side(binds: u8) -> u8 {
 }
 
 impl<'a> Parser<'a> {
-    /// An expression of operators that bind at least so tightly.
+    /// An expression whose operators bind at least as tightly as `lowest`.
     pub(super) fn expression(&mut self, lowest: u8) -> Read<Expression<'a>> {
         let mut left = self.signed()?;
         loop {
