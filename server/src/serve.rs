@@ -15,7 +15,7 @@ use budget::Budgets;
 use collect as upstream;
 use collect::Upstreams;
 use dashboards::DashboardRegistry;
-use datasource::{Admission, Embedded, Engines, QueryLimits, ReadScheduler};
+use datasource::{Admission, Embedded, Engines, Exemplars, QueryLimits, ReadScheduler};
 use live::{Hub, HubLimits, Sources, StartLimit};
 use model::live::{Event, SnapshotData};
 use notify::Notifier;
@@ -38,7 +38,6 @@ use crate::{
         connections::{self, ConnectionLimits, Connections},
         heads::HeadLimit,
         pages::PanelHtmlCache,
-        remote_write::Exemplars,
     },
     source_list::SourceList,
     state::AppState,

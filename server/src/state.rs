@@ -7,7 +7,7 @@ use axum::extract::FromRef;
 use budget::Budgets;
 use collect::Upstreams;
 use dashboards::DashboardRegistry;
-use datasource::{Embedded, Engines, ReadScheduler};
+use datasource::{Embedded, Engines, Exemplars, ReadScheduler};
 use live::Hub;
 use notify::Notifier;
 use render::{AlertPictures, PictureLinks, Pictures};
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, Limits},
-    http::{assets::Assets, auth::Auth, pages::PanelHtmlCache, remote_write::Exemplars},
+    http::{assets::Assets, auth::Auth, pages::PanelHtmlCache},
     source_list::SourceList,
     storage::Storage,
 };

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_double_up_to_the_longest_and_start_anew() {
+    fn delays_double_up_to_the_longest_and_start_again() {
         let mut backoff = Backoff::default();
         let delays: Vec<u32> = (0..9).map(|_| backoff.fail(1.0)).collect();
         assert_eq!(delays, [500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);

@@ -41,7 +41,7 @@ pub(crate) async fn run(shared: Arc<Shared>, mut posts: mpsc::Receiver<Batch>, s
                 0 => return,
                 _ => shared.take_in(batches.iter_mut().flat_map(|batch| std::mem::take(&mut batch.alerts)).collect()),
             },
-            () = shared.muting.noted_for_clerk() => shared.decide(),
+            () = shared.muting.noted_for_dispatch() => shared.decide(),
             () = tokio::time::sleep(wait) => shared.decide(),
             () = stop.cancelled() => return,
         };

@@ -54,7 +54,7 @@ impl MutingChanges {
     }
 
     /// Waits until something is noted. Called by the dispatch loop alone.
-    pub(crate) async fn noted_for_clerk(&self) {
+    pub(crate) async fn noted_for_dispatch(&self) {
         self.dispatch.notified().await;
     }
 }

@@ -26,7 +26,25 @@ pub fn compile(expression: &str) -> Result<Regex, regex::Error> {
 /// # Errors
 /// It is none, or is over [`MOST_WEIGHT`].
 pub fn compile_anchored(expression: &str) -> Result<Regex, regex::Error> {
+    if closes_too_many(expression) {
+        compile(expression)?;
+    }
     compile(&format!("^(?s:{expression})$"))
+}
+
+/// Whether a parenthesis may close more than the expression opens, as in `a)|(b`: it would close the one around the expression. Classes
+/// and escapes are not looked at, so this may be true of an expression that is right.
+fn closes_too_many(expression: &str) -> bool {
+    let mut open = 0_usize;
+    expression.bytes().any(|byte| {
+        match byte {
+            b'(' => open += 1,
+            b')' if open == 0 => return true,
+            b')' => open -= 1,
+            _ => {}
+        }
+        false
+    })
 }
 
 /// The expression in the crate's words. What is wrong stays wrong.
@@ -181,6 +199,14 @@ mod tests {
         holds("a{01}", &["a{01}"], &["a"]);
         holds("a{2}b{1,}c{0,1}", &["aabb", "aabc"], &["abc", "aac"]);
         holds("a{2", &["a{2"], &["aa"]);
+    }
+
+    #[test]
+    fn no_parenthesis_closes_the_one_around_the_expression() {
+        assert!(compile_anchored("a)|(b").is_err());
+        assert!(compile_anchored("a)(").is_err());
+        holds(r"a\)|(b)", &["a)", "b"], &["a", "xb"]);
+        holds("[)](a)", &[")a"], &["a"]);
     }
 
     #[test]

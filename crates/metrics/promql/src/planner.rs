@@ -25,7 +25,7 @@ pub(crate) struct Planned {
 /// Plans a whole query.
 ///
 /// # Errors
-/// It calls a function that there is only in Prometheus.
+/// It calls a function that Prometheus has and this engine does not.
 pub(crate) fn plan(query: &str, tree: Expression, levels: usize) -> Result<Planned, ParseError> {
     let mut planner = Planner { query, experimental: Vec::new() };
     let mut root = planner.expression(tree)?.once();
@@ -75,27 +75,33 @@ impl Planner<'_> {
             Form::Binary(binary) => self.binary(position, *binary)?,
             Form::Aggregate(aggregate) => self.aggregate(position, *aggregate)?,
             Form::Call(signature, arguments) => self.call(position, signature, arguments)?,
-            Form::Selector(selector) => {
-                let selector = self.selector(position, selector);
-                let invariant = selector.shift.at.is_some();
-                (Node::Instant(selector), invariant)
-            }
-            Form::Range(selector, range) => {
-                let range = self.length(range);
-                let selector = self.selector(position, selector);
-                let invariant = selector.shift.at.is_some();
-                (Node::Range(selector, range), invariant)
-            }
-            Form::Subquery(subquery) => {
-                let inner = self.expression(subquery.inner)?.once();
-                let range = self.length(subquery.range);
-                let step = subquery.step.map(|step| self.length(step));
-                let shift = self.shift(subquery.shift);
-                let invariant = shift.at.is_some();
-                (Node::Subquery(Box::new(Subquery { inner, range, step, shift })), invariant)
-            }
+            Form::Selector(selector) => self.instant(position, *selector),
+            Form::Range(selector, range) => self.range(position, *selector, *range),
+            Form::Subquery(subquery) => self.subquery(*subquery)?,
         };
         Ok(Part { node, invariant })
+    }
+
+    fn instant(&mut self, position: Position, selector: tree::Selector) -> (Node, bool) {
+        let selector = self.selector(position, selector);
+        let invariant = selector.shift.at.is_some();
+        (Node::Instant(selector), invariant)
+    }
+
+    fn range(&mut self, position: Position, selector: tree::Selector, range: Duration) -> (Node, bool) {
+        let range = self.length(range);
+        let selector = self.selector(position, selector);
+        let invariant = selector.shift.at.is_some();
+        (Node::Range(selector, range), invariant)
+    }
+
+    fn subquery(&mut self, subquery: tree::Subquery) -> Result<(Node, bool), ParseError> {
+        let inner = self.expression(subquery.inner)?.once();
+        let range = self.length(subquery.range);
+        let step = subquery.step.map(|step| self.length(step));
+        let shift = self.shift(subquery.shift);
+        let invariant = shift.at.is_some();
+        Ok((Node::Subquery(Box::new(Subquery { inner, range, step, shift })), invariant))
     }
 
     fn selector(&mut self, position: Position, selector: tree::Selector) -> Selector {

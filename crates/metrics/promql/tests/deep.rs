@@ -100,3 +100,17 @@ fn what_nests_too_deep_or_is_too_long_is_refused_in_words() {
         assert!(error.message.contains("unexpected end of input"), "{error}");
     });
 }
+
+#[test]
+fn what_is_just_not_deep_fits_a_small_stack() {
+    on_a_small_stack(|| {
+        for (before, after, times) in
+            [("(", ")", 74), ("abs(", ")", 74), ("sum by (b) (", ")", 37), ("-", "", 149), ("1 ^ ", "", 149)]
+        {
+            let text = format!("{}a{}", before.repeat(times), after.repeat(times));
+            let query = parse(&text).unwrap_or_else(|error| panic!("{before}: {error}"));
+            assert!(!query.to_string().is_empty() && promql::pretty(&text).is_ok() && promql::tree(&text).is_ok());
+            assert!(query.instant(&One, 1_000, &Options::default()).is_ok(), "{before}");
+        }
+    });
+}

@@ -656,6 +656,7 @@ const WRONG_SINCE_3: &[(&str, &str)] = &[
     ("x + fill() y", "1:10: unexpected \")\""),
     ("x{a=~\"(\"}", "1:3: error parsing regexp: missing closing ): `(`"),
     ("x{a=~\"a)\"}", "1:3: error parsing regexp: unexpected ): `a)`"),
+    ("x{a=~\"a)|(b\"}", "1:3: error parsing regexp: unexpected ): `a)|(b`"),
     ("x{a=~\"[\"}", "1:3: error parsing regexp: missing closing ]: `[`"),
     ("x{a=~\"*\"}", "1:3: error parsing regexp: missing argument to repetition operator: `*`"),
     ("x{a=~\"(?z)\"}", "1:3: error parsing regexp: invalid or unsupported Perl syntax: `(?z`"),

@@ -9,13 +9,12 @@ mod write;
 use std::sync::Arc;
 
 use budget::MemoryBudget;
+use datasource::Exemplars;
 use tokio::sync::Semaphore;
 use tsdb::Store;
 
 use super::{Rights, Route, Who};
 use crate::config::Limits;
-
-use datasource::{Exemplars, SeriesExemplars};
 
 /// Requests that are unpacked at once: each may take much memory for a moment.
 const REQUESTS_AT_ONCE: usize = 4;

@@ -119,7 +119,7 @@ async fn what_was_not_held_before_begins_whole() {
 }
 
 #[tokio::test]
-async fn another_run_of_the_server_begins_anew() {
+async fn another_run_of_the_server_begins_again() {
     let rig = Rig::start().await;
     let mut live = Live::open_at(&rig.server, "/ws?topics=jobs").await;
     let seq = live.expect(1, "snapshot").await["seq"].as_u64().unwrap();

@@ -20,7 +20,7 @@ use labels::Matcher;
 pub(crate) struct Expression<'a> {
     pub(crate) form: Form<'a>,
     pub(crate) start: Position,
-    /// The byte after it, as Prometheus counts: an operator's right side may reach further than its last name.
+    /// The byte after it. As in Prometheus, an aggregation or call may end where the last bracket or number does that was looked at.
     pub(crate) end: Position,
 }
 
@@ -42,6 +42,7 @@ impl Expression<'_> {
     }
 }
 
+/// What it is. Small, as it is moved a lot while it is parsed: what is not lies behind a pointer.
 #[derive(Debug)]
 pub(crate) enum Form<'a> {
     Number {
@@ -56,9 +57,9 @@ pub(crate) enum Form<'a> {
     Call(&'static Signature, Vec<Expression<'a>>),
     Aggregate(Box<Aggregate<'a>>),
     /// An instant vector selector.
-    Selector(Selector<'a>),
+    Selector(Box<Selector<'a>>),
     /// A range vector selector.
-    Range(Selector<'a>, Duration<'a>),
+    Range(Box<Selector<'a>>, Box<Duration<'a>>),
     Subquery(Box<Subquery<'a>>),
 }
 

@@ -84,7 +84,7 @@ impl<'a> Parser<'a> {
         Ok(length)
     }
 
-    /// A length of operators that bind at least so tightly.
+    /// A length whose operators bind at least as tightly as `lowest`.
     fn length(&mut self, lowest: u8, context: Context) -> Read<Length> {
         let from = self.index;
         let mut left = match self.take_sign()? {
@@ -132,7 +132,7 @@ impl<'a> Parser<'a> {
         if token.is_number() {
             self.pass();
             let seconds = Self::signed_seconds(&token, None)?;
-            // What is no number is not less than it either.
+            // NaN fails this comparison too.
             return if seconds.abs() <= LONGEST_NUMBER {
                 Ok(Length::Seconds(seconds))
             } else {

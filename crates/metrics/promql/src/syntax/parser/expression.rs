@@ -10,7 +10,7 @@ use crate::{
     syntax::tree::{Binary, Expression, Form, Selector, Sign},
 };
 
-/// A sign's operand reaches as far as one of this.
+/// The operand of a sign is an expression of operators that bind this tightly: `-a ^ 2` is `-(a ^ 2)`.
 const POWER: u8 = Operator::Pow.precedence();
 
 /// The operator that a token is, if it stands between two expressions.
@@ -30,7 +30,7 @@ pub(super) fn right_side(binds: u8) -> u8 {
 }
 
 impl<'a> Parser<'a> {
-    /// An expression of operators that bind at least so tightly.
+    /// An expression whose operators bind at least as tightly as `lowest`.
     pub(super) fn expression(&mut self, lowest: u8) -> Read<Expression<'a>> {
         let mut left = self.signed()?;
         loop {
@@ -98,7 +98,7 @@ impl<'a> Parser<'a> {
             }
             Kind::Mark => {
                 let (matchers, end) = self.matchers()?;
-                let selector = Selector { matchers, ..Selector::default() };
+                let selector = Box::new(Selector { matchers, ..Selector::default() });
                 Ok(Expression { form: Form::Selector(selector), start: token.start, end })
             }
             Kind::Aggregator if self.peek()?.is_any(&["(", "by", "without"]) => {
@@ -114,7 +114,7 @@ impl<'a> Parser<'a> {
 
     /// A selector whose name has been read.
     fn named_selector(&mut self, name: &Token<'a>) -> Read<Expression<'a>> {
-        let mut selector = Selector { name: Some(name.text), ..Selector::default() };
+        let mut selector = Box::new(Selector { name: Some(name.text), ..Selector::default() });
         let mut end = name.end();
         if self.take_if("{")?.is_some() {
             (selector.matchers, end) = self.matchers()?;

@@ -12,7 +12,7 @@ use super::{
 pub(super) struct Tokens<'a> {
     /// With one of the kind `End` at the end, if the text has tokens up to there.
     pub(super) list: Vec<Token<'a>>,
-    /// What is wrong after them. It is only told if the parser comes that far, as it may have a complaint of its own before.
+    /// What is wrong after them. The parser reports it only when it gets there: an error of its own may come first.
     pub(super) wrong: Option<Wrong>,
 }
 

@@ -122,7 +122,7 @@ impl<'a> Parser<'a> {
                 _ => Err("ranges only allowed for vector selectors"),
             };
             let selector = selector.map_err(|message| (open.start, message.to_owned()))?;
-            return Ok(Expression { form: Form::Range(selector, range), start, end: close.end() });
+            return Ok(Expression { form: Form::Range(selector, Box::new(range)), start, end: close.end() });
         }
         if self.take_if(":")?.is_none() {
             return Err(unexpected(&token, "subquery or range", "\":\" or \"]\""));

@@ -95,3 +95,19 @@ fn value_type(letter: char) -> ValueType {
         _ => ValueType::Vector,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_function_but_one_is_evaluated() {
+        let unknown: Vec<&str> = FUNCTIONS
+            .values()
+            .filter(|signature| crate::functions::find(signature.current_name()).is_none())
+            .map(|signature| signature.name)
+            .collect();
+        assert_eq!(unknown, ["integral"]);
+        assert!(EXPERIMENTAL.split_whitespace().all(|name| FUNCTIONS.contains_key(name)));
+    }
+}
