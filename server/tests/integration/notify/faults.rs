@@ -186,7 +186,7 @@ async fn a_kill_at_any_moment_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_file_is_read_anew_on_hangup_and_a_wrong_one_changes_nothing() {
+async fn a_file_is_read_again_on_hangup_and_a_wrong_one_changes_nothing() {
     let (first, second) = (Receiver::start().await, Receiver::start().await);
     let (_directory, config) = file(&webhook(&first));
     let server = serve(&config, &[]).await;

@@ -184,7 +184,7 @@ fn what_is_empty_or_lacks_a_series_or_is_young_is_believed_for_a_moment_only() {
 }
 
 #[test]
-fn what_is_got_anew_takes_the_place_of_what_was_known() {
+fn what_is_got_again_takes_the_place_of_what_was_known() {
     let mut cache = cache();
     let key = key("up");
     cache.keep(&key, &extent(0, 90, 0.0), until(1_000), 0);
