@@ -68,7 +68,7 @@ impl Failure {
                 (": check the engine's certificate, and `tls` of the engine in the configuration", false)
             }
             // An engine that ends the connection at once may take its alert with it.
-            None if trust.is_tls && !error.is_connect() && !error.is_timeout() => (trust.guess(), true),
+            None if trust.is_tls && was_connected(error) && !error.is_timeout() => (trust.guess(), true),
             _ => ("", true),
         };
         Self::unavailable(format!("{base_url} cannot be reached: {}{hint}", cause(error)), may_pass)
@@ -135,6 +135,12 @@ impl Trust {
     }
 }
 
+/// Whether there was a connection. One that was closed before a request was sent on it counts as an error of connecting, but is none of the
+/// network.
+fn was_connected(error: &reqwest::Error) -> bool {
+    !error.is_connect() || innermost(error).downcast_ref::<std::io::Error>().is_none()
+}
+
 /// What TLS says is wrong, if it is TLS that does.
 fn refusal(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
@@ -167,11 +173,15 @@ fn concerns_certificates(alert: AlertDescription) -> bool {
 
 /// The innermost cause, which is the one that tells.
 pub(crate) fn cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
+    innermost(error).to_string()
+}
+
+fn innermost(error: &reqwest::Error) -> &(dyn std::error::Error + 'static) {
+    let mut cause: &(dyn std::error::Error + 'static) = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    cause.to_string()
+    cause
 }
 
 /// What is wrong with an answer, if it is not one of the API.

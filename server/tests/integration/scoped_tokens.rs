@@ -343,3 +343,60 @@ async fn matchers_are_told_and_wrong_ones_refused() {
         assert!(program.stderr().contains("provider=\"aws\""), "{}", program.stderr());
     }
 }
+
+#[tokio::test]
+async fn no_route_that_reads_shows_anything_of_others() {
+    let server = Server::demo(&[]).await;
+    let viewer = Viewer::of(&server, r#"provider="aws""#).await;
+    let hidden = eventually("a job of another provider", async || {
+        let jobs = server.json("/api/jobs").await;
+        jobs["jobs"].as_array()?.iter().find(|job| OTHERS.iter().any(|other| job["provider"] == *other)).cloned()
+    })
+    .await;
+    let fingerprint = eventually("an alert", async || {
+        let alerts = server.json("/api/alerts").await;
+        Some(alerts["alerts"].as_array()?.first()?["fingerprint"].as_str()?.to_owned())
+    })
+    .await;
+    let filled = |part: &str| match part {
+        "{daemon}" => hidden["daemon"].as_str().unwrap().to_owned(),
+        "{id}" => hidden["id"].as_str().unwrap().to_owned(),
+        "{fingerprint}" => fingerprint.clone(),
+        "{uid}" => "hypersdk-jobs".to_owned(),
+        "{name}" => "provider".to_owned(),
+        "{part}" => "alerts".to_owned(),
+        "{file}" => "hypersdk-jobs.svg".to_owned(),
+        literal => literal.to_owned(),
+    };
+    let parameters = [
+        ("query", "hypersdk_jobs_active"),
+        ("match[]", r#"{__name__=~".+"}"#),
+        ("start", "0"),
+        ("end", "1"),
+        ("step", "1"),
+        ("topics", "jobs,system,alerts,upstreams"),
+        ("timeout", "0"),
+        ("end_ms", "60000"),
+        ("step_ms", "60000"),
+        ("at", "0"),
+        ("matchers", "alertname!=none"),
+    ];
+    let routes = server.json("/api/routes").await;
+    let mut walked = 0;
+    for route in routes["routes"].as_array().unwrap() {
+        let path = route["path"].as_str().unwrap();
+        let reads = route["methods"].as_array().unwrap().contains(&json!("GET"));
+        // A socket is no answer, and the receivers of the demo and the description of the API are about no data.
+        if !reads || ["/ws", "/logout", "/api/openapi.json"].contains(&path) {
+            continue;
+        }
+        let address: Vec<String> = path.split('/').map(filled).collect();
+        let (status, text) = viewer.get(&address.join("/"), &parameters).await;
+        assert!(!status.is_server_error() || status == StatusCode::SERVICE_UNAVAILABLE, "{path}: {status} {text}");
+        for other in OTHERS {
+            assert!(!text.contains(&format!("\"{other}\"")), "{path} shows {other}: {text}");
+        }
+        walked += 1;
+    }
+    assert!(walked > 40, "only {walked} routes were walked");
+}
