@@ -149,6 +149,7 @@ impl GroupRunner {
             );
         }
         shared.counters.evaluated(group.rules().len(), evaluation.failures);
+        shared.counters.0.rule_group_evaluated(clock());
         let missed = self.missed.load(Ordering::Relaxed);
         let view = Arc::new(GroupView::of(&group, &self.facts, Some(at_ms), clock(), missed));
         let mut known = self.view.lock();

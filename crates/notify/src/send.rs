@@ -1,6 +1,9 @@
 //! One try of one delivery: by HTTP here, by mail in [`crate::mail`].
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use alertmanager::{
     config::{
@@ -17,6 +20,7 @@ use reqwest::{
     Client, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
 };
+use telemetry::AttemptOutcome;
 
 use crate::{
     Shared,
@@ -52,6 +56,15 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
+    /// What it counts as.
+    fn counted(&self) -> AttemptOutcome {
+        match self {
+            Outcome::Delivered { .. } => AttemptOutcome::Delivered,
+            Outcome::Failed { .. } => AttemptOutcome::Failed,
+            Outcome::Refused { .. } => AttemptOutcome::Refused,
+        }
+    }
+
     /// The same without secrets: a receiver's answer may hold what was sent.
     fn without_secrets(mut self, redactor: &Redactor) -> Self {
         if let Outcome::Failed { reason, .. } | Outcome::Refused { reason, .. } = &mut self {
@@ -290,7 +303,9 @@ impl Shared {
     pub(crate) async fn attempt(&self, ticket: &QueuedDelivery) -> (Policy, Outcome) {
         // Of this delivery alone: its secrets may be ordinary words to others.
         let sent = Redactor::default();
+        let begun = Instant::now();
         let (policy, outcome) = self.attempt_once(ticket, &sent).await;
+        self.telemetry.notification_attempted(&ticket.kind, outcome.counted(), begun.elapsed());
         (policy, outcome.without_secrets(&sent))
     }
 

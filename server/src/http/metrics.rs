@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, sync::Arc};
 use access::{Principal, Scope};
 use axum::{Extension, extract::State, http::header::CONTENT_TYPE, response::Response};
 use datasource::{Embedded, ErrorKind, QueryError};
-use exposition::{page::Kind, write::Writer};
+use exposition::{
+    page::{Family, Format, Kind},
+    parse::{Limits, parse},
+    write::Writer,
+};
 use labels::METRIC_NAME;
 use model::clock::now_ms;
 use promql::{InstantSample, Value};
@@ -48,6 +52,10 @@ pub(super) async fn own(
         };
         page.family(metric.name, kind, metric.help).sample([], metric.value);
     }
+    let labelled = telemetry.labelled_page();
+    let labelled = parse(&labelled, Format::OpenMetrics, Limits::default())
+        .map_err(|error| QueryError::new(ErrorKind::Internal, error.to_string()))?;
+    write_labelled(&mut page, &labelled, &scope);
     let when = datasource::EvalTime::At(now_ms());
     let found = embedded.evaluate(&scope.query(DAEMONS_SERIES)?, when).await?;
     let families = embedded.store().family_count();
@@ -58,6 +66,27 @@ pub(super) async fn own(
         ([(CONTENT_TYPE, TEXT_FORMAT)], page.finish())
     };
     Ok(lists.answer(Listed::Families(families), write).await?)
+}
+
+/// Our own metrics with labels, which are families of OpenMetrics, as those of the older text.
+fn write_labelled(page: &mut Writer, families: &[Family<'_>], scope: &Scope) {
+    for family in families {
+        // There a counter's family has no suffix, here it has that of its samples.
+        let suffix = if family.kind == Kind::Counter { "_total" } else { "" };
+        let name = format!("{}{suffix}", family.name);
+        let seen = family.samples.iter().filter(|sample| {
+            let label = |wanted: &str| sample.labels.iter().find(|(name, _)| name == wanted).map(|(_, value)| &**value);
+            scope.proves(|name| if name == METRIC_NAME { Some(&*sample.name) } else { label(name) })
+        });
+        let mut seen = seen.peekable();
+        if seen.peek().is_some() {
+            page.family(&name, family.kind, &family.help);
+        }
+        for sample in seen {
+            let labels = sample.labels.iter().map(|(name, value)| (&**name, &**value));
+            page.suffixed(sample.name.strip_prefix(&*name).unwrap_or_default(), labels, sample.value);
+        }
+    }
 }
 
 fn write_daemons(page: &mut Writer, store: &Store, samples: &[InstantSample]) {

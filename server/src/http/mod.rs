@@ -15,6 +15,7 @@ mod health;
 mod limited;
 mod listing;
 pub(crate) mod live;
+mod measured;
 mod metrics;
 pub(crate) mod pages;
 pub(crate) mod prometheus;
@@ -181,7 +182,9 @@ pub(crate) fn router(state: &AppState) -> Router {
     let traced = TraceLayer::new_for_http().make_span_with(
         |request: &Request| debug_span!("request", method = %request.method(), path = request.uri().path()),
     );
-    let secured = secure_headers(usual.merge(others).layer(traced), &state.config).with_state(state.clone());
+    let measured = middleware::from_fn_with_state(state.telemetry.clone(), measured::layer);
+    let secured =
+        secure_headers(usual.merge(others).layer(measured).layer(traced), &state.config).with_state(state.clone());
     reached::below_base(secured, &state.config)
 }
 

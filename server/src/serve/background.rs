@@ -5,6 +5,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use alerting::{Alerting, history, posted};
 use collect::Upstreams;
 use datasource::{Admission, Engines};
+use exposition::{
+    page::Format,
+    parse::{Limits, parse},
+};
 use labels::{Labels, METRIC_NAME};
 use live::Hub;
 use model::{clock::now_ms, live::Event, upstream::UpstreamStatus};
@@ -32,6 +36,9 @@ const FRESHNESS_INTERVAL: Duration = Duration::from_millis(500);
 const SOURCES_INTERVAL: Duration = Duration::from_secs(5);
 const MEMORY_INTERVAL: Duration = Duration::from_millis(100);
 const STORE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Label `job` of our own metrics.
+const OWN_JOB: &str = "hyperscope";
 
 /// Threads for the tasks of rules. The evaluations themselves have further ones.
 const RULE_THREADS: usize = 2;
@@ -152,15 +159,22 @@ impl Background {
             async move {
                 let appended = tokio::task::spawn_blocking(move || {
                     let timestamp_ms = now_ms();
-                    let points: Vec<Point> = telemetry
-                        .gather()
-                        .into_iter()
-                        .map(|metric| Point {
-                            labels: Labels::new([(METRIC_NAME, metric.name), ("job", "hyperscope")]),
+                    let scalars = telemetry.gather().into_iter().map(|metric| Point {
+                        labels: Labels::new([(METRIC_NAME, metric.name), ("job", OWN_JOB)]),
+                        timestamp_ms,
+                        value: metric.value,
+                    });
+                    let page = telemetry.labelled_page();
+                    let families = parse(&page, Format::OpenMetrics, Limits::default()).unwrap_or_default();
+                    let labelled = families.iter().flat_map(|family| &family.samples).map(|sample| {
+                        let labels = sample.labels.iter().map(|(name, value)| (&**name, &**value));
+                        Point {
+                            labels: Labels::new(labels.chain([(METRIC_NAME, &*sample.name), ("job", OWN_JOB)])),
                             timestamp_ms,
-                            value: metric.value,
-                        })
-                        .collect();
+                            value: sample.value,
+                        }
+                    });
+                    let points: Vec<Point> = scalars.chain(labelled).collect();
                     samples.append(&points)
                 })
                 .await;

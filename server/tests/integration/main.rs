@@ -32,6 +32,7 @@ mod live;
 mod mimir;
 mod notify;
 mod openapi;
+mod own_metrics;
 mod pages;
 mod privacy;
 mod prometheus_backend;
