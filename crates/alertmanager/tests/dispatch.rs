@@ -343,7 +343,7 @@ fn what_was_given_up_is_not_told_again_after_something_newer() {
 
 #[test]
 fn a_restart_is_no_end_of_what_fired_for_long() {
-    // PostableAlert each minute, to last for four more: kept as it was posted first.
+    // Posted each minute, to last for four more: kept as it was posted first.
     let mut before = World::new(USUAL);
     let mut kept = Vec::new();
     for minute in 0..30 {

@@ -42,7 +42,7 @@ pub(crate) struct DaemonConnection {
     pub profile: watch::Sender<Option<Profile>>,
     /// Wakes the poller when there is something to ask the daemon.
     pub wake: Notify,
-    /// Wakes the scrape_loop when there is something to write.
+    /// Wakes the scrape loop when there is something to write.
     pub fed: Notify,
     events: broadcast::Sender<Event>,
     knowledge: Mutex<Knowledge>,

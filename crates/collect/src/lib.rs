@@ -2,7 +2,7 @@
 //!
 //! One [`Upstreams`] owns a few tasks for each daemon: `socket` reads the live feed, `poller` asks what the feed does not tell or
 //! everything while it is down, `daemon_scrape_loop` writes samples, and a ticker sends what had to wait. They meet in
-//! `connection`, where a message becomes changes of the daemon's `jobs`, events for the browsers and numbers to count. Whatever comes from
+//! `daemon_connection`, where a message becomes changes of the daemon's `jobs`, events for the browsers and numbers to count. Whatever comes from
 //! a source passes the [`Redactor`]; typed structures in `wire` have no place for the secrets that a daemon's feed holds.
 //!
 //! Nothing here knows a browser, a session or a query.
@@ -58,7 +58,7 @@ const DAEMON_JOB: &str = "hypersdk";
 /// How often progress that had to wait is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
-/// A daemon to connection to.
+/// A daemon to connect to.
 #[derive(Debug, Clone)]
 pub struct DaemonConfig {
     /// Names it in labels, events and paths; unique.

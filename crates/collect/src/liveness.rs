@@ -14,7 +14,7 @@ pub(crate) struct StalenessThresholds {
     pub poll: Duration,
 }
 
-/// The liveness with one daemon.
+/// What is known of the contact with one daemon.
 #[derive(Debug, Default)]
 pub(crate) struct Liveness {
     socket_is_open: bool,
@@ -59,7 +59,7 @@ impl Liveness {
         self.issues.poll = None;
     }
 
-    /// It sends the documented events: whether the detect was right about it is settled.
+    /// It sends the documented events: whether detection was right about it is settled.
     pub(crate) fn set_sends_events(&mut self, sends_events: bool) {
         self.sends_events = sends_events;
     }

@@ -43,7 +43,7 @@ pub struct Embedded {
 /// Says of a metric's name why there are no series of it, if it is known that there can be none.
 pub(crate) type Explainer = Box<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// EvalTime a query is evaluated.
+/// When a query is evaluated.
 #[derive(Debug, Clone, Copy)]
 pub enum EvalTime {
     /// At one time, in milliseconds since the Unix epoch.

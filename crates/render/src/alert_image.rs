@@ -19,12 +19,12 @@ use crate::{Format, PictureFailure, Pictures, RenderRequest, data, draw::Subject
 const SIZE: (u32, u32) = (720, 340);
 /// Pixels a unit: screens of telephones are fine.
 const ZOOM: f32 = 2.0;
-/// Subject is shown of the time before an alert began.
+/// What is shown of the time before an alert began.
 const BEFORE_MS: i64 = 30 * 60_000;
 /// Least and longest time shown.
 const WINDOW_MS: (i64, i64) = (3_600_000, 24 * 3_600_000);
 
-/// Subject the severity of an alert looks like.
+/// What the severity of an alert looks like.
 fn color(subject: &AlertSubject) -> Color {
     severity_color(subject.labels.get("severity").map_or("", String::as_str))
 }

@@ -1,4 +1,4 @@
-//! Subject a picture of an alert shows of its expression.
+//! What a picture of an alert shows of its expression.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Subject is drawn, and as what.
+//! What is drawn, and as what.
 
 use std::collections::HashMap;
 
@@ -46,7 +46,7 @@ impl Format {
     }
 }
 
-/// Subject is to be drawn, with everything that it takes.
+/// What is to be drawn, with everything that it takes.
 pub struct RenderRequest {
     /// Of what.
     pub what: Subject,
@@ -66,9 +66,9 @@ pub enum Subject {
     Dashboard(Box<Dashboard>, HashMap<String, PanelData>),
 }
 
-/// Subject a picture takes beside its pixels, in bytes: its text and the shapes that are made of it.
+/// What a picture takes beside its pixels, in bytes: its text and the shapes that are made of it.
 const SHAPES_BYTES: u64 = 4 << 20;
-/// Subject a pixel takes: itself, and the file that is made of it.
+/// What a pixel takes: itself, and the file that is made of it.
 const PIXEL_BYTES: u64 = 8;
 
 impl RenderRequest {

@@ -31,7 +31,7 @@ pub use crate::{
 /// For each picture that is drawn, so many may wait.
 const WAITING: usize = 16;
 
-/// Subject pictures may take.
+/// What pictures may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
     /// Longest wait for its turn.
@@ -84,7 +84,7 @@ impl Pictures {
         self.0.begun.begin(Requester::current().account()).ok_or(PictureFailure::Busy)
     }
 
-    /// Subject lets them be drawn.
+    /// What lets them be drawn.
     #[must_use]
     pub fn drawing(&self) -> &ReadScheduler {
         &self.0.drawing

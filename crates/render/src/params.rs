@@ -1,4 +1,4 @@
-//! Subject the URL of a picture asks for.
+//! What the URL of a picture asks for.
 
 use std::ops::RangeInclusive;
 

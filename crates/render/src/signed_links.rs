@@ -1,6 +1,6 @@
 //! Links to pictures of alerts for those who cannot log in: signed, for one picture, for a limited time.
 //!
-//! Subject a link shows is kept here and named at random; the signature holds the name and the end of its time together. The key is made
+//! What a link shows is kept here and named at random; the signature holds the name and the end of its time together. The key is made
 //! at each start, so that no link outlives the server that gave it, and again when links are withdrawn.
 
 use std::{collections::VecDeque, fmt::Write, sync::Arc, time::Duration};
@@ -81,7 +81,7 @@ impl PictureLinks {
         Some(path)
     }
 
-    /// Subject a link shows, if it is one of ours and its time is not over.
+    /// What a link shows, if it is one of ours and its time is not over.
     pub fn open(&self, name: &str, until: i64, signature: &str, now_ms: i64) -> Option<AlertSubject> {
         let signature = bytes(signature)?;
         let parts = self.parts();

@@ -15,7 +15,7 @@ const FURTHEST_MIN: i32 = 1_440;
 
 /// The zone of this name: one of the IANA database, or minutes east of UTC. `None` if there is none.
 ///
-/// Subject is made of a zone stays: there are some hundred of them, each of a few kilobytes.
+/// What is made of a zone stays: there are some hundred of them, each of a few kilobytes.
 #[must_use]
 pub fn named(name: &str) -> Option<Zone> {
     static ZONES: OnceLock<Mutex<HashMap<String, &'static Changes>>> = OnceLock::new();

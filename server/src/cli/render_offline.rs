@@ -19,13 +19,13 @@ use render::{Format, PANEL, RenderRequest, Subject, params};
 
 use crate::{config::Config, serve::store_options, storage};
 
-/// Subject is wanted.
+/// What is wanted.
 pub(crate) struct Wanted {
     /// `DASHBOARD` or `DASHBOARD/PANEL`.
     pub(crate) what: String,
     /// As in the URL of a picture.
     pub(crate) parameters: String,
-    /// Subject it becomes.
+    /// What it becomes.
     pub(crate) format: Format,
 }
 
@@ -97,7 +97,7 @@ async fn engines(config: &Config) -> anyhow::Result<Engines> {
     )?)
 }
 
-/// The data of a panel. Subject only a server knows is said to be missing.
+/// The data of a panel. What only a server knows is said to be missing.
 async fn feed(engines: &Engines, panel: &Panel, range: model::range::TimeRange, now_ms: i64) -> PanelData {
     match panel.kind {
         PanelKind::Jobs => PanelData::Jobs(Vec::new()),

@@ -55,7 +55,7 @@ async fn withdraw_links(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Subject a signed link leads to.
+/// What a signed link leads to.
 async fn alert(
     State(alert_pictures): State<AlertPictures>,
     State(picture_links): State<PictureLinks>,
