@@ -4,14 +4,19 @@ use std::sync::Arc;
 
 use alerting::Alerting;
 use axum::extract::FromRef;
+use budget::Budgets;
 use dashboards::DashboardRegistry;
 use datasource::{Embedded, Engines, ReadScheduler};
 use live::Hub;
 use notify::Notifier;
 use telemetry::Telemetry;
+use tokio_util::sync::CancellationToken;
 
 use super::{api::listed::Lists, assets::Assets, auth::Auth, pages::PanelHtmlCache, watched::Watched};
-use crate::{config::Config, state::AppState};
+use crate::{
+    config::{Config, Limits},
+    state::AppState,
+};
 
 /// Alerts, and what mutes them.
 #[derive(Clone)]
@@ -50,6 +55,36 @@ impl FromRef<AppState> for TargetState {
             config: Arc::clone(&state.config),
             embedded: Arc::clone(&state.embedded),
             lists: Lists::from_ref(state),
+        }
+    }
+}
+
+/// What a live socket needs.
+#[derive(Clone)]
+pub(crate) struct LiveState {
+    /// What a limited session may follow.
+    pub(crate) library: DashboardRegistry,
+    /// What one socket may take.
+    pub(crate) limits: Limits,
+    /// What all may hold.
+    pub(crate) budgets: Budgets,
+    /// Counts them.
+    pub(crate) telemetry: Telemetry,
+    /// The topics.
+    pub(crate) hub: Hub,
+    /// Cancelled when the server stops.
+    pub(crate) stop: CancellationToken,
+}
+
+impl FromRef<AppState> for LiveState {
+    fn from_ref(state: &AppState) -> Self {
+        LiveState {
+            library: state.library.clone(),
+            limits: state.limits,
+            budgets: state.budgets.clone(),
+            telemetry: state.telemetry.clone(),
+            hub: state.hub.clone(),
+            stop: state.stop.clone(),
         }
     }
 }

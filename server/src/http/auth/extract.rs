@@ -14,7 +14,7 @@ impl FromRequestParts<AppState> for Principal {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Response> {
-        principal(parts)
+        principal(parts).ok_or_else(|| missing(parts))
     }
 }
 
@@ -22,11 +22,14 @@ impl FromRequestParts<Auth> for Principal {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, _: &Auth) -> Result<Self, Response> {
-        principal(parts)
+        principal(parts).ok_or_else(|| missing(parts))
     }
 }
 
-fn principal(parts: &Parts) -> Result<Principal, Response> {
-    let missing = || Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", "a token is needed").for_path(&parts.uri);
-    parts.extensions.get::<Principal>().cloned().ok_or_else(missing)
+fn principal(parts: &Parts) -> Option<Principal> {
+    parts.extensions.get::<Principal>().cloned()
+}
+
+fn missing(parts: &Parts) -> Response {
+    Denied::new(StatusCode::UNAUTHORIZED, "unauthorized", "a token is needed").for_path(&parts.uri)
 }

@@ -5,19 +5,12 @@ use axum::{
     extract::{Query, State, WebSocketUpgrade},
     response::{IntoResponse, Response},
 };
-use budget::Budgets;
-use dashboards::DashboardRegistry;
-use live::{Hub, poll::topics};
+use live::poll::topics;
 use model::live::{BINARY_PROTOCOL, JSON_PROTOCOL};
 use serde::Deserialize;
-use telemetry::Telemetry;
-use tokio_util::sync::CancellationToken;
 
 use super::socket::{self, MAX_CLIENT_MESSAGE_BYTES, READ_BUFFER_BYTES, SocketOptions, format_of};
-use crate::{
-    config::Limits,
-    http::{api::error::ApiError, auth::SocketAdmission, limited},
-};
+use crate::http::{api::error::ApiError, auth::SocketAdmission, limited, slices::LiveState};
 
 /// Parameters of the URL.
 #[derive(Debug, Deserialize)]
@@ -28,12 +21,7 @@ pub(crate) struct Parameters {
 
 /// Upgrades a request that was admitted.
 pub(crate) async fn upgrade(
-    State(library): State<DashboardRegistry>,
-    State(limits): State<Limits>,
-    State(budgets): State<Budgets>,
-    State(telemetry): State<Telemetry>,
-    State(hub): State<Hub>,
-    State(stop): State<CancellationToken>,
+    State(state): State<LiveState>,
     principal: Principal,
     admission: SocketAdmission,
     Query(parameters): Query<Parameters>,
@@ -50,19 +38,19 @@ pub(crate) async fn upgrade(
         .read_buffer_size(READ_BUFFER_BYTES);
     let format = format_of(upgrade.selected_protocol().and_then(|protocol| protocol.to_str().ok()));
     upgrade.on_upgrade(move |socket| async move {
-        let _counted = telemetry.socket_opened();
+        let _counted = state.telemetry.socket_opened();
         let _admitted = admission;
         let (follower, role) = (principal.clone(), principal.role());
         let options = SocketOptions {
             format,
             role,
             topics,
-            max_subscriptions: limits.subscriptions,
-            memory: budgets.answers.clone(),
+            max_subscriptions: state.limits.subscriptions,
+            memory: state.budgets.answers.clone(),
             scope: principal.scope().clone(),
-            may_follow: Box::new(move |topic| limited::may_follow(&library, &follower, topic)),
+            may_follow: Box::new(move |topic| limited::may_follow(&state.library, &follower, topic)),
         };
-        let serving = socket::serve(socket, hub, options, principal.ended(), stop);
+        let serving = socket::serve(socket, state.hub, options, principal.ended(), state.stop);
         principal.requester().scope(serving).await;
     })
 }

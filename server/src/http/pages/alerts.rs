@@ -98,10 +98,9 @@ async fn shown_alerts(
         open: address.open.clone(),
         now_ms,
     };
-    let mut listed = match {
-        let notifier = state.alerts.notifier.clone();
-        state.alerts.lists.list(Listed::Alerts(current), move || selection.listed(&notifier)).await
-    } {
+    let notifier = state.alerts.notifier.clone();
+    let listed = state.alerts.lists.list(Listed::Alerts(current), move || selection.listed(&notifier)).await;
+    let mut listed = match listed {
         Ok(listed) => listed,
         Err(error) => return Content::Unavailable(error.message),
     };
