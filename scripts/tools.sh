@@ -105,10 +105,10 @@ need_deny() {
 # From PyPI, where it comes ready made; else it is built.
 need_typos() {
     is_version typos "$typos_version" && return 0
-    if have python3 && python3 -m pip install --quiet --target "$tools/typos" "typos==$typos_version" >&2 2>/dev/null; then
+    if have python3 && python3 -m pip install --quiet --upgrade --target "$tools/typos" "typos==$typos_version" >/dev/null 2>&1; then
         mkdir -p "$tools/bin"
         cp "$tools/typos/bin/typos" "$tools/bin/typos"
-        return 0
+        is_version typos "$typos_version" && return 0
     fi
     need_server
     cargo_tool typos "$typos_version" "about 4 minutes" typos-cli --locked

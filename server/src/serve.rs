@@ -114,7 +114,7 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     };
     let (events, received_events) = tokio::sync::broadcast::channel(EVENT_QUEUE);
     let (job_events, alert_events) = (events.subscribe(), events.subscribe());
-    // What is measured again each time need not wait for a disk.
+    // What is measured each time need not wait for a disk.
     let samples: Arc<dyn SampleSink> = Arc::new(store.unawaited());
     let metadata = Arc::new(background::StoreMetadata(store.clone()));
     let stored = Arc::new(store.clone());

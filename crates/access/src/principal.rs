@@ -23,7 +23,7 @@ pub enum Carrier {
     None,
 }
 
-/// The holder of a token that is valid now. Behind [`Principal`], handlers take it as an argument.
+/// The holder of a token that is valid now. Handlers behind a role take it as an argument.
 #[derive(Debug, Clone)]
 pub struct Principal {
     /// What the browser may know of it.

@@ -57,7 +57,7 @@ impl ScopedRequest {
 
 impl Scope {
     /// The request for `path` below `/api/v1/` that sees only what the scope has. Whoever sees everything has it passed on as it
-    /// came; for others it is put together again of the parameters that we know, so that none of an engine's own gets around the matchers.
+    /// came; for others it is put together of the parameters that we know, so that none of an engine's own gets around the matchers.
     ///
     /// # Errors
     /// The query or a selector cannot be read.

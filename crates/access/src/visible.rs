@@ -11,6 +11,38 @@ use serde::Serialize;
 use crate::Scope;
 
 /// Data of which a token with matchers may see a part only.
+///
+/// With a scope it is read and written:
+///
+/// ```
+/// # use access::{Restricted, Scope};
+/// # use model::job::Job;
+/// fn answer(jobs: Restricted<Vec<Job>>, scope: &Scope) -> String {
+///     let jobs = jobs.visible_to(scope);
+///     let names: Vec<&str> = jobs.iter().map(|job| job.name.as_str()).collect();
+///     format!("{names:?} {}", serde_json::to_string(&jobs).unwrap())
+/// }
+/// ```
+///
+/// What forgets the scope does not build, neither where it reads
+///
+/// ```compile_fail
+/// # use access::Restricted;
+/// # use model::job::Job;
+/// fn names(jobs: Restricted<Vec<Job>>) -> Vec<String> {
+///     jobs.iter().map(|job| job.name.clone()).collect()
+/// }
+/// ```
+///
+/// nor where it writes:
+///
+/// ```compile_fail
+/// # use access::Restricted;
+/// # use model::job::Job;
+/// fn answer(jobs: Restricted<Vec<Job>>) -> String {
+///     serde_json::to_string(&jobs).unwrap()
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Restricted<T>(T);
 
@@ -49,7 +81,15 @@ impl<T: Labelled> Restricted<Option<T>> {
     }
 }
 
-/// What a token may see. Only a [`Scope`] makes one.
+/// What a token may see. Only a [`Scope`] makes one; nobody can claim that something is visible:
+///
+/// ```compile_fail
+/// # use access::Visible;
+/// # use model::job::Job;
+/// fn seen(jobs: Vec<Job>) -> Visible<Vec<Job>> {
+///     Visible(jobs)
+/// }
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Visible<T>(T);

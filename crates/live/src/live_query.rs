@@ -425,7 +425,7 @@ impl QueryTopic {
         }
         if matches!(error.kind, ErrorKind::TooMany | ErrorKind::Busy) {
             // Told to whoever asked, and counted. A log that anybody can fill tells nothing.
-            tracing::debug!(expr = self.query.expr, %error, "a live query has no room");
+            tracing::debug!(expr = self.query.expr, %error, "a live query has no room, here or at its engine");
         } else {
             tracing::warn!(expr = self.query.expr, %error, "a live query failed");
         }

@@ -83,7 +83,7 @@ pub(super) fn engines(
         (Some(flags), None) => ("prometheus_url", flags.iter().map(|flag| of_flag(flag)).collect()),
         (None, file) => ("engines", file.unwrap_or_default()),
         (Some(flags), Some(mut file)) => {
-            // A flag names an engine again, and its settings stay those of the file.
+            // A flag gives an engine another URL, and its settings stay those of the file.
             for flag in flags.iter().map(|flag| of_flag(flag)) {
                 match file.iter_mut().find(|entry| flag.name.is_some() && entry.name == flag.name) {
                     Some(entry) => entry.url = flag.url,

@@ -179,9 +179,12 @@ pub(crate) fn router(state: &AppState) -> Router {
         .merge(take(&mut routes, state, Taken::Socket))
         .layer(middleware::from_fn_with_state(heads, heads::limit));
     // Without the query, which may hold a token or what somebody asks for.
-    let traced = TraceLayer::new_for_http().make_span_with(
-        |request: &Request| debug_span!("request", method = %request.method(), path = request.uri().path()),
-    );
+    // An answer of 5xx is no line of the log: a log that anybody can fill tells nothing. `/metrics` counts them.
+    let traced = TraceLayer::new_for_http()
+        .make_span_with(
+            |request: &Request| debug_span!("request", method = %request.method(), path = request.uri().path()),
+        )
+        .on_failure(());
     let measured = middleware::from_fn_with_state(state.telemetry.clone(), measured::layer);
     let secured =
         secure_headers(usual.merge(others).layer(measured).layer(traced), &state.config).with_state(state.clone());

@@ -205,7 +205,7 @@ impl Dispatcher {
         for alert in alerts {
             self.insert(alert, now_ms);
         }
-        // A group that was told of waits for its interval, not again.
+        // A group that was told of waits for its interval, not for a new one.
         for group in self.groups.values_mut() {
             if before.values().any(|old| old.key == group.key && old.was_flushed) {
                 group.was_flushed = true;

@@ -32,9 +32,12 @@ pub fn compile_anchored(expression: &str) -> Result<Regex, regex::Error> {
     compile(&format!("^(?s:{expression})$"))
 }
 
-/// Whether a parenthesis may close more than the expression opens, as in `a)|(b`: it would close the one around the expression. Classes
-/// and escapes are not looked at, so this may be true of an expression that is right.
+/// Whether a parenthesis may close more than the expression opens, as in `a)|(b`: it would close the one around the expression. In classes
+/// and escapes they mean something else, which is not looked at, so this may be true of an expression that is right.
 fn closes_too_many(expression: &str) -> bool {
+    if expression.contains(')') && expression.contains(['\\', '[']) {
+        return true;
+    }
     let mut open = 0_usize;
     expression.bytes().any(|byte| {
         match byte {
@@ -203,7 +206,9 @@ mod tests {
 
     #[test]
     fn no_parenthesis_closes_the_one_around_the_expression() {
-        assert!(compile_anchored("a)|(b").is_err());
+        for wrong in ["a)|(b", r"\(a)|(b", "[(]a)|(b", r"\Q(\Ea)|(b"] {
+            assert!(compile_anchored(wrong).is_err(), "{wrong}");
+        }
         assert!(compile_anchored("a)(").is_err());
         holds(r"a\)|(b)", &["a)", "b"], &["a", "xb"]);
         holds("[)](a)", &[")a"], &["a"]);

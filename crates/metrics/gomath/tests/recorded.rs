@@ -1,5 +1,5 @@
 //! Values that Go's functions gave, as Debian's Prometheus printed them. Many more are compared with a running one in
-//! `server/tests/differential.rs`.
+//! `server/tests/integration/differential`.
 
 #![allow(clippy::approx_constant)] // They are what was printed.
 

@@ -281,7 +281,7 @@ impl Auth {
         }
     }
 
-    /// The cookie of a kiosk again, so that a screen that is visited stays logged in for as long as its token holds.
+    /// The cookie of a kiosk once more, so that a screen that is visited stays logged in for as long as its token holds.
     pub(super) fn renewed_cookie(&self, parts: &Parts, principal: &Principal) -> Option<HeaderValue> {
         let is_due = principal.role() == Role::Kiosk
             && principal.carrier() == Carrier::Cookie
