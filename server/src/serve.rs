@@ -103,6 +103,8 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     telemetry.follow_budgets(budgets.clone(), turns.clone());
     let (history, history_writer) = History::open(pool.clone()).await?;
     let external_url = external_url(&config, &listener)?;
+    let rule_settings = rule_settings(&config, mode, &external_url);
+    alerting::check(&rule_settings)?;
     let mut daemons: Vec<upstream::DaemonConfig> = config.daemons.iter().map(daemon).collect();
     let demo = match mode {
         Mode::Demo => {
@@ -163,7 +165,7 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         stop.clone(),
     );
     let alerting = Alerting::new(
-        rule_settings(&config, mode, &external_url),
+        rule_settings,
         Arc::clone(&embedded),
         engines.first()?,
         history,

@@ -133,6 +133,14 @@ impl std::ops::Deref for Counters {
     }
 }
 
+/// Reads the rules of these settings and does nothing with them: a server that would not start should not have begun anything.
+///
+/// # Errors
+/// A file of rules cannot be read or is wrong.
+pub fn check(settings: &Settings) -> Result<(), FilesError> {
+    rule_files::parse(&rule_files::texts(settings.built_in, &settings.files)?).map(|_| ())
+}
+
 impl Alerting {
     /// Reads the rules. Nothing is evaluated before [`Alerting::run`].
     ///
