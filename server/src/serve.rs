@@ -12,7 +12,6 @@ use access::{Scope, random_text};
 use alerting::{Alerting, BuiltInRules, History};
 use anyhow::Context;
 use budget::Budgets;
-use collect as upstream;
 use collect::Upstreams;
 use dashboards::DashboardRegistry;
 use datasource::{Admission, Embedded, Engines, Exemplars, QueryLimits, ReadScheduler};
@@ -105,7 +104,7 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let external_url = external_url(&config, &listener)?;
     let rule_settings = rule_settings(&config, mode, &external_url);
     alerting::check(&rule_settings)?;
-    let mut daemons: Vec<upstream::DaemonConfig> = config.daemons.iter().map(daemon).collect();
+    let mut daemons: Vec<collect::DaemonConfig> = config.daemons.iter().map(daemon).collect();
     let demo = match mode {
         Mode::Demo => {
             let demo = Demo::start(&config.demo, &store).await?;
@@ -120,7 +119,7 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let samples: Arc<dyn SampleSink> = Arc::new(store.unawaited());
     let metadata = Arc::new(background::StoreMetadata(store.clone()));
     let stored = Arc::new(store.clone());
-    let outlets = upstream::Sinks { events, samples: Arc::clone(&samples), stored, metadata };
+    let outlets = collect::Sinks { events, samples: Arc::clone(&samples), stored, metadata };
     let upstreams = Upstreams::start(
         daemons,
         Vec::new(),
@@ -321,21 +320,21 @@ fn picture_options(config: &Config) -> render::Options {
     }
 }
 
-fn link_options(config: &Config, mode: Mode) -> upstream::Options {
-    upstream::Options {
+fn link_options(config: &Config, mode: Mode) -> collect::Options {
+    collect::Options {
         scrape_interval: scrape_interval(config, mode),
         call_timeout: config.scrape.timeout,
         env_proxy: config.daemon_env_proxy,
         stored: config.retention,
-        ..upstream::Options::default()
+        ..collect::Options::default()
     }
 }
 
-fn daemon(config: &crate::config::DaemonConfig) -> upstream::DaemonConfig {
-    upstream::DaemonConfig {
+fn daemon(config: &crate::config::DaemonConfig) -> collect::DaemonConfig {
+    collect::DaemonConfig {
         name: config.name.clone(),
         url: config.url.clone(),
-        key: config.key.as_ref().map(|key| upstream::ApiKey::new(key.expose())),
+        key: config.key.as_ref().map(|key| collect::ApiKey::new(key.expose())),
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use access::Scope;
-use dashboards::related_panels as concern;
+use dashboards::related_panels;
 use model::{
     dashboard::{Dashboard, Panel, PanelKind},
     frame::{Frame, Labels, Series},
@@ -179,7 +179,7 @@ fn joined<'a>(panel: &'a str, spans: impl Iterator<Item = &'a Span>, gap_ms: i64
     marks
 }
 
-/// Which series queries read, as [`concern::series`] names them, found out once for each.
+/// Which series queries read, as [`related_panels::series`] names them, found out once for each.
 #[derive(Default)]
 pub(crate) struct ReadMetrics(Mutex<HashMap<String, Arc<BTreeSet<String>>>>);
 
@@ -193,7 +193,7 @@ impl ReadMetrics {
         if known.len() >= MOST_QUERIES {
             known.clear();
         }
-        let metrics = Arc::new(concern::series(expr));
+        let metrics = Arc::new(related_panels::series(expr));
         known.insert(expr.to_owned(), Arc::clone(&metrics));
         metrics
     }

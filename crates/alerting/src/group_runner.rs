@@ -94,7 +94,7 @@ impl GroupRunner {
             let (next_ms, missed) = next_after(at_ms, now_ms(), self.interval_ms);
             if missed > 0 {
                 self.missed.fetch_add(missed, Ordering::Relaxed);
-                shared.counters.missed(missed);
+                shared.telemetry.rules().missed(missed);
                 tracing::warn!(
                     group = self.name,
                     file = self.file,
@@ -148,8 +148,8 @@ impl GroupRunner {
                 "since when alerts are on could not be looked up: they begin again"
             );
         }
-        shared.counters.evaluated(group.rules().len(), evaluation.failures);
-        shared.counters.0.rule_group_evaluated(clock());
+        shared.telemetry.rules().evaluated(group.rules().len(), evaluation.failures);
+        shared.telemetry.rule_group_evaluated(clock());
         let missed = self.missed.load(Ordering::Relaxed);
         let view = Arc::new(GroupView::of(&group, &self.facts, Some(at_ms), clock(), missed));
         let mut known = self.view.lock();

@@ -34,7 +34,7 @@ use model::{
 use notify::Notifier;
 use parking_lot::{Mutex, RwLock};
 use rules::{EvalContext, Evaluation, Notification};
-use telemetry::{RuleCounters, Telemetry};
+use telemetry::Telemetry;
 use tokio::{
     sync::{Notify, Semaphore, broadcast},
     task::JoinSet,
@@ -117,20 +117,9 @@ struct Shared {
     rules_replaced: Notify,
     /// What muted which alerts when it was looked at last.
     muted: AtomicU64,
-    counters: Counters,
+    telemetry: Telemetry,
     /// How many groups are evaluated at the same time.
     slots: Arc<Semaphore>,
-}
-
-/// The counters of rules in the server's telemetry.
-struct Counters(Telemetry);
-
-impl std::ops::Deref for Counters {
-    type Target = RuleCounters;
-
-    fn deref(&self) -> &RuleCounters {
-        self.0.rules()
-    }
 }
 
 /// Reads the rules of these settings and does nothing with them: a server that would not start should not have begun anything.
@@ -177,7 +166,7 @@ impl Alerting {
             latest: Latest::default(),
             rules_replaced: Notify::new(),
             muted: AtomicU64::default(),
-            counters: Counters(telemetry),
+            telemetry,
             slots: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
             settings,
         };
@@ -319,7 +308,7 @@ impl Shared {
         }
         let remembered = changes.into_iter().zip(&alerts).filter_map(|(change, marked)| goes_on(change, marked));
         let remembered: Vec<AlertTransition> = remembered.collect();
-        self.counters.set_firing(self.views().iter().map(|view| view.firing).sum());
+        self.telemetry.rules().set_firing(self.views().iter().map(|view| view.firing).sum());
         self.history.remember(remembered);
     }
 }

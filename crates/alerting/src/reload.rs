@@ -48,7 +48,7 @@ impl Shared {
         known.clone_from(&texts);
         let new = self.replace(&files::parse(&texts)?);
         *self.trouble.lock() = None;
-        self.counters.set_reloaded(true);
+        self.telemetry.rules().set_reloaded(true);
         tracing::info!(groups = self.groups().len(), new = new.len(), "read the rules");
         Ok(new)
     }
@@ -110,7 +110,7 @@ impl Shared {
             tracing::error!(error, "the rules were not read again: those from before stay in use");
             *trouble = Some(error);
         }
-        self.counters.set_reloaded(false);
+        self.telemetry.rules().set_reloaded(false);
     }
 }
 

@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
 use crate::message::{Payer, Update};
@@ -69,7 +69,7 @@ pub(crate) fn queue(payer: Payer) -> (QueueSender, QueueReceiver) {
 impl QueueSender {
     /// Hands over an update without waiting. False when the socket is gone.
     pub fn push(&self, id: u64, update: Arc<Update>) -> bool {
-        let mut overflow = lock(&self.overflow);
+        let mut overflow = self.overflow.lock();
         if overflow.marked.contains(&id) {
             return !self.is_closed();
         }
@@ -98,7 +98,7 @@ impl QueueSender {
 
     /// Says that an update of this subscription could not be made: the socket asks for a fresh snapshot.
     pub fn skip(&self, id: u64) {
-        let mut overflow = lock(&self.overflow);
+        let mut overflow = self.overflow.lock();
         if overflow.marked.insert(id) {
             overflow.due.insert(id);
         }
@@ -108,7 +108,7 @@ impl QueueSender {
 
     /// Takes updates of this subscription again, whatever was dropped: the next one is where it begins again.
     pub fn begin(&self, id: u64) {
-        let mut overflow = lock(&self.overflow);
+        let mut overflow = self.overflow.lock();
         overflow.marked.remove(&id);
         overflow.due.remove(&id);
     }
@@ -149,24 +149,20 @@ impl QueueReceiver {
             return Some(self.taken(id, update));
         }
         // Only with the queue drained: what waited in it is older than the snapshot to come.
-        lock(&self.overflow).due.pop_first().map(Next::Resync)
+        self.overflow.lock().due.pop_first().map(Next::Resync)
     }
 
     /// True when updates of a subscription were dropped, and it did not begin again since.
     #[must_use]
     pub fn is_behind(&self) -> bool {
-        !lock(&self.overflow).marked.is_empty()
+        !self.overflow.lock().marked.is_empty()
     }
 
     fn taken(&self, id: u64, update: Arc<Update>) -> Next {
-        let mut overflow = lock(&self.overflow);
+        let mut overflow = self.overflow.lock();
         overflow.waiting = overflow.waiting.saturating_sub(update.weight());
         Next::Update(id, update)
     }
-}
-
-fn lock(overflow: &Mutex<Overflow>) -> MutexGuard<'_, Overflow> {
-    overflow.lock()
 }
 
 #[cfg(test)]

@@ -147,10 +147,6 @@ pub enum EnqueueError {
     TooSlow,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
-}
-
 /// An id for a delivery. It need not be secret, only new.
 fn new_id() -> String {
     static MADE: AtomicU64 = AtomicU64::new(0);
@@ -170,27 +166,27 @@ fn unbuilt(receiver: &str, error: &str) -> Result<String, String> {
 
 impl Shared {
     fn loaded(&self) -> Loaded {
-        lock(&self.loaded).clone()
+        self.loaded.lock().clone()
     }
 
     fn config(&self) -> Arc<AlertmanagerFile> {
-        Arc::clone(&lock(&self.loaded).config)
+        Arc::clone(&self.loaded.lock().config)
     }
 
     fn dispatcher(&self) -> MutexGuard<'_, Dispatcher> {
-        lock(&self.dispatcher)
+        self.dispatcher.lock()
     }
 
     fn told(&self) -> MutexGuard<'_, HashSet<Fingerprint>> {
-        lock(&self.told)
+        self.told.lock()
     }
 
     fn quiet(&self) -> MutexGuard<'_, Quiet> {
-        lock(&self.quiet)
+        self.quiet.lock()
     }
 
     fn acknowledged(&self) -> MutexGuard<'_, HashMap<Fingerprint, Acknowledgement>> {
-        lock(&self.acknowledged)
+        self.acknowledged.lock()
     }
 
     /// Notes that a message was given up: the alert page says so, and what was told counts as told no more.
@@ -198,7 +194,7 @@ impl Shared {
         if let Some(change) = &message.taken_back {
             self.dispatcher().take_back(change);
         }
-        lock(&self.given_up).add(message.receiver, &message.reason, now_ms());
+        self.given_up.lock().add(message.receiver, &message.reason, now_ms());
     }
 
     fn count(&self, state: &State) {
@@ -341,7 +337,7 @@ impl Notifier {
     pub fn troubles(&self) -> Option<String> {
         let failures = self.0.link.as_ref().map(|link| link.failures()).unwrap_or_default();
         let now_ms = now_ms();
-        let given_up = lock(&self.0.given_up).summary(now_ms);
+        let given_up = self.0.given_up.lock().summary(now_ms);
         let all: Vec<String> = self.0.refusals.summary(now_ms).into_iter().chain(given_up).chain(failures).collect();
         (!all.is_empty()).then(|| all.join(". "))
     }
@@ -366,7 +362,7 @@ impl Notifier {
         let Some(file) = &self.0.options.config else { return Ok(()) };
         let loaded = config_file::load(file, &self.0.external_url)?;
         self.0.dispatcher().reload(Arc::clone(&loaded.config), now_ms());
-        *lock(&self.0.loaded) = loaded;
+        *self.0.loaded.lock() = loaded;
         self.0.muting.note();
         Ok(())
     }

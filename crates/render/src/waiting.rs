@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 /// A number of places, of which a token has at most half.
 pub(crate) struct Begun {
@@ -23,7 +23,7 @@ impl Begun {
 
     /// A place for one more of `token`, if there is one.
     pub(crate) fn begin(&self, token: Arc<str>) -> Option<Admitted> {
-        let mut by_token = lock(&self.by_token);
+        let mut by_token = self.by_token.lock();
         let all: usize = by_token.values().sum();
         let own = by_token.get(&token).copied().unwrap_or_default();
         if all >= self.places || own >= self.places.div_ceil(2) {
@@ -36,16 +36,12 @@ impl Begun {
 
 impl Drop for Admitted {
     fn drop(&mut self) {
-        let mut by_token = lock(&self.by_token);
+        let mut by_token = self.by_token.lock();
         match by_token.get_mut(&self.token) {
             Some(count) if *count > 1 => *count -= 1,
             _ => drop(by_token.remove(&self.token)),
         }
     }
-}
-
-fn lock(by_token: &Mutex<HashMap<Arc<str>, usize>>) -> MutexGuard<'_, HashMap<Arc<str>, usize>> {
-    by_token.lock()
 }
 
 #[cfg(test)]
@@ -60,6 +56,6 @@ mod tests {
         let others: Vec<_> = ["b", "c", "d"].into_iter().map(|token| begun.begin(token.into())).collect();
         assert_eq!(others.iter().flatten().count(), 2);
         drop((held, others));
-        assert!(lock(&begun.by_token).is_empty());
+        assert!(begun.by_token.lock().is_empty());
     }
 }

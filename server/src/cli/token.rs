@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use access as audit;
 use access::{Actor, NewToken, TokenInfo, TokenStore};
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
@@ -79,12 +78,12 @@ impl TokenCommand {
             Action::List => list(&store).await,
             Action::Keep { id } => {
                 store.keep(&id).await?;
-                Actor::command_line().did(audit::Action::KeepToken, &id, "");
+                Actor::command_line().did(access::Action::KeepToken, &id, "");
                 say(format_args!("kept {id}")).context("stdout")
             }
             Action::Revoke { id } => {
                 store.revoke(&id).await?;
-                Actor::command_line().did(audit::Action::RevokeToken, &id, "");
+                Actor::command_line().did(access::Action::RevokeToken, &id, "");
                 say(format_args!("revoked {id}")).context("stdout")
             }
         }
@@ -105,7 +104,7 @@ impl Create {
             matchers: self.matchers.join(","),
         };
         let (token, secret) = store.create(new).await?;
-        Actor::command_line().did(audit::Action::CreateToken, &token.id, &token.words());
+        Actor::command_line().did(access::Action::CreateToken, &token.id, &token.words());
         say(secret.expose()).context("stdout")
     }
 }

@@ -165,7 +165,10 @@ impl Background {
                         value: metric.value,
                     });
                     let page = telemetry.labelled_page();
-                    let families = parse(&page, Format::OpenMetrics, Limits::default()).unwrap_or_default();
+                    let families = parse(&page, Format::OpenMetrics, Limits::default()).unwrap_or_else(|error| {
+                        tracing::error!(%error, "our own metrics with labels cannot be read");
+                        Vec::new()
+                    });
                     let labelled = families.iter().flat_map(|family| &family.samples).map(|sample| {
                         let labels = sample.labels.iter().map(|(name, value)| (&**name, &**value));
                         Point {

@@ -17,7 +17,7 @@ use alertmanager::{
 use datasource::SourceHealth;
 use labels::Fingerprint;
 use model::clock::now_ms;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use redact::Redactor;
 use reqwest::{Method, Url};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -120,10 +120,6 @@ struct Member {
     wake: Notify,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
-}
-
 impl AlertmanagerClient {
     pub(crate) fn new(
         configs: &[AlertmanagerConfig],
@@ -163,13 +159,13 @@ impl AlertmanagerClient {
     pub(crate) fn post(&self, posted: &[PostableAlert], now_ms: i64) {
         let alerts = posted.iter().filter_map(|posted| Alert::from_posted(posted.clone(), now_ms, LIFETIME_MS).ok());
         let alerts: Vec<Alert> = alerts.collect();
-        lock(&self.known).extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
+        self.known.lock().extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
         self.tell(alerts);
     }
 
     fn tell(&self, alerts: Vec<Alert>) {
         for member in &self.members {
-            let mut waiting = lock(&member.waiting);
+            let mut waiting = member.waiting.lock();
             waiting.extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
             let excess = waiting.len().saturating_sub(MAX_WAITING);
             if excess > 0 {
@@ -200,7 +196,7 @@ impl AlertmanagerClient {
             tokio::select! {
                 _ = ticks.tick() => {
                     let now_ms = now_ms();
-                    let mut known = lock(&self.known);
+                    let mut known = self.known.lock();
                     known.retain(|_, alert| alert.ends_at_ms.saturating_add(RESOLVED_KEPT_MS) > now_ms);
                     // One that fires and that nobody told of meanwhile ends when it said it would.
                     let again = known.values().cloned().collect();
@@ -222,9 +218,9 @@ impl AlertmanagerClient {
     /// Which Alertmanagers do not take alerts, and why: each in a sentence, with how many alerts wait for it.
     pub(crate) fn failures(&self) -> Vec<String> {
         let failing = self.members.iter().filter_map(|member| {
-            let reason = lock(&member.failure).clone()?;
+            let reason = member.failure.lock().clone()?;
             let noun = |count| if count == 1 { "alert waits" } else { "alerts wait" };
-            let count = lock(&member.waiting).len();
+            let count = member.waiting.lock().len();
             Some(format!("{count} {} for an Alertmanager: {reason}", noun(count)))
         });
         failing.collect()
@@ -307,13 +303,13 @@ impl Member {
     async fn run(self: Arc<Self>, link: Arc<AlertmanagerClient>, stop: CancellationToken) {
         let mut failures = 0_usize;
         loop {
-            if lock(&self.waiting).is_empty() {
+            if self.waiting.lock().is_empty() {
                 tokio::select! {
                     () = self.wake.notified() => continue,
                     () = stop.cancelled() => return,
                 }
             }
-            let batch: Vec<Alert> = lock(&self.waiting).values().take(BATCH).cloned().collect();
+            let batch: Vec<Alert> = self.waiting.lock().values().take(BATCH).cloned().collect();
             let handed_over = tokio::select! {
                 handed_over = self.hand_over(&batch) => handed_over,
                 () = stop.cancelled() => return,
@@ -321,17 +317,17 @@ impl Member {
             let is_done = match handed_over {
                 Ok(()) => {
                     failures = 0;
-                    lock(&self.failure).take();
+                    self.failure.lock().take();
                     true
                 }
                 Err(error) => {
                     tracing::warn!(%error, url = %self.config.url, "alerts could not be handed over, to be tried again");
-                    *lock(&self.failure) = Some(error.reason().to_owned());
+                    *self.failure.lock() = Some(error.reason().to_owned());
                     false
                 }
             };
             if is_done {
-                let mut waiting = lock(&self.waiting);
+                let mut waiting = self.waiting.lock();
                 for alert in batch {
                     // What changed meanwhile is told of next.
                     if waiting.get(&alert.fingerprint) == Some(&alert) {

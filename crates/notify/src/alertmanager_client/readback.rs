@@ -10,7 +10,7 @@ use labels::Fingerprint;
 use reqwest::Method;
 
 use super::{
-    AlertmanagerClient, lock,
+    AlertmanagerClient,
     wire::{Remote, RemoteAlert},
 };
 use crate::muting::Muting;
@@ -94,7 +94,7 @@ impl AlertmanagerClient {
             Err(error) => return tracing::debug!(%error, "what became of alerts cannot be read"),
         };
         let silences = silences.inspect_err(|error| tracing::debug!(%error, "silences cannot be read")).ok();
-        let mut known = lock(&self.readback);
+        let mut known = self.readback.lock();
         let new = Readback::new(alerts, silences.unwrap_or_else(|| known.silences.clone()));
         let is_same = known.mutes_as(&new);
         *known = new;
@@ -106,7 +106,7 @@ impl AlertmanagerClient {
 
     /// Takes in a silence that they were just given, before it is read back.
     pub(crate) fn note_silence(&self, silence: Silence) {
-        let mut known = lock(&self.readback);
+        let mut known = self.readback.lock();
         known.silences.retain(|other| other.id != silence.id);
         known.silences.push(silence);
         drop(known);
@@ -116,33 +116,33 @@ impl AlertmanagerClient {
 
     /// Whether they have said what mutes alerts, or are away for so long that nobody waits for it any more.
     pub(crate) fn knows_muting(&self) -> bool {
-        lock(&self.readback).is_read || self.begun.elapsed() >= AWAITED
+        self.readback.lock().is_read || self.begun.elapsed() >= AWAITED
     }
 
     /// What mutes an alert.
     pub(crate) fn muting(&self, fingerprint: Fingerprint, labels: &Labels, now_ms: i64) -> Muting {
-        lock(&self.readback).muting(fingerprint, labels, now_ms)
+        self.readback.lock().muting(fingerprint, labels, now_ms)
     }
 
     /// Whom they tell of an alert, if they know it.
     pub(crate) fn receivers(&self, fingerprint: Fingerprint) -> Option<Vec<String>> {
-        lock(&self.readback).alerts.get(&fingerprint).map(|known| known.receivers.clone())
+        self.readback.lock().alerts.get(&fingerprint).map(|known| known.receivers.clone())
     }
 
     /// An alert that they know.
     pub(crate) fn alert(&self, fingerprint: Fingerprint) -> Option<Arc<Alert>> {
-        lock(&self.readback).alerts.get(&fingerprint).map(|known| Arc::clone(&known.alert))
+        self.readback.lock().alerts.get(&fingerprint).map(|known| Arc::clone(&known.alert))
     }
 
     /// The alerts that they know and that fire, whoever told them.
     pub(crate) fn alerts(&self, now_ms: i64) -> Vec<Arc<Alert>> {
-        let known = lock(&self.readback);
+        let known = self.readback.lock();
         known.alerts.values().map(|known| Arc::clone(&known.alert)).filter(|alert| !alert.is_resolved(now_ms)).collect()
     }
 
     /// When the next of their silences begins or ends.
     pub(crate) fn next_change(&self, now_ms: i64) -> Option<i64> {
-        lock(&self.readback).silences.iter().filter_map(|silence| silence.next_change(now_ms)).min()
+        self.readback.lock().silences.iter().filter_map(|silence| silence.next_change(now_ms)).min()
     }
 }
 

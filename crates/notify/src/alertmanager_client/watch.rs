@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::{AlertmanagerClient, ClientError, FAULTS_OF_ALERTS, Member, lock};
+use super::{AlertmanagerClient, ClientError, FAULTS_OF_ALERTS, Member};
 
 /// How often each is asked whether it is there.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
@@ -62,14 +62,14 @@ impl Member {
         // That it does not answer is noted by the call.
         let Ok(answer) = self.call(Method::GET, STATUS, None).await else { return };
         if let Ok(status) = serde_json::from_str::<Status>(&answer) {
-            *lock(&self.version) = Some(status.version_info.version);
+            *self.version.lock() = Some(status.version_info.version);
         }
     }
 
     /// Notes what an answer says about it.
     pub(super) fn note(&self, path: &str, answer: &Result<String, ClientError>, took: Duration) {
         let now_ms = now_ms();
-        let mut health = lock(&self.health);
+        let mut health = self.health.lock();
         match answer {
             Ok(_) => self.note_answer(health.answered(now_ms, Some(took))),
             Err(ClientError::Refused { status: Some(status), .. }) if FAULTS_OF_ALERTS.contains(status) => {
@@ -104,10 +104,10 @@ impl Member {
         let url = &self.config.url;
         let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
         let place = format!("{}{port}{}", url.host_str().unwrap_or_default(), url.path().trim_end_matches('/'));
-        let detail = match &*lock(&self.version) {
+        let detail = match &*self.version.lock() {
             Some(version) => format!("{place}, version {version}"),
             None => place,
         };
-        lock(&self.health).status(&name, UpstreamKind::Alertmanager, Some(detail))
+        self.health.lock().status(&name, UpstreamKind::Alertmanager, Some(detail))
     }
 }
