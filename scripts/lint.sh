@@ -16,7 +16,7 @@ cargo clippy --quiet --locked --workspace --all-targets -- --deny warnings
 
 say "Checking the browser's code (clippy), about 1 minute from nothing"
 CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh cargo clippy --quiet --locked \
-    --package app --bin browser --features browser --target wasm32-unknown-unknown -- --deny warnings
+    --package app --bins --features browser --target wasm32-unknown-unknown -- --deny warnings
 # What a page may come to know of the daemon by itself.
 CARGO_TARGET_DIR=$root/target/wasm scripts/with-wasm.sh cargo clippy --quiet --locked \
     --package hypervisord --target wasm32-unknown-unknown -- --deny warnings

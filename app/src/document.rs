@@ -1,17 +1,25 @@
-//! The whole HTML document of a page, on the server.
+//! The whole HTML document of a page, on the server, through leptos_axum.
 //!
-//! Rendering never waits: the caller has evaluated every panel before, so the document is one string from one pass.
+//! Rendering never waits: the caller has evaluated every panel before, so a document is one pass. It is not streamed: its status, and what its reader is charged
+//! for it, are known only when its data is there, and a document whose data is at hand is written in a millisecond.
 
-use std::{collections::HashMap, fmt::Write, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
-use leptos::prelude::*;
+use axum::{
+    body::Body,
+    http::{Request, Uri},
+    response::Response,
+};
+use leptos::{nonce::Nonce, prelude::*};
+use leptos_meta::{Link, MetaTags};
+use leptos_router::components::Router;
 use model::{job::JobDetail, page::Boot, zone::Zone};
 
 use crate::{
     App,
-    pages::Drawn,
+    pages::{Drawn, SERVER},
     payload::{Evaluated, PAYLOAD_ELEMENT, Payload, Pictures},
-    shell::{Refresh, RequestedUrl, newest_ms, page_title},
+    shell::{Refresh, newest_ms},
 };
 
 /// What the server knows when it answers with a page.
@@ -23,14 +31,14 @@ pub struct PageInput {
     pub panels: HashMap<String, Evaluated>,
     /// Up to when the queries of those pictures were evaluated, in milliseconds since the Unix epoch.
     pub evaluated_ms: Option<i64>,
-    /// On the alert page: its content, drawn by [`crate::alerts::draw`].
+    /// On pages of the workbench: their content, as [`crate::alerts::draw`] and its like draw it.
     pub drawn: Option<String>,
     /// On a job page: the job; `None` if no daemon has it.
     pub job: Option<JobDetail>,
     /// The path below which browsers see the server, without a slash at its end; empty at the root of a host. The server puts it before
     /// the addresses in the document; what scripts make of them is put together here.
     pub base: String,
-    /// Where the bundle is.
+    /// Where the program is that the page loads.
     pub assets: AssetPaths,
     /// The nonce of this answer's `Content-Security-Policy`.
     pub nonce: String,
@@ -38,7 +46,7 @@ pub struct PageInput {
     pub zone: Zone,
 }
 
-/// URLs of the bundle's files, from the root: `/browser-1234.js`. Empty where the server has none.
+/// URLs of the files that a page loads, from the root: `/viewer-1234.js`. Empty where the server has none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssetPaths {
     /// The JavaScript module that loads the WebAssembly.
@@ -52,101 +60,108 @@ pub struct AssetPaths {
 /// A document, and what had to be drawn for it.
 #[derive(Debug)]
 pub struct Document {
-    /// The whole document.
-    pub html: String,
+    /// The whole document; its body waits for nothing.
+    pub response: Response,
     /// The bodies of the panels that came as data, by panel id. They show what the data, the URL, the zone, the marks and the time
     /// say, so that another document with the same of these can have them.
     pub pictures: HashMap<String, Arc<str>>,
 }
 
-/// The document for `path_and_query`, which decides the page and its time range.
-#[must_use]
-pub fn render_document(input: PageInput, path_and_query: &str) -> Document {
+/// The document for `uri`, which decides the page and its time range.
+pub async fn render_document(input: PageInput, uri: Uri) -> Document {
     let PageInput { boot, panels, evaluated_ms, drawn, job, base, assets, nonce, zone } = input;
-    let theme = boot.theme.clone();
-    let kiosk = boot.kiosk;
-    let title = page_title(&boot, job.as_ref(), path_and_query);
-    let offset_min = zone.offset_min(boot.now_ms);
-    let payload = Payload { boot, job, zone: zone.name(), offset_min };
-    let payload_json = script_json(&payload);
-    let refresh = Refresh::from_path_and_query(path_and_query).reload_seconds();
-    let reload_seconds = refresh.filter(|_| !is_filled_in(path_and_query));
-
-    // Each document has a reactive owner of its own, gone with all its signals when the string is there.
-    let owner = Owner::new_root(None);
     let newest = panels.values().filter_map(|panel| match panel {
         Evaluated::Data(data) => newest_ms(data),
         Evaluated::Picture(_) => None,
     });
     let evaluated_ms = newest.max().max(evaluated_ms);
-    let (body, pictures) = owner.with(|| {
-        provide_context(RequestedUrl(path_and_query.to_owned()));
-        let pictures = Pictures::of(panels);
-        provide_context(pictures);
-        if let Some(drawn) = drawn {
-            provide_context(Drawn(drawn));
+    let refresh = Refresh::from_path_and_query(&uri.to_string()).reload_seconds();
+    let pictures = Pictures::of(panels);
+    let context = {
+        let (pictures, nonce) = (pictures.clone(), nonce.clone());
+        move || {
+            provide_context(pictures.clone());
+            provide_context(Nonce::from_value(nonce.clone()));
+            if let Some(drawn) = &drawn {
+                provide_context(Drawn(drawn.clone()));
+            }
         }
-        let body = App(crate::shell::AppProps { payload, zone, evaluated_ms }).to_html();
-        (body, pictures.into_drawn())
-    });
-    owner.unset_with_forced_cleanup();
-
-    let (base, nonce, js, wasm, css) =
-        (attribute(&base), attribute(&nonce), attribute(&assets.js), attribute(&assets.wasm), attribute(&assets.css));
-    // A server without a bundle has pages that stay as they are.
-    let (preloads, loader) = if js.is_empty() || wasm.is_empty() {
-        Default::default()
-    } else {
-        (
-            format!(
-                "<link rel=\"modulepreload\" href=\"{js}\" nonce=\"{nonce}\">\
-                 <link rel=\"preload\" href=\"{wasm}\" as=\"fetch\" type=\"application/wasm\" crossorigin>"
-            ),
-            format!(
-                "<script type=\"module\" nonce=\"{nonce}\">import init from '{base}{js}';\
-                 init({{module_or_path:'{base}{wasm}'}});</script>"
-            ),
-        )
     };
-    let mut html = String::with_capacity(body.len() + payload_json.len() + 2_048);
-    html.push_str("<!DOCTYPE html><html lang=\"en\" data-ssr");
-    if let Some(theme) = theme {
-        push(&mut html, format_args!(" data-theme=\"{}\"", attribute(&theme)));
+    let offset_min = zone.offset_min(boot.now_ms);
+    let frame = Frame { base, assets, nonce, reload_seconds: refresh.filter(|_| !is_filled_in(&uri)) };
+    let payload = Payload { boot, job, zone: zone.name(), offset_min };
+    let document = move || frame.clone().around(payload.clone(), zone, evaluated_ms);
+    // Only the first call has an effect. leptos_axum does so itself where it makes the list of routes.
+    let _ = any_spawner::Executor::init_tokio();
+    let mut request = Request::new(Body::empty());
+    *request.uri_mut() = uri;
+    let response = leptos_axum::render_app_async_with_context(context, document)(request).await;
+    Document { response, pictures: pictures.take_drawn() }
+}
+
+/// What a document has around the app.
+#[derive(Debug, Clone)]
+struct Frame {
+    base: String,
+    assets: AssetPaths,
+    nonce: String,
+    /// After how long a browser without scripts loads it again.
+    reload_seconds: Option<u32>,
+}
+
+impl Frame {
+    fn around(self, payload: Payload, zone: Zone, evaluated_ms: Option<i64>) -> impl IntoView {
+        let Frame { base, assets: AssetPaths { js, wasm, css }, nonce, reload_seconds } = self;
+        let payload_json = script_json(&payload);
+        let (theme, kiosk) = (payload.boot.theme.clone(), payload.boot.kiosk);
+        // A server without a bundle has pages that stay as they are.
+        let load = (!js.is_empty() && !wasm.is_empty()).then(|| {
+            let load = format!("import init from '{base}{js}';init({{module_or_path:'{base}{wasm}'}});");
+            leptos::view! {
+                <link rel="modulepreload" href=js nonce=nonce.clone() />
+                <Link rel="preload" href=wasm as_="fetch" type_="application/wasm" crossorigin="" />
+                <script type="module" nonce=nonce.clone() inner_html=load></script>
+            }
+        });
+        let reload = reload_seconds.map(|seconds| format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"));
+        let without_scripts = format!(
+            "<style nonce=\"{nonce}\">.needs-script{{display:none!important}}.needs-no-script{{display:block!important}}</style>{}",
+            reload.unwrap_or_default()
+        );
+        leptos::view! {
+            <!DOCTYPE html>
+            <html
+                lang="en"
+                data-ssr=""
+                data-theme=theme
+                data-base=(!base.is_empty()).then_some(base)
+                data-kiosk=kiosk.then_some("")
+            >
+                <head>
+                    <meta charset="utf-8" />
+                    <meta name="viewport" content="width=device-width, initial-scale=1" />
+                    <meta name="color-scheme" content="light dark" />
+                    <MetaTags />
+                    <link rel="stylesheet" href=css />
+                    <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                    <noscript inner_html=without_scripts></noscript>
+                    <script type="application/json" id=PAYLOAD_ELEMENT nonce=nonce inner_html=payload_json></script>
+                    {load}
+                </head>
+                <body>
+                    <Router>
+                        <App program=SERVER payload zone evaluated_ms />
+                    </Router>
+                </body>
+            </html>
+        }
     }
-    if !base.is_empty() {
-        push(&mut html, format_args!(" data-base=\"{base}\""));
-    }
-    if kiosk {
-        html.push_str(" data-kiosk");
-    }
-    push(
-        &mut html,
-        format_args!(
-            "><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
-             <meta name=\"color-scheme\" content=\"light dark\"><title>{title}</title>\
-             <link rel=\"stylesheet\" href=\"{css}\">\
-             <link rel=\"icon\" href=\"/favicon.svg\" type=\"image/svg+xml\">\
-             {preloads}<noscript><style nonce=\"{nonce}\">.needs-script{{display:none!important}}.needs-no-script{{display:block!important}}</style>",
-            title = text(&title),
-        ),
-    );
-    if let Some(seconds) = reload_seconds {
-        push(&mut html, format_args!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"));
-    }
-    push(
-        &mut html,
-        format_args!(
-            "</noscript><script type=\"application/json\" id=\"{PAYLOAD_ELEMENT}\" nonce=\"{nonce}\">{payload_json}</script>\
-             {loader}</head><body>{body}</body></html>"
-        ),
-    );
-    Document { html, pictures }
 }
 
 /// Whether the page is a form that somebody fills in: loaded again, it would be empty.
-fn is_filled_in(path_and_query: &str) -> bool {
-    let (path, query) = path_and_query.split_once('?').unwrap_or((path_and_query, ""));
-    path == "/explore" || (path == "/alerts" && crate::shell::parameter(query, "matchers").is_some())
+fn is_filled_in(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    uri.path() == "/explore" || (uri.path() == "/alerts" && crate::shell::parameter(query, "matchers").is_some())
 }
 
 /// JSON that may stand inside a `script` element: nothing in it can end the element or open a comment.
@@ -154,19 +169,6 @@ fn script_json(payload: &Payload) -> String {
     // All maps of a payload have strings for keys, so that writing it cannot fail; an empty object would show as a page without data.
     let json = serde_json::to_string(payload).unwrap_or_default();
     json.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
-}
-
-fn text(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-fn attribute(value: &str) -> String {
-    text(value).replace('"', "&quot;").replace('\'', "&#39;")
-}
-
-fn push(document: &mut String, arguments: std::fmt::Arguments) {
-    // Writing to a String has no error to report.
-    let _ = document.write_fmt(arguments);
 }
 
 #[cfg(test)]
@@ -195,7 +197,11 @@ mod tests {
                     dashboards: Vec::new(),
                     matchers: String::new(),
                 },
-                dashboards: vec![DashboardLink { uid: "one".into(), title: "One & only".into(), path: "/".into() }],
+                dashboards: vec![DashboardLink {
+                    uid: "hypersdk-overview".into(),
+                    title: "One & only".into(),
+                    path: "/".into(),
+                }],
                 dashboard,
                 firing: model::live::FiringCount::default(),
                 marks: Frame::default(),
@@ -214,15 +220,24 @@ mod tests {
         }
     }
 
+    async fn written(document: Document) -> String {
+        let html = axum::body::to_bytes(document.response.into_body(), usize::MAX).await.unwrap();
+        String::from_utf8(html.to_vec()).unwrap()
+    }
+
+    async fn html(input: PageInput, uri: &str) -> String {
+        written(render_document(input, uri.parse().unwrap()).await).await
+    }
+
     fn dashboard() -> Dashboard {
-        let json = r#"{"uid":"one","title":"One & only","panels":[
+        let json = r#"{"uid":"hypersdk-overview","title":"One & only","panels":[
             {"id":"p","title":"Panel","kind":"stat","width":4,"height":4,"queries":[{"expr":"up"}]}]}"#;
         serde_json::from_str(json).unwrap()
     }
 
-    #[test]
-    fn the_payload_reads_back_and_cannot_end_its_element() {
-        let document = render_document(input(Some(dashboard())), "/").html;
+    #[tokio::test]
+    async fn the_payload_reads_back_and_cannot_end_its_element() {
+        let document = html(input(Some(dashboard())), "/").await;
         let start = document.find("id=\"boot\" nonce=\"nonce\">").unwrap() + "id=\"boot\" nonce=\"nonce\">".len();
         let json = document[start..].split_once("</script>").unwrap().0;
         let payload: Payload = serde_json::from_str(json).unwrap();
@@ -231,11 +246,11 @@ mod tests {
         assert!(!document.contains("</script><!--"));
     }
 
-    #[test]
-    fn a_page_is_complete_without_scripts() {
-        let document = render_document(input(Some(dashboard())), "/?from=now-6h&to=now&refresh=1m").html;
+    #[tokio::test]
+    async fn a_page_is_complete_without_scripts() {
+        let document = html(input(Some(dashboard())), "/?from=now-6h&to=now&refresh=1m").await;
         for part in [
-            "<html lang=\"en\" data-ssr data-theme=\"dark\">",
+            "<html lang=\"en\" data-ssr=\"\" data-theme=\"dark\">",
             "<title>One &amp; only · hyperscope</title>",
             "<meta http-equiv=\"refresh\" content=\"60\">",
             "id=\"panel-p\"",
@@ -247,13 +262,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_bundle_is_loaded_below_the_path_of_the_server() {
-        let document = render_document(PageInput { base: "/scope".into(), ..input(None) }, "/").html;
+    #[tokio::test]
+    async fn the_bundle_is_loaded_below_the_path_of_the_server() {
+        let document = html(PageInput { base: "/scope".into(), ..input(None) }, "/").await;
         for part in [" data-base=\"/scope\"", "from '/scope/a.js'", "module_or_path:'/scope/a.wasm'"] {
             assert!(document.contains(part), "{part} is not in {document}");
         }
-        assert!(!render_document(input(None), "/").html.contains("data-base"));
+        assert!(!html(input(None), "/").await.contains("data-base"));
     }
 
     /// What the browser draws passes no server that would see to it.
@@ -284,38 +299,46 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_was_drawn_once_makes_the_same_document() {
+    #[tokio::test]
+    async fn what_was_drawn_once_makes_the_same_document() {
         let series = Series { timestamps: vec![1_795_165_200_000], values: vec![41.5], ..Series::default() };
         let frame = Frame { series: vec![series], end_ms: 1_795_165_200_000, ..Frame::default() };
         let data = PanelData::Queries(vec![QueryState::Ready { frame, stale: None }]);
-        let with = |panel, evaluated_ms| {
+        let with = async |panel, evaluated_ms| {
             let panels = HashMap::from([("p".to_owned(), panel)]);
-            render_document(PageInput { panels, evaluated_ms, ..input(Some(dashboard())) }, "/")
+            render_document(PageInput { panels, evaluated_ms, ..input(Some(dashboard())) }, Uri::from_static("/")).await
         };
-        let first = with(Evaluated::Data(data), None);
+        let first = with(Evaluated::Data(data), None).await;
         let picture = first.pictures.get("p").unwrap();
         assert!(picture.contains("41.5"), "{picture}");
-        let second = with(Evaluated::Picture(Arc::clone(picture)), Some(1_795_165_200_000));
-        assert_eq!(second.html, first.html);
+        let second = with(Evaluated::Picture(Arc::clone(picture)), Some(1_795_165_200_000)).await;
         assert!(second.pictures.is_empty(), "nothing had to be drawn");
+        assert_eq!(written(second).await, written(first).await);
     }
 
-    #[test]
-    fn a_form_is_not_taken_away_while_it_is_filled_in() {
-        let reloads = |path| render_document(input(None), path).html.contains("http-equiv=\"refresh\"");
-        assert!(reloads("/alerts?view=silences"));
-        assert!(!reloads("/alerts?view=silences&matchers="));
-        assert!(!reloads("/explore?expr=up"));
+    #[tokio::test]
+    async fn a_form_is_not_taken_away_while_it_is_filled_in() {
+        let reloads = async |path| html(input(None), path).await.contains("http-equiv=\"refresh\"");
+        assert!(reloads("/alerts?view=silences").await);
+        assert!(!reloads("/alerts?view=silences&matchers=").await);
+        assert!(!reloads("/explore?expr=up").await);
     }
 
-    #[test]
-    fn an_address_without_a_page_says_so() {
-        let none = render_document(input(None), "/nothing").html;
+    #[tokio::test]
+    async fn what_the_server_drew_is_in_the_document() {
+        let drawn = Some("<p>Drawn</p>".to_owned());
+        let alerts = html(PageInput { drawn, ..input(None) }, "/alerts").await;
+        assert!(alerts.contains("<div><p>Drawn</p></div>"), "{alerts}");
+        assert!(alerts.contains("<title>Alerts · hyperscope</title>"), "{alerts}");
+    }
+
+    #[tokio::test]
+    async fn an_address_without_a_page_says_so() {
+        let none = html(input(None), "/nothing").await;
         assert!(none.contains("There is no page at this address."), "{none}");
-        let job = render_document(input(None), "/jobs/site/1").html;
+        let job = html(input(None), "/jobs/site/1").await;
         assert!(job.contains("No daemon has this job."), "{job}");
-        let dashboard = render_document(input(None), "/d/other").html;
+        let dashboard = html(input(None), "/d/other").await;
         assert!(dashboard.contains("There is no dashboard at this address."), "{dashboard}");
     }
 }

@@ -15,6 +15,8 @@ pub mod clock;
 pub mod document;
 #[cfg(feature = "ssr")]
 pub mod explore;
+#[cfg(feature = "ssr")]
+pub mod functions;
 pub mod live;
 mod pages;
 pub mod panels;
@@ -31,6 +33,7 @@ mod view;
 
 #[cfg(feature = "ssr")]
 pub use document::{AssetPaths, Document, PageInput, render_document};
+pub use pages::{Program, VIEWER, WORKBENCH};
 #[cfg(feature = "ssr")]
 pub use payload::{Evaluated, ZONE_COOKIE};
 pub use shell::App;

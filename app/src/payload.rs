@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 #[cfg(feature = "ssr")]
-use leptos::prelude::{StoredValue, UpdateValue, WithValue};
+use leptos::prelude::{ArcStoredValue, UpdateValue, WithValue};
 #[cfg(feature = "ssr")]
 use model::panel::PanelData;
 #[cfg(any(feature = "browser", test))]
@@ -58,20 +58,20 @@ pub enum Evaluated {
 
 /// The panels of a page by their ids: known to the server only, whose pictures carry it to the browser.
 #[cfg(feature = "ssr")]
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Pictures {
-    panels: StoredValue<HashMap<String, Evaluated>>,
-    drawn: StoredValue<HashMap<String, Arc<str>>>,
+    panels: ArcStoredValue<HashMap<String, Evaluated>>,
+    drawn: ArcStoredValue<HashMap<String, Arc<str>>>,
 }
 
 #[cfg(feature = "ssr")]
 impl Pictures {
     pub(crate) fn of(panels: HashMap<String, Evaluated>) -> Self {
-        Pictures { panels: StoredValue::new(panels), drawn: StoredValue::new(HashMap::new()) }
+        Pictures { panels: ArcStoredValue::new(panels), drawn: ArcStoredValue::new(HashMap::new()) }
     }
 
     /// The data of a panel that is to be drawn. It leaves: each is shown once.
-    pub(crate) fn take_data(self, panel_id: &str) -> Option<PanelData> {
+    pub(crate) fn take_data(&self, panel_id: &str) -> Option<PanelData> {
         let is_data = |panels: &HashMap<_, _>| matches!(panels.get(panel_id), Some(Evaluated::Data(_)));
         match self.panels.try_update_value(|panels| is_data(panels).then(|| panels.remove(panel_id)).flatten()) {
             Some(Some(Evaluated::Data(data))) => Some(data),
@@ -80,7 +80,7 @@ impl Pictures {
     }
 
     /// The picture of a panel: the one there is, or what `draw` draws, which is remembered.
-    pub(crate) fn picture(self, panel_id: &str, draw: impl FnOnce() -> String) -> Arc<str> {
+    pub(crate) fn picture(&self, panel_id: &str, draw: impl FnOnce() -> String) -> Arc<str> {
         let kept = self.panels.with_value(|panels| match panels.get(panel_id) {
             Some(Evaluated::Picture(picture)) => Some(Arc::clone(picture)),
             _ => None,
@@ -94,8 +94,8 @@ impl Pictures {
         })
     }
 
-    /// What had to be drawn, by panel.
-    pub(crate) fn into_drawn(self) -> HashMap<String, Arc<str>> {
+    /// What had to be drawn, by panel. It leaves.
+    pub(crate) fn take_drawn(&self) -> HashMap<String, Arc<str>> {
         self.drawn.try_update_value(std::mem::take).unwrap_or_default()
     }
 }

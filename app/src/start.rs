@@ -9,23 +9,23 @@ use model::{
 };
 
 use crate::{
-    App,
+    App, Program,
     payload::{PAYLOAD_ELEMENT, Payload},
     platform::{self, FetchError},
     view::view,
 };
 
-/// Runs the app for the document that loaded it.
-pub fn start() {
+/// Runs a program for the document that loaded it.
+pub fn start(program: Program) {
     console_error_panic_hook::set_once();
     let rendered = document().document_element().is_some_and(|root| root.has_attribute("data-ssr"));
     match read_payload() {
         Some(payload) if rendered => {
             let zone = payload.first_zone(platform::own_zone());
-            mount::hydrate_body(move || view! { <App payload zone /> });
+            mount::hydrate_body(move || view! { <App program payload zone /> });
         }
-        Some(payload) => mount::mount_to_body(move || view! { <App payload zone=platform::own_zone() /> }),
-        None => platform::spawn(start_alone()),
+        Some(payload) => mount::mount_to_body(move || view! { <App program payload zone=platform::own_zone() /> }),
+        None => platform::spawn(start_alone(program)),
     }
 }
 
@@ -42,11 +42,11 @@ fn read_payload() -> Option<Payload> {
 }
 
 /// Without a payload the server is asked who looks and what there is.
-async fn start_alone() {
+async fn start_alone(program: Program) {
     match ask_for_boot().await {
         Ok(boot) => {
             let payload = Payload { boot, job: None, zone: String::new(), offset_min: 0 };
-            mount::mount_to_body(move || view! { <App payload zone=platform::own_zone() /> });
+            mount::mount_to_body(move || view! { <App program payload zone=platform::own_zone() /> });
         }
         Err(FetchError::LoggedOut) => platform::go_to_login(),
         Err(error) => mount::mount_to_body(move || {

@@ -7,6 +7,8 @@ test.describe('Explore', () => {
     await page.getByRole('link', { name: 'Explore', exact: true }).click();
     await expect(page).toHaveURL(/\/explore$/);
     await expect(page).toHaveTitle(/Explore/);
+    // Explore is a page of the other program: what is sent before that has come loads a document.
+    await expect(page.locator('.connection')).toHaveAttribute('data-state', 'live');
     const query = page.getByLabel('Query');
     await query.fill('sum by (provider) (hypersdk_jobs_active)');
     await query.press('Enter');

@@ -88,7 +88,7 @@ test.describe('logging in', () => {
     const other = await (await browser.newContext()).newPage();
     await other.goto(`${demo.origin}/login?token=${secret}`);
     await page.goto(`${demo.origin}/login?token=${secret}&next=/settings`);
-    const sessions = page.locator('.logins tbody tr');
+    const sessions = page.locator('.sessions tbody tr');
     await expect(sessions).toHaveCount(2);
     await expect(sessions.first()).toContainText(/Chrome on .*this one.*127\.0\.0\.1/s);
     await expect(sessions.first().getByRole('button')).toHaveCount(0);

@@ -22,3 +22,26 @@ for (const { name, path, panels, mayBeEmpty } of dashboards) {
     await expect(page.locator('.connection')).toBeHidden();
   });
 }
+
+test('a job is cancelled, and a token made, with scripts off', async ({ page, demo }) => {
+  await page.goto(demo.loginLink);
+  const { jobs } = await (await page.request.get(`${demo.origin}/api/jobs?status=running`)).json();
+  await page.goto(`${demo.origin}/jobs/${jobs[0].daemon}/${jobs[0].id}`);
+  const cancel = page.locator('details:has-text("Cancel job")');
+  await cancel.locator('summary').click();
+  await page.getByRole('button', { name: 'Yes, ask the daemon to cancel it' }).click();
+  await expect(page).toHaveURL(/\/jobs\/[^/]+\/[^/?]+$/);
+  await expect(page.locator('.status-chip')).toHaveAttribute('data-status', /cancel/);
+
+  await page.goto(`${demo.origin}/settings`);
+  await page.getByText('New token').click();
+  await page.getByLabel('Name').fill('hall display');
+  await page.getByLabel('Role').selectOption('kiosk');
+  await page.getByRole('button', { name: 'Create' }).click();
+  await expect(page.getByLabel('Secret of the new token')).toHaveValue(/.{20,}/);
+  await page.getByRole('button', { name: 'Revoke hall display' }).click();
+  await expect(page.getByText('hall display')).toHaveCount(0);
+  await page.getByLabel('Theme').selectOption('dark');
+  await page.getByRole('button', { name: 'Use' }).click();
+  await expect(page.locator('html')).toHaveAttribute('data-theme', 'dark');
+});

@@ -16,7 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Config, Limits},
-    http::{assets::Assets, auth::Auth, pages::PanelHtmlCache},
+    http::{
+        assets::Assets,
+        auth::Auth,
+        pages::{MadeTokens, PanelHtmlCache},
+    },
     source_list::SourceList,
     storage::Storage,
 };
@@ -52,6 +56,8 @@ pub struct AppState {
     pub notifier: Notifier,
     /// The panels of pages, as they were drawn last.
     pub drawn_panels: PanelHtmlCache,
+    /// Secrets of tokens that were just made on the settings page.
+    pub made_tokens: MadeTokens,
     /// Lets pages be drawn.
     #[from_ref(skip)]
     pub page_drawing: ReadScheduler,

@@ -6,7 +6,10 @@ use super::{
     AlertsView, ShownDelivery,
     words::{moment, nothing},
 };
-use crate::view::view;
+use crate::{
+    functions::{ResendNotification, path_of},
+    view::view,
+};
 
 pub(super) fn draw(page: &AlertsView, deliveries: &[ShownDelivery]) -> AnyView {
     if deliveries.is_empty() {
@@ -32,8 +35,7 @@ fn item(page: &AlertsView, delivery: &ShownDelivery) -> AnyView {
     };
     let again = (delivery.state == "dead" && page.may_operate).then(|| {
         view! {
-            <form method="post" action="/alerts/do">
-                <input type="hidden" name="action" value="resend" />
+            <form method="post" action={path_of::<ResendNotification>()}>
                 <input type="hidden" name="id" value=delivery.id.clone() />
                 <input type="hidden" name="back" value=page.address.href() />
                 <button type="submit" class="button">"Send again"</button>

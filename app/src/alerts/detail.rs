@@ -11,6 +11,7 @@ use model::{
 use super::{AlertsView, Chart, Detail, ShownAlert, ViewAddress, deliveries, words::moment};
 use crate::{
     explore::ExploreAddress,
+    functions::{AcknowledgeAlert, UnacknowledgeAlert, path_of},
     panels::{self, Viewport},
     view::view,
 };
@@ -88,17 +89,16 @@ fn actions(page: &AlertsView, shown: &ShownAlert) -> AnyView {
     let silence = page.address.drafting(matchers.join(", ")).href();
     let back = ViewAddress { problem: None, ..page.address.clone() }.href();
     let (verb, action) = match &alert.acknowledged_by {
-        Some(_) => ("Give it back", "unack"),
-        None => ("I look after it", "ack"),
+        Some(_) => ("Give it back", path_of::<UnacknowledgeAlert>()),
+        None => ("I look after it", path_of::<AcknowledgeAlert>()),
     };
     // What is pending may never fire: there is nothing to look after yet.
     let fires = alert.state == AlertState::Firing;
     view! {
         <a class="button primary" href=silence>"Silence it"</a>
         {fires.then(|| view! {
-            <form method="post" action="/alerts/do">
-                <input type="hidden" name="action" value=action />
-                <input type="hidden" name="id" value=alert.fingerprint.clone() />
+            <form method="post" action=action>
+                <input type="hidden" name="fingerprint" value=alert.fingerprint.clone() />
                 <input type="hidden" name="back" value=back />
                 <button type="submit" class="button">{verb}</button>
             </form>

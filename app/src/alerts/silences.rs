@@ -4,7 +4,10 @@ use leptos::prelude::*;
 use model::unit::whole_duration;
 
 use super::{AlertsView, Draft, ShownSilence, Tab, ViewAddress, words::nothing};
-use crate::view::view;
+use crate::{
+    functions::{CreateSilence, ExpireSilence, ExtendSilence, path_of},
+    view::view,
+};
 
 /// How long a silence may be made to last with one choice.
 const DURATIONS: [(&str, &str); 6] =
@@ -87,8 +90,7 @@ fn writing(page: &AlertsView, draft: &Draft) -> AnyView {
                 <button type="submit" class="button no-script-only">"Preview"</button>
             </form>
             <div class="silence-preview">{preview}</div>
-            <form method="post" action="/alerts/do" class="silence-create">
-                <input type="hidden" name="action" value="silence" />
+            <form method="post" action={path_of::<CreateSilence>()} class="silence-create">
                 <input type="hidden" name="matchers" value=draft.matchers.clone() />
                 <input type="hidden" name="back" value=back.clone() />
                 <label for="silence-duration">"For"</label>
@@ -123,15 +125,14 @@ fn item(page: &AlertsView, silence: &ShownSilence) -> AnyView {
     let actions = (!is_over && page.may_operate).then(|| {
         let act = |action: &'static str, words: &'static str| {
             view! {
-                <form method="post" action="/alerts/do">
-                    <input type="hidden" name="action" value=action />
+                <form method="post" action=action>
                     <input type="hidden" name="id" value=silence.id.clone() />
                     <input type="hidden" name="back" value=page.address.with_tab(Tab::Silences).href() />
                     <button type="submit" class="button">{words}</button>
                 </form>
             }
         };
-        view! { <div class="silence-actions">{act("extend", "2 hours more")} {act("expire", "End it now")}</div> }
+        view! { <div class="silence-actions">{act(path_of::<ExtendSilence>(), "2 hours more")} {act(path_of::<ExpireSilence>(), "End it now")}</div> }
     });
     let again = (is_over && page.may_operate).then(|| {
         let href = page.address.drafting(silence.matchers.clone()).href();

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     panels::{PanelView, PanelsContext, narrow_widths},
     platform::{self, FetchError},
-    shell::{AsOf, ConnectionIndicator, FiringBadge, Icon, Page, Printed, TopBar, WallAlarm},
+    shell::{AsOf, ConnectionIndicator, FiringBadge, Icon, Page, Printed, TopBar, WallAlarm, WindowTitle},
     view::view,
 };
 
@@ -185,16 +185,13 @@ fn follow_marks(page: Page, uid: String, marks: RwSignal<PanelData>) {
 #[component]
 fn KioskBar(title: String, dashboard: String) -> impl IntoView {
     let page = Page::get();
-    Effect::new({
-        let title = title.clone();
-        move |_| platform::set_title(&crate::shell::window_title(&title, page.alarms.firing.get()))
-    });
     let uid = dashboard;
     let away = move || {
         let path = page.boot().dashboards.iter().find(|link| link.uid == uid).map(|link| link.path.clone());
         page.url.link_to(path.as_deref().unwrap_or("/"))
     };
     view! {
+        <WindowTitle title=title.clone() />
         <header class="kiosk-bar">
             <h1>{title}</h1>
             <a class="button quiet kiosk-leave" href=move || platform::at(&away()) title="Leave the kiosk form">

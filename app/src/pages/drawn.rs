@@ -4,6 +4,7 @@
 //! off. Here is what keeps them current without a jump: what is typed, where the focus is and what is open stays as it is.
 
 use leptos::{html, prelude::*};
+use model::route::{PageKind, PageRoute};
 
 use crate::{
     platform::{self, FetchError},
@@ -15,44 +16,14 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Drawn(pub(crate) String);
 
-/// A page that the server draws.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DrawnPart {
-    /// Alerts, silences, rules.
-    Alerts,
-    /// One query and what it finds.
-    Explore,
-    /// Session, server, and what this browser remembers.
-    Settings,
-}
-
-impl DrawnPart {
-    /// Its heading.
-    pub(crate) fn title(self) -> &'static str {
-        match self {
-            DrawnPart::Alerts => "Alerts",
-            DrawnPart::Explore => "Explore",
-            DrawnPart::Settings => "Settings",
-        }
-    }
-
-    /// Where its content is, and the page.
-    fn name(self) -> &'static str {
-        match self {
-            DrawnPart::Alerts => "alerts",
-            DrawnPart::Explore => "explore",
-            DrawnPart::Settings => "settings",
-        }
-    }
-}
-
 /// How often the page asks again when nothing seems to change: silences end by themselves, and time goes on.
 const LOOK_SECONDS: i64 = 15;
 
 /// The page.
 #[component]
-pub(crate) fn DrawnPage(part: DrawnPart) -> impl IntoView {
+pub(crate) fn DrawnPage(kind: PageKind) -> impl IntoView {
     let page = Page::get();
+    let path = PageRoute::path_of(kind);
     let area = NodeRef::<html::Div>::new();
     let drawn = use_context::<Drawn>().map(|drawn| drawn.0);
     // A page that was reached by a link begins empty.
@@ -64,13 +35,13 @@ pub(crate) fn DrawnPage(part: DrawnPart) -> impl IntoView {
     let tick = Memo::new(move |_| page.clock.now_ms.get() / (LOOK_SECONDS * 1_000));
     Effect::new(move |before: Option<()>| {
         let query = page.location.query.get();
-        if part == DrawnPart::Alerts {
+        if kind == PageKind::Alerts {
             page.alarms.listed.track();
         }
         // Read: a memo that nobody reads does not run.
         tick.get();
         // The address may be that of another page already, which takes the place of this one.
-        let is_here = page.location.path.with_untracked(|path| path.get(1..) == Some(part.name()));
+        let is_here = page.location.path.with_untracked(|shown| shown == path);
         if !is_here || (before.is_none() && is_drawn) {
             return;
         }
@@ -84,7 +55,7 @@ pub(crate) fn DrawnPage(part: DrawnPart) -> impl IntoView {
         asked.update_value(|asked| *asked += 1);
         let number = asked.get_value();
         platform::spawn(async move {
-            let answer = platform::get_text(&format!("/fragments/{}?{query}", part.name())).await;
+            let answer = platform::get_text(&format!("/fragments{path}?{query}")).await;
             // An older answer that comes late is of no use.
             if asked.try_get_value() != Some(number) {
                 return;
@@ -121,7 +92,7 @@ pub(crate) fn DrawnPage(part: DrawnPart) -> impl IntoView {
         }
     });
     view! {
-        <TopBar title=part.title() />
+        <TopBar title=kind.title() />
         <main
             id="main"
             class="content drawn-page"

@@ -11,7 +11,7 @@ use super::not_found::Missing;
 use crate::{
     live::FeedData,
     platform::{self, FetchError},
-    shell::{Page, TopBar},
+    shell::{Page, TopBar, parameter},
     view::view,
 };
 
@@ -269,11 +269,16 @@ fn Log(entries: Vec<JobLogEntry>, error: Option<String>) -> impl IntoView {
 }
 
 const CANCEL_DIALOG: &str = "cancel-job";
+/// Where the form sends itself: the path of the server function `CancelJob`, which the browser does not link.
+const CANCEL_FORM: &str = "/do/cancel-job";
 
 /// The button, the question, and the daemon's answer.
 #[component]
 fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
-    let answer = RwSignal::new(None::<String>);
+    // What the form said that needs no scripts.
+    let problem = parameter(&Page::get().location.query.get_untracked(), "problem");
+    let answer = RwSignal::new(problem.map(|problem| format!("Not cancelled: {problem}")));
+    let JobAddress { daemon, id } = address.clone();
     let asking = RwSignal::new(false);
     let possible = move || {
         job.with(|job| {
@@ -305,6 +310,16 @@ fn Cancel(job: Memo<Option<Job>>, address: JobAddress) -> impl IntoView {
         >
             {move || if asking.get() { "Asking the daemon" } else { "Cancel job" }}
         </button>
+        {move || possible().then(|| view! {
+            <details class="needs-no-script">
+                <summary class="button danger">"Cancel job"</summary>
+                <form method="post" action=platform::at(CANCEL_FORM)>
+                    <input type="hidden" name="daemon" value=daemon.clone() />
+                    <input type="hidden" name="id" value=id.clone() />
+                    <button class="button danger">"Yes, ask the daemon to cancel it"</button>
+                </form>
+            </details>
+        })}
         <p class="job-answer" role="status">{move || answer.get()}</p>
         <dialog id=CANCEL_DIALOG class="dialog" aria-labelledby="cancel-job-title">
             <h2 id="cancel-job-title">"Cancel this job?"</h2>
@@ -333,5 +348,13 @@ fn answer_words(body: &str) -> String {
         Ok(Answer { cancelled: true, message }) => message,
         Ok(Answer { cancelled: false, message }) => format!("Not cancelled: {message}"),
         Err(_) => "The server took the request, but its answer cannot be read.".to_owned(),
+    }
+}
+
+#[cfg(all(test, feature = "ssr"))]
+mod tests {
+    #[test]
+    fn the_form_goes_to_the_server_function() {
+        assert_eq!(super::CANCEL_FORM, crate::functions::path_of::<crate::functions::CancelJob>());
     }
 }

@@ -5,10 +5,14 @@ mod drawn;
 mod job;
 mod not_found;
 mod panel_data;
+mod program;
 
 pub(crate) use dashboard::{DashboardPage, Library};
 #[cfg(feature = "ssr")]
 pub(crate) use drawn::Drawn;
-pub(crate) use drawn::{DrawnPage, DrawnPart};
+pub(crate) use drawn::DrawnPage;
 pub(crate) use job::{JobAddress, JobPage};
 pub(crate) use not_found::NotFoundPage;
+#[cfg(feature = "ssr")]
+pub(crate) use program::SERVER;
+pub use program::{Program, VIEWER, WORKBENCH};

@@ -61,8 +61,9 @@ pub(crate) fn is_online() -> bool {
     window().navigator().on_line()
 }
 
-pub(crate) fn set_title(title: &str) {
-    document().set_title(title);
+/// `text` as the title of the window.
+pub(crate) fn title_text(text: String) -> String {
+    text
 }
 
 /// Shows and remembers the theme; `None` follows the system.
@@ -78,7 +79,7 @@ pub(crate) fn set_theme(theme: Option<&str>) {
 
 /// Tells the server the zone for the next page.
 pub(crate) fn remember_zone(zone: Zone) {
-    set_cookie(ZONE_COOKIE, Some(&zone.name()));
+    set_cookie(ZONE_COOKIE, Some(&zone.id()));
 }
 
 fn set_cookie(name: &str, value: Option<&str>) {

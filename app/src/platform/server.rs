@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+#[cfg(feature = "ssr")]
+use leptos::prelude::GetUntracked;
 use leptos::web_sys::HtmlElement;
 use model::tree::FromTree;
 use model::zone::Zone;
@@ -20,7 +22,10 @@ pub(crate) fn own_zone() -> Zone {
 
 pub(crate) fn every_second(_tick: impl Fn() + 'static) {}
 
-pub(crate) fn set_title(_title: &str) {}
+/// `text` as leptos_meta writes it into a document: it does not escape titles.
+pub(crate) fn title_text(text: String) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
 
 pub(crate) fn set_theme(_theme: Option<&str>) {}
 
@@ -58,7 +63,15 @@ pub(crate) fn at(path: &str) -> String {
     path.to_owned()
 }
 
+/// Path and query of the document that is written.
+#[cfg(feature = "ssr")]
+pub(crate) fn path_and_query() -> String {
+    let url = leptos_router::hooks::use_url().get_untracked();
+    format!("{}?{}", url.path(), url.search())
+}
+
 /// Path and query of the document.
+#[cfg(not(feature = "ssr"))]
 pub(crate) fn path_and_query() -> String {
     "/".to_owned()
 }

@@ -2,12 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::route::Route;
 use crate::platform;
-
-/// Path and query of the document that the server writes; in a browser, the window knows.
-#[derive(Debug, Clone)]
-pub(crate) struct RequestedUrl(pub(crate) String);
 
 /// The page's address.
 #[derive(Debug, Clone, Copy)]
@@ -21,16 +16,15 @@ pub(crate) struct Location {
 impl Location {
     /// The address of the document, and from then on the one that links and the browser's history lead to.
     pub(crate) fn open() -> Self {
-        let requested = use_context::<RequestedUrl>().map(|requested| requested.0);
-        let (path, query) = split(&requested.unwrap_or_else(platform::path_and_query));
+        let (path, query) = split(&platform::path_and_query());
         Location { path: RwSignal::new(path), query: RwSignal::new(query) }
     }
 
-    /// Follows the browser's history, and takes over the links to pages that `route_of` knows.
-    pub(crate) fn follow(self, route_of: impl Fn(&str) -> Route + 'static) {
+    /// Follows the browser's history, and takes over the links to the paths of which `has_page` says that this program has the page.
+    pub(crate) fn follow(self, has_page: impl Fn(&str) -> bool + 'static) {
         platform::on_history_moved(move || self.show(&platform::path_and_query()));
         platform::take_links(move |href, keeps_scroll| {
-            let known = route_of(&split(href).0) != Route::Unknown;
+            let known = has_page(&split(href).0);
             if known {
                 self.go(href, keeps_scroll);
             }

@@ -8,7 +8,7 @@ mod location;
 mod picker;
 mod printed;
 mod refresh;
-mod route;
+mod router;
 mod sidebar;
 mod topbar;
 mod view;
@@ -17,21 +17,19 @@ mod wall;
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use model::{live::FiringCount, page::Boot, panel::PanelData, zone::Zone};
+use leptos_meta::{Title, provide_meta_context};
+use model::{page::Boot, panel::PanelData, zone::Zone};
 
 use alarms::Alarms;
 pub(crate) use alarms::FiringBadge;
 pub(crate) use first_data::first_ms;
 pub(crate) use icons::Icon;
 use location::Location;
-#[cfg(feature = "ssr")]
-pub(crate) use location::RequestedUrl;
 pub(crate) use picker::{RangePicker, RefreshPicker};
 pub(crate) use printed::Printed;
 pub(crate) use refresh::Refresh;
-use route::Route;
-#[cfg(feature = "ssr")]
-pub(crate) use route::parameter;
+pub(crate) use router::parameter;
+use router::{Routes, ShownPage};
 use sidebar::Sidebar;
 pub(crate) use topbar::{AsOf, ConnectionIndicator, TopBar};
 use view::PageUrl;
@@ -40,7 +38,7 @@ pub(crate) use wall::WallAlarm;
 use crate::{
     clock::Clock,
     live::Live,
-    pages::{DashboardPage, DrawnPage, DrawnPart, JobPage, Library, NotFoundPage},
+    pages::{Library, Program},
     payload::Payload,
     platform,
     view::view,
@@ -113,12 +111,14 @@ impl std::ops::Deref for BootRef {
 /// The whole app.
 #[component]
 pub fn App(
+    /// Which pages it shows.
+    program: Program,
     /// What it starts from.
     payload: Payload,
     /// The zone in which times are written at first: the one in which the server wrote them.
     zone: Zone,
     /// Up to when the queries of its pictures were evaluated, in milliseconds since the Unix epoch, where there are some.
-    #[prop(optional)]
+    #[prop(default = None)]
     evaluated_ms: Option<i64>,
 ) -> impl IntoView {
     // The first picture shows the server's time, which goes on from there.
@@ -139,6 +139,7 @@ pub fn App(
         first_view: StoredValue::new(!payload.boot.boot_id.is_empty()),
         payload: StoredValue::new(Arc::new(payload)),
     };
+    provide_meta_context();
     provide_context(page);
     provide_context(Library::of(&page.boot()));
 
@@ -169,27 +170,18 @@ pub fn App(
     });
     Effect::new(move |_| platform::close_menus_on_leave());
 
-    let route_of = move |path: &str| match Route::of(path, &page.boot().dashboards) {
-        // Who is limited to some dashboards may open nothing else.
-        Route::Drawn(DrawnPart::Alerts | DrawnPart::Explore) if !page.boot().session.dashboards.is_empty() => {
-            Route::Unknown
-        }
-        route => route,
-    };
-    Effect::new(move |_| location.follow(route_of));
-    let route = Memo::new(move |_| location.path.with(|path| route_of(path)));
+    Effect::new(move |_| {
+        location.follow(move |path| {
+            ShownPage::at(path, &page.boot()).is_some_and(|shown| shown.kind.entry() == program.entry)
+        });
+    });
 
     view! {
         <div class="app" data-kiosk=move || kiosk.get().then_some("")>
             <a class="skip-link" href="#main" rel="external">"Skip to the panels"</a>
             <Sidebar />
             <div class="page">
-                {move || match route.get() {
-                    Route::Dashboard(uid) => view! { <DashboardPage uid /> },
-                    Route::Job(address) => view! { <JobPage address /> },
-                    Route::Drawn(part) => view! { <DrawnPage part /> },
-                    Route::Unknown => view! { <NotFoundPage /> },
-                }}
+                <Routes program />
             </div>
         </div>
     }
@@ -200,22 +192,18 @@ pub(crate) fn newest_ms(data: &PanelData) -> Option<i64> {
     data.frames().map(|frame| frame.end_ms).max()
 }
 
-/// The title of a window that shows `title`, with how many alerts are active.
-pub(crate) fn window_title(title: &str, firing: FiringCount) -> String {
-    let count = if firing.active > 0 { format!("({}) ", firing.active) } else { String::new() };
-    format!("{count}{title} · hyperscope")
-}
-
-/// The title of the document that the server writes.
-#[cfg(feature = "ssr")]
-pub(crate) fn page_title(boot: &Boot, job: Option<&model::job::JobDetail>, path_and_query: &str) -> String {
-    let path = path_and_query.split('?').next().unwrap_or_default();
-    match (&boot.dashboard, job) {
-        (Some(dashboard), _) => window_title(&dashboard.title, boot.firing),
-        (None, Some(detail)) => window_title(&detail.job.name, boot.firing),
-        (None, None) => match Route::of(path, &[]) {
-            Route::Drawn(part) => window_title(part.title(), boot.firing),
-            _ => "hyperscope".to_owned(),
-        },
-    }
+/// The title of the window: `title`, with how many alerts are active.
+#[component]
+pub(crate) fn WindowTitle(
+    /// Of the page.
+    #[prop(into)]
+    title: Signal<String>,
+) -> impl IntoView {
+    let firing = Page::get().alarms.firing;
+    let text = move || {
+        let count =
+            firing.with(|firing| if firing.active > 0 { format!("({}) ", firing.active) } else { String::new() });
+        platform::title_text(format!("{count}{} · hyperscope", title.get()))
+    };
+    view! { <Title text /> }
 }

@@ -43,7 +43,7 @@ pub(crate) fn RangePicker() -> impl IntoView {
     }
 }
 
-/// Two times of one's own. Without scripts the form's fields are the URL's, and the server adds in which zone they are.
+/// Two times of one's own. Without scripts the form's fields are the URL's, and one of them says in which zone they are.
 #[component]
 fn CustomRange() -> impl IntoView {
     let page = Page::get();
@@ -88,6 +88,7 @@ fn CustomRange() -> impl IntoView {
                 "To"
                 <input type="datetime-local" name="to" required node_ref=to value=move || bound(|(_, end)| end) />
             </label>
+            <input type="hidden" name="tz" value=move || page.clock.zone.get().id() />
             {move || refresh().map(|value| view! { <input type="hidden" name="refresh" value=value /> })}
             <p class="form-error" role="alert">{move || error.get()}</p>
             <button type="submit" class="button primary">"Apply"</button>

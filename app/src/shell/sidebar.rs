@@ -2,24 +2,25 @@
 
 use crate::view::view;
 use leptos::prelude::*;
+use model::route::{PageKind, PageRoute};
 
 use super::{FiringBadge, Icon, Page};
 use crate::platform;
-
-/// Where the pages are that are no dashboards.
-const ALERTS: &str = "/alerts";
-const EXPLORE: &str = "/explore";
 
 /// Navigation over all dashboards of the session.
 #[component]
 pub(crate) fn Sidebar() -> impl IntoView {
     let page = Page::get();
+    let dashboards = page.boot().dashboards.clone();
     let links =
-        page.boot().dashboards.iter().map(|link| entry(page, link.path.clone(), link.title.clone())).collect_view();
-    // Who is limited to some dashboards may open nothing else.
-    let other = |path: &str, title: &str| {
-        page.boot().session.dashboards.is_empty().then(|| entry(page, path.to_owned(), title.to_owned()))
-    };
+        dashboards.into_iter().map(|link| entry(page, PageKind::Dashboard, link.path, link.title)).collect_view();
+    // A session that is limited to some dashboards opens nothing else.
+    let is_limited = !page.boot().session.dashboards.is_empty();
+    let others = [PageKind::Alerts, PageKind::Explore]
+        .into_iter()
+        .filter(|_| !is_limited)
+        .map(|kind| entry(page, kind, PageRoute::path_of(kind).to_owned(), kind.title().to_owned()));
+    let others = others.collect_view();
     view! {
         <nav class="sidebar" aria-label="Dashboards">
             <a class="brand" href=platform::at("/") aria-label="hyperscope, to the overview">
@@ -28,14 +29,13 @@ pub(crate) fn Sidebar() -> impl IntoView {
             </a>
             <ul class="sidebar-links">
                 {links}
-                {other(ALERTS, "Alerts")}
-                {other(EXPLORE, "Explore")}
+                {others}
             </ul>
         </nav>
     }
 }
 
-fn entry(page: Page, path: String, title: String) -> AnyView {
+fn entry(page: Page, kind: PageKind, path: String, title: String) -> AnyView {
     let current_path = path.clone();
     // A job's page belongs to the jobs.
     let current = move || {
@@ -44,17 +44,17 @@ fn entry(page: Page, path: String, title: String) -> AnyView {
         });
         belongs.then_some("page")
     };
-    let icon = match path.as_str() {
-        "/" => Icon::Overview,
-        "/jobs" => Icon::Jobs,
-        "/system" => Icon::System,
-        ALERTS => Icon::Alerts,
-        EXPLORE => Icon::Explore,
+    let icon = match (kind, path.as_str()) {
+        (PageKind::Alerts, _) => Icon::Alerts,
+        (PageKind::Explore, _) => Icon::Explore,
+        (_, "/") => Icon::Overview,
+        (_, "/jobs") => Icon::Jobs,
+        (_, "/system") => Icon::System,
         _ => Icon::Dashboard,
     };
-    let count = (path == ALERTS).then(|| view! { <FiringBadge /> });
+    let count = (kind == PageKind::Alerts).then(|| view! { <FiringBadge /> });
     // The range of a dashboard is not that of the other pages.
-    let href = move || if path == ALERTS || path == EXPLORE { path.clone() } else { page.url.link_to(&path) };
+    let href = move || if kind == PageKind::Dashboard { page.url.link_to(&path) } else { path.clone() };
     view! {
         <li>
             <a class="sidebar-link" href=move || platform::at(&href()) aria-current=current>

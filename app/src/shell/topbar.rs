@@ -2,9 +2,12 @@
 
 use crate::view::view;
 use leptos::prelude::*;
-use model::page::Session;
+use model::{
+    page::Session,
+    route::{PageKind, PageRoute},
+};
 
-use super::{Icon, Page, Printed, RangePicker, RefreshPicker, first_data::FirstDataLink};
+use super::{Icon, Page, Printed, RangePicker, RefreshPicker, WindowTitle, first_data::FirstDataLink};
 use crate::platform;
 
 /// The bar. `dashboard` is the uid of the page's dashboard; other pages have neither range nor kiosk form.
@@ -24,7 +27,6 @@ pub(crate) fn TopBar(
     up: Option<String>,
 ) -> impl IntoView {
     let page = Page::get();
-    Effect::new(move |_| platform::set_title(&super::window_title(&title.get(), page.alarms.firing.get())));
     let has_range = dashboard.is_some();
     let as_of = has_range.then(|| view! { <AsOf /> });
     let controls = dashboard.map(|uid| {
@@ -48,6 +50,7 @@ pub(crate) fn TopBar(
         }
     });
     view! {
+        <WindowTitle title />
         <header class="topbar">
             {up}
             <h1 class="topbar-title">{move || title.get()}</h1>
@@ -154,7 +157,7 @@ fn UserMenu(session: Session) -> impl IntoView {
                     <dt>"Expires"</dt>
                     <dd>{move || expiry()}</dd>
                 </dl>
-                <a class="drop-item" href=platform::at("/settings")>{Icon::Settings.draw()} <span>"Settings"</span></a>
+                <a class="drop-item" href=platform::at(PageRoute::path_of(PageKind::Settings))>{Icon::Settings.draw()} <span>"Settings"</span></a>
                 <form method="post" action=platform::at("/logout")>
                     <button type="submit" class="drop-item">{Icon::Leave.draw()} <span>"Log out"</span></button>
                 </form>

@@ -1,9 +1,12 @@
 //! What the URL says about the page: path, time range and refresh, and links that keep the rest of it.
 
 use leptos::prelude::*;
-use model::range::TimeRange;
+use model::{
+    range::TimeRange,
+    route::{PageKind, PageRoute},
+};
 
-use super::{Location, Refresh, route::parameter};
+use super::{Location, Refresh, router::parameter};
 use crate::{clock::Clock, panels::FirstRows};
 
 /// The page's URL in our words.
@@ -53,7 +56,8 @@ impl PageUrl {
 
     /// Set on pages without chrome.
     pub(crate) fn kiosk(self) -> Signal<bool> {
-        Signal::derive(move || self.path.with(|path| path.starts_with("/kiosk/")))
+        let is_kiosk = |path: &String| PageRoute::at(path).is_some_and(|(route, _)| route.kind == PageKind::Kiosk);
+        Signal::derive(move || self.path.with(is_kiosk))
     }
 
     /// The rows that the document brings of a long table. A wall is taller than a desk, and has no one to wait for it.

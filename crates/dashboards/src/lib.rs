@@ -11,7 +11,9 @@ use std::{
 use model::{
     dashboard::{Dashboard, PanelKind},
     page::{DashboardLink, Session},
+    route::{PAGES, PageKind, PageRoute},
 };
+use percent_encoding::percent_decode_str;
 use query_frontend::aliases::{Aliases, Table};
 use rust_embed::RustEmbed;
 use serde::{Deserialize, de::IgnoredAny};
@@ -39,13 +41,6 @@ pub fn aliases(directory: Option<&Path>) -> Result<Aliases, YamlError> {
     }
     Ok(Aliases::new(tables))
 }
-
-/// Before the uid in the path of a dashboard without chrome.
-pub const KIOSK: &str = "/kiosk/";
-
-/// Dashboards that have a page of their own, in the order of the navigation.
-const HOME_PAGES: [(&str, &str); 3] =
-    [("/", "hypersdk-overview"), ("/jobs", "hypersdk-jobs"), ("/system", "hypersdk-system")];
 
 /// All dashboards, by uid. A cheap handle.
 #[derive(Debug, Clone)]
@@ -84,18 +79,24 @@ impl DashboardRegistry {
     /// The dashboard of a page's path.
     #[must_use]
     pub fn at(&self, path: &str) -> Option<&Dashboard> {
-        let home = HOME_PAGES.iter().find(|(home, _)| *home == path).map(|(_, uid)| *uid);
-        self.get(home.or_else(|| path.strip_prefix("/d/")).or_else(|| path.strip_prefix(KIOSK))?)
+        let (route, values) = PageRoute::at(path)?;
+        match route.kind {
+            PageKind::Dashboard | PageKind::Kiosk => {
+                let uid = values.first().map(|uid| percent_decode_str(uid).decode_utf8_lossy());
+                self.get(route.home_of.or(uid.as_deref())?)
+            }
+            _ => None,
+        }
     }
 
     /// Entries of the navigation that a session may see.
     #[must_use]
     pub fn links(&self, session: &Session) -> Vec<DashboardLink> {
-        let home = HOME_PAGES.iter().filter_map(|(path, uid)| Some(((*path).to_owned(), self.get(uid)?)));
+        let home = PAGES.iter().filter_map(|page| Some((page.path.to_owned(), self.get(page.home_of?)?)));
         let further = self
             .0
             .values()
-            .filter(|dashboard| HOME_PAGES.iter().all(|(_, uid)| *uid != dashboard.uid))
+            .filter(|dashboard| PAGES.iter().all(|page| page.home_of != Some(&*dashboard.uid)))
             .map(|dashboard| (format!("/d/{}", dashboard.uid), dashboard));
         home.chain(further)
             .filter(|(_, dashboard)| session.dashboards.is_empty() || session.dashboards.contains(&dashboard.uid))
@@ -189,10 +190,11 @@ mod tests {
     #[test]
     fn the_built_in_dashboards_are_valid_and_have_their_pages() {
         let library = DashboardRegistry::load(None).unwrap();
-        for (path, uid) in HOME_PAGES {
-            assert_eq!(library.at(path).unwrap().uid, uid);
+        for page in PAGES.into_iter().filter(|page| page.home_of.is_some()) {
+            assert_eq!(Some(&*library.at(page.path).unwrap().uid), page.home_of);
         }
         assert!(library.at("/d/hypersdk-jobs").is_some());
+        assert!(library.at("/kiosk/hypersdk%2Djobs").is_some());
         assert!(library.at("/d/none").is_none());
     }
 

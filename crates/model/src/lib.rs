@@ -15,6 +15,7 @@ pub mod page;
 pub mod panel;
 pub mod range;
 pub mod role;
+pub mod route;
 pub mod severity;
 pub mod sort;
 pub mod system;

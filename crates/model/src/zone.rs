@@ -124,6 +124,15 @@ impl Zone {
         }
     }
 
+    /// What names it in a form or a cookie: its name in the IANA database, or minutes east of UTC.
+    #[must_use]
+    pub fn id(self) -> String {
+        match self {
+            Zone::Fixed(offset_min) => offset_min.to_string(),
+            Zone::Table(_) | Zone::Local(_) => self.name(),
+        }
+    }
+
     /// What tells it from others.
     fn key(self) -> (i32, &'static str) {
         match self {

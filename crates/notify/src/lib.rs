@@ -24,7 +24,7 @@ mod silences;
 mod webhook;
 
 pub use self::muting::LONGEST_WAIT_MS;
-pub use self::silences::SilenceError;
+pub use self::silences::{Acknowledgement, SilenceError};
 
 use std::{
     collections::{HashMap, HashSet},
@@ -66,7 +66,6 @@ use crate::{
     quiet::Quiet,
     refused::Refusals,
     send::Sender,
-    silences::Acknowledgement,
 };
 
 pub use crate::{

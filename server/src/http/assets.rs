@@ -10,6 +10,7 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Response, StatusCode};
 use bytes::Bytes;
+use model::route::Entry;
 use std::ops::RangeInclusive;
 
 /// How long a hashed name's hash is: Trunk writes 64 bits in hexadecimal, without leading zeros.
@@ -26,10 +27,10 @@ pub struct Assets {
     source: source::Source,
 }
 
-/// What the page has to refer to, as file names without a path.
+/// What a page has to refer to, as file names without a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BundleNames {
-    /// The module that loads the program.
+    /// The module that loads its program.
     pub js: String,
     /// The program.
     pub wasm: String,
@@ -70,16 +71,16 @@ impl Assets {
         Self { source: source::Source::open() }
     }
 
-    /// The hashed names the page refers to, or `None` if this build has no bundle.
-    pub fn names(&self) -> Option<BundleNames> {
+    /// The hashed names that pages of `entry` refer to, or `None` if this build has no bundle.
+    pub fn names(&self, entry: Entry) -> Option<BundleNames> {
         let paths = self.paths();
+        let program = match entry {
+            Entry::Viewer => "viewer-",
+            Entry::Workbench => "workbench-",
+        };
         let find =
             |start: &str, end: &str| paths.iter().find(|path| path.starts_with(start) && path.ends_with(end)).cloned();
-        Some(BundleNames {
-            js: find("browser-", ".js")?,
-            wasm: find("browser-", "_bg.wasm")?,
-            css: find("main-", ".css")?,
-        })
+        Some(BundleNames { js: find(program, ".js")?, wasm: find(program, "_bg.wasm")?, css: find("main-", ".css")? })
     }
 
     /// The paths of all files, relative to the bundle's root, sorted. Compressed variants are not among them.
@@ -189,7 +190,7 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// Whether a name has Trunk's hash in it: `main-81db85d7ba80aafc.css`, `browser-3b482273ee77be56_bg.wasm`.
+/// Whether a name has Trunk's hash in it: `main-81db85d7ba80aafc.css`, `viewer-3b482273ee77be56_bg.wasm`.
 fn is_hashed(path: &str) -> bool {
     let Some((_, rest)) = path.rsplit_once('-') else { return false };
     let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
@@ -304,9 +305,11 @@ mod tests {
     fn bundle() -> (tempfile::TempDir, Assets) {
         let dir = tempfile::tempdir().unwrap();
         let write = |name: &str, content: &str| fs::write(dir.path().join(name), content).unwrap();
-        write("browser-3b482273ee77be56.js", "js");
-        write("browser-3b482273ee77be56_bg.wasm", "wasm");
-        write("browser-3b482273ee77be56_bg.wasm.br", "w");
+        write("viewer-3b482273ee77be56.js", "js");
+        write("viewer-3b482273ee77be56_bg.wasm", "wasm");
+        write("viewer-3b482273ee77be56_bg.wasm.br", "w");
+        write("workbench-4d836112f346c94.js", "js");
+        write("workbench-4d836112f346c94_bg.wasm", "wasm");
         write("main-81db85d7ba80aafc.css", "css");
         write("robots.txt", "robots");
         let assets = Assets { source: source::Source::at(dir.path()) };
@@ -316,22 +319,23 @@ mod tests {
     #[test]
     fn finds_the_names_the_page_refers_to() {
         let (dir, assets) = bundle();
-        let names = assets.names().unwrap();
-        assert_eq!(names.js, "browser-3b482273ee77be56.js");
-        assert_eq!(names.wasm, "browser-3b482273ee77be56_bg.wasm");
+        let names = assets.names(Entry::Viewer).unwrap();
+        assert_eq!(names.js, "viewer-3b482273ee77be56.js");
+        assert_eq!(names.wasm, "viewer-3b482273ee77be56_bg.wasm");
         assert_eq!(names.css, "main-81db85d7ba80aafc.css");
+        assert_eq!(assets.names(Entry::Workbench).unwrap().js, "workbench-4d836112f346c94.js");
         drop(dir);
-        assert_eq!(assets.names(), None);
+        assert_eq!(assets.names(Entry::Viewer), None);
     }
 
     #[test]
     fn sends_the_smallest_variant_that_is_accepted() {
         let (_dir, assets) = bundle();
-        let wasm = "browser-3b482273ee77be56_bg.wasm";
+        let wasm = "viewer-3b482273ee77be56_bg.wasm";
         assert_eq!(assets.get(wasm, "gzip, deflate, br;q=0.5").unwrap().encoding, Encoding::Brotli);
         assert_eq!(assets.get(wasm, "gzip, br;q=0").unwrap().encoding, Encoding::Identity);
         assert_eq!(assets.get(wasm, "").unwrap().content_type, "application/wasm");
-        assert!(assets.get("browser-3b482273ee77be56_bg.wasm.br", "br").is_none());
+        assert!(assets.get("viewer-3b482273ee77be56_bg.wasm.br", "br").is_none());
     }
 
     #[test]
@@ -339,7 +343,7 @@ mod tests {
         let (_dir, assets) = bundle();
         assert!(assets.get("main-81db85d7ba80aafc.css", "").unwrap().immutable);
         assert!(!assets.get("robots.txt", "").unwrap().immutable);
-        assert!(is_hashed("browser-4d836112f346c94_bg.wasm"));
+        assert!(is_hashed("viewer-4d836112f346c94_bg.wasm"));
         assert!(!is_hashed("apple-touch.png"));
     }
 

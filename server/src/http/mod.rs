@@ -38,7 +38,7 @@ use axum::{
     response::{Redirect, Response},
     routing::{MethodRouter, get},
 };
-use model::role::Role;
+use model::{role::Role, route::PAGES};
 use tower_http::{
     compression::{
         CompressionLayer, CompressionLevel, Predicate,
@@ -72,19 +72,11 @@ const SOCKET: &str = "/ws";
 /// what `/api/routes` and `docs/security.md` list.
 #[must_use]
 pub(crate) fn table(state: &AppState) -> Vec<Route> {
-    let mut routes = vec![
-        Route::get("/", Rights::PAGES, pages::page),
-        Route::get("/jobs", Rights::PAGES, pages::page),
-        Route::get("/system", Rights::PAGES, pages::page),
-        Route::get("/d/{uid}", Rights::PAGES, pages::page),
-        Route::get("/kiosk/{uid}", Rights::PAGES, pages::page),
-        Route::get("/jobs/{daemon}/{id}", Rights::PAGES, pages::page),
-        Route::get("/alerts", Rights::PAGES, pages::page),
-        Route::post("/alerts/do", Rights::LISTS.of(Who::Operators), api::alert_forms::act),
-        Route::get("/explore", Rights::PAGES, pages::page),
+    let mut routes: Vec<Route> =
+        PAGES.into_iter().map(|page| Route::get(page.path, Rights::PAGES, pages::page)).collect();
+    routes.extend([
         // Where links of alerts lead, which are made as Prometheus makes them.
         Route::get("/graph", Rights::PAGES, async || Redirect::to("/alerts")),
-        Route::get("/settings", Rights::PAGES, pages::page),
         Route::get("/fragments/{part}", Rights::PAGES, pages::fragment),
         Route::get("/demo/receivers", Rights::OF_ALL, api::demo_receivers::page),
         Route::get("/health", Rights::OPEN, health::health),
@@ -93,9 +85,10 @@ pub(crate) fn table(state: &AppState) -> Vec<Route> {
         Route::get("/-/ready", Rights::OPEN, health::prometheus_ready),
         Route::get(SOCKET, Rights::PAGES, live::upgrade::upgrade),
         Route::get("/api/routes", Rights::OF_ALL.of(Who::Admins), listing::list),
-    ];
+    ]);
     let metrics = if state.metrics_public { Rights::OPEN } else { Rights::LISTS.of(Who::Scrapers) };
     routes.extend(["/metrics", "/api/v1/metrics"].map(|path| Route::get(path, metrics, metrics::own)));
+    routes.extend(pages::functions::routes());
     routes.extend(api::routes());
     routes.extend(prometheus::routes());
     routes.extend(render::routes());

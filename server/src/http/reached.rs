@@ -29,12 +29,13 @@ use crate::config::{Config, Network};
 const BASE_BYTES: usize = 256;
 
 /// First segments of the paths of this server itself: below one of them, what is ours and what a proxy added could not be told apart.
-const OWN_SEGMENTS: [&str; 20] = [
+const OWN_SEGMENTS: [&str; 21] = [
     "-",
     "alerts",
     "api",
     "d",
     "demo",
+    "do",
     "explore",
     "federate",
     "fragments",

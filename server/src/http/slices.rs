@@ -12,7 +12,13 @@ use notify::Notifier;
 use telemetry::Telemetry;
 use tokio_util::sync::CancellationToken;
 
-use super::{api::listed::Lists, assets::Assets, auth::Auth, pages::PanelHtmlCache, watched::Watched};
+use super::{
+    api::listed::Lists,
+    assets::Assets,
+    auth::Auth,
+    pages::{MadeTokens, PanelHtmlCache},
+    watched::Watched,
+};
 use crate::{
     config::{Config, Limits},
     state::AppState,
@@ -131,8 +137,10 @@ pub(crate) struct PageState {
     pub(crate) page_drawing: ReadScheduler,
     /// Counts them.
     pub(crate) telemetry: Telemetry,
-    /// Sessions.
+    /// Sessions and tokens.
     pub(crate) auth: Auth,
+    /// Secrets of tokens that were just made.
+    pub(crate) made_tokens: MadeTokens,
 }
 
 impl FromRef<AppState> for PageState {
@@ -145,6 +153,31 @@ impl FromRef<AppState> for PageState {
             page_drawing: state.page_drawing.clone(),
             telemetry: state.telemetry.clone(),
             auth: state.auth.clone(),
+            made_tokens: state.made_tokens.clone(),
+        }
+    }
+}
+
+/// What the forms of pages change.
+#[derive(Clone)]
+pub(crate) struct ChangeState {
+    /// Alerts.
+    pub(crate) alerts: AlertState,
+    /// Jobs.
+    pub(crate) watched: Watched,
+    /// Sessions and tokens.
+    pub(crate) auth: Auth,
+    /// Secrets of tokens that were just made.
+    pub(crate) made_tokens: MadeTokens,
+}
+
+impl FromRef<AppState> for ChangeState {
+    fn from_ref(state: &AppState) -> Self {
+        ChangeState {
+            alerts: AlertState::from_ref(state),
+            watched: Watched::from_ref(state),
+            auth: state.auth.clone(),
+            made_tokens: state.made_tokens.clone(),
         }
     }
 }

@@ -25,6 +25,7 @@ mod differential;
 mod edge;
 mod engines;
 mod federation;
+mod forms;
 mod http_api;
 mod late_samples;
 mod link;

@@ -96,9 +96,11 @@ pub(super) async fn detail(
 
 /// What a daemon said to a cancel.
 #[derive(Debug, Serialize)]
-pub(super) struct Cancelled {
-    cancelled: bool,
-    message: String,
+pub(crate) struct Cancelled {
+    /// Whether it took the request.
+    pub(crate) cancelled: bool,
+    /// For a person.
+    pub(crate) message: String,
 }
 
 /// `POST /api/jobs/{daemon}/{id}/cancel`
@@ -107,7 +109,17 @@ pub(super) async fn cancel(
     principal: Principal,
     Path((daemon, id)): Path<(String, String)>,
 ) -> Result<Json<Cancelled>, ApiError> {
-    let job = watched.job(&daemon, &id).visible_to(principal.scope()).into_inner();
+    cancel_one(&watched, &principal, &daemon, &id).await.map(Json)
+}
+
+/// Asks the daemon to cancel a job.
+pub(crate) async fn cancel_one(
+    watched: &Watched,
+    principal: &Principal,
+    daemon: &str,
+    id: &str,
+) -> Result<Cancelled, ApiError> {
+    let job = watched.job(daemon, id).visible_to(principal.scope()).into_inner();
     let job = job.ok_or_else(|| ApiError::not_found(format!("daemon {daemon:?} has no job {id:?}")))?;
     let answer = watched.cancel(&job).await;
     let object = format!("{daemon}/{id}");
@@ -118,5 +130,5 @@ pub(super) async fn cancel(
     }
     let answer = answer.map_err(|error| ApiError::upstream(error.to_string()))?;
     let message = answer.message.unwrap_or_else(|| "The daemon accepted the cancel.".to_owned());
-    Ok(Json(Cancelled { cancelled: answer.accepted, message }))
+    Ok(Cancelled { cancelled: answer.accepted, message })
 }

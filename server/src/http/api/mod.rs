@@ -1,15 +1,14 @@
 //! The JSON API beside Prometheus': jobs, sources, dashboards. Described by `/api/openapi.json`.
 
-pub(crate) mod alert_forms;
 mod alerts;
 mod dashboards;
 pub(crate) mod demo_receivers;
 pub(crate) mod error;
 pub(crate) mod extract;
 mod frame;
-mod jobs;
+pub(crate) mod jobs;
 pub(crate) mod listed;
-mod notifications;
+pub(crate) mod notifications;
 mod openapi;
 pub(crate) mod silences;
 mod upstreams;
@@ -18,9 +17,9 @@ use super::{Rights, Route, Who, WithinMatchers};
 use crate::state::AppState;
 
 /// Silences and deliveries are of all alerts.
-const ACTS_ON_ALL: Rights = Rights::OF_ALL.of(Who::Operators);
+pub(crate) const ACTS_ON_ALL: Rights = Rights::OF_ALL.of(Who::Operators);
 /// What is done to one job or alert that the token sees.
-const ACTS: Rights = Rights::LISTS.of(Who::Operators);
+pub(crate) const ACTS: Rights = Rights::LISTS.of(Who::Operators);
 /// What this program is, and not what it watches.
 const ABOUT: Rights = Rights { within_matchers: WithinMatchers::Whole, ..Rights::LISTS };
 

@@ -58,11 +58,17 @@ pub(super) async fn resend(
     principal: Principal,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
+    let again = resend_one(&notifier, &principal, &id).await?;
+    Ok(Json(json!({ "id": again })))
+}
+
+/// Sends a notification again that was given up; the id of the new one.
+pub(crate) async fn resend_one(notifier: &Notifier, principal: &Principal, id: &str) -> Result<String, ApiError> {
     let again = notifier
-        .send_again(&id)
+        .send_again(id)
         .await
         .map_err(|error| ApiError::internal("the notification could not be sent again", error))?;
     let again = again.ok_or_else(|| ApiError::not_found(format!("nothing of the id {id:?} was given up")))?;
-    principal.actor().did(Action::ResendNotification, &id, &format!("as {again}"));
-    Ok(Json(json!({ "id": again })))
+    principal.actor().did(Action::ResendNotification, id, &format!("as {again}"));
+    Ok(again)
 }

@@ -16,7 +16,7 @@ use axum::{
 };
 use labels::Fingerprint;
 use model::{clock::now_ms, range::DurationMs};
-use notify::SilenceError;
+use notify::{Acknowledgement, SilenceError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -53,7 +53,7 @@ impl From<SilenceError> for ApiError {
 /// Matchers as text in Alertmanager's syntax, or as its API writes them.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
-pub(super) enum MatchersGiven {
+pub(crate) enum MatchersGiven {
     Text(String),
     List(Vec<MatcherJson>),
 }
@@ -71,7 +71,7 @@ impl MatchersGiven {
 /// A silence as it is asked for. Times are milliseconds since the Unix epoch.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     matchers: Option<MatchersGiven>,
     starts_at: Option<i64>,
     ends_at: Option<i64>,
@@ -99,7 +99,7 @@ pub(crate) struct Shown {
 
 impl Wanted {
     /// A silence that begins now.
-    pub(super) fn new(matchers: String, duration: String, comment: String) -> Self {
+    pub(crate) fn new(matchers: String, duration: String, comment: String) -> Self {
         Wanted {
             matchers: Some(MatchersGiven::Text(matchers)),
             starts_at: None,
@@ -110,7 +110,7 @@ impl Wanted {
     }
 
     /// Another end for one that is.
-    pub(super) fn until(ends_at: i64) -> Self {
+    pub(crate) fn until(ends_at: i64) -> Self {
         Wanted { matchers: None, starts_at: None, ends_at: Some(ends_at), duration: None, comment: None }
     }
 }
@@ -196,6 +196,12 @@ pub(super) async fn create(
     principal: Principal,
     Body(wanted): Body<Wanted>,
 ) -> Result<(StatusCode, Json<Shown>), ApiError> {
+    let silence = put_new(&state, &principal, wanted).await?;
+    Ok((StatusCode::CREATED, written(state, silence).await?))
+}
+
+/// Puts a new silence in force.
+pub(crate) async fn put_new(state: &AlertState, principal: &Principal, wanted: Wanted) -> Result<Silence, ApiError> {
     let starts_at_ms = wanted.starts_at.unwrap_or(0).max(now_ms());
     let ends_at_ms = end(&wanted, starts_at_ms)?.unwrap_or(starts_at_ms.saturating_add(DEFAULT_DURATION_MS));
     let given = wanted.matchers.ok_or_else(|| ApiError::bad_request("a silence needs matchers"))?;
@@ -209,8 +215,8 @@ pub(super) async fn create(
         updated_at_ms: 0,
     };
     let silence = state.notifier.put_silence(silence).await?;
-    audit(&principal, Action::CreateSilence, &silence);
-    Ok((StatusCode::CREATED, written(state, silence).await?))
+    audit(principal, Action::CreateSilence, &silence);
+    Ok(silence)
 }
 
 /// `PATCH /api/silences/{id}`: another end, or another comment.
@@ -220,16 +226,27 @@ pub(super) async fn change(
     Path(id): Path<String>,
     Body(wanted): Body<Wanted>,
 ) -> Result<Json<Shown>, ApiError> {
+    let silence = put_change(&state, &principal, &id, wanted).await?;
+    written(state, silence).await
+}
+
+/// Changes the end or the comment of a silence.
+pub(crate) async fn put_change(
+    state: &AlertState,
+    principal: &Principal,
+    id: &str,
+    wanted: Wanted,
+) -> Result<Silence, ApiError> {
     if wanted.matchers.is_some() || wanted.starts_at.is_some() {
         return Err(ApiError::bad_request("only the end and the comment can be changed: make another silence"));
     }
-    let mut silence = state.notifier.silence(&id).await?;
+    let mut silence = state.notifier.silence(id).await?;
     let ends_at_ms = end(&wanted, silence.starts_at_ms.max(now_ms()))?;
     silence.ends_at_ms = ends_at_ms.unwrap_or(silence.ends_at_ms);
     silence.comment = wanted.comment.unwrap_or(silence.comment);
     let silence = state.notifier.put_silence(silence).await?;
-    audit(&principal, Action::ChangeSilence, &silence);
-    written(state, silence).await
+    audit(principal, Action::ChangeSilence, &silence);
+    Ok(silence)
 }
 
 /// `DELETE /api/silences/{id}`: ends it now.
@@ -238,9 +255,15 @@ pub(super) async fn expire(
     principal: Principal,
     Path(id): Path<String>,
 ) -> Result<Json<Shown>, ApiError> {
-    let silence = state.notifier.expire_silence(&id).await?;
-    audit(&principal, Action::ExpireSilence, &silence);
+    let silence = expire_one(&state, &principal, &id).await?;
     written(state, silence).await
+}
+
+/// Ends a silence.
+pub(crate) async fn expire_one(state: &AlertState, principal: &Principal, id: &str) -> Result<Silence, ApiError> {
+    let silence = state.notifier.expire_silence(id).await?;
+    audit(principal, Action::ExpireSilence, &silence);
+    Ok(silence)
 }
 
 /// A silence that was just written, with how many alerts it mutes: that waits for no turn, since what is done cannot be refused.
@@ -359,15 +382,26 @@ pub(super) async fn acknowledge(
     Path(text): Path<String>,
     wanted: Option<Body<AckWanted>>,
 ) -> Result<Json<Value>, ApiError> {
-    let fingerprint = fingerprint(&text)?;
-    check_seen(&state, &principal, fingerprint)?;
     let comment = wanted.map(|Body(wanted)| wanted.comment).unwrap_or_default();
+    let acknowledgement = acknowledge_one(&state, &principal, &text, &comment).await?;
+    Ok(Json(json!({ "acknowledged": acknowledgement })))
+}
+
+/// Acknowledges an alert.
+pub(crate) async fn acknowledge_one(
+    state: &AlertState,
+    principal: &Principal,
+    text: &str,
+    comment: &str,
+) -> Result<Acknowledgement, ApiError> {
+    let fingerprint = fingerprint(text)?;
+    check_seen(state, principal, fingerprint)?;
     if comment.len() > COMMENT_BYTES {
         return Err(ApiError::bad_request("a comment has at most 4 KiB"));
     }
-    let acknowledgement = state.notifier.acknowledge(fingerprint, &principal.session.name, &comment).await?;
-    principal.actor().did(Action::AcknowledgeAlert, &text, "");
-    Ok(Json(json!({ "acknowledged": acknowledgement })))
+    let acknowledgement = state.notifier.acknowledge(fingerprint, &principal.session.name, comment).await?;
+    principal.actor().did(Action::AcknowledgeAlert, text, "");
+    Ok(acknowledgement)
 }
 
 /// `DELETE /api/alerts/{fingerprint}/ack`
@@ -376,13 +410,19 @@ pub(super) async fn unacknowledge(
     principal: Principal,
     Path(text): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let fingerprint = fingerprint(&text)?;
-    check_seen(&state, &principal, fingerprint)?;
+    unacknowledge_one(&state, &principal, &text).await?;
+    Ok(Json(json!({ "acknowledged": null })))
+}
+
+/// Takes the acknowledgement of an alert back.
+pub(crate) async fn unacknowledge_one(state: &AlertState, principal: &Principal, text: &str) -> Result<(), ApiError> {
+    let fingerprint = fingerprint(text)?;
+    check_seen(state, principal, fingerprint)?;
     if !state.notifier.unacknowledge(fingerprint).await? {
         return Err(ApiError::not_found(format!("nobody has acknowledged the alert {text}")));
     }
-    principal.actor().did(Action::UnacknowledgeAlert, &text, "");
-    Ok(Json(json!({ "acknowledged": null })))
+    principal.actor().did(Action::UnacknowledgeAlert, text, "");
+    Ok(())
 }
 
 fn check_seen(state: &AlertState, principal: &Principal, fingerprint: Fingerprint) -> Result<(), ApiError> {

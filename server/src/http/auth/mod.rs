@@ -41,6 +41,7 @@ pub(crate) use self::{
     forwarded::proxy_says,
     html::escape,
     origin::host,
+    token_api::end_of,
 };
 pub(crate) use self::{
     guard::{admit_sockets, require},
@@ -49,7 +50,7 @@ pub(crate) use self::{
 };
 
 /// Longest body of a request about sessions and tokens.
-const BODY_BYTES: usize = 16 << 10;
+pub(crate) const BODY_BYTES: usize = 16 << 10;
 /// Refused requests of one address that are written to the log in a minute.
 const REFUSALS_LOGGED: u32 = 10;
 
@@ -195,16 +196,17 @@ impl Auth {
     }
 }
 
+/// Tokens are for those who manage them.
+pub(crate) const TOKENS: Rights = Rights::OF_ALL.of(Who::Admins);
+
 /// The login, and the routes about sessions and tokens.
 #[must_use]
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>(auth: &Auth) -> Vec<Route<S>> {
-    const TOKENS: Rights = Rights::OF_ALL.of(Who::Admins);
     let routes = [
         Route::get("/api/session", Rights::OWN, session_api::session),
         Route::get("/api/sessions", Rights::OWN, session_api::sessions),
         Route::delete("/api/sessions", Rights::OWN, session_api::end_other_sessions),
         Route::delete("/api/sessions/{id}", Rights::OWN, session_api::end_session),
-        Route::post("/settings/sessions", Rights::OWN, session_api::end_by_form).with_body_limit(BODY_BYTES),
         Route::get("/api/tokens", TOKENS, token_api::list),
         Route::post("/api/tokens", TOKENS, token_api::create).with_body_limit(BODY_BYTES),
         Route::delete("/api/tokens/{id}", TOKENS, token_api::revoke),

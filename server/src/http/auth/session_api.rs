@@ -1,14 +1,14 @@
-//! The sessions of a token over HTTP: as JSON, and for the forms of the settings page.
+//! The sessions of a token over HTTP, as JSON.
 
 use access::{Action, Principal, SessionInfo, StoreError};
 use axum::{
     Json,
-    extract::{Form, Path, State},
+    extract::{Path, State},
     http::{StatusCode, Uri},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use model::page::Session;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Auth, rejection::Denied};
 
@@ -50,28 +50,13 @@ pub(super) async fn end_session(
     }
 }
 
-/// Which session a form ends: one by its id, or `others`.
-#[derive(Deserialize)]
-pub(super) struct End {
-    end: String,
-}
-
-/// `POST /settings/sessions`: the forms of the settings page.
-pub(super) async fn end_by_form(
-    State(auth): State<Auth>,
-    principal: Principal,
-    uri: Uri,
-    Form(End { end }): Form<End>,
-) -> Response {
-    let ends = |id: &str| if end == "others" { Some(id) != principal.session_id() } else { id == end };
-    match auth.end_audited(&principal, ends).await {
-        Ok(_) => Redirect::to("/settings").into_response(),
-        Err(error) => Denied::from(&error).for_path(&uri),
-    }
-}
-
 impl Auth {
-    async fn end_audited(&self, principal: &Principal, ends: impl Fn(&str) -> bool) -> Result<usize, StoreError> {
+    /// Ends those sessions of the token that asks whose ids `ends` takes, and says so in the audit log; how many.
+    pub(crate) async fn end_audited(
+        &self,
+        principal: &Principal,
+        ends: impl Fn(&str) -> bool,
+    ) -> Result<usize, StoreError> {
         let ended = self.end_sessions(principal, ends).await?;
         principal.actor().did(Action::EndSessions, principal.token_id(), &format!("{ended} ended"));
         Ok(ended)

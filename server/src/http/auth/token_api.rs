@@ -1,6 +1,6 @@
 //! Tokens over HTTP, as JSON.
 
-use access::{Action, NewToken, Principal, TokenInfo};
+use access::{Action, NewToken, Principal, StoreError, TokenInfo};
 use axum::{
     Json,
     body::Bytes,
@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{clock::now_ms, role::Role};
+use redact::Secret;
 use serde::{Deserialize, Serialize};
 
 use super::{Auth, rejection::Denied};
@@ -53,9 +54,41 @@ struct Made<'a> {
     secret: &'a str,
 }
 
+impl Auth {
+    /// All tokens, the newest first as the store has them.
+    pub(crate) async fn tokens(&self) -> Result<Vec<TokenInfo>, StoreError> {
+        self.shared.store.list().await
+    }
+
+    /// Makes a token, which holds at once, and says so in the audit log.
+    pub(crate) async fn create_audited(
+        &self,
+        principal: &Principal,
+        new: NewToken,
+    ) -> Result<(TokenInfo, Secret), StoreError> {
+        let (token, secret) = self.shared.store.create(new).await?;
+        self.shared.cache.reload().await?;
+        principal.actor().did(Action::CreateToken, &token.id, &token.words());
+        Ok((token, secret))
+    }
+
+    /// Revokes a token, which ends at once, and says so in the audit log.
+    pub(crate) async fn revoke_audited(&self, principal: &Principal, id: &str) -> Result<(), StoreError> {
+        self.shared.store.revoke(id).await?;
+        self.shared.cache.reload().await?;
+        principal.actor().did(Action::RevokeToken, id, "");
+        Ok(())
+    }
+}
+
+/// When something ends that lasts for `period` from now.
+pub(crate) fn end_of(Period(period): Period) -> i64 {
+    now_ms().saturating_add(i64::try_from(period.as_millis()).unwrap_or(i64::MAX))
+}
+
 /// `GET /api/tokens`
 pub(super) async fn list(State(auth): State<Auth>, uri: Uri) -> Response {
-    match auth.shared.store.list().await {
+    match auth.tokens().await {
         Ok(tokens) => Json(tokens).into_response(),
         Err(error) => Denied::from(&error).for_path(&uri),
     }
@@ -67,24 +100,18 @@ pub(super) async fn create(State(auth): State<Auth>, principal: Principal, uri: 
         Ok(asked) => asked,
         Err(error) => return Denied::new(StatusCode::BAD_REQUEST, "bad_request", error.to_string()).for_path(&uri),
     };
-    let lasts = |Period(period)| now_ms().saturating_add(i64::try_from(period.as_millis()).unwrap_or(i64::MAX));
     let new = NewToken {
         name: asked.name,
         role: asked.role,
-        expires_at: asked.expires.map(lasts),
+        expires_at: asked.expires.map(end_of),
         dashboards: asked.dashboards,
         matchers: match asked.matchers {
             Matchers::One(matchers) => matchers,
             Matchers::Several(several) => several.join(","),
         },
     };
-    let made = match auth.shared.store.create(new).await {
-        Ok(made) => auth.shared.cache.reload().await.map(|()| made),
-        failed => failed,
-    };
-    match made {
+    match auth.create_audited(&principal, new).await {
         Ok((token, secret)) => {
-            principal.actor().did(Action::CreateToken, &token.id, &token.words());
             let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
             (StatusCode::CREATED, headers, Json(Made { token, secret: secret.expose() })).into_response()
         }
@@ -99,15 +126,8 @@ pub(super) async fn revoke(
     uri: Uri,
     Path(id): Path<String>,
 ) -> Response {
-    let revoked = match auth.shared.store.revoke(&id).await {
-        Ok(()) => auth.shared.cache.reload().await,
-        failed => failed,
-    };
-    match revoked {
-        Ok(()) => {
-            principal.actor().did(Action::RevokeToken, &id, "");
-            StatusCode::NO_CONTENT.into_response()
-        }
+    match auth.revoke_audited(&principal, &id).await {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => Denied::from(&error).for_path(&uri),
     }
 }

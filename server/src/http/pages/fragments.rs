@@ -1,34 +1,26 @@
 //! Pages whose content the server draws each time: as part of a whole page, or alone for a page that is there already.
 
-use access::{Principal, SessionInfo};
+use access::{Principal, SessionInfo, TokenInfo};
 use app::{
     alerts::AlertsView,
     explore::ExploreView,
-    settings::{Login, SettingsView},
+    settings::{Login, SettingsView, ShownToken, TokenList},
 };
 use axum::{
     extract::{OriginalUri, Path, State},
     http::{HeaderMap, Uri, header},
     response::{Html, IntoResponse, Response},
 };
-use model::clock::now_ms;
+use model::{
+    clock::now_ms,
+    route::{PageKind, PageRoute},
+};
 
 use super::{View, alerts, charge, explore, refused};
 use crate::{
     http::slices::PageState,
     http::{answers, api::error::ApiError},
 };
-
-/// A page of this kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    /// Alerts, silences, rules.
-    Alerts,
-    /// One query and what it finds.
-    Explore,
-    /// Session, server, and what the browser remembers.
-    Settings,
-}
 
 /// What such a page shows.
 pub(super) enum Gathered {
@@ -37,54 +29,35 @@ pub(super) enum Gathered {
     Settings(Box<SettingsView>),
 }
 
-impl Part {
-    /// The page of this name.
-    fn named(name: &str) -> Option<Self> {
-        match name {
-            "alerts" => Some(Part::Alerts),
-            "explore" => Some(Part::Explore),
-            "settings" => Some(Part::Settings),
-            _ => None,
+/// Gathers what a page of `kind` shows for the query of `uri`; `None` if the server does not draw its content.
+pub(super) async fn gather(
+    kind: PageKind,
+    state: &PageState,
+    principal: &Principal,
+    uri: &Uri,
+    view: &View,
+    now_ms: i64,
+) -> Option<Gathered> {
+    let query = uri.query().unwrap_or_default();
+    Some(match kind {
+        PageKind::Alerts => {
+            Gathered::Alerts(Box::new(alerts::gather(state, principal, query, now_ms, view.zone).await))
         }
-    }
-
-    /// The page at `path`.
-    pub(super) fn at(path: &str) -> Option<Self> {
-        Part::named(path.strip_prefix('/')?)
-    }
-
-    /// Whether sessions that are limited to dashboards have the page too.
-    pub(super) fn is_for_all(self) -> bool {
-        self == Part::Settings
-    }
-
-    /// Gathers what the page shows for the query of `uri`.
-    pub(super) async fn gather(
-        self,
-        state: &PageState,
-        principal: &Principal,
-        uri: &Uri,
-        view: &View,
-        now_ms: i64,
-    ) -> Gathered {
-        let query = uri.query().unwrap_or_default();
-        match self {
-            Part::Alerts => {
-                Gathered::Alerts(Box::new(alerts::gather(state, principal, query, now_ms, view.zone).await))
-            }
-            Part::Explore => {
-                Gathered::Explore(Box::new(explore::gather(state, principal, query, now_ms, view.zone).await))
-            }
-            Part::Settings => Gathered::Settings(Box::new(SettingsView {
-                session: principal.session.clone(),
-                logins: logins(state, principal),
-                now_ms,
-                theme: view.theme.clone(),
-                zone: view.zone,
-                version: env!("CARGO_PKG_VERSION"),
-            })),
+        PageKind::Explore => {
+            Gathered::Explore(Box::new(explore::gather(state, principal, query, now_ms, view.zone).await))
         }
-    }
+        PageKind::Settings => Gathered::Settings(Box::new(SettingsView {
+            session: principal.session.clone(),
+            logins: logins(state, principal),
+            tokens: tokens(state, principal, now_ms).await,
+            problem: super::parameter(query, "problem"),
+            now_ms,
+            theme: view.theme.clone(),
+            zone: view.zone,
+            version: env!("CARGO_PKG_VERSION"),
+        })),
+        PageKind::Dashboard | PageKind::Kiosk | PageKind::Job => return None,
+    })
 }
 
 /// The sessions of the token that looks.
@@ -98,6 +71,40 @@ fn logins(state: &PageState, principal: &Principal) -> Vec<Login> {
         is_this: session.current,
     };
     state.auth.sessions(principal).into_iter().map(login).collect()
+}
+
+/// The tokens that hold, for those who manage them.
+async fn tokens(state: &PageState, principal: &Principal, now_ms: i64) -> Option<TokenList> {
+    if !principal.session.role.administers() || !principal.scope().is_all() {
+        return None;
+    }
+    let holds =
+        |token: &TokenInfo| token.revoked_at.is_none() && token.expires_at.is_none_or(|expires_at| expires_at > now_ms);
+    let shown = |token: TokenInfo| ShownToken {
+        is_this: token.id == principal.token_id(),
+        id: token.id,
+        name: token.name,
+        role: token.role,
+        limits: token
+            .dashboards
+            .into_iter()
+            .chain(Some(token.matchers).filter(|text| !text.is_empty()))
+            .collect::<Vec<_>>()
+            .join(", "),
+        expires_at: token.expires_at,
+    };
+    let tokens = match state.auth.tokens().await {
+        Ok(tokens) => tokens,
+        Err(error) => {
+            tracing::error!(%error, "tokens could not be listed");
+            return None;
+        }
+    };
+    Some(TokenList {
+        tokens: tokens.into_iter().rev().filter(holds).map(shown).collect(),
+        made: state.made_tokens.shown_to(principal, now_ms),
+        dashboards: state.library.links(&principal.session),
+    })
 }
 
 impl Gathered {
@@ -119,10 +126,9 @@ pub(crate) async fn fragment(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
 ) -> Response {
-    let Some(part) = Part::named(&name) else {
-        return ApiError::not_found(format!("there is no page {name:?} that is drawn here")).into_response();
-    };
-    if principal.is_limited() && !part.is_for_all() {
+    let unknown = || ApiError::not_found(format!("there is no page {name:?} that is drawn here")).into_response();
+    let Some((PageRoute { kind, .. }, _)) = PageRoute::at(&format!("/{name}")) else { return unknown() };
+    if principal.is_limited() && !kind.is_for_limited_sessions() {
         return ApiError::forbidden("this session is limited to its dashboards: use a viewer's token").into_response();
     }
     let now_ms = now_ms();
@@ -131,7 +137,7 @@ pub(crate) async fn fragment(
         Ok(charge) => charge,
         Err(over) => return answers::refusal(over).for_path(&uri),
     };
-    let page = part.gather(&state, &principal, &uri, &view, now_ms).await;
+    let Some(page) = gather(kind, &state, &principal, &uri, &view, now_ms).await else { return unknown() };
     match state.page_drawing.read_charged(move || page.draw()).await {
         Ok(html) => ([(header::CACHE_CONTROL, "no-store")], Html(html)).into_response(),
         Err(error) => refused(error, &uri),

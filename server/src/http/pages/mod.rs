@@ -3,6 +3,8 @@
 mod alerts;
 mod explore;
 mod fragments;
+pub(crate) mod functions;
+mod made_tokens;
 mod panel_html_cache;
 mod panels;
 mod range_form;
@@ -14,10 +16,9 @@ use alerting::{FiringChanges, may_have_marks};
 use axum::{
     extract::{OriginalUri, State},
     http::{HeaderMap, StatusCode, Uri, header},
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use budget::{Charge, OverBudget, Requester};
-use dashboards::KIOSK;
 use datasource::QueryError;
 use model::{
     clock::now_ms,
@@ -25,14 +26,14 @@ use model::{
     frame::Frame,
     page::Boot,
     range::TimeRange,
+    route::{Entry, PageKind, PageRoute},
     zone::Zone,
 };
+use percent_encoding::percent_decode_str;
 use render::zones;
+use tokio::runtime::Handle;
 
-use self::{
-    fragments::Part,
-    panels::{GatheredPanels, ViewRequest, gather},
-};
+use self::panels::{GatheredPanels, ViewRequest, gather};
 use super::{
     answers,
     api::{error::ApiError, listed::Listed},
@@ -44,6 +45,7 @@ use super::{
 use crate::http::slices::PageState;
 
 pub(crate) use fragments::fragment;
+pub(crate) use made_tokens::MadeTokens;
 pub(crate) use panel_html_cache::PanelHtmlCache;
 pub(crate) use panels::{panel_data, panels};
 
@@ -108,7 +110,8 @@ pub(crate) async fn page(
         Ok(charge) => charge,
         Err(over) => return answers::refusal(over).for_path(&uri),
     };
-    let kiosk = uri.path().starts_with(KIOSK);
+    let route = PageRoute::at(uri.path());
+    let kind = route.as_ref().map(|(route, _)| route.kind);
     let path_and_query = uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
     let (gathered, marks) = match &dashboard {
         Some(dashboard) => {
@@ -124,14 +127,17 @@ pub(crate) async fn page(
         None => Default::default(),
     };
     let GatheredPanels { panels, evaluated_ms, pending } = gathered;
-    let job = match job_of(uri.path()) {
-        Some((daemon, id)) if !principal.is_limited() => {
-            state.panels.watched.job_detail(&daemon, &id).await.visible_to(principal.scope()).into_inner()
+    let open_kind = kind.filter(|kind| kind.is_for_limited_sessions() || !principal.is_limited());
+    let job = match (open_kind, route.map(|(_, values)| values).as_deref()) {
+        (Some(PageKind::Job), Some([daemon, id])) => {
+            let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+            let detail = state.panels.watched.job_detail(&decoded(daemon), &decoded(id)).await;
+            detail.visible_to(principal.scope()).into_inner()
         }
         _ => None,
     };
-    let drawn = match Part::at(uri.path()).filter(|part| part.is_for_all() || !principal.is_limited()) {
-        Some(part) => Some(part.gather(&state, &principal, &uri, &view, now_ms).await),
+    let drawn = match open_kind {
+        Some(kind) => fragments::gather(kind, &state, &principal, &uri, &view, now_ms).await,
         None => None,
     };
     let found = drawn.is_some() || dashboard.is_some() || job.is_some();
@@ -146,7 +152,7 @@ pub(crate) async fn page(
             firing: state.alerts.alerting.current().await.firing(principal.scope()),
             marks,
             range: view.range,
-            kiosk,
+            kiosk: kind == Some(PageKind::Kiosk),
             theme: view.theme,
         },
         panels,
@@ -154,21 +160,22 @@ pub(crate) async fn page(
         drawn: None,
         job,
         base: reached.base().to_owned(),
-        assets: asset_paths(&state.assets),
+        assets: asset_paths(&state.assets, kind.map_or(Entry::Viewer, PageKind::entry)),
         nonce: nonce.as_str().to_owned(),
         zone: view.zone,
     };
-    let zone = input.zone;
+    let (runtime, requested) = (Handle::current(), uri.clone());
     let draw = move || {
         let drawn = drawn.map(|page| page.draw());
-        app::render_document(app::PageInput { drawn, ..input }, &path_and_query)
+        // Nothing in it waits: the threads for reads draw it as they do lists.
+        runtime.block_on(app::render_document(app::PageInput { drawn, ..input }, requested))
     };
     match state.page_drawing.read_charged(draw).await {
-        Ok(app::Document { html, pictures }) => {
+        Ok(app::Document { response, pictures }) => {
             pending.keep(&state.panels.drawn, pictures, now_ms);
             state.telemetry.page_drawn();
             let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
-            (status, [(header::CACHE_CONTROL, "no-store")], Html(range_form::with_zone(html, zone))).into_response()
+            (status, [(header::CACHE_CONTROL, "no-store")], response).into_response()
         }
         Err(error) => refused(error, &uri),
     }
@@ -230,20 +237,12 @@ fn refused(error: QueryError, uri: &Uri) -> Response {
 }
 
 /// The bundle's files as URLs. A build without a bundle has pages that stand still: the names then lead nowhere.
-fn asset_paths(assets: &Assets) -> app::AssetPaths {
-    let names = assets.names();
+fn asset_paths(assets: &Assets, entry: Entry) -> app::AssetPaths {
+    let names = assets.names(entry);
     let url = |name: Option<&String>| name.map_or_else(String::new, |name| format!("/{name}"));
     app::AssetPaths {
         js: url(names.as_ref().map(|names| &names.js)),
         wasm: url(names.as_ref().map(|names| &names.wasm)),
         css: url(names.as_ref().map(|names| &names.css)),
     }
-}
-
-/// Daemon and id of `/jobs/{daemon}/{id}`.
-fn job_of(path: &str) -> Option<(String, String)> {
-    let (daemon, id) = path.strip_prefix("/jobs/")?.split_once('/')?;
-    let decode =
-        |text: &str| percent_encoding::percent_decode_str(text).decode_utf8().ok().map(|text| text.into_owned());
-    Some((decode(daemon)?, decode(id)?))
 }

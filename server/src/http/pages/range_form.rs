@@ -2,31 +2,13 @@
 //! of the viewer's zone, and a URL is read as UTC.
 
 use axum::http::Uri;
-use model::{
-    civil::Civil,
-    zone::{Twice, Zone},
-};
+use model::{civil::Civil, zone::Twice};
 use render::zones;
 
 use super::parameter;
 
 /// The field that says in which zone the other fields are.
 const FIELD: &str = "tz";
-
-/// A page whose form says that its times are of `zone`.
-pub(super) fn with_zone(html: String, zone: Zone) -> String {
-    if zone == Zone::UTC {
-        return html;
-    }
-    let form = html.find("class=\"custom-range\"");
-    let end = form.and_then(|form| Some(form + html.get(form..)?.find("</form")?));
-    let Some((before, after)) = end.and_then(|end| html.split_at_checked(end)) else { return html };
-    let name = match zone {
-        Zone::Fixed(offset_min) => offset_min.to_string(),
-        named => named.name(),
-    };
-    format!("{before}<input type=\"hidden\" name=\"{FIELD}\" value=\"{name}\">{after}")
-}
 
 /// The query with the same times as others read them, of one that such a form made: a reference to the same page, whatever its path
 /// looks like.
@@ -84,19 +66,5 @@ mod tests {
         for other in ["from=2026-07-01T08:00&to=2026-07-01T09:00", "from=2026-07-01T08:00&tz=Mars", "tz="] {
             assert_eq!(absolute(other), None, "{other}");
         }
-    }
-
-    #[test]
-    fn a_form_says_its_zone_unless_it_is_that_of_urls() {
-        let page = "<form class=\"other\"></form><form class=\"custom-range\"><b></b></form><form></form>".to_owned();
-        let berlin = zones::named("europe/berlin").unwrap();
-        assert_eq!(
-            with_zone(page.clone(), berlin),
-            "<form class=\"other\"></form><form class=\"custom-range\"><b></b>\
-             <input type=\"hidden\" name=\"tz\" value=\"Europe/Berlin\"></form><form></form>"
-        );
-        assert!(with_zone(page.clone(), Zone::Fixed(-210)).contains("value=\"-210\""));
-        assert_eq!(with_zone(page.clone(), Zone::UTC), page);
-        assert_eq!(with_zone("<p></p>".to_owned(), berlin), "<p></p>");
     }
 }

@@ -93,10 +93,11 @@ receivers:
     let silence = json!({ "matchers": "service.name=api,\"a b\"=~\"c|d\"", "duration": "1h", "comment": "y" });
     let made = server.post("/api/silences").json(&silence).send().await.unwrap();
     assert_eq!(made.status(), 201, "{}", made.text().await.unwrap());
-    let form = [("action", "silence"), ("matchers", "café=\"yes\""), ("duration", "1h"), ("comment", "z")];
+    let form = [("matchers", "café=\"yes\""), ("duration", "1h"), ("comment", "z")];
     let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
     let sent = server
-        .post("/alerts/do")
+        .post("/do/silence")
+        .header("accept", "text/html")
         .header("content-type", "application/x-www-form-urlencoded")
         .body(body)
         .send()

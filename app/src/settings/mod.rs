@@ -1,32 +1,19 @@
 //! The settings, drawn by the server alone: what this session and this server are, and what this browser remembers.
 
+mod sessions;
+mod tokens;
+
 use leptos::prelude::*;
-use model::{page::Session, unit::age, zone::Zone};
+use model::{page::Session, zone::Zone};
+
+pub use sessions::Login;
+pub use tokens::{MadeToken, ShownToken, TokenList};
 
 use crate::{
+    functions::{ChooseTheme, path_of},
     shell::bell::{LEVELS, NOTICE, OFF, ON, SOUND, WALLS},
     view::view,
 };
-
-/// Sessions that the page lists; the API has all.
-const MOST_LOGINS: usize = 20;
-
-/// A session of the token of who looks.
-#[derive(Debug, Clone)]
-pub struct Login {
-    /// Names it when it is to be ended.
-    pub id: String,
-    /// When it began, in milliseconds since the Unix epoch.
-    pub begun_at: i64,
-    /// When it was used last, in milliseconds since the Unix epoch.
-    pub used_at: i64,
-    /// Where the login came from.
-    pub address: String,
-    /// The browser in words.
-    pub browser: String,
-    /// Whether it is the one that looks.
-    pub is_this: bool,
-}
 
 /// What the page shows.
 #[derive(Debug, Clone)]
@@ -35,6 +22,10 @@ pub struct SettingsView {
     pub session: Session,
     /// The sessions of the same token, that of who looks first.
     pub logins: Vec<Login>,
+    /// The tokens of this server, for those who manage them.
+    pub tokens: Option<TokenList>,
+    /// Why the last change was not made.
+    pub problem: Option<String>,
     /// The server's time, in milliseconds since the Unix epoch.
     pub now_ms: i64,
     /// The theme that was chosen, `light` or `dark`.
@@ -44,6 +35,9 @@ pub struct SettingsView {
     /// Version of the server.
     pub version: &'static str,
 }
+
+/// The themes as a form sends them, and in words.
+const THEMES: [(&str, &str); 3] = [("", "As the system"), ("light", "Light"), ("dark", "Dark")];
 
 /// Draws the page's content as HTML.
 #[must_use]
@@ -68,8 +62,15 @@ fn content(page: &SettingsView) -> AnyView {
         view! { <dt>"Series"</dt> <dd><code>{session.matchers.clone()}</code></dd> }
     });
     let expires = session.expires_at.map(|at_ms| page.zone.civil(at_ms).to_string());
-    let theme = page.theme.clone().unwrap_or_else(|| "as the system".to_owned());
+    let problem = page.problem.clone().map(|problem| {
+        view! { <p class="banner banner-problem" role="alert">{problem}</p> }
+    });
+    let themes = THEMES.map(|(value, words)| {
+        let is_chosen = page.theme.as_deref().unwrap_or_default() == value;
+        view! { <option value=value selected=is_chosen>{words}</option> }
+    });
     view! {
+        {problem}
         <section class="card">
             <h2>"Session"</h2>
             <dl class="facts">
@@ -84,12 +85,18 @@ fn content(page: &SettingsView) -> AnyView {
                 <dd>{expires.unwrap_or_else(|| "never".to_owned())}</dd>
             </dl>
         </section>
-        {logins(page)}
+        {sessions::draw(page)}
+        {tokens::draw(page)}
         <section class="card">
             <h2>"This browser"</h2>
             <dl class="facts">
-                <dt>"Theme"</dt>
-                <dd>{theme}</dd>
+                <dt><label for="theme">"Theme"</label></dt>
+                <dd>
+                    <form method="post" action={path_of::<ChooseTheme>()} class="theme-form">
+                        <select id="theme" class="field" name="theme">{themes.into_iter().collect_view()}</select>
+                        <button class="button">"Use"</button>
+                    </form>
+                </dd>
                 <dt>"Times"</dt>
                 <dd>{page.zone.name()}</dd>
             </dl>
@@ -103,68 +110,6 @@ fn content(page: &SettingsView) -> AnyView {
             </dl>
         </section>
     }
-}
-
-/// Where this token is logged in, with what ends it.
-fn logins(page: &SettingsView) -> Option<AnyView> {
-    let row = |login: &Login| {
-        let name = if login.browser.is_empty() { "unknown browser" } else { &login.browser }.to_owned();
-        let label = format!("End the session of {name} from {}", login.address);
-        let end = (!login.is_this).then(|| {
-            view! {
-                <form method="post" action="/settings/sessions">
-                    <input type="hidden" name="end" value=login.id.clone() />
-                    <button class="button" aria-label=label>"End"</button>
-                </form>
-            }
-        });
-        view! {
-            <tr>
-                <th scope="row">
-                    {name} {login.is_this.then(|| view! { <span class="chip ink-green">"this one"</span> })}
-                </th>
-                <td>{login.address.clone()}</td>
-                <td>{page.zone.civil(login.begun_at).to_string()}</td>
-                <td>{age(page.now_ms.saturating_sub(login.used_at))}</td>
-                <td class="logins-end">{end}</td>
-            </tr>
-        }
-    };
-    let count = page.logins.len();
-    let more = (count > MOST_LOGINS).then(|| {
-        view! { <p class="quiet-words">{format!("and {} more, which were used before these", count - MOST_LOGINS)}</p> }
-    });
-    let others = page.logins.iter().any(|login| !login.is_this).then(|| {
-        view! {
-            <form method="post" action="/settings/sessions">
-                <input type="hidden" name="end" value="others" />
-                <button class="button danger">"End all others"</button>
-            </form>
-        }
-    });
-    (count > 0).then(|| {
-        view! {
-            <section class="card logins">
-                <h2>"Sessions of this token"</h2>
-                <div class="logins-scroll" tabindex="0" role="group" aria-label="Sessions of this token">
-                    <table>
-                        <thead>
-                            <tr>
-                                <th scope="col">"Browser"</th>
-                                <th scope="col">"Address"</th>
-                                <th scope="col">"Begun"</th>
-                                <th scope="col">"Last used"</th>
-                                <td></td>
-                            </tr>
-                        </thead>
-                        <tbody>{page.logins.iter().take(MOST_LOGINS).map(row).collect_view()}</tbody>
-                    </table>
-                </div>
-                {more}
-                {others}
-            </section>
-        }
-    })
 }
 
 /// What to do when an alert begins to fire. The browser keeps what is chosen (`platform::drawn`); the server never hears of it.
@@ -221,18 +166,26 @@ mod tests {
         let html = draw(&SettingsView {
             session,
             logins,
+            tokens: None,
+            problem: Some("<no>".into()),
             now_ms: 180_000,
             theme: None,
             zone: Zone::Fixed(60),
             version: "1.2.3",
         });
-        for part in
-            ["Firefox &lt;x&gt; on Linux", "this one", "10.0.0.7", "2 min", "value=\"other\"", "value=\"others\""]
-        {
+        for part in [
+            "Firefox &lt;x&gt; on Linux",
+            "this one",
+            "10.0.0.7",
+            "2 min",
+            "value=\"other\"",
+            "/do/end-other-sessions",
+            "&lt;no&gt;",
+        ] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
         assert!(!html.contains("value=\"mine\""), "one logs out of this one");
-        for part in ["wall &lt;1&gt;", "never", "as the system", "provider=\"aws\"", "1.2.3", "data-keep", "UTC+1"] {
+        for part in ["wall &lt;1&gt;", "never", "As the system", "provider=\"aws\"", "1.2.3", "data-keep", "UTC+1"] {
             assert!(html.contains(part), "{part} is not in {html}");
         }
     }

@@ -1,5 +1,0 @@
-//! The browser's entry.
-
-fn main() {
-    app::start::start();
-}

@@ -1,0 +1,71 @@
+//! What the alert page asks for.
+
+#![allow(missing_docs)] // the macro makes a struct of each function's arguments, whose fields have the names of those
+
+use leptos::{prelude::*, server_fn::error::ServerFnError};
+use model::route::{PageKind, PageRoute};
+
+use super::{Change, SilenceRequest, carry_out};
+
+async fn from_alerts(change: Change, back: &str) -> Result<(), ServerFnError> {
+    carry_out(change, PageRoute::path_of(PageKind::Alerts), back).await
+}
+
+/// Silences the alerts that `matchers` take.
+///
+/// # Errors
+/// The matchers, the duration or the sender's rights are wrong.
+#[server(name = CreateSilence, prefix = "/do", endpoint = "silence")]
+pub async fn silence(
+    matchers: String,
+    duration: String,
+    #[server(default)] comment: String,
+    #[server(default)] back: String,
+) -> Result<(), ServerFnError> {
+    from_alerts(Change::CreateSilence(SilenceRequest { matchers, duration, comment }), &back).await
+}
+
+/// Gives a silence two more hours.
+///
+/// # Errors
+/// There is no such silence, or the sender may not.
+#[server(name = ExtendSilence, prefix = "/do", endpoint = "extend-silence")]
+pub async fn extend_silence(id: String, #[server(default)] back: String) -> Result<(), ServerFnError> {
+    from_alerts(Change::ExtendSilence(id), &back).await
+}
+
+/// Ends a silence now.
+///
+/// # Errors
+/// There is no such silence, or the sender may not.
+#[server(name = ExpireSilence, prefix = "/do", endpoint = "expire-silence")]
+pub async fn expire_silence(id: String, #[server(default)] back: String) -> Result<(), ServerFnError> {
+    from_alerts(Change::ExpireSilence(id), &back).await
+}
+
+/// Says that the sender looks after an alert.
+///
+/// # Errors
+/// No such alert fires, or the sender may not.
+#[server(name = AcknowledgeAlert, prefix = "/do", endpoint = "acknowledge")]
+pub async fn acknowledge(fingerprint: String, #[server(default)] back: String) -> Result<(), ServerFnError> {
+    from_alerts(Change::AcknowledgeAlert(fingerprint), &back).await
+}
+
+/// Takes that back.
+///
+/// # Errors
+/// No such alert is acknowledged, or the sender may not.
+#[server(name = UnacknowledgeAlert, prefix = "/do", endpoint = "unacknowledge")]
+pub async fn unacknowledge(fingerprint: String, #[server(default)] back: String) -> Result<(), ServerFnError> {
+    from_alerts(Change::UnacknowledgeAlert(fingerprint), &back).await
+}
+
+/// Sends a notification again that was given up.
+///
+/// # Errors
+/// There is no such notification, or the sender may not.
+#[server(name = ResendNotification, prefix = "/do", endpoint = "resend-notification")]
+pub async fn resend_notification(id: String, #[server(default)] back: String) -> Result<(), ServerFnError> {
+    from_alerts(Change::ResendNotification(id), &back).await
+}

@@ -1,0 +1,139 @@
+//! Server functions: what the forms of pages ask for.
+//!
+//! Each is a plain form that needs no scripts. The answer leads back to the page, which then shows what was done, or says why it was not.
+//! What a function does is the server's: it provides [`Operations`] with each request.
+
+mod alerts;
+mod jobs;
+mod settings;
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use axum::http::{StatusCode, header::ACCEPT, request::Parts};
+use leptos::{
+    prelude::*,
+    server_fn::{ServerFn, error::ServerFnError},
+};
+use leptos_axum::ResponseOptions;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+pub use alerts::{
+    AcknowledgeAlert, CreateSilence, ExpireSilence, ExtendSilence, ResendNotification, UnacknowledgeAlert,
+};
+pub use jobs::CancelJob;
+pub use settings::{BasePath, ChooseTheme, CreateToken, EndOtherSessions, EndSession, RevokeToken};
+
+/// A change that somebody asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Silence alerts.
+    CreateSilence(SilenceRequest),
+    /// Give the silence of this id two more hours.
+    ExtendSilence(String),
+    /// End the silence of this id now.
+    ExpireSilence(String),
+    /// Say that somebody looks after the alert of this fingerprint.
+    AcknowledgeAlert(String),
+    /// Take that back.
+    UnacknowledgeAlert(String),
+    /// Send the notification of this id again, which was given up.
+    ResendNotification(String),
+    /// Ask a daemon to cancel a job.
+    CancelJob {
+        /// Configured name of the daemon.
+        daemon: String,
+        /// The daemon's id of the job.
+        id: String,
+    },
+    /// End the session of this id, which is one of the token that asks.
+    EndSession(String),
+    /// End its sessions but for the one that asks.
+    EndOtherSessions,
+    /// Make a token. The page that is shown next has its secret.
+    CreateToken(TokenRequest),
+    /// Revoke the token of this id.
+    RevokeToken(String),
+}
+
+/// A silence that is asked for. It begins now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SilenceRequest {
+    /// Which alerts, in Alertmanager's syntax.
+    pub matchers: String,
+    /// How long, such as `2h`.
+    pub duration: String,
+    /// Why.
+    pub comment: String,
+}
+
+/// A token that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// For people: who or what holds it.
+    pub name: String,
+    /// The name of its role.
+    pub role: String,
+    /// How long it holds, such as `30d`; `None` for ever.
+    pub lasts: Option<String>,
+    /// The dashboard that it is limited to, by uid.
+    pub dashboard: Option<String>,
+    /// Matchers that every series it reads must fulfil, as between the braces of a selector; empty for all series.
+    pub matchers: String,
+}
+
+/// Why a change was not made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The status for a program that asked.
+    pub status: StatusCode,
+    /// What was wrong and how to mend it, for a person.
+    pub message: String,
+}
+
+/// Makes changes for whoever sent the request that it was provided for.
+pub trait Operations: Send + Sync {
+    /// Makes `change`, if the sender may.
+    fn carry_out(&self, change: Change) -> Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send + '_>>;
+}
+
+/// The path that a form sends itself to.
+#[must_use]
+pub fn path_of<F: ServerFn>() -> &'static str {
+    F::PATH
+}
+
+/// Makes `change` and leads back to `back`, if that is `page` with some query, else to `page`.
+async fn carry_out(change: Change, page: &str, back: &str) -> Result<(), ServerFnError> {
+    let operations: Arc<dyn Operations> =
+        use_context().ok_or_else(|| ServerFnError::new("this server provides no operations"))?;
+    let is_form = use_context::<Parts>().is_some_and(|parts| accepts_html(&parts));
+    let response: ResponseOptions = expect_context();
+    let done = operations.carry_out(change).await;
+    // Only to the page that has the form: not to wherever a form of another site says.
+    let back = if back.strip_prefix(page).is_some_and(|query| query.starts_with('?')) { back } else { page };
+    match done {
+        Ok(()) => lead_to(&response, back),
+        Err(refusal) if is_form => lead_to(&response, &with_problem(back, &refusal.message)),
+        Err(refusal) => {
+            response.set_status(refusal.status);
+            return Err(ServerFnError::new(refusal.message));
+        }
+    }
+    Ok(())
+}
+
+fn accepts_html(parts: &Parts) -> bool {
+    let accepted = parts.headers.get(ACCEPT).and_then(|accepted| accepted.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
+}
+
+/// Has the browser ask for `path` next (303: by GET).
+fn lead_to(response: &ResponseOptions, path: &str) {
+    leptos_axum::redirect(path);
+    response.set_status(StatusCode::SEE_OTHER);
+}
+
+fn with_problem(path: &str, message: &str) -> String {
+    let mark = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{mark}problem={}", utf8_percent_encode(message, NON_ALPHANUMERIC))
+}

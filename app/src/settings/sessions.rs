@@ -1,0 +1,91 @@
+//! Where this token is logged in.
+
+use leptos::prelude::*;
+use model::unit::age;
+
+use super::SettingsView;
+use crate::{
+    functions::{EndOtherSessions, EndSession, path_of},
+    view::view,
+};
+
+/// Sessions that the page lists; the API has all.
+const MOST_LOGINS: usize = 20;
+
+/// A session of the token of who looks.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Names it when it is to be ended.
+    pub id: String,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub begun_at: i64,
+    /// When it was used last, in milliseconds since the Unix epoch.
+    pub used_at: i64,
+    /// Where the login came from.
+    pub address: String,
+    /// The browser in words.
+    pub browser: String,
+    /// Whether it is the one that looks.
+    pub is_this: bool,
+}
+
+/// Where this token is logged in, with what ends it.
+pub(super) fn draw(page: &SettingsView) -> Option<AnyView> {
+    let row = |login: &Login| {
+        let name = if login.browser.is_empty() { "unknown browser" } else { &login.browser }.to_owned();
+        let label = format!("End the session of {name} from {}", login.address);
+        let end = (!login.is_this).then(|| {
+            view! {
+                <form method="post" action={path_of::<EndSession>()}>
+                    <input type="hidden" name="id" value=login.id.clone() />
+                    <button class="button" aria-label=label>"End"</button>
+                </form>
+            }
+        });
+        view! {
+            <tr>
+                <th scope="row">
+                    {name} {login.is_this.then(|| view! { <span class="chip ink-green">"this one"</span> })}
+                </th>
+                <td>{login.address.clone()}</td>
+                <td>{page.zone.civil(login.begun_at).to_string()}</td>
+                <td>{age(page.now_ms.saturating_sub(login.used_at))}</td>
+                <td class="list-end">{end}</td>
+            </tr>
+        }
+    };
+    let count = page.logins.len();
+    let more = (count > MOST_LOGINS).then(|| {
+        view! { <p class="quiet-words">{format!("and {} more, which were used before these", count - MOST_LOGINS)}</p> }
+    });
+    let others = page.logins.iter().any(|login| !login.is_this).then(|| {
+        view! {
+            <form method="post" action={path_of::<EndOtherSessions>()}>
+                <button class="button danger">"End all others"</button>
+            </form>
+        }
+    });
+    (count > 0).then(|| {
+        view! {
+            <section class="card list-card sessions">
+                <h2>"Sessions of this token"</h2>
+                <div class="list-scroll" tabindex="0" role="group" aria-label="Sessions of this token">
+                    <table>
+                        <thead>
+                            <tr>
+                                <th scope="col">"Browser"</th>
+                                <th scope="col">"Address"</th>
+                                <th scope="col">"Begun"</th>
+                                <th scope="col">"Last used"</th>
+                                <td></td>
+                            </tr>
+                        </thead>
+                        <tbody>{page.logins.iter().take(MOST_LOGINS).map(row).collect_view()}</tbody>
+                    </table>
+                </div>
+                {more}
+                {others}
+            </section>
+        }
+    })
+}

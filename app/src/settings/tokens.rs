@@ -1,0 +1,213 @@
+//! The tokens of the server: which there are, a form for a new one, and its secret after that.
+
+use leptos::prelude::*;
+use model::{page::DashboardLink, role::Role};
+
+use super::SettingsView;
+use crate::{
+    functions::{CreateToken, RevokeToken, path_of},
+    view::view,
+};
+
+/// Tokens that the page lists; the API has all.
+const MOST_TOKENS: usize = 100;
+/// How long a token may hold with one choice.
+const PERIODS: [(&str, &str); 6] =
+    [("1d", "1 day"), ("7d", "7 days"), ("30d", "30 days"), ("90d", "90 days"), ("365d", "1 year"), ("", "For ever")];
+/// The one that is chosen at first.
+const USUAL_PERIOD: &str = "90d";
+
+/// What an admin sees of tokens.
+#[derive(Debug, Clone)]
+pub struct TokenList {
+    /// Those that hold, the newest first.
+    pub tokens: Vec<ShownToken>,
+    /// The one that was just made by this session.
+    pub made: Option<MadeToken>,
+    /// Dashboards that a token may be limited to.
+    pub dashboards: Vec<DashboardLink>,
+}
+
+/// A token, without its secret.
+#[derive(Debug, Clone)]
+pub struct ShownToken {
+    /// Names it when it is to be revoked.
+    pub id: String,
+    /// Who or what holds it.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// What it is limited to: dashboards and matchers; empty for everything.
+    pub limits: String,
+    /// When it ends, in milliseconds since the Unix epoch; `None` for never.
+    pub expires_at: Option<i64>,
+    /// Whether it is the one that looks.
+    pub is_this: bool,
+}
+
+/// A new token with its secret, which `{:?}` does not write.
+#[derive(Clone)]
+pub struct MadeToken {
+    /// Who or what holds it.
+    pub name: String,
+    /// The secret. It is in no other page.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for MadeToken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("MadeToken").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+pub(super) fn draw(page: &SettingsView) -> Option<AnyView> {
+    let list = page.tokens.as_ref()?;
+    let count = list.tokens.len();
+    let more = (count > MOST_TOKENS).then(|| {
+        view! { <p class="quiet-words">{format!("and {} more, which are older", count - MOST_TOKENS)}</p> }
+    });
+    let rows = list.tokens.iter().take(MOST_TOKENS).map(|token| row(page, token)).collect_view();
+    Some(view! {
+        <section class="card list-card tokens" id="tokens">
+            <h2>"Tokens"</h2>
+            {list.made.as_ref().map(made)}
+            <div class="list-scroll" tabindex="0" role="group" aria-label="Tokens">
+                <table>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Name"</th>
+                            <th scope="col">"Role"</th>
+                            <th scope="col">"Sees"</th>
+                            <th scope="col">"Expires"</th>
+                            <td></td>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+            {more}
+            {new(&list.dashboards)}
+        </section>
+    })
+}
+
+fn row(page: &SettingsView, token: &ShownToken) -> AnyView {
+    let revoke = (!token.is_this).then(|| {
+        let label = format!("Revoke {}", token.name);
+        view! {
+            <form method="post" action={path_of::<RevokeToken>()}>
+                <input type="hidden" name="id" value=token.id.clone() />
+                <button class="button" aria-label=label>"Revoke"</button>
+            </form>
+        }
+    });
+    let limits = if token.limits.is_empty() { "everything" } else { &token.limits }.to_owned();
+    let expires = token.expires_at.map_or_else(|| "never".to_owned(), |at_ms| page.zone.civil(at_ms).to_string());
+    view! {
+        <tr>
+            <th scope="row">
+                {token.name.clone()} {token.is_this.then(|| view! { <span class="chip ink-green">"this one"</span> })}
+            </th>
+            <td>{token.role.name()}</td>
+            <td>{limits}</td>
+            <td>{expires}</td>
+            <td class="list-end">{revoke}</td>
+        </tr>
+    }
+}
+
+fn made(made: &MadeToken) -> AnyView {
+    view! {
+        <div class="token-made" role="status">
+            <p>{format!("The secret of {}. It is shown for two minutes, and never again: copy it now.", made.name)}</p>
+            <input class="field" readonly value=made.secret.clone() aria-label="Secret of the new token" />
+        </div>
+    }
+}
+
+/// The form for a new token.
+fn new(dashboards: &[DashboardLink]) -> AnyView {
+    let roles = [Role::Viewer, Role::Operator, Role::Admin, Role::Kiosk, Role::Ingest, Role::Scrape];
+    let roles = roles.map(|role| view! { <option value=role.name()>{role.name()}</option> });
+    let periods = PERIODS.map(|(value, words)| {
+        view! { <option value=value selected=value == USUAL_PERIOD>{words}</option> }
+    });
+    let dashboards =
+        dashboards.iter().map(|link| view! { <option value=link.uid.clone()>{link.title.clone()}</option> });
+    view! {
+        <details class="token-new" id="token-new">
+            <summary class="button">"New token"</summary>
+            <form method="post" action={path_of::<CreateToken>()}>
+                <label for="token-name">"Name"</label>
+                <input id="token-name" class="field" name="name" required maxlength="100" autocomplete="off" placeholder="hall display" />
+                <label for="token-role">"Role"</label>
+                <select id="token-role" class="field" name="role">{roles.into_iter().collect_view()}</select>
+                <label for="token-lasts">"Holds for"</label>
+                <select id="token-lasts" class="field" name="lasts">{periods.into_iter().collect_view()}</select>
+                <label for="token-dashboard">"Dashboard of a kiosk"</label>
+                <select id="token-dashboard" class="field" name="dashboard">
+                    <option value="">"All"</option>
+                    {dashboards.collect_view()}
+                </select>
+                <label for="token-matchers">"Only series with"</label>
+                <input
+                    id="token-matchers"
+                    class="field"
+                    name="matchers"
+                    spellcheck="false"
+                    autocomplete="off"
+                    placeholder="provider=\"aws\""
+                />
+                <button type="submit" class="button primary">"Create"</button>
+            </form>
+        </details>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::{page::Session, zone::Zone};
+
+    use super::*;
+
+    #[test]
+    fn an_admin_sees_tokens_and_the_secret_of_the_new_one() {
+        let token = |name: &str, is_this| ShownToken {
+            id: format!("id-{name}"),
+            name: name.to_owned(),
+            role: Role::Kiosk,
+            limits: "hypersdk-jobs".to_owned(),
+            expires_at: None,
+            is_this,
+        };
+        let session = Session {
+            name: "me".into(),
+            role: Role::Admin,
+            expires_at: None,
+            dashboards: Vec::new(),
+            matchers: String::new(),
+        };
+        let page = SettingsView {
+            session,
+            logins: Vec::new(),
+            tokens: Some(TokenList {
+                tokens: vec![token("wall <1>", false), token("me", true)],
+                made: Some(MadeToken { name: "wall".into(), secret: "hsk_secret".into() }),
+                dashboards: vec![DashboardLink { uid: "d".into(), title: "One & only".into(), path: "/d/d".into() }],
+            }),
+            problem: None,
+            now_ms: 0,
+            theme: None,
+            zone: Zone::UTC,
+            version: "1",
+        };
+        let html = super::super::draw(&page);
+        for part in
+            ["wall &lt;1&gt;", "hypersdk-jobs", "value=\"id-wall &lt;1&gt;\"", "value=\"hsk_secret\"", "One &amp; only"]
+        {
+            assert!(html.contains(part), "{part} is not in {html}");
+        }
+        assert!(!html.contains("value=\"id-me\""), "nobody revokes the token that they use");
+        assert!(!super::super::draw(&SettingsView { tokens: None, ..page }).contains("New token"));
+    }
+}

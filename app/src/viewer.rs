@@ -1,0 +1,5 @@
+//! The program that dashboards, jobs and walls load.
+
+fn main() {
+    app::start::start(app::VIEWER);
+}

@@ -1,0 +1,157 @@
+//! The pages and their paths: one table for the server's routes, the navigation, the router of the app and walls.
+
+/// What a page shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageKind {
+    /// A dashboard.
+    Dashboard,
+    /// A dashboard without chrome, sized to the screen.
+    Kiosk,
+    /// One job.
+    Job,
+    /// Alerts, silences, rules, notifications.
+    Alerts,
+    /// One query and its result.
+    Explore,
+    /// Session, tokens, server, and what the browser remembers.
+    Settings,
+}
+
+/// A program of the bundle. A page loads one; a link to a page of the other one loads a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// Dashboards, jobs, walls: small, for every screen.
+    Viewer,
+    /// Pages to work in.
+    Workbench,
+}
+
+impl PageKind {
+    /// The program that its documents load.
+    #[must_use]
+    pub const fn entry(self) -> Entry {
+        match self {
+            PageKind::Dashboard | PageKind::Kiosk | PageKind::Job => Entry::Viewer,
+            PageKind::Alerts | PageKind::Explore | PageKind::Settings => Entry::Workbench,
+        }
+    }
+
+    /// Whether a session that is limited to some dashboards has this page.
+    #[must_use]
+    pub const fn is_for_limited_sessions(self) -> bool {
+        matches!(self, PageKind::Dashboard | PageKind::Kiosk | PageKind::Settings)
+    }
+
+    /// The heading of a page that has no title of its own.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        match self {
+            PageKind::Dashboard | PageKind::Kiosk => "Dashboard",
+            PageKind::Job => "Job",
+            PageKind::Alerts => "Alerts",
+            PageKind::Explore => "Explore",
+            PageKind::Settings => "Settings",
+        }
+    }
+}
+
+/// A page and its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageRoute {
+    /// The path as axum writes it: `/jobs/{daemon}/{id}`.
+    pub path: &'static str,
+    /// What is there.
+    pub kind: PageKind,
+    /// The dashboard that has this path for itself, by uid.
+    pub home_of: Option<&'static str>,
+}
+
+/// All pages. Those with a path of their own come in the order of the navigation.
+pub const PAGES: [PageRoute; 9] = [
+    PageRoute::home("/", "hypersdk-overview"),
+    PageRoute::home("/jobs", "hypersdk-jobs"),
+    PageRoute::home("/system", "hypersdk-system"),
+    PageRoute::new("/d/{uid}", PageKind::Dashboard),
+    PageRoute::new("/kiosk/{uid}", PageKind::Kiosk),
+    PageRoute::new("/jobs/{daemon}/{id}", PageKind::Job),
+    PageRoute::new("/alerts", PageKind::Alerts),
+    PageRoute::new("/explore", PageKind::Explore),
+    PageRoute::new("/settings", PageKind::Settings),
+];
+
+impl PageRoute {
+    const fn new(path: &'static str, kind: PageKind) -> Self {
+        PageRoute { path, kind, home_of: None }
+    }
+
+    const fn home(path: &'static str, uid: &'static str) -> Self {
+        PageRoute { path, kind: PageKind::Dashboard, home_of: Some(uid) }
+    }
+
+    /// The route of the page at `path`, and the values of its parameters in their order, percent-encoded as in the path.
+    #[must_use]
+    pub fn at(path: &str) -> Option<(Self, Vec<&str>)> {
+        PAGES.into_iter().find_map(|route| Some((route, route.values_in(path)?)))
+    }
+
+    /// The only path of a page of `kind`; `/` if it has parameters.
+    #[must_use]
+    pub fn path_of(kind: PageKind) -> &'static str {
+        let mut fixed = PAGES.iter().filter(|route| !route.path.contains('{'));
+        fixed.find(|route| route.kind == kind).map_or("/", |route| route.path)
+    }
+
+    /// The values of its parameters in `path`; `None` if the path is another page's.
+    #[must_use]
+    pub fn values_in(self, path: &str) -> Option<Vec<&str>> {
+        let (mut expected, mut given) = (self.path.split('/'), path.split('/'));
+        let mut values = Vec::new();
+        loop {
+            match (expected.next(), given.next()) {
+                (None, None) => return Some(values),
+                (Some(name), Some(value)) if name.starts_with('{') && !value.is_empty() => values.push(value),
+                (Some(expected), Some(given)) if expected == given => {}
+                _ => return None,
+            }
+        }
+    }
+
+    /// The names of its parameters, in their order.
+    pub fn parameters(self) -> impl Iterator<Item = &'static str> {
+        self.path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_to_pages() {
+        let at = |path| PageRoute::at(path).map(|(route, values)| (route.kind, values));
+        assert_eq!(at("/jobs"), Some((PageKind::Dashboard, vec![])));
+        assert_eq!(PageRoute::at("/jobs").unwrap().0.home_of, Some("hypersdk-jobs"));
+        assert_eq!(at("/d/a%20b"), Some((PageKind::Dashboard, vec!["a%20b"])));
+        assert_eq!(at("/kiosk/hypersdk-jobs"), Some((PageKind::Kiosk, vec!["hypersdk-jobs"])));
+        assert_eq!(at("/jobs/d%2F1/export-7"), Some((PageKind::Job, vec!["d%2F1", "export-7"])));
+        assert_eq!(at("/settings"), Some((PageKind::Settings, vec![])));
+        for path in ["", "/api/jobs", "/jobs/one", "/d", "/d/", "/jobs//7", "/settings/more", "/alerts/", "/login"] {
+            assert_eq!(at(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn parameters_have_names() {
+        let names = |path| PageRoute::at(path).unwrap().0.parameters().collect::<Vec<_>>();
+        assert_eq!(names("/jobs/site/7"), ["daemon", "id"]);
+        assert_eq!(names("/kiosk/x"), ["uid"]);
+        assert!(names("/").is_empty());
+    }
+
+    #[test]
+    fn each_kind_has_its_path() {
+        assert_eq!(PageRoute::path_of(PageKind::Alerts), "/alerts");
+        assert_eq!(PageRoute::path_of(PageKind::Explore), "/explore");
+        assert_eq!(PageRoute::path_of(PageKind::Job), "/");
+    }
+}

@@ -1,0 +1,189 @@
+//! The server functions of pages: their routes with their rights, and what carries them out.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use access::{NewToken, Principal, StoreError};
+use app::functions::{
+    AcknowledgeAlert, BasePath, CancelJob, Change, ChooseTheme, CreateSilence, CreateToken, EndOtherSessions,
+    EndSession, ExpireSilence, ExtendSilence, Operations, Refusal, ResendNotification, RevokeToken, SilenceRequest,
+    TokenRequest, UnacknowledgeAlert, path_of,
+};
+use axum::{
+    body::to_bytes,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use leptos::prelude::provide_context;
+use model::{clock::now_ms, role::Role};
+
+use crate::{
+    config::Period,
+    http::{
+        Rights, Route,
+        api::{ACTS, ACTS_ON_ALL, error::ApiError, jobs, notifications, silences},
+        auth::{BODY_BYTES, Denied, TOKENS, end_of},
+        reached::Reached,
+        slices::ChangeState,
+    },
+    state::AppState,
+};
+
+/// What "2 hours more" adds to a silence, in milliseconds.
+const EXTENSION_MS: i64 = 2 * 3_600_000;
+
+/// Longest message of a refusal.
+const REFUSAL_BYTES: usize = 64 << 10;
+
+/// The routes of all server functions.
+pub(crate) fn routes() -> Vec<Route<AppState>> {
+    let routes = [
+        (path_of::<CreateSilence>(), ACTS_ON_ALL),
+        (path_of::<ExtendSilence>(), ACTS_ON_ALL),
+        (path_of::<ExpireSilence>(), ACTS_ON_ALL),
+        (path_of::<AcknowledgeAlert>(), ACTS),
+        (path_of::<UnacknowledgeAlert>(), ACTS),
+        (path_of::<ResendNotification>(), ACTS_ON_ALL),
+        (path_of::<CancelJob>(), ACTS),
+        (path_of::<EndSession>(), Rights::OWN),
+        (path_of::<EndOtherSessions>(), Rights::OWN),
+        (path_of::<CreateToken>(), TOKENS),
+        (path_of::<RevokeToken>(), TOKENS),
+        (path_of::<ChooseTheme>(), Rights::OWN),
+    ];
+    routes.map(|(path, rights)| Route::post(path, rights, answer).with_body_limit(BODY_BYTES)).into()
+}
+
+/// Runs the server function at the path of the request.
+async fn answer(
+    State(state): State<ChangeState>,
+    principal: Principal,
+    reached: Reached,
+    request: Request,
+) -> Response {
+    let operations: Arc<dyn Operations> = Arc::new(PageOperations { state, principal });
+    let base = BasePath(reached.base().to_owned());
+    let context = move || {
+        provide_context(Arc::clone(&operations));
+        provide_context(base.clone());
+    };
+    let response = leptos_axum::handle_server_fns_with_context(context, request).await.into_response();
+    let response = if response.status().is_redirection() || response.status().is_success() {
+        response
+    } else {
+        for_programs(response).await
+    };
+    ([(header::CACHE_CONTROL, "no-store")], response).into_response()
+}
+
+/// A refusal as our API writes them. leptos_axum puts the kind of error before its message, and answers 500 to arguments that cannot be read.
+async fn for_programs(response: Response) -> Response {
+    let status = response.status();
+    let body = to_bytes(response.into_body(), REFUSAL_BYTES).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&body);
+    let (kind, message) = text.split_once('|').unwrap_or(("", &text));
+    let status =
+        if matches!(kind, "Args" | "MissingArg" | "Deserialization") { StatusCode::BAD_REQUEST } else { status };
+    let code = match status {
+        StatusCode::BAD_REQUEST => "bad_request",
+        StatusCode::FORBIDDEN => "forbidden",
+        StatusCode::NOT_FOUND => "not_found",
+        StatusCode::CONFLICT => "conflict",
+        StatusCode::BAD_GATEWAY => "upstream",
+        StatusCode::INTERNAL_SERVER_ERROR => "internal",
+        _ => "unavailable",
+    };
+    ApiError { status, code, message: message.to_owned() }.into_response()
+}
+
+/// What pages ask for, for the holder of one token.
+struct PageOperations {
+    state: ChangeState,
+    principal: Principal,
+}
+
+impl Operations for PageOperations {
+    fn carry_out(&self, change: Change) -> Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send + '_>> {
+        Box::pin(self.make(change))
+    }
+}
+
+impl PageOperations {
+    async fn make(&self, change: Change) -> Result<(), Refusal> {
+        let (alerts, principal) = (&self.state.alerts, &self.principal);
+        match change {
+            Change::CreateSilence(SilenceRequest { matchers, duration, comment }) => {
+                let wanted = silences::Wanted::new(matchers, duration, comment);
+                silences::put_new(alerts, principal, wanted).await?;
+            }
+            Change::ExtendSilence(id) => {
+                let silence = alerts.notifier.silence(&id).await.map_err(ApiError::from)?;
+                let ends_at = silence.ends_at_ms.max(now_ms()).saturating_add(EXTENSION_MS);
+                silences::put_change(alerts, principal, &id, silences::Wanted::until(ends_at)).await?;
+            }
+            Change::ExpireSilence(id) => {
+                silences::expire_one(alerts, principal, &id).await?;
+            }
+            Change::AcknowledgeAlert(fingerprint) => {
+                silences::acknowledge_one(alerts, principal, &fingerprint, "").await?;
+            }
+            Change::UnacknowledgeAlert(fingerprint) => {
+                silences::unacknowledge_one(alerts, principal, &fingerprint).await?;
+            }
+            Change::ResendNotification(id) => {
+                notifications::resend_one(&alerts.notifier, principal, &id).await?;
+            }
+            Change::CancelJob { daemon, id } => {
+                let answer = jobs::cancel_one(&self.state.watched, principal, &daemon, &id).await?;
+                if !answer.cancelled {
+                    return Err(Refusal { status: StatusCode::CONFLICT, message: answer.message });
+                }
+            }
+            Change::EndSession(id) => {
+                self.state.auth.end_audited(principal, |one| one == id).await.map_err(refused)?;
+            }
+            Change::EndOtherSessions => {
+                let is_other = |one: &str| Some(one) != principal.session_id();
+                self.state.auth.end_audited(principal, is_other).await.map_err(refused)?;
+            }
+            Change::CreateToken(request) => self.create_token(request).await?,
+            Change::RevokeToken(id) => {
+                self.state.auth.revoke_audited(principal, &id).await.map_err(refused)?;
+                self.state.made_tokens.forget(&id);
+            }
+        }
+        Ok(())
+    }
+
+    async fn create_token(&self, request: TokenRequest) -> Result<(), Refusal> {
+        let TokenRequest { name, role, lasts, dashboard, matchers } = request;
+        let role: Role = role.parse().map_err(wrong)?;
+        let expires_at = lasts.map(|lasts| lasts.parse::<Period>()).transpose().map_err(wrong)?.map(end_of);
+        let dashboards = dashboard.into_iter().collect();
+        let new = NewToken {
+            name: name.trim().to_owned(),
+            role,
+            expires_at,
+            dashboards,
+            matchers: matchers.trim().to_owned(),
+        };
+        let (token, secret) = self.state.auth.create_audited(&self.principal, new).await.map_err(refused)?;
+        self.state.made_tokens.put(&self.principal, token, secret, now_ms());
+        Ok(())
+    }
+}
+
+fn wrong(error: impl std::fmt::Display) -> Refusal {
+    Refusal { status: StatusCode::BAD_REQUEST, message: error.to_string() }
+}
+
+impl From<ApiError> for Refusal {
+    fn from(error: ApiError) -> Self {
+        Refusal { status: error.status, message: error.message }
+    }
+}
+
+fn refused(error: StoreError) -> Refusal {
+    let denied = Denied::from(&error);
+    Refusal { status: denied.status(), message: denied.message().to_owned() }
+}

@@ -1,0 +1,124 @@
+//! The server functions: what forms of pages ask for, as a browser without scripts sends it and as a program does.
+
+use crate::common::{Server, Simulator, eventually, viewer};
+use reqwest::{RequestBuilder, Response, StatusCode};
+
+async fn send(request: RequestBuilder, fields: &[(&str, &str)], accept: &str) -> Response {
+    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    let form = "application/x-www-form-urlencoded";
+    request.header("content-type", form).header("accept", accept).body(body).send().await.unwrap()
+}
+
+/// As a browser sends a form; where it leads.
+async fn form(server: &Server, path: &str, fields: &[(&str, &str)]) -> String {
+    let answer = send(server.post(path), fields, "text/html,*/*").await;
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{path}");
+    answer.headers()["location"].to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_job_is_cancelled_by_a_form() {
+    let daemon = Simulator::start("stock", &[]).await;
+    let server = Server::serve(&["--daemon", &daemon.named("site")]).await;
+    let id = daemon.submit("to be cancelled").await;
+    eventually("the job", async || {
+        let jobs = server.json("/api/jobs").await;
+        jobs["jobs"].as_array()?.iter().any(|job| job["id"] == *id).then_some(())
+    })
+    .await;
+    let page = server.text(&format!("/jobs/site/{id}")).await;
+    assert!(page.contains("action=\"/do/cancel-job\""), "{page}");
+    let to = form(&server, "/do/cancel-job", &[("daemon", "site"), ("id", &id)]).await;
+    assert!(to.starts_with("/jobs/site/"), "{to}");
+    eventually("the cancel", async || {
+        let job = server.json(&format!("/api/jobs/site/{id}")).await["job"].clone();
+        (job["cancel_requested"] == true || job["status"] == "cancelled").then_some(())
+    })
+    .await;
+    let to = form(&server, "/do/cancel-job", &[("daemon", "site"), ("id", "none")]).await;
+    let page = server.text(&to).await;
+    assert!(page.contains("Not cancelled: daemon &quot;site&quot; has no job") || to.contains("problem="), "{to}");
+}
+
+#[tokio::test]
+async fn tokens_are_made_and_revoked_by_forms_and_the_secret_is_shown_to_its_maker_alone() {
+    let server = Server::serve(&[]).await;
+    let fields =
+        [("name", "hall"), ("role", "viewer"), ("lasts", "30d"), ("dashboard", ""), ("matchers", "provider=\"aws\"")];
+    assert_eq!(form(&server, "/do/create-token", &fields).await, "/settings");
+    let page = server.text("/settings").await;
+    let secret = page.split("readonly").nth(1).and_then(|rest| rest.split("value=\"").nth(1)?.split('"').next());
+    let secret = secret.unwrap_or_else(|| panic!("no secret in {page}")).to_owned();
+    let session = server.get_as_nobody("/api/session").bearer_auth(&secret).send().await.unwrap();
+    let session: serde_json::Value = session.json().await.unwrap();
+    assert_eq!((&session["name"], &session["match"]), (&"hall".into(), &"provider=\"aws\"".into()));
+
+    // Others see neither the secret nor the tokens.
+    let other = viewer(&server, "other").await;
+    let page = server.get_as_nobody("/settings").bearer_auth(&other).send().await.unwrap().text().await.unwrap();
+    assert!(!page.contains(&secret) && !page.contains("New token"), "{page}");
+    let refused = send(server.get_as_nobody("/").bearer_auth(&other), &[], "text/html").await;
+    assert_eq!(refused.status(), StatusCode::OK);
+
+    let tokens = server.json("/api/tokens").await;
+    let made = tokens.as_array().unwrap().iter().find(|token| token["name"] == "hall").unwrap();
+    assert_eq!(form(&server, "/do/revoke-token", &[("id", made["id"].as_str().unwrap())]).await, "/settings");
+    let again = server.get_as_nobody("/api/session").bearer_auth(&secret).send().await.unwrap();
+    assert_eq!(again.status(), StatusCode::UNAUTHORIZED);
+
+    // What is wrong stands on the page that has the form.
+    for (fields, problem) in
+        [([("name", "x"), ("role", "king")], "unknown role"), ([("name", ""), ("role", "viewer")], "name")]
+    {
+        let to = form(&server, "/do/create-token", &fields).await;
+        assert!(server.text(&to).await.contains(problem), "{to}");
+    }
+}
+
+#[tokio::test]
+async fn a_form_leads_back_only_to_the_page_that_has_it() {
+    let server = Server::serve(&[]).await;
+    let silence =
+        |back: &'static str| [("matchers", "alertname=x"), ("duration", "1h"), ("comment", "c"), ("back", back)];
+    for (back, to) in [
+        ("/alerts?view=silences", "/alerts?view=silences"),
+        ("/alerts", "/alerts"),
+        ("https://elsewhere.example/alerts?", "/alerts"),
+        ("//elsewhere.example", "/alerts"),
+        ("/alertsx?", "/alerts"),
+    ] {
+        assert_eq!(form(&server, "/do/silence", &silence(back)).await, to, "{back}");
+    }
+    let to = form(&server, "/do/silence", &[("matchers", "{{"), ("duration", "1h"), ("back", "/alerts?view=silences")])
+        .await;
+    assert!(to.starts_with("/alerts?view=silences&problem="), "{to}");
+}
+
+#[tokio::test]
+async fn a_program_gets_errors_as_the_api_writes_them() {
+    let server = Server::serve(&[]).await;
+    for (path, fields, status, code) in [
+        ("/do/silence", &[][..], 400, "bad_request"),
+        ("/do/silence", &[("matchers", "x=1"), ("duration", "soon")][..], 400, "bad_request"),
+        ("/do/expire-silence", &[("id", "none")][..], 404, "not_found"),
+        ("/do/cancel-job", &[("daemon", "none"), ("id", "1")][..], 404, "not_found"),
+        ("/do/revoke-token", &[("id", "none")][..], 404, "not_found"),
+    ] {
+        let answer = send(server.post(path), fields, "application/json").await;
+        assert_eq!(answer.status().as_u16(), status, "{path}");
+        let body: serde_json::Value = answer.json().await.unwrap();
+        assert_eq!(body["error"]["code"], code, "{path}: {body}");
+        assert!(!body["error"]["message"].as_str().unwrap().contains('|'), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_theme_is_chosen_by_a_form() {
+    let server = Server::serve(&[]).await;
+    let answer = send(server.post("/do/theme"), &[("theme", "dark")], "text/html").await;
+    assert_eq!(answer.headers()["location"], "/settings");
+    let cookie = answer.headers()["set-cookie"].to_str().unwrap().to_owned();
+    assert!(cookie.starts_with("hyperscope_theme=dark; Path=/;"), "{cookie}");
+    let back = send(server.post("/do/theme"), &[("theme", "\r\nx")], "text/html").await;
+    assert!(back.headers()["set-cookie"].to_str().unwrap().starts_with("hyperscope_theme=; Path=/; Max-Age=0"));
+}
