@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use budget::{Charge, OverBudget, Requester, json};
 use bytes::Bytes;
 use futures_util::{
@@ -45,8 +46,8 @@ const SHORT_ANSWER: usize = 256 << 10;
 const HELD_BYTES: usize = 16 << 20;
 /// The charge of an answer grows by this while it comes, in bytes.
 const CHARGE_STEP: u64 = 256 << 10;
-/// Wait before the first further try; each next one doubles it.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// Shortest wait before the first further try; each next one doubles it. Jitter adds up to as much.
+const FIRST_RETRY: Duration = Duration::from_millis(75);
 /// Requests at a time for pictures in notifications.
 const PICTURE_REQUESTS: usize = 2;
 
@@ -443,8 +444,13 @@ impl Inner {
     async fn ask(&self, path: &str, pairs: &[(String, String)], lane: Lane, asked_at: &OnceLock<Instant>) -> Answer {
         let mut turn = self.turn(lane).await?;
         asked_at.get_or_init(Instant::now);
-        let mut pause = FIRST_RETRY;
-        for tries_left in (0..=self.retries).rev() {
+        let mut pauses = ExponentialBuilder::new()
+            .with_min_delay(FIRST_RETRY)
+            .without_max_delay()
+            .with_max_times(usize::try_from(self.retries).unwrap_or(usize::MAX))
+            .with_jitter()
+            .build();
+        loop {
             let started = Instant::now();
             let mut admitted = self.admit()?;
             let outcome = self.once(path, pairs, turn.permit.as_mut().map(ReadPermit::charge_mut)).await;
@@ -458,17 +464,13 @@ impl Inner {
                     });
                 }
                 Err(failure) => {
-                    let again = self.failed(&failure) && tries_left > 0;
-                    if !again {
-                        return Err(failure.error);
-                    }
+                    let may_help = self.failed(&failure);
+                    let Some(pause) = pauses.next().filter(|_| may_help) else { return Err(failure.error) };
                     tracing::debug!(engine = self.name, error = %failure.error, "asking again");
-                    tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..=1.5))).await;
-                    pause *= 2;
+                    tokio::time::sleep(pause).await;
                 }
             }
         }
-        Err(QueryError::new(ErrorKind::Internal, "a request was not made"))
     }
 
     /// Whether the engine is asked now; what was wrong with it last if not.

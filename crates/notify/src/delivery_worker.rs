@@ -267,6 +267,7 @@ fn judged(
             if is_over {
                 return (State::Dead, *status, Some(reason.clone()));
             }
+            // No back-off of `backon`: the number of tries is read from the database, and jitter goes both ways.
             let factor = 1_i64.checked_shl(ticket.attempts.saturating_sub(1).min(20)).unwrap_or(i64::MAX);
             let whole = policy.delay_ms.saturating_mul(factor).min(LONGEST_WAIT_MS.max(policy.delay_ms));
             // Within a fifth, so that receivers are not asked by all at once.
