@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -36,14 +36,13 @@ use crate::{
     client::{self, EngineError},
     failure::{self, Failure, Trust},
     freshness,
+    response_cache::ResponseCache,
     source_health::SourceHealth,
     words,
 };
 
 /// Answers up to this are looked through for secrets at once, in bytes.
 const SHORT_ANSWER: usize = 256 << 10;
-/// Most bytes of answers that are given again.
-const HELD_BYTES: usize = 16 << 20;
 /// The charge of an answer grows by this while it comes, in bytes.
 const CHARGE_STEP: u64 = 256 << 10;
 /// Shortest wait before the first further try; each next one doubles it. Jitter adds up to as much.
@@ -67,7 +66,7 @@ pub struct EngineResponse {
 type Answer = Result<EngineResponse, QueryError>;
 type Sharing = Shared<BoxFuture<'static, Answer>>;
 /// Path and parameters.
-type Asked = (String, Vec<(String, String)>);
+pub(crate) type Asked = (String, Vec<(String, String)>);
 
 /// The way to one engine. A cheap handle.
 #[derive(Clone)]
@@ -92,9 +91,8 @@ struct Inner {
     /// And for pictures in notifications, however many are sent at once.
     picture_gate: Semaphore,
     state: Mutex<State>,
-    /// How long an answer is given again.
-    hold: Duration,
-    held: Mutex<Held>,
+    /// Responses for given times; `None` where none is served again.
+    cache: Option<ResponseCache>,
     /// Requests on their way, for those who ask the same: the newest of each lane.
     in_flight: Mutex<HashMap<Asked, HashMap<Lane, Flight>>>,
 }
@@ -172,51 +170,6 @@ fn running(sharing: &WeakShared<BoxFuture<'static, Answer>>) -> Option<Sharing> 
     sharing.upgrade().filter(|one| one.peek().is_none())
 }
 
-/// Answers that are given again for a moment: a page that many load at once asks for the same times. They are few bytes, and charged only
-/// while somebody has them.
-#[derive(Default)]
-struct Held {
-    answers: HashMap<Asked, HeldAnswer>,
-}
-
-struct HeldAnswer {
-    at: Instant,
-    /// Without its charge.
-    answer: EngineResponse,
-    charge: Weak<Charge>,
-}
-
-impl Held {
-    /// An answer, charged once for all who have it: with `charge` if nobody has.
-    fn get(
-        &mut self,
-        asked: &Asked,
-        hold: Duration,
-        charge: impl FnOnce(u64) -> Result<Option<Charge>, OverBudget>,
-    ) -> Option<EngineResponse> {
-        let held = self.answers.get_mut(asked).filter(|held| held.at.elapsed() < hold)?;
-        let charge = match held.charge.upgrade() {
-            Some(charge) => Some(charge),
-            // Where there is no room, who wants it waits for a turn.
-            None => charge(json::weight(&held.answer.body)).ok()?.map(Arc::new),
-        };
-        held.charge = charge.as_ref().map(Arc::downgrade).unwrap_or_default();
-        Some(EngineResponse { charge, ..held.answer.clone() })
-    }
-
-    fn put(&mut self, asked: Asked, answer: &EngineResponse, hold: Duration, is_fresh: bool) {
-        self.answers.retain(|other, held| held.at.elapsed() < hold && !(is_fresh && *other == asked));
-        let bytes: usize = self.answers.values().map(|held| held.answer.body.len()).sum();
-        if bytes + answer.body.len() <= HELD_BYTES {
-            self.answers.entry(asked).or_insert_with(|| HeldAnswer {
-                at: Instant::now(),
-                answer: EngineResponse { charge: None, ..answer.clone() },
-                charge: answer.charge.as_ref().map(Arc::downgrade).unwrap_or_default(),
-            });
-        }
-    }
-}
-
 /// Whether the same request means the same a moment later: a query whose times are given.
 fn has_its_times((path, pairs): &Asked) -> bool {
     let has = |name: &str| pairs.iter().any(|(other, value)| other == name && !value.is_empty());
@@ -282,8 +235,7 @@ impl Transport {
                 error: None,
                 version: None,
             }),
-            hold: settings.hold,
-            held: Mutex::default(),
+            cache: (!settings.hold.is_zero()).then(|| ResponseCache::new(settings.hold)),
             in_flight: Mutex::default(),
         })))
     }
@@ -309,9 +261,9 @@ impl Transport {
     pub async fn fetch(&self, path: &str, pairs: &[(String, String)]) -> Answer {
         let asked = (path.to_owned(), pairs.to_vec());
         let since = freshness::since();
-        let held = (!self.0.hold.is_zero() && has_its_times(&asked)).then(|| asked.clone());
+        let cache = self.0.cache.as_ref().filter(|_| has_its_times(&asked));
         if since.is_none()
-            && let Some(answer) = held.as_ref().and_then(|asked| self.0.held_answer(asked))
+            && let Some(answer) = cache.and_then(|cache| cache.get(&asked, |bytes| self.0.charge(bytes)))
         {
             return Ok(answer);
         }
@@ -323,8 +275,8 @@ impl Transport {
                 answer => break answer?,
             }
         };
-        if let Some(asked) = held {
-            self.0.held().put(asked, &answer, self.0.hold, since.is_some());
+        if let Some(cache) = cache {
+            cache.put(asked, &answer, since.is_some());
         }
         Ok(answer)
     }
@@ -400,17 +352,12 @@ impl Drop for Admitted<'_> {
 }
 
 impl Inner {
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock()
-    }
-
-    /// An answer that is held, charged to the current task's requester if it is a viewer.
-    fn held_answer(&self, asked: &Asked) -> Option<EngineResponse> {
-        let charge = |bytes| match Lane::current() {
+    /// Charges a cached response to the current task's requester, if it is a viewer.
+    fn charge(&self, bytes: u64) -> Result<Option<Charge>, OverBudget> {
+        match Lane::current() {
             Lane::Token(token) => self.gate.memory().try_charge(&token, bytes).map(Some),
             Lane::Rules | Lane::Server | Lane::Pictures => Ok(None),
-        };
-        self.held().get(asked, self.hold, charge)
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -579,8 +526,6 @@ mod tests {
     use super::*;
     use crate::EngineTls;
 
-    const HOLD: Duration = Duration::from_secs(3_600);
-
     /// An engine in this process that says nothing, as often as it is asked.
     async fn engine() -> EngineConfig {
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -623,32 +568,5 @@ mod tests {
             budgets.reads.charge(&token("b"), budgets.reads.limit() - most).unwrap(),
         ];
         asks_alone().await;
-    }
-
-    #[test]
-    fn an_answer_that_is_held_is_charged_while_somebody_has_it() {
-        let reads = Budgets::of(100 << 20).reads;
-        let token = Arc::<str>::from("a");
-        let body = Bytes::from(format!("[{}1]", "1,".repeat(1_000)));
-        let weight = json::weight(&body);
-        let charge = Some(Arc::new(reads.charge(&token, weight).unwrap()));
-        let answer = EngineResponse { status: StatusCode::OK, content_type: None, body, charge };
-        let (mut held, asked) = (Held::default(), (String::new(), Vec::new()));
-        held.put(asked.clone(), &answer, HOLD, false);
-        let mut ask = || held.get(&asked, HOLD, |bytes| reads.charge(&token, bytes).map(Some));
-
-        assert!(ask().is_some());
-        assert_eq!(reads.used(), weight, "it is charged once");
-        drop(answer);
-        assert_eq!(reads.used(), 0, "nobody has it");
-        let again = [ask().unwrap(), ask().unwrap()];
-        assert_eq!(reads.used(), weight);
-        drop(again);
-        assert_eq!(reads.used(), 0);
-
-        let full = reads.charge(&token, reads.token_limit()).unwrap();
-        assert!(ask().is_none(), "there is no room for it");
-        drop(full);
-        assert!(ask().is_some());
     }
 }
