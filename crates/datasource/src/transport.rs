@@ -18,7 +18,7 @@ use model::{
     clock::now_ms,
     upstream::{UpstreamKind, UpstreamStatus},
 };
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use query_frontend::{
     breaker::{Breaker, BreakerOptions},
     budget::RetryBudget,
@@ -326,12 +326,12 @@ impl Transport {
 
     /// Notes the engine's version.
     pub fn learn_version(&self, version: String) {
-        self.0.lock().version = Some(version);
+        self.0.state.lock().version = Some(version);
     }
 
     /// How the engine is doing.
     pub fn status(&self) -> UpstreamStatus {
-        let state = self.0.lock();
+        let state = self.0.state.lock();
         let detail = state.version.as_ref().map(|version| format!("Prometheus API, version {version}"));
         state.health.status(&self.0.name, UpstreamKind::Prometheus, detail)
     }
@@ -346,7 +346,7 @@ struct Admitted<'a> {
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
         if !self.told {
-            self.inner.lock().breaker.abandoned(now_ms());
+            self.inner.state.lock().breaker.abandoned(now_ms());
         }
     }
 }
@@ -358,10 +358,6 @@ impl Inner {
             Lane::Token(token) => self.gate.memory().try_charge(&token, bytes).map(Some),
             Lane::Rules | Lane::Server | Lane::Pictures => Ok(None),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
     }
 
     /// Waits for a turn of `lane`.
@@ -422,7 +418,7 @@ impl Inner {
 
     /// Whether the engine is asked now; what was wrong with it last if not.
     fn admit(&self) -> Result<Admitted<'_>, QueryError> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.breaker.admits(now_ms()) {
             return Ok(Admitted { inner: self, told: false });
         }
@@ -492,7 +488,7 @@ impl Inner {
     }
 
     fn succeeded(&self, took: Duration) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.breaker.succeeded();
         state.budget.earn();
         state.error = None;
@@ -503,7 +499,7 @@ impl Inner {
 
     /// Notes a failure; whether the request is made again.
     fn failed(&self, failure: &Failure) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if !failure.is_engines {
             // It answered, though not what was asked for.
             state.breaker.succeeded();
