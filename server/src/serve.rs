@@ -9,7 +9,7 @@ use std::{
 };
 
 use access::{Scope, random_text};
-use alerting::{Alerting, BuiltInRules, History};
+use alerting::{Alerting, BuiltInRules, History, LoadedRules};
 use anyhow::Context;
 use budget::Budgets;
 use collect::Upstreams;
@@ -102,8 +102,7 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     telemetry.follow_budgets(budgets.clone(), turns.clone());
     let (history, history_writer) = History::open(pool.clone()).await?;
     let external_url = external_url(&config, &listener)?;
-    let rule_settings = rule_settings(&config, mode, &external_url);
-    alerting::check(&rule_settings)?;
+    let rules = LoadedRules::read(rule_settings(&config, mode, &external_url))?;
     let mut daemons: Vec<collect::DaemonConfig> = config.daemons.iter().map(daemon).collect();
     let demo = match mode {
         Mode::Demo => {
@@ -164,14 +163,14 @@ pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
         stop.clone(),
     );
     let alerting = Alerting::new(
-        rule_settings,
+        rules,
         Arc::clone(&embedded),
         engines.first()?,
         history,
         telemetry.clone(),
         notifier.clone(),
         Arc::new(LiveAlerts(hub.clone())),
-    )?;
+    );
     // The list of alerts has the hub that shows it: there is one of each.
     let _ = listed_alerts.set(alerting.clone());
     let state = AppState {

@@ -254,7 +254,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::{BuiltInRules, Settings, history::History};
+    use crate::{BuiltInRules, LoadedRules, Settings, history::History};
 
     /// Nobody looks.
     struct Nobody;
@@ -285,15 +285,14 @@ mod tests {
         };
         let backend = Backend::Embedded(Arc::clone(&embedded));
         let alerting = Alerting::new(
-            settings,
+            LoadedRules::read(settings).unwrap(),
             embedded,
             &backend,
             history,
             Telemetry::default(),
             notifier.clone(),
             Arc::new(Nobody),
-        )
-        .unwrap();
+        );
         alerting.take_posted(&(0..count).map(|number| posted(&format!("A{number}"), "warning")).collect::<Vec<_>>());
         (directory, alerting, notifier)
     }

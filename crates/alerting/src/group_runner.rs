@@ -144,7 +144,7 @@ impl GroupRunner {
         if restores && let Err(error) = group.restore(now_ms(), shared.here.store()) {
             tracing::warn!(
                 group = self.name,
-                error,
+                %error,
                 "since when alerts are on could not be looked up: they begin again"
             );
         }

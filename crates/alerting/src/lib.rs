@@ -57,7 +57,7 @@ pub use crate::annotations::may_have_marks;
 pub use crate::current::CurrentAlerts;
 pub use crate::handover::posted;
 pub use crate::history::FiringChanges;
-pub use crate::rule_files::{BuiltInRules, FilesError, expand, read, run_tests};
+pub use crate::rule_files::{BuiltInRules, FilesError, LoadedRules, expand, read, run_tests};
 pub use crate::snapshot::SOURCE;
 pub use crate::snapshot::{GroupView, RulesFilter, alert_json, reported_json};
 
@@ -122,30 +122,17 @@ struct Shared {
     slots: Arc<Semaphore>,
 }
 
-/// Reads the rules of these settings and does nothing with them: a server that would not start should not have begun anything.
-///
-/// # Errors
-/// A file of rules cannot be read or is wrong.
-pub fn check(settings: &Settings) -> Result<(), FilesError> {
-    rule_files::parse(&rule_files::texts(settings.built_in, &settings.files)?).map(|_| ())
-}
-
 impl Alerting {
-    /// Reads the rules. Nothing is evaluated before [`Alerting::run`].
-    ///
-    /// # Errors
-    /// A file of rules cannot be read or is wrong.
+    /// A manager of these rules. Nothing is evaluated before [`Alerting::run`].
     pub fn new(
-        settings: Settings,
+        rules: LoadedRules,
         embedded: Arc<Embedded>,
         backend: &Backend,
         history: History,
         telemetry: Telemetry,
         notifier: Notifier,
         publisher: Arc<dyn Publisher>,
-    ) -> Result<Self, FilesError> {
-        let texts = rule_files::texts(settings.built_in, &settings.files)?;
-        let loaded = rule_files::parse(&texts)?;
+    ) -> Self {
         let elsewhere = match backend {
             Backend::Embedded(_) => None,
             Backend::Prometheus(engine) => Some(RemoteQuerier(Arc::clone(engine))),
@@ -154,7 +141,7 @@ impl Alerting {
             here: EmbeddedQuerier(embedded),
             elsewhere,
             groups: RwLock::default(),
-            texts: Mutex::new(texts),
+            texts: Mutex::new(rules.texts),
             trouble: Mutex::default(),
             upstream: EngineAlerts::default(),
             reported: ExternalAlerts::default(),
@@ -168,14 +155,14 @@ impl Alerting {
             muted: AtomicU64::default(),
             telemetry,
             slots: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(2, usize::from))),
-            settings,
+            settings: rules.settings,
         };
-        let groups = shared.groups_of(&loaded, false);
+        let groups = shared.groups_of(&rules.files, false);
         let running = groups.into_iter().map(|(group, is_built_in)| {
             Arc::new(GroupRunner::new(group, is_built_in, false, CancellationToken::new()))
         });
         *shared.groups.write() = running.collect();
-        Ok(Alerting(Arc::new(shared)))
+        Alerting(Arc::new(shared))
     }
 
     /// What a notifier is told: after each evaluation the alerts that are due, as Prometheus tells an Alertmanager, each again

@@ -7,9 +7,14 @@ use budget::Requester;
 use datasource::{Embedded, Prometheus};
 use labels::Labels;
 use promql::{InstantSample, Query, Value};
-use rules::Recorded;
-use timeseries::Sample;
+use rules::{Recorded, RuleError};
+use timeseries::{Sample, SourceError};
 use tsdb::{Incoming, Store};
+
+/// A query that was not answered.
+fn failed(reason: impl std::fmt::Display) -> RuleError {
+    RuleError::Query(reason.to_string())
+}
 
 /// Our engine over our store. Call it on a thread that may block, within a runtime.
 pub(crate) struct EmbeddedQuerier(pub Arc<Embedded>);
@@ -21,7 +26,7 @@ impl EmbeddedQuerier {
 }
 
 impl rules::Engine for EmbeddedQuerier {
-    fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, String> {
+    fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, RuleError> {
         let limits = self.0.limits();
         let deadline = Instant::now() + limits.timeout;
         let cancelled = move || Instant::now() > deadline;
@@ -37,12 +42,13 @@ impl rules::Engine for EmbeddedQuerier {
             tokio::runtime::Handle::current().block_on(self.0.as_sent(&written))?.parsed().cloned().ok()
         });
         let query = renamed.as_ref().unwrap_or(query);
-        query.instant(self.store(), at_ms, &options).map(|outcome| outcome.value).map_err(|error| error.to_string())
+        let outcome = query.instant(self.store(), at_ms, &options).map_err(failed)?;
+        Ok(outcome.value)
     }
 }
 
 impl rules::Sink for EmbeddedQuerier {
-    fn append(&self, points: &[Recorded]) -> Result<(), String> {
+    fn append(&self, points: &[Recorded]) -> Result<(), SourceError> {
         if points.is_empty() {
             return Ok(());
         }
@@ -53,7 +59,10 @@ impl rules::Sink for EmbeddedQuerier {
         };
         let batch: Vec<Incoming> = points.iter().map(incoming).collect();
         // As scrapes: a slow disk delays no evaluation.
-        self.store().ingest_unawaited(&batch).map(|_| ()).map_err(|error| error.to_string())
+        match self.store().ingest_unawaited(&batch) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(SourceError { message: error.to_string(), source: Some(Arc::new(error)) }),
+        }
     }
 }
 
@@ -61,14 +70,14 @@ impl rules::Sink for EmbeddedQuerier {
 pub(crate) struct RemoteQuerier(pub Arc<Prometheus>);
 
 impl rules::Engine for RemoteQuerier {
-    fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, String> {
-        let written = Scope::all().query(query.text()).map_err(|error| error.to_string())?;
+    fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, RuleError> {
+        let written = Scope::all().query(query.text()).map_err(failed)?;
         let asked = async {
             let renamed = self.0.as_sent(&written).await;
             self.0.instant_frame(renamed.as_ref().unwrap_or(&written), at_ms).await
         };
         let asked = Requester::Rules.scope(asked);
-        let frame = tokio::runtime::Handle::current().block_on(asked).map_err(|error| error.to_string())?;
+        let frame = tokio::runtime::Handle::current().block_on(asked).map_err(failed)?;
         let samples = frame.series.into_iter().filter_map(|series| {
             let sample = Sample::Float(*series.values.last()?);
             Some(InstantSample {

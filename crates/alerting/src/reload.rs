@@ -65,7 +65,7 @@ impl Shared {
                 match Group::new(&file.file, &placed.value, interval_ms, is_restored) {
                     Ok(group) => groups.push((group, file.is_built_in)),
                     // The file was checked: this is a fault of ours.
-                    Err(error) => tracing::error!(file = file.file, group = placed.value.name, error, "not evaluated"),
+                    Err(error) => tracing::error!(file = file.file, group = placed.value.name, %error, "not evaluated"),
                 }
             }
         }
@@ -96,7 +96,7 @@ impl Shared {
         for gone in old.into_values() {
             let ends = gone.retire().ends(now_ms());
             if let Err(error) = rules::Sink::append(&self.here, &ends) {
-                tracing::warn!(error, group = gone.name, "the series of rules that are gone could not be ended");
+                tracing::warn!(%error, group = gone.name, "the series of rules that are gone could not be ended");
             }
         }
         self.publish_list();

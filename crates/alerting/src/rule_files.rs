@@ -8,6 +8,8 @@ use rules::{
 };
 use rust_embed::Embed;
 
+use crate::Settings;
+
 /// The rules that come with the program.
 #[derive(Embed)]
 #[folder = "../../rules"]
@@ -64,6 +66,26 @@ pub(crate) struct Loaded {
     pub file: String,
     pub rules: RuleFile,
     pub is_built_in: bool,
+}
+
+/// The rules of some settings, read and checked.
+#[derive(Debug)]
+pub struct LoadedRules {
+    pub(crate) settings: Settings,
+    pub(crate) texts: Vec<Text>,
+    pub(crate) files: Vec<Loaded>,
+}
+
+impl LoadedRules {
+    /// Reads the rules of these settings and does nothing with them: a server that would not start should not have begun anything.
+    ///
+    /// # Errors
+    /// A file of rules cannot be read or is wrong.
+    pub fn read(settings: Settings) -> Result<Self, FilesError> {
+        let texts = texts(settings.built_in, &settings.files)?;
+        let files = parse(&texts)?;
+        Ok(LoadedRules { settings, texts, files })
+    }
 }
 
 /// Reads one file of rules.

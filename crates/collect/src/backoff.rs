@@ -2,30 +2,35 @@
 
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
+
 /// Exponential back-off with jitter, without an end.
 #[derive(Debug)]
 pub(crate) struct Backoff {
-    first: Duration,
+    schedule: ExponentialBuilder,
+    waits: ExponentialBackoff,
     longest: Duration,
-    failures: u32,
 }
 
 impl Backoff {
     pub(crate) fn new(first: Duration, longest: Duration) -> Self {
-        Backoff { first, longest, failures: 0 }
+        // Jitter adds up to as much as a wait has.
+        let schedule = ExponentialBuilder::new()
+            .with_min_delay(first / 2)
+            .with_max_delay(longest / 2)
+            .with_jitter()
+            .without_max_times();
+        Backoff { schedule, waits: schedule.build(), longest }
     }
 
     /// The time to wait after one more failure: between half and all of what the number of failures asks for.
     pub(crate) fn next(&mut self) -> Duration {
-        let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
-        self.failures = self.failures.saturating_add(1).min(16);
-        let whole = self.first.saturating_mul(factor).min(self.longest);
-        whole.mul_f64(rand::random_range(0.5..=1.0))
+        self.waits.next().unwrap_or(self.longest)
     }
 
     /// It worked: the next failure starts from the beginning.
     pub(crate) fn reset(&mut self) {
-        self.failures = 0;
+        self.waits = self.schedule.build();
     }
 }
 

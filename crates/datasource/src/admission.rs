@@ -13,7 +13,7 @@ use std::{
 };
 
 use budget::{Budgets, Charge, Level, MemoryBudget, Pressure, Requester, memory::megabytes};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use crate::{ErrorKind, QueryError};
@@ -180,7 +180,7 @@ impl ReadPermit {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut state = self.inner.lock();
+        let mut state = self.inner.state.lock();
         state.total = state.total.saturating_sub(1);
         if let Some(running) = state.running.get_mut(&self.token) {
             *running = running.saturating_sub(1);
@@ -236,17 +236,17 @@ impl Admission {
 
     /// Reads that wait.
     pub fn waiting(&self) -> usize {
-        self.0.lock().waiting()
+        self.0.state.lock().waiting()
     }
 
     /// Reads of one token that wait.
     pub fn waiting_of(&self, token: &Arc<str>) -> usize {
-        self.0.lock().waiting_of(token)
+        self.0.state.lock().waiting_of(token)
     }
 
     /// Reads that run.
     pub fn running(&self) -> usize {
-        self.0.lock().total
+        self.0.state.lock().total
     }
 
     /// Reads that had their turn.
@@ -287,7 +287,7 @@ impl Admission {
 
     async fn turn(&self, token: Arc<str>, cost: u64) -> Result<ReadPermit, Refusal> {
         let (turn, mut has_turn) = oneshot::channel();
-        let gives_way = self.0.lock().push(token, Waiter { cost, turn }, self.0.most_waiting)?;
+        let gives_way = self.0.state.lock().push(token, Waiter { cost, turn }, self.0.most_waiting)?;
         if let Some(waiter) = gives_way {
             // Whoever it was of may be gone.
             let _ = waiter.turn.send(Err(Refusal::GaveWay(self.0.most_waiting.in_all)));
@@ -308,7 +308,7 @@ impl Admission {
     pub fn look(&self) {
         self.0.pressure.look();
         if self.0.pressure.level() == Level::Critical {
-            let aborted = std::mem::take(&mut self.0.lock().abort);
+            let aborted = std::mem::take(&mut self.0.state.lock().abort);
             aborted.is_set.store(true, Ordering::Relaxed);
         }
         self.0.dispatch();
@@ -316,15 +316,11 @@ impl Admission {
 }
 
 impl Inner {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
-
     /// Gives turns to as many as may run.
     fn dispatch(self: &Arc<Self>) {
         // What was given to somebody who is gone frees its slot by being dropped, outside of the lock.
         let mut unclaimed = Vec::new();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         while let Some((waiter, token, charge)) = self.next(&mut state) {
             state.total += 1;
             *state.running.entry(Arc::clone(&token)).or_default() += 1;
@@ -557,13 +553,13 @@ mod tests {
     #[tokio::test]
     async fn it_is_told_once_that_reads_are_ended_and_only_if_one_ends() {
         let (admission, budgets) = admission(4, 1_000, 30);
-        let running = [(); 3].map(|()| Arc::<Abort>::clone(&admission.0.lock().abort));
+        let running = [(); 3].map(|()| Arc::<Abort>::clone(&admission.0.state.lock().abort));
         // This process takes more than that.
         admission.look();
         admission.look();
         assert!(running.iter().all(|abort| abort.is_set.load(Ordering::Relaxed)));
         assert_eq!(running.map(|abort| abort.is_news()), [true, false, false]);
         budgets.pressure.set(0);
-        assert!(!admission.0.lock().abort.is_set.load(Ordering::Relaxed), "the next ones run");
+        assert!(!admission.0.state.lock().abort.is_set.load(Ordering::Relaxed), "the next ones run");
     }
 }

@@ -22,6 +22,7 @@ mod names;
 mod options;
 mod prometheus;
 mod read_threads;
+mod response_cache;
 mod schedule;
 mod source_health;
 mod transport;

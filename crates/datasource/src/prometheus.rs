@@ -281,7 +281,7 @@ impl Prometheus {
             step_ms,
         };
         let lookup = match freshness::wanted() {
-            Freshness::Any => self.cache().look_up(&key, (start_ms, last_ms), now_ms()),
+            Freshness::Any => self.cache.lock().look_up(&key, (start_ms, last_ms), now_ms()),
             _ => Lookup { known: Vec::new(), missing: vec![(start_ms, last_ms)] },
         };
         let mut extents = lookup.known;
@@ -294,7 +294,7 @@ impl Prometheus {
             let extent = Extent { start_ms, end_ms, series: part.series, infos: part.infos };
             // A warning may say that a part of the data is missing.
             if part.warnings.is_empty() {
-                self.cache().keep(&key, &extent, settled, now_ms());
+                self.cache.lock().keep(&key, &extent, settled, now_ms());
             }
             warnings.extend(part.warnings);
             extents.push(extent);
@@ -307,10 +307,6 @@ impl Prometheus {
             (whole.series, whole.infos)
         };
         Ok(Some(Ranged { series, has_histograms: false, warnings, infos }))
-    }
-
-    fn cache(&self) -> parking_lot::MutexGuard<'_, Cache> {
-        self.cache.lock()
     }
 
     async fn ask<T: DeserializeOwned + Send + 'static>(

@@ -3,10 +3,11 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
+use backon::{BackoffBuilder, ExponentialBuilder};
 use budget::{Charge, OverBudget, Requester, json};
 use bytes::Bytes;
 use futures_util::{
@@ -17,7 +18,7 @@ use model::{
     clock::now_ms,
     upstream::{UpstreamKind, UpstreamStatus},
 };
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use query_frontend::{
     breaker::{Breaker, BreakerOptions},
     budget::RetryBudget,
@@ -35,18 +36,17 @@ use crate::{
     client::{self, EngineError},
     failure::{self, Failure, Trust},
     freshness,
+    response_cache::ResponseCache,
     source_health::SourceHealth,
     words,
 };
 
 /// Answers up to this are looked through for secrets at once, in bytes.
 const SHORT_ANSWER: usize = 256 << 10;
-/// Most bytes of answers that are given again.
-const HELD_BYTES: usize = 16 << 20;
 /// The charge of an answer grows by this while it comes, in bytes.
 const CHARGE_STEP: u64 = 256 << 10;
-/// Wait before the first further try; each next one doubles it.
-const FIRST_RETRY: Duration = Duration::from_millis(100);
+/// Shortest wait before the first further try; each next one doubles it. Jitter adds up to as much.
+const FIRST_RETRY: Duration = Duration::from_millis(75);
 /// Requests at a time for pictures in notifications.
 const PICTURE_REQUESTS: usize = 2;
 
@@ -66,7 +66,7 @@ pub struct EngineResponse {
 type Answer = Result<EngineResponse, QueryError>;
 type Sharing = Shared<BoxFuture<'static, Answer>>;
 /// Path and parameters.
-type Asked = (String, Vec<(String, String)>);
+pub(crate) type Asked = (String, Vec<(String, String)>);
 
 /// The way to one engine. A cheap handle.
 #[derive(Clone)]
@@ -91,9 +91,8 @@ struct Inner {
     /// And for pictures in notifications, however many are sent at once.
     picture_gate: Semaphore,
     state: Mutex<State>,
-    /// How long an answer is given again.
-    hold: Duration,
-    held: Mutex<Held>,
+    /// Responses for given times; `None` where none is served again.
+    cache: Option<ResponseCache>,
     /// Requests on their way, for those who ask the same: the newest of each lane.
     in_flight: Mutex<HashMap<Asked, HashMap<Lane, Flight>>>,
 }
@@ -171,51 +170,6 @@ fn running(sharing: &WeakShared<BoxFuture<'static, Answer>>) -> Option<Sharing> 
     sharing.upgrade().filter(|one| one.peek().is_none())
 }
 
-/// Answers that are given again for a moment: a page that many load at once asks for the same times. They are few bytes, and charged only
-/// while somebody has them.
-#[derive(Default)]
-struct Held {
-    answers: HashMap<Asked, HeldAnswer>,
-}
-
-struct HeldAnswer {
-    at: Instant,
-    /// Without its charge.
-    answer: EngineResponse,
-    charge: Weak<Charge>,
-}
-
-impl Held {
-    /// An answer, charged once for all who have it: with `charge` if nobody has.
-    fn get(
-        &mut self,
-        asked: &Asked,
-        hold: Duration,
-        charge: impl FnOnce(u64) -> Result<Option<Charge>, OverBudget>,
-    ) -> Option<EngineResponse> {
-        let held = self.answers.get_mut(asked).filter(|held| held.at.elapsed() < hold)?;
-        let charge = match held.charge.upgrade() {
-            Some(charge) => Some(charge),
-            // Where there is no room, who wants it waits for a turn.
-            None => charge(json::weight(&held.answer.body)).ok()?.map(Arc::new),
-        };
-        held.charge = charge.as_ref().map(Arc::downgrade).unwrap_or_default();
-        Some(EngineResponse { charge, ..held.answer.clone() })
-    }
-
-    fn put(&mut self, asked: Asked, answer: &EngineResponse, hold: Duration, is_fresh: bool) {
-        self.answers.retain(|other, held| held.at.elapsed() < hold && !(is_fresh && *other == asked));
-        let bytes: usize = self.answers.values().map(|held| held.answer.body.len()).sum();
-        if bytes + answer.body.len() <= HELD_BYTES {
-            self.answers.entry(asked).or_insert_with(|| HeldAnswer {
-                at: Instant::now(),
-                answer: EngineResponse { charge: None, ..answer.clone() },
-                charge: answer.charge.as_ref().map(Arc::downgrade).unwrap_or_default(),
-            });
-        }
-    }
-}
-
 /// Whether the same request means the same a moment later: a query whose times are given.
 fn has_its_times((path, pairs): &Asked) -> bool {
     let has = |name: &str| pairs.iter().any(|(other, value)| other == name && !value.is_empty());
@@ -281,8 +235,7 @@ impl Transport {
                 error: None,
                 version: None,
             }),
-            hold: settings.hold,
-            held: Mutex::default(),
+            cache: (!settings.hold.is_zero()).then(|| ResponseCache::new(settings.hold)),
             in_flight: Mutex::default(),
         })))
     }
@@ -308,9 +261,9 @@ impl Transport {
     pub async fn fetch(&self, path: &str, pairs: &[(String, String)]) -> Answer {
         let asked = (path.to_owned(), pairs.to_vec());
         let since = freshness::since();
-        let held = (!self.0.hold.is_zero() && has_its_times(&asked)).then(|| asked.clone());
+        let cache = self.0.cache.as_ref().filter(|_| has_its_times(&asked));
         if since.is_none()
-            && let Some(answer) = held.as_ref().and_then(|asked| self.0.held_answer(asked))
+            && let Some(answer) = cache.and_then(|cache| cache.get(&asked, |bytes| self.0.charge(bytes)))
         {
             return Ok(answer);
         }
@@ -322,8 +275,8 @@ impl Transport {
                 answer => break answer?,
             }
         };
-        if let Some(asked) = held {
-            self.0.held().put(asked, &answer, self.0.hold, since.is_some());
+        if let Some(cache) = cache {
+            cache.put(asked, &answer, since.is_some());
         }
         Ok(answer)
     }
@@ -373,12 +326,12 @@ impl Transport {
 
     /// Notes the engine's version.
     pub fn learn_version(&self, version: String) {
-        self.0.lock().version = Some(version);
+        self.0.state.lock().version = Some(version);
     }
 
     /// How the engine is doing.
     pub fn status(&self) -> UpstreamStatus {
-        let state = self.0.lock();
+        let state = self.0.state.lock();
         let detail = state.version.as_ref().map(|version| format!("Prometheus API, version {version}"));
         state.health.status(&self.0.name, UpstreamKind::Prometheus, detail)
     }
@@ -393,27 +346,18 @@ struct Admitted<'a> {
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
         if !self.told {
-            self.inner.lock().breaker.abandoned(now_ms());
+            self.inner.state.lock().breaker.abandoned(now_ms());
         }
     }
 }
 
 impl Inner {
-    fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock()
-    }
-
-    /// An answer that is held, charged to the current task's requester if it is a viewer.
-    fn held_answer(&self, asked: &Asked) -> Option<EngineResponse> {
-        let charge = |bytes| match Lane::current() {
+    /// Charges a cached response to the current task's requester, if it is a viewer.
+    fn charge(&self, bytes: u64) -> Result<Option<Charge>, OverBudget> {
+        match Lane::current() {
             Lane::Token(token) => self.gate.memory().try_charge(&token, bytes).map(Some),
             Lane::Rules | Lane::Server | Lane::Pictures => Ok(None),
-        };
-        self.held().get(asked, self.hold, charge)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+        }
     }
 
     /// Waits for a turn of `lane`.
@@ -443,8 +387,13 @@ impl Inner {
     async fn ask(&self, path: &str, pairs: &[(String, String)], lane: Lane, asked_at: &OnceLock<Instant>) -> Answer {
         let mut turn = self.turn(lane).await?;
         asked_at.get_or_init(Instant::now);
-        let mut pause = FIRST_RETRY;
-        for tries_left in (0..=self.retries).rev() {
+        let mut pauses = ExponentialBuilder::new()
+            .with_min_delay(FIRST_RETRY)
+            .without_max_delay()
+            .with_max_times(usize::try_from(self.retries).unwrap_or(usize::MAX))
+            .with_jitter()
+            .build();
+        loop {
             let started = Instant::now();
             let mut admitted = self.admit()?;
             let outcome = self.once(path, pairs, turn.permit.as_mut().map(ReadPermit::charge_mut)).await;
@@ -458,22 +407,18 @@ impl Inner {
                     });
                 }
                 Err(failure) => {
-                    let again = self.failed(&failure) && tries_left > 0;
-                    if !again {
-                        return Err(failure.error);
-                    }
+                    let may_help = self.failed(&failure);
+                    let Some(pause) = pauses.next().filter(|_| may_help) else { return Err(failure.error) };
                     tracing::debug!(engine = self.name, error = %failure.error, "asking again");
-                    tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..=1.5))).await;
-                    pause *= 2;
+                    tokio::time::sleep(pause).await;
                 }
             }
         }
-        Err(QueryError::new(ErrorKind::Internal, "a request was not made"))
     }
 
     /// Whether the engine is asked now; what was wrong with it last if not.
     fn admit(&self) -> Result<Admitted<'_>, QueryError> {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if state.breaker.admits(now_ms()) {
             return Ok(Admitted { inner: self, told: false });
         }
@@ -543,7 +488,7 @@ impl Inner {
     }
 
     fn succeeded(&self, took: Duration) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.breaker.succeeded();
         state.budget.earn();
         state.error = None;
@@ -554,7 +499,7 @@ impl Inner {
 
     /// Notes a failure; whether the request is made again.
     fn failed(&self, failure: &Failure) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         if !failure.is_engines {
             // It answered, though not what was asked for.
             state.breaker.succeeded();
@@ -576,8 +521,6 @@ mod tests {
 
     use super::*;
     use crate::EngineTls;
-
-    const HOLD: Duration = Duration::from_secs(3_600);
 
     /// An engine in this process that says nothing, as often as it is asked.
     async fn engine() -> EngineConfig {
@@ -621,32 +564,5 @@ mod tests {
             budgets.reads.charge(&token("b"), budgets.reads.limit() - most).unwrap(),
         ];
         asks_alone().await;
-    }
-
-    #[test]
-    fn an_answer_that_is_held_is_charged_while_somebody_has_it() {
-        let reads = Budgets::of(100 << 20).reads;
-        let token = Arc::<str>::from("a");
-        let body = Bytes::from(format!("[{}1]", "1,".repeat(1_000)));
-        let weight = json::weight(&body);
-        let charge = Some(Arc::new(reads.charge(&token, weight).unwrap()));
-        let answer = EngineResponse { status: StatusCode::OK, content_type: None, body, charge };
-        let (mut held, asked) = (Held::default(), (String::new(), Vec::new()));
-        held.put(asked.clone(), &answer, HOLD, false);
-        let mut ask = || held.get(&asked, HOLD, |bytes| reads.charge(&token, bytes).map(Some));
-
-        assert!(ask().is_some());
-        assert_eq!(reads.used(), weight, "it is charged once");
-        drop(answer);
-        assert_eq!(reads.used(), 0, "nobody has it");
-        let again = [ask().unwrap(), ask().unwrap()];
-        assert_eq!(reads.used(), weight);
-        drop(again);
-        assert_eq!(reads.used(), 0);
-
-        let full = reads.charge(&token, reads.token_limit()).unwrap();
-        assert!(ask().is_none(), "there is no room for it");
-        drop(full);
-        assert!(ask().is_some());
     }
 }

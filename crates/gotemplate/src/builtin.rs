@@ -2,11 +2,7 @@
 
 use std::{cmp::Ordering, ops::RangeInclusive};
 
-use crate::{
-    functions::{CallError, check_count},
-    printf,
-    value::Value,
-};
+use crate::{functions::check_count, printf, value::Value, value_error::ValueError};
 
 /// True for the functions that are always there.
 pub(crate) fn is_builtin(name: &str) -> bool {
@@ -44,8 +40,8 @@ pub(crate) fn arity(name: &str) -> RangeInclusive<usize> {
 }
 
 /// Calls one of them.
-pub(crate) fn call(name: &str, arguments: &[Value]) -> Result<Value, CallError> {
-    check_count(name, &arity(name), arguments.len()).map_err(CallError::Wrong)?;
+pub(crate) fn call(name: &str, arguments: &[Value]) -> Result<Value, ValueError> {
+    check_count(name, &arity(name), arguments.len())?;
     let first = arguments.first().cloned().unwrap_or_default();
     let rest = arguments.get(1..).unwrap_or_default();
     let result = match name {
@@ -70,7 +66,7 @@ pub(crate) fn call(name: &str, arguments: &[Value]) -> Result<Value, CallError> 
             })
         }),
     };
-    result.map_err(CallError::Failed)
+    result.map_err(|error| error.calling(name))
 }
 
 /// Go's `Sprint`: a space between operands of which neither is a text.
@@ -93,53 +89,52 @@ fn spaced(values: &[Value]) -> String {
     shown.join(" ") + "\n"
 }
 
-fn length(value: &Value) -> Result<Value, String> {
+fn length(value: &Value) -> Result<Value, ValueError> {
     let length = match value.plain() {
         Value::Str(text) | Value::Html(text) => text.len(),
         Value::List(values) => values.len(),
         Value::Map(map) => map.entries.len(),
-        Value::Nil => return Err("len of nil pointer".to_owned()),
-        other => return Err(format!("len of type {}", other.type_name())),
+        Value::Nil => return Err(ValueError::LengthOfNil),
+        other => return Err(ValueError::NoLength(other.type_name().to_owned())),
     };
     Ok(Value::Int(i64::try_from(length).unwrap_or(i64::MAX)))
 }
 
-fn index(value: &Value, at: &Value) -> Result<Value, String> {
+fn index(value: &Value, at: &Value) -> Result<Value, ValueError> {
     match (value.plain(), at) {
         (Value::Map(map), Value::Str(name)) => {
             Ok(map.entries.get(&**name).cloned().unwrap_or_else(|| map.missing.clone()))
         }
-        (Value::Map(_), other) => Err(format!("value has type {}; should be string", other.type_name())),
-        (Value::List(values), Value::Int(at)) => usize::try_from(*at)
-            .ok()
-            .and_then(|at| values.get(at).cloned())
-            .ok_or_else(|| format!("index out of range: {at}")),
+        (Value::Map(_), other) => Err(ValueError::KeyType(other.type_name().to_owned())),
+        (Value::List(values), Value::Int(at)) => {
+            usize::try_from(*at).ok().and_then(|at| values.get(at).cloned()).ok_or(ValueError::OutOfRange(*at))
+        }
         (Value::Str(text) | Value::Html(text), Value::Int(at)) => usize::try_from(*at)
             .ok()
             .and_then(|at| text.as_bytes().get(at).copied())
             .map(|byte| Value::Int(i64::from(byte)))
-            .ok_or_else(|| format!("index out of range: {at}")),
+            .ok_or(ValueError::OutOfRange(*at)),
         (Value::List(_) | Value::Str(_) | Value::Html(_), other) => {
-            Err(format!("cannot index slice/array with type {}", other.type_name()))
+            Err(ValueError::IndexType(other.type_name().to_owned()))
         }
-        (Value::Nil, _) => Err("index of untyped nil".to_owned()),
-        (other, _) => Err(format!("can't index item of type {}", other.type_name())),
+        (Value::Nil, _) => Err(ValueError::IndexOfNil),
+        (other, _) => Err(ValueError::NotIndexed(other.type_name().to_owned())),
     }
 }
 
-fn slice(value: &Value, bounds: &[Value]) -> Result<Value, String> {
+fn slice(value: &Value, bounds: &[Value]) -> Result<Value, ValueError> {
     let bound = |position: usize, default: usize| match bounds.get(position) {
         None => Ok(default),
         Some(bound) => {
             let bound = bound.as_int()?;
-            usize::try_from(bound).map_err(|_| format!("index out of range: {bound}"))
+            usize::try_from(bound).map_err(|_| ValueError::OutOfRange(bound))
         }
     };
     let range = |length: usize| {
         let (start, end) = (bound(0, 0)?, bound(1, length)?);
         match [start, end].into_iter().find(|bound| *bound > length) {
-            Some(outside) => Err(format!("index out of range: {outside}")),
-            None if start > end => Err(format!("invalid slice index: {start} > {end}")),
+            Some(outside) => Err(ValueError::OutOfRange(i64::try_from(outside).unwrap_or(i64::MAX))),
+            None if start > end => Err(ValueError::SliceBounds { start, end }),
             None => Ok(start..end),
         }
     };
@@ -150,15 +145,13 @@ fn slice(value: &Value, bounds: &[Value]) -> Result<Value, String> {
             let part = text.as_bytes().get(range(text.len())?).unwrap_or_default();
             Ok(String::from_utf8_lossy(part).into_owned().into())
         }
-        other => Err(format!("can't slice item of type {}", other.type_name())),
+        other => Err(ValueError::NotSliced(other.type_name().to_owned())),
     }
 }
 
-pub(crate) const INCOMPATIBLE: &str = "incompatible types for comparison";
-
-fn equal_any(first: &Value, rest: &[Value]) -> Result<bool, String> {
+fn equal_any(first: &Value, rest: &[Value]) -> Result<bool, ValueError> {
     if rest.is_empty() {
-        return Err("missing argument for comparison".to_owned());
+        return Err(ValueError::NothingToCompare);
     }
     for other in rest {
         if equal(first, other)? {
@@ -168,7 +161,7 @@ fn equal_any(first: &Value, rest: &[Value]) -> Result<bool, String> {
     Ok(false)
 }
 
-fn equal(left: &Value, right: &Value) -> Result<bool, String> {
+fn equal(left: &Value, right: &Value) -> Result<bool, ValueError> {
     match (left.plain(), right.plain()) {
         (Value::Nil, Value::Nil) => Ok(true),
         (Value::Nil, _) | (_, Value::Nil) => Ok(false),
@@ -176,22 +169,20 @@ fn equal(left: &Value, right: &Value) -> Result<bool, String> {
         (Value::Int(left), Value::Int(right)) => Ok(left == right),
         (Value::Float(left), Value::Float(right)) => Ok(left == right),
         (Value::Str(left) | Value::Html(left), Value::Str(right) | Value::Html(right)) => Ok(left == right),
-        (Value::List(_) | Value::Map(_), _) | (_, Value::List(_) | Value::Map(_)) => {
-            Err("non-comparable type".to_owned())
-        }
-        _ => Err(INCOMPATIBLE.to_owned()),
+        (Value::List(_) | Value::Map(_), _) | (_, Value::List(_) | Value::Map(_)) => Err(ValueError::NotComparable),
+        _ => Err(ValueError::Incompatible),
     }
 }
 
-fn compare(left: &Value, right: &Value) -> Result<Option<Ordering>, String> {
+fn compare(left: &Value, right: &Value) -> Result<Option<Ordering>, ValueError> {
     match (left.plain(), right.plain()) {
         (Value::Int(left), Value::Int(right)) => Ok(Some(left.cmp(&right))),
         (Value::Float(left), Value::Float(right)) => Ok(left.partial_cmp(&right)),
         (Value::Str(left) | Value::Html(left), Value::Str(right) | Value::Html(right)) => Ok(Some(left.cmp(&right))),
         (Value::Int(_) | Value::Float(_) | Value::Str(_), Value::Int(_) | Value::Float(_) | Value::Str(_)) => {
-            Err(INCOMPATIBLE.to_owned())
+            Err(ValueError::Incompatible)
         }
-        _ => Err("invalid type for comparison".to_owned()),
+        _ => Err(ValueError::NoOrder),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     functions::{Functions, check_count},
     node::{Branch, Command, Expr, ExprKind, Node, Pipe},
     types::{Type, whole},
+    value_error::ValueError,
 };
 
 /// Most faults that are listed.
@@ -63,7 +64,7 @@ impl Scope<'_> {
 }
 
 impl<'a> Checker<'a> {
-    fn fault(&mut self, scope: &Scope, at: usize, shown: &dyn std::fmt::Display, message: String) {
+    fn fault(&mut self, scope: &Scope, at: usize, shown: &dyn std::fmt::Display, message: impl std::fmt::Display) {
         if self.faults.len() < MAX_FAULTS {
             self.faults.push(Error::at(&scope.definition.source, scope.name, at, shown, message));
         }
@@ -185,7 +186,7 @@ impl<'a> Checker<'a> {
                 Type::Any
             }
             ExprKind::Nil => {
-                self.fault(scope, first.at, first, "nil is not a command".to_owned());
+                self.fault(scope, first.at, first, "nil is not a command");
                 Type::Any
             }
             _ => self.operand(scope, first, dot),
@@ -214,8 +215,8 @@ impl<'a> Checker<'a> {
             let given = if index + 1 == names.len() { given } else { &[] };
             match member(kind, name, given) {
                 Ok(next) => kind = next,
-                Err(message) => {
-                    self.fault(scope, expr.at, expr, message);
+                Err(error) => {
+                    self.fault(scope, expr.at, expr, error);
                     return Type::Any;
                 }
             }
@@ -235,7 +236,7 @@ impl<'a> Checker<'a> {
         let is_own = arity.is_some();
         let count = check_count(name, &arity.unwrap_or_else(|| builtin::arity(name)), given.len());
         let result = count.and_then(|()| match self.functions.signature(name) {
-            _ if !is_own => built_in(name, given).map_err(|message| format!("error calling {name}: {message}")),
+            _ if !is_own => built_in(name, given).map_err(|error| error.calling(name)),
             Some(signature) => {
                 for (at, given) in given.iter().enumerate() {
                     given.check(signature.parameter(at).unwrap_or(Type::Any))?;
@@ -244,8 +245,8 @@ impl<'a> Checker<'a> {
             }
             None => Ok(Type::Any),
         });
-        result.unwrap_or_else(|message| {
-            self.fault(scope, at, shown, message);
+        result.unwrap_or_else(|error| {
+            self.fault(scope, at, shown, error);
             Type::Any
         })
     }
@@ -253,18 +254,18 @@ impl<'a> Checker<'a> {
 
 impl Given<'_> {
     /// Fails if a parameter of that type does not take it.
-    fn check(&self, wanted: Type) -> Result<(), String> {
+    fn check(&self, wanted: Type) -> Result<(), ValueError> {
         if let Some(Expr { kind: ExprKind::Constant(value, written), .. }) = self.constant {
             let is_whole = whole(value).is_some() && matches!(wanted.plain(), Type::Int | Type::Float);
             return match is_whole || self.kind.fits(wanted) {
                 true => Ok(()),
-                false => Err(format!("expected {wanted}; found {written}")),
+                false => Err(ValueError::WrongConstant { expected: wanted.to_string(), found: written.to_string() }),
             };
         }
         if self.kind.fits(wanted) {
             return Ok(());
         }
-        Err(format!("wrong type for value; expected {wanted}; got {}", self.kind))
+        Err(ValueError::wrong_type(wanted, self.kind))
     }
 }
 
@@ -286,7 +287,7 @@ fn assignments(nodes: &[Node], found: &mut HashSet<String>) {
 }
 
 /// The type of a field, or of what a method gives.
-fn member(kind: Type, name: &str, given: &[Given]) -> Result<Type, String> {
+fn member(kind: Type, name: &str, given: &[Given]) -> Result<Type, ValueError> {
     match kind {
         Type::Any => Ok(Type::Any),
         Type::Named(named) => {
@@ -299,23 +300,24 @@ fn member(kind: Type, name: &str, given: &[Given]) -> Result<Type, String> {
             }
             match (named.field(name), named.underlying) {
                 (Some(kind), _) if given.is_empty() => Ok(kind),
-                (Some(_), _) => Err(format!("{name} has arguments but cannot be invoked as function")),
+                (Some(_), _) => Err(ValueError::CalledField(name.to_owned())),
                 (None, Some(below @ Type::Map(_))) => member(below, name, given),
                 (None, _) => {
                     let known = named.fields.iter().map(|(name, _)| *name);
                     let known: Vec<&str> = known.chain(named.methods.iter().map(|method| method.name)).collect();
-                    Err(format!("can't evaluate field {name} in type {kind}: it has {}", known.join(", ")))
+                    let (name, kind, known) = (name.to_owned(), kind.to_string(), known.join(", "));
+                    Err(ValueError::UnknownField { name, kind, known })
                 }
             }
         }
         Type::Map(of) if given.is_empty() => Ok(*of),
-        Type::Map(_) => Err(format!("{name} is not a method but has arguments")),
-        kind => Err(format!("can't evaluate field {name} in type {kind}")),
+        Type::Map(_) => Err(ValueError::CalledEntry(name.to_owned())),
+        kind => Err(ValueError::NoField { name: name.to_owned(), kind: kind.to_string() }),
     }
 }
 
 /// The result of one of Go's own functions.
-fn built_in(name: &str, given: &[Given]) -> Result<Type, String> {
+fn built_in(name: &str, given: &[Given]) -> Result<Type, ValueError> {
     let kinds: Vec<Type> = given.iter().map(|given| given.kind.plain()).collect();
     let first = kinds.first().copied().unwrap_or(Type::Any);
     match name {
@@ -326,24 +328,24 @@ fn built_in(name: &str, given: &[Given]) -> Result<Type, String> {
         "not" => Ok(Type::Bool),
         "len" => match first {
             Type::Any | Type::Str | Type::List(_) | Type::Map(_) => Ok(Type::Int),
-            other => Err(format!("len of type {other}")),
+            other => Err(ValueError::NoLength(other.to_string())),
         },
         "index" => kinds.iter().skip(1).try_fold(first, |kind, at| match (kind.plain(), at) {
             (Type::Any, _) => Ok(Type::Any),
             (Type::Map(of), Type::Str | Type::Any) | (Type::List(of), Type::Int | Type::Any) => Ok(*of),
             (Type::Str, Type::Int | Type::Any) => Ok(Type::Int),
-            (Type::Map(_), at) => Err(format!("value has type {at}; should be string")),
-            (Type::List(_) | Type::Str, at) => Err(format!("cannot index slice/array with type {at}")),
-            (kind, _) => Err(format!("can't index item of type {kind}")),
+            (Type::Map(_), at) => Err(ValueError::KeyType(at.to_string())),
+            (Type::List(_) | Type::Str, at) => Err(ValueError::IndexType(at.to_string())),
+            (kind, _) => Err(ValueError::NotIndexed(kind.to_string())),
         }),
         "slice" => match first {
             Type::Any | Type::Str | Type::List(_) => Ok(first),
-            other => Err(format!("can't slice item of type {other}")),
+            other => Err(ValueError::NotSliced(other.to_string())),
         },
         "print" | "println" | "html" | "js" | "urlquery" => Ok(Type::Str),
         "printf" => match first {
             Type::Any | Type::Str => Ok(Type::Str),
-            other => Err(format!("wrong type for value; expected string; got {other}")),
+            other => Err(ValueError::wrong_type("string", other)),
         },
         "eq" | "ne" | "lt" | "le" | "gt" | "ge" => {
             for other in kinds.iter().skip(1) {
@@ -356,21 +358,21 @@ fn built_in(name: &str, given: &[Given]) -> Result<Type, String> {
 }
 
 /// Fails if two values can never be compared.
-fn comparable(name: &str, left: Type, right: Type) -> Result<(), String> {
+fn comparable(name: &str, left: Type, right: Type) -> Result<(), ValueError> {
     let is_order = !matches!(name, "eq" | "ne");
     for kind in [left, right] {
         match kind {
-            Type::List(_) | Type::Map(_) => return Err("non-comparable type".to_owned()),
-            Type::Bool if is_order => return Err("invalid type for comparison".to_owned()),
+            Type::List(_) | Type::Map(_) => return Err(ValueError::NotComparable),
+            Type::Bool if is_order => return Err(ValueError::NoOrder),
             Type::Named(named) if named.method("Equal").is_some() => {
-                return Err(format!("{}: use its methods Equal, Before and After", builtin::INCOMPATIBLE));
+                return Err(ValueError::IncompatibleTypes("use its methods Equal, Before and After".to_owned()));
             }
-            Type::Named(_) => return Err(builtin::INCOMPATIBLE.to_owned()),
+            Type::Named(_) => return Err(ValueError::Incompatible),
             _ => {}
         }
     }
     match left == Type::Any || right == Type::Any || left == right {
         true => Ok(()),
-        false => Err(format!("{}: {left} and {right}", builtin::INCOMPATIBLE)),
+        false => Err(ValueError::IncompatibleTypes(format!("{left} and {right}"))),
     }
 }

@@ -43,7 +43,7 @@ impl Error {
         executing: &str,
         position: usize,
         at: &dyn std::fmt::Display,
-        message: impl Into<String>,
+        message: impl std::fmt::Display,
     ) -> Self {
         let before = source.text.get(..position.min(source.text.len())).unwrap_or_default();
         Error::Execute {
@@ -52,7 +52,7 @@ impl Error {
             line: before.matches('\n').count() + 1,
             column: before.rfind('\n').map_or(before.len(), |newline| before.len() - newline - 1),
             at: at.to_string(),
-            message: message.into(),
+            message: message.to_string(),
         }
     }
 }

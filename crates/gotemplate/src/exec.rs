@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::{
     Definition, Options, Templates, builtin,
     error::Error,
-    functions::{CallError, Functions},
+    functions::Functions,
     node::{Branch, Command, Expr, ExprKind, Node, Pipe},
     types,
     value::Value,
+    value_error::ValueError,
 };
 
 /// Templates within templates: more is a template that calls itself for ever.
@@ -48,7 +49,7 @@ struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    fn error(&self, position: usize, at: &dyn std::fmt::Display, message: impl Into<String>) -> Error {
+    fn error(&self, position: usize, at: &dyn std::fmt::Display, message: impl std::fmt::Display) -> Error {
         Error::at(&self.definition.source, self.name, position, at, message)
     }
 
@@ -310,15 +311,12 @@ impl Run<'_> {
             return self.short_cut(frame, call, arguments, dot, last);
         }
         let values = self.arguments(frame, arguments, dot, last)?;
-        let values = self.functions.taken(name, values).map_err(|message| frame.error(call.at, call.shown, message))?;
+        let values = self.functions.taken(name, values).map_err(|error| frame.error(call.at, call.shown, error))?;
         let result = match self.functions.call(name, &values) {
             Some(result) => result,
             None => builtin::call(name, &values),
         };
-        result.map_err(|error| match error {
-            CallError::Wrong(message) => frame.error(call.at, call.shown, message),
-            CallError::Failed(message) => frame.error(call.at, call.shown, format!("error calling {name}: {message}")),
-        })
+        result.map_err(|error| frame.error(call.at, call.shown, error))
     }
 
     fn short_cut(
@@ -339,8 +337,8 @@ impl Run<'_> {
             value = Some(next);
         }
         last.or(value).ok_or_else(|| {
-            let message = format!("wrong number of args for {}: want at least 1 got 0", call.name);
-            frame.error(call.at, call.shown, message)
+            let (name, want) = (call.name.to_owned(), "at least 1".to_owned());
+            frame.error(call.at, call.shown, ValueError::ArgumentCount { name, want, got: 0 })
         })
     }
 }
@@ -367,12 +365,13 @@ fn members(
     let mut value = start;
     for (index, name) in names.iter().enumerate() {
         let given = if index + 1 == names.len() { arguments } else { &[] };
-        value = member(&value, name, given).map_err(|message| frame.error(expr.at, expr, message))?;
+        value = member(&value, name, given).map_err(|error| frame.error(expr.at, expr, error))?;
     }
     Ok(value)
 }
 
-fn member(value: &Value, name: &str, arguments: &[(Value, bool)]) -> Result<Value, String> {
+fn member(value: &Value, name: &str, arguments: &[(Value, bool)]) -> Result<Value, ValueError> {
+    let no_field = |kind: &str| ValueError::NoField { name: name.to_owned(), kind: kind.to_owned() };
     match value {
         Value::Object(object) => {
             let plain: Vec<Value> = match object.named().and_then(|named| named.method(name)) {
@@ -387,18 +386,18 @@ fn member(value: &Value, name: &str, arguments: &[(Value, bool)]) -> Result<Valu
                 None => arguments.iter().map(|(value, _)| value.clone()).collect(),
             };
             if let Some(result) = object.member(name, &plain) {
-                return result.map_err(|message| format!("error calling {name}: {message}"));
+                return result.map_err(|error| error.calling(name));
             }
             match object.underlying() {
-                Value::Nil => Err(format!("can't evaluate field {name} in type {}", object.type_name())),
+                Value::Nil => Err(no_field(object.type_name())),
                 inner => member(&inner, name, arguments),
             }
         }
         Value::Map(map) if arguments.is_empty() => {
             Ok(map.entries.get(name).cloned().unwrap_or_else(|| map.missing.clone()))
         }
-        Value::Map(_) => Err(format!("{name} is not a method but has arguments")),
-        Value::Nil => Err(format!("nil pointer evaluating interface {{}}.{name}")),
-        other => Err(format!("can't evaluate field {name} in type {}", other.type_name())),
+        Value::Map(_) => Err(ValueError::CalledEntry(name.to_owned())),
+        Value::Nil => Err(ValueError::FieldOfNil(name.to_owned())),
+        other => Err(no_field(other.type_name())),
     }
 }

@@ -5,9 +5,10 @@ use std::{collections::HashMap, ops::RangeInclusive};
 use crate::{
     types::{self, Method, Type},
     value::Value,
+    value_error::ValueError,
 };
 
-type Body<'a> = Box<dyn Fn(&[Value]) -> Result<Value, String> + Send + Sync + 'a>;
+type Body<'a> = Box<dyn Fn(&[Value]) -> Result<Value, ValueError> + Send + Sync + 'a>;
 
 struct Function<'a> {
     arity: RangeInclusive<usize>,
@@ -42,7 +43,7 @@ impl<'a> Functions<'a> {
         mut self,
         name: &'static str,
         arity: RangeInclusive<usize>,
-        body: impl Fn(&[Value]) -> Result<Value, String> + Send + Sync + 'a,
+        body: impl Fn(&[Value]) -> Result<Value, ValueError> + Send + Sync + 'a,
     ) -> Self {
         self.own.insert(name, Function { arity, body: Box::new(body) });
         self
@@ -76,7 +77,7 @@ impl<'a> Functions<'a> {
     }
 
     /// Arguments as a function takes them: constants become what it asks for.
-    pub(crate) fn taken(&self, name: &str, arguments: Vec<(Value, bool)>) -> Result<Vec<Value>, String> {
+    pub(crate) fn taken(&self, name: &str, arguments: Vec<(Value, bool)>) -> Result<Vec<Value>, ValueError> {
         let signature = self.signature(name);
         let wanted = |at: usize| signature.and_then(|signature| signature.parameter(at)).unwrap_or(Type::Any);
         let take = |(at, (value, is_constant)): (usize, (Value, bool))| match wanted(at) {
@@ -89,33 +90,25 @@ impl<'a> Functions<'a> {
     }
 
     /// Calls a function; `None` if there is none of that name.
-    pub(crate) fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, CallError>> {
+    pub(crate) fn call(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, ValueError>> {
         let function = self.find(name)?;
-        Some(match check_count(name, &function.arity, arguments.len()) {
-            // Go finds a wrong type before it makes the call.
-            Ok(()) => (function.body)(arguments).map_err(|message| match message.starts_with("wrong type for value") {
-                true => CallError::Wrong(message),
-                false => CallError::Failed(message),
-            }),
-            Err(message) => Err(CallError::Wrong(message)),
-        })
+        let called = check_count(name, &function.arity, arguments.len()).and_then(|()| {
+            (function.body)(arguments).map_err(|error| match error {
+                // Go finds a wrong type before it makes the call.
+                ValueError::WrongType { .. } => error,
+                error => error.calling(name),
+            })
+        });
+        Some(called)
     }
 }
 
-/// Why a call gave nothing.
-pub(crate) enum CallError {
-    /// It could not be made.
-    Wrong(String),
-    /// It was made and failed.
-    Failed(String),
-}
-
 /// Go's words for too many or too few arguments.
-pub(crate) fn check_count(name: &str, arity: &RangeInclusive<usize>, count: usize) -> Result<(), String> {
+pub(crate) fn check_count(name: &str, arity: &RangeInclusive<usize>, count: usize) -> Result<(), ValueError> {
     if arity.contains(&count) {
         return Ok(());
     }
     let least = arity.start();
     let want = if arity.end() == least { least.to_string() } else { format!("at least {least}") };
-    Err(format!("wrong number of args for {name}: want {want} got {count}"))
+    Err(ValueError::ArgumentCount { name: name.to_owned(), want, got: count })
 }

@@ -29,6 +29,7 @@ pub mod printf;
 pub mod time;
 pub mod types;
 pub mod value;
+mod value_error;
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -36,6 +37,7 @@ pub use error::Error;
 pub use functions::Functions;
 pub use lex::unquote;
 pub use value::{Map, Object, Record, Value};
+pub use value_error::ValueError;
 
 use node::Node;
 

@@ -17,6 +17,7 @@ pub use self::{
 use crate::{
     types::{Method, Named, Type},
     value::{Object, Value},
+    value_error::ValueError,
 };
 
 /// Days between the first and the last date that there is, and more.
@@ -94,7 +95,7 @@ impl Time {
     ///
     /// # Errors
     /// The text does not fit the layout.
-    pub fn parse(layout: &str, text: &str) -> Result<Value, String> {
+    pub fn parse(layout: &str, text: &str) -> Result<Value, ValueError> {
         parse::parse(layout, text).map(|at| Time { at, zone: TimeZone::UTC }.into_value())
     }
 
@@ -102,12 +103,12 @@ impl Time {
     ///
     /// # Errors
     /// The value is no time, or there is no such zone.
-    pub fn moved(value: &Value, zone: &str) -> Result<Value, String> {
+    pub fn moved(value: &Value, zone: &str) -> Result<Value, ValueError> {
         let at = Time::at_of(value)?;
         let zone = match zone {
             "" | "UTC" => TimeZone::UTC,
             "Local" => local(),
-            name => TimeZone::get(name).map_err(|_| format!("unknown time zone {name}"))?,
+            name => TimeZone::get(name).map_err(|_| ValueError::UnknownZone(name.to_owned()))?,
         };
         Ok(Time { at, zone }.into_value())
     }
@@ -120,23 +121,23 @@ impl Time {
         Time { at, zone: self.zone.clone() }.into_value()
     }
 
-    fn at_of(value: &Value) -> Result<Timestamp, String> {
+    fn at_of(value: &Value) -> Result<Timestamp, ValueError> {
         if let Value::Object(object) = value
             && object.type_name() == TIME.name
             && let Some(Ok(Value::Int(secs))) = object.member("Unix", &[])
             && let Some(Ok(Value::Int(nanos))) = object.member("Nanosecond", &[])
         {
             let at = Timestamp::new(secs, i32::try_from(nanos).unwrap_or(0));
-            return at.map_err(|error| error.to_string());
+            return at.map_err(|error| ValueError::Failed(error.to_string()));
         }
-        Err(format!("wrong type for value; expected time.Time; got {}", value.type_name()))
+        Err(ValueError::wrong_type(TIME.name, value.type_name()))
     }
 
     /// Milliseconds since the Unix epoch of a value that is a time.
     ///
     /// # Errors
     /// It is none; in Go's words.
-    pub fn unix_ms_of(value: &Value) -> Result<i64, String> {
+    pub fn unix_ms_of(value: &Value) -> Result<i64, ValueError> {
         Time::at_of(value).map(|at| at.as_nanosecond().div_euclid(1_000_000)).map(saturated)
     }
 
@@ -211,7 +212,7 @@ impl Object for Time {
         Some(&TIME)
     }
 
-    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
+    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, ValueError>> {
         let first = arguments.first().unwrap_or(&Value::Nil);
         let length = || Duration::nanos_of(first).unwrap_or(0);
         let other = |then: &dyn Fn(Timestamp) -> Value| Time::at_of(first).map(then);
@@ -233,7 +234,7 @@ impl Object for Time {
             "Hour" => Value::Int(i64::from(time.hour())),
             "In" => match Location::of(first) {
                 Some(zone) => Time { at: self.at, zone }.into_value(),
-                None => return Some(Err("the time zone is not known here".to_owned())),
+                None => return Some(Err("the time zone is not known here".into())),
             },
             "IsDST" => Value::Bool(self.zone.to_offset_info(self.at).dst().is_dst()),
             "IsZero" => Value::Bool(nanos == i128::from(ZERO_TIME_SECS) * 1_000_000_000),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::value::Value;
+use crate::{value::Value, value_error::ValueError};
 
 /// The type of a value.
 #[derive(Clone, Copy)]
@@ -69,13 +69,13 @@ impl Method {
     }
 
     /// Fails, in Go's words, if it does not take so many arguments.
-    pub(crate) fn check_count(&self, count: usize) -> Result<(), String> {
+    pub(crate) fn check_count(&self, count: usize) -> Result<(), ValueError> {
         let least = self.parameters.len();
         if count == least || (count > least && self.more.is_some()) {
             return Ok(());
         }
         let want = if self.more.is_some() { format!("at least {least}") } else { least.to_string() };
-        Err(format!("wrong number of args for {}: want {want} got {count}", self.name))
+        Err(ValueError::ArgumentCount { name: self.name.to_owned(), want, got: count })
     }
 }
 
@@ -172,7 +172,7 @@ pub(crate) fn whole(value: &Value) -> Option<i64> {
 ///
 /// # Errors
 /// It does not take it; in Go's words.
-pub(crate) fn argument(value: Value, is_constant: bool, wanted: Type) -> Result<Value, String> {
+pub(crate) fn argument(value: Value, is_constant: bool, wanted: Type) -> Result<Value, ValueError> {
     if is_constant && let Some(number) = whole(&value) {
         match wanted {
             Type::Int => return Ok(Value::Int(number)),
@@ -195,7 +195,7 @@ pub(crate) fn argument(value: Value, is_constant: bool, wanted: Type) -> Result<
     };
     match (fits, is_constant) {
         (true, _) => Ok(value),
-        (false, true) => Err(format!("expected {wanted}; found {value}")),
-        (false, false) => Err(format!("wrong type for value; expected {wanted}; got {}", value.type_name())),
+        (false, true) => Err(ValueError::WrongConstant { expected: wanted.to_string(), found: value.to_string() }),
+        (false, false) => Err(ValueError::wrong_type(wanted, value.type_name())),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use crate::types::Named;
+use crate::{types::Named, value_error::ValueError};
 
 /// A dynamic value. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +43,7 @@ pub trait Object: fmt::Debug + Send + Sync {
     fn type_name(&self) -> &'static str;
 
     /// The field of that name, or the method's result for these arguments; `None` if there is neither.
-    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>>;
+    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, ValueError>>;
 
     /// The value that `range`, `index`, `len`, conditions and printing see; [`Value::Nil`] for a struct that has only members.
     fn underlying(&self) -> Value {
@@ -85,13 +85,9 @@ impl Object for Record {
         self.type_name
     }
 
-    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
+    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, ValueError>> {
         let (_, value) = self.fields.iter().find(|(field, _)| *field == name)?;
-        Some(if arguments.is_empty() {
-            Ok(value.clone())
-        } else {
-            Err(format!("{name} has arguments but cannot be invoked as function"))
-        })
+        Some(if arguments.is_empty() { Ok(value.clone()) } else { Err(ValueError::CalledField(name.to_owned())) })
     }
 
     fn fields(&self) -> Option<&[(&'static str, Value)]> {
@@ -178,10 +174,10 @@ impl Value {
     ///
     /// # Errors
     /// It is no text; in Go's words.
-    pub fn as_str(&self) -> Result<&str, String> {
+    pub fn as_str(&self) -> Result<&str, ValueError> {
         match self {
             Value::Str(text) | Value::Html(text) => Ok(text),
-            other => Err(format!("wrong type for value; expected string; got {}", other.type_name())),
+            other => Err(ValueError::wrong_type("string", other.type_name())),
         }
     }
 
@@ -189,13 +185,13 @@ impl Value {
     ///
     /// # Errors
     /// It is no number; in Go's words.
-    pub fn as_float(&self) -> Result<f64, String> {
+    pub fn as_float(&self) -> Result<f64, ValueError> {
         match self {
             Value::Float(value) => Ok(*value),
             // Templates count what they show: far below 2^53.
             #[allow(clippy::cast_precision_loss)]
             Value::Int(value) => Ok(*value as f64),
-            other => Err(format!("wrong type for value; expected float64; got {}", other.type_name())),
+            other => Err(ValueError::wrong_type("float64", other.type_name())),
         }
     }
 
@@ -203,10 +199,10 @@ impl Value {
     ///
     /// # Errors
     /// It is no integer; in Go's words.
-    pub fn as_int(&self) -> Result<i64, String> {
+    pub fn as_int(&self) -> Result<i64, ValueError> {
         match self {
             Value::Int(value) => Ok(*value),
-            other => Err(format!("wrong type for value; expected int; got {}", other.type_name())),
+            other => Err(ValueError::wrong_type("int", other.type_name())),
         }
     }
 }

@@ -7,7 +7,7 @@ use gotemplate::{Error, Functions, Options, Record, Templates, Value, time::Time
 fn functions() -> Functions<'static> {
     Functions::new()
         .with("toUpper", 1..=1, |arguments| Ok(arguments[0].as_str()?.to_uppercase().into()))
-        .with("fail", 0..=usize::MAX, |_| Err("no luck".to_owned()))
+        .with("fail", 0..=usize::MAX, |_| Err("no luck".into()))
         .with("numbers", 0..=0, |_| Ok(Value::list([1_i64.into(), 2_i64.into(), 3_i64.into()])))
 }
 

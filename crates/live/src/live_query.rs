@@ -17,7 +17,7 @@ use model::{
     live::{LiveQuery, SnapshotData},
     panel::{QueryState, Staleness},
 };
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use query_frontend::late;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -173,7 +173,7 @@ impl QueryTopic {
         let mut evaluated = self.evaluated.subscribe();
         // An error means that the topic was dropped, and then it was evaluated as well.
         let _ = evaluated.wait_for(|evaluated| *evaluated).await;
-        let known = self.lock();
+        let known = self.known.lock();
         match (&known.frame, &known.error) {
             (Some(frame), _) => {
                 let stale = self.channel.trouble().map(|(since_ms, reason)| Staleness { since_ms, reason });
@@ -193,7 +193,7 @@ impl QueryTopic {
         // The number first: what is read after it is as new or newer.
         let version = self.channel.newest();
         let is_stale = self.channel.trouble().is_some();
-        let known = self.lock();
+        let known = self.known.lock();
         Some(ResultVersion { version, end_ms: known.frame.as_ref().map(|frame| frame.end_ms), is_stale })
     }
 
@@ -212,7 +212,7 @@ impl QueryTopic {
             let to_next_step = Duration::from_millis(u64::try_from(wait_ms).unwrap_or(1_000));
             // What takes longer than its step leaves as much time to others.
             let mut wait = to_next_step.min(corrections.rest(&self.backend)).max(took);
-            if self.lock().is_refused {
+            if self.known.lock().is_refused {
                 wait = REFUSED_PAUSE;
             }
             let next = Instant::now() + wait;
@@ -247,11 +247,7 @@ impl QueryTopic {
 
     /// Bytes that its result is charged.
     fn weight(&self) -> u64 {
-        self.lock().charge.as_ref().map_or(0, Charge::bytes)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock()
+        self.known.lock().charge.as_ref().map_or(0, Charge::bytes)
     }
 
     /// Charges what is known. Where there is no room, nothing is known any more.
@@ -293,7 +289,7 @@ impl QueryTopic {
     async fn evaluate(&self, end_ms: i64, corrections: &mut Corrections) {
         let LiveQuery { window_ms, step_ms, instant, .. } = self.query;
         let known_end_ms = {
-            let known = self.lock();
+            let known = self.known.lock();
             known.frame.as_ref().map(|frame| frame.end_ms)
         };
         let start_ms = if instant { end_ms } else { end_ms.saturating_sub(window_ms) };
@@ -366,11 +362,11 @@ impl QueryTopic {
         frame.end_ms = span.1;
         let mut refused = None;
         let was_failing = {
-            let mut known = self.lock();
+            let mut known = self.known.lock();
             known.error.take().is_some()
         };
         self.channel.publish(|| {
-            let mut known = self.lock();
+            let mut known = self.known.lock();
             if let Some(whole) = &known.frame {
                 frame.share_labels(whole);
             }
@@ -415,7 +411,7 @@ impl QueryTopic {
 
     fn reject(&self, error: QueryError) {
         let (known_end_ms, is_new) = {
-            let mut known = self.lock();
+            let mut known = self.known.lock();
             let is_new = known.error.as_ref() != Some(&error);
             known.error = Some(error.clone());
             (known.frame.as_ref().map(|frame| frame.end_ms), is_new)

@@ -4,7 +4,7 @@
 use std::{collections::VecDeque, sync::Arc};
 
 use budget::{Charge, MemoryBudget, OverBudget};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 /// Tokens that are remembered.
 const MOST: usize = 4;
@@ -22,10 +22,6 @@ impl Payers {
         Payers { newest: Arc::new(Mutex::new(VecDeque::from([Arc::clone(&starter)]))), starter }
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Arc<str>>> {
-        self.newest.lock()
-    }
-
     /// The one who started it.
     pub fn starter(&self) -> &Arc<str> {
         &self.starter
@@ -33,7 +29,7 @@ impl Payers {
 
     /// Notes that a token asks for it.
     pub fn add(&self, token: Arc<str>) {
-        let mut newest = self.lock();
+        let mut newest = self.newest.lock();
         newest.retain(|other| *other != token);
         newest.push_front(token);
         newest.truncate(MOST);
@@ -41,7 +37,7 @@ impl Payers {
 
     /// The one for which `load` is least.
     pub fn least(&self, load: impl FnMut(&Arc<str>) -> usize) -> Arc<str> {
-        let newest: Vec<_> = self.lock().iter().map(Arc::clone).collect();
+        let newest: Vec<_> = self.newest.lock().iter().map(Arc::clone).collect();
         newest.into_iter().min_by_key(load).unwrap_or_else(|| Arc::clone(&self.starter))
     }
 
@@ -50,7 +46,7 @@ impl Payers {
     /// # Errors
     /// None has: what the newest lacks.
     pub fn charge(&self, budget: &MemoryBudget, bytes: u64) -> Result<Charge, OverBudget> {
-        let newest: Vec<_> = self.lock().iter().map(Arc::clone).collect();
+        let newest: Vec<_> = self.newest.lock().iter().map(Arc::clone).collect();
         let mut first = None;
         for token in &newest {
             match budget.try_charge(token, bytes) {
@@ -80,7 +76,7 @@ mod tests {
         assert_eq!((charge.bytes(), budget.used()), (10, 50));
         assert_eq!(&*payers.least(|token| token.len() + usize::from(&**token == "greedy")), "honest");
         (0..10).for_each(|number| payers.add(number.to_string().into()));
-        assert_eq!(payers.lock().len(), MOST);
+        assert_eq!(payers.newest.lock().len(), MOST);
         assert_eq!(&**payers.starter(), "greedy");
     }
 }

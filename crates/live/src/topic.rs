@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc};
 
 use budget::{Charge, MemoryBudget, OverBudget};
 use model::{clock::now_ms, live::SnapshotData};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::{
     message::{Content, Update, Weighed},
@@ -22,14 +22,10 @@ use crate::{
 pub struct Sequence(Arc<Mutex<u64>>);
 
 impl Sequence {
-    fn lock(&self) -> MutexGuard<'_, u64> {
-        self.0.lock()
-    }
-
     /// The number of the newest update.
     #[must_use]
     pub fn current(&self) -> u64 {
-        *self.lock()
+        *self.0.lock()
     }
 }
 
@@ -124,23 +120,19 @@ impl Channel {
 
     /// Forgets the updates that were sent: who comes back gets the whole state.
     pub fn forget(&self) {
-        self.lock().forget();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+        self.state.lock().forget();
     }
 
     /// Adds a subscriber and sends it what it has to know: what it missed since update `resume_seq` where that is still
     /// known, else the whole state.
     pub fn subscribe(&self, queue: QueueSender, id: u64, resume_seq: Option<u64>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         queue.begin(id);
         let mut waits = false;
         let mut is_told = false;
         match resume_seq {
             Some(seq) if seq >= state.log_floor && seq <= self.sequence.current() => {
-                let _order = self.sequence.lock();
+                let _order = self.sequence.0.lock();
                 for update in state.log.iter().filter(|update| update.seq > seq) {
                     queue.push(id, Arc::clone(update));
                 }
@@ -161,12 +153,12 @@ impl Channel {
 
     /// Ends a subscription.
     pub fn unsubscribe(&self, queue: &QueueSender, id: u64) {
-        self.lock().subscribers.retain(|subscriber| subscriber.id != id || !subscriber.queue.is_same(queue));
+        self.state.lock().subscribers.retain(|subscriber| subscriber.id != id || !subscriber.queue.is_same(queue));
     }
 
     /// Sends the whole state again to one subscriber that lost updates.
     pub fn resync(&self, queue: &QueueSender, id: u64) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         queue.begin(id);
         let told = match self.push_snapshot(&mut state, queue, id) {
             Ok(is_sent) => (!is_sent, false),
@@ -186,7 +178,7 @@ impl Channel {
     /// Changes the topic's state by `change` and tells all subscribers what it returns. Subscribers that wait for a
     /// snapshot get one instead.
     pub fn publish(&self, change: impl FnOnce() -> Option<Content>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let Some(content) = change().map(Content::weighed) else { return };
         // What is the whole state already is for those who wait as well.
         let is_waited_for = state.subscribers.iter().any(|subscriber| subscriber.waits)
@@ -196,7 +188,7 @@ impl Channel {
         let charge = match self.charge(&mut state, &content) {
             Ok(charge) => charge,
             Err(over) => {
-                let mut newest = self.sequence.lock();
+                let mut newest = self.sequence.0.lock();
                 *newest += 1;
                 (state.newest, state.log_floor) = (*newest, *newest);
                 for subscriber in &mut state.subscribers {
@@ -219,7 +211,7 @@ impl Channel {
             Ok(whole) => (whole, None),
             Err(over) => (None, Some(over)),
         };
-        let mut newest = self.sequence.lock();
+        let mut newest = self.sequence.0.lock();
         *newest += 1;
         let update = Arc::new(Update::new(*newest, content).charged(charge));
         state.newest = *newest;
@@ -258,7 +250,7 @@ impl Channel {
     /// Number of the newest update of this topic; 0 before the first. No two topics share one, so that it tells what a topic said when.
     #[must_use]
     pub fn newest(&self) -> u64 {
-        self.lock().newest
+        self.state.lock().newest
     }
 
     /// The whole state, for a page.
@@ -292,7 +284,7 @@ impl Channel {
     /// Since when and why the data is not current, if it is not.
     #[must_use]
     pub fn trouble(&self) -> Option<(i64, String)> {
-        self.lock().trouble.as_ref().and_then(|update| match &update.content {
+        self.state.lock().trouble.as_ref().and_then(|update| match &update.content {
             Content::Status { since, reason, .. } => Some((*since, reason.clone())),
             _ => None,
         })
@@ -301,14 +293,14 @@ impl Channel {
     /// True when nobody looks.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.subscribers.retain(|subscriber| !subscriber.queue.is_closed());
         state.subscribers.is_empty()
     }
 
     /// Sends a subscriber the whole state; false if it is not known yet.
     fn push_snapshot(&self, state: &mut State, queue: &QueueSender, id: u64) -> Result<bool, OverBudget> {
-        let mut newest = self.sequence.lock();
+        let mut newest = self.sequence.0.lock();
         if state.snapshot.as_ref().is_none_or(|snapshot| snapshot.seq != *newest) {
             drop(newest);
             // Who was sent it holds it, and what is known is newer.
@@ -316,7 +308,7 @@ impl Channel {
             let Some(data) = (self.snapshot)() else { return Ok(false) };
             let content = Content::Snapshot(data).weighed();
             let charge = self.charge(state, &content)?;
-            newest = self.sequence.lock();
+            newest = self.sequence.0.lock();
             // The number of the newest update, not a new one: a snapshot is what is known after it.
             state.snapshot = Some(Arc::new(Update::new(*newest, content).charged(charge)));
         }

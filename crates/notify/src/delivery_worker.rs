@@ -5,10 +5,12 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    num::NonZeroU32,
     sync::Arc,
     time::Duration,
 };
 
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter, clock::Clock};
 use model::clock::now_ms;
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -39,12 +41,10 @@ struct Lane {
     is_busy: bool,
 }
 
-/// What one receiver may get.
+/// What one receiver may get, beside its rate.
+#[derive(Default)]
 struct Gate {
     running: usize,
-    /// Messages that may go at once.
-    tokens: f64,
-    refilled_ms: i64,
     paused_until_ms: i64,
 }
 
@@ -52,6 +52,7 @@ struct DeliveryWorker {
     shared: Arc<Shared>,
     lanes: HashMap<String, Lane>,
     gates: HashMap<Means, Gate>,
+    rates: DefaultKeyedRateLimiter<Means>,
     last_seq: i64,
     running: JoinSet<(QueuedDelivery, Policy, Outcome)>,
     /// The lanes of the tries under way, so that one that breaks off does not block its lane.
@@ -60,10 +61,12 @@ struct DeliveryWorker {
 
 /// Delivers until `stop` is cancelled.
 pub(crate) async fn run(shared: Arc<Shared>, stop: CancellationToken) {
+    let rates = RateLimiter::keyed(quota(shared.options.rate));
     let mut worker = DeliveryWorker {
         shared,
         lanes: HashMap::new(),
         gates: HashMap::new(),
+        rates,
         last_seq: 0,
         running: JoinSet::new(),
         lanes_of_tasks: HashMap::new(),
@@ -136,13 +139,7 @@ impl DeliveryWorker {
             let Some(lane) = self.lanes.get_mut(&name) else { continue };
             let Some(ticket) = lane.queue.front() else { continue };
             let means = (ticket.receiver.clone(), ticket.kind.clone(), ticket.place);
-            let burst = f64::from(options.rate.div_ceil(4));
-            let gate = self.gates.entry(means).or_insert(Gate {
-                running: 0,
-                tokens: burst,
-                refilled_ms: now_ms,
-                paused_until_ms: 0,
-            });
+            let gate = self.gates.entry(means.clone()).or_default();
             let ready_ms = ticket.next_at.max(gate.paused_until_ms);
             if ready_ms > now_ms {
                 look_again(ready_ms);
@@ -151,19 +148,11 @@ impl DeliveryWorker {
             if gate.running >= options.concurrency {
                 continue;
             }
-            let per_ms = f64::from(options.rate) / 60_000.0;
-            // Milliseconds since the last look, far below 2^53.
-            #[allow(clippy::cast_precision_loss)]
-            let gained = now_ms.saturating_sub(gate.refilled_ms).max(0) as f64 * per_ms;
-            gate.tokens = (gate.tokens + gained).min(burst);
-            gate.refilled_ms = now_ms;
-            if gate.tokens < 1.0 {
-                // At least one message a minute: so the wait is at most a minute.
-                #[allow(clippy::cast_possible_truncation)]
-                look_again(now_ms.saturating_add(((1.0 - gate.tokens) / per_ms).ceil() as i64));
+            if let Err(limited) = self.rates.check_key(&means) {
+                let wait = limited.wait_time_from(self.rates.clock().now()).as_millis();
+                look_again(now_ms.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX)).saturating_add(1));
                 continue;
             }
-            gate.tokens -= 1.0;
             gate.running += 1;
             lane.is_busy = true;
             let mut ticket = ticket.clone();
@@ -245,8 +234,15 @@ impl DeliveryWorker {
         if self.lanes.is_empty() {
             // Receivers come and go with configurations; a pause is not forgotten while something waits.
             self.gates.retain(|_, gate| gate.running > 0 || gate.paused_until_ms > now_ms);
+            self.rates.retain_recent();
         }
     }
+}
+
+/// Messages a minute to one receiver, of which a quarter may go at once.
+fn quota(rate: u32) -> Quota {
+    let at_least_one = |count| NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+    Quota::per_minute(at_least_one(rate)).allow_burst(at_least_one(rate.div_ceil(4)))
 }
 
 /// What follows from the end of a try.
@@ -267,6 +263,7 @@ fn judged(
             if is_over {
                 return (State::Dead, *status, Some(reason.clone()));
             }
+            // No back-off of `backon`: the number of tries is read from the database, and jitter goes both ways.
             let factor = 1_i64.checked_shl(ticket.attempts.saturating_sub(1).min(20)).unwrap_or(i64::MAX);
             let whole = policy.delay_ms.saturating_mul(factor).min(LONGEST_WAIT_MS.max(policy.delay_ms));
             // Within a fifth, so that receivers are not asked by all at once.
@@ -279,6 +276,8 @@ fn judged(
 
 #[cfg(test)]
 mod tests {
+    use governor::clock::FakeRelativeClock;
+
     use super::*;
 
     fn ticket(attempts: u32) -> QueuedDelivery {
@@ -305,6 +304,19 @@ mod tests {
             State::Pending { next_at } => Some(next_at - now_ms),
             _ => None,
         }
+    }
+
+    #[test]
+    fn a_quarter_of_a_minutes_messages_may_go_at_once() {
+        let clock = FakeRelativeClock::default();
+        let rates = RateLimiter::direct_with_clock(quota(8), clock.clone());
+        assert!(rates.check().is_ok());
+        assert!(rates.check().is_ok());
+        let limited = rates.check().unwrap_err();
+        assert_eq!(limited.wait_time_from(clock.now()), Duration::from_millis(7_500));
+        clock.advance(Duration::from_millis(7_500));
+        assert!(rates.check().is_ok());
+        assert!(rates.check().is_err());
     }
 
     #[test]

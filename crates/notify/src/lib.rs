@@ -479,8 +479,8 @@ impl Notifier {
         Ok(is_there.then_some(new_id))
     }
 
-    /// Keeps the dispatch loop from working, as long as what is returned lives: for tests of what must not wait for it.
-    #[doc(hidden)]
+    /// Keeps the dispatch loop from working, as long as what is returned lives.
+    #[cfg(feature = "testing")]
     pub fn hold_dispatch(&self) -> impl Drop {
         self.0.dispatcher()
     }

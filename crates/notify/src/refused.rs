@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::atomic::Ordering};
 
 use alertmanager::alert::{ALERT_NAME, Labels};
 use labels::Fingerprint;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use telemetry::Telemetry;
 
 /// How long a refusal is shown.
@@ -61,15 +61,11 @@ impl Refusals {
         Refusals { telemetry, known: Mutex::default(), lines: Mutex::default() }
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<Fingerprint, Refusal>> {
-        self.known.lock()
-    }
-
     /// Notes that an alert was refused. One with the labels of another that was refused in the last hour is the same alert, and is not
     /// counted again.
     pub(crate) fn add(&self, labels: &Labels, reason: &str, now_ms: i64) {
         let count = || self.telemetry.deliveries().refused.fetch_add(1, Ordering::Relaxed);
-        let mut known = self.known();
+        let mut known = self.known.lock();
         known.retain(|_, refusal| refusal.at_ms.saturating_add(SHOWN_MS) > now_ms);
         let fingerprint = Fingerprint::of(labels);
         if known.len() >= MAX_KNOWN && !known.contains_key(&fingerprint) {
@@ -90,7 +86,7 @@ impl Refusals {
 
     /// What the alert page says, if anything was refused in the last hour.
     pub(crate) fn summary(&self, now_ms: i64) -> Option<String> {
-        let mut known = self.known();
+        let mut known = self.known.lock();
         known.retain(|_, refusal| refusal.at_ms.saturating_add(SHOWN_MS) > now_ms);
         let last = known.values().max_by(|one, other| (one.at_ms, &one.name).cmp(&(other.at_ms, &other.name)))?;
         let name = if last.name.is_empty() { String::new() } else { format!("{}: ", last.name) };

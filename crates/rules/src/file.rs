@@ -99,24 +99,29 @@ pub struct RuleDuration {
     pub ms: i64,
 }
 
-impl FromStr for RuleDuration {
-    type Err = String;
+/// A text that is no [`RuleDuration`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a duration: write one as 30s, 5m or 1h30m")]
+pub struct InvalidDuration(String);
 
-    fn from_str(text: &str) -> Result<Self, String> {
+impl FromStr for RuleDuration {
+    type Err = InvalidDuration;
+
+    fn from_str(text: &str) -> Result<Self, InvalidDuration> {
         if text == "0" {
             return Ok(RuleDuration::default());
         }
         match text.parse() {
             Ok(DurationMs(ms)) => Ok(RuleDuration { ms }),
-            Err(_) => Err(format!("{text:?} is not a duration: write one as 30s, 5m or 1h30m")),
+            Err(_) => Err(InvalidDuration(text.to_owned())),
         }
     }
 }
 
 impl TryFrom<String> for RuleDuration {
-    type Error = String;
+    type Error = InvalidDuration;
 
-    fn try_from(text: String) -> Result<Self, String> {
+    fn try_from(text: String) -> Result<Self, InvalidDuration> {
         text.parse()
     }
 }

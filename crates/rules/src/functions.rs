@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::OnceLock};
 
 use gotemplate::{
-    Functions, Record, Value, humanize,
+    Functions, Record, Value, ValueError, humanize,
     time::{DURATION, Duration, TIME, Time},
     types::{Method, Named, Type},
 };
@@ -11,7 +11,7 @@ use promql::InstantSample;
 use regex::Regex;
 use timeseries::Sample;
 
-use crate::{file::RuleDuration, link};
+use crate::{error::RuleError, file::RuleDuration, link};
 
 /// A series' value as `query` gives it, before there is one.
 static SAMPLE: Named = Named {
@@ -57,7 +57,7 @@ static SIGNATURES: [Method; 29] = [
 /// What some functions need to know of the evaluation.
 pub(crate) struct Scope<'a> {
     /// Answers `query`.
-    pub(crate) query: &'a (dyn Fn(&str) -> Result<Vec<InstantSample>, String> + Send + Sync),
+    pub(crate) query: &'a (dyn Fn(&str) -> Result<Vec<InstantSample>, RuleError> + Send + Sync),
     /// Where people reach us; empty if that is not known.
     pub(crate) external_url: &'a str,
     /// The evaluation time, in milliseconds since the Unix epoch.
@@ -69,7 +69,7 @@ impl Scope<'_> {
     pub(crate) fn functions(&self) -> Functions<'_> {
         Functions::over(fixed())
             .with("query", 1..=1, |arguments| {
-                let samples = (self.query)(text(arguments, 0)?)?;
+                let samples = (self.query)(text(arguments, 0)?).map_err(|error| error.to_string())?;
                 Ok(Value::list(samples.iter().map(sample)))
             })
             .with("externalURL", 0..=0, |_| Ok(self.external_url.into()))
@@ -120,7 +120,7 @@ fn of_samples(table: Functions<'static>) -> Functions<'static> {
     table
         .with("first", 1..=1, |arguments| match arguments {
             [Value::List(samples)] => {
-                samples.first().cloned().ok_or_else(|| "first() called on vector with no elements".to_owned())
+                samples.first().cloned().ok_or_else(|| "first() called on vector with no elements".into())
             }
             _ => Err(wrong("template.queryResult", arguments, 0)),
         })
@@ -196,55 +196,57 @@ fn argument(arguments: &[Value], index: usize) -> &Value {
     arguments.get(index).unwrap_or(&Value::Nil)
 }
 
-fn wrong(expected: &str, arguments: &[Value], index: usize) -> String {
-    format!("wrong type for value; expected {expected}; got {}", argument(arguments, index).type_name())
+fn wrong(expected: &str, arguments: &[Value], index: usize) -> ValueError {
+    ValueError::wrong_type(expected, argument(arguments, index).type_name())
 }
 
-fn text(arguments: &[Value], index: usize) -> Result<&str, String> {
+fn text(arguments: &[Value], index: usize) -> Result<&str, ValueError> {
     argument(arguments, index).as_str()
 }
 
 /// A number, or a text that reads as one.
-fn number(arguments: &[Value]) -> Result<f64, String> {
+fn number(arguments: &[Value]) -> Result<f64, ValueError> {
     match argument(arguments, 0) {
         Value::Str(text) => {
-            text.trim().parse().map_err(|_| format!("strconv.ParseFloat: parsing {text:?}: invalid syntax"))
+            text.trim().parse().map_err(|_| format!("strconv.ParseFloat: parsing {text:?}: invalid syntax").into())
         }
         value => match Duration::secs_of(value) {
             Some(secs) => Ok(secs),
-            None => value.as_float().map_err(|_| format!("can't convert {} to float", value.type_name())),
+            None => value.as_float().map_err(|_| format!("can't convert {} to float", value.type_name()).into()),
         },
     }
 }
 
-fn member(sample: &Value, name: &str) -> Result<Value, String> {
+fn member(sample: &Value, name: &str) -> Result<Value, ValueError> {
     match sample {
         Value::Object(object) => {
-            object.member(name, &[]).unwrap_or_else(|| Err(format!("{} has no {name}", object.type_name())))
+            object.member(name, &[]).unwrap_or_else(|| Err(format!("{} has no {name}", object.type_name()).into()))
         }
-        other => Err(format!("wrong type for value; expected *template.sample; got {}", other.type_name())),
+        other => Err(ValueError::wrong_type(SAMPLE.name, other.type_name())),
     }
 }
 
-fn label(sample: &Value, name: &str) -> Result<Value, String> {
+fn label(sample: &Value, name: &str) -> Result<Value, ValueError> {
     match member(sample, "Labels")? {
         Value::Map(labels) => Ok(labels.entries.get(name).cloned().unwrap_or_else(|| "".into())),
-        _ => Err("the value has no labels".to_owned()),
+        _ => Err("the value has no labels".into()),
     }
 }
 
-fn pattern(text: &str) -> Result<Regex, String> {
-    labels::go_regex::compile(text).map_err(|error| format!("error parsing regexp: {error}"))
+fn pattern(text: &str) -> Result<Regex, ValueError> {
+    labels::go_regex::compile(text).map_err(|error| format!("error parsing regexp: {error}").into())
 }
 
 /// Seconds since the Unix epoch as a time, to the millisecond.
-fn time(seconds: f64) -> Result<Value, String> {
+fn time(seconds: f64) -> Result<Value, ValueError> {
     if !seconds.is_finite() {
-        return Err("value is NaN or Inf".to_owned());
+        return Err("value is NaN or Inf".into());
     }
     let ms = (seconds * 1000.0).trunc();
     if ms.abs() > 9.2e12 {
-        return Err(format!("{seconds} cannot be represented as a nanoseconds timestamp since it overflows int64"));
+        return Err(
+            format!("{seconds} cannot be represented as a nanoseconds timestamp since it overflows int64").into()
+        );
     }
     #[allow(clippy::cast_possible_truncation)] // just checked
     Ok(Time::value(ms as i64))

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use labels::Labels;
-use timeseries::{STALE_NAN, Sample};
+use timeseries::{STALE_NAN, Sample, SourceError};
 
 use crate::{
     alert::{Alert, AlertState, Notification},
+    error::InvalidRule,
     file::{GroupSpec, Placed},
     rule::{Engine, EvalContext, Kind, Rule, Times, Transition},
 };
@@ -17,7 +18,7 @@ pub trait Sink: Sync {
     ///
     /// # Errors
     /// What went wrong; nothing is stored.
-    fn append(&self, points: &[Recorded]) -> Result<(), String>;
+    fn append(&self, points: &[Recorded]) -> Result<(), SourceError>;
 }
 
 /// One sample that a rule made.
@@ -112,7 +113,7 @@ impl Group {
     ///
     /// # Errors
     /// It is not one that the check lets pass.
-    pub fn new(file: &str, spec: &GroupSpec, default_interval_ms: i64, is_restored: bool) -> Result<Self, String> {
+    pub fn new(file: &str, spec: &GroupSpec, default_interval_ms: i64, is_restored: bool) -> Result<Self, InvalidRule> {
         let mut rules = Vec::with_capacity(spec.rules.len());
         for Placed { value, .. } in &spec.rules {
             let rule = Rule::new(value, spec, is_restored)?;
@@ -197,7 +198,7 @@ impl Group {
                 }
                 Err(error) => {
                     evaluation.failures += 1;
-                    entry.health.error = Some(error);
+                    entry.health.error = Some(error.to_string());
                 }
             }
         }

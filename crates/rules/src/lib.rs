@@ -4,6 +4,7 @@
 
 mod alert;
 mod check;
+mod error;
 mod file;
 mod functions;
 mod group;
@@ -16,7 +17,8 @@ mod threshold;
 pub mod unit;
 
 pub use alert::{Alert, AlertState, Annotations, FOR_STATE, Notification, RESEND_MS};
-pub use file::{GroupSpec, Placed, RuleDuration, RuleFile, RuleSpec};
+pub use error::{InvalidRule, InvalidTemplate, RuleError};
+pub use file::{GroupSpec, InvalidDuration, Placed, RuleDuration, RuleFile, RuleSpec};
 pub use group::{Evaluation, Group, Recorded, RuleHealth, Sink, World};
 pub use restore::{FOR_GRACE_MS, OUTAGE_TOLERANCE_MS};
 pub use rule::{Alerting, Engine, EvalContext, Kind, Rule, Transition};

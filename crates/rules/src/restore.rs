@@ -1,7 +1,7 @@
 //! What alerts were before a restart (Prometheus' `Group.RestoreForState`).
 
 use labels::{Labels, Matcher};
-use timeseries::{SeriesSamples, SeriesSource, is_stale_marker};
+use timeseries::{SeriesSamples, SeriesSource, SourceError, is_stale_marker};
 
 use crate::{alert::FOR_STATE, group::Group, rule::Kind};
 
@@ -16,7 +16,7 @@ impl Group {
     ///
     /// # Errors
     /// The samples could not be read; the alerts of that rule begin again.
-    pub fn restore(&mut self, at_ms: i64, source: &dyn SeriesSource) -> Result<(), String> {
+    pub fn restore(&mut self, at_ms: i64, source: &dyn SeriesSource) -> Result<(), SourceError> {
         let mut failed = None;
         for rule in self.rules_mut() {
             let name = rule.name.clone();
@@ -30,7 +30,7 @@ impl Group {
             let found = match source.select(&matchers, at_ms - OUTAGE_TOLERANCE_MS, at_ms) {
                 Ok(found) => found,
                 Err(error) => {
-                    failed = Some(error.to_string());
+                    failed = Some(error);
                     continue;
                 }
             };

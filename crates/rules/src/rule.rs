@@ -12,6 +12,7 @@ use timeseries::Sample;
 
 use crate::{
     alert::{After, Alert, AlertState, Annotations, Notification, Patience},
+    error::{InvalidRule, RuleError},
     file::{GroupSpec, RuleSpec},
     functions::Scope,
     group::Recorded,
@@ -25,7 +26,7 @@ pub trait Engine: Sync {
     ///
     /// # Errors
     /// What went wrong.
-    fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, String>;
+    fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, RuleError>;
 }
 
 /// What all rules have in common.
@@ -96,9 +97,9 @@ impl Rule {
     ///
     /// # Errors
     /// It is not one that the check lets pass.
-    pub(crate) fn new(spec: &RuleSpec, group: &GroupSpec, is_restored: bool) -> Result<Self, String> {
+    pub(crate) fn new(spec: &RuleSpec, group: &GroupSpec, is_restored: bool) -> Result<Self, InvalidRule> {
         let expr = spec.expr.as_ref().map_or("", |expr| expr.value.as_str());
-        let query = promql::parse(expr).map_err(|error| error.to_string())?;
+        let query = promql::parse(expr)?;
         let mut labels = group.labels.clone();
         labels.extend(spec.labels.clone());
         if spec.alert.is_empty() {
@@ -134,7 +135,7 @@ impl Rule {
         times: Times,
         limit: i64,
         around: &EvalContext,
-    ) -> Result<Output, String> {
+    ) -> Result<Output, RuleError> {
         let samples = vector(engine.instant(&self.query, times.query_ms)?)?;
         match &mut self.kind {
             Kind::Recording => record(&self.name, &self.labels, samples, times, limit),
@@ -163,13 +164,13 @@ pub(crate) struct Times {
     pub(crate) interval_ms: i64,
 }
 
-fn vector(value: Value) -> Result<Vec<InstantSample>, String> {
+fn vector(value: Value) -> Result<Vec<InstantSample>, RuleError> {
     match value {
         Value::Vector(samples) => Ok(samples),
         Value::Scalar { timestamp_ms, value } => {
             Ok(vec![InstantSample { labels: Labels::default(), timestamp_ms, sample: Sample::Float(value) }])
         }
-        Value::String { .. } | Value::Matrix(_) => Err("rule result is not a vector or scalar".to_owned()),
+        Value::String { .. } | Value::Matrix(_) => Err(RuleError::NotVector),
     }
 }
 
@@ -179,7 +180,7 @@ fn record(
     samples: Vec<InstantSample>,
     times: Times,
     limit: i64,
-) -> Result<Output, String> {
+) -> Result<Output, RuleError> {
     let mut points = Vec::with_capacity(samples.len());
     let mut seen = HashSet::with_capacity(samples.len());
     for sample in samples {
@@ -188,14 +189,12 @@ fn record(
             named = named.with(label, value);
         }
         if !seen.insert(named.clone()) {
-            return Err("vector contains metrics with the same labelset after applying rule labels".to_owned());
+            return Err(RuleError::SameSeries);
         }
         points.push(Recorded { labels: named, timestamp_ms: times.query_ms, sample: sample.sample });
     }
     match usize::try_from(limit) {
-        Ok(limit) if limit > 0 && points.len() > limit => {
-            Err(format!("exceeded limit of {limit} with {} series", points.len()))
-        }
+        Ok(limit) if limit > 0 && points.len() > limit => Err(RuleError::TooManySeries { limit, count: points.len() }),
         _ => Ok(Output { points, ..Output::default() }),
     }
 }
@@ -236,12 +235,12 @@ impl Alerting {
         times: Times,
         limit: i64,
         around: &EvalContext,
-    ) -> Result<Output, String> {
+    ) -> Result<Output, RuleError> {
         let holding = self.holding(name, samples, engine, times, around)?;
         let mut found = HashSet::with_capacity(holding.len());
         for (labels, annotations, value) in holding {
             if !found.insert(labels.clone()) {
-                return Err("vector contains metrics with the same labelset after applying alert labels".to_owned());
+                return Err(RuleError::SameAlert);
             }
             match self.active.get_mut(&labels).filter(|alert| alert.state != AlertState::Inactive) {
                 Some(alert) => {
@@ -259,7 +258,7 @@ impl Alerting {
         match usize::try_from(limit) {
             Ok(limit) if limit > 0 && on > limit => {
                 self.active.clear();
-                Err(format!("exceeded limit of {limit} with {on} alerts"))
+                Err(RuleError::TooManyAlerts { limit, count: on })
             }
             _ => Ok(output),
         }
@@ -297,9 +296,9 @@ impl Alerting {
         engine: &dyn Engine,
         times: Times,
         around: &EvalContext,
-    ) -> Result<Vec<(Labels, Annotations, f64)>, String> {
+    ) -> Result<Vec<(Labels, Annotations, f64)>, RuleError> {
         let query = |text: &str| {
-            let query = promql::parse(text).map_err(|error| error.to_string())?;
+            let query = promql::parse(text).map_err(|error| RuleError::Query(error.to_string()))?;
             vector(engine.instant(&query, times.query_ms)?)
         };
         let scope = Scope { query: &query, external_url: &around.external_url, at_ms: times.at_ms };

@@ -8,7 +8,7 @@ use gotemplate::{
 };
 use labels::Labels;
 
-use crate::functions;
+use crate::{error::InvalidTemplate, functions};
 
 /// What Prometheus puts before each text, so that `$labels` and the like are there. Columns in errors count it.
 const VARIABLES: &str = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}\
@@ -28,16 +28,16 @@ impl Text {
     ///
     /// # Errors
     /// It is no template, or uses what is not there.
-    pub(crate) fn parse(alert: &str, text: &str) -> Result<Self, String> {
+    pub(crate) fn parse(alert: &str, text: &str) -> Result<Self, InvalidTemplate> {
         if !text.contains("{{") {
             return Ok(Text::Plain(text.into()));
         }
         let name = format!("__alert_{alert}");
         let mut templates = Templates::new();
-        templates
-            .parse(&name, &format!("{VARIABLES}{text}"), functions::all_names())
-            .map_err(|error| format!("could not parse template: error parsing template {name}: {error}"))?;
-        Ok(Text::Template { name, templates })
+        match templates.parse(&name, &format!("{VARIABLES}{text}"), functions::all_names()) {
+            Ok(()) => Ok(Text::Template { name, templates }),
+            Err(error) => Err(InvalidTemplate { name, error: Box::new(error) }),
+        }
     }
 
     /// The text for one alert. What cannot be filled in says so in the text, as Prometheus does it.

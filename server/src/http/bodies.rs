@@ -15,7 +15,7 @@ use axum::{
 };
 use budget::{Charge, MemoryBudget, OverBudget, Requester, memory::megabytes};
 use http_body::{Frame, SizeHint};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::{answers, auth::Denied};
 
@@ -66,18 +66,12 @@ pub(crate) async fn layer(State(bodies): State<Bodies>, request: Request, next: 
     let held = Held(Arc::new(Mutex::new((charge, None))));
     let request = request.map(|body| Body::new(Arriving { body, arrived: 0, held: Held(Arc::clone(&held.0)) }));
     let response = next.run(request).await;
-    let over = held.lock().1;
+    let over = held.0.lock().1;
     over.map_or(response, |over| bodies.refusal(over).for_path(&uri))
 }
 
 /// What a body is charged, and whose limit it came to.
 struct Held(Arc<Mutex<(Charge, Option<OverBudget>)>>);
-
-impl Held {
-    fn lock(&self) -> MutexGuard<'_, (Charge, Option<OverBudget>)> {
-        self.0.lock()
-    }
-}
 
 /// A body that is charged as it arrives.
 struct Arriving {
@@ -96,7 +90,7 @@ impl HttpBody for Arriving {
         if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref()) {
             this.arrived = this.arrived.saturating_add(u64::try_from(data.len()).unwrap_or(u64::MAX));
             if this.arrived > LIGHT_BYTES {
-                let mut held = this.held.lock();
+                let mut held = this.held.0.lock();
                 if let Err(over) = held.0.resize(this.arrived) {
                     held.1 = Some(over);
                     return Poll::Ready(Some(Err(axum::Error::new(over))));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gotemplate::{
-    Object, Record, Value,
+    Object, Record, Value, ValueError,
     time::{TIME, Time},
     types::{Method, Named, Type},
 };
@@ -208,7 +208,7 @@ impl Object for Alerts {
         Some(&ALERTS)
     }
 
-    fn member(&self, name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+    fn member(&self, name: &str, _arguments: &[Value]) -> Option<Result<Value, ValueError>> {
         match name {
             "Firing" => Some(Ok(self.of_status("firing"))),
             "Resolved" => Some(Ok(self.of_status("resolved"))),
@@ -251,14 +251,14 @@ impl Object for Kv {
         Some(joined(&self.sorted()))
     }
 
-    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
+    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, ValueError>> {
         Some(Ok(match name {
             "SortedPairs" => Pairs::value(self.sorted()),
             "Names" => Value::list(self.sorted().into_iter().map(|(name, _)| name.into())),
             "Values" => Value::list(self.sorted().into_iter().map(|(_, value)| value.into())),
             "Remove" => {
                 let Some(Value::List(names)) = arguments.first().map(Value::plain) else {
-                    return Some(Err("expected one list of names".to_owned()));
+                    return Some(Err("expected one list of names".into()));
                 };
                 let mut rest = self.0.clone();
                 rest.retain(|name, _| !names.iter().any(|gone| gone.as_str() == Ok(name)));
@@ -298,7 +298,7 @@ impl Object for Pairs {
         Some(joined(&self.0))
     }
 
-    fn member(&self, name: &str, _arguments: &[Value]) -> Option<Result<Value, String>> {
+    fn member(&self, name: &str, _arguments: &[Value]) -> Option<Result<Value, ValueError>> {
         Some(Ok(match name {
             "Names" => Value::list(self.0.iter().map(|(name, _)| name.as_str().into())),
             "Values" => Value::list(self.0.iter().map(|(_, value)| value.as_str().into())),

@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE};
 use gotemplate::{
-    Functions, Value, humanize,
+    Functions, Value, ValueError, humanize,
     time::{DURATION, Duration, TIME, Time},
     types::{Method, Type},
 };
@@ -74,7 +74,7 @@ fn of_texts(table: Functions<'static>) -> Functions<'static> {
         .with("urlUnescape", 1..=1, |arguments| {
             let plus = text(arguments, 0)?.replace('+', " ");
             let plain = percent_encoding::percent_decode_str(&plus).decode_utf8();
-            Ok(plain.map_err(|_| "invalid URL escape: it is no UTF-8".to_owned())?.into_owned().into())
+            Ok(plain.map_err(|_| "invalid URL escape: it is no UTF-8")?.into_owned().into())
         })
         .with("base64encode", 1..=1, |arguments| Ok(URL_SAFE.encode(text(arguments, 0)?).into()))
         .with("base64decode", 1..=1, |arguments| {
@@ -98,26 +98,27 @@ fn of_lists(table: Functions<'static>) -> Functions<'static> {
         .with("append", 1..=usize::MAX, |arguments| match arguments {
             [list, more @ ..] => match list.plain() {
                 Value::List(items) => Ok(Value::list(items.iter().chain(more).cloned())),
-                _ => Err(format!("wrong type for value; expected []interface {{}}; got {}", list.type_name())),
+                _ => Err(ValueError::wrong_type("[]interface {}", list.type_name())),
             },
             [] => Ok(Value::Nil),
         })
         .with("dict", ANY, |arguments| {
             if arguments.len() % 2 != 0 {
-                return Err("dict requires an even number of arguments".to_owned());
+                return Err("dict requires an even number of arguments".into());
             }
             let mut entries = Vec::with_capacity(arguments.len() / 2);
             for pair in arguments.chunks_exact(2) {
                 let [name, value] = pair else { continue };
-                let name = name.as_str().map_err(|_| "dict keys must be strings".to_owned())?;
+                let name = name.as_str().map_err(|_| "dict keys must be strings")?;
                 entries.push((name.to_owned(), value.clone()));
             }
             Ok(Value::map(entries))
         })
         .with("join", 2..=2, |arguments| {
             let separator = text(arguments, 0)?;
-            let Some(Value::List(parts)) = arguments.get(1).map(Value::plain) else {
-                return Err("wrong type for value; expected []string".to_owned());
+            let list = argument(arguments, 1);
+            let Value::List(parts) = list.plain() else {
+                return Err(ValueError::wrong_type("[]string", list.type_name()));
             };
             let parts: Vec<String> = parts.iter().map(ToString::to_string).collect();
             Ok(parts.join(separator).into())
@@ -132,7 +133,7 @@ fn of_times(table: Functions<'static>) -> Functions<'static> {
                 Value::Object(object) if object.type_name() == "time.Time" => {
                     object.member("Format", &[layout.into()]).unwrap_or(Ok(Value::Nil))
                 }
-                other => Err(format!("wrong type for value; expected time.Time; got {}", other.type_name())),
+                other => Err(ValueError::wrong_type("time.Time", other.type_name())),
             }
         })
         .with("tz", 2..=2, |arguments| Time::moved(argument(arguments, 1), text(arguments, 0)?))
@@ -188,12 +189,12 @@ fn argument(arguments: &[Value], at: usize) -> &Value {
     arguments.get(at).unwrap_or(&Value::Nil)
 }
 
-fn text(arguments: &[Value], at: usize) -> Result<&str, String> {
+fn text(arguments: &[Value], at: usize) -> Result<&str, ValueError> {
     argument(arguments, at).as_str()
 }
 
-fn regex(text: &str) -> Result<Regex, String> {
-    labels::go_regex::compile(text).map_err(|_| format!("{text:?} is not a regular expression"))
+fn regex(text: &str) -> Result<Regex, ValueError> {
+    labels::go_regex::compile(text).map_err(|_| ValueError::Failed(format!("{text:?} is not a regular expression")))
 }
 
 /// Every word with a capital letter first and small ones after it. An underscore, and a point, colon or apostrophe between letters, are

@@ -13,7 +13,7 @@ use std::{
 
 use access::ScopedQuery;
 use labels::{Labels, METRIC_NAME, Matcher};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use promql::{Query, SelectorBounds};
 use tsdb::Store;
 
@@ -65,13 +65,13 @@ impl Coverage {
             return None;
         }
         let now = Instant::now();
-        if let Some(held) = self.held().get(query.text()).filter(|held| held.holds(end_ms, now)) {
+        if let Some(held) = self.held.lock().get(query.text()).filter(|held| held.holds(end_ms, now)) {
             return held.remark.clone();
         }
         let store = store.clone();
         // Without the remark the value is as good as it was.
         let remark = reads.read(0, move || stored_remark(&windows, &store)).await.ok()?;
-        let mut all = self.held();
+        let mut all = self.held.lock();
         if all.len() >= MOST_HELD {
             all.retain(|_, held| now.duration_since(held.at) < HOLD);
         }
@@ -79,10 +79,6 @@ impl Coverage {
             all.insert(query.text().to_owned(), Held { at: now, end_ms, remark: remark.clone() });
         }
         remark
-    }
-
-    fn held(&self) -> MutexGuard<'_, HashMap<String, Held>> {
-        self.held.lock()
     }
 }
 

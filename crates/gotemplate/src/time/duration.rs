@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::{
     types::{Method, Named, Type},
     value::{Object, Value},
+    value_error::ValueError,
 };
 
 /// Nanoseconds of a second.
@@ -104,7 +105,7 @@ impl Object for Duration {
         Some(&DURATION)
     }
 
-    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, String>> {
+    fn member(&self, name: &str, arguments: &[Value]) -> Option<Result<Value, ValueError>> {
         let unit = || arguments.first().and_then(Duration::nanos_of).unwrap_or(0);
         Some(Ok(match name {
             "Abs" => Duration::of_nanos(self.nanos.saturating_abs()),

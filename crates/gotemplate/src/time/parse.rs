@@ -3,6 +3,7 @@
 use jiff::{Timestamp, civil, tz::Offset, tz::TimeZone};
 
 use super::layout::{DAYS, MONTHS};
+use crate::value_error::ValueError;
 
 /// What was read of a time so far.
 struct Parts {
@@ -55,9 +56,9 @@ const ELEMENTS: [&str; 30] = [
 ///
 /// # Errors
 /// The text does not fit the layout; in words like Go's.
-pub(super) fn parse(layout: &str, text: &str) -> Result<Timestamp, String> {
-    let failed =
-        |at: &str, element: &str| format!("parsing time {text:?} as {layout:?}: cannot parse {at:?} as {element:?}");
+pub(super) fn parse(layout: &str, text: &str) -> Result<Timestamp, ValueError> {
+    let wrong = |reason: String| ValueError::Time { text: text.to_owned(), reason };
+    let failed = |at: &str, element: &str| wrong(format!(" as {layout:?}: cannot parse {at:?} as {element:?}"));
     let mut parts = Parts {
         year: 0,
         month: 1,
@@ -89,9 +90,9 @@ pub(super) fn parse(layout: &str, text: &str) -> Result<Timestamp, String> {
         }
     }
     if !rest.is_empty() {
-        return Err(format!("parsing time {text:?}: extra text: {rest:?}"));
+        return Err(wrong(format!(": extra text: {rest:?}")));
     }
-    parts.time().ok_or_else(|| format!("parsing time {text:?}: it is out of range"))
+    parts.time().ok_or_else(|| wrong(": it is out of range".to_owned()))
 }
 
 /// At most `most` digits, at least one, and what follows.

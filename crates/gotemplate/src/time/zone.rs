@@ -8,6 +8,7 @@ use super::layout::{DAYS, MONTHS};
 use crate::{
     types::{Method, Named, Type},
     value::{Object, Value},
+    value_error::ValueError,
 };
 
 /// What templates know of a month before there is one.
@@ -60,7 +61,7 @@ impl Object for Word {
         Some(self.named)
     }
 
-    fn member(&self, name: &str, _: &[Value]) -> Option<Result<Value, String>> {
+    fn member(&self, name: &str, _: &[Value]) -> Option<Result<Value, ValueError>> {
         (name == "String").then(|| Ok(self.word.into()))
     }
 
@@ -108,7 +109,7 @@ impl Object for Location {
         Some(&LOCATION)
     }
 
-    fn member(&self, name: &str, _: &[Value]) -> Option<Result<Value, String>> {
+    fn member(&self, name: &str, _: &[Value]) -> Option<Result<Value, ValueError>> {
         (name == "String").then(|| Ok(self.text().unwrap_or_default().into()))
     }
 

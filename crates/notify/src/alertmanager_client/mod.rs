@@ -14,6 +14,7 @@ use alertmanager::{
     alert::{Alert, PostableAlert},
     silence::Silence,
 };
+use backon::{BackoffBuilder, ExponentialBuilder};
 use datasource::SourceHealth;
 use labels::Fingerprint;
 use model::clock::now_ms;
@@ -50,14 +51,14 @@ const RESEND: Duration = Duration::from_secs(60);
 const RESOLVED_KEPT_MS: i64 = 15 * 60_000;
 /// How long an alert lasts that does not say so; four times the resend, as Prometheus has it.
 const LIFETIME_MS: i64 = 240_000;
-/// Wait after a failure.
-const PAUSES: [Duration; 5] = [
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(5),
-    Duration::from_secs(15),
-    Duration::from_secs(30),
-];
+/// Longest wait after a failure.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Waits after failures that follow each other. Jitter adds up to as much as each has.
+const PAUSES: ExponentialBuilder = ExponentialBuilder::new()
+    .with_min_delay(Duration::from_millis(250))
+    .with_max_delay(Duration::from_secs(15))
+    .with_jitter()
+    .without_max_times();
 
 /// Why an Alertmanager did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -301,7 +302,7 @@ impl Member {
     }
 
     async fn run(self: Arc<Self>, link: Arc<AlertmanagerClient>, stop: CancellationToken) {
-        let mut failures = 0_usize;
+        let mut pauses = PAUSES.build();
         loop {
             if self.waiting.lock().is_empty() {
                 tokio::select! {
@@ -316,7 +317,7 @@ impl Member {
             };
             let is_done = match handed_over {
                 Ok(()) => {
-                    failures = 0;
+                    pauses = PAUSES.build();
                     self.failure.lock().take();
                     true
                 }
@@ -339,10 +340,8 @@ impl Member {
                     link.stirred.notify_one();
                 }
             } else {
-                let pause = PAUSES.get(failures).or(PAUSES.last()).copied().unwrap_or_default();
-                failures = failures.saturating_add(1);
                 tokio::select! {
-                    () = tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..=1.0))) => {}
+                    () = tokio::time::sleep(pauses.next().unwrap_or(LONGEST_PAUSE)) => {}
                     () = stop.cancelled() => return,
                 }
             }

@@ -10,6 +10,7 @@ use promql::{Query, Value};
 use timeseries::{Sample, SeriesSamples, SeriesSource, SourceError};
 
 use crate::{
+    error::RuleError,
     group::{Recorded, Sink},
     rule::Engine,
 };
@@ -41,14 +42,15 @@ impl SeriesSource for Memory {
 }
 
 impl Engine for Memory {
-    fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, String> {
+    fn instant(&self, query: &Query, at_ms: i64) -> Result<Value, RuleError> {
         let options = promql::Options { threads: 1, ..promql::Options::default() };
-        query.instant(self, at_ms, &options).map(|outcome| outcome.value).map_err(|error| error.to_string())
+        let outcome = query.instant(self, at_ms, &options).map_err(|error| RuleError::Query(error.to_string()))?;
+        Ok(outcome.value)
     }
 }
 
 impl Sink for Memory {
-    fn append(&self, points: &[Recorded]) -> Result<(), String> {
+    fn append(&self, points: &[Recorded]) -> Result<(), SourceError> {
         let mut series = self.0.write().unwrap_or_else(PoisonError::into_inner);
         for point in points {
             series.entry(point.labels.clone()).or_default().insert(point.timestamp_ms, point.sample.clone());

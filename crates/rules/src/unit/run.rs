@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, fmt::Write};
 
 use labels::Labels;
 use promql::{InstantSample, Value};
-use timeseries::{Sample, format};
+use timeseries::{Sample, SourceError, format};
 use yaml::Problem;
 
 use super::{
     file::{AlertTest, ExprTest, Test, TestFile},
     memory::Memory,
-    series,
+    series::{self, InvalidSeries},
 };
 use crate::{
     alert::AlertState,
@@ -37,7 +37,7 @@ pub fn run(tests: &TestFile, rules: &[(String, RuleFile)]) -> Vec<Problem> {
             for group in &rules.groups {
                 match Group::new(file, &group.value, interval_ms, true) {
                     Ok(group) => groups.push(group),
-                    Err(message) => problems.push(problem(placed, message)),
+                    Err(error) => problems.push(problem(placed, error.to_string())),
                 }
             }
         }
@@ -61,8 +61,8 @@ fn one(placed: &Placed<Test>, mut groups: Vec<Group>, interval_ms: i64, problems
     let memory = Memory::default();
     let step_ms = positive(test.interval.map(|span| span.ms));
     for input in &test.input_series {
-        if let Err(message) = load(&memory, &input.value.series, &input.value.values, step_ms) {
-            problems.push(problem(input, message));
+        if let Err(error) = load(&memory, &input.value.series, &input.value.values, step_ms) {
+            problems.push(problem(input, error.to_string()));
         }
     }
     let around = EvalContext {
@@ -112,14 +112,25 @@ fn shown_time(ms: i64) -> String {
     model::range::DurationMs(ms).to_string()
 }
 
-fn load(memory: &Memory, name: &str, values: &str, step_ms: i64) -> Result<(), String> {
+fn load(memory: &Memory, name: &str, values: &str, step_ms: i64) -> Result<(), InputError> {
     let labels = series::labels(name)?;
     let mut points = Vec::new();
     for (index, value) in series::values(values)?.into_iter().enumerate() {
         let timestamp_ms = step_ms.saturating_mul(i64::try_from(index).unwrap_or(i64::MAX));
         points.extend(value.map(|value| Recorded::float(labels.clone(), timestamp_ms, value)));
     }
-    memory.append(&points)
+    Ok(memory.append(&points)?)
+}
+
+/// Why a series of a test is not there.
+#[derive(Debug, thiserror::Error)]
+enum InputError {
+    /// It is not written as one.
+    #[error(transparent)]
+    Notation(#[from] InvalidSeries),
+    /// It was not stored.
+    #[error(transparent)]
+    Append(#[from] SourceError),
 }
 
 /// Labels and annotations of an alert.

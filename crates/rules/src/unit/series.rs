@@ -1,13 +1,31 @@
 //! The notation of made-up series.
 
 use labels::{Labels, MatchOp};
+use promql::ParseError;
 use timeseries::STALE_NAN;
 
 /// Most samples that one item may stand for.
 const MAX_REPEAT: usize = 1_000_000;
 
+/// Why a text is no series, or no samples of one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum InvalidSeries {
+    /// It is no selector.
+    #[error("{text:?} is not a series: {error}")]
+    Selector { text: String, error: ParseError },
+    /// A label has another operator, or no value.
+    #[error("{0:?} is not a series: its labels have `=` and a value")]
+    Matcher(String),
+    /// There is a native histogram.
+    #[error("native histograms cannot be made up here: leave this series out")]
+    Histogram,
+    /// An item is nothing that is known.
+    #[error("{0:?} is not a value: write 1, 1x5, 1+2x5, _, _x5 or stale")]
+    Value(String),
+}
+
 /// Labels of `name{label="value"}`; `{}` has none.
-pub(super) fn labels(text: &str) -> Result<Labels, String> {
+pub(super) fn labels(text: &str) -> Result<Labels, InvalidSeries> {
     let trimmed = text.trim();
     if trimmed.is_empty() || trimmed == "{}" {
         return Ok(Labels::default());
@@ -21,27 +39,27 @@ pub(super) fn labels(text: &str) -> Result<Labels, String> {
     let matchers = match promql::parse_selector(&selector) {
         Ok(matchers) => matchers,
         Err(_) => promql::parse_selector(&selector.replacen("\".*\"", "\".+\"", 1))
-            .map_err(|error| format!("{text:?} is not a series: {error}"))?,
+            .map_err(|error| InvalidSeries::Selector { text: text.to_owned(), error })?,
     };
     let mut pairs = Vec::new();
     for matcher in matchers {
         match matcher.op {
             MatchOp::Equal(value) => pairs.push((matcher.name, value)),
             MatchOp::Regex(_) if matcher.name == "__name__" && trimmed.starts_with('{') => {}
-            _ => return Err(format!("{text:?} is not a series: its labels have `=` and a value")),
+            _ => return Err(InvalidSeries::Matcher(text.to_owned())),
         }
     }
     Ok(Labels::new(pairs))
 }
 
 /// The samples, one an interval; `None` where there is none.
-pub(super) fn values(text: &str) -> Result<Vec<Option<f64>>, String> {
+pub(super) fn values(text: &str) -> Result<Vec<Option<f64>>, InvalidSeries> {
     let mut values = Vec::new();
     if text.contains("{{") {
-        return Err("native histograms cannot be made up here: leave this series out".to_owned());
+        return Err(InvalidSeries::Histogram);
     }
     for item in text.split_whitespace() {
-        let wrong = || format!("{item:?} is not a value: write 1, 1x5, 1+2x5, _, _x5 or stale");
+        let wrong = || InvalidSeries::Value(item.to_owned());
         let repeat = |text: &str| text.parse::<usize>().ok().filter(|count| *count <= MAX_REPEAT).ok_or_else(wrong);
         if let Some(rest) = item.strip_prefix('_') {
             let count = match rest.strip_prefix('x') {

@@ -172,7 +172,7 @@ pub(crate) async fn page(
     };
     match state.page_drawing.read_charged(draw).await {
         Ok(app::Document { response, pictures }) => {
-            pending.keep(&state.panels.drawn, pictures, now_ms);
+            pending.keep(&state.panels.drawn, pictures);
             state.telemetry.page_drawn();
             let status = if found { StatusCode::OK } else { StatusCode::NOT_FOUND };
             (status, [(header::CACHE_CONTROL, "no-store")], response).into_response()

@@ -47,10 +47,10 @@ pub(super) struct PendingCacheWrites(Vec<(CacheKey, ContentVersion)>);
 
 impl PendingCacheWrites {
     /// Keeps what was drawn, by panel, for the next viewer.
-    pub(super) fn keep(self, drawn_panels: &PanelHtmlCache, mut drawn: HashMap<String, Arc<str>>, now_ms: i64) {
+    pub(super) fn keep(self, drawn_panels: &PanelHtmlCache, mut drawn: HashMap<String, Arc<str>>) {
         for (place, shown) in self.0 {
             if let Some(html) = drawn.remove(&place.panel) {
-                drawn_panels.keep(place, shown, html, now_ms);
+                drawn_panels.keep(place, shown, html);
             }
         }
     }
@@ -76,7 +76,7 @@ pub(super) async fn gather(state: &PanelState, dashboard: &Dashboard, request: &
             marks: marks_of(marks, &panel.id),
             second: versions.has_ages.then(|| now_ms.div_euclid(1_000)),
         };
-        match state.drawn.find(&place, &shown, now_ms) {
+        match state.drawn.find(&place, &shown) {
             Some(picture) => {
                 gathered.panels.insert(panel.id.clone(), Evaluated::Picture(picture));
             }

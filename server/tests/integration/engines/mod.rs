@@ -354,6 +354,22 @@ async fn an_engines_own_errors_keep_their_kind() {
 }
 
 #[tokio::test]
+async fn viewers_are_shown_that_an_engine_refuses_more_requests() {
+    let stub = Stub::start().await;
+    let server = Server::serve(&["--prometheus-url", &stub.url]).await;
+    let mut live = Live::open(&server).await;
+    live.subscribe_query(1, "known", 60_000, 1_000).await;
+    live.until("a snapshot", |message| message["type"] == "snapshot").await;
+    let word = r#"{"status":"error","errorType":"too_many_requests","error":"the tenant asks too often"}"#;
+    stub.mood(Mood::Failing(usize::MAX, StatusCode::TOO_MANY_REQUESTS, "application/json", word));
+    let status = live.until("a status", |message| message["id"] == 1 && message["type"] == "status").await;
+    assert_eq!((&status["fresh"], &status["reason"]), (&json!(false), &json!("the tenant asks too often")));
+    live.subscribe_query(2, "new", 60_000, 1_000).await;
+    let error = live.until("an error", |message| message["id"] == 2 && message["type"] == "error").await;
+    assert_eq!((&error["code"], &error["message"]), (&json!("limit"), &json!("the tenant asks too often")));
+}
+
+#[tokio::test]
 async fn what_is_no_engine_is_told_with_what_to_do() {
     let stub = Stub::start().await;
     for (status, kind, text, said) in [
