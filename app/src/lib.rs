@@ -35,5 +35,5 @@ mod view;
 pub use document::{AssetPaths, Document, PageInput, render_document};
 pub use pages::{Program, VIEWER, WORKBENCH};
 #[cfg(feature = "ssr")]
-pub use payload::{Evaluated, ZONE_COOKIE};
+pub use payload::{Evaluated, THEME_COOKIE, ZONE_COOKIE};
 pub use shell::App;

@@ -95,7 +95,7 @@ pub(super) fn by_cookie(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 }
 
 /// The values of the cookies of a name, in the order in which the browser sent them.
-pub(super) fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn cookies<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let cookies = lines.flat_map(Cookie::split_parse).filter_map(Result::ok);
     cookies.filter(move |cookie| cookie.name() == name).filter_map(|cookie| cookie.value_raw())

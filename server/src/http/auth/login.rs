@@ -386,7 +386,7 @@ fn page(status: StatusCode, html: String) -> Response {
 
 /// The theme chosen in the app.
 fn theme(headers: &HeaderMap) -> Theme {
-    Theme::chosen(credentials::cookies(headers, "hyperscope_theme").next())
+    Theme::chosen(credentials::cookies(headers, app::THEME_COOKIE).next())
 }
 
 fn millis(duration: Duration) -> i64 {

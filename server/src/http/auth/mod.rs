@@ -37,6 +37,7 @@ use super::{Rights, Route, Who};
 use crate::config::{Config, Network};
 
 pub(crate) use self::{
+    credentials::cookies,
     form_token::{FIELD as FORM_TOKEN_FIELD, FormToken},
     forwarded::proxy_says,
     html::escape,

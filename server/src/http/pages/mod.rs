@@ -38,7 +38,7 @@ use super::{
     answers,
     api::{error::ApiError, listed::Listed},
     assets::Assets,
-    auth::Denied,
+    auth::{self, Denied},
     csp::Nonce,
     reached::Reached,
 };
@@ -68,10 +68,11 @@ impl View {
         // A range that cannot be read shows the default one: the page says which range it shows.
         let range = TimeRange::parse(parameter(query, "from").as_deref(), parameter(query, "to").as_deref(), now_ms)
             .unwrap_or_default();
+        let cookie = |name| auth::cookies(headers, name).next().map(str::to_owned);
         View {
             range,
-            theme: cookie(headers, "hyperscope_theme").filter(|theme| theme == "light" || theme == "dark"),
-            zone: cookie(headers, app::ZONE_COOKIE).and_then(|name| zones::named(&name)).unwrap_or_default(),
+            theme: cookie(app::THEME_COOKIE).filter(|theme| theme == "light" || theme == "dark"),
+            zone: cookie(app::ZONE_COOKIE).and_then(|name| zones::named(&name)).unwrap_or_default(),
         }
     }
 }
@@ -80,15 +81,6 @@ impl View {
 fn parameter(query: &str, name: &str) -> Option<String> {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     pairs.find(|(candidate, _)| candidate == name).map(|(_, value)| value.into_owned())
-}
-
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|cookies| cookies.split(';'))
-        .find_map(|cookie| cookie.trim().strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
 }
 
 /// Any page: the address says which dashboard or job it shows, if any.
