@@ -94,7 +94,10 @@ pub async fn render_document(input: PageInput, uri: Uri) -> Document {
     // Only the first call has an effect. leptos_axum does so itself where it makes the list of routes.
     let _ = any_spawner::Executor::init_tokio();
     let mut request = Request::new(Body::empty());
-    *request.uri_mut() = uri;
+    // leptos_axum takes for granted that there is a path from the root.
+    if let Some(path) = uri.into_parts().path_and_query.filter(|path| path.as_str().starts_with('/')) {
+        *request.uri_mut() = Uri::from(path);
+    }
     let response = leptos_axum::render_app_async_with_context(context, document)(request).await;
     Document { response, pictures: pictures.take_drawn() }
 }

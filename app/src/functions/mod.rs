@@ -9,7 +9,11 @@ mod settings;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use axum::http::{StatusCode, header::ACCEPT, request::Parts};
+use axum::http::{
+    HeaderValue, StatusCode,
+    header::{ACCEPT, LOCATION},
+    request::Parts,
+};
 use leptos::{
     prelude::*,
     server_fn::{ServerFn, error::ServerFnError},
@@ -112,8 +116,9 @@ async fn carry_out(change: Change, page: &str, back: &str) -> Result<(), ServerF
     // Only to the page that has the form: not to wherever a form of another site says.
     let back = if back.strip_prefix(page).is_some_and(|query| query.starts_with('?')) { back } else { page };
     match done {
-        Ok(()) => lead_to(&response, back),
-        Err(refusal) if is_form => lead_to(&response, &with_problem(back, &refusal.message)),
+        Ok(()) if is_form => lead_to(&response, back, page),
+        Ok(()) => {}
+        Err(refusal) if is_form => lead_to(&response, &with_problem(back, &refusal.message), page),
         Err(refusal) => {
             response.set_status(refusal.status);
             return Err(ServerFnError::new(refusal.message));
@@ -127,10 +132,12 @@ fn accepts_html(parts: &Parts) -> bool {
     accepted.is_some_and(|accepted| accepted.contains("text/html"))
 }
 
-/// Has the browser ask for `path` next (303: by GET).
-fn lead_to(response: &ResponseOptions, path: &str) {
-    leptos_axum::redirect(path);
-    response.set_status(StatusCode::SEE_OTHER);
+/// Has the browser ask for `path` next (303: by GET), or for `page` if the path cannot stand in a header. `leptos_axum::redirect` would panic there.
+fn lead_to(response: &ResponseOptions, path: &str, page: &str) {
+    if let Ok(path) = HeaderValue::from_str(path).or_else(|_| HeaderValue::from_str(page)) {
+        response.insert_header(LOCATION, path);
+        response.set_status(StatusCode::SEE_OTHER);
+    }
 }
 
 fn with_problem(path: &str, message: &str) -> String {

@@ -82,6 +82,7 @@ pub async fn choose_theme(#[server(default)] theme: String) -> Result<(), Server
     if let Ok(cookie) = HeaderValue::try_from(cookie) {
         response.append_header(SET_COOKIE, cookie);
     }
-    lead_to(&response, PageRoute::path_of(PageKind::Settings));
+    let page = PageRoute::path_of(PageKind::Settings);
+    lead_to(&response, page, page);
     Ok(())
 }

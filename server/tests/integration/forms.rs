@@ -86,6 +86,8 @@ async fn a_form_leads_back_only_to_the_page_that_has_it() {
         ("https://elsewhere.example/alerts?", "/alerts"),
         ("//elsewhere.example", "/alerts"),
         ("/alertsx?", "/alerts"),
+        ("/alerts?filter=\r\nx: y", "/alerts"),
+        ("/alerts?filter=é", "/alerts"),
     ] {
         assert_eq!(form(&server, "/do/silence", &silence(back)).await, to, "{back}");
     }
