@@ -4,7 +4,6 @@ use std::{
     collections::HashSet,
     fs::{self, File},
     num::NonZeroU32,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -15,6 +14,7 @@ use super::{
     device::{Device, Request},
     directory::sync_parent,
     frame::{Kind, frame_at, put_frame},
+    positioned::FileExt,
     record::{put_chunk, put_header, put_series, read_chunk},
 };
 use crate::{error::FileError, postings::SeriesId};

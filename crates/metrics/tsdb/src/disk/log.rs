@@ -7,7 +7,6 @@
 use std::{
     fs::{self, File},
     io,
-    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -22,6 +21,7 @@ use super::{
     device::{Device, Request},
     directory::{numbered, sync_parent},
     journal::file_header,
+    positioned::FileExt,
 };
 use crate::error::{FileError, OnFile};
 

@@ -16,6 +16,7 @@ pub(crate) mod directory;
 pub(crate) mod frame;
 pub(crate) mod journal;
 pub(crate) mod log;
+mod positioned;
 pub(crate) mod record;
 
 pub(crate) use chunks::{ChunkFile, ChunkPlace, ChunkWriter, FileNumber};
