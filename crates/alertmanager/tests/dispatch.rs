@@ -1,4 +1,4 @@
-//! Hours of alerts, told in the order and at the times at which Alertmanager tells of them.
+//! Hours of alerts, with notifications in the order and at the times of Alertmanager.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)] // A test fails by panicking.
 
@@ -30,17 +30,17 @@ fn labels(text: &str) -> Labels {
     text.split(',').map(|pair| pair.split_once('=').unwrap()).map(|(n, v)| (n.to_owned(), v.to_owned())).collect()
 }
 
-/// That an alert which began at 0 is over.
+/// A post that resolves an alert which started at 0.
 fn ended(names: &str, now_ms: i64) -> PostableAlert {
     PostableAlert { labels: labels(names), starts_at_ms: Some(0), ends_at_ms: Some(now_ms), ..PostableAlert::default() }
 }
 
-/// A dispatcher and its time.
+/// A dispatcher and its current time.
 struct World {
     dispatcher: Dispatcher,
     now: i64,
     logged: Vec<(LogKey, LogEntry)>,
-    /// What the last notification changed in the log.
+    /// The log change of the last notification.
     last_change: Option<LogChange>,
 }
 
@@ -58,7 +58,7 @@ impl World {
     }
 
     fn post(&mut self, names: &str, ends_at_ms: Option<i64>) {
-        // Long enough not to end by itself within a test.
+        // Long enough that it does not end by itself within a test.
         let ends_at_ms = ends_at_ms.unwrap_or(self.now + 100 * HOUR);
         let posted = PostableAlert {
             labels: labels(names),
@@ -69,12 +69,12 @@ impl World {
         self.dispatcher.ingest([posted], self.now);
     }
 
-    /// The last notification is given up.
+    /// Gives up the last notification.
     fn give_up(&mut self) {
         self.dispatcher.take_back(self.last_change.as_ref().unwrap());
     }
 
-    /// Goes on until `until`, and says what was told and when.
+    /// Advances the time to `until`; returns the notifications with their times.
     fn until(&mut self, until: i64) -> Vec<(i64, String)> {
         let mut told = Vec::new();
         while let Some(wake) = self.dispatcher.next_wake().filter(|wake| *wake <= until) {
@@ -310,13 +310,13 @@ fn what_was_given_up_is_told_again_at_the_next_interval_and_only_then() {
     assert_eq!(world.until(11 * MINUTE), told(&[(630, "team0: +1 +2")]), "with the news");
     assert_eq!(world.until(HOUR), [], "it came");
 
-    // A repetition that is given up leaves what was told before: its end is told.
+    // Giving up a repeat restores the previous log entry: the resolution is notified.
     assert_eq!(world.until(5 * HOUR), told(&[(4 * 3_600 + 930, "team0: +1 +2")]));
     world.give_up();
     world.resolve("alertname=a,i=1");
     world.resolve("alertname=a,i=2");
     assert_eq!(world.until(6 * HOUR), told(&[(18_030, "team0: -1 -2")]));
-    // Nothing of that fires any more: the end is not told for ever.
+    // Nothing of it fires any more: the resolution is not retried forever.
     world.give_up();
     assert_eq!(world.until(20 * HOUR), []);
     world.fire("alertname=a,i=1");
@@ -334,7 +334,7 @@ fn what_was_given_up_is_not_told_again_after_something_newer() {
     world.last_change = first;
     world.give_up();
     assert_eq!(world.until(HOUR), []);
-    // An end among others that is given up: what still fires is told.
+    // A resolution among others is given up: alerts that still fire are sent again.
     world.resolve("alertname=a,i=2");
     assert_eq!(world.until(HOUR + 2 * MINUTE), told(&[(3_630, "team0: +1 -2")]));
     world.give_up();
@@ -343,7 +343,7 @@ fn what_was_given_up_is_not_told_again_after_something_newer() {
 
 #[test]
 fn a_restart_is_no_end_of_what_fired_for_long() {
-    // Posted each minute, to last for four more: kept as it was posted first.
+    // Posted each minute with an end four minutes ahead: stored as first posted.
     let mut before = World::new(USUAL);
     let mut kept = Vec::new();
     for minute in 0..30 {
@@ -357,7 +357,7 @@ fn a_restart_is_no_end_of_what_fired_for_long() {
         kept.extend(before.dispatcher.ingest(lasting, before.now).changed);
     }
     assert_eq!(kept.len(), 2, "not kept again");
-    // This one is over, and the server stops before anybody is told.
+    // This one resolves, and the server stops before the notification.
     before.post("alertname=c", Some(40 * MINUTE));
     before.until(30 * MINUTE);
     kept.extend(before.dispatcher.ingest([ended("alertname=c", before.now)], before.now).changed);
@@ -445,12 +445,12 @@ fn alerts_are_bounded_by_what_they_take_and_give_it_back() {
     let ingested = world.dispatcher.ingest(large, 0);
     let taken = ingested.fired.len();
     assert!((2_000..2_500).contains(&taken) && ingested.dropped.len() == 4_000 - taken, "{taken}");
-    // One that is known goes on and may shrink, and its room is for others.
+    // A known alert goes on and may shrink, which makes room for others.
     assert!(world.dispatcher.ingest([posted(0, 30_000, HOUR)], 1).dropped.is_empty());
     assert!(world.dispatcher.ingest((0..10).map(|number| posted(number, 1, HOUR)), 2).dropped.is_empty());
     assert!(world.dispatcher.ingest([posted(9_000, 30_000, HOUR)], 3).dropped.is_empty());
     assert_eq!(world.dispatcher.ingest([posted(9_001, 40_000, HOUR)], 4).refused.len(), 1, "too long alone");
-    // Those that are over make room once they were told of.
+    // Resolved alerts make room once they were notified.
     world.until(2 * HOUR);
     assert_eq!(
         world.dispatcher.ingest((0..2_000).map(|number| posted(number, 30_000, 9 * HOUR)), world.now).dropped.len(),

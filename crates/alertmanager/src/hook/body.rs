@@ -1,4 +1,4 @@
-//! Bodies of the short form, by format.
+//! Bodies of short-form webhooks, by format.
 
 use model::{
     job::{Job, JobStatus},
@@ -13,16 +13,17 @@ use crate::{
     message::{incident_key, is_link, put, rfc3339},
 };
 
-/// Longest text of one field, in characters: Slack takes 2,000 and Discord 1,024.
+/// Maximum length of a field, in characters: Slack accepts 2,000 and Discord 1,024.
 const FIELD: usize = 1_000;
-/// Longest text of one of Discord's fields, in characters: all of an embed may have 6,000 together.
+/// Maximum length of a Discord field, in characters: all of an embed may have 6,000.
 const DISCORD_FIELD: usize = 400;
-/// Longest key of PagerDuty's, in characters.
+/// Maximum length of PagerDuty's dedup key, in characters.
 const DEDUP_KEY: usize = 255;
-/// Longest title, in characters: Slack takes 150 and Discord 256.
+/// Maximum length of a title, in characters: Slack accepts 150 and Discord 256.
 const TITLE: usize = 140;
 
-/// The body for an event, without keys. `external_url` is where this server is reached, without a slash at its end.
+/// The body for an event, without PagerDuty's routing key. `external_url` is this server's URL, without a trailing
+/// slash.
 #[must_use]
 pub fn body(format: Format, event: &HookEvent, delivery: &str, external_url: &str) -> Value {
     let told = Told::of(event, external_url);
@@ -39,10 +40,10 @@ pub fn body(format: Format, event: &HookEvent, delivery: &str, external_url: &st
     }
 }
 
-/// An event in words.
+/// The text of an event.
 struct Told {
     title: String,
-    /// Names with values, none of them empty.
+    /// Names with values; no value is empty.
     fields: Vec<(&'static str, String)>,
     text: String,
     color: u32,
@@ -74,7 +75,7 @@ impl Told {
         ];
         fields.extend(job.format.clone().map(|format| ("Format", format)));
         if let Some(bytes) = job.bytes_transferred.filter(|bytes| *bytes > 0) {
-            // Shown in three digits.
+            // Displayed with three digits.
             #[allow(clippy::cast_precision_loss)]
             fields.push(("Transferred", Unit::from_id("bytes").brief(bytes as f64)));
         }
@@ -127,10 +128,10 @@ fn annotation<'a>(alert: &'a Alert, name: &str) -> &'a str {
     alert.annotations.get(name).map_or("", String::as_str)
 }
 
-/// How long a job ran, in seconds.
+/// Run time of a job, in seconds.
 fn duration_seconds(job: &Job) -> Option<f64> {
     let ms = job.completed_at.or(job.updated_at)?.checked_sub(job.started_at?)?;
-    // Milliseconds of a job: far below 2^53.
+    // Milliseconds of a job are far below 2^53.
     #[allow(clippy::cast_precision_loss)]
     (ms >= 0).then(|| ms as f64 / 1_000.0)
 }
@@ -149,7 +150,7 @@ fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-/// The subject as our own JSON shows it.
+/// The subject in our own JSON format.
 fn data(subject: &Subject, link: &str) -> Value {
     let (mut data, further) = match subject {
         Subject::Job(job) => {
@@ -177,7 +178,7 @@ fn shortened(text: &str, most: usize) -> String {
     crate::message::shortened(text.to_owned(), most)
 }
 
-/// Text in which Slack's signs are plain letters, with at most `most` characters after that.
+/// Escapes Slack's markup; the result has at most `most` characters.
 fn escaped(text: &str, most: usize) -> String {
     let part = |character: char| match character {
         '&' => "&amp;".to_owned(),
@@ -190,7 +191,7 @@ fn escaped(text: &str, most: usize) -> String {
     if length(&whole) <= most {
         return whole;
     }
-    // No escape is cut in two, and the ellipsis needs room.
+    // Never cuts an escape in two, and leaves room for the ellipsis.
     let mut room = most.saturating_sub(1);
     let mut output = String::new();
     for part in text.chars().map(part) {
@@ -229,7 +230,7 @@ fn slack(told: &Told) -> Value {
 }
 
 fn discord(told: &Told, at_ms: i64) -> Value {
-    // Title, text and ten fields are below the 6,000 characters that all may have together.
+    // Title, text and ten fields stay below the limit of 6,000 characters for an embed.
     let fields: Vec<Value> = told
         .fields
         .iter()

@@ -152,7 +152,7 @@ fn a_cancel_is_a_request_until_the_job_ends() {
     assert!(table.job("mute").unwrap().cancel_requested, "its silence tells nothing");
 }
 
-/// How often each end was counted.
+/// The counted ends.
 fn ends(outcomes: &[Outcome]) -> Vec<JobStatus> {
     let changes = outcomes.iter().flat_map(|outcome| &outcome.changes);
     let ends = changes.filter_map(|change| match &change.what {
