@@ -1,8 +1,8 @@
-//! How long to wait before the next try.
+//! Delays between retries.
 
 use std::time::Duration;
 
-/// Exponential back-off with jitter, without an end.
+/// Exponential back-off with jitter, without a limit of attempts.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     first: Duration,
@@ -15,7 +15,7 @@ impl Backoff {
         Backoff { first, longest, failures: 0 }
     }
 
-    /// The time to wait after one more failure: between half and all of what the number of failures asks for.
+    /// The delay after one more failure: between half and all of the exponential value.
     pub(crate) fn next(&mut self) -> Duration {
         let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
         self.failures = self.failures.saturating_add(1).min(16);
@@ -23,7 +23,7 @@ impl Backoff {
         whole.mul_f64(rand::random_range(0.5..=1.0))
     }
 
-    /// It worked: the next failure starts from the beginning.
+    /// Resets after a success.
     pub(crate) fn reset(&mut self) {
         self.failures = 0;
     }

@@ -1,4 +1,4 @@
-//! Who may open a directory.
+//! Locking and format of a directory.
 
 #![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 
@@ -17,7 +17,7 @@ fn open(directory: &Path) -> Result<Store, OpenError> {
     Store::open(directory, StoreOptions::default())
 }
 
-/// The other process of the next test; does nothing when run by itself.
+/// The other process of the next test; does nothing when it runs as a normal test.
 #[test]
 fn other_process() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
@@ -72,7 +72,7 @@ fn a_directory_that_cannot_be_made_is_named() {
     assert!(error.contains("file/data"), "{error}");
 }
 
-/// A directory as the first format had it is read, goes on, and is no longer one of that format.
+/// A directory of format 1 can be opened, and becomes one of format 2.
 #[test]
 fn the_first_format_is_read() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! What goes in comes out, as Prometheus would have it.
+//! Appends and reads, with Prometheus' semantics.
 
 #![allow(clippy::unwrap_used)] // Clippy takes helpers of tests for something else.
 
@@ -83,7 +83,7 @@ fn many_late_samples_are_merged_in_order_and_survive() {
     let mut wanted = Vec::new();
     for at in 0..2_000_i64 {
         let time = at * 1_000;
-        // Every other sample comes 300 later.
+        // Every other sample arrives 300 later.
         let time = if at % 2 == 1 { time - 300_000 } else { time };
         let stored = store.append(&[point("m", "a", time, f64::from(i32::try_from(at).unwrap()))]).unwrap().stored;
         assert_eq!(stored, 1);
