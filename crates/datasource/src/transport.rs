@@ -1,5 +1,5 @@
-//! Requests to one engine: identical ones are made once, few at a time and fair between tokens, again where that may help, and none for a
-//! while to an engine that is in trouble.
+//! Requests to one engine: identical ones are sent once, concurrency is limited and fair between tokens, failures are
+//! retried if that may help, and a circuit breaker protects an engine with problems.
 
 use std::{
     collections::HashMap,
@@ -39,27 +39,27 @@ use crate::{
     words,
 };
 
-/// Answers up to this are looked through for secrets at once, in bytes.
+/// Responses up to this size are redacted on the current thread, in bytes.
 const SHORT_ANSWER: usize = 256 << 10;
-/// Most bytes of answers that are given again.
+/// Maximum size of the response cache, in bytes.
 const HELD_BYTES: usize = 16 << 20;
-/// The charge of an answer grows by this while it comes, in bytes.
+/// Step by which the charge of a response grows while it arrives, in bytes.
 const CHARGE_STEP: u64 = 256 << 10;
-/// Wait before the first further try; each next one doubles it.
+/// Delay before the first retry; it doubles before each further one.
 const FIRST_RETRY: Duration = Duration::from_millis(100);
-/// Requests at a time for pictures in notifications.
+/// Maximum number of concurrent requests for images of notifications.
 const PICTURE_REQUESTS: usize = 2;
 
-/// An answer: not yet read, but from an engine's API.
+/// A response of an engine's API, not parsed yet.
 #[derive(Debug, Clone)]
 pub struct EngineResponse {
     /// The status of the response.
     pub status: StatusCode,
-    /// Its media type, if it says one.
+    /// Its media type, if any.
     pub content_type: Option<HeaderValue>,
-    /// Its body.
+    /// Body.
     pub body: Bytes,
-    /// What it takes, with what is read from it, as long as anybody has it.
+    /// The memory charge of it and of what is parsed from it, while anybody holds it.
     pub charge: Option<Arc<Charge>>,
 }
 
@@ -68,7 +68,7 @@ type Sharing = Shared<BoxFuture<'static, Answer>>;
 /// Path and parameters.
 type Asked = (String, Vec<(String, String)>);
 
-/// The way to one engine. A cheap handle.
+/// The transport to one engine. Cheap to clone.
 #[derive(Clone)]
 pub struct Transport(Arc<Inner>);
 
@@ -77,37 +77,38 @@ struct Inner {
     client: reqwest::Client,
     redactor: Arc<Redactor>,
     trust: Trust,
-    /// Without a slash at its end.
+    /// Without a trailing slash.
     base_url: String,
     timeout: Duration,
     max_response_bytes: usize,
     retries: u32,
-    /// Gives turns to viewers, and charges them for answers.
+    /// Admits viewers' requests, and charges them for responses.
     gate: Admission,
-    /// The same for rules, which no viewer makes wait, and which have what they need.
+    /// Permits for rules, which do not wait for viewers and are not charged.
     rule_gate: Semaphore,
-    /// And for the server itself, which asks how the engine is and what it alerts about whatever viewers do.
+    /// Permits for the server itself, which checks health and alerts regardless of viewers.
     own_gate: Semaphore,
-    /// And for pictures in notifications, however many are sent at once.
+    /// Permits for images of notifications, however many are sent at once.
     picture_gate: Semaphore,
     state: Mutex<State>,
-    /// How long an answer is given again.
+    /// Lifetime of cached responses.
     hold: Duration,
     held: Mutex<Held>,
-    /// Requests on their way, for those who ask the same: the newest of each lane.
+    /// Requests in flight, to share them: the latest one of each lane.
     in_flight: Mutex<HashMap<Asked, HashMap<Lane, Flight>>>,
 }
 
-/// Where a request waits for its turn.
+/// The queue in which a request waits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Lane {
-    /// With those of a token. One of another token that has had its turn is joined, but nobody waits in the queue of somebody else.
+    /// With those of a token. A request joins one of another token that has already been sent, but never waits in
+    /// another token's queue.
     Token(Arc<str>),
-    /// With those of rules, which join none of a viewer.
+    /// With those of rules, which do not share requests with viewers.
     Rules,
-    /// With those of the server itself, which join none of a viewer either.
+    /// With those of the server itself, which do not share requests with viewers either.
     Server,
-    /// With those of other pictures in notifications.
+    /// With those of other images of notifications.
     Pictures,
 }
 
@@ -126,53 +127,53 @@ impl Lane {
     }
 }
 
-/// Leave to ask the engine.
+/// Permission to send a request.
 struct Turn<'a> {
-    /// A viewer's.
+    /// Of a viewer.
     permit: Option<ReadPermit>,
-    /// A rule's, or the server's own.
+    /// Of a rule, or of the server itself.
     _place: Option<SemaphorePermit<'a>>,
 }
 
-/// A request on its way.
+/// A request in flight.
 struct Flight {
     sharing: WeakShared<BoxFuture<'static, Answer>>,
-    /// The one that it waits for, whose answer is enough for who wants no fresh one.
+    /// The previous request, for which it waits. Its response serves callers that do not need a fresh one.
     before: Option<WeakShared<BoxFuture<'static, Answer>>>,
-    /// When the engine was asked; not yet if it waits for its turn, or for the one before it.
+    /// When the request was sent; unset while it waits for its turn, or for the previous one.
     asked_at: Arc<OnceLock<Instant>>,
 }
 
 impl Flight {
-    /// Its answer is still to come.
+    /// The request, while its response is pending.
     fn running(&self) -> Option<Sharing> {
         running(&self.sharing)
     }
 
-    /// The next answer, be it that of the one before it.
+    /// The next pending response, perhaps of the previous request.
     fn next(&self) -> Option<Sharing> {
         self.before.as_ref().and_then(running).or_else(|| self.running())
     }
 
-    /// Its answer is still to come, and will be of `since` or later, and it waits for no turn.
+    /// The request, if it was sent at or after `since` and its response is pending.
     fn asked(&self, since: Option<Instant>) -> Option<Sharing> {
         let asked_at = self.asked_at.get()?;
         if since.is_none_or(|since| *asked_at >= since) { self.running() } else { None }
     }
 
-    /// Whether its answer will be of `since` or later.
+    /// Whether its response will be from `since` or later.
     fn is_after(&self, since: Instant) -> bool {
         self.asked_at.get().is_none_or(|asked_at| *asked_at >= since)
     }
 }
 
 fn running(sharing: &WeakShared<BoxFuture<'static, Answer>>) -> Option<Sharing> {
-    // One that has its answer already is no longer on its way.
+    // A request with a response is no longer in flight.
     sharing.upgrade().filter(|one| one.peek().is_none())
 }
 
-/// Answers that are given again for a moment: a page that many load at once asks for the same times. They are few bytes, and charged only
-/// while somebody has them.
+/// Cache of responses for a moment: a page that many viewers load at once sends the same requests. They are small, and
+/// only charged while somebody holds them.
 #[derive(Default)]
 struct Held {
     answers: HashMap<Asked, HeldAnswer>,
@@ -186,7 +187,7 @@ struct HeldAnswer {
 }
 
 impl Held {
-    /// An answer, charged once for all who have it: with `charge` if nobody has.
+    /// A cached response, charged once for all holders: creates the charge with `charge` if nobody holds it.
     fn get(
         &mut self,
         asked: &Asked,
@@ -196,7 +197,7 @@ impl Held {
         let held = self.answers.get_mut(asked).filter(|held| held.at.elapsed() < hold)?;
         let charge = match held.charge.upgrade() {
             Some(charge) => Some(charge),
-            // Where there is no room, who wants it waits for a turn.
+            // If the memory limit is reached, the caller waits for its turn instead.
             None => charge(json::weight(&held.answer.body)).ok()?.map(Arc::new),
         };
         held.charge = charge.as_ref().map(Arc::downgrade).unwrap_or_default();
@@ -216,7 +217,7 @@ impl Held {
     }
 }
 
-/// Whether the same request means the same a moment later: a query whose times are given.
+/// Whether the same request has the same meaning a moment later: a query with explicit times.
 fn has_its_times((path, pairs): &Asked) -> bool {
     let has = |name: &str| pairs.iter().any(|(other, value)| other == name && !value.is_empty());
     (path == "query" && has("time")) || (path == "query_range" && has("start") && has("end"))
@@ -226,12 +227,12 @@ struct State {
     breaker: Breaker,
     budget: RetryBudget,
     health: SourceHealth,
-    /// What was wrong with the engine last, while something is.
+    /// The engine's last error, while it has a problem.
     error: Option<QueryError>,
     version: Option<String>,
 }
 
-/// Remembers what an engine is given to know us by: its answers may repeat it.
+/// Adds an engine's credentials to the redactor, because its responses may repeat them.
 fn learn(redactor: &Redactor, config: &EngineConfig) {
     match &config.auth {
         EngineAuth::None => {}
@@ -247,10 +248,11 @@ fn learn(redactor: &Redactor, config: &EngineConfig) {
 }
 
 impl Transport {
-    /// The way to the engine of `config`.
+    /// A transport to the engine of `config`.
     ///
     /// # Errors
-    /// A certificate cannot be read, or TLS cannot be set up.
+    ///
+    /// A certificate file is unreadable, or TLS cannot be set up.
     pub fn new(
         config: &EngineConfig,
         settings: &EngineSettings,
@@ -292,18 +294,18 @@ impl Transport {
         &self.0.name
     }
 
-    /// Gives turns to viewers.
+    /// Admits viewers' requests.
     pub fn gate(&self) -> &Admission {
         &self.0.gate
     }
 
-    /// Where the engine answers, without credentials.
+    /// URL of the engine, without credentials.
     pub fn base_url(&self) -> &str {
         &self.0.base_url
     }
 
-    /// Asks for `path` below `/api/v1/`, or joins somebody who asks the same just now. A fresh answer is asked for after it was wanted: by
-    /// one request that goes out when the one on its way has ended, for all who come until then.
+    /// Requests `path` below `/api/v1/`, or joins an identical request in flight. A fresh response needs a request sent
+    /// later: one request, sent when the one in flight has ended, serves all callers that arrive until then.
     #[tracing::instrument(level = "debug", skip_all, fields(path))]
     pub async fn fetch(&self, path: &str, pairs: &[(String, String)]) -> Answer {
         let asked = (path.to_owned(), pairs.to_vec());
@@ -317,7 +319,7 @@ impl Transport {
         let answer = loop {
             let (sharing, is_of_another) = self.share(asked.clone(), since);
             match sharing.await {
-                // What another token has no room for says nothing of this one.
+                // Another token's limit says nothing about this one.
                 Err(error) if is_of_another && matches!(error.kind, ErrorKind::Busy | ErrorKind::TooMany) => {}
                 answer => break answer?,
             }
@@ -328,7 +330,8 @@ impl Transport {
         Ok(answer)
     }
 
-    /// A request on its way whose answer is of `since` or later, or the next one whose answer comes; and whether it is another token's.
+    /// A request in flight whose response is from `since` or later, or otherwise a new one; and whether it belongs to
+    /// another token.
     fn share(&self, asked: Asked, since: Option<Instant>) -> (Sharing, bool) {
         let lane = Lane::current();
         let mut in_flight = self.0.in_flight.lock();
@@ -359,7 +362,7 @@ impl Transport {
         let waits_for = before.as_ref().and_then(Shared::downgrade);
         let sharing = async move {
             if let Some(before) = before {
-                // Whatever came of it. Who joins until then has the same answer.
+                // Regardless of its result. Callers that join until then share the new response.
                 let _ = before.await;
             }
             inner.ask(&path, &pairs, waits_in, &going_out).await
@@ -371,12 +374,12 @@ impl Transport {
         (sharing, false)
     }
 
-    /// Notes the engine's version.
+    /// Records the engine's version.
     pub fn learn_version(&self, version: String) {
         self.0.lock().version = Some(version);
     }
 
-    /// How the engine is doing.
+    /// Health of the engine.
     pub fn status(&self) -> UpstreamStatus {
         let state = self.0.lock();
         let detail = state.version.as_ref().map(|version| format!("Prometheus API, version {version}"));
@@ -384,7 +387,7 @@ impl Transport {
     }
 }
 
-/// Tells the breaker when a request that it admitted is dropped before its end.
+/// Informs the circuit breaker if an admitted request is dropped before its end.
 struct Admitted<'a> {
     inner: &'a Inner,
     told: bool,
@@ -403,7 +406,7 @@ impl Inner {
         self.held.lock()
     }
 
-    /// An answer that is held, charged to the current task's requester if it is a viewer.
+    /// A cached response, charged to the current task's requester if it is a viewer.
     fn held_answer(&self, asked: &Asked) -> Option<EngineResponse> {
         let charge = |bytes| match Lane::current() {
             Lane::Token(token) => self.gate.memory().try_charge(&token, bytes).map(Some),
@@ -416,7 +419,7 @@ impl Inner {
         self.state.lock()
     }
 
-    /// Waits for a turn of `lane`.
+    /// Waits for a turn in `lane`.
     async fn turn(&self, lane: Lane) -> Result<Turn<'_>, QueryError> {
         let too_late = || {
             let message = format!("{} has more requests waiting than it answers in time: try again", self.base_url);
@@ -471,7 +474,7 @@ impl Inner {
         Err(QueryError::new(ErrorKind::Internal, "a request was not made"))
     }
 
-    /// Whether the engine is asked now; what was wrong with it last if not.
+    /// Checks the circuit breaker; returns the last error if it is open.
     fn admit(&self) -> Result<Admitted<'_>, QueryError> {
         let mut state = self.lock();
         if state.breaker.admits(now_ms()) {
@@ -481,7 +484,7 @@ impl Inner {
         Err(state.error.clone().unwrap_or_else(unknown))
     }
 
-    /// Asks once. What comes is charged to a viewer.
+    /// Sends the request once. The response is charged to a viewer.
     async fn once(
         &self,
         path: &str,
@@ -489,7 +492,7 @@ impl Inner {
         mut charge: Option<&mut Charge>,
     ) -> Result<EngineResponse, Failure> {
         let url = format!("{}/api/v1/{path}", self.base_url);
-        // What may be long is sent as a form, which Prometheus takes for these paths alone.
+        // Long parameters are sent as a form, which Prometheus only accepts for these paths.
         let request = if matches!(path, "query" | "query_range" | "query_exemplars" | "labels" | "series") {
             self.client.post(url).form(pairs)
         } else {
@@ -531,14 +534,15 @@ impl Inner {
         }
     }
 
-    /// The body of an answer that went well with no secrets in its words; a long one is looked through beside the runtime's threads.
+    /// The body of a successful response, with secrets removed from its texts; a long one is processed on a blocking
+    /// thread.
     async fn without_secrets(&self, body: Bytes) -> Bytes {
         if body.len() <= SHORT_ANSWER {
             return words::without_secrets(body, &self.redactor);
         }
         let (long, redactor) = (body.clone(), Arc::clone(&self.redactor));
         let cleaned = tokio::task::spawn_blocking(move || words::without_secrets(long, &redactor)).await;
-        // It broke off: then nothing is shown of it.
+        // After a panic the body is left empty.
         cleaned.unwrap_or_default()
     }
 
@@ -552,11 +556,11 @@ impl Inner {
         }
     }
 
-    /// Notes a failure; whether the request is made again.
+    /// Records a failure; returns whether to retry.
     fn failed(&self, failure: &Failure) -> bool {
         let mut state = self.lock();
         if !failure.is_engines {
-            // It answered, though not what was asked for.
+            // The engine responded, though not with what was requested.
             state.breaker.succeeded();
             return false;
         }
@@ -579,7 +583,7 @@ mod tests {
 
     const HOLD: Duration = Duration::from_secs(3_600);
 
-    /// An engine in this process that says nothing, as often as it is asked.
+    /// An engine in this process that returns empty responses.
     async fn engine() -> EngineConfig {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let router = axum::Router::new().fallback(async || r#"{"status":"success","data":{"alerts":[]}}"#);
