@@ -1,12 +1,13 @@
-//! What a request says of itself.
+//! Checks the headers of a remote write.
 
 use axum::http::{HeaderMap, header};
 
-/// Checks that a request is what it has to be: protocol buffers of version 1, compressed with Snappy. Absent headers count as that, as
-/// in Prometheus.
+/// Checks that a request is protocol buffers of version 1, compressed with Snappy. Absent headers count as that, as in
+/// Prometheus.
 ///
 /// # Errors
-/// What it is instead, and what is taken.
+///
+/// What is unsupported, and what is accepted.
 pub(super) fn check(headers: &HeaderMap) -> Result<(), String> {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?").trim());
     if let Some(content_type) = text(header::CONTENT_TYPE).filter(|text| !text.is_empty()) {
