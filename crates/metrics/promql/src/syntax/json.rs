@@ -1,4 +1,4 @@
-//! The tree of a query as Prometheus' HTTP API tells it.
+//! The tree of a query in the format of Prometheus' HTTP API.
 
 use super::{
     ParseError, ValueType, parser,
@@ -7,7 +7,7 @@ use super::{
 use crate::plan::{At, Edges, Many};
 use labels::{METRIC_NAME, MatchOp, Matcher};
 
-/// Levels of a tree that are told; each is some within each other in JSON.
+/// Maximum number of levels in the output; each is several levels of JSON.
 const MAX_SHOWN_LEVELS: usize = 500;
 
 /// A part of a query's tree, in the shape of JSON.
@@ -17,7 +17,7 @@ pub enum Tree {
     Null,
     /// True or false.
     Bool(bool),
-    /// A whole number; lengths of time are in milliseconds.
+    /// An integer; durations are in milliseconds.
     Integer(i64),
     /// Text; numbers of a query are text too.
     Text(String),
@@ -27,10 +27,11 @@ pub enum Tree {
     Map(Vec<(&'static str, Tree)>),
 }
 
-/// The tree of a query in the words of `/api/v1/parse_query`.
+/// The tree of a query as in `/api/v1/parse_query`.
 ///
 /// # Errors
-/// The text is not PromQL, or its tree is deeper than a reader of JSON takes.
+///
+/// The text is not PromQL, or its tree is too deep for JSON parsers.
 pub fn tree(query: &str) -> Result<Tree, ParseError> {
     parser::with_tree(query, |tree, levels| {
         if levels > MAX_SHOWN_LEVELS {
@@ -177,7 +178,7 @@ fn shift_fields(shift: &Shift) -> [(&'static str, Tree); 3] {
     [("offset", milliseconds(shift.offset.as_ref())), ("timestamp", timestamp), ("startOrEnd", start_or_end)]
 }
 
-/// A length that depends on nothing; 0 for others, as for none.
+/// The length of a constant duration; 0 for others and without one.
 fn milliseconds(duration: Option<&Duration>) -> Tree {
     Tree::Integer(duration.and_then(|duration| duration.length.milliseconds(0, (0, 0)).ok()).unwrap_or(0))
 }
