@@ -1,4 +1,4 @@
-//! A storm: thousands of alerts of one rule begin to fire at once.
+//! An alert storm: thousands of alerts of one rule begin to fire at the same time.
 
 use std::{
     path::Path,
@@ -19,15 +19,15 @@ use crate::{
 };
 
 const ALERTS: usize = 10_000;
-/// Series of one request.
+/// Series per request.
 const BODY_SERIES: usize = 1_000;
-/// Between two looks whether all alerts are there.
+/// Interval of checks whether all alerts fire.
 const LOOK: Duration = Duration::from_millis(100);
-/// Longest wait for anything.
+/// Timeout of every wait.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// How long further messages are waited for after the first.
+/// How long further messages are awaited after the first one.
 const AFTER: Duration = Duration::from_secs(10);
-/// Times that a page is asked for.
+/// Requests per page.
 const PAGES: usize = 9;
 
 const RULES: &str = "groups:
@@ -40,10 +40,10 @@ const RULES: &str = "groups:
     annotations: { summary: '{{ $labels.host }} is at {{ $value | humanize }}' }
 ";
 
-/// How many alerts each message spoke of.
+/// Number of alerts in each message.
 type Messages = Arc<Mutex<Vec<usize>>>;
 
-/// Lets them all fire, and looks at what that costs.
+/// Makes all alerts fire, and measures the cost.
 pub(crate) async fn measure(binary: &Path) -> anyhow::Result<Vec<Row>> {
     println!("Letting {ALERTS} alerts fire at once");
     let messages = Messages::default();
@@ -106,7 +106,7 @@ async fn receive(State(messages): State<Messages>, Json(body): Json<serde_json::
     messages.lock().unwrap_or_else(PoisonError::into_inner).push(alerts);
 }
 
-/// How many alerts fire.
+/// Number of firing alerts.
 async fn known(subject: &Subject) -> anyhow::Result<usize> {
     let (body, _) = subject.ask("/api/v1/alerts", &[]).await?;
     let answer: serde_json::Value = serde_json::from_slice(&body)?;
@@ -114,7 +114,7 @@ async fn known(subject: &Subject) -> anyhow::Result<usize> {
     Ok(alerts.iter().filter(|alert| alert.get("state").is_some_and(|state| state == "firing")).count())
 }
 
-/// A series for each alert, with one sample of now, as requests of remote write.
+/// A series for each alert, with one sample at the current time, as remote-write requests.
 fn samples() -> anyhow::Result<Vec<Vec<u8>>> {
     let now_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
     let mut bodies = Vec::with_capacity(ALERTS / BODY_SERIES);
