@@ -69,22 +69,26 @@ pub(crate) async fn measure(binary: &Path) -> anyhow::Result<Vec<Row>> {
         tokio::time::sleep(LOOK).await;
     }
     let known_after = begun.elapsed();
-    let told = || messages.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    while told().is_empty() {
-        anyhow::ensure!(begun.elapsed() < PATIENCE, "nobody is told of the alerts");
+    let received = || messages.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    while received().is_empty() {
+        anyhow::ensure!(begun.elapsed() < PATIENCE, "the receiver got no message");
         tokio::time::sleep(LOOK).await;
     }
-    let told_after = begun.elapsed();
+    let received_after = begun.elapsed();
     tokio::time::sleep(AFTER).await;
-    let told = told();
-    anyhow::ensure!(told.first() == Some(&ALERTS), "the first message speaks of {:?} alerts", told.first());
+    let received = received();
+    anyhow::ensure!(received.first() == Some(&ALERTS), "the first message contains {:?} alerts", received.first());
 
     let mebibytes = subject.resident_bytes()? / f64::from(1 << 20);
     let mut rows = vec![
         Row::new("alerts: 10,000 at once, until all are listed", known_after.as_secs_f64(), "s"),
-        Row::new("alerts: 10,000 at once, until the receiver has the message", told_after.as_secs_f64(), "s"),
-        Row::new("alerts: 10,000 at once, messages of their group", f64::from(u32::try_from(told.len())?), "messages")
-            .goal(1.0),
+        Row::new("alerts: 10,000 at once, until the receiver has the message", received_after.as_secs_f64(), "s"),
+        Row::new(
+            "alerts: 10,000 at once, messages of their group",
+            f64::from(u32::try_from(received.len())?),
+            "messages",
+        )
+        .goal(1.0),
         Row::new("alerts: resident with 10,000 that fire", mebibytes, "MiB"),
     ];
     for path in ["/alerts", "/"] {

@@ -116,7 +116,7 @@ impl CurrentAlerts {
         self.made.versions == Some(versions) && self.made.during_ms.contains(&now_ms)
     }
 
-    /// A hash of which firing alerts are muted by what.
+    /// A hash of the firing alerts and of what mutes them.
     fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         for alert in &self.alerts {

@@ -28,7 +28,7 @@ const MOST: usize = 10_000;
 /// Maximum memory of the alerts, in bytes.
 const MOST_BYTES: usize = 32 << 20;
 /// Minimum interval between log lines about dropped alerts, in milliseconds.
-const TOLD_AGAIN_MS: i64 = 60_000;
+const LOG_INTERVAL_MS: i64 = 60_000;
 /// Interval between checks for timed-out alerts.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// Label name and value that distinguish daemons' alerts from those of rules with the same labels.
@@ -49,7 +49,7 @@ struct All {
     /// milliseconds since the Unix epoch.
     left_out: u64,
     last_left_out: String,
-    told_ms: i64,
+    logged_ms: i64,
 }
 
 impl All {
@@ -57,13 +57,13 @@ impl All {
     fn leave_out(&mut self, alert: &Alert, at_ms: i64) {
         self.left_out += 1;
         self.last_left_out.clone_from(&alert.name);
-        self.tell(at_ms);
+        self.log_left_out(at_ms);
     }
 
     /// Logs the number of dropped alerts, at most once a minute.
-    fn tell(&mut self, at_ms: i64) {
-        if self.left_out > 0 && at_ms.saturating_sub(self.told_ms) >= TOLD_AGAIN_MS {
-            self.told_ms = at_ms;
+    fn log_left_out(&mut self, at_ms: i64) {
+        if self.left_out > 0 && at_ms.saturating_sub(self.logged_ms) >= LOG_INTERVAL_MS {
+            self.logged_ms = at_ms;
             let count = std::mem::take(&mut self.left_out);
             tracing::warn!(last = self.last_left_out, count, "too many external alerts: dropping some");
         }
@@ -164,7 +164,7 @@ impl ExternalAlerts {
     /// Removes timed-out alerts and returns them as resolved.
     fn forgotten(&self, at_ms: i64) -> Vec<Change> {
         let mut all = self.0.lock();
-        all.tell(at_ms);
+        all.log_left_out(at_ms);
         let due = all.fires.iter().filter(|(_, fires)| fires.until_ms <= at_ms).map(|(labels, _)| labels.clone());
         let due: Vec<Labels> = due.collect();
         due.iter().filter_map(|labels| all.remove(labels)).map(|fires| over(fires.alert, at_ms)).collect()
@@ -318,7 +318,9 @@ pub(crate) async fn follow(shared: Arc<Shared>, mut events: broadcast::Receiver<
         shared.foresee(&notifications);
         shared.raise(notifications);
         // An alert that still fires is not a change of state.
-        shared.tell(changes.into_iter().map(|(change, _)| change).filter(|change| change.from != change.to).collect());
+        shared.publish_changes(
+            changes.into_iter().map(|(change, _)| change).filter(|change| change.from != change.to).collect(),
+        );
     }
 }
 
@@ -374,7 +376,7 @@ mod tests {
         assert_eq!((begun.len(), begun[0].alert.fired_at, begun[0].alert.labels.len()), (1, Some(500), 1));
         assert!(reported.post(std::slice::from_ref(&posted), 2_000).is_empty(), "it goes on");
         assert_eq!(reported.alerts(&[]).len(), 1);
-        assert!(reported.alerts(&[begun[0].alert.clone()]).is_empty(), "an engine tells of it itself");
+        assert!(reported.alerts(&[begun[0].alert.clone()]).is_empty(), "an engine reports it itself");
         let over = reported.post(&[PostableAlert { ends_at_ms: Some(3_000), ..posted }], 3_000);
         assert_eq!(over[0].to, AlertState::Inactive);
     }
@@ -399,7 +401,7 @@ mod tests {
         assert_eq!(reported.0.lock().bytes, 0);
         assert_eq!((0..=MOST).filter(|number| reported.fired(posted(*number, 1), 9, 0).is_some()).count(), MOST);
         assert!(reported.0.lock().left_out > 0);
-        reported.forgotten(TOLD_AGAIN_MS);
-        assert_eq!(reported.0.lock().left_out, 0, "the last ones are told too");
+        reported.forgotten(LOG_INTERVAL_MS);
+        assert_eq!(reported.0.lock().left_out, 0, "the last ones are logged too");
     }
 }

@@ -205,14 +205,14 @@ impl Alerting {
         self.0.notifier.foresee(posted);
         let changes = self.0.reported.post(posted, now_ms());
         self.0.latest.is_outdated();
-        self.0.tell(changes);
+        self.0.publish_changes(changes);
     }
 
     /// Updates the alerts of the engines' own rules, by engine, and publishes the changes.
     pub fn replace_upstream(&self, lists: Vec<(String, AlertList)>) {
         let replaced = self.0.upstream.replace(lists, now_ms());
         self.0.latest.is_outdated();
-        self.0.tell(replaced.changes);
+        self.0.publish_changes(replaced.changes);
         if replaced.is_reachability_other {
             self.0.publish_list();
         }
@@ -276,7 +276,7 @@ impl Shared {
         let changes = evaluation.transitions.iter().filter_map(|(rule, change)| view.transition(*rule, change, at_ms));
         let changes: Vec<AlertTransition> = changes.collect();
         self.foresee(&evaluation.notifications);
-        self.tell(changes);
+        self.publish_changes(changes);
         if view.differs_in_staleness(before) {
             self.publish_list();
         }
@@ -289,7 +289,7 @@ impl Shared {
     }
 
     /// Publishes changes and stores them in the history.
-    fn tell(&self, changes: Vec<AlertTransition>) {
+    fn publish_changes(&self, changes: Vec<AlertTransition>) {
         if changes.is_empty() {
             return;
         }

@@ -445,7 +445,7 @@ fn alerts_are_bounded_by_what_they_take_and_give_it_back() {
     let ingested = world.dispatcher.ingest(large, 0);
     let taken = ingested.fired.len();
     assert!((2_000..2_500).contains(&taken) && ingested.dropped.len() == 4_000 - taken, "{taken}");
-    // A known alert goes on and may shrink, which makes room for others.
+    // Updates of known alerts are still accepted; a smaller one makes room for others.
     assert!(world.dispatcher.ingest([posted(0, 30_000, HOUR)], 1).dropped.is_empty());
     assert!(world.dispatcher.ingest((0..10).map(|number| posted(number, 1, HOUR)), 2).dropped.is_empty());
     assert!(world.dispatcher.ingest([posted(9_000, 30_000, HOUR)], 3).dropped.is_empty());

@@ -275,7 +275,7 @@ impl DaemonConnection {
         self.refresh();
     }
 
-    /// Records a problem of the feed while the connection goes on.
+    /// Records a problem of the feed while the connection continues.
     pub(crate) fn feed_issue(&self, error: &str) {
         self.liveness().set_feed_trouble(self.redactor.text(error).into_owned());
         self.refresh();

@@ -96,9 +96,9 @@ impl Liveness {
     /// scrapes.
     pub(crate) fn issues(&self) -> Option<String> {
         let Issues { feed, poll, scrape } = &self.issues;
-        let told: Vec<&str> =
+        let shown: Vec<&str> =
             [feed.as_ref().or(poll.as_ref()), scrape.as_ref()].into_iter().flatten().map(String::as_str).collect();
-        (!told.is_empty()).then(|| told.join("; "))
+        (!shown.is_empty()).then(|| shown.join("; "))
     }
 
     /// Whether to request all jobs now; true once per request.

@@ -64,13 +64,13 @@ struct State {
 struct Abort {
     is_set: AtomicBool,
     /// Whether the abort was logged: once for all reads that end together.
-    is_told: AtomicBool,
+    is_logged: AtomicBool,
 }
 
 impl Abort {
     /// True for the first read that observes the abort.
     fn is_news(&self) -> bool {
-        !self.is_told.swap(true, Ordering::Relaxed)
+        !self.is_logged.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -90,7 +90,7 @@ struct Waiter {
 pub enum Refusal {
     /// It needs more memory than a single read may use, in bytes.
     #[error(
-        "the query would take {} of memory or more, more than the {} that one may take: select fewer series, a shorter range or a larger step",
+        "the query would take {} of memory or more, more than the limit of {} per query: select fewer series, a shorter range or a larger step",
         megabytes(*.cost), megabytes(*.most)
     )]
     TooLarge { cost: u64, most: u64 },
@@ -558,7 +558,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_told_once_that_reads_are_ended_and_only_if_one_ends() {
+    async fn it_is_logged_once_that_reads_are_ended_and_only_if_one_ends() {
         let (admission, budgets) = admission(4, 1_000, 30);
         let running = [(); 3].map(|()| Arc::<Abort>::clone(&admission.0.lock().abort));
         // This process uses more than that.

@@ -146,8 +146,8 @@ fn was_connected(error: &reqwest::Error) -> bool {
 fn refusal(error: &reqwest::Error) -> Option<&rustls::Error> {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
-        if let Some(told) = error.downcast_ref() {
-            return Some(told);
+        if let Some(refusal) = error.downcast_ref() {
+            return Some(refusal);
         }
         // An I/O error does not return its inner error as the source.
         let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);

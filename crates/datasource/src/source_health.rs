@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_is_told_by_its_answers() {
+    fn a_source_is_judged_by_its_answers() {
         let mut health = SourceHealth::new(1);
         let shown = |health: &SourceHealth| {
             let status = health.status("a", UpstreamKind::Alertmanager, None);

@@ -390,12 +390,12 @@ impl Transport {
 /// Informs the circuit breaker if an admitted request is dropped before its end.
 struct Admitted<'a> {
     inner: &'a Inner,
-    told: bool,
+    reported: bool,
 }
 
 impl Drop for Admitted<'_> {
     fn drop(&mut self) {
-        if !self.told {
+        if !self.reported {
             self.inner.lock().breaker.abandoned(now_ms());
         }
     }
@@ -451,7 +451,7 @@ impl Inner {
             let started = Instant::now();
             let mut admitted = self.admit()?;
             let outcome = self.once(path, pairs, turn.permit.as_mut().map(ReadPermit::charge_mut)).await;
-            admitted.told = true;
+            admitted.reported = true;
             match outcome {
                 Ok(fetched) => {
                     self.succeeded(started.elapsed());
@@ -478,7 +478,7 @@ impl Inner {
     fn admit(&self) -> Result<Admitted<'_>, QueryError> {
         let mut state = self.lock();
         if state.breaker.admits(now_ms()) {
-            return Ok(Admitted { inner: self, told: false });
+            return Ok(Admitted { inner: self, reported: false });
         }
         let unknown = || QueryError::new(ErrorKind::Unavailable, format!("{} cannot be reached", self.base_url));
         Err(state.error.clone().unwrap_or_else(unknown))

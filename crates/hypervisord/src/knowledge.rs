@@ -45,7 +45,7 @@ struct Process {
     /// When it started, milliseconds since the Unix epoch by our clock.
     start_ms: i64,
     /// The same by the daemon's clock, if a message has its time.
-    told_start_ms: Option<i64>,
+    daemon_start_ms: Option<i64>,
     /// Uptime in seconds.
     uptime: f64,
     /// When we received it, by a monotonic clock.
@@ -154,31 +154,33 @@ impl Knowledge {
         self.jobs.replace(updates, unchanged, listing, moment, restarted)
     }
 
-    /// Records the uptime of the daemon's process in a message created at `told_ms` by the daemon's clock, if known,
+    /// Records the uptime of the daemon's process in a message created at `message_ms` by the daemon's clock, if known,
     /// and detects a restart. A delayed message has an old uptime; that is not a restart. `at` is the current time of a
     /// monotonic clock.
-    pub fn note_uptime(&mut self, uptime: f64, told_ms: Option<i64>, now_ms: i64, at: Duration) {
+    pub fn note_uptime(&mut self, uptime: f64, message_ms: Option<i64>, now_ms: i64, at: Duration) {
         if !uptime.is_finite() {
             return;
         }
         #[allow(clippy::cast_possible_truncation, reason = "saturates, and no daemon is that old")]
         let uptime_ms = (uptime * 1000.0) as i64;
-        let told_start_ms = told_ms.map(|told_ms| told_ms.saturating_sub(uptime_ms));
+        let daemon_start_ms = message_ms.map(|message_ms| message_ms.saturating_sub(uptime_ms));
         let is_another = self.process.is_some_and(|before| {
             let expected = before.uptime + at.saturating_sub(before.at).as_secs_f64();
             let is_younger = uptime + UPTIME_SLACK < before.uptime || uptime + START_SLACK < expected;
-            let starts = before.told_start_ms.zip(told_start_ms);
+            let starts = before.daemon_start_ms.zip(daemon_start_ms);
             is_younger && starts.is_none_or(|(before_ms, ms)| before_ms.abs_diff(ms) > SAME_START_MS)
         });
         self.restarted |= is_another;
         let same = self.process.filter(|_| !is_another);
-        let by_ours_ms = told_start_ms.map(|ms| ms.saturating_add(self.skew.used_ms()));
+        let by_ours_ms = daemon_start_ms.map(|ms| ms.saturating_add(self.skew.used_ms()));
         let start_ms = by_ours_ms.unwrap_or_else(|| now_ms.saturating_sub(uptime_ms));
         self.process = Some(match same {
             // A delayed message has no new information.
             Some(before) if uptime < before.uptime => before,
-            Some(before) => Process { told_start_ms: before.told_start_ms.or(told_start_ms), uptime, at, ..before },
-            None => Process { start_ms, told_start_ms, uptime, at },
+            Some(before) => {
+                Process { daemon_start_ms: before.daemon_start_ms.or(daemon_start_ms), uptime, at, ..before }
+            }
+            None => Process { start_ms, daemon_start_ms, uptime, at },
         });
     }
 
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_daemon_that_was_not_heard_has_told_nothing_until_it_tells_its_jobs() {
+    fn a_daemon_that_was_not_heard_is_unknown_until_it_reports_its_jobs() {
         let mut known = knowledge();
         assert!(known.take_news().is_none());
         list(&mut known, 1, &["a"]);

@@ -168,7 +168,7 @@ impl Channel {
     pub fn resync(&self, queue: &QueueSender, id: u64) {
         let mut state = self.lock();
         queue.begin(id);
-        let told = match self.push_snapshot(&mut state, queue, id) {
+        let state_of_subscriber = match self.push_snapshot(&mut state, queue, id) {
             Ok(is_sent) => (!is_sent, false),
             Err(over) => {
                 queue.push(id, over_budget(self.sequence.current(), over));
@@ -176,7 +176,7 @@ impl Channel {
             }
         };
         for subscriber in state.subscribers.iter_mut().filter(|one| one.id == id && one.queue.is_same(queue)) {
-            (subscriber.waits, subscriber.knows_over_budget) = told;
+            (subscriber.waits, subscriber.knows_over_budget) = state_of_subscriber;
         }
         if let Some(trouble) = &state.trouble {
             queue.push(id, Arc::clone(trouble));
@@ -481,8 +481,8 @@ mod tests {
         channel.publish(|| Some(Content::Delta(frame(10))));
         assert!(matches!(receiver.try_next(), Some(Next::Resync(1))));
         channel.resync(&sender, 1);
-        let Some(Next::Update(1, told)) = receiver.try_next() else { panic!("nothing was said") };
-        assert!(matches!(&told.content, Content::Error { code: "limit", .. }), "{told:?}");
+        let Some(Next::Update(1, message)) = receiver.try_next() else { panic!("nothing was said") };
+        assert!(matches!(&message.content, Content::Error { code: "limit", .. }), "{message:?}");
         channel.publish(|| Some(Content::Delta(frame(10))));
         assert_eq!(seqs(&mut receiver), [], "no update over a gap, and the same is not said twice");
 

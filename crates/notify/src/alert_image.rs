@@ -55,11 +55,11 @@ pub trait ImageRenderer: Send + Sync {
 /// What to draw for a message: the first firing alert whose expression is known, otherwise the first alert whose
 /// expression is known.
 pub(crate) fn subject(notification: &Notification, now_ms: i64) -> Option<AlertSubject> {
-    let told = notification.alerts.iter().filter_map(|(alert, is_resolved)| {
+    let notified = notification.alerts.iter().filter_map(|(alert, is_resolved)| {
         let expr = expression(&alert.generator_url)?;
         Some((*is_resolved, alert, expr))
     });
-    let (_, alert, expr) = told.min_by_key(|(is_resolved, ..)| *is_resolved)?;
+    let (_, alert, expr) = notified.min_by_key(|(is_resolved, ..)| *is_resolved)?;
     Some(AlertSubject {
         name: alert.name().to_owned(),
         expr,

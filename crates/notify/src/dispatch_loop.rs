@@ -78,24 +78,24 @@ impl Shared {
         if ingested.is_inhibition_other || !entry.unacknowledged.is_empty() {
             self.muting.note();
         }
-        let (mut told, mut quiet) = (self.told(), self.quiet());
+        let (mut notified, mut quiet) = (self.notified(), self.quiet());
         for alert in &ingested.fired {
             // Short-form webhooks skip muted alerts too.
             if !self.knows_muting() || self.is_muted(&dispatcher, alert, now_ms) {
                 quiet.add(alert.fingerprint);
-            } else if told.insert(alert.fingerprint) {
+            } else if notified.insert(alert.fingerprint) {
                 quiet.remove(alert.fingerprint);
                 entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(alert, true, now_ms)));
             }
         }
         for alert in &ingested.resolved {
             quiet.remove(alert.fingerprint);
-            if told.remove(&alert.fingerprint) {
+            if notified.remove(&alert.fingerprint) {
                 entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(alert, false, now_ms)));
             }
         }
         entry.alerts =
-            ingested.changed.iter().map(|alert| (Alert::clone(alert), told.contains(&alert.fingerprint))).collect();
+            ingested.changed.iter().map(|alert| (Alert::clone(alert), notified.contains(&alert.fingerprint))).collect();
         entry
     }
 
@@ -128,24 +128,24 @@ impl Shared {
             };
             entry.deliveries.push(delivery(notification, body));
         }
-        let (mut told, mut quiet) = (self.told(), self.quiet());
+        let (mut notified, mut quiet) = (self.notified(), self.quiet());
         for alert in forgotten {
             quiet.remove(alert.fingerprint);
             // It ended by itself: nobody posted its resolution.
-            if told.remove(&alert.fingerprint) {
+            if notified.remove(&alert.fingerprint) {
                 entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(&alert, false, now_ms)));
             }
             let before_ms = alert.ends_at_ms.max(now_ms.saturating_sub(ON_THE_WAY_MS));
             entry.unacknowledged.extend(self.end_acknowledgements([(alert.fingerprint, before_ms)].into_iter()));
             entry.forgotten.push(alert.fingerprint);
         }
-        drop((told, quiet));
-        self.tell_unmuted(&mut entry, now_ms);
+        drop((notified, quiet));
+        self.notify_unmuted(&mut entry, now_ms);
         entry
     }
 
     /// Notifies webhooks of alerts that are no longer muted and that they were not notified of.
-    fn tell_unmuted(&self, entry: &mut Entry, now_ms: i64) {
+    fn notify_unmuted(&self, entry: &mut Entry, now_ms: i64) {
         let due = self.quiet().due(self.muting.version(), now_ms);
         if due.is_empty() {
             return;
@@ -161,7 +161,7 @@ impl Shared {
                 continue;
             }
             self.quiet().remove(fingerprint);
-            if self.told().insert(fingerprint) {
+            if self.notified().insert(fingerprint) {
                 entry.deliveries.extend(hooks::deliveries(self, &hooks::of_alert(alert, true, now_ms)));
                 entry.alerts.push((Alert::clone(alert), true));
             }

@@ -99,7 +99,7 @@ struct Shared {
     loaded: Mutex<Loaded>,
     dispatcher: Mutex<Dispatcher>,
     /// Firing alerts that short-form webhooks were notified of.
-    told: Mutex<HashSet<Fingerprint>>,
+    notified: Mutex<HashSet<Fingerprint>>,
     /// Firing alerts that short-form webhooks were not notified of.
     quiet: Mutex<Quiet>,
     acknowledged: Mutex<HashMap<Fingerprint, Acknowledgement>>,
@@ -179,8 +179,8 @@ impl Shared {
         self.dispatcher.lock()
     }
 
-    fn told(&self) -> MutexGuard<'_, HashSet<Fingerprint>> {
-        self.told.lock()
+    fn notified(&self) -> MutexGuard<'_, HashSet<Fingerprint>> {
+        self.notified.lock()
     }
 
     fn quiet(&self) -> MutexGuard<'_, Quiet> {
@@ -240,8 +240,8 @@ impl Notifier {
             dispatcher.silences.put(silence);
         }
         dispatcher.restore_log(outbox.log().await?);
-        let (alerts, told) = outbox.alerts().await?;
-        let quiet = Quiet::of(&alerts, &told);
+        let (alerts, notified) = outbox.alerts().await?;
+        let quiet = Quiet::of(&alerts, &notified);
         dispatcher.restore_alerts(alerts, now_ms, now_ms.saturating_add(GRACE_MS));
         let acknowledged = outbox.acknowledgements().await?.into_iter().collect();
         let refusals = Arc::new(Refusals::new(telemetry.clone()));
@@ -258,7 +258,7 @@ impl Notifier {
             external_url: external_url.trim_end_matches('/').to_owned(),
             loaded: Mutex::new(loaded),
             dispatcher: Mutex::new(dispatcher),
-            told: Mutex::new(told),
+            notified: Mutex::new(notified),
             quiet: Mutex::new(quiet),
             acknowledged: Mutex::new(acknowledged),
             muting,

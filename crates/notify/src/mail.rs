@@ -185,7 +185,7 @@ impl MailServer<'_> {
         if !connection.is_encrypted() && !address.ip().is_loopback() {
             connection.abort().await;
             return Err(Outcome::refused(format!(
-                "{} takes mail without TLS only, where a password could be read on the way: leave out auth_username, or use a server with STARTTLS",
+                "{} accepts mail only without TLS, where a password could be intercepted: remove auth_username, or use a server with STARTTLS",
                 self.host
             )));
         }

@@ -143,11 +143,11 @@ impl Outbox {
     /// Stores an entry in one transaction; returns its messages that were given up at once.
     pub(crate) async fn save(&self, entry: &Entry, now_ms: i64) -> Result<Vec<GivenUp>, sqlx::Error> {
         let mut write = self.pool.begin_with("BEGIN IMMEDIATE").await?;
-        for (alert, is_told) in &entry.alerts {
+        for (alert, is_notified) in &entry.alerts {
             sqlx::query("INSERT OR REPLACE INTO known_alerts (fingerprint, alert, is_told) VALUES (?, ?, ?)")
                 .bind(alert.fingerprint.to_string())
                 .bind(json(alert)?)
-                .bind(*is_told)
+                .bind(*is_notified)
                 .execute(&mut *write)
                 .await?;
         }
@@ -359,19 +359,19 @@ impl Outbox {
     /// Known alerts, and those of them that webhooks were notified of.
     pub(crate) async fn alerts(&self) -> Result<(Vec<Alert>, HashSet<Fingerprint>), sqlx::Error> {
         let rows = sqlx::query("SELECT alert, is_told FROM known_alerts").fetch_all(&self.pool).await?;
-        let (mut alerts, mut told) = (Vec::with_capacity(rows.len()), HashSet::new());
+        let (mut alerts, mut notified) = (Vec::with_capacity(rows.len()), HashSet::new());
         for row in &rows {
             let alert: Alert = from_json(row, "alert")?;
             if row.try_get("is_told")? {
-                told.insert(alert.fingerprint);
+                notified.insert(alert.fingerprint);
             }
             alerts.push(alert);
         }
-        Ok((alerts, told))
+        Ok((alerts, notified))
     }
 
     /// The last event sent for each job.
-    pub(crate) async fn told_jobs(&self) -> Result<HashMap<(String, String), String>, sqlx::Error> {
+    pub(crate) async fn notified_jobs(&self) -> Result<HashMap<(String, String), String>, sqlx::Error> {
         let rows = sqlx::query("SELECT daemon, job, event FROM told_jobs").fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).collect()
     }
@@ -478,7 +478,7 @@ mod tests {
             let expires_at_ms = at_ms + 1_000;
             LogEntry { firing: vec![Fingerprint(1)], resolved: Vec::new(), at_ms, expires_at_ms }
         };
-        let tell = async |at_ms: i64, before: Option<LogEntry>, alert: u64| {
+        let notify = async |at_ms: i64, before: Option<LogEntry>, alert: u64| {
             let log = LogChange { key: key.clone(), at_ms, before };
             let delivery = NewDelivery {
                 id: format!("d{at_ms}"),
@@ -500,11 +500,11 @@ mod tests {
             async |ticket: &QueuedDelivery| outbox.tried(ticket, &State::Dead, Some(401), Some("no"), 9).await.unwrap();
         let logged = async || outbox.log().await.unwrap().into_iter().map(|(_, entry)| entry).collect::<Vec<_>>();
 
-        let (first, change) = tell(10, None, 1).await;
+        let (first, change) = notify(10, None, 1).await;
         assert_eq!(dead(&first).await, Some(change));
         assert_eq!(logged().await, []);
-        let (second, _) = tell(20, None, 1).await;
-        let (third, change) = tell(30, Some(entry(20)), 1).await;
+        let (second, _) = notify(20, None, 1).await;
+        let (third, change) = notify(30, Some(entry(20)), 1).await;
         assert_eq!(dead(&second).await, None);
         assert_eq!(logged().await, [entry(30)], "something newer was told");
         assert_eq!(dead(&third).await, Some(change));
@@ -516,11 +516,11 @@ mod tests {
         let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
         assert_eq!(listed.len(), 1, "one is listed for all that told the same: {listed:?}");
 
-        let (fourth, _) = tell(40, Some(entry(20)), 1).await;
+        let (fourth, _) = notify(40, Some(entry(20)), 1).await;
         outbox.tried(&fourth, &State::Delivered, Some(200), None, 50).await.unwrap();
         assert_eq!(logged().await, [entry(40)]);
 
-        let (fifth, _) = tell(60, Some(entry(40)), 2).await;
+        let (fifth, _) = notify(60, Some(entry(40)), 2).await;
         dead(&fifth).await;
         let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
         assert_eq!(listed.len(), 3, "what told of another alert stays: {listed:?}");
@@ -547,8 +547,8 @@ mod tests {
         let given_up = GivenUp { receiver: "ops".to_owned(), reason, taken_back: None };
         assert_eq!(outbox.save(&entry, 5).await.unwrap(), [given_up]);
         let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
-        let told: Vec<_> = listed.iter().map(|one| (&*one.id, &*one.state, one.error.as_deref())).collect();
-        assert_eq!(told, [("b", "dead", Some("no such integration")), ("a", "pending", None)]);
+        let shown: Vec<_> = listed.iter().map(|one| (&*one.id, &*one.state, one.error.as_deref())).collect();
+        assert_eq!(shown, [("b", "dead", Some("no such integration")), ("a", "pending", None)]);
         assert_eq!(outbox.pending_after(0).await.unwrap().len(), 1, "nobody tries to send it");
         assert!(!outbox.send_again("b", "c", 6).await.unwrap(), "there is nothing to send");
     }

@@ -21,11 +21,11 @@ pub(crate) struct Quiet {
 }
 
 impl Quiet {
-    /// Those stored `alerts` that fire and are not among the `told` ones.
-    pub(crate) fn of(alerts: &[Alert], told: &HashSet<Fingerprint>) -> Self {
+    /// Those stored `alerts` that fire and are not among the `notified` ones.
+    pub(crate) fn of(alerts: &[Alert], notified: &HashSet<Fingerprint>) -> Self {
         let fires = alerts.iter().filter(|alert| !alert.is_resolved(alert.updated_at_ms));
-        let untold = fires.map(|alert| alert.fingerprint).filter(|fingerprint| !told.contains(fingerprint));
-        Quiet { alerts: untold.collect(), ..Quiet::default() }
+        let others = fires.map(|alert| alert.fingerprint).filter(|fingerprint| !notified.contains(fingerprint));
+        Quiet { alerts: others.collect(), ..Quiet::default() }
     }
 
     pub(crate) fn add(&mut self, alert: Fingerprint) {

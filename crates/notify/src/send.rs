@@ -320,7 +320,7 @@ impl Shared {
         };
         let body = match self.outbox.body(ticket.seq).await {
             Ok(Some(body)) => body,
-            Ok(None) => return (policy, Outcome::refused("the message is not there any more")),
+            Ok(None) => return (policy, Outcome::refused("the message is no longer in the outbox")),
             Err(error) => return (policy, Outcome::failed(error.to_string())),
         };
         let Ok(StoredMessage { outgoing, of }) = serde_json::from_str::<StoredMessage>(&body) else {

@@ -64,8 +64,8 @@ pub(crate) async fn follow_jobs(
     stop: CancellationToken,
 ) {
     let started_ms = now_ms();
-    let mut told = match shared.outbox.told_jobs().await {
-        Ok(told) => told,
+    let mut notified = match shared.outbox.notified_jobs().await {
+        Ok(notified) => notified,
         Err(error) => {
             tracing::error!(%error, "cannot read the last events of jobs: some may be sent twice");
             HashMap::new()
@@ -87,7 +87,7 @@ pub(crate) async fn follow_jobs(
         };
         let Some(event) = hook::of_transition(&transition) else { continue };
         let key = (transition.daemon.clone(), transition.job_id.clone());
-        let last = told.get(&key).map(String::as_str);
+        let last = notified.get(&key).map(String::as_str);
         if last == Some(event.name.name()) {
             continue;
         }
@@ -97,10 +97,10 @@ pub(crate) async fn follow_jobs(
             jobs: vec![(key.0.clone(), key.1.clone(), event.name)],
             ..Entry::default()
         };
-        if told.len() >= MAX_JOBS {
-            told.clear();
+        if notified.len() >= MAX_JOBS {
+            notified.clear();
         }
-        told.insert(key, event.name.name().to_owned());
+        notified.insert(key, event.name.name().to_owned());
         if !shared.save(&entry, &stop).await {
             return;
         }

@@ -13,7 +13,7 @@ const SHORTEST_SECRET: usize = 4;
 const LONGEST_SECRET: usize = 4096;
 /// Maximum length of a secret learned from others, in bytes: longer texts are not passwords, and this limits the size
 /// of the search.
-const LONGEST_TOLD: usize = 512;
+const LONGEST_LEARNED: usize = 512;
 /// Maximum number of secrets of each kind; a daemon has a handful of vCenters.
 const MOST_SECRETS: usize = 256;
 /// Shorter parts of base64 text would match in other text.
@@ -65,7 +65,7 @@ impl KnownSecrets {
     pub(crate) fn with<'a>(&self, others: impl Iterator<Item = &'a str>, lasting: Lasting) -> Option<Self> {
         let longest = match lasting {
             Lasting::ForGood => LONGEST_SECRET,
-            Lasting::Newest => LONGEST_TOLD,
+            Lasting::Newest => LONGEST_LEARNED,
         };
         let mut newest: Vec<&str> = Vec::new();
         for secret in others.filter(|secret| (SHORTEST_SECRET..=longest).contains(&secret.len())) {

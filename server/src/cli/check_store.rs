@@ -53,7 +53,7 @@ impl CheckStore {
         if damaged > 0 {
             let places = if damaged == 1 { "1 place is".to_owned() } else { format!("{damaged} places are") };
             bail!(
-                "{}: {places} damaged; the server sets that aside at its next start and goes on with everything else",
+                "{}: {places} damaged; the server moves the damaged data aside at its next start and continues with the rest",
                 directory.display()
             );
         }

@@ -182,9 +182,9 @@ impl RenderCommand {
         if status == StatusCode::UNAUTHORIZED {
             bail!("{server} asks for a token: give one by HYPERSCOPE_TOKEN or --token-file");
         }
-        let told = serde_json::from_slice::<serde_json::Value>(&body).ok();
-        let told = told.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());
-        bail!("{server} answers {status}: {}", told.unwrap_or("no picture"))
+        let message = serde_json::from_slice::<serde_json::Value>(&body).ok();
+        let message = message.as_ref().and_then(|body| body.pointer("/error/message")?.as_str());
+        bail!("{server} answers {status}: {}", message.unwrap_or("no picture"))
     }
 
     /// The query string of an image's URL.

@@ -187,7 +187,7 @@ fn engine(
     }
     let timeout = entry.timeout.map(|period| period.0);
     if timeout.is_some_and(|timeout| timeout.is_zero()) {
-        return Err(wrong("engines.timeout", "must be longer than nothing"));
+        return Err(wrong("engines.timeout", "must be longer than 0s"));
     }
     let mut labels = labels.clone();
     labels.extend(entry.labels);

@@ -198,7 +198,8 @@ impl Config {
         }
         let alertmanagers = alertmanagers(given.alertmanager_url, given.alertmanagers)?;
         if !alertmanagers.is_empty() && given.notify.config.is_some() {
-            let message = "given beside an Alertmanager, which tells people by its own file: leave one of the two out";
+            let message =
+                "given beside an Alertmanager, which notifies by its own configuration: leave one of the two out";
             return Err(wrong("notify.config", message));
         }
         Ok(Config {
@@ -300,7 +301,7 @@ fn public_url(text: Option<&str>) -> Result<Option<Url>, ConfigError> {
 /// The given period, which must be positive, or the default.
 fn positive(setting: &'static str, given: Option<Period>, default: Duration) -> Result<Duration, ConfigError> {
     match given {
-        Some(Period(Duration::ZERO)) => Err(wrong(setting, "must be longer than nothing")),
+        Some(Period(Duration::ZERO)) => Err(wrong(setting, "must be longer than 0s")),
         Some(Period(period)) => Ok(period),
         None => Ok(default),
     }
@@ -494,7 +495,7 @@ fn limits(given: &options::Limits) -> Result<Limits, ConfigError> {
         return Err(wrong("limits.pictures", "0 would draw none: use at least 1"));
     }
     if given.connections == Some(0) || given.address_connections == Some(0) {
-        return Err(wrong("limits.connections", "0 would let nobody in: use at least 1"));
+        return Err(wrong("limits.connections", "0 would reject every connection: use at least 1"));
     }
     if given.header.is_some_and(|header| header.0 < MIN_HEADER_BYTES) {
         return Err(wrong("limits.header", "a browser's own headers need 8KiB: use at least that"));

@@ -135,8 +135,8 @@ pub(super) async fn receivers(State(state): State<AlertState>, principal: Princi
             let seen = alerts.iter();
             seen.flat_map(|alert| state.notifier.status(&alert.labels).receivers).collect()
         };
-        let told = lists.list(Listed::Alerts(&current), make).await?;
-        receivers.retain(|name| told.contains(name));
+        let visible = lists.list(Listed::Alerts(&current), make).await?;
+        receivers.retain(|name| visible.contains(name));
     }
     Ok(Json(receivers.into_iter().map(|name| json!({ "name": name })).collect()))
 }
@@ -162,11 +162,11 @@ impl Wanted {
     }
 
     fn takes(&self, status: &alertmanager::dispatch::Status) -> bool {
-        let is_told = |regex: &regex::Regex| status.receivers.iter().any(|name| regex.is_match(name));
+        let is_receiver = |regex: &regex::Regex| status.receivers.iter().any(|name| regex.is_match(name));
         (self.silenced || status.silenced_by.is_empty())
             && (self.inhibited || status.inhibited_by.is_empty())
             && (self.active || status.state != "active")
-            && self.receiver.as_ref().is_none_or(is_told)
+            && self.receiver.as_ref().is_none_or(is_receiver)
     }
 
     /// The selected alerts in the API's JSON, with their receivers.
@@ -341,7 +341,7 @@ impl RefusedAlerts {
         let name = labels.get(ALERT_NAME).map_or("", String::as_str);
         let reason = match &error {
             WrongPost::Invalid(reason) => reason,
-            WrongPost::Forbidden => "the matchers of this token do not take it",
+            WrongPost::Forbidden => "this token's matchers do not match it",
         };
         self.count += 1;
         if self.shown.len() < MAX_REASONS {

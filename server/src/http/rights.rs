@@ -95,7 +95,7 @@ impl Rights {
     pub(crate) fn beyond_matchers(self, scope: &Scope) -> Option<&'static str> {
         let tells_of_all = self.within_matchers == WithinMatchers::Nothing && !scope.is_all();
         tells_of_all.then_some(
-            "this tells of everything that is watched, and a token with matchers sees some of it only: use one without",
+            "this covers everything that is watched, and a token with matchers sees only a part of it: use a token without matchers",
         )
     }
 

@@ -245,7 +245,7 @@ impl Background {
                 let Ok(mut hangups) = signal(SignalKind::hangup()) else { return };
                 loop {
                     tokio::select! {
-                        told = hangups.recv() => if told.is_none() { return },
+                        hangup = hangups.recv() => if hangup.is_none() { return },
                         () = stop.cancelled() => return,
                     }
                     match notifier.reload() {

@@ -70,10 +70,10 @@ impl Tree<'_> {
         let (at, file) = (root.referenced, &root.value);
         let refuse = |message: &str| Err(Problem::at(at, message));
         if file.receiver.as_ref().is_none_or(|receiver| receiver.value.is_empty()) {
-            return refuse("the root route needs a receiver, which gets what no other route takes");
+            return refuse("the root route needs a receiver, which gets the alerts that no other route matches");
         }
         if !file.equal.is_empty() || !file.match_re.is_empty() || !file.matchers.is_empty() {
-            return refuse("the root route takes every alert: move its matchers to a route below it");
+            return refuse("the root route must match every alert: move its matchers to a route below it");
         }
         if !file.mute_time_intervals.is_empty() {
             return refuse("the root route cannot be muted: move mute_time_intervals to a route below it");
@@ -159,7 +159,7 @@ impl Tree<'_> {
 fn positive(key: &str, given: Option<&Spanned<super::file::Period>>) -> Result<Option<i64>, Problem> {
     match given {
         Some(period) if period.value.0 == 0 => {
-            Err(Problem::at(period.referenced, format!("{key} must be longer than nothing")))
+            Err(Problem::at(period.referenced, format!("{key} must be longer than 0s")))
         }
         other => Ok(other.map(|period| period.value.0)),
     }
@@ -173,7 +173,7 @@ fn group_by(given: &Spanned<Vec<String>>) -> Result<GroupBy, Problem> {
             return refuse("a name in group_by is empty: write the name of a label, or leave it out".to_owned());
         }
         if !names.insert(name.clone()) {
-            return refuse(format!("{name:?} stands twice in group_by: leave one out"));
+            return refuse(format!("{name:?} is listed twice in group_by: remove one"));
         }
     }
     match (names.contains(ALL_LABELS), names.len()) {
@@ -451,7 +451,7 @@ fn mail(email: &mut receiver::Email, global: &Defaults) -> Result<(), String> {
     email.require_tls = email.require_tls.or(global.file.smtp_require_tls).or(Some(true));
     let mut names = HashSet::new();
     if let Some(twice) = email.headers.keys().find(|name| !names.insert(name.to_lowercase())) {
-        return Err(format!("the header {twice:?} stands twice"));
+        return Err(format!("the header {twice:?} is set twice"));
     }
     Ok(())
 }

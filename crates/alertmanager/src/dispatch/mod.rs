@@ -357,13 +357,13 @@ impl Dispatcher {
                 self.inhibitor.inhibitors(&alert.labels, now_ms).is_empty()
                     && self.silences.silencing(&alert.labels, now_ms).is_empty()
             });
-            self.tell(route, &first, now_ms, tick);
+            self.notify(route, &first, now_ms, tick);
         }
         self.forget(id, &resolved, tick);
     }
 
     /// Adds a notification like `first` for each integration of the route's receiver that needs one.
-    fn tell(&mut self, route: &Route, first: &Notification, now_ms: i64, tick: &mut Tick) {
+    fn notify(&mut self, route: &Route, first: &Notification, now_ms: i64, tick: &mut Tick) {
         let Notification { group_key, alerts, .. } = first;
         if alerts.is_empty() {
             return;
@@ -393,7 +393,7 @@ impl Dispatcher {
             if !integration.sends_resolved() && !has_firing {
                 continue;
             }
-            let told = alerts
+            let alerts = alerts
                 .iter()
                 .filter(|(_, is_resolved)| integration.sends_resolved() || !is_resolved)
                 .cloned()
@@ -403,7 +403,7 @@ impl Dispatcher {
                 kind: integration.kind(),
                 reason,
                 log: Some(log),
-                alerts: told,
+                alerts,
                 ..first.clone()
             });
         }

@@ -26,22 +26,22 @@ const TITLE: usize = 140;
 /// slash.
 #[must_use]
 pub fn body(format: Format, event: &HookEvent, delivery: &str, external_url: &str) -> Value {
-    let told = Told::of(event, external_url);
+    let content = Content::of(event, external_url);
     match format {
-        Format::Slack => slack(&told),
-        Format::Discord => discord(&told, event.at_ms),
-        Format::PagerDuty => pagerduty(&told, event),
+        Format::Slack => slack(&content),
+        Format::Discord => discord(&content, event.at_ms),
+        Format::PagerDuty => pagerduty(&content, event),
         Format::Auto | Format::Generic => json!({
             "id": delivery,
             "event": event.name.name(),
             "timestamp": rfc3339(event.at_ms),
-            "data": data(&event.subject, &told.link),
+            "data": data(&event.subject, &content.link),
         }),
     }
 }
 
 /// The text of an event.
-struct Told {
+struct Content {
     title: String,
     /// Names with values; no value is empty.
     fields: Vec<(&'static str, String)>,
@@ -51,11 +51,11 @@ struct Told {
     action: &'static str,
 }
 
-impl Told {
+impl Content {
     fn of(event: &HookEvent, external_url: &str) -> Self {
         match &event.subject {
-            Subject::Job(job) => Told::job(event.name, job, external_url),
-            Subject::Alert(alert) => Told::alert(event.name, alert, external_url),
+            Subject::Job(job) => Content::job(event.name, job, external_url),
+            Subject::Alert(alert) => Content::alert(event.name, alert, external_url),
         }
     }
 
@@ -84,7 +84,7 @@ impl Told {
         }
         fields.retain(|(_, value)| !value.is_empty());
         let encoded = |text: &str| percent_encoded(text);
-        Told {
+        Content {
             title: format!("Job {word}: {}", if job.name.is_empty() { &job.id } else { &job.name }),
             fields,
             text: job.error.clone().unwrap_or_default(),
@@ -109,7 +109,7 @@ impl Told {
         fields.push(("Since", rfc3339(alert.starts_at_ms)));
         fields.retain(|(_, value)| !value.is_empty());
         let text = [annotation(alert, "summary"), annotation(alert, "description")].join("\n");
-        Told {
+        Content {
             title: format!("{}: {}", if is_over { "Resolved" } else { "Firing" }, alert.name()),
             fields,
             text: text.trim().to_owned(),
@@ -203,15 +203,15 @@ fn escaped(text: &str, most: usize) -> String {
     output
 }
 
-fn slack(told: &Told) -> Value {
-    let title = shortened(&told.title, TITLE);
+fn slack(content: &Content) -> Value {
+    let title = shortened(&content.title, TITLE);
     let mut blocks = vec![json!({ "type": "header", "text": { "type": "plain_text", "text": title } })];
-    if !told.text.is_empty() {
-        let text = escaped(&told.text, FIELD);
+    if !content.text.is_empty() {
+        let text = escaped(&content.text, FIELD);
         blocks.push(json!({ "type": "section", "text": { "type": "mrkdwn", "text": text } }));
     }
     // A section has one to ten fields.
-    let fields: Vec<Value> = told
+    let fields: Vec<Value> = content
         .fields
         .iter()
         .take(10)
@@ -220,52 +220,56 @@ fn slack(told: &Told) -> Value {
     if !fields.is_empty() {
         blocks.push(json!({ "type": "section", "fields": fields }));
     }
-    if is_link(&told.link) {
+    if is_link(&content.link) {
         blocks.push(json!({
             "type": "actions",
-            "elements": [{ "type": "button", "text": { "type": "plain_text", "text": told.action }, "url": told.link }],
+            "elements": [{ "type": "button", "text": { "type": "plain_text", "text": content.action }, "url": content.link }],
         }));
     }
     json!({ "text": escaped(&title, FIELD), "blocks": blocks })
 }
 
-fn discord(told: &Told, at_ms: i64) -> Value {
+fn discord(content: &Content, at_ms: i64) -> Value {
     // Title, text and ten fields stay below the limit of 6,000 characters for an embed.
-    let fields: Vec<Value> = told
+    let fields: Vec<Value> = content
         .fields
         .iter()
         .take(25)
         .map(|(name, value)| json!({ "name": name, "value": shortened(value, DISCORD_FIELD), "inline": true }))
         .collect();
     let mut embed = Map::new();
-    put(&mut embed, "title", shortened(&told.title, TITLE));
-    put(&mut embed, "description", shortened(&told.text, FIELD));
-    if is_link(&told.link) {
-        put(&mut embed, "url", told.link.clone());
+    put(&mut embed, "title", shortened(&content.title, TITLE));
+    put(&mut embed, "description", shortened(&content.text, FIELD));
+    if is_link(&content.link) {
+        put(&mut embed, "url", content.link.clone());
     }
     if !fields.is_empty() {
         embed.insert("fields".to_owned(), Value::Array(fields));
     }
-    embed.insert("color".to_owned(), json!(told.color));
+    embed.insert("color".to_owned(), json!(content.color));
     embed.insert("timestamp".to_owned(), json!(rfc3339(at_ms)));
     json!({ "embeds": [embed], "allowed_mentions": { "parse": [] } })
 }
 
-fn pagerduty(told: &Told, event: &HookEvent) -> Value {
+fn pagerduty(content: &Content, event: &HookEvent) -> Value {
     let (key, source) = match &event.subject {
         Subject::Job(job) => (format!("job/{}/{}", job.daemon, job.id), job.daemon.clone()),
         Subject::Alert(alert) => (format!("alert/{}", alert.fingerprint), String::new()),
     };
     let key = if key.chars().count() > DEDUP_KEY { incident_key(&key) } else { key };
     let ends = matches!(event.name, EventName::JobCompleted | EventName::AlertResolved);
-    let severity = match told.color {
+    let severity = match content.color {
         color::RED => "error",
         color::ORANGE => "warning",
         _ => "info",
     };
-    let details: Map<String, Value> =
-        told.fields.iter().map(|(name, value)| ((*name).to_owned(), Value::String(shortened(value, FIELD)))).collect();
-    let summary = if told.text.is_empty() { told.title.clone() } else { format!("{}: {}", told.title, told.text) };
+    let details: Map<String, Value> = content
+        .fields
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), Value::String(shortened(value, FIELD))))
+        .collect();
+    let summary =
+        if content.text.is_empty() { content.title.clone() } else { format!("{}: {}", content.title, content.text) };
     let mut body = json!({
         "event_action": if ends { "resolve" } else { "trigger" },
         "dedup_key": key,
@@ -278,9 +282,9 @@ fn pagerduty(told: &Told, event: &HookEvent) -> Value {
             "custom_details": details,
         },
     });
-    if let (true, Some(fields)) = (is_link(&told.link), body.as_object_mut()) {
-        fields.insert("client_url".to_owned(), json!(told.link));
-        fields.insert("links".to_owned(), json!([{ "href": told.link, "text": told.action }]));
+    if let (true, Some(fields)) = (is_link(&content.link), body.as_object_mut()) {
+        fields.insert("client_url".to_owned(), json!(content.link));
+        fields.insert("links".to_owned(), json!([{ "href": content.link, "text": content.action }]));
     }
     body
 }

@@ -195,7 +195,7 @@ fn hook(file: HookFile) -> Result<Hook, String> {
         return Err(format!("retry_count is at most {MAX_RETRY_COUNT}"));
     }
     let positive = |key: &str, period: Option<Period>, default: i64| match period {
-        Some(Period(0)) => Err(format!("{key} must be longer than nothing")),
+        Some(Period(0)) => Err(format!("{key} must be longer than 0s")),
         other => Ok(other.map_or(default, |period| period.0)),
     };
     let is_token = |name: &String| {

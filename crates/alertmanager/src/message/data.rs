@@ -116,18 +116,18 @@ impl<'a> Data<'a> {
 
     fn with(
         notification: &'a Notification,
-        told: &'a [(Arc<Alert>, bool)],
+        notified: &'a [(Arc<Alert>, bool)],
         reason: &'static str,
         route_labels: Labels,
         external_url: &'a str,
     ) -> Self {
-        let alerts = || told.iter().map(|(alert, _)| &**alert);
+        let alerts = || notified.iter().map(|(alert, _)| &**alert);
         Data {
             notification,
-            alerts: told,
+            alerts: notified,
             reason,
             receiver: regex::escape(&notification.receiver).replace("\\-", "-").replace("\\#", "#"),
-            status: if told.iter().any(|(_, is_resolved)| !is_resolved) { "firing" } else { "resolved" },
+            status: if notified.iter().any(|(_, is_resolved)| !is_resolved) { "firing" } else { "resolved" },
             common_labels: common(alerts().map(|alert| &alert.labels)),
             common_annotations: common(alerts().map(|alert| &alert.annotations)),
             route_labels,

@@ -48,7 +48,7 @@ struct Resolver<'a> {
 #[derive(Default)]
 struct State {
     known: Labels,
-    /// Labels being rendered; each is needed by the one before it.
+    /// Labels being rendered; each one is needed by the previous one.
     stack: Vec<String>,
 }
 

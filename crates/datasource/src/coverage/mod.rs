@@ -115,8 +115,8 @@ fn windows(query: &Query, end_ms: i64) -> Vec<Window> {
     all.filter(|window| window.length_ms() > options.look_back_ms).collect()
 }
 
-/// A remark about the window of which most is missing. Input are windows and since when each has data, in milliseconds
-/// since the Unix epoch.
+/// A remark about the window that lacks most of its data. `begins` are windows with the time of their first data, in
+/// milliseconds since the Unix epoch.
 fn remark<'a>(begins: impl Iterator<Item = (&'a Window, i64)>) -> Option<String> {
     let missing = begins.map(|(window, begin_ms)| {
         let length_ms = window.length_ms();

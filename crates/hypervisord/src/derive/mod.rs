@@ -233,7 +233,7 @@ impl Deriver {
 fn gauges(numbers: &Numbers) -> Vec<(SeriesKey, f64)> {
     let system = numbers.system;
     let labelled = |name, label, value: &str| SeriesKey { name, labels: vec![(label, value.to_owned())] };
-    let told = [
+    let values = [
         // The daemon only reports its heap in use, so this is its memory as well.
         (SeriesKey::bare("hypersdk_memory_bytes"), system.memory_bytes),
         (labelled("hypersdk_memory_bytes", "type", "heap"), system.memory_bytes),
@@ -243,7 +243,7 @@ fn gauges(numbers: &Numbers) -> Vec<(SeriesKey, f64)> {
         (SeriesKey::bare("hypersdk_websocket_connections"), system.websocket_clients),
         (labelled("hypersdk_connections", "kind", "websocket"), system.websocket_clients),
     ];
-    told.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    values.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
 }
 
 #[cfg(test)]

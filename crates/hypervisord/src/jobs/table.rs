@@ -141,8 +141,8 @@ impl JobTable {
     /// Records that the daemon accepted a cancellation.
     pub fn cancel_accepted(&mut self, id: &str, moment: Moment) -> Outcome {
         let Some(tracked) = self.jobs.get_mut(id) else { return Outcome::default() };
-        let is_told = tracked.job.cancel_requested || tracked.job.status == JobStatus::Cancelled;
-        if is_told || tracked.job.status.is_final() {
+        let is_known = tracked.job.cancel_requested || tracked.job.status == JobStatus::Cancelled;
+        if is_known || tracked.job.status.is_final() {
             return Outcome::default();
         }
         tracked.job.cancel_requested = true;
@@ -345,7 +345,10 @@ impl Rules {
 
 /// Whether an update is about another job than the known one with this ID: a daemon may reuse IDs.
 fn is_another(known: &Job, update: &JobUpdate) -> bool {
-    update.created_at.zip(known.created_at).is_some_and(|(told, known)| told >= known.saturating_add(ANOTHER_JOB_MS))
+    update
+        .created_at
+        .zip(known.created_at)
+        .is_some_and(|(reported, known)| reported >= known.saturating_add(ANOTHER_JOB_MS))
 }
 
 #[cfg(test)]

@@ -76,7 +76,7 @@ impl<'page> Cursor<'page> {
         if self.peek().is_some_and(|byte| byte.is_ascii_digit()) { "" } else { self.take_while(is_part) }
     }
 
-    /// A text in double quotes, the first of which comes next, with `\\`, `\"` and `\n` undone.
+    /// Parses a text in double quotes at the current position, with `\\`, `\"` and `\n` undone.
     pub(crate) fn quoted(&mut self) -> Result<Cow<'page, str>, ParseError> {
         let open = self.position;
         self.require(b'"', "a text in double quotes")?;

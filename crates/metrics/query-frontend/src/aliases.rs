@@ -35,7 +35,7 @@ pub struct Alias {
 pub enum Spelling {
     /// The name of its series.
     Name(String),
-    /// A more general metric, of which only series with these labels are meant.
+    /// A more general metric; only its series with these labels are meant.
     Part {
         /// The series' name.
         name: String,

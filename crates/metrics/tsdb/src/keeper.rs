@@ -178,7 +178,7 @@ fn keep_files(shared: &Shared, disk: &Disk) {
             match shared.checkpoint(disk) {
                 Ok(()) => released = true,
                 Err(error) => {
-                    tracing::warn!(%error, "cannot start a new log; the old one goes on");
+                    tracing::warn!(%error, "cannot start a new log; continuing with the old one");
                     disk.log.defer_checkpoint();
                 }
             }

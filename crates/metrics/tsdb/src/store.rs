@@ -286,7 +286,7 @@ impl Store {
         match &self.shared().disk {
             Some(disk) => self.shared().snapshot(disk, to, extent).map_err(source_error),
             None => {
-                let message = "the store keeps nothing on disk that could be copied".to_owned();
+                let message = "this store has no files to copy".to_owned();
                 Err(SourceError { message, source: None })
             }
         }

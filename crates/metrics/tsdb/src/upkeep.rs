@@ -123,7 +123,7 @@ impl Shared {
             if due || !damaged_logs.is_empty() { self.checkpoint(disk) } else { Ok(()) }
         });
         if let Err(error) = tidied {
-            tracing::warn!(%error, "cannot tidy the data directory; it goes on as it is");
+            tracing::warn!(%error, "cannot tidy the data directory; continuing without");
         }
     }
 

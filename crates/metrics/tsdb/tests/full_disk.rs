@@ -1,4 +1,4 @@
-//! A full disk: appends fail, reads go on, and appends succeed again once there is room.
+//! A full disk: appends fail, reads continue, and appends succeed again once there is space.
 //!
 //! A limit on the file size simulates the full disk: both make a write stop in the middle, and the limit needs no
 //! privileges.

@@ -160,10 +160,10 @@ impl AlertmanagerClient {
         let alerts = posted.iter().filter_map(|posted| Alert::from_posted(posted.clone(), now_ms, LIFETIME_MS).ok());
         let alerts: Vec<Alert> = alerts.collect();
         self.known.lock().extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
-        self.tell(alerts);
+        self.enqueue(alerts);
     }
 
-    fn tell(&self, alerts: Vec<Alert>) {
+    fn enqueue(&self, alerts: Vec<Alert>) {
         for member in &self.members {
             let mut waiting = member.waiting.lock();
             waiting.extend(alerts.iter().map(|alert| (alert.fingerprint, alert.clone())));
@@ -201,7 +201,7 @@ impl AlertmanagerClient {
                     // A firing alert that nobody posted again ends at the end time of its last post.
                     let again = known.values().cloned().collect();
                     drop(known);
-                    self.tell(again);
+                    self.enqueue(again);
                 }
                 _ = readings.tick() => self.read_back().await,
                 () = self.stirred.notified() => {
@@ -529,7 +529,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_told_in_many_batches_is_read_back_once() {
+    async fn what_is_posted_in_many_batches_is_read_back_once() {
         let fake = Arc::<Fake>::default();
         let (client, ..) = &connected(&fake).await;
         until("the first reading", || fake.readings.load(Ordering::Relaxed) == 1).await;

@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(muting(&["s", "strange"], 1_000).silenced_by, ["s", "strange"]);
         assert!(muting(&["s"], 6_000).is_empty(), "we know that it is over");
         let of = |ids: &[&str]| Readback::new(vec![by(ids)], vec![]);
-        assert!(of(&["x"]).mutes_as(&of(&["x"])) && !of(&["x"]).mutes_as(&of(&[])), "viewers are told");
+        assert!(of(&["x"]).mutes_as(&of(&["x"])) && !of(&["x"]).mutes_as(&of(&[])), "viewers get the change");
     }
 
     #[test]

@@ -176,8 +176,8 @@ fn float(pair: &Json) -> Option<(i64, Found)> {
 }
 
 fn histogram(pair: &Json) -> Option<(i64, Found)> {
-    let told = pair.get(1)?;
-    let buckets = told.get("buckets").and_then(Json::as_array).into_iter().flatten();
+    let histogram = pair.get(1)?;
+    let buckets = histogram.get("buckets").and_then(Json::as_array).into_iter().flatten();
     let bucket = |one: &Json| {
         let boundaries = one.get(0)?.as_u64()?;
         Some(Bucket {
@@ -189,8 +189,8 @@ fn histogram(pair: &Json) -> Option<(i64, Found)> {
         })
     };
     let buckets = Buckets {
-        count: number(told.get("count")?)?,
-        sum: number(told.get("sum")?)?,
+        count: number(histogram.get("count")?)?,
+        sum: number(histogram.get("sum")?)?,
         buckets: buckets.map(bucket).collect::<Option<_>>()?,
     };
     Some((time(pair)?, Found::Buckets(buckets)))

@@ -35,7 +35,7 @@ use crate::config::{Config, Network};
 pub(crate) use descriptors::raise_limit;
 
 /// Minimum interval between log lines about refused connections.
-const TOLD_AGAIN: Duration = Duration::from_secs(60);
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Limits of connections.
 #[derive(Debug, Clone)]
@@ -99,21 +99,21 @@ struct Shared {
 /// Counts and logs refused connections.
 struct Refused {
     telemetry: Telemetry,
-    told: Mutex<Option<Instant>>,
+    logged_at: Mutex<Option<Instant>>,
 }
 
 impl Refused {
     /// Counts a refused connection, and logs at most once a minute.
     fn note(&self, peer: Option<IpAddr>) {
         let count = self.telemetry.connection_refused();
-        let mut told = self.told.lock();
-        if told.is_none_or(|told| told.elapsed() >= TOLD_AGAIN) {
-            *told = Some(Instant::now());
+        let mut logged_at = self.logged_at.lock();
+        if logged_at.is_none_or(|logged_at| logged_at.elapsed() >= LOG_INTERVAL) {
+            *logged_at = Some(Instant::now());
             let peer = peer.map(|peer| peer.to_string());
             tracing::warn!(
                 peer,
                 count,
-                "connections are refused: there are too many in all (limits.connections) or of one address (limits.address_connections, trusted_proxies)"
+                "refusing connections: too many in total (limits.connections) or from one address (limits.address_connections, trusted_proxies)"
             );
         }
     }
@@ -127,7 +127,7 @@ impl Shared {
 
 impl Connections {
     pub(crate) fn new(limits: ConnectionLimits, telemetry: Telemetry) -> Self {
-        let refused = Refused { telemetry, told: Mutex::default() };
+        let refused = Refused { telemetry, logged_at: Mutex::default() };
         Connections { shared: Arc::new(Shared { limits, table: Mutex::default(), refused }) }
     }
 

@@ -312,7 +312,7 @@ impl Session {
                 Some(refusal(Some(id), "forbidden", message))
             }
             ClientMessage::Subscribe { id, topic } => {
-                let resume = self.resume.filter(|(_, told)| told.elapsed() < RESUME_TIME).map(|(seq, _)| seq);
+                let resume = self.resume.filter(|(_, at)| at.elapsed() < RESUME_TIME).map(|(seq, _)| seq);
                 self.refused.remove(&id);
                 let error = self.subscribe(id, topic, resume).err()?;
                 Some(refusal(Some(id), error.kind.live_code(), error.message))
@@ -461,10 +461,10 @@ mod tests {
             // If a retry fails for another reason, the error is sent, and there is no further retry.
             let ClientMessage::Subscribe { id, topic } = subscribe(6, "vector(") else { panic!() };
             session.refused.insert(id, topic);
-            let mut told = session.try_refused_again();
-            assert!(matches!(told.first(), Some(ServerMessage::Error { id: Some(6), .. })), "{told:?}");
-            assert_eq!(code(told.pop()), "bad_query");
-            assert!(told.is_empty() && session.refused.is_empty());
+            let mut messages = session.try_refused_again();
+            assert!(matches!(messages.first(), Some(ServerMessage::Error { id: Some(6), .. })), "{messages:?}");
+            assert_eq!(code(messages.pop()), "bad_query");
+            assert!(messages.is_empty() && session.refused.is_empty());
         };
         Requester::Token("a".into()).scope(test).await;
     }

@@ -104,7 +104,7 @@ mod tests {
             {"name": "r", "type": "recording"}
         ]}, {"name": "of gcp", "rules": [{"name": "E", "query": "up{provider=\"gcp\"}"}]}]});
         rules(&mut data, &scope, |expr| scope.is_foreign(expr));
-        assert_eq!(data["groups"].as_array().unwrap().len(), 1, "whose group has no rule left, tells nothing");
+        assert_eq!(data["groups"].as_array().unwrap().len(), 1, "a group without visible rules is left out");
         assert_eq!(
             data["groups"][0]["rules"],
             json!([

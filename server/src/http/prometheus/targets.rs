@@ -147,15 +147,15 @@ pub(super) async fn metadata(
     let targets = active(&state, scope).await?;
     let (lists, families) = (state.lists.clone(), state.embedded.store().family_count());
     let make = move || {
-        let mut told = told(state.embedded.store(), &targets, &wanted_target, metric.as_deref(), &seen);
-        told.truncate(limit);
-        success(&told)
+        let mut metadata = metadata_of(state.embedded.store(), &targets, &wanted_target, metric.as_deref(), &seen);
+        metadata.truncate(limit);
+        success(&metadata)
     };
     Ok(lists.answer(Listed::Families(families), make).await?)
 }
 
 /// Metadata of the families of which each of these targets has series, if they match `seen`.
-fn told(
+fn metadata_of(
     store: &tsdb::Store,
     targets: &[Target],
     wanted_target: &[Matcher],
@@ -163,7 +163,7 @@ fn told(
     seen: &[Matcher],
 ) -> Vec<OfTarget> {
     let families = store.metadata();
-    let mut told = Vec::new();
+    let mut metadata = Vec::new();
     for target in targets {
         let label = |name: &str| target.labels.get(name).map_or("", String::as_str);
         if !wanted_target.iter().all(|matcher| matcher.matches(label(&matcher.name))) {
@@ -176,7 +176,7 @@ fn told(
         let names: BTreeSet<String> = names.into_iter().map(|name| name.to_string()).collect();
         let of_metric = families.iter().filter(|(name, _)| metric.is_none_or(|metric| name == metric));
         for (name, about) in of_metric.filter(|(name, _)| scope_filter::has_family(&names, name)) {
-            told.push(OfTarget {
+            metadata.push(OfTarget {
                 target: target.labels.clone(),
                 metric: metric.is_none().then(|| name.clone()),
                 r#type: about.kind.clone(),
@@ -185,7 +185,7 @@ fn told(
             });
         }
     }
-    told
+    metadata
 }
 
 #[derive(Serialize)]

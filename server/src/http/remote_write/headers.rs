@@ -20,13 +20,15 @@ pub(super) fn check(headers: &HeaderMap) -> Result<(), String> {
             || message.is_some_and(|message| message != "prometheus.WriteRequest")
         {
             return Err(format!(
-                "the content type {content_type:?} is not taken: send application/x-protobuf with prometheus.WriteRequest, remote write 1.0"
+                "the content type {content_type:?} is not supported: send application/x-protobuf with prometheus.WriteRequest, remote write 1.0"
             ));
         }
     }
     match text(header::CONTENT_ENCODING) {
         None | Some("" | "snappy") => Ok(()),
-        Some(other) => Err(format!("the content encoding {other:?} is not taken: compress with snappy, block format")),
+        Some(other) => {
+            Err(format!("the content encoding {other:?} is not supported: compress with snappy, block format"))
+        }
     }
 }
 

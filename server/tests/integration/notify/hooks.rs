@@ -23,7 +23,7 @@ fn config(text: &str) -> (TempDir, PathBuf) {
     (directory, file)
 }
 
-/// A new simulated job that ends so.
+/// A new simulated job that ends with this status.
 async fn run_job(simulator: &Simulator, name: &str, end: &str) -> String {
     let job = simulator.submit(name).await;
     simulator.change(&job, end).await;
@@ -81,7 +81,7 @@ async fn jobs_are_told_of_in_every_format() {
     assert_eq!(slack.got().len(), 1);
 }
 
-/// The example of the description says that a message is ours.
+/// The documentation's example accepts a message of ours.
 fn verify(signature: &str, timestamp: &str, body: &str) {
     let described = include_str!("../../../../docs/notifications.md");
     let example = described.split("```python").nth(1).unwrap().split("```").next().unwrap();
@@ -120,7 +120,7 @@ async fn alerts_are_told_of_once_and_retries_end() {
     assert_eq!(got[2].json()["data"]["severity"], "warning");
 }
 
-/// An alert that is silenced, here or in an Alertmanager, is told of when it outlives its silence, and not before.
+/// A silenced alert, here or in an Alertmanager, is sent if it outlives its silence, and not before.
 #[tokio::test]
 async fn an_alert_is_told_of_when_it_is_silenced_no_more() {
     let of_manager = Receiver::start().await;
@@ -147,7 +147,7 @@ async fn an_alert_is_told_of_when_it_is_silenced_no_more() {
     }
 }
 
-/// What silences an alert there is not known before it is asked.
+/// Silences there are unknown before the first read.
 #[tokio::test]
 async fn a_silence_of_an_alertmanager_holds_from_the_start() {
     let of_manager = Receiver::start().await;

@@ -47,7 +47,7 @@ impl Wanted {
         self.names.iter().all(|matcher| matcher.matches(labels.metric_name()))
     }
 
-    /// True if a label is to be added.
+    /// Whether to add a label.
     fn takes(&self, name: &str) -> bool {
         name != METRIC_NAME && (self.labels.is_empty() || self.labels.iter().any(|matcher| matcher.name == name))
     }

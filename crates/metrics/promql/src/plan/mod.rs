@@ -111,7 +111,7 @@ impl Node {
             }
     }
 
-    /// Marks selectors of which only counts and sums of histograms are needed, given whether that is so for this node.
+    /// Marks selectors whose histograms need only counts and sums. `counts_only` is true if this holds for this node.
     /// Subqueries, quantiles, fractions and trims need the buckets.
     pub(crate) fn mark_counts(&mut self, counts_only: bool) {
         match self {

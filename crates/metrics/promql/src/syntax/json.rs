@@ -36,7 +36,7 @@ pub fn tree(query: &str) -> Result<Tree, ParseError> {
     parser::with_tree(query, |tree, levels| {
         if levels > MAX_SHOWN_LEVELS {
             let message = format!(
-                "the expression is too complex to be told as a tree: it has more than {MAX_SHOWN_LEVELS} operators"
+                "the expression is too complex to be shown as a tree: it has more than {MAX_SHOWN_LEVELS} operators"
             );
             return Err(ParseError::new(query, 0, message));
         }
@@ -209,7 +209,7 @@ mod tests {
             json(&tree("(up{job=~\"a|b\"} offset 0s)").unwrap()),
             r#"{"type":"parenExpr","expr":{"type":"vectorSelector","name":"up","matchers":[{"name":"job","value":"a|b","type":"=~"},{"name":"__name__","value":"up","type":"="}],"offset":0,"timestamp":null,"startOrEnd":null,"anchored":false,"smoothed":false}}"#
         );
-        let told = json(&tree("sum without (a) (rate(x[5m] @ 10) / on (b) group_left (c) -y) > bool 1").unwrap());
+        let shown = json(&tree("sum without (a) (rate(x[5m] @ 10) / on (b) group_left (c) -y) > bool 1").unwrap());
         for part in [
             r#""op":">","#,
             r#""matching":null,"bool":true"#,
@@ -221,11 +221,11 @@ mod tests {
             r#""func":{"name":"rate","argTypes":["matrix"],"variadic":0,"returnType":"vector"}"#,
             r#"{"type":"numberLiteral","val":"1"}"#,
         ] {
-            assert!(told.contains(part), "{part} is not in {told}");
+            assert!(shown.contains(part), "{part} is not in {shown}");
         }
-        let told = json(&tree("max_over_time(a[1h:5m] offset -1m) or b").unwrap());
-        assert!(told.contains(r#""range":3600000,"step":300000,"offset":-60000"#), "{told}");
-        assert!(told.contains(r#""card":"many-to-many""#), "{told}");
+        let shown = json(&tree("max_over_time(a[1h:5m] offset -1m) or b").unwrap());
+        assert!(shown.contains(r#""range":3600000,"step":300000,"offset":-60000"#), "{shown}");
+        assert!(shown.contains(r#""card":"many-to-many""#), "{shown}");
         assert!(tree("sum(").is_err());
     }
 }

@@ -77,7 +77,7 @@ impl Device {
             self.syncs.fetch_add(1, Ordering::Relaxed);
             self.sync_micros.fetch_add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
         }
-        self.tell(request, path, took);
+        self.log_slowness(request, path, took);
         self.note(request, done.as_ref().err());
         done.on_file(request.verb(), path)
     }
@@ -106,7 +106,7 @@ impl Device {
     }
 
     /// Logs once when the disk becomes slow, and once when it recovers.
-    fn tell(&self, request: Request, path: &Path, took: Duration) {
+    fn log_slowness(&self, request: Request, path: &Path, took: Duration) {
         let is_slow = took >= SLOW;
         let was_slow = self.is_slow.swap(is_slow, Ordering::Relaxed);
         let (path, request, seconds) = (path.display(), request.verb(), took.as_secs_f64());

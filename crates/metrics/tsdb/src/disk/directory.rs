@@ -80,7 +80,7 @@ impl Directory {
         self.root.join("damaged")
     }
 
-    /// Hard-links a file into the folder of damaged ones, of which the newest few are retained. The caller then
+    /// Hard-links a file into the folder of damaged files, which retains the newest few. The caller then
     /// replaces or removes the original.
     pub(crate) fn set_aside(&self, path: &Path) -> Result<(), FileError> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The value at each time, interpolated between the neighbouring samples. After the last sample it is that sample's
-/// value, before the first one there is none.
+/// value; before the first sample there is no value.
 pub(in crate::eval) fn smoothed_column(track: &Track, times: Steps, look_back: i64, inputs: &mut Inputs) -> Column {
     let mut column = Column::absent(times.count);
     let (mut floats, mut all) = (Cursor::default(), Cursor::default());

@@ -215,8 +215,8 @@ fn difference(name: &str, window: &Window, seconds: f64, smoothed: bool, inputs:
     }
 }
 
-/// The samples of a window from the last one up to its start on; all if there is none that early. `None` if the window
-/// has none.
+/// The samples of a window, beginning with the last sample at or before its start if there is one. `None` if it has no
+/// samples after its start.
 fn anchored(window: Window) -> Option<Window> {
     let Window { times, values, histograms, start_ms, .. } = window;
     let float = times.partition_point(|time| *time <= start_ms);
