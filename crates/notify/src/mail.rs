@@ -346,8 +346,8 @@ mod tests {
     async fn server(offers: &'static str) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let told = Arc::<Mutex<Vec<String>>>::default();
-        let heard = Arc::clone(&told);
+        let words = Arc::<Mutex<Vec<String>>>::default();
+        let heard = Arc::clone(&words);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let mut stream = BufReader::new(stream);
@@ -363,7 +363,7 @@ mod tests {
                 }
             }
         });
-        (address, told)
+        (address, words)
     }
 
     fn mail_server(email: &Email, addresses: Vec<SocketAddr>) -> MailServer<'_> {
@@ -400,11 +400,11 @@ mod tests {
             ..Email::default()
         };
         let log_in = async |offers| {
-            let (address, told) = server(offers).await;
+            let (address, words) = server(offers).await;
             let server = mail_server(&email, vec![address]);
             let (mut connection, address) = server.connect().await.unwrap();
             let logged_in = server.log_in(&mut connection, address, &Redactor::default()).await;
-            let has_tried = told.lock().iter().any(|word| word == "AUTH");
+            let has_tried = words.lock().iter().any(|word| word == "AUTH");
             (logged_in.is_ok(), has_tried)
         };
         assert_eq!(log_in("250-test\r\n250 AUTH PLAIN LOGIN\r\n").await, (true, true));

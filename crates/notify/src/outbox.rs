@@ -506,15 +506,15 @@ mod tests {
         let (second, _) = notify(20, None, 1).await;
         let (third, change) = notify(30, Some(entry(20)), 1).await;
         assert_eq!(dead(&second).await, None);
-        assert_eq!(logged().await, [entry(30)], "something newer was told");
+        assert_eq!(logged().await, [entry(30)], "something newer was sent");
         assert_eq!(dead(&third).await, Some(change));
         assert_eq!(
             logged().await,
             [LogEntry { at_ms: i64::MIN, expires_at_ms: 1_030, ..entry(20) }],
-            "what was told before"
+            "the previous entry"
         );
         let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
-        assert_eq!(listed.len(), 1, "one is listed for all that told the same: {listed:?}");
+        assert_eq!(listed.len(), 1, "one is listed for all with the same alerts: {listed:?}");
 
         let (fourth, _) = notify(40, Some(entry(20)), 1).await;
         outbox.tried(&fourth, &State::Delivered, Some(200), None, 50).await.unwrap();
@@ -523,7 +523,7 @@ mod tests {
         let (fifth, _) = notify(60, Some(entry(40)), 2).await;
         dead(&fifth).await;
         let listed = outbox.list(&DeliveryFilter { limit: 9, ..DeliveryFilter::default() }).await.unwrap();
-        assert_eq!(listed.len(), 3, "what told of another alert stays: {listed:?}");
+        assert_eq!(listed.len(), 3, "a message about another alert stays: {listed:?}");
     }
 
     #[tokio::test]

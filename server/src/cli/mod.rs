@@ -28,7 +28,7 @@ pub(crate) struct Cli {
 }
 
 const AFTER_HELP: &str = "Every option of `serve` and `demo` has a flag, a HYPERSCOPE_* variable and a key of the configuration file; a flag \
-lies over the variable, the variable over the file. RUST_LOG chooses what is logged, for example RUST_LOG=debug or RUST_LOG=info,audit=off.";
+overrides the variable, the variable overrides the file. RUST_LOG sets the log levels, for example RUST_LOG=debug or RUST_LOG=info,audit=off.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

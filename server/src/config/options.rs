@@ -226,7 +226,7 @@ options! {
         /// Maximum concurrent deliveries per receiver [default: 4]
         #[arg(long = "notify-concurrency", env = "HYPERSCOPE_NOTIFY_CONCURRENCY", value_name = "N")]
         pub concurrency: Option<usize>,
-        /// Maximum deliveries per minute and receiver, of which a quarter may be a burst [default: 240]
+        /// Maximum deliveries per minute and receiver, a quarter of which may come at once [default: 240]
         #[arg(long = "notify-rate", env = "HYPERSCOPE_NOTIFY_RATE", value_name = "N")]
         pub rate: Option<u32>,
         /// Attach an image of the related panel to mails and Discord messages [default: true]

@@ -20,7 +20,7 @@ async fn refusal(data_dir: &Path, args: &[&str]) -> String {
     let stderr = program.stderr();
     let sentence = stderr.lines().find_map(|line| line.strip_prefix("error: "));
     assert!(!stderr.contains("panicked"), "{stderr}");
-    sentence.unwrap_or_else(|| panic!("no error told: {stderr}")).to_owned()
+    sentence.unwrap_or_else(|| panic!("no error printed: {stderr}")).to_owned()
 }
 
 #[tokio::test]
@@ -65,14 +65,14 @@ async fn a_daemon_url_that_answers_html_is_told_and_harms_nothing() {
     let simulator = Simulator::start("documented", &[]).await;
     let (wrong, right) = (format!("wrong={url}"), simulator.named("right"));
     let server = Server::serve(&["--daemon-url", &wrong, "--daemon-url", &right, "--scrape-interval", "1s"]).await;
-    let told = eventually("the error of the wrong one", async || {
+    let message = eventually("the error of the wrong one", async || {
         let sources = server.json("/api/upstreams").await;
         let wrong = &sources["upstreams"][0];
-        let told = wrong["error"].as_str().map(str::to_owned);
-        (wrong["state"] == "down" && sources["upstreams"][1]["state"] == "live").then_some(told).flatten()
+        let message = wrong["error"].as_str().map(str::to_owned);
+        (wrong["state"] == "down" && sources["upstreams"][1]["state"] == "live").then_some(message).flatten()
     })
     .await;
-    assert!(told.contains(&url) && told.contains("hypervisord"), "{told}");
+    assert!(message.contains(&url) && message.contains("hypervisord"), "{message}");
     let ready = server.get_as_nobody("/ready").send().await.unwrap();
     assert_eq!(ready.status(), 503);
     let ready: Value = ready.json().await.unwrap();
@@ -151,12 +151,12 @@ async fn on_a_full_disk_the_server_goes_on_and_says_so() {
     let data_dir = Arc::new(TempDir::new().unwrap());
     // The database needs some space; the samples soon need more.
     let server = start_on_full_disk(&data_dir, 640, &args).await;
-    let told = eventually("a word about the disk", async || {
+    let message = eventually("a word about the disk", async || {
         let log = server.program.stderr();
         log.lines().find(|line| line.contains("File too large")).map(str::to_owned)
     })
     .await;
-    assert!(told.contains("WARN") || told.contains("ERROR"), "{told}");
+    assert!(message.contains("WARN") || message.contains("ERROR"), "{message}");
     // It serves the data that it has.
     assert_eq!(server.get_as_nobody("/health").send().await.unwrap().status(), 200);
     server.text("/").await;

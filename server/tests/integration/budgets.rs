@@ -183,12 +183,12 @@ async fn the_share_of_a_token_alone_refuses_while_there_is_room_for_others() {
     // Each is far below the limit of one query.
     let refusal = loop {
         live.subscribe_query(followed + 1, &format!("wide + {followed}"), 20_000, 1_000).await;
-        let told =
+        let message =
             live.until("an answer", |message| message["id"] == followed + 1 && message["type"] != "status").await;
-        if told["type"] == "error" {
-            break told;
+        if message["type"] == "error" {
+            break message;
         }
-        assert_eq!(told["type"], "snapshot", "{told}");
+        assert_eq!(message["type"], "snapshot", "{message}");
         followed += 1;
         assert!(followed < 40, "nothing is ever refused");
     };

@@ -51,9 +51,9 @@ async fn what_comes_late_or_twice_or_from_1970_is_taken_as_by_prometheus() {
     assert!(status == 400 && message.contains("duplicate sample for timestamp"), "{status} {message}");
     let expected = [(now - 9 * MINUTE_MS, 3.0), (now - 5 * MINUTE_MS, 2.0), (now, 1.0)];
     assert_eq!(samples(&server, "late", now).await, expected, "in order, each once");
-    let told = server.text("/metrics").await;
-    assert!(told.contains("\nhyperscope_store_too_old_samples_total 1\n"), "{told}");
-    assert!(told.contains("\nhyperscope_store_duplicate_samples_total 1\n"), "{told}");
+    let metrics = server.text("/metrics").await;
+    assert!(metrics.contains("\nhyperscope_store_too_old_samples_total 1\n"), "{metrics}");
+    assert!(metrics.contains("\nhyperscope_store_duplicate_samples_total 1\n"), "{metrics}");
 
     // A test suite writes samples from the beginning of time, while our own series are current.
     let steps: Vec<(i64, f64)> = (0_i32..20).map(|at| (i64::from(at) * 5 * MINUTE_MS, f64::from(at))).collect();
@@ -176,12 +176,12 @@ async fn a_second_server_is_told_which_directory_is_in_use_by_whom() {
         let server = Server::start(command, Arc::new(TempDir::new().unwrap()), args).await;
         let mut second = crate::common::launch(command, server.data_dir.path(), args);
         assert_eq!(second.ended().await.code(), Some(1));
-        let told = second.stderr();
+        let printed = second.stderr();
         let pid = format!("(pid {})", server.program.pid());
         let directory = server.data_dir.path().to_str().unwrap();
         assert!(
-            told.contains("in use by another process") && told.contains(directory) && told.contains(&pid),
-            "{told}"
+            printed.contains("in use by another process") && printed.contains(directory) && printed.contains(&pid),
+            "{printed}"
         );
         // The first one has lost nothing.
         assert!(!server.query("up or hyperscope_pages_total or vector(1)").await.is_empty());

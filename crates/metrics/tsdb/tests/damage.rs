@@ -39,7 +39,7 @@ fn check(directory: &Path) -> (usize, Vec<DamageKind>) {
         assert!(!files(directory, "damaged").is_empty(), "nothing was set aside");
     }
     let again = open(directory);
-    assert_eq!(again.damage(), [], "damage is told once");
+    assert_eq!(again.damage(), [], "damage is reported once");
     assert_eq!(check_scraped(&again, &labels).into_iter().sum::<usize>(), left + labels.len());
     (left, damage)
 }
@@ -136,7 +136,7 @@ fn damage_that_appears_while_running_is_told() {
     let left: usize = check_scraped(&store, &labels).into_iter().sum();
     assert!(left < whole() && left >= whole() - 120, "{left}");
     check_scraped(&store, &labels);
-    assert_eq!(store.damage().len(), 1, "told once: {:?}", store.damage());
+    assert_eq!(store.damage().len(), 1, "reported once: {:?}", store.damage());
 }
 
 proptest! {

@@ -39,9 +39,9 @@ fn a_second_process_is_told_that_the_directory_is_in_use() {
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
     let store = open(directory.path()).unwrap();
-    let told = run();
-    assert!(told.contains("REFUSED") && told.contains("in use by another process"), "{told}");
-    assert!(told.contains(&format!("(pid {})", std::process::id())), "{told}");
+    let printed = run();
+    assert!(printed.contains("REFUSED") && printed.contains("in use by another process"), "{printed}");
+    assert!(printed.contains(&format!("(pid {})", std::process::id())), "{printed}");
     assert!(matches!(Store::open_emptied(directory.path(), StoreOptions::default()), Err(OpenError::Locked { .. })));
     assert!(
         matches!(open(directory.path()), Err(OpenError::Locked { .. })),

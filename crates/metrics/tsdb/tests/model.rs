@@ -144,8 +144,8 @@ proptest! {
                     expected.first_rejected = refusals.first().map(|(position, _)| *position);
                     let ingested = store.ingest(&points).unwrap();
                     prop_assert_eq!(ingested.outcome, expected);
-                    let told: Vec<_> = ingested.refused.iter().map(|refused| (refused.position, refused.reason)).collect();
-                    prop_assert_eq!(told, refusals);
+                    let rejected: Vec<_> = ingested.refused.iter().map(|refused| (refused.position, refused.reason)).collect();
+                    prop_assert_eq!(rejected, refusals);
                 }
                 Step::Reopen => {
                     drop(store);

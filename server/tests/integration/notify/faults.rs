@@ -197,7 +197,10 @@ async fn a_file_is_read_again_on_hangup_and_a_wrong_one_changes_nothing() {
     first.got_count(1).await;
     std::fs::write(&config, webhook(&second)).unwrap();
     hang_up(&server);
-    eventually("the new file", async || server.program.stderr().contains("was read again").then_some(())).await;
+    eventually("the new file", async || {
+        server.program.stderr().contains("reloaded the receiver configuration").then_some(())
+    })
+    .await;
     post(&server, &[alert("b", &[])]).await;
     let got = second.got_count(1).await;
     assert_eq!(got[0].json()["groupLabels"]["alertname"], "b", "and nothing again of what was told");

@@ -75,8 +75,8 @@ async fn jobs_are_told_of_in_every_format() {
     .await;
     assert_eq!(colors, (0x2e_cc71, 0xe7_4c3c));
 
-    let told: Vec<String> = generic.got().iter().map(|got| got.body.clone()).collect();
-    assert!(!told.iter().any(|body| body.contains(&old)), "what was over before the server came is no news");
+    let sent: Vec<String> = generic.got().iter().map(|got| got.body.clone()).collect();
+    assert!(!sent.iter().any(|body| body.contains(&old)), "what was over before the server came is no news");
     assert!(!generic.got().iter().any(|got| got.path == "/off"));
     assert_eq!(slack.got().len(), 1);
 }
@@ -132,9 +132,9 @@ async fn an_alert_is_told_of_when_it_is_silenced_no_more() {
         let silence = json!({ "matchers": "alertname=~\"kept|ended\"", "comment": "works" });
         let made: Value = server.post("/api/silences").json(&silence).send().await.unwrap().json().await.unwrap();
         post(&server, &[alert("kept", &[]), alert("ended", &[]), alert("loud", &[])]).await;
-        let told = |receiver: &Receiver| -> Vec<String> {
-            let told = receiver.got().into_iter().map(|got| got.json());
-            told.map(|body| format!("{} {}", body["event"], body["data"]["name"]).replace('"', "")).collect()
+        let sent = |receiver: &Receiver| -> Vec<String> {
+            let sent = receiver.got().into_iter().map(|got| got.json());
+            sent.map(|body| format!("{} {}", body["event"], body["data"]["name"]).replace('"', "")).collect()
         };
         receiver.got_count(1).await;
         resolve(&server, alert("ended", &[])).await;
@@ -143,7 +143,7 @@ async fn an_alert_is_told_of_when_it_is_silenced_no_more() {
         receiver.got_count(2).await;
         resolve(&server, alert("kept", &[])).await;
         receiver.got_count(3).await;
-        assert_eq!(told(&receiver), ["alert.fired loud", "alert.fired kept", "alert.resolved kept"]);
+        assert_eq!(sent(&receiver), ["alert.fired loud", "alert.fired kept", "alert.resolved kept"]);
     }
 }
 

@@ -58,9 +58,9 @@ fn count(store: &Store) -> usize {
 
 /// Runs something on another thread, and returns a receiver of its result.
 fn begin<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> mpsc::Receiver<T> {
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || tell.send(act()));
-    told
+    let (sender, done) = mpsc::channel();
+    thread::spawn(move || sender.send(act()));
+    done
 }
 
 /// Runs something that must not wait for the disk.
@@ -95,8 +95,8 @@ fn read_all(store: &Store) -> usize {
     at_once(move || {
         let whole = (i64::MIN, i64::MAX);
         let labels = (store.label_names(&[], whole.0, whole.1), store.label_values("series", &[], whole.0, whole.1));
-        let told = (store.metadata(), store.cardinality(10), store.stats(), store.damage());
-        drop((store.series(&[], whole.0, whole.1), labels, told));
+        let rest = (store.metadata(), store.cardinality(10), store.stats(), store.damage());
+        drop((store.series(&[], whole.0, whole.1), labels, rest));
         count(&store)
     })
 }
@@ -361,11 +361,11 @@ fn what_a_slow_disk_acknowledged_survives_a_kill() {
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let mut told = lines.filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<usize>().ok());
-        let seen = told.nth(20 + round * 37);
+        let mut acknowledgements = lines.filter_map(|line| line.strip_prefix("acknowledged ")?.parse::<usize>().ok());
+        let seen = acknowledgements.nth(20 + round * 37);
         child.kill().unwrap();
         child.wait().unwrap();
-        let acknowledged = told.last().or(seen).expect("something was acknowledged");
+        let acknowledged = acknowledgements.last().or(seen).expect("something was acknowledged");
         let store = Store::open(directory.path(), StoreOptions::default()).unwrap();
         assert!(count(&store) > acknowledged, "round {round}: {} of {acknowledged}", count(&store));
     }
